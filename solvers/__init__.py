@@ -1,0 +1,1 @@
+"""The science: SI units only; no web, no database, no pydantic. The same code runs in a notebook."""

@@ -1,0 +1,66 @@
+"""Means and variances of a sum of times, and the margin that a risk of lateness asks for."""
+
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+Floats = NDArray[np.float64]
+
+
+class Margin(StrEnum):
+    """What stands between the mean delay and the deadline."""
+
+    CANTELLI = "cantelli"
+    GAUSSIAN = "gaussian"
+    MEAN = "mean"
+    WORST_CASE = "worst_case"
+
+
+def margin_factor(risk: Floats, margin: Margin) -> Floats:
+    """Standard deviations to keep free before the deadline, for each accepted risk of missing it.
+
+    Parameters
+    ----------
+    risk : any shape, pure numbers in (0, 1); at most 0.5 for `gaussian`, whose factor would turn negative.
+    margin : `cantelli` holds for every law with the given mean and variance (one-sided Chebyshev inequality, attained
+        by a two-point law; arXiv 2503.21476, eq. 19 and lemma 1: sqrt((1 - risk)/risk)); `gaussian` only for normal
+        totals; `mean` and `worst_case` keep none (`worst_case` counts largest observed times instead of means).
+    """
+    match margin:
+        case Margin.CANTELLI:
+            return np.asarray(np.sqrt((1.0 - risk) / risk))
+        case Margin.GAUSSIAN:
+            return np.asarray(-ndtri(risk))
+        case _:
+            return np.zeros_like(risk)
+
+
+def total_variance(
+    device: Floats, server: Floats, network: float | Floats, correlation: Floats, device_low: Floats | None = None
+) -> Floats:
+    """Variance [s²] of device + server + network time, device and server correlated, the network independent.
+
+    Where the device's variance is only known to lie in [device_low, device], the larger end value is returned: the sum
+    is convex in the device's standard deviation, so no value between can be worse.
+    """
+
+    def at(variance: Floats) -> Floats:
+        return variance + server + network + 2.0 * correlation * np.sqrt(variance * server)
+
+    total = at(device) if device_low is None else np.maximum(at(device), at(device_low))
+    # The exact value is a square plus the network's; rounding may leave it a hair below zero at correlation -1.
+    return np.maximum(total, 0.0)
+
+
+def miss_bound(mean_s: Floats, variance_s2: Floats, deadline_s: Floats) -> Floats:
+    """Cantelli's bound on P(total > deadline) over all laws with that mean and variance.
+
+    V/(V + (D - mean)²) where mean < D; 1 where mean > D or mean = D with V > 0; 0 where V = 0 and mean <= D.
+    """
+    room = deadline_s - mean_s
+    scale = variance_s2 + room * room
+    with np.errstate(invalid="ignore", divide="ignore"):
+        bound = np.where(scale > 0.0, variance_s2 / scale, 0.0)
+    return np.where((room < 0.0) | ((room == 0.0) & (variance_s2 > 0.0)), 1.0, bound)

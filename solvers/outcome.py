@@ -1,0 +1,108 @@
+"""What every family answers with: a status that is proven or not claimed, a certificate, progress on the way."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
+
+DecisionT = TypeVar("DecisionT", covariant=True)
+InfeasibilityT = TypeVar("InfeasibilityT", covariant=True)
+
+
+class Status(StrEnum):
+    """How far an answer is proven."""
+
+    OPTIMAL = "optimal"  # the relative gap that was asked for is proven
+    FEASIBLE = "feasible"  # a plan and a bound, but the gap stayed open
+    INFEASIBLE = "infeasible"  # proven that no plan exists
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A step of a solver, in the units of the family's objective."""
+
+    stage: str
+    fraction: float
+    objective: float | None = None
+    bound: float | None = None
+
+    @property
+    def gap(self) -> float | None:
+        """Relative gap so far, where both ends are known."""
+        if self.objective is None or self.bound is None:
+            return None
+        return relative_gap(self.objective, self.bound)
+
+
+class Cancelled(Exception):
+    """Raised by a `Report` to stop a solver; the solver lets it pass."""
+
+
+class Report(Protocol):
+    """Receives progress; may raise `Cancelled`."""
+
+    def __call__(self, progress: Progress, /) -> None: ...
+
+
+def silent(progress: Progress, /) -> None:
+    """The report of a caller who only wants the answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How hard to try. `clock` counts seconds and only its differences matter."""
+
+    gap: float = 1e-6
+    time_limit_s: float = 60.0
+    seed: int = 0
+    clock: Callable[[], float] = time.perf_counter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """A constraint that a decision breaks: by how much, in the constraint's unit, and for whom (None: for all)."""
+
+    constraint: str
+    user: int | None
+    excess: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What an independent look at problem and decision found, with the objective recomputed from them alone."""
+
+    objective: float
+    used: dict[str, float]
+    violations: tuple[Violation, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether every constraint is met."""
+        return not self.violations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution(Generic[DecisionT, InfeasibilityT]):
+    """A family's answer. `decision` is there unless the status is infeasible; `infeasibility` exactly then."""
+
+    status: Status
+    decision: DecisionT | None = None
+    objective: float | None = None
+    lower_bound: float | None = None
+    prices: dict[str, float] = field(default_factory=dict)
+    timed_out: bool = False
+    infeasibility: InfeasibilityT | None = None
+
+    @property
+    def gap(self) -> float | None:
+        """Proven relative gap between the objective and the lower bound."""
+        if self.objective is None or self.lower_bound is None:
+            return None
+        return relative_gap(self.objective, self.lower_bound)
+
+
+def relative_gap(objective: float, bound: float) -> float:
+    """(objective - bound)/objective, never negative, 0 for 0/0."""
+    excess = objective - bound
+    return max(0.0, excess / abs(objective)) if objective else (0.0 if excess <= 0 else float("inf"))

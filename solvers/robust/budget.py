@@ -1,0 +1,60 @@
+"""How much time each option leaves for the uplink: the deadline less everything that does not depend on the share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.moments import Margin, margin_factor, total_variance
+from solvers.robust.problem import Problem
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeBudget:
+    """One entry per (user, option) pair, user by user. `first[n]:first[n + 1]` are the options of user n."""
+
+    first: Integers  # (users + 1,)
+    user: Integers  # (pairs,)
+    row: Integers  # (pairs,) row of the workload table
+    fixed_s: Floats  # (pairs,) overhead, network and server: what neither clock nor share changes
+    margin_s: Floats  # (pairs,) kept free for the risk
+    left_s: Floats  # (pairs,) deadline - fixed_s - margin_s: for cycles/f and the uplink together
+    variance_s2: Floats  # (pairs,)
+
+
+def time_budget(problem: Problem, users: Integers | None = None) -> TimeBudget:
+    """Lay out all options of `users` (default: all) with S = D - t0 - r - ts - sigma sqrt(V)."""
+    work = problem.workloads
+    who = np.arange(problem.users) if users is None else users
+    start = work.first[problem.workload[who]]
+    count = work.first[problem.workload[who] + 1] - start
+    first = np.concatenate(([0], np.cumsum(count)))
+    user = np.repeat(who, count)
+    row = np.arange(first[-1]) + np.repeat(start - first[:-1], count)
+
+    sends = work.crossing_bit[row] > 0.0
+    network_s = np.where(sends, problem.network_mean_s, 0.0)
+    variance = total_variance(
+        work.device_variance_s2[row],
+        work.server_variance_s2[row],
+        np.where(sends, problem.network_variance_s2, 0.0),
+        problem.correlation[user],
+        work.device_variance_low_s2[row],
+    )
+    fixed = work.overhead_s[row] + network_s + work.server_mean_s[row]
+    if problem.margin is Margin.WORST_CASE:
+        margin = work.device_excess_s[row] + work.server_excess_s[row]
+    else:
+        margin = margin_factor(problem.risk, problem.margin)[user] * np.sqrt(variance)
+    return TimeBudget(
+        first=first,
+        user=user,
+        row=row,
+        fixed_s=fixed,
+        margin_s=margin,
+        left_s=problem.deadline_s[user] - fixed - margin,
+        variance_s2=variance,
+    )

@@ -1,0 +1,136 @@
+"""What the robust family is asked (arXiv 2503.21476, problem P1) and what it decides."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.moments import Margin
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workloads:
+    """The options of each distinct way to run a network: device, network and server together make a workload.
+
+    Users share workloads, so a fleet of a million cameras of one kind holds one table. Rows `first[k]:first[k+1]` are
+    the options of workload k: one per cut where the clock is free, one per cut and level where it is not. A row's
+    device time is `cycles/f + overhead_s` for f in [clock_min_hz, clock_max_hz]; a measured level has
+    clock_min = clock_max, no cycles, and its measured mean as overhead.
+    """
+
+    first: Integers  # (workloads + 1,)
+    power_coefficient_w_per_hz3: Floats  # (workloads,)
+    cut: Integers  # (rows,)
+    clock_min_hz: Floats  # (rows,)
+    clock_max_hz: Floats  # (rows,)
+    cycles: Floats  # (rows,)
+    overhead_s: Floats  # (rows,)
+    device_variance_s2: Floats  # (rows,) largest over the clocks of the row
+    device_variance_low_s2: Floats  # (rows,) smallest over the clocks of the row
+    device_excess_s: Floats  # (rows,) largest observed time beyond the mean; NaN where unknown
+    crossing_bit: Floats  # (rows,)
+    server_mean_s: Floats  # (rows,)
+    server_variance_s2: Floats  # (rows,)
+    server_excess_s: Floats  # (rows,) as device_excess_s
+    fits_memory: NDArray[np.bool_]  # (rows,) whether the device can hold the parameters up to the cut
+
+    def __post_init__(self) -> None:
+        _freeze(self)
+        rows = len(self.cut)
+        if len(self.first) < 2 or self.first[0] != 0 or self.first[-1] != rows or np.any(np.diff(self.first) < 1):
+            raise ValueError("first must rise from 0 to the number of rows, with at least one option per workload")
+        _require(len(self.power_coefficient_w_per_hz3) == len(self.first) - 1, "power_coefficient_w_per_hz3: one each")
+        for field in fields(self)[2:]:
+            _require(len(getattr(self, field.name)) == rows, f"{field.name}: one entry per row")
+        _require(_all_finite(self.power_coefficient_w_per_hz3, above=0.0), "power_coefficient_w_per_hz3 > 0")
+        _require(_all_finite(self.clock_min_hz, above=0.0), "clock_min_hz > 0")
+        _require(bool(np.all(self.clock_max_hz >= self.clock_min_hz)), "clock_max_hz >= clock_min_hz")
+        for name in ("clock_max_hz", "cycles", "overhead_s", "device_variance_s2", "device_variance_low_s2"):
+            _require(_all_finite(getattr(self, name)), f"{name} >= 0 and finite")
+        for name in ("crossing_bit", "server_mean_s", "server_variance_s2"):
+            _require(_all_finite(getattr(self, name)), f"{name} >= 0 and finite")
+        _require(bool(np.all(self.device_variance_low_s2 <= self.device_variance_s2)), "device_variance_low_s2 <= high")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Cut, clock and spectrum for a cell of users at least energy, each late with probability at most its risk."""
+
+    bandwidth_hz: float
+    noise_w_per_hz: float
+    margin: Margin = Margin.CANTELLI
+    network_mean_s: float = 0.0
+    network_variance_s2: float = 0.0
+    workloads: Workloads
+    workload: Integers  # (users,) which workload each runs
+    tx_power_w: Floats  # (users,)
+    gain: Floats  # (users,) channel power gain, pure number
+    deadline_s: Floats  # (users,)
+    risk: Floats  # (users,) in (0, 1)
+    correlation: Floats  # (users,) of device and server time, in [-1, 1]
+
+    def __post_init__(self) -> None:
+        _freeze(self)
+        users = len(self.workload)
+        _require(users >= 1, "workload: at least one user")
+        for name in ("tx_power_w", "gain", "deadline_s", "risk", "correlation"):
+            _require(len(getattr(self, name)) == users, f"{name}: one entry per user")
+        for name in ("bandwidth_hz", "noise_w_per_hz", "tx_power_w", "gain", "deadline_s", "risk"):
+            _require(_all_finite(np.asarray(getattr(self, name)), above=0.0), f"{name} > 0 and finite")
+        _require(bool(np.all(self.risk < 1.0)), "risk < 1")
+        _require(bool(np.all(np.abs(self.correlation) <= 1.0)), "correlation in [-1, 1]")
+        _require(self.network_mean_s >= 0.0 and self.network_variance_s2 >= 0.0, "network moments >= 0")
+        kinds = len(self.workloads.first) - 1
+        _require(bool(np.all((self.workload >= 0) & (self.workload < kinds))), "workload: an index of workloads")
+        if self.margin is Margin.GAUSSIAN:
+            _require(bool(np.all(self.risk <= 0.5)), "risk <= 0.5 for the gaussian margin")
+        if self.margin is Margin.WORST_CASE:
+            _require(self.network_variance_s2 == 0.0, "network_variance_s2 = 0 for the worst_case margin")
+            excess = self.workloads.device_excess_s + self.workloads.server_excess_s
+            _require(_all_finite(excess), "device_excess_s and server_excess_s known for the worst_case margin")
+
+    @property
+    def users(self) -> int:
+        """Number of users."""
+        return len(self.workload)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One row per user: the option (counted within the user's workload), the clock and the share of the uplink."""
+
+    option: Integers  # (users,)
+    frequency_hz: Floats  # (users,)
+    bandwidth_hz: Floats  # (users,)
+
+    def __post_init__(self) -> None:
+        _freeze(self)
+
+    def cut(self, problem: Problem) -> Integers:
+        """Index of each user's cut, 0 for all at the edge."""
+        work = problem.workloads
+        return np.asarray(work.cut[work.first[problem.workload] + self.option])
+
+
+def _freeze(record: Any) -> None:
+    """Make the arrays of a record read-only, so that nobody can change a problem that was already answered."""
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if isinstance(value, np.ndarray):
+            view = value.view()
+            view.flags.writeable = False
+            object.__setattr__(record, field.name, view)
+
+
+def _all_finite(values: Floats, above: float | None = None) -> bool:
+    low = values >= 0.0 if above is None else values > above
+    return bool(np.all(low & np.isfinite(values)))
+
+
+def _require(condition: bool, what: str) -> None:
+    if not condition:
+        raise ValueError(what)

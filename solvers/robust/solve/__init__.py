@@ -1,0 +1,109 @@
+"""The exact method: price the uplink, complete the plan, prove it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.outcome import Options, Progress, Report, Solution, Status, silent
+from solvers.robust.problem import Decision, Problem
+from solvers.robust.solve.branch import search
+from solvers.robust.solve.candidates import Candidates, options_of, with_marginals
+from solvers.robust.solve.dual import Market, maximise
+from solvers.robust.solve.infeasible import Infeasibility, explain
+from solvers.robust.solve.primal import Plan, complete, exchange
+
+Integers = NDArray[np.int64]
+
+RobustSolution = Solution[Decision, Infeasibility]
+
+# Clocks are rounded up by this much, so that rounding never turns a deadline just met into one just missed.
+_ROUND_UP = 1.0 + 4e-14
+# The dual is driven to this part of the gap asked for, so that it is not what keeps a gap open in a large cell. Small
+# cells have a gap of their own, which only the search closes, so that the last digits of the dual are wasted on them.
+_DUAL_TOLERANCE = 1e-2
+_SMALL_CELL = 50
+_SMALL_CELL_TOLERANCE = 1e-5
+
+
+def solve(problem: Problem, options: Options | None = None, report: Report = silent) -> RobustSolution:
+    """Least-energy cuts, clocks and shares of a cell, proven to a relative gap.
+
+    Returns
+    -------
+    Solution whose status is `optimal` when the gap asked for is proven, `feasible` with its bound when the time limit
+    came first, `infeasible` with reasons when no plan exists. Energies in J, the price in J/Hz.
+
+    Notes
+    -----
+    Problem P1 of arXiv 2503.21476 (eq. 10), solved by Lagrangian duality in the one coupling constraint and branch and
+    bound on the same bound, instead of the paper's alternation.
+    """
+    everything, possible = options_of(problem)
+    if infeasibility := explain(problem, everything, possible):
+        return Solution(status=Status.INFEASIBLE, infeasibility=infeasibility)
+    return solve_among(problem, everything.keep(possible), options or Options(), report)
+
+
+def solve_among(problem: Problem, candidates: Candidates, options: Options, report: Report = silent) -> RobustSolution:
+    """Solve with some options only: at least one for each user, whose least shares together fit the uplink."""
+    started = options.clock()
+    market = Market(with_marginals(candidates), problem.bandwidth_hz)
+    report(Progress(stage="price", fraction=0.1))
+    tolerance = _DUAL_TOLERANCE * options.gap
+    dual = maximise(market, max(tolerance, _SMALL_CELL_TOLERANCE) if problem.users <= _SMALL_CELL else tolerance)
+    bound = dual.bound_j
+    log_price = float(np.log(dual.price)) if dual.price > 0.0 else 0.0
+
+    report(Progress(stage="complete", fraction=0.5, bound=bound))
+    goal = bound / (1.0 - 0.5 * options.gap)
+    plan = exchange(market, complete(market, dual.dear, dual.cheap, log_price), goal)
+
+    timed_out = False
+    if plan.energy_j > goal and dual.price > 0.0:
+        report(Progress(stage="branch", fraction=0.8, objective=plan.energy_j, bound=bound))
+        deadline_s = started + options.time_limit_s
+        found = search(market, plan, bound, dual.price, _classes(problem), options, deadline_s, report)
+        plan, bound, timed_out = found.plan, found.bound_j, found.timed_out
+    bound = min(bound, plan.energy_j)
+    proven = plan.energy_j - bound <= options.gap * plan.energy_j
+    return Solution(
+        status=Status.OPTIMAL if proven else Status.FEASIBLE,
+        decision=_decision(market.options, plan),
+        objective=plan.energy_j,
+        lower_bound=bound,
+        prices={"bandwidth_j_per_hz": _price(market.options, plan)},
+        timed_out=timed_out,
+    )
+
+
+def _classes(problem: Problem) -> Integers:
+    """The same number for users who are the same in everything."""
+    columns = np.stack(
+        [
+            problem.workload.astype(np.float64),
+            problem.tx_power_w,
+            problem.gain,
+            problem.deadline_s,
+            problem.risk,
+            problem.correlation,
+        ],
+        axis=1,
+    )
+    return np.asarray(np.unique(columns, axis=0, return_inverse=True)[1].reshape(-1), dtype=np.int64)
+
+
+def _price(options: Candidates, plan: Plan) -> float:
+    """What one more hertz saves at the chosen cuts: the largest -dE/db to the right among those who transmit."""
+    curves = options.curves[plan.choice]
+    larger, _ = curves.marginal_j_per_hz(plan.x)
+    return float(np.max(np.where(curves.sends, larger, 0.0)))
+
+
+def _decision(options: Candidates, plan: Plan) -> Decision:
+    """The plan as numbers that a device can set."""
+    curves = options.curves[plan.choice]
+    clock = curves.clock_hz(curves.uplink_s(plan.x))
+    return Decision(
+        option=options.option[plan.choice],
+        frequency_hz=np.minimum(clock * _ROUND_UP, curves.clock_max_hz),
+        bandwidth_hz=curves.share_hz(plan.x),
+    )

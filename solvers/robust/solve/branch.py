@@ -1,0 +1,206 @@
+"""Branch and bound over the options that the bound could not rule out.
+
+One table does the work of all nodes: the priced energies of every option on a grid of prices. For any price, the sum
+of the chosen options so far plus the cheapest of the rest is a bound on every plan below a node; the best over the
+grid is within the square of the grid's spacing of the node's own dual. So a node is a row of partial sums, and a
+generation of nodes is one array operation. Leaves are shared out exactly, many at a time, the most promising first.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.outcome import Options, Progress, Report
+from solvers.robust.solve.dual import ROUNDING, Market
+from solvers.robust.solve.primal import Plan, best_of
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+_PRICES = 41
+_NODES = 20_000  # open at once; the others wait on a stack
+_SHARED_OUT = 4_000  # users in the leaves that are shared out at once
+_BLOCK = 400_000  # curves priced at once, so that memory stays flat
+_REPORT_EVERY = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """The best plan found and the bound that is proven, with whether the clock stopped the search."""
+
+    plan: Plan
+    bound_j: float
+    timed_out: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Nodes:
+    """A generation of nodes (or part of one): the first `taken.shape[1]` open users have chosen."""
+
+    taken: Integers  # (nodes, users decided)
+    sums_j: Floats  # (nodes, prices) priced energy so far
+    used_hz: Floats  # (nodes,) least bandwidth so far
+    bound_j: Floats  # (nodes,)
+
+    def __getitem__(self, rows: Any) -> "_Nodes":
+        return _Nodes(
+            taken=self.taken[rows], sums_j=self.sums_j[rows], used_hz=self.used_hz[rows], bound_j=self.bound_j[rows]
+        )
+
+
+def price_grid(price: float, users: int) -> Floats:
+    """Prices around the dual's, dense near it; small cells move the price far when one cut changes."""
+    reach = min(4.0, 0.1 + 12.0 / users)
+    steps = np.sinh(np.linspace(-3.0, 3.0, _PRICES)) / np.sinh(3.0)
+    return np.asarray(price * np.exp(reach * steps))
+
+
+def search(
+    market: Market,
+    plan: Plan,
+    bound_j: float,
+    price: float,
+    alike: Integers,
+    options: Options,
+    deadline_s: float,
+    report: Report,
+) -> Search:
+    """Prove the plan optimal to `options.gap`, or find the better ones and prove those.
+
+    Parameters
+    ----------
+    bound_j, price : the dual's best bound, and the price that gave it.
+    alike : (users,) a class for each user; users of a class are the same in everything, and only plans whose options
+        do not fall along a class are looked at (any other is one of these with names exchanged).
+    deadline_s : reading of `options.clock` at which to stop.
+    """
+    margin = 1.0 - 0.5 * options.gap
+    kept = np.arange(len(market.options.option))
+    # First the one price that rules out most, so that the table is made for what is left only.
+    for prices in (np.array([price]), price_grid(price, market.options.users)):
+        value, root, lifted = _reduced_costs(market, prices)
+        bound_j = max(bound_j, float(root.max()))
+        keep = lifted < plan.energy_j * margin
+        if np.any(np.add.reduceat(keep.astype(np.int64), market.options.first[:-1]) == 0):
+            # Some user has no option in any plan better by the gap: the plan is proven.
+            return Search(plan=plan, bound_j=max(bound_j, plan.energy_j * margin))
+        kept, market = kept[keep], market.keep(keep)
+        value, lifted = value[:, keep], lifted[keep]
+
+    tree = _Tree(market, value, prices, _order(market, lifted, alike), alike)
+    stack = [tree.root()]
+    rounds = 0
+    while stack:
+        nodes = stack.pop()
+        nodes = nodes[nodes.bound_j < plan.energy_j * margin]
+        if len(nodes.bound_j) == 0:
+            continue
+        rounds += 1
+        late = options.clock() > deadline_s
+        if late or rounds % _REPORT_EVERY == 0:
+            proven = max(bound_j, min(float(some.bound_j.min()) for some in (nodes, *stack)))
+            proven = min(proven, plan.energy_j * margin)
+            if late:
+                return Search(plan=plan, bound_j=proven, timed_out=True)
+            report(Progress(stage="branch", fraction=0.9, objective=plan.energy_j, bound=proven))
+        if nodes.taken.shape[1] == len(tree.open):
+            found = _best_leaf(tree, nodes, plan, margin)
+            if found is not None:
+                plan = replace(found, choice=kept[found.choice])
+            continue
+        children = tree.grow(nodes, plan.energy_j * margin)
+        children = children[np.argsort(-children.bound_j, kind="stable")]
+        stack += [children[k : k + _NODES] for k in range(0, len(children.bound_j), _NODES)]
+    return Search(plan=plan, bound_j=max(bound_j, plan.energy_j * margin))
+
+
+def _reduced_costs(market: Market, prices: Floats) -> tuple[Floats, Floats, Floats]:
+    """Priced energies (prices, options), bounds (prices,), and the bound on any plan with an option (options,)."""
+    size = max(1, _BLOCK // len(market.options.option))
+    value = np.concatenate([market.priced_j(prices[k : k + size])[0] for k in range(0, len(prices), size)])
+    least = market.options.least(value)
+    paid = prices * market.bandwidth_hz
+    root = least.sum(axis=-1) - paid
+    root -= ROUNDING * (np.abs(least).sum(axis=-1) + paid)
+    lifted = (root[:, None] + value - least[:, market.options.user()]).max(axis=0)
+    return value, root, lifted
+
+
+def _order(market: Market, lifted: Floats, alike: Integers) -> list[int]:
+    """Users with a choice left: those whose options differ most first, so that bad branches end early."""
+    first = market.options.first[:-1]
+    spread = np.maximum.reduceat(lifted, first) - np.minimum.reduceat(lifted, first)
+    widest = np.zeros(int(alike.max()) + 1)
+    np.maximum.at(widest, alike, spread)  # users of a class stay together
+    users = np.nonzero(np.diff(market.options.first) > 1)[0]
+    return [int(n) for n in users[np.lexsort((users, alike[users], -widest[alike[users]]))]]
+
+
+class _Tree:
+    """The table, and what the users not yet decided add at least."""
+
+    def __init__(self, market: Market, value: Floats, prices: Floats, order: list[int], alike: Integers) -> None:
+        options = market.options
+        self.market, self.value, self.open = market, value, order
+        self.options_of = [np.arange(options.first[n], options.first[n + 1]) for n in order]
+        self.twin = [k > 0 and alike[n] == alike[order[k - 1]] for k, n in enumerate(order)]
+        self.settled = options.first[:-1].copy()  # the options of users without a choice; others are filled in
+        decided = np.ones(options.users, dtype=bool)
+        decided[order] = False
+        paid = prices * market.bandwidth_hz
+        self.base_j = value[:, self.settled[decided]].sum(axis=-1) - paid
+        self.base_j -= ROUNDING * (np.abs(value).sum(axis=-1) + paid)
+        self.base_hz = float(options.curves.least_hz[self.settled[decided]].sum())
+        self.rest_j = np.zeros((len(order) + 1, len(prices)))
+        self.rest_hz = np.zeros(len(order) + 1)
+        for k in reversed(range(len(order))):
+            self.rest_j[k] = self.rest_j[k + 1] + value[:, self.options_of[k]].min(axis=-1)
+            self.rest_hz[k] = self.rest_hz[k + 1] + options.curves.least_hz[self.options_of[k]].min()
+
+    def root(self) -> _Nodes:
+        """The node where nobody with a choice has chosen."""
+        return _Nodes(
+            taken=np.zeros((1, 0), dtype=np.int64),
+            sums_j=self.base_j[None, :],
+            used_hz=np.array([self.base_hz]),
+            bound_j=np.array([(self.base_j + self.rest_j[0]).max()]),
+        )
+
+    def grow(self, nodes: _Nodes, cutoff_j: float) -> _Nodes:
+        """The children worth keeping, one open user further."""
+        depth = nodes.taken.shape[1]
+        mine = self.options_of[depth]
+        sums = nodes.sums_j[:, None, :] + self.value[:, mine].T
+        used = nodes.used_hz[:, None] + self.market.options.curves.least_hz[mine]
+        bound = (sums + self.rest_j[depth + 1]).max(axis=-1)
+        fits = used + self.rest_hz[depth + 1] <= self.market.bandwidth_hz * (1.0 + 1e-12)
+        good = (bound < cutoff_j) & fits
+        if self.twin[depth]:
+            number = self.market.options.option
+            good &= number[mine] >= number[nodes.taken[:, -1]][:, None]
+        parent, which = np.nonzero(good)
+        return _Nodes(
+            taken=np.concatenate((nodes.taken[parent], mine[which][:, None]), axis=1),
+            sums_j=sums[parent, which],
+            used_hz=used[parent, which],
+            bound_j=bound[parent, which],
+        )
+
+
+def _best_leaf(tree: _Tree, leaves: _Nodes, plan: Plan, margin: float) -> Plan | None:
+    """Share out complete choices, the lowest bound first, until the rest cannot beat the plan."""
+    leaves = leaves[np.argsort(leaves.bound_j, kind="stable")]
+    log_price = plan.log_price if np.isfinite(plan.log_price) else 0.0
+    best, found = plan.energy_j, None
+    done, size = 0, 4
+    most = max(4, _SHARED_OUT // tree.market.options.users)
+    while done < len(leaves.bound_j) and leaves.bound_j[done] < best * margin:
+        choices = np.repeat(tree.settled[None, :], len(leaves.taken[done : done + size]), axis=0)
+        choices[:, tree.open] = leaves.taken[done : done + size]
+        some, _ = best_of(tree.market, choices, log_price)
+        if some.energy_j < best:
+            best, found = some.energy_j, some
+        done, size = done + size, min(4 * size, most)
+    return found

@@ -1,0 +1,104 @@
+"""The options of every user that can keep the deadline at all, with their curves."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.robust.budget import time_budget
+from solvers.robust.problem import Problem
+from solvers.robust.solve.curves import Curves, log_snr_for
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+_LN2 = float(np.log(2.0))
+# Least shares are rounded up by this much, so that rounding never turns a deadline just met into one just missed.
+_ROUND_UP = 1.0 + 1e-13
+# Ln s of a share so large that no uplink has it: where the clock is above its minimum for every share.
+_NEVER = -60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """Options user by user: `first[n]:first[n + 1]` are those of user n."""
+
+    first: Integers  # (users + 1,)
+    option: Integers  # (options,) counted within the user's workload
+    curves: Curves
+
+    @property
+    def users(self) -> int:
+        """Number of users."""
+        return len(self.first) - 1
+
+    def user(self) -> Integers:
+        """User of each option."""
+        return np.repeat(np.arange(self.users), np.diff(self.first))
+
+    def keep(self, mask: NDArray[np.bool_]) -> "Candidates":
+        """Only the options of `mask`."""
+        counts = np.add.reduceat(mask.astype(np.int64), self.first[:-1])
+        return Candidates(
+            first=np.concatenate(([0], np.cumsum(counts))), option=self.option[mask], curves=self.curves[mask]
+        )
+
+    def least(self, values: Floats) -> Floats:
+        """Smallest of each user's values; values (..., options) -> (..., users)."""
+        return np.minimum.reduceat(values, self.first[:-1], axis=-1)
+
+    def best(self, values: Floats) -> Integers:
+        """Index of each user's smallest value, the first of equals; (..., options) -> (..., users)."""
+        smallest = np.repeat(self.least(values), np.diff(self.first), axis=-1)
+        index = np.where(values <= smallest, np.arange(values.shape[-1]), values.shape[-1])
+        return np.asarray(np.minimum.reduceat(index, self.first[:-1], axis=-1))
+
+
+def options_of(problem: Problem) -> tuple[Candidates, NDArray[np.bool_]]:
+    """All options of all users, and which of them keep the deadline with the whole uplink to themselves.
+
+    Least shares are finite exactly where some bandwidth, however large, would do.
+    """
+    budget = time_budget(problem)
+    work = problem.workloads
+    row, user = budget.row, budget.user
+    scale = problem.tx_power_w[user] * problem.gain[user] / problem.noise_w_per_hz
+    tau_unit = work.crossing_bit[row] * _LN2 / scale
+    sends = tau_unit > 0.0
+    # Time for the uplink with the clock at its largest, and where the clock may leave its least.
+    tau_most = budget.left_s - work.cycles[row] / work.clock_max_hz[row]
+    tau_kink = budget.left_s - work.cycles[row] / work.clock_min_hz[row]
+    possible = work.fits_memory[row] & np.where(sends, tau_most > tau_unit, tau_most >= 0.0)
+
+    sending = possible & sends
+    x_most = np.zeros(len(row))
+    x_most[sending] = log_snr_for(tau_most[sending] / tau_unit[sending])
+    x_kink = np.where(sends, _NEVER, 0.0)
+    slow = sending & (tau_kink > tau_unit)
+    x_kink[slow] = log_snr_for(tau_kink[slow] / tau_unit[slow])
+    x_kink = np.where(work.cycles[row] > 0.0, np.minimum(x_kink, x_most), x_most)
+    least = np.where(sends, np.inf, 0.0)
+    with np.errstate(over="ignore"):
+        least[sending] = scale[sending] * np.exp(-x_most[sending]) * _ROUND_UP
+
+    curves = Curves.of(
+        scale_hz=scale,
+        tx_power_w=problem.tx_power_w[user],
+        tau_unit_s=tau_unit,
+        left_s=budget.left_s,
+        cycles=work.cycles[row],
+        overhead_s=work.overhead_s[row],
+        kappa=work.power_coefficient_w_per_hz3[problem.workload[user]],
+        clock_min_hz=work.clock_min_hz[row],
+        clock_max_hz=work.clock_max_hz[row],
+        x_kink=x_kink,
+        x_most=x_most,
+        least_hz=least,
+    )
+    options = Candidates(first=budget.first, option=row - work.first[problem.workload[user]], curves=curves)
+    return options, possible & (least <= problem.bandwidth_hz)
+
+
+def with_marginals(options: Candidates) -> Candidates:
+    """The same options, ready to be priced."""
+    return replace(options, curves=options.curves.with_marginals())

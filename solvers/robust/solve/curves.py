@@ -1,0 +1,253 @@
+"""Each option's energy as a convex curve of its share of the uplink, and the share it asks for at a price.
+
+With s = p h/(N0 b), the signal-to-noise ratio over the share b, the uplink takes tau = tau_unit s/ln(1 + s) seconds,
+where tau_unit = d N0 ln 2/(p h) is what unlimited bandwidth would need. The least clock that keeps the deadline is
+f = max(f_min, c/(S - tau)), so the energy kappa f² (c + t0 f) + p tau is one convex decreasing function of b, with a
+kink where the clock leaves f_min. Everything is solved in x = ln s, where the logarithm of the marginal energy
+-dE/db is close to a straight line of slope 2: Newton's method needs a handful of steps.
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+_NEWTON_STEPS = 60
+
+
+class _Column:
+    """One row of the table, by its name."""
+
+    def __set_name__(self, owner: "type[Curves]", name: str) -> None:
+        self.index = len(owner.columns)
+        owner.columns.append(name)
+
+    def __get__(self, curves: "Curves", owner: object = None) -> Floats:
+        row: Floats = curves.table[self.index]
+        return row
+
+
+class Curves:
+    """Curves of any shape: one per feasible option to begin with, later one per user or per candidate plan.
+
+    Kept as one table (columns, ...), because small cells spend their time picking curves, not computing.
+    """
+
+    columns: ClassVar[list[str]] = []
+
+    scale_hz = _Column()  # p h/N0: the bandwidth at which s = 1
+    tx_power_w = _Column()
+    tau_unit_s = _Column()  # 0 where nothing crosses
+    left_s = _Column()  # S: deadline less what neither clock nor share changes
+    cycles = _Column()
+    overhead_s = _Column()
+    kappa = _Column()
+    clock_min_hz = _Column()
+    clock_max_hz = _Column()
+    x_kink = _Column()  # ln s where the clock leaves its minimum; x_most where it never does
+    x_most = _Column()  # ln s at the least share
+    least_hz = _Column()  # least share that keeps the deadline, 0 where nothing crosses
+    log_marginal_kink = _Column()  # ln(-dE/db) just beyond the kink, and at the least share
+    log_marginal_most = _Column()
+
+    __slots__ = ("table",)
+
+    def __init__(self, table: Floats) -> None:
+        self.table = table
+
+    @classmethod
+    def of(cls, **columns: Floats) -> "Curves":
+        """Curves from arrays of one shape; those left out are 0."""
+        some = next(iter(columns.values()))
+        return cls(np.stack([columns.get(name, np.zeros(some.shape)) for name in cls.columns]))
+
+    def __getitem__(self, index: Any) -> "Curves":
+        return Curves(self.table[(slice(None), *index) if isinstance(index, tuple) else (slice(None), index)])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array of curves."""
+        return self.table.shape[1:]
+
+    def _taken(self, index: tuple[Integers, ...]) -> "Curves":
+        """Curves at `index` of an array to whose last dimensions they broadcast."""
+        return self[index[-len(self.shape) :]]
+
+    def with_marginals(self) -> "Curves":
+        """Fill in the marginal energies at both ends of the stretch where the clock is free."""
+        with np.errstate(divide="ignore"):
+            kink, most = (
+                np.log(self._marginal_power(x)[0] * self.tau_unit_s / self.scale_hz) + _psi(x)[0]
+                for x in (self.x_kink, self.x_most)
+            )
+        return Curves(np.concatenate((self.table[:-2], [kink, most])))
+
+    @property
+    def sends(self) -> NDArray[np.bool_]:
+        """Whether anything crosses the uplink."""
+        return self.tau_unit_s > 0.0
+
+    def x_at(self, share_hz: Floats | float) -> Floats:
+        """Ln of the signal-to-noise ratio over a share, never beyond the least share."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.minimum(np.log(self.scale_hz / share_hz), self.x_most))
+
+    def share_hz(self, x: Floats) -> Floats:
+        """Share at x: exactly the least share at its end, 0 where nothing crosses."""
+        share = np.where(x >= self.x_most, self.least_hz, self.scale_hz * np.exp(-x))
+        return np.where(self.sends, share, 0.0)
+
+    def uplink_s(self, x: Floats) -> Floats:
+        """Uplink time at x."""
+        s = np.exp(x)
+        return self.tau_unit_s * s / np.log1p(s)
+
+    def clock_hz(self, uplink_s: Floats) -> Floats:
+        """Least clock that keeps the deadline with that uplink time, within the device's range."""
+        # At the least share rounding may leave no time at all: the clock is then the largest by construction.
+        room = np.maximum(self.left_s - uplink_s, 0.5 * self.cycles / self.clock_max_hz)
+        with np.errstate(invalid="ignore"):
+            clock = np.where(self.cycles > 0.0, self.cycles / room, 0.0)
+        return np.clip(clock, self.clock_min_hz, self.clock_max_hz)
+
+    def energy_j(self, x: Floats) -> Floats:
+        """Energy of one inference at x."""
+        uplink = self.uplink_s(x)
+        clock = self.clock_hz(uplink)
+        return self.kappa * clock**2 * (self.cycles + self.overhead_s * clock) + self.tx_power_w * uplink
+
+    def marginal_j_per_hz(self, x: Floats) -> tuple[Floats, Floats]:
+        """-dE/db at x, for a larger and for a smaller share: they differ at the kink alone."""
+        psi = np.exp(_psi(x)[0]) * self.tau_unit_s / self.scale_hz
+        watts = self._marginal_power(x)[0]
+        larger = np.where(x > self.x_kink, watts, self.tx_power_w) * psi
+        smaller = np.where((x >= self.x_kink) & (self.x_kink < self.x_most), watts, self.tx_power_w) * psi
+        return larger, smaller
+
+    def _marginal_power(self, x: Floats) -> tuple[Floats, Floats]:
+        """dE/d(uplink time) where the clock is free, and the derivative of its logarithm."""
+        clock = self.clock_hz(self.uplink_s(x))
+        cycles = np.where(self.cycles > 0.0, self.cycles, 1.0)
+        stretch = self.overhead_s * clock / cycles
+        cube = np.where(self.cycles > 0.0, self.kappa * clock**3, 0.0)
+        watts = self.tx_power_w + cube * (2.0 + 3.0 * stretch)
+        return watts, cube * (6.0 + 12.0 * stretch) * clock / cycles / watts
+
+    def respond(self, log_price: Floats | float, x_least: Floats) -> tuple[Floats, Floats]:
+        """Where each curve's E(b) + price b is least: x, and dx/d ln(price) (0 where x does not move).
+
+        Parameters
+        ----------
+        log_price : broadcast against the curves; ln of a price in J/Hz.
+        x_least : ln s at the largest share allowed.
+        """
+        # With the clock at its minimum the marginal energy is p tau_unit psi(s)/(p h/N0): one function for all.
+        with np.errstate(divide="ignore"):
+            x, slope = _inverse_psi(log_price - np.log(self.tx_power_w * self.tau_unit_s / self.scale_hz))
+        rate = 1.0 / slope
+        free = x > self.x_kink
+        x = np.minimum(x, self.x_most)
+        most = free & (log_price >= self.log_marginal_most)
+        kink = free & ~most & (log_price <= self.log_marginal_kink)
+        np.copyto(x, self.x_most, where=most)
+        np.copyto(x, self.x_kink, where=kink)
+        inside = np.nonzero(free & ~most & ~kink)
+        if len(inside[0]):
+            # Beyond the kink the clock adds to the marginal energy, so the root lies left of the one just found.
+            curves = self._taken(inside)
+            x[inside], rate[inside] = _free_clock(curves, np.broadcast_to(log_price, x.shape)[inside], x[inside])
+        still = most | kink | (x <= x_least) | (x >= self.x_most) | ~self.sends
+        return np.clip(x, np.minimum(x_least, self.x_most), self.x_most), np.where(still, 0.0, rate)
+
+    def priced_j(self, price: Floats | float, x: Floats, x_least: Floats) -> tuple[Floats, Floats]:
+        """A proven lower bound on min over b of E(b) + price b from a point x near the minimiser, and the share there.
+
+        The curve lies above its tangent, so the value at x less |slope| times the way to the far end of the allowed
+        shares never overstates the minimum, however badly x was found.
+        """
+        share = self.share_hz(x)
+        value = self.energy_j(x) + price * share
+        larger, smaller = self.marginal_j_per_hz(x)
+        # Slopes of E + price b to either side of x: at the kink they bracket 0 and cost nothing.
+        down = np.maximum(price - smaller, 0.0) * np.maximum(share - self.least_hz, 0.0)
+        up = np.maximum(larger - price, 0.0) * np.maximum(self.scale_hz * np.exp(-x_least) - share, 0.0)
+        return np.where(self.sends, value - np.maximum(down, up), value), share
+
+
+def _free_clock(curves: Curves, log_price: Floats, start: Floats) -> tuple[Floats, Floats]:
+    """Solve ln(-dE/db) = ln(price) between the kink and `start`, by Newton's method inside a shrinking bracket."""
+    low, high = curves.x_kink.copy(), start.copy()
+    constant = np.log(curves.tau_unit_s / curves.scale_hz) - log_price
+    x, rate = start.copy(), np.zeros_like(start)
+    active = np.arange(len(x))
+    for _ in range(_NEWTON_STEPS):
+        part = curves if len(active) == len(x) else curves[active]
+        at = x[active]
+        log_psi, psi_slope = _psi(at)
+        watts, power_slope = part._marginal_power(at)
+        value = np.log(watts) + log_psi + constant[active]
+        slope = power_slope * part.tau_unit_s * np.exp(log_psi - at) + psi_slope  # d tau/dx = tau_unit psi/s
+        above = value > 0.0
+        high[active] = np.where(above, at, high[active])
+        low[active] = np.where(above, low[active], at)
+        step = at - value / slope
+        lower, upper = low[active], high[active]
+        newton = (step >= lower) & (step <= upper)
+        step = np.where(newton, step, 0.5 * (lower + upper))
+        x[active], rate[active] = step, 1.0 / slope
+        # Newton squares the error: what is left after a step this small is lost in rounding.
+        active = active[np.abs(step - at) > np.where(newton, 1e-7, 1e-13)]
+        if len(active) == 0:
+            break
+    return x, rate
+
+
+def _psi(x: Floats) -> tuple[Floats, Floats]:
+    """Ln psi and its slope in x, where psi(s) = s² d/ds [s/ln(1 + s)] and x = ln s."""
+    s = np.exp(x)
+    log1p = np.log1p(s)
+    ratio = s / (1.0 + s)
+    numerator = log1p - ratio
+    small = s < 1e-3
+    if np.any(small):
+        # ln(1 + s) - s/(1 + s) cancels for small s: its series is sum over k >= 2 of (-1)^k (k - 1)/k s^k.
+        series = s * s * (1 / 2 + s * (-2 / 3 + s * (3 / 4 + s * (-4 / 5 + s * (5 / 6)))))
+        numerator = np.where(small, series, numerator)
+    log_psi = 2.0 * x + np.log(numerator) - 2.0 * np.log(log1p)
+    return log_psi, 2.0 + ratio * ratio / numerator - 2.0 * ratio / log1p
+
+
+_X_GRID = np.linspace(-30.0, 90.0, 8193)
+_LOG_PSI_GRID = _psi(_X_GRID)[0]
+
+
+def _inverse_psi(target: Floats) -> tuple[Floats, Floats]:
+    """X with ln psi(x) = target, and the slope there: a table and two Newton steps."""
+    target = np.where(np.isfinite(target), target, 0.0)
+    x = np.interp(target, _LOG_PSI_GRID, _X_GRID)
+    for _ in range(2):
+        value, slope = _psi(x)
+        x = x - (value - target) / slope
+    return x, slope
+
+
+def log_snr_for(stretch: Floats) -> Floats:
+    """X with s/ln(1 + s) = stretch > 1, where x = ln s: how far the uplink may be slowed from unlimited bandwidth."""
+    excess = stretch - 1.0
+    x = np.log(2.0 * excess) + np.log1p(np.log1p(excess))
+    for _ in range(_NEWTON_STEPS):
+        s = np.exp(x)
+        log1p = np.log1p(s)
+        # s/ln(1 + s) - 1 cancels for small s: its series has the Gregory coefficients.
+        series = s * (1 / 2 + s * (-1 / 12 + s * (1 / 24 + s * (-19 / 720 + s * (3 / 160)))))
+        ratio = np.where(s < 2e-3, series, s / log1p - 1.0)
+        # Newton on ln(s/ln(1 + s) - 1), which is nearly straight.
+        slope = (1.0 - s / ((1.0 + s) * log1p)) * (1.0 + ratio) / ratio
+        step = (np.log(ratio) - np.log(excess)) / slope
+        x = x - step
+        if not np.any(np.abs(step) > 1e-8):
+            break
+    return x

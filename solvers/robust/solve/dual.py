@@ -1,0 +1,196 @@
+"""The bandwidth price: a concave dual in one variable, every value of which is a proven lower bound.
+
+L(price) = sum_n min_o min_b (E_no(b) + price b) - price B
+"""
+
+from copy import copy
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.robust.solve.candidates import Candidates
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+# Sums of N terms carry rounding of about this relative size: bounds are lowered by it.
+ROUNDING = 1e-14
+# Below this many options a pass is all overhead, so several prices are tried in one.
+_BUNDLED = 2_000
+_OFFSETS = np.array([-0.1, -3e-3, -1e-5, 0.0, 1e-5, 3e-3, 0.1])  # in parts of the bracket
+_PASSES = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dual:
+    """The best bound found, and the two prices around it with the options users choose there."""
+
+    bound_j: float
+    price: float
+    dear: Integers  # (users,) choices where demand fits in the uplink
+    cheap: Integers  # (users,) choices at the largest price where it does not; the same where no such price was met
+
+
+class Market:
+    """Users who bid for the uplink."""
+
+    def __init__(self, options: Candidates, bandwidth_hz: float) -> None:
+        curves = options.curves
+        self.options = options
+        self.bandwidth_hz = bandwidth_hz
+        least = options.least(curves.least_hz)
+        # Nobody can have more than what the others' least shares leave: without this even one user shows a false gap.
+        most = bandwidth_hz - (least.sum() - least)
+        self.x_least = curves.x_at(np.maximum(np.repeat(most, np.diff(options.first)), curves.least_hz))
+
+    def keep(self, mask: NDArray[np.bool_]) -> "Market":
+        """The same users with some options only, and the limits on shares they had."""
+        market = copy(self)
+        market.options, market.x_least = self.options.keep(mask), self.x_least[mask]
+        return market
+
+    def priced_j(self, prices: Floats) -> tuple[Floats, Floats]:
+        """Least of E + price b of each option and the share there, (prices, options)."""
+        column = prices[:, None]
+        if prices.min() > 0.0:
+            x, _ = self.options.curves.respond(np.log(column), self.x_least)
+        else:
+            x = np.broadcast_to(self.x_least, (len(prices), len(self.x_least)))
+        return self.options.curves.priced_j(column, x, self.x_least)
+
+    def first_price(self) -> float:
+        """A price of the right size: the median marginal energy where all users have equal shares."""
+        curves = self.options.curves
+        x = np.maximum(curves.x_at(self.bandwidth_hz / self.options.users), self.x_least)
+        marginal = curves.marginal_j_per_hz(x)[1][curves.sends]
+        return float(np.median(marginal)) if len(marginal) else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Point:
+    """One price: its bound, the excess demand and what users choose; each option's priced energy and share."""
+
+    price: float
+    bound_j: float
+    excess_hz: float
+    choice: Integers  # (users,)
+    value_j: Floats  # (options,)
+    share_hz: Floats  # (options,)
+
+    def keep(self, mask: NDArray[np.bool_]) -> "_Point":
+        """The same point without options that no user chose in it."""
+        return replace(
+            self,
+            choice=(np.cumsum(mask) - 1)[self.choice],
+            value_j=self.value_j[mask],
+            share_hz=self.share_hz[mask],
+        )
+
+
+def maximise(market: Market, tolerance: float) -> Dual:
+    """Maximise L until no price can raise it by more than `tolerance`, relative."""
+    free = _points(market, np.zeros(1))[0]
+    if free.excess_hz <= ROUNDING * market.bandwidth_hz * market.options.users:
+        return Dual(bound_j=free.bound_j, price=0.0, dear=free.choice, cheap=free.choice)
+    low, high = _bracket(market, free)
+    best = max(low, high, key=lambda point: point.bound_j)
+    bundled = len(market.options.option) <= _BUNDLED
+    original = np.arange(len(market.options.option))  # of the options still in the running
+    previous = pruned = np.inf
+    for step in range(_PASSES):
+        # L lies below its tangents at both ends, which meet at the largest value it can still have.
+        fall = low.excess_hz - high.excess_hz
+        meet = (high.bound_j - low.bound_j + low.excess_hz * low.price - high.excess_hz * high.price) / fall
+        ceiling = low.bound_j + low.excess_hz * (meet - low.price)
+        width = high.price / low.price - 1.0
+        if ceiling - best.bound_j <= tolerance * abs(best.bound_j) or width <= 1e-14:
+            break
+        if width < 0.3 * pruned:
+            pruned = width
+            mask = _in_the_running(market, low, high)
+            if np.count_nonzero(mask) < 0.9 * len(mask):
+                market, original = market.keep(mask), original[mask]
+                low, high = low.keep(mask), high.keep(mask)
+                bundled = len(mask) <= _BUNDLED
+        # Where demand is smooth its root is near a straight line in the logarithms; where a cut changes at the best
+        # price, the tangents find it.
+        logs = np.log1p(low.excess_hz / market.bandwidth_hz), np.log1p(max(high.excess_hz / market.bandwidth_hz, -0.99))
+        root = float(np.exp(np.interp(0.0, [-logs[0], -logs[1]], [np.log(low.price), np.log(high.price)])))
+        if bundled:
+            prices = np.concatenate([centre + (high.price - low.price) * _OFFSETS for centre in (root, meet)])
+        elif width > 0.5 * previous:
+            prices = np.array([np.sqrt(low.price * high.price)])
+        else:
+            prices = np.array([root if step % 2 else meet])
+        previous = width
+        prices = np.unique(prices[(prices > low.price) & (prices < high.price)])
+        if len(prices) == 0:
+            prices = np.array([0.5 * (low.price + high.price)])
+        points = _points(market, prices)
+        low = max((point for point in (low, *points) if point.excess_hz > 0.0), key=lambda point: point.price)
+        high = min((point for point in (high, *points) if point.excess_hz <= 0.0), key=lambda point: point.price)
+        best = max(best, *points, key=lambda point: point.bound_j)
+    return Dual(bound_j=best.bound_j, price=best.price, dear=original[high.choice], cheap=original[low.choice])
+
+
+def _in_the_running(market: Market, low: _Point, high: _Point) -> NDArray[np.bool_]:
+    """Options that may be a user's best at some price between two.
+
+    An option's priced energy is concave in the price, so it lies above its chord. The user's best is below both
+    tangents of the options chosen at the ends. Chord less the lower tangent is convex with one corner, where the
+    tangents meet: an option above at the ends and at the corner is above everywhere between.
+    """
+    counts = np.diff(market.options.first)
+    span = high.price - low.price
+    at_low, slope_low = low.value_j[low.choice], low.share_hz[low.choice]
+    at_high, slope_high = high.value_j[high.choice], high.share_hz[high.choice]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        corner = (at_high - slope_high * span - at_low) / (slope_low - slope_high)
+    corner = np.clip(np.where(slope_low > slope_high, corner, 0.0), 0.0, span)
+    running = np.zeros(len(market.options.option), dtype=bool)
+    chord = (high.value_j - low.value_j) / span
+    for at in (np.zeros(len(corner)), corner, np.full(len(corner), span)):
+        ceiling = np.minimum(at_low + slope_low * at, at_high - slope_high * (span - at))
+        running |= low.value_j + chord * np.repeat(at, counts) <= np.repeat(ceiling * (1.0 + 1e-11), counts)
+    # Those chosen at the ends stay in any case: they are what the ends are made of.
+    running[low.choice] = running[high.choice] = True
+    return running
+
+
+def _bracket(market: Market, free: _Point) -> tuple[_Point, _Point]:
+    """Two positive prices: demand exceeds the uplink at the first and fits at the second."""
+    factor = 4.0
+    point = _points(market, np.array([market.first_price()]))[0]
+    low = high = point
+    for _ in range(_PASSES):
+        if low.excess_hz <= 0.0:
+            high, low = low, _points(market, np.array([low.price / factor]))[0]
+        elif high.excess_hz > 0.0:
+            low, high = high, _points(market, np.array([high.price * factor]))[0]
+        else:
+            return low, high
+        factor *= 2.0
+    # Demand at a price of zero exceeds the uplink and the least shares fit, so such prices exist.
+    raise ArithmeticError(f"no price between {low.price} and {high.price} J/Hz balances {free.excess_hz} Hz")
+
+
+def _points(market: Market, prices: Floats) -> list[_Point]:
+    """Every user's best option at each price."""
+    value, share = market.priced_j(prices)
+    choice = market.options.best(value)
+    best = np.take_along_axis(value, choice, axis=-1).sum(axis=-1)
+    demand = np.take_along_axis(share, choice, axis=-1).sum(axis=-1)
+    paid = prices * market.bandwidth_hz
+    bound = best - paid - ROUNDING * (np.abs(best) + paid)
+    return [
+        _Point(
+            price=float(prices[k]),
+            bound_j=float(bound[k]),
+            excess_hz=float(demand[k] - market.bandwidth_hz),
+            choice=choice[k],
+            value_j=value[k],
+            share_hz=share[k],
+        )
+        for k in range(len(prices))
+    ]

@@ -1,0 +1,164 @@
+"""Why a cell has no plan, and the least change of each kind that would give it one. Computed, never guessed."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from solvers.moments import Margin
+from solvers.physics import rate_bps, transfer_s
+from solvers.robust.budget import time_budget
+from solvers.robust.problem import Problem
+from solvers.robust.solve.candidates import Candidates, options_of
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+# Relaxations are rounded up by this much, so that a problem relaxed by exactly what was said is feasible.
+_ROUND_UP = 1.0 + 1e-9
+
+
+class Binding(StrEnum):
+    """What stops an option: the first of these that fails."""
+
+    MEMORY = "memory"  # the parameters do not fit the device
+    CLOCK = "clock"  # too late on average even if the uplink took no time, at the largest clock
+    RATE = "rate"  # too late on average over the whole uplink
+    MARGIN = "margin"  # in time on average, but not with the margin that the risk asks for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reasons:
+    """One entry per (failing user, cut): the level that comes closest speaks for the cut."""
+
+    user: Integers
+    cut: Integers
+    binding: tuple[Binding, ...]
+    short_by_s: Floats  # seconds missing with the whole uplink and the largest clock; NaN for memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Infeasibility:
+    """Users who fail alone with the whole uplink, or a cell that is over-subscribed. NaN: no value would help."""
+
+    users: Integers  # who fails alone; empty when the cell is over-subscribed
+    reasons: Reasons
+    least_deadline_s: Floats  # (failing users,)
+    least_risk: Floats
+    least_bandwidth_hz: Floats
+    least_total_bandwidth_hz: float  # sum of all users' least shares
+    least_deadline_factor: float  # one factor on all deadlines that makes room; NaN unless over-subscribed
+
+
+def explain(problem: Problem, options: Candidates, possible: NDArray[np.bool_]) -> Infeasibility | None:
+    """What is wrong, or None where a plan exists.
+
+    Parameters
+    ----------
+    options, possible : all options of all users and which of them work alone (`options_of`).
+    """
+    least = options.least(np.where(possible, options.curves.least_hz, np.inf))
+    failing = np.nonzero(np.isinf(least))[0]
+    if len(failing) == 0 and least.sum() <= problem.bandwidth_hz:
+        return None
+    # With any bandwidth, however large: users who fail here make the total unbounded.
+    alone_hz = options.least(options.curves.least_hz)
+    alone_hz = np.where(_works_somewhere(problem, options), alone_hz, np.inf)
+    total = float(alone_hz.sum())
+    total = total * _ROUND_UP if np.isfinite(total) else float("nan")
+    if len(failing) == 0:
+        none = np.array([])
+        return Infeasibility(
+            users=failing,
+            reasons=Reasons(user=failing, cut=failing, binding=(), short_by_s=none),
+            least_deadline_s=none,
+            least_risk=none,
+            least_bandwidth_hz=none,
+            least_total_bandwidth_hz=total,
+            least_deadline_factor=_deadline_factor(problem),
+        )
+    return _alone(problem, failing, alone_hz[failing] * _ROUND_UP, total)
+
+
+def _works_somewhere(problem: Problem, options: Candidates) -> NDArray[np.bool_]:
+    """Users with an option that works at some bandwidth."""
+    budget = time_budget(problem)
+    work = problem.workloads
+    silent_fits = budget.left_s - work.cycles[budget.row] / work.clock_max_hz[budget.row] >= 0.0
+    works = np.where(options.curves.sends, np.isfinite(options.curves.least_hz), silent_fits)
+    return np.asarray(options.least(np.where(works & work.fits_memory[budget.row], 0.0, np.inf)) == 0.0)
+
+
+def _alone(problem: Problem, failing: Integers, alone_hz: Floats, total_hz: float) -> Infeasibility:
+    """What stops each option of users who fail with the whole uplink to themselves, and what would not."""
+    budget = time_budget(problem, failing)
+    work, row, user = problem.workloads, budget.row, budget.user
+    whole = np.full(len(row), problem.bandwidth_hz)
+    rate = rate_bps(whole, problem.tx_power_w[user], problem.gain[user], problem.noise_w_per_hz)
+    uplink = transfer_s(work.crossing_bit[row], rate)
+    computing = work.cycles[row] / work.clock_max_hz[row] + budget.fixed_s
+    deadline = problem.deadline_s[user]
+    fits = work.fits_memory[row]
+    needed = computing + uplink + budget.margin_s
+
+    def least(values: Floats) -> Floats:
+        smallest = np.minimum.reduceat(np.where(fits, values, np.inf), budget.first[:-1])
+        return np.where(np.isfinite(smallest), smallest * _ROUND_UP, np.nan)
+
+    room = deadline - computing - uplink
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factor = np.where(room >= 0.0, room / np.sqrt(budget.variance_s2), -1.0)
+    match problem.margin:
+        case Margin.CANTELLI:
+            risk = np.where(factor > 0.0, 1.0 / (1.0 + factor**2), np.inf)
+        case Margin.GAUSSIAN:
+            risk = np.where(factor >= 0.0, ndtr(-factor), np.inf)
+        case _:
+            risk = np.full(len(row), np.inf)
+    least_risk = least(risk)
+
+    # The level that comes closest speaks for its cut.
+    order = np.lexsort((needed, work.cut[row], user))
+    leads = np.ones(len(order), dtype=bool)
+    leads[1:] = (np.diff(user[order]) != 0) | (np.diff(work.cut[row[order]]) != 0)
+    speaks = order[leads]
+    binding = np.select(
+        [~fits[speaks], computing[speaks] > deadline[speaks], (computing + uplink)[speaks] > deadline[speaks]],
+        [Binding.MEMORY, Binding.CLOCK, Binding.RATE],
+        Binding.MARGIN,
+    )
+    return Infeasibility(
+        users=failing,
+        reasons=Reasons(
+            user=user[speaks],
+            cut=work.cut[row[speaks]],
+            binding=tuple(Binding(name) for name in binding),
+            short_by_s=np.where(fits, needed - deadline, np.nan)[speaks],
+        ),
+        least_deadline_s=least(needed),
+        least_risk=np.where(least_risk < 1.0, least_risk, np.nan),
+        least_bandwidth_hz=np.where(np.isfinite(alone_hz), alone_hz, np.nan),
+        least_total_bandwidth_hz=total_hz,
+        least_deadline_factor=float("nan"),
+    )
+
+
+def _deadline_factor(problem: Problem) -> float:
+    """The least factor on every deadline at which the least shares fit together."""
+
+    def fits(factor: float) -> bool:
+        options, possible = options_of(replace(problem, deadline_s=problem.deadline_s * factor))
+        least = options.least(np.where(possible, options.curves.least_hz, np.inf))
+        return bool(least.sum() <= problem.bandwidth_hz)
+
+    low, high = 1.0, 2.0
+    while not fits(high):
+        low, high = high, 2.0 * high
+        if high > 1e9:
+            return float("nan")
+    while high - low > 1e-7 * high:
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if fits(middle) else (middle, high)
+    return high

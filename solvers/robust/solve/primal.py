@@ -1,0 +1,83 @@
+"""Good plans near the best price: complete the choices of users who tie, then let single users change their mind."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.robust.solve.dual import Market
+from solvers.robust.solve.shares import share_out
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+_TRIED_AT_ONCE = 8
+_ROUNDS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One option per user (index into the market's options) with its exact shares."""
+
+    choice: Integers  # (users,)
+    x: Floats  # (users,)
+    energy_j: float
+    log_price: float
+
+
+def best_of(market: Market, choices: Integers, log_price: float) -> tuple[Plan, int]:
+    """The cheapest of some plans, (plans, users), and which it is."""
+    shares = share_out(market.options.curves[choices], market.bandwidth_hz, log_price)
+    k = int(np.argmin(shares.energy_j))
+    plan = Plan(
+        choice=choices[k], x=shares.x[k], energy_j=float(shares.energy_j[k]), log_price=float(shares.log_price[k])
+    )
+    return plan, k
+
+
+def complete(market: Market, dear: Integers, cheap: Integers, log_price: float) -> Plan:
+    """The best plan on the way from the choices at a price that is too high to those at one too low.
+
+    Few users differ between the two unless many are alike, and then the energy is nearly convex in how many have
+    switched: a search by thirds finds the best.
+    """
+    tied = np.nonzero(dear != cheap)[0]
+
+    def switched(counts: Integers) -> Integers:
+        choices = np.repeat(dear[None, :], len(counts), axis=0)
+        for row, count in zip(choices, counts, strict=True):
+            row[tied[:count]] = cheap[tied[:count]]
+        return choices
+
+    first, last = 0, len(tied)
+    while True:
+        counts = np.unique(np.linspace(first, last, min(last - first + 1, _TRIED_AT_ONCE)).astype(np.int64))
+        plan, k = best_of(market, switched(counts), log_price)
+        if last - first + 1 <= _TRIED_AT_ONCE:
+            return plan
+        first, last = int(counts[max(k - 1, 0)]), int(counts[min(k + 1, len(counts) - 1)])
+
+
+def exchange(market: Market, plan: Plan, stop_at_j: float) -> Plan:
+    """Change one user's option at a time while that saves energy, until `stop_at_j` is reached.
+
+    Only a user with a cheaper option at the plan's own price can gain: the plan is optimal for its choices at that
+    price, so by duality any other choice costs at least its difference there.
+    """
+    for _ in range(_ROUNDS):
+        if plan.energy_j <= stop_at_j or not np.isfinite(plan.log_price):
+            return plan
+        value, _ = market.priced_j(np.exp([plan.log_price]))
+        best = market.options.best(value)[0]
+        gain = value[0][plan.choice] - value[0][best]
+        users = np.argsort(-gain, kind="stable")[:_TRIED_AT_ONCE]
+        users = users[gain[users] > 1e-13 * plan.energy_j]
+        if len(users) == 0:
+            return plan
+        choices = np.repeat(plan.choice[None, :], len(users), axis=0)
+        choices[np.arange(len(users)), users] = best[users]
+        better, _ = best_of(market, choices, plan.log_price)
+        if better.energy_j >= plan.energy_j * (1.0 - 1e-14):
+            return plan
+        plan = better
+    return plan
