@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from solvers.outcome import Options, Progress, Report, Solution, Status, silent
 from solvers.robust.problem import Decision, Problem
 from solvers.robust.solve.branch import search
-from solvers.robust.solve.candidates import Candidates, options_of, with_marginals
+from solvers.robust.solve.candidates import Candidates, options_of
 from solvers.robust.solve.dual import Market, maximise
 from solvers.robust.solve.infeasible import Infeasibility, explain
 from solvers.robust.solve.primal import Plan, complete, exchange
@@ -21,7 +21,7 @@ _ROUND_UP = 1.0 + 4e-14
 # cells have a gap of their own, which only the search closes, so that the last digits of the dual are wasted on them.
 _DUAL_TOLERANCE = 1e-2
 _SMALL_CELL = 50
-_SMALL_CELL_TOLERANCE = 1e-5
+_SMALL_CELL_TOLERANCE = 1e-4
 
 
 def solve(problem: Problem, options: Options | None = None, report: Report = silent) -> RobustSolution:
@@ -46,7 +46,7 @@ def solve(problem: Problem, options: Options | None = None, report: Report = sil
 def solve_among(problem: Problem, candidates: Candidates, options: Options, report: Report = silent) -> RobustSolution:
     """Solve with some options only: at least one for each user, whose least shares together fit the uplink."""
     started = options.clock()
-    market = Market(with_marginals(candidates), problem.bandwidth_hz)
+    market = Market(candidates, problem.bandwidth_hz).worth_sending().priceable()
     report(Progress(stage="price", fraction=0.1))
     tolerance = _DUAL_TOLERANCE * options.gap
     dual = maximise(market, max(tolerance, _SMALL_CELL_TOLERANCE) if problem.users <= _SMALL_CELL else tolerance)

@@ -1,6 +1,6 @@
 """The options of every user that can keep the deadline at all, with their curves."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,8 +97,3 @@ def options_of(problem: Problem) -> tuple[Candidates, NDArray[np.bool_]]:
     )
     options = Candidates(first=budget.first, option=row - work.first[problem.workload[user]], curves=curves)
     return options, possible & (least <= problem.bandwidth_hz)
-
-
-def with_marginals(options: Candidates) -> Candidates:
-    """The same options, ready to be priced."""
-    return replace(options, curves=options.curves.with_marginals())

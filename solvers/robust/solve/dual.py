@@ -44,6 +44,20 @@ class Market:
         most = bandwidth_hz - (least.sum() - least)
         self.x_least = curves.x_at(np.maximum(np.repeat(most, np.diff(options.first)), curves.least_hz))
 
+    def worth_sending(self) -> "Market":
+        """Without options that, even with the largest share for nothing, cost more than one that sends nothing."""
+        curves = self.options.curves
+        cheapest_j = curves.energy_j(self.x_least)
+        silent_j = self.options.least(np.where(curves.sends, np.inf, cheapest_j))
+        mask = cheapest_j <= np.repeat(silent_j, np.diff(self.options.first))
+        return self.keep(mask)
+
+    def priceable(self) -> "Market":
+        """With the marginal energies that prices are compared with."""
+        market = copy(self)
+        market.options = replace(self.options, curves=self.options.curves.with_marginals())
+        return market
+
     def keep(self, mask: NDArray[np.bool_]) -> "Market":
         """The same users with some options only, and the limits on shares they had."""
         market = copy(self)

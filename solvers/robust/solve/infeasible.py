@@ -64,8 +64,7 @@ def explain(problem: Problem, options: Candidates, possible: NDArray[np.bool_]) 
     if len(failing) == 0 and least.sum() <= problem.bandwidth_hz:
         return None
     # With any bandwidth, however large: users who fail here make the total unbounded.
-    alone_hz = options.least(options.curves.least_hz)
-    alone_hz = np.where(_works_somewhere(problem, options), alone_hz, np.inf)
+    alone_hz = _least_bandwidth(problem, options)
     total = float(alone_hz.sum())
     total = total * _ROUND_UP if np.isfinite(total) else float("nan")
     if len(failing) == 0:
@@ -82,13 +81,13 @@ def explain(problem: Problem, options: Candidates, possible: NDArray[np.bool_]) 
     return _alone(problem, failing, alone_hz[failing] * _ROUND_UP, total)
 
 
-def _works_somewhere(problem: Problem, options: Candidates) -> NDArray[np.bool_]:
-    """Users with an option that works at some bandwidth."""
+def _least_bandwidth(problem: Problem, options: Candidates) -> Floats:
+    """What each user needs if the uplink were as wide as it takes [Hz]; infinite where that does not help."""
     budget = time_budget(problem)
-    work = problem.workloads
-    silent_fits = budget.left_s - work.cycles[budget.row] / work.clock_max_hz[budget.row] >= 0.0
-    works = np.where(options.curves.sends, np.isfinite(options.curves.least_hz), silent_fits)
-    return np.asarray(options.least(np.where(works & work.fits_memory[budget.row], 0.0, np.inf)) == 0.0)
+    work, row = problem.workloads, budget.row
+    in_time = budget.left_s - work.cycles[row] / work.clock_max_hz[row] >= 0.0
+    works = work.fits_memory[row] & (options.curves.sends | in_time)
+    return options.least(np.where(works, options.curves.least_hz, np.inf))
 
 
 def _alone(problem: Problem, failing: Integers, alone_hz: Floats, total_hz: float) -> Infeasibility:

@@ -9,13 +9,15 @@ import itertools
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from solvers.moments import Margin
 from solvers.robust.problem import Problem
 
 Floats = NDArray[np.float64]
 
-_HALVINGS = 80
+_SHARE_HALVINGS = 50
+_PRICE_HALVINGS = 48
 
 
 class Option:
@@ -43,8 +45,6 @@ class Option:
         if problem.margin is Margin.CANTELLI:
             sigma = np.sqrt((1 - eps) / eps)
         elif problem.margin is Margin.GAUSSIAN:
-            from scipy.stats import norm
-
             sigma = norm.isf(eps)
         else:
             sigma = np.zeros_like(eps)
@@ -59,14 +59,15 @@ class Option:
             self.time_left = self.time_left - work.device_excess_s[r] - work.server_excess_s[r]
 
     def tau(self, b: Floats, at: NDArray[np.int64]) -> Floats:
-        snr = self.p[at] * self.h[at] / (self.problem.noise_w_per_hz * b)
+        with np.errstate(over="ignore"):
+            snr = self.p[at] * self.h[at] / (self.problem.noise_w_per_hz * b)
         return self.d[at] / (b * np.log2(1 + snr))
 
     def energy(self, b: Floats, at: NDArray[np.int64]) -> Floats:
         """Energy with share b, +inf where the deadline is missed."""
         tau = np.where(self.d[at] > 0, self.tau(np.maximum(b, 1e-300), at), 0.0)
         room = self.time_left[at] - tau
-        f = np.where(self.c[at] > 0, self.c[at] / np.where(room > 0, room, 1e-300), 0.0)
+        f = np.where((self.c[at] > 0) & (room > 0), self.c[at] / np.where(room > 0, room, 1.0), 0.0)
         f = np.maximum(f, self.fmin[at])
         late = (room < 0) | (f > self.fmax[at] * (1 + 1e-12))
         f = np.minimum(f, self.fmax[at])
@@ -79,8 +80,8 @@ class Option:
         snr = self.p[at] * self.h[at] / (self.problem.noise_w_per_hz * b)
         rate = b * np.log2(1 + snr)
         rate_slope = np.log2(1 + snr) - snr / ((1 + snr) * np.log(2))
-        room = np.maximum(self.time_left[at] - tau, 1e-300)
-        f = np.where(self.c[at] > 0, self.c[at] / room, 0.0)
+        room = np.maximum(self.time_left[at] - tau, 1e-3 * self.c[at] / self.fmax[at])
+        f = np.where(self.c[at] > 0, self.c[at] / np.where(room > 0, room, 1.0), 0.0)
         free = f > self.fmin[at]
         f = np.minimum(f, 2 * self.fmax[at])
         c = np.where(self.c[at] > 0, self.c[at], 1.0)
@@ -106,20 +107,19 @@ def brute_force(problem: Problem) -> float:
     """Least energy over all combinations [J]; infinite where there is none."""
     option = Option(problem)
     least = option.least_share()
-    whole = np.full(len(least), problem.bandwidth_hz)
-    alone = option.energy(whole, np.arange(len(least)))
     per_user = [np.nonzero((option.owner == n) & np.isfinite(least))[0] for n in range(problem.users)]
     combos = np.array(list(itertools.product(*per_user)), dtype=np.int64).reshape(-1, problem.users)
     combos = combos[least[combos].sum(axis=1) <= problem.bandwidth_hz]
-    # Nobody does better than with the whole uplink: a bound that spares most combinations.
-    floor = alone[combos].sum(axis=1)
+    # Nobody does better than with all that the others' least shares leave: a bound that spares most combinations.
+    most = problem.bandwidth_hz - least[combos].sum(axis=1)[:, None] + least[combos]
+    floor = option.energy(most * (1 + 1e-12), combos).sum(axis=1)
     combos = combos[np.argsort(floor, kind="stable")]
     floor = np.sort(floor)
     best = np.inf
-    for start in range(0, len(combos), 64):
+    for start in range(0, len(combos), 16):
         if floor[start] > best:
             break
-        best = min(best, float(_split(option, combos[start : start + 64], least).min()))
+        best = min(best, float(_split(option, combos[start : start + 16], least).min()))
     return best
 
 
@@ -131,14 +131,14 @@ def _split(option: Option, combos: NDArray[np.int64], least: Floats) -> Floats:
 
     def shares(price: Floats) -> Floats:
         low, high = bottom.copy(), np.full(combos.shape, total)
-        for _ in range(_HALVINGS):
+        for _ in range(_SHARE_HALVINGS):
             middle = 0.5 * (low + high)
             more = option.marginal(middle, combos) > price[:, None]
             low, high = np.where(more, middle, low), np.where(more, high, middle)
         return np.where(sends, low, 0.0)
 
     low, high = np.full(len(combos), -80.0), np.full(len(combos), 30.0)
-    for _ in range(_HALVINGS):
+    for _ in range(_PRICE_HALVINGS):
         middle = 0.5 * (low + high)
         over = shares(np.exp(middle)).sum(axis=1) > total
         low, high = np.where(over, middle, low), np.where(over, high, middle)

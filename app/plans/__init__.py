@@ -1,0 +1,1 @@
+"""Planning requests and their answers."""

@@ -1,0 +1,124 @@
+"""From references and inline bodies to profiles, remembering what an answer rests on."""
+
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from sqlalchemy.orm import Session
+
+from app.errors import AmbiguousTiming, FieldError, InvalidRequest, ProfileNotFound, RevisionNotFound
+from app.plans.schemas import UsedProfile
+from app.profiles import service as profiles
+from app.profiles.plausibility import warnings_of
+from app.profiles.schemas import Device, FieldWarning, Model, ProcessorKind, Profile, Provenance, Server, Timing
+
+P = TypeVar("P", bound=Profile)
+P_co = TypeVar("P_co", bound=Profile, covariant=True)
+
+WEAKEST_FIRST: tuple[Provenance, ...] = ("analytic", "published", "measured")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source(Generic[P_co]):
+    """A profile in use; the same reference or an equal inline body is the same object."""
+
+    body: P_co
+    revision: int | None  # None: inline
+
+    @property
+    def ref(self) -> str:
+        """How an answer names it."""
+        return f"inline:{self.body.name}" if self.revision is None else f"{self.body.name}@{self.revision}"
+
+
+@dataclass(slots=True)
+class Dossier:
+    """Resolves the profiles of one request, once each; collects faults, warnings and provenance."""
+
+    session: Session
+    faults: list[FieldError] = field(default_factory=list)
+    warnings: list[FieldWarning] = field(default_factory=list)
+    _stored: dict[tuple[str, str], Source[Profile] | None] = field(default_factory=dict)
+    _inline: dict[Profile, Source[Profile]] = field(default_factory=dict)
+    _timings: dict[tuple[str, ProcessorKind, str], Source[Timing] | None] = field(default_factory=dict)
+
+    def fault(self, pointer: str, detail: str) -> None:
+        """Remember what is wrong, to tell the caller all of it at once."""
+        self.faults.append(FieldError(pointer, detail))
+
+    def warn(self, pointer: str, message: str) -> None:
+        """Remember what is allowed but looks like a mistake."""
+        self.warnings.append(FieldWarning(field=pointer, message=message))
+
+    def refuse_faults(self) -> None:
+        """Raise InvalidRequest if anything is wrong."""
+        if self.faults:
+            raise InvalidRequest(self.faults)
+
+    def find(self, kind: type[P], given: str | P, pointer: str) -> Source[P] | None:
+        """The profile meant; None (and a fault) where there is none."""
+        if isinstance(given, Profile):
+            found = self._inline.get(given)
+            if found is None:
+                found = self._inline[given] = Source(given, None)
+                self.warnings += [warning.below(pointer) for warning in warnings_of(given)]
+            return found  # type: ignore[return-value]  # an equal body has the same type
+        key = (kind.kind, given)
+        if key not in self._stored:
+            try:
+                stored = profiles.resolve_reference(self.session, kind, given)
+                self._stored[key] = Source(stored.body, stored.revision)
+            except (ProfileNotFound, RevisionNotFound) as missing:
+                self._stored[key] = None
+                self.fault(pointer, missing.detail)
+        elif self._stored[key] is None:
+            self.fault(pointer, f"There is no {kind.kind} profile {given!r}.")
+        return self._stored[key]  # type: ignore[return-value]  # stored under its own kind
+
+    def timing(
+        self,
+        given: str | Timing | None,
+        processor: Source[Device] | Source[Server],
+        model: Source[Model],
+        pointer: str,
+    ) -> Source[Timing] | None:
+        """The timing given, or the stored one; None where there is none at all, or (with a fault) an unfit one."""
+        kind: ProcessorKind = "device" if isinstance(processor.body, Device) else "server"
+        name = processor.body.name
+        if given is None:
+            found = self._stored_timing(name, kind, model.body.name, pointer)
+        else:
+            found = self.find(Timing, given, pointer)
+        if found is None:
+            return None
+        timing = found.body
+        if timing.processor != name or timing.processor_kind not in (None, kind):
+            whose = f"{timing.processor_kind or 'processor'} {timing.processor!r}"
+            self.fault(pointer, f"timing {timing.name!r} is of the {whose}, not of the {kind} {name!r}")
+        elif timing.model != model.body.name:
+            self.fault(pointer, f"timing {timing.name!r} is of the model {timing.model!r}, not of {model.body.name!r}")
+        elif unfit := profiles.timing_faults(timing, kind, model.body):
+            self.faults += [fault.below(pointer) for fault in unfit]
+        else:
+            return found
+        return None
+
+    def _stored_timing(self, name: str, kind: ProcessorKind, model: str, pointer: str) -> Source[Timing] | None:
+        key = (name, kind, model)
+        if key not in self._timings:
+            try:
+                stored = profiles.timing_for(self.session, name, kind, model)
+            except AmbiguousTiming as several:
+                self.fault(pointer, several.detail)
+                return None
+            self._timings[key] = Source(stored.body, stored.revision) if stored else None
+        return self._timings[key]
+
+
+def used(sources: list[Source[Profile]]) -> tuple[Provenance, list[UsedProfile]]:
+    """The weakest provenance of what an answer rests on, and the list of it."""
+    distinct = {source.ref: source for source in sources}
+    listed = [
+        UsedProfile(ref=source.ref, kind=source.body.kind, revision=source.revision, provenance=source.body.provenance)
+        for source in distinct.values()
+    ]
+    return min((entry.provenance for entry in listed), key=WEAKEST_FIRST.index), listed

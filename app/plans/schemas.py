@@ -1,0 +1,117 @@
+"""What plans of every family share."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from app.profiles.schemas import FieldWarning, Provenance
+from app.quantities import Body, Count, Name, absent
+
+PlanKind = Literal["robust"]
+PlanStatus = Literal["solved", "infeasible", "timed_out"]
+UserId = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/]+$", min_length=1, max_length=128)]
+PlanId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+
+# Longer lists of users have an address of their own.
+INLINE_USERS = 1000
+
+
+class Request(Body):
+    """What every planning request may say of itself."""
+
+    name: Name | None = absent()
+    """A name under which the newest plan is found again (`GET /v1/plans/current?name=`)."""
+    supersedes: PlanId | None = absent()
+    """The plan that this one is meant to replace."""
+
+
+class UsedProfile(Body):
+    """A profile that an answer rests on."""
+
+    ref: str
+    """`name@revision`, or `inline:name` for a body sent with the request."""
+    kind: str
+    revision: int | None
+    provenance: Provenance
+
+
+class PlanProvenance(Body):
+    """What an answer rests on."""
+
+    weakest: Provenance
+    profiles: list[UsedProfile]
+    solver_version: str
+    solve_s: float
+
+
+class Certificate(Body):
+    """The proof: a lower bound on every possible plan, and an independent check of this one."""
+
+    status: Literal["optimal", "feasible"]
+    """`optimal`: no plan is better by more than the relative gap asked for."""
+    lower_bound_j: float
+    gap: float
+    holds: bool
+    """Every constraint was recomputed from request and decision by code that shares nothing with the solver."""
+    bandwidth_price_j_per_hz: float
+    """What one more hertz would save at the chosen cuts."""
+    bandwidth_used_hz: float
+
+
+class Estimate(Body):
+    """What a dry run says: the request is valid, and this is what answering it would take."""
+
+    kind: PlanKind
+    users: Count
+    options: Count
+    """Combinations of user, cut and clock level to choose from."""
+    solve_s: float
+    memory_byte: Count
+    effective_options: dict[str, Any]
+    provenance: Provenance
+    warnings: list[FieldWarning] | None = absent()
+
+
+class PlanSummary(Body):
+    """A plan in a list."""
+
+    id: PlanId
+    kind: PlanKind
+    status: PlanStatus
+    name: str | None
+    users: Count
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class PlanPage(Body):
+    """One page of plans, newest first."""
+
+    items: list[PlanSummary]
+    next_cursor: str | None
+
+
+class UserPage(Body):
+    """One page of a plan's users, in the order of the request."""
+
+    items: list[dict[str, Any]]
+    next_cursor: str | None
+
+
+class PlanBase(Body):
+    """What every plan's answer has."""
+
+    id: Annotated[str, Field(examples=["0b6f0f5c9a3e4d0f8f4c2a1d3e5b7c9d"])]
+    status: PlanStatus
+    name: str | None
+    users_count: Count
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    supersedes: str | None
+    request_hash: str
+    """SHA-256 of the request as canonical JSON."""
+    warnings: list[FieldWarning] | None = absent()
+    provenance: PlanProvenance

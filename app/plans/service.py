@@ -1,0 +1,189 @@
+"""Plans as functions: solve and store, find again, forget."""
+
+import hashlib
+import uuid
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from app.db import Database
+from app.errors import PlanNotFound, PlanUserNotFound
+from app.plans.resolve import Dossier, used
+from app.plans.robust.run import Prepared, prepare
+from app.plans.robust.schemas import RobustRequest
+from app.plans.schemas import INLINE_USERS, Estimate
+from app.plans.tables import PlanRow, PlanUsersRow
+
+_BLOCK = 1000
+_VERSION = version("splitplan")
+
+
+def estimate(database: Database, request: RobustRequest) -> Estimate:
+    """Everything short of solving; stores nothing. Raises InvalidRequest."""
+    return _prepared(database, request).estimate()
+
+
+def plan(database: Database, request: RobustRequest, body: Any) -> dict[str, Any]:
+    """Solve a request and store the plan; the answer is what `GET` will say. Raises InvalidRequest.
+
+    No transaction is open while the solver works: what it needs was read before, and revisions never change.
+    """
+    created_at = datetime.now(UTC)
+    prepared = _prepared(database, request)
+    started_at = datetime.now(UTC)
+    outcome = prepared.solve()
+    weakest, profiles = used(prepared.assembled.sources)
+    answer: dict[str, Any] = {
+        "options": prepared.options,
+        "warnings": [warning.model_dump() for warning in prepared.dossier.warnings],
+        "result": outcome.result,
+        "infeasible": outcome.infeasible,
+        "provenance": {
+            "weakest": weakest,
+            "profiles": [profile.model_dump() for profile in profiles],
+            "solver_version": _VERSION,
+            "solve_s": outcome.solve_s,
+        },
+    }
+    row = PlanRow(
+        id=uuid.uuid4().hex,
+        kind="robust",
+        status=outcome.status,
+        name=request.name,
+        supersedes=request.supersedes,
+        users=len(request.users),
+        created_at=created_at,
+        started_at=started_at,
+        finished_at=datetime.now(UTC),
+        request=body,
+        request_hash=hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+        answer=answer,
+    )
+    with database.writing() as session:
+        if request.supersedes is not None:
+            _find(session, request.supersedes)
+        session.add(row)
+        session.flush()
+        for block, start in enumerate(range(0, len(outcome.users), _BLOCK)):
+            entries = outcome.users[start : start + _BLOCK]
+            ids = [entry["id"] for entry in entries]
+            session.add(PlanUsersRow(plan_number=row.number, block=block, ids=ids, entries=entries))
+    return _document(row, outcome.users if len(outcome.users) <= INLINE_USERS else None)
+
+
+def get(session: Session, plan_id: str) -> dict[str, Any]:
+    """A plan as it was answered. Raises PlanNotFound."""
+    return _read(session, _find(session, plan_id))
+
+
+def current(session: Session, name: str) -> dict[str, Any]:
+    """The newest plan of a name. Raises PlanNotFound."""
+    newest = select(PlanRow).where(PlanRow.name == name).order_by(PlanRow.number.desc()).limit(1)
+    row = session.scalars(newest).one_or_none()
+    if row is None:
+        raise PlanNotFound(f"There is no plan named {name!r}.")
+    return _read(session, row)
+
+
+def list_plans(
+    session: Session, status: str | None, kind: str | None, name: str | None, before: int | None, limit: int
+) -> list[PlanRow]:
+    """Plans of that status, kind and name, newest first, from the first before a number."""
+    wanted = select(PlanRow).order_by(PlanRow.number.desc()).limit(limit)
+    for column, value in ((PlanRow.status, status), (PlanRow.kind, kind), (PlanRow.name, name)):
+        if value is not None:
+            wanted = wanted.where(column == value)
+    if before is not None:
+        wanted = wanted.where(PlanRow.number < before)
+    return list(session.scalars(wanted))
+
+
+def list_users(session: Session, plan_id: str, start: int, limit: int) -> list[dict[str, Any]]:
+    """Users of a plan's result (or of its reasons) from a position on. Raises PlanNotFound."""
+    row = _find(session, plan_id)
+    blocks = session.scalars(
+        select(PlanUsersRow.entries)
+        .where(
+            PlanUsersRow.plan_number == row.number,
+            PlanUsersRow.block.between(start // _BLOCK, (start + limit - 1) // _BLOCK),
+        )
+        .order_by(PlanUsersRow.block)
+    )
+    entries = [entry for block in blocks for entry in block]
+    offset = start % _BLOCK
+    return entries[offset : offset + limit]
+
+
+def get_user(session: Session, plan_id: str, user_id: str) -> dict[str, Any]:
+    """What a plan says of one user. Raises PlanNotFound, PlanUserNotFound."""
+    row = _find(session, plan_id)
+    ids = select(PlanUsersRow.block, PlanUsersRow.ids).where(PlanUsersRow.plan_number == row.number)
+    for block, names in session.execute(ids.order_by(PlanUsersRow.block)):
+        if user_id in names:
+            entries = session.scalars(
+                select(PlanUsersRow.entries).where(PlanUsersRow.plan_number == row.number, PlanUsersRow.block == block)
+            ).one()
+            entry: dict[str, Any] = entries[names.index(user_id)]
+            return entry
+    raise PlanUserNotFound(plan_id, user_id)
+
+
+def forget(session: Session, plan_id: str) -> None:
+    """Delete a plan and its users. Raises PlanNotFound."""
+    row = _find(session, plan_id)
+    session.execute(delete(PlanUsersRow).where(PlanUsersRow.plan_number == row.number))
+    session.delete(row)
+
+
+def _prepared(database: Database, request: RobustRequest) -> Prepared:
+    with database.reading() as session:
+        return prepare(request, Dossier(session))
+
+
+def _find(session: Session, plan_id: str) -> PlanRow:
+    row = session.scalars(select(PlanRow).where(PlanRow.id == plan_id)).one_or_none()
+    if row is None:
+        raise PlanNotFound(f"There is no plan {plan_id!r}.")
+    return row
+
+
+def _read(session: Session, row: PlanRow) -> dict[str, Any]:
+    """A stored plan as JSON, with its users where they are few."""
+    users: list[dict[str, Any]] | None = None
+    blocks = select(PlanUsersRow.entries).where(PlanUsersRow.plan_number == row.number)
+    if row.users <= INLINE_USERS:
+        users = [entry for block in session.scalars(blocks.order_by(PlanUsersRow.block)) for entry in block]
+    elif row.answer["result"] is None:
+        # Few users may fail in a large cell: at most one block is read to see.
+        first = list(session.scalars(blocks.order_by(PlanUsersRow.block).limit(2)))
+        users = [entry for block in first for entry in block] if len(first) < 2 else None
+    return _document(row, users)
+
+
+def _document(row: PlanRow, users: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """The contract's plan; `users` None: they have an address of their own."""
+    answer = row.answer
+    part = {"users": users} if users is not None else {"users_url": f"/v1/plans/{row.id}/users"}
+    document: dict[str, Any] = {
+        "id": row.id,
+        "kind": row.kind,
+        "status": row.status,
+        "name": row.name,
+        "users_count": row.users,
+        "created_at": row.created_at,
+        "started_at": row.started_at,
+        "finished_at": row.finished_at,
+        "supersedes": row.supersedes,
+        "request_hash": row.request_hash,
+        "options": answer["options"],
+        "result": answer["result"] and answer["result"] | part,
+    }
+    if answer["infeasible"] is not None:
+        document["infeasible"] = part | answer["infeasible"]
+    if answer["warnings"]:
+        document["warnings"] = answer["warnings"]
+    return document | {"provenance": answer["provenance"]}

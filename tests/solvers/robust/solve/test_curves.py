@@ -1,0 +1,112 @@
+"""Curves against plain minimisation, and bounds that hold however badly they are asked for."""
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq, minimize_scalar
+
+from solvers import physics
+from solvers.robust.problem import Problem
+from solvers.robust.solve.candidates import options_of
+from solvers.robust.solve.curves import Curves, log_snr_for
+from solvers.robust.solve.dual import Market
+from tests.solvers.robust.cells import random_cell
+
+
+def markets() -> list[tuple[Problem, Market]]:
+    found = []
+    for seed in range(12):
+        problem = random_cell(np.random.default_rng(seed), 4, 5, ("generic", "levels")[seed % 2])
+        options, possible = options_of(problem)
+        if np.all(np.add.reduceat(possible, options.first[:-1]) > 0):
+            found.append((problem, Market(options.keep(possible), problem.bandwidth_hz).priceable()))
+    return found
+
+
+def prices_of(market: Market) -> np.ndarray:
+    return market.first_price() * np.array([1e-4, 0.03, 1.0, 30.0, 1e4])
+
+
+def test_share_at_a_price_minimises_energy_plus_price() -> None:
+    compared = 0
+    for _, market in markets():
+        curves = market.options.curves
+        for price in prices_of(market):
+            value, _ = market.priced_j(np.array([price]))
+            for k in np.nonzero(curves.sends)[0]:
+                one = curves[np.array([k])]
+                low, high = float(market.x_least[k]), float(one.x_most[0])
+
+                def cost(x: float, one: Curves = one, price: float = float(price)) -> float:
+                    at = np.array([x])
+                    return float((one.energy_j(at) + price * one.share_hz(at))[0])
+
+                if high - low < 1e-9:
+                    continue
+                best = minimize_scalar(cost, bounds=(low, high), method="bounded", options={"xatol": 1e-12})
+                least = min(best.fun, cost(low), cost(high), cost(float(np.clip(one.x_kink[0], low, high))))
+                assert value[0, k] == pytest.approx(least, rel=1e-9)
+                assert value[0, k] <= least * (1.0 + 1e-12)
+                compared += 1
+    assert compared > 200
+
+
+def test_a_bad_point_gives_a_weaker_bound_never_a_wrong_one() -> None:
+    rng = np.random.default_rng(1)
+    for _, market in markets():
+        curves = market.options.curves
+        for price in prices_of(market):
+            best, _ = market.priced_j(np.array([price]))
+            span = np.maximum(curves.x_most - market.x_least, 0.0)
+            bad = market.x_least + rng.uniform(0, 1, span.shape) * span
+            value, _ = curves.priced_j(price, bad, market.x_least)
+            assert np.all(value <= best[0] * (1.0 + 1e-12) + 1e-300)
+
+
+def test_energy_and_least_share_are_those_of_the_papers_formulas() -> None:
+    for problem, market in markets():
+        curves = market.options.curves
+        work = problem.workloads
+        user = market.options.user()
+        row = work.first[problem.workload[user]] + market.options.option
+        share = np.where(curves.sends, np.minimum(curves.least_hz * 1.7, problem.bandwidth_hz), 1.0)
+        x = np.where(curves.sends, curves.x_at(share), 0.0)
+        rate = physics.rate_bps(share, problem.tx_power_w[user], problem.gain[user], problem.noise_w_per_hz)
+        uplink = physics.transfer_s(work.crossing_bit[row], rate)
+        assert np.allclose(np.where(curves.sends, curves.uplink_s(x), 0.0), uplink, rtol=1e-12)
+        clock = curves.clock_hz(uplink)
+        device = physics.device_s(work.cycles[row], clock, work.overhead_s[row])
+        energy = physics.compute_energy_j(curves.kappa, clock, device) + physics.radio_energy_j(
+            curves.tx_power_w, uplink
+        )
+        assert np.allclose(curves.energy_j(x), energy, rtol=1e-12)
+        # At the least share the largest clock just meets the deadline.
+        rate = physics.rate_bps(curves.least_hz, curves.tx_power_w, problem.gain[user], problem.noise_w_per_hz)
+        total = physics.transfer_s(work.crossing_bit[row], rate) + work.cycles[row] / curves.clock_max_hz
+        assert np.allclose(total[curves.sends], curves.left_s[curves.sends], rtol=1e-11)
+
+
+def test_marginal_energy_is_the_derivative() -> None:
+    for _, market in markets():
+        curves = market.options.curves
+        inside = curves.sends & (curves.x_most - market.x_least > 0.1)
+        curves, x = curves[inside], 0.5 * (market.x_least + curves.x_most)[inside]
+        smooth = np.abs(x - curves.x_kink) > 1e-2
+        share, step = curves.share_hz(x), 1e-4
+        up, down = (curves.energy_j(curves.x_at(share * (1 + s))) for s in (step, -step))
+        slope = (down - up) / (2 * step * share)
+        larger, smaller = curves.marginal_j_per_hz(x)
+        assert np.allclose(larger[smooth], slope[smooth], rtol=1e-4)
+        assert np.allclose(smaller[smooth], slope[smooth], rtol=1e-4)
+
+
+@pytest.mark.parametrize("stretch", [1 + 1e-9, 1 + 1e-6, 1 + 1e-3, 1.1, 2.0, 50.0, 1e6, 1e30])
+def test_snr_for_a_stretch_solves_its_equation(stretch: float) -> None:
+    x = float(log_snr_for(np.array([stretch]))[0])
+
+    def excess(x: float) -> float:
+        return np.log(np.exp(x) / np.log1p(np.exp(x))) - np.log(stretch)
+
+    if stretch > 1.01:
+        assert x == pytest.approx(brentq(excess, -20, 120, xtol=1e-14), abs=1e-9)
+    else:
+        assert np.exp(x) == pytest.approx(2.0 * (stretch - 1.0) * (1 + (stretch - 1) / 3), rel=1e-6)

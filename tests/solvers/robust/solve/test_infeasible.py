@@ -1,0 +1,94 @@
+"""Reasons and relaxations: what is said to help helps, and a hair less does not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from solvers.moments import Margin
+from solvers.outcome import Status
+from solvers.robust.problem import Problem
+from solvers.robust.solve import solve
+from solvers.robust.solve.infeasible import Binding, Infeasibility
+from tests.solvers.robust.cells import a_cell, random_cell
+
+
+def why(problem: Problem) -> Infeasibility:
+    solution = solve(problem)
+    assert solution.status is Status.INFEASIBLE
+    assert solution.decision is None
+    assert solution.infeasibility is not None
+    return solution.infeasibility
+
+
+def feasible(problem: Problem) -> bool:
+    return solve(problem).status is not Status.INFEASIBLE
+
+
+@pytest.mark.parametrize("margin", [Margin.CANTELLI, Margin.GAUSSIAN, Margin.MEAN])
+def test_each_relaxation_of_a_lone_user_is_the_least(margin: Margin) -> None:
+    checked = {"deadline": 0, "risk": 0, "bandwidth": 0}
+    for seed in range(300):
+        problem = random_cell(np.random.default_rng(seed), 1, 5, ("generic", "levels")[seed % 2])
+        problem = replace(problem, margin=margin, deadline_s=problem.deadline_s * (0.2, 0.5)[seed % 3 // 2], risk=problem.risk * 1e-4)
+        if feasible(problem):
+            continue
+        found = why(problem)
+        assert found.users.tolist() == [0]
+        deadline, risk, bandwidth = found.least_deadline_s[0], found.least_risk[0], found.least_bandwidth_hz[0]
+        assert feasible(replace(problem, deadline_s=np.array([deadline])))
+        assert not feasible(replace(problem, deadline_s=np.array([deadline * (1 - 1e-6)])))
+        checked["deadline"] += 1
+        if np.isfinite(risk) and not (margin is Margin.GAUSSIAN and risk > 0.5):
+            assert feasible(replace(problem, risk=np.array([risk])))
+            assert not feasible(replace(problem, risk=np.array([risk * (1 - 1e-6)])))
+            checked["risk"] += 1
+        if np.isfinite(bandwidth):
+            assert found.least_total_bandwidth_hz == bandwidth
+            assert feasible(replace(problem, bandwidth_hz=bandwidth))
+            assert not feasible(replace(problem, bandwidth_hz=bandwidth * (1 - 1e-6)))
+            checked["bandwidth"] += 1
+        else:
+            assert not feasible(replace(problem, bandwidth_hz=problem.bandwidth_hz * 1e6))
+    assert checked["deadline"] > 15
+    assert checked["bandwidth"] > 5
+    assert (checked["risk"] > 1) == (margin is not Margin.MEAN)
+
+
+def test_no_risk_helps_where_the_mean_is_late() -> None:
+    found = why(a_cell(1, deadline_s=np.array([1e-4])))
+    assert np.isnan(found.least_risk[0])
+
+
+def test_names_the_first_thing_that_binds() -> None:
+    problem = a_cell(1, gain=np.array([1e-13]), deadline_s=np.array([0.06]))
+    found = why(problem)
+    by_cut = dict(zip(found.reasons.cut.tolist(), found.reasons.binding, strict=True))
+    assert by_cut[0] is Binding.RATE
+    assert by_cut[10] is Binding.CLOCK
+    margin = why(replace(problem, deadline_s=np.array([0.115]), risk=np.array([1e-6])))
+    assert Binding.MARGIN in margin.reasons.binding
+    table = replace(problem.workloads, fits_memory=np.arange(len(problem.workloads.cut)) == 0)
+    memory = why(replace(problem, workloads=table))
+    assert memory.reasons.binding == (Binding.RATE,) + (Binding.MEMORY,) * 10
+    assert np.all(np.isnan(memory.reasons.short_by_s[1:]))
+    assert np.all(found.reasons.short_by_s > 0)
+
+
+def test_over_subscribed_cell_says_what_makes_room() -> None:
+    problem = a_cell(12, deadline_s=np.full(12, 0.12), bandwidth_hz=2e6)
+    found = why(problem)
+    assert len(found.users) == 0
+    assert found.least_total_bandwidth_hz > problem.bandwidth_hz
+    assert feasible(replace(problem, bandwidth_hz=found.least_total_bandwidth_hz))
+    assert not feasible(replace(problem, bandwidth_hz=found.least_total_bandwidth_hz * (1 - 1e-6)))
+    factor = found.least_deadline_factor
+    assert feasible(replace(problem, deadline_s=problem.deadline_s * factor))
+    assert not feasible(replace(problem, deadline_s=problem.deadline_s * (factor - 1e-5)))
+
+
+def test_total_bandwidth_is_unknown_where_no_bandwidth_helps_somebody() -> None:
+    found = why(a_cell(3, deadline_s=np.array([0.2, 1e-4, 0.2])))
+    assert found.users.tolist() == [1]
+    assert np.isnan(found.least_total_bandwidth_hz)
+    assert np.isnan(found.least_deadline_factor)
