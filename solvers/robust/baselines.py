@@ -50,6 +50,9 @@ def baselines(problem: Problem) -> Baselines:
         least = options.least(np.where(allowed, options.curves.least_hz, np.inf))
         if not least.sum() <= problem.bandwidth_hz:
             return Baseline(energy_j=None)
+        if not np.any(allowed & options.curves.sends):
+            nothing_sent = np.where(allowed, options.curves.energy_j(np.zeros(len(cut))), np.inf)
+            return Baseline(energy_j=float(options.least(nothing_sent).sum()))
         return Baseline(energy_j=solve_among(problem, options.keep(allowed), _ROUGH).objective)
 
     share = problem.bandwidth_hz / problem.users

@@ -55,7 +55,9 @@ def solve_among(problem: Problem, candidates: Candidates, options: Options, repo
 
     report(Progress(stage="complete", fraction=0.5, bound=bound))
     goal = bound / (1.0 - 0.5 * options.gap)
-    plan = exchange(market, complete(market, dual.dear, dual.cheap, log_price), goal)
+    plan = complete(market, dual.dear, dual.cheap, log_price)
+    if problem.users > _SMALL_CELL:  # the search makes all exchanges of a small one
+        plan = exchange(market, plan, goal)
 
     timed_out = False
     if plan.energy_j > goal and dual.price > 0.0:

@@ -18,7 +18,8 @@ Integers = NDArray[np.int64]
 ROUNDING = 1e-14
 # Below this many options a pass is all overhead, so several prices are tried in one.
 _BUNDLED = 2_000
-_OFFSETS = np.array([-0.1, -3e-3, -1e-5, 0.0, 1e-5, 3e-3, 0.1])  # in parts of the bracket
+_LADDER = 5.0 ** np.arange(-3, 4)
+_OFFSETS = np.array([-0.1, -1e-3, 0.0, 1e-3, 0.1])  # in parts of the bracket
 _PASSES = 60
 
 
@@ -174,19 +175,22 @@ def _in_the_running(market: Market, low: _Point, high: _Point) -> NDArray[np.boo
 
 def _bracket(market: Market, free: _Point) -> tuple[_Point, _Point]:
     """Two positive prices: demand exceeds the uplink at the first and fits at the second."""
-    factor = 4.0
-    point = _points(market, np.array([market.first_price()]))[0]
-    low = high = point
+    start = market.first_price()
+    if len(market.options.option) <= _BUNDLED:
+        points = _points(market, np.asarray(start * _LADDER))
+    else:
+        points = _points(market, np.array([start]))
+    factor = _LADDER[1] / _LADDER[0]
     for _ in range(_PASSES):
-        if low.excess_hz <= 0.0:
-            high, low = low, _points(market, np.array([low.price / factor]))[0]
-        elif high.excess_hz > 0.0:
-            low, high = high, _points(market, np.array([high.price * factor]))[0]
-        else:
-            return low, high
+        over = [point for point in points if point.excess_hz > 0.0]
+        fits = [point for point in points if point.excess_hz <= 0.0]
+        if over and fits:
+            return over[-1], fits[0]
         factor *= 2.0
+        end = np.array([points[-1].price * factor if over else points[0].price / factor])
+        points = [points[-1], *_points(market, end)] if over else [*_points(market, end), points[0]]
     # Demand at a price of zero exceeds the uplink and the least shares fit, so such prices exist.
-    raise ArithmeticError(f"no price between {low.price} and {high.price} J/Hz balances {free.excess_hz} Hz")
+    raise ArithmeticError(f"no price up to {points[-1].price} J/Hz balances {free.excess_hz} Hz too many")
 
 
 def _points(market: Market, prices: Floats) -> list[_Point]:

@@ -1,0 +1,168 @@
+"""A device, a network and a server as the options of one workload: where profiles become cycles, bits and seconds."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import FieldError
+from app.profiles.schemas import Device, FieldWarning, Model, Server, Timing, TimingCut
+from solvers.moments import Margin
+from solvers.robust.problem import Workloads
+
+_BITS = 8
+# The same clock, written by two people.
+_SAME_CLOCK = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """The options of one workload as columns of `Workloads`; faults and doubts point into the user's entry."""
+
+    columns: dict[str, NDArray[np.float64]]
+    power_coefficient_w_per_hz3: float
+    faults: tuple[FieldError, ...]
+    warnings: tuple[FieldWarning, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """A clock, or a range of clocks, at which the device may run a cut."""
+
+    clock_min_hz: float
+    clock_max_hz: float
+    cycles: float
+    overhead_s: float
+    device_variance_s2: float
+    device_variance_low_s2: float
+    device_excess_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What a cut leaves to the uplink and the server, and whether the device can hold its part."""
+
+    cut: int
+    crossing_bit: float
+    server_mean_s: float
+    server_variance_s2: float
+    server_excess_s: float
+    fits_memory: bool
+
+
+# Profiles never change, and a fleet asks for the same few again and again.
+@lru_cache(maxsize=512)
+def workload(
+    device: Device, model: Model, device_timing: Timing, server: Server, server_timing: Timing | None, margin: Margin
+) -> Workload:
+    """Every cut at every clock the device offers: measured levels as they were measured, the fit elsewhere."""
+    rows = [
+        (rest, clock)
+        for rest, entry, flop in _rests(model, device, device_timing, server, server_timing)
+        for clock in _clocks(device, flop, entry)
+    ]
+    columns = {
+        name: np.array([getattr(row[part], name) for row in rows])
+        for part, kind in enumerate((_Rest, _Clock))
+        for name in (field.name for field in fields(kind))
+    }
+    return Workload(
+        columns=columns,
+        power_coefficient_w_per_hz3=device.power_coefficient_w_per_hz3,
+        faults=tuple(_faults(rows, len(model.cuts), device, margin)),
+        warnings=tuple(_doubts(device, model, server, server_timing)),
+    )
+
+
+def table(workloads: list[Workload]) -> Workloads:
+    """All workloads of a problem as one table."""
+    return Workloads(
+        first=np.cumsum([0, *(len(some.columns["cut"]) for some in workloads)]),
+        power_coefficient_w_per_hz3=np.array([some.power_coefficient_w_per_hz3 for some in workloads]),
+        **{name: np.concatenate([some.columns[name] for some in workloads]) for name in workloads[0].columns},
+    )
+
+
+def _rests(
+    model: Model, device: Device, device_timing: Timing, server: Server, server_timing: Timing | None
+) -> Iterator[tuple[_Rest, TimingCut, int]]:
+    for m, (cut, entry) in enumerate(zip(model.cuts, device_timing.cuts, strict=True)):
+        if server_timing is None:
+            mean, variance, worst = (model.cuts[-1].flop - cut.flop) / server.capacity_flop_per_s, 0.0, None
+        else:
+            after = server_timing.cuts[m]
+            assert after.mean_s is not None
+            mean, variance, worst = after.mean_s, after.variance_s2 or 0.0, after.worst_s
+        rest = _Rest(
+            cut=m,
+            crossing_bit=float(_BITS * cut.feature_byte),
+            server_mean_s=mean,
+            server_variance_s2=variance,
+            server_excess_s=_excess(worst, mean, variance),
+            fits_memory=device.memory_byte is None or cut.parameter_byte <= device.memory_byte,
+        )
+        yield rest, entry, cut.flop
+
+
+def _clocks(device: Device, flop: int, entry: TimingCut) -> Iterator[_Clock]:
+    fitted = entry.flop_per_cycle is not None
+    cycles = flop / entry.flop_per_cycle if entry.flop_per_cycle is not None else 0.0
+    overhead = entry.overhead_s or 0.0
+    measured = entry.levels or ()
+    variances = [level.variance_s2 for level in measured]
+    if entry.variance_s2 is not None:
+        variances.append(entry.variance_s2)
+    high, low = max(variances), min(variances)
+    residual = _excess(entry.worst_s, 0.0, high)
+    if fitted and device.frequency_levels_hz is None:
+        yield _Clock(device.frequency_min_hz, device.frequency_max_hz, cycles, overhead, high, low, residual)
+        return
+    for clock in device.frequency_levels_hz or [level.frequency_hz for level in measured]:
+        if not device.frequency_min_hz <= clock <= device.frequency_max_hz:
+            continue
+        level = next((some for some in measured if abs(some.frequency_hz - clock) <= _SAME_CLOCK * clock), None)
+        if level is not None:
+            worst, variance = _excess(level.worst_s, level.mean_s, level.variance_s2), level.variance_s2
+            yield _Clock(clock, clock, 0.0, level.mean_s, variance, variance, worst)
+        elif fitted:
+            yield _Clock(clock, clock, 0.0, cycles / clock + overhead, high, high, residual)
+
+
+def _excess(worst_s: float | None, mean_s: float, variance_s2: float) -> float:
+    """Largest observed time beyond the mean: none for a time that never varies, NaN where nobody looked."""
+    if worst_s is not None:
+        return max(worst_s - mean_s, 0.0)
+    return 0.0 if variance_s2 == 0.0 else math.nan
+
+
+def _faults(rows: list[tuple[_Rest, _Clock]], cuts: int, device: Device, margin: Margin) -> Iterator[FieldError]:
+    for m in range(cuts):
+        mine = [row for row in rows if row[0].cut == m]
+        if not mine:
+            detail = f"cut {m} has neither flop_per_cycle nor a level at a clock of {device.name!r}"
+            yield FieldError("/device_timing", detail)
+        if margin is Margin.WORST_CASE:
+            detail = f"the worst_case margin needs worst_s, which cut {m} does not have"
+            if any(math.isnan(clock.device_excess_s) for _, clock in mine):
+                yield FieldError("/device_timing", detail)
+            if any(math.isnan(rest.server_excess_s) for rest, _ in mine):
+                yield FieldError("/server_timing", detail)
+
+
+def _doubts(device: Device, model: Model, server: Server, server_timing: Timing | None) -> Iterator[FieldWarning]:
+    if server_timing is None:
+        yield FieldWarning(
+            field="/server_timing",
+            message=f"no timing of {server.name!r} with {model.name!r} is stored: the server's time is taken as "
+            "remaining flop over capacity, without variance",
+        )
+    largest = max(cut.feature_byte for cut in model.cuts)
+    if device.memory_byte is not None and largest > device.memory_byte:
+        yield FieldWarning(
+            field="/model",
+            message=f"a feature of {model.name!r} ({largest} byte) is larger than the memory of {device.name!r} "
+            f"({device.memory_byte} byte)",
+        )
