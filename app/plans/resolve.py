@@ -1,7 +1,7 @@
 """From references and inline bodies to profiles, remembering what an answer rests on."""
 
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,36 @@ class Source(Generic[P_co]):
     def ref(self) -> str:
         """How an answer names it."""
         return f"inline:{self.body.name}" if self.revision is None else f"{self.body.name}@{self.revision}"
+
+
+class RunsNetwork(Protocol):
+    """A user of any family: a device that runs a network."""
+
+    @property
+    def device(self) -> str | Device: ...
+    @property
+    def model(self) -> str | Model: ...
+    @property
+    def device_timing(self) -> str | Timing | None: ...
+    @property
+    def server_timing(self) -> str | Timing | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """Device, network and server with their timings: what makes a workload."""
+
+    device: Source[Device]
+    model: Source[Model]
+    server: Source[Server]
+    device_timing: Source[Timing]
+    server_timing: Source[Timing] | None
+
+    @property
+    def sources(self) -> list[Source[Profile]]:
+        """What it rests on."""
+        timings = [timing for timing in (self.device_timing, self.server_timing) if timing is not None]
+        return [self.device, self.model, self.server, *timings]
 
 
 @dataclass(slots=True)
@@ -74,7 +104,27 @@ class Dossier:
             self.fault(pointer, f"There is no {kind.kind} profile {given!r}.")
         return self._stored[key]  # type: ignore[return-value]  # stored under its own kind
 
-    def timing(
+    def ensemble(self, user: RunsNetwork, server: Source[Server] | None, where: str) -> Ensemble | None:
+        """What a user runs; None (and faults) where it cannot be told."""
+        before = len(self.faults)
+        device = self.find(Device, user.device, f"{where}/device")
+        model = self.find(Model, user.model, f"{where}/model")
+        if device is None or model is None or server is None:
+            return None
+        of_device = self._timing(user.device_timing, device, model, f"{where}/device_timing")
+        of_server = self._timing(user.server_timing, server, model, f"{where}/server_timing")
+        if len(self.faults) > before:
+            return None
+        if of_device is None:
+            self.fault(
+                f"{where}/device_timing",
+                f"no timing of {device.body.name!r} with {model.body.name!r} is stored: give one, "
+                "a device's speed is never invented",
+            )
+            return None
+        return Ensemble(device, model, server, of_device, of_server)
+
+    def _timing(
         self,
         given: str | Timing | None,
         processor: Source[Device] | Source[Server],

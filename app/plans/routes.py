@@ -1,26 +1,19 @@
-"""Plans over HTTP: parse, call, return."""
+"""Plans that exist, over HTTP: found, listed, forgotten. Each family has its own door for new ones."""
 
 import hashlib
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from app.bodies import StrictRoute
-from app.db import Database, ReadSession, WriteSession
-from app.errors import (
-    BodyTooLarge,
-    InvalidRequest,
-    MalformedJson,
-    PlanNotFound,
-    PlanUserNotFound,
-    TooManyUsers,
-    UnsupportedMediaType,
-)
+from app.db import ReadSession, WriteSession
+from app.errors import InvalidRequest, PlanNotFound, PlanUserNotFound
 from app.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
 from app.plans import service
-from app.plans.robust.schemas import RobustPlan, RobustRequest, RobustUserResult
-from app.plans.schemas import Estimate, PlanKind, PlanPage, PlanStatus, PlanSummary, UserPage
+from app.plans.planning import rendered
+from app.plans.robust.schemas import RobustPlan, RobustUserResult
+from app.plans.schemas import PlanKind, PlanPage, PlanStatus, PlanSummary, UserPage
 from app.problems import documented
 from app.quantities import NAME_PATTERN
 
@@ -29,55 +22,11 @@ router = APIRouter(prefix="/v1/plans", tags=["Plans"], route_class=StrictRoute)
 PlanIdPath = Annotated[str, Path(description="The `id` of a plan.", min_length=1, max_length=64)]
 UserIdPath = Annotated[str, Path(description="The `id` of a user in the plan's request.", min_length=1, max_length=128)]
 PlanName = Annotated[str, Query(pattern=NAME_PATTERN, description="The name that requests gave their plans.")]
-Json = Any
 
 
-def _database(request: Request) -> Database:
-    database: Database = request.app.state.database
-    return database
-
-
-def _few_enough(request: Request) -> None:
-    """Refuse long lists of users before each of them is looked at."""
-    body, most = getattr(request, "value", None), request.app.state.settings.max_users
-    users = body.get("users") if isinstance(body, dict) else None
-    if isinstance(users, list) and len(users) > most:
-        raise TooManyUsers(len(users), most)
-
-
-def _answer(content: Json, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    # Answers of a thousand users are made of plain values: orjson writes them as they are.
-    return Response(orjson.dumps(content), status, headers, "application/json")
-
-
-@router.post(
-    "/robust",
-    status_code=201,
-    response_model=RobustPlan,
-    dependencies=[Depends(_few_enough)],
-    responses=documented(MalformedJson, BodyTooLarge, TooManyUsers, UnsupportedMediaType, InvalidRequest)
-    | {
-        200: {"model": Estimate, "description": "The answer to a dry run"},
-        201: {"headers": {"Location": {"schema": {"type": "string"}, "description": "Address of the plan"}}},
-    },
-)
-def plan_robust(
-    request: Request,
-    body: RobustRequest,
-    dry_run: Annotated[bool, Query(description="Only validate and estimate; store nothing.")] = False,
-) -> Response:
-    """Cut, clock and bandwidth of every user at least energy, each late with probability at most its risk.
-
-    The answer is proven: `certificate` holds a lower bound on every possible plan, and every constraint was checked
-    again by code that shares nothing with the solver. A cell without a plan is answered as `infeasible`, with what
-    would make it feasible.
-    """
-    database = _database(request)
-    if dry_run:
-        return _answer(service.estimate(database, body).model_dump(mode="json"))
-    value = request.value  # type: ignore[attr-defined]  # a JSON request of StrictRoute
-    document = service.plan(database, body, value)
-    return _answer(document, 201, {"Location": f"/v1/plans/{document['id']}"})
+AnyPlan = RobustPlan
+AnyUserResult = RobustUserResult
+"""The answers of all families: one more family, one more member."""
 
 
 @router.get("", response_model=PlanPage, responses=documented(InvalidRequest))
@@ -102,16 +51,16 @@ def list_plans(
     return page
 
 
-@router.get("/current", response_model=RobustPlan, responses=documented(InvalidRequest, PlanNotFound))
+@router.get("/current", response_model=AnyPlan, responses=documented(InvalidRequest, PlanNotFound))
 def get_current_plan(session: ReadSession, name: PlanName) -> Response:
     """The newest plan of a name."""
-    return _answer(service.current(session, name))
+    return rendered(service.current(session, name))
 
 
-@router.get("/{plan_id}", response_model=RobustPlan, responses=documented(InvalidRequest, PlanNotFound))
+@router.get("/{plan_id}", response_model=AnyPlan, responses=documented(InvalidRequest, PlanNotFound))
 def get_plan(session: ReadSession, plan_id: PlanIdPath) -> Response:
     """A plan, as it was answered."""
-    return _answer(service.get(session, plan_id))
+    return rendered(service.get(session, plan_id))
 
 
 @router.delete("/{plan_id}", status_code=204, responses=documented(InvalidRequest, PlanNotFound))
@@ -128,14 +77,14 @@ def list_plan_users(
     start = int(decode_cursor(cursor, int)[0]) if cursor else 0
     users = service.list_users(session, plan_id, start, limit + 1)
     following = encode_cursor(start + limit) if len(users) > limit else None
-    response = _answer({"items": users[:limit], "next_cursor": following})
+    response = rendered({"items": users[:limit], "next_cursor": following})
     link_next(request, response, following)
     return response
 
 
 @router.get(
     "/{plan_id}/users/{user_id}",
-    response_model=RobustUserResult,
+    response_model=AnyUserResult,
     responses=documented(InvalidRequest, PlanNotFound, PlanUserNotFound)
     | {304: {"description": "Unchanged since the ETag in If-None-Match"}},
 )

@@ -6,15 +6,25 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from app.profiles.schemas import FieldWarning, Provenance
-from app.quantities import Body, Count, Name, absent
+from app.quantities import Body, Count, Decibel, Name, Positive, absent
 
 PlanKind = Literal["robust"]
 PlanStatus = Literal["solved", "infeasible", "timed_out"]
 UserId = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/]+$", min_length=1, max_length=128)]
 PlanId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
+Probability = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0.0, lt=1.0)]
+GainDb = Annotated[Decibel, Field(ge=-400.0, le=100.0)]
+
 # Longer lists of users have an address of their own.
 INLINE_USERS = 1000
+
+
+class SnrReference(Body):
+    """A signal-to-noise ratio measured over a known bandwidth at the user's transmit power."""
+
+    snr_db: Annotated[Decibel, Field(ge=-200.0, le=200.0)]
+    bandwidth_hz: Positive
 
 
 class Request(Body):

@@ -2,9 +2,10 @@
 
 import hashlib
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import delete, select
@@ -12,33 +13,38 @@ from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import PlanNotFound, PlanUserNotFound
+from app.plans.family import Prepared
 from app.plans.resolve import Dossier, used
-from app.plans.robust.run import Prepared, prepare
-from app.plans.robust.schemas import RobustRequest
-from app.plans.schemas import INLINE_USERS, Estimate
+from app.plans.schemas import INLINE_USERS, Estimate, Request
 from app.plans.tables import PlanRow, PlanUsersRow
 
 _BLOCK = 1000
 _VERSION = version("splitplan")
 
 
-def estimate(database: Database, request: RobustRequest) -> Estimate:
+R = TypeVar("R", bound=Request)
+Prepare = Callable[[R, Dossier], Prepared]
+
+
+def estimate(database: Database, prepare: Prepare[R], request: R) -> Estimate:
     """Everything short of solving; stores nothing. Raises InvalidRequest."""
-    return _prepared(database, request).estimate()
+    with database.reading() as session:
+        return prepare(request, Dossier(session)).estimate()
 
 
-def plan(database: Database, request: RobustRequest, body: Any) -> dict[str, Any]:
+def plan(database: Database, prepare: Prepare[R], request: R, body: Any) -> dict[str, Any]:
     """Solve a request and store the plan; the answer is what `GET` will say. Raises InvalidRequest.
 
     No transaction is open while the solver works: what it needs was read before, and revisions never change.
     """
     created_at = datetime.now(UTC)
-    prepared = _prepared(database, request)
+    with database.reading() as session:
+        prepared = prepare(request, Dossier(session))
     started_at = datetime.now(UTC)
     outcome = prepared.solve()
-    weakest, profiles = used(prepared.assembled.sources)
+    weakest, profiles = used(prepared.sources)
     answer: dict[str, Any] = {
-        "options": prepared.options,
+        "options": prepared.effective_options(),
         "warnings": [warning.model_dump() for warning in prepared.dossier.warnings],
         "result": outcome.result,
         "infeasible": outcome.infeasible,
@@ -51,11 +57,11 @@ def plan(database: Database, request: RobustRequest, body: Any) -> dict[str, Any
     }
     row = PlanRow(
         id=uuid.uuid4().hex,
-        kind="robust",
+        kind=prepared.kind,
         status=outcome.status,
         name=request.name,
         supersedes=request.supersedes,
-        users=len(request.users),
+        users=prepared.users,
         created_at=created_at,
         started_at=started_at,
         finished_at=datetime.now(UTC),
@@ -137,11 +143,6 @@ def forget(session: Session, plan_id: str) -> None:
     row = _find(session, plan_id)
     session.execute(delete(PlanUsersRow).where(PlanUsersRow.plan_number == row.number))
     session.delete(row)
-
-
-def _prepared(database: Database, request: RobustRequest) -> Prepared:
-    with database.reading() as session:
-        return prepare(request, Dossier(session))
 
 
 def _find(session: Session, plan_id: str) -> PlanRow:

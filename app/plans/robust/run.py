@@ -2,14 +2,14 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from app.plans.outcome import Outcome
-from app.plans.resolve import Dossier, used
+from app.plans.family import Outcome, Prepared
+from app.plans.resolve import Dossier
 from app.plans.robust import present
 from app.plans.robust.assemble import Assembled, assemble
 from app.plans.robust.schemas import RobustRequest
-from app.plans.schemas import Estimate
+from app.plans.schemas import PlanKind
 from solvers.outcome import Options
 from solvers.registry import answer
 from solvers.robust.baselines import baselines
@@ -21,37 +21,29 @@ _PER_OPTION_BYTE = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A request that passed customs."""
+class PreparedRobust(Prepared):
+    """A cell, ready to be solved."""
+
+    kind: ClassVar[PlanKind] = "robust"
 
     request: RobustRequest
     assembled: Assembled
-    dossier: Dossier
 
     @property
-    def options(self) -> dict[str, Any]:
-        """The options as they take effect."""
+    def users(self) -> int:
+        return self.assembled.problem.users
+
+    def effective_options(self) -> dict[str, Any]:
         return self.request.options.model_dump(mode="json")
 
-    def estimate(self) -> Estimate:
-        """What solving would take."""
+    def size(self) -> tuple[int, float, int]:
         problem = self.assembled.problem
         first = problem.workloads.first
         options = int((first[problem.workload + 1] - first[problem.workload]).sum())
-        weakest, _ = used(self.assembled.sources)
-        return Estimate(
-            kind="robust",
-            users=problem.users,
-            options=options,
-            solve_s=min(_FIXED_S + _PER_OPTION_S * options, self.request.options.time_limit_s),
-            memory_byte=_PER_OPTION_BYTE * options,
-            effective_options=self.options,
-            provenance=weakest,
-            warnings=self.dossier.warnings or None,
-        )
+        seconds = min(_FIXED_S + _PER_OPTION_S * options, self.request.options.time_limit_s)
+        return options, seconds, _PER_OPTION_BYTE * options
 
     def solve(self) -> Outcome:
-        """Solve, check, compare with the baselines."""
         asked, assembled = self.request.options, self.assembled
         ids = [user.id for user in self.request.users]
         options = Options(gap=asked.gap, time_limit_s=asked.time_limit_s, seed=asked.seed)
@@ -71,9 +63,9 @@ class Prepared:
         )
 
 
-def prepare(request: RobustRequest, dossier: Dossier) -> Prepared:
+def prepare(request: RobustRequest, dossier: Dossier) -> PreparedRobust:
     """Resolve, translate and doubt a request. Raises InvalidRequest with everything that is wrong in it."""
     assembled = assemble(request, dossier)
     dossier.refuse_faults()
     assert assembled is not None
-    return Prepared(request, assembled, dossier)
+    return PreparedRobust(dossier=dossier, sources=assembled.sources, request=request, assembled=assembled)

@@ -7,13 +7,11 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.errors import FieldError
-from app.plans.schemas import Certificate, PlanBase, Request, UserId
+from app.plans.schemas import Certificate, GainDb, PlanBase, Probability, Request, SnrReference, UserId
 from app.profiles.schemas import ChannelRef, DeviceRef, ModelRef, ServerRef, TimingRef
-from app.quantities import Body, Count, Decibel, NonNegative, Positive, absent
+from app.quantities import Body, Count, NonNegative, Positive, absent
 
 Margin = Literal["cantelli", "gaussian", "mean", "worst_case"]
-Probability = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0.0, lt=1.0)]
-GainDb = Annotated[Decibel, Field(ge=-400.0, le=100.0)]
 
 EXAMPLE: dict[str, Any] = {
     "name": "lobby-cameras",
@@ -38,13 +36,6 @@ EXAMPLE: dict[str, Any] = {
         },
     ],
 }
-
-
-class SnrReference(Body):
-    """A signal-to-noise ratio measured over a known bandwidth at the user's transmit power."""
-
-    snr_db: Annotated[Decibel, Field(ge=-200.0, le=200.0)]
-    bandwidth_hz: Positive
 
 
 class RobustUser(Body):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import FieldError
+from app.plans.resolve import Ensemble
 from app.profiles.schemas import Device, FieldWarning, Model, Server, Timing, TimingCut
 from solvers.moments import Margin
 from solvers.robust.problem import Workloads
@@ -53,12 +54,19 @@ class _Rest:
     fits_memory: bool
 
 
+def workload(ensemble: Ensemble, margin: Margin) -> Workload:
+    """Every cut at every clock the device offers: measured levels as they were measured, the fit elsewhere."""
+    after = ensemble.server_timing.body if ensemble.server_timing else None
+    return _workload(
+        ensemble.device.body, ensemble.model.body, ensemble.device_timing.body, ensemble.server.body, after, margin
+    )
+
+
 # Profiles never change, and a fleet asks for the same few again and again.
 @lru_cache(maxsize=512)
-def workload(
+def _workload(
     device: Device, model: Model, device_timing: Timing, server: Server, server_timing: Timing | None, margin: Margin
 ) -> Workload:
-    """Every cut at every clock the device offers: measured levels as they were measured, the fit elsewhere."""
     rows = [
         (rest, clock)
         for rest, entry, flop in _rests(model, device, device_timing, server, server_timing)

@@ -1,0 +1,62 @@
+"""What the common house asks of a family: a prepared request that can estimate itself and solve itself."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from app.plans.resolve import Dossier, Source, used
+from app.plans.schemas import Estimate, PlanKind, PlanStatus
+from app.profiles.schemas import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A solved, infeasible or timed-out plan; `users` belong to the result, or else to the reasons."""
+
+    status: PlanStatus
+    result: dict[str, Any] | None
+    infeasible: dict[str, Any] | None
+    users: list[dict[str, Any]]
+    solve_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared(ABC):
+    """A request that passed customs."""
+
+    kind: ClassVar[PlanKind]
+
+    dossier: Dossier
+    sources: list[Source[Profile]]
+
+    @property
+    @abstractmethod
+    def users(self) -> int:
+        """How many users it plans for."""
+
+    @abstractmethod
+    def effective_options(self) -> dict[str, Any]:
+        """The options as they take effect."""
+
+    @abstractmethod
+    def size(self) -> tuple[int, float, int]:
+        """Options to choose from, seconds and bytes that solving may take."""
+
+    @abstractmethod
+    def solve(self) -> Outcome:
+        """Solve, check, compare with the baselines."""
+
+    def estimate(self) -> Estimate:
+        """What a dry run answers."""
+        options, seconds, byte = self.size()
+        weakest, _ = used(self.sources)
+        return Estimate(
+            kind=self.kind,
+            users=self.users,
+            options=options,
+            solve_s=seconds,
+            memory_byte=byte,
+            effective_options=self.effective_options(),
+            provenance=weakest,
+            warnings=self.dossier.warnings or None,
+        )

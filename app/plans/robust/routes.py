@@ -1,0 +1,21 @@
+"""The door of the robust family: parse, call, return."""
+
+from fastapi import APIRouter, Request, Response
+
+from app.bodies import StrictRoute
+from app.plans.planning import DOOR, DryRun, planned
+from app.plans.robust.run import prepare
+from app.plans.robust.schemas import RobustPlan, RobustRequest
+
+router = APIRouter(prefix="/v1/plans", tags=["Plans"], route_class=StrictRoute)
+
+
+@router.post("/robust", response_model=RobustPlan, **DOOR)
+def plan_robust(request: Request, body: RobustRequest, dry_run: DryRun = False) -> Response:
+    """Cut, clock and bandwidth of every user at least energy, each late with probability at most its risk.
+
+    The answer is proven: `certificate` holds a lower bound on every possible plan, and every constraint was checked
+    again by code that shares nothing with the solver. A cell without a plan is answered as `infeasible`, with what
+    would make it feasible.
+    """
+    return planned(request, prepare, body, dry_run=dry_run)
