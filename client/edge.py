@@ -1,0 +1,185 @@
+"""Decision tables on a device: load the rows of a plan, ask at every new rate. Standard library only: copy it along.
+
+table = RateTable(plan_user["table"]["rows"], hysteresis=0.05)
+row = table.decide(rate_bps)        # row.cut, row.bits; None: nothing fits, see the plan's fallback
+"""
+
+import json
+from bisect import bisect_right
+from typing import Any, NamedTuple
+
+SCHEMA_VERSION = 1
+
+
+class BadTable(ValueError):
+    """Rows that are no decision table; the message says where."""
+
+
+class RateRow(NamedTuple):
+    """Run `cut` with features at `bits` while the rate is in [rate_from_bps, rate_to_bps)."""
+
+    rate_from_bps: float
+    rate_to_bps: float
+    cut: int
+    cut_name: str | None
+    bits: int | None
+    fixed_cost: float
+    cost_per_inverse_rate: float
+    late_below_bps: float
+
+
+class RateTable:
+    """The best cut at every rate of the uplink, kept until another is cheaper by the fraction `hysteresis`."""
+
+    __slots__ = ("_from", "_rows", "_stay", "current")
+
+    def __init__(self, rows: list[dict[str, Any]], hysteresis: float = 0.0) -> None:
+        if not 0.0 <= hysteresis < 1.0:
+            raise BadTable("hysteresis must be in [0, 1)")
+        self._from, self._rows = _rate_rows(rows)
+        self._stay = 1.0 - hysteresis
+        self.current: RateRow | None = None
+
+    @classmethod
+    def load(cls, text: str | bytes, hysteresis: float = 0.0) -> "RateTable":
+        """From the JSON of a table, `{"schema_version", "rows"}`."""
+        return cls(_rows_of(text), hysteresis)
+
+    def best(self, rate_bps: float) -> RateRow | None:
+        """The row that holds at a rate [bit/s], whatever ran before; None where nothing fits."""
+        return self._rows[bisect_right(self._from, rate_bps) - 1]
+
+    def decide(self, rate_bps: float) -> RateRow | None:
+        """The row to run now: the best, or the current one while it is in time and not dearer by the hysteresis.
+
+        A rate that is no number or negative raises ValueError: the caller's estimate is broken, not the network.
+        """
+        if not rate_bps >= 0.0:
+            raise ValueError("rate_bps must be a number that is not negative")
+        best, now = self._rows[bisect_right(self._from, rate_bps) - 1], self.current
+        if (
+            best is not now
+            and best is not None
+            and now is not None
+            and rate_bps > 0.0
+            and rate_bps >= now.late_below_bps
+            and best.fixed_cost + best.cost_per_inverse_rate / rate_bps
+            >= self._stay * (now.fixed_cost + now.cost_per_inverse_rate / rate_bps)
+        ):
+            return now
+        self.current = best
+        return best
+
+
+def _rate_rows(rows: list[dict[str, Any]]) -> tuple[list[float], list[RateRow | None]]:
+    starts: list[float] = []
+    parsed: list[RateRow | None] = []
+    end: float = 0.0
+    for number, row in enumerate(rows):
+        try:
+            start, to = float(row["rate_from_bps"]), row["rate_to_bps"]
+            if start != end:
+                raise BadTable(f"row {number}: rate_from_bps must be the rate_to_bps before it, 0 in the first row")
+            end = float("inf") if to is None else float(to)
+            if not end > start:
+                raise BadTable(f"row {number}: rate_to_bps must be above rate_from_bps")
+            starts.append(start)
+            parsed.append(None if row["cut"] is None else _rate_row(row, start, end))
+        except (KeyError, TypeError) as error:
+            raise BadTable(f"row {number}: {error}") from error
+    if end != float("inf"):
+        raise BadTable("the last row must have no end (rate_to_bps null)")
+    return starts, parsed
+
+
+def _rate_row(row: dict[str, Any], start: float, end: float) -> RateRow:
+    return RateRow(
+        rate_from_bps=start,
+        rate_to_bps=end,
+        cut=int(row["cut"]),
+        cut_name=row.get("cut_name"),
+        bits=row.get("bits"),
+        fixed_cost=float(row["fixed_cost"]),
+        cost_per_inverse_rate=float(row["cost_per_inverse_rate"]),
+        late_below_bps=float(row.get("late_below_bps") or 0.0),
+    )
+
+
+class StoppingTable:
+    """At every cut on the way: offload now, compute on, or wait for the channel."""
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self._rows: dict[int, StoppingRow] = {}
+        for number, row in enumerate(rows):
+            try:
+                parsed = _stopping_row(row)
+            except (KeyError, TypeError) as error:
+                raise BadTable(f"row {number}: {error}") from error
+            if parsed.cut in self._rows:
+                raise BadTable(f"row {number}: cut {parsed.cut} has a row already")
+            self._rows[parsed.cut] = parsed
+
+    @classmethod
+    def load(cls, text: str | bytes) -> "StoppingTable":
+        """From the JSON of a table, `{"schema_version", "rows"}`."""
+        return cls(_rows_of(text))
+
+    def decide(self, cut: int, rate_bps: float, state: int | None = None) -> str:
+        """What to do at a cut: "offload", "continue" or "wait".
+
+        `rate_bps` is 0 in outage. `state` is the channel's state, for tables that list the states to stop in; without
+        it they go by the rate. Raises KeyError for a cut beyond the placement.
+        """
+        row = self._rows[cut]
+        if not rate_bps >= 0.0:
+            raise ValueError("rate_bps must be a number that is not negative")
+        if rate_bps == 0.0:
+            return row.in_outage
+        if row.stop_states is not None and state is not None:
+            if state in row.stop_states:
+                return "offload"
+            return "wait" if state in row.wait_states else "continue"
+        if row.least_rate_bps is None:
+            raise ValueError(f"cut {cut} is decided by the channel's state, not by its rate: say which")
+        return "offload" if rate_bps >= row.least_rate_bps else row.below
+
+
+class StoppingRow(NamedTuple):
+    """Offload at `cut` from a rate on (None: only states say when), or in some states of a Markov channel."""
+
+    cut: int
+    least_rate_bps: float | None
+    below: str
+    in_outage: str
+    stop_states: frozenset[int] | None
+    wait_states: frozenset[int]
+
+
+def _stopping_row(row: dict[str, Any]) -> StoppingRow:
+    offload, states = row["offload"], row.get("stop_states")
+    waits = (row["in_outage"], row.get("below", "continue"))
+    if offload not in ("always", "never", "threshold") or not {*waits} <= {"wait", "continue"}:
+        raise BadTable("offload is always, never or threshold; in_outage and below are wait or continue")
+    least = {"always": 0.0, "never": float("inf")}.get(offload, row.get("rate_bps"))
+    if least is None and states is None:
+        raise BadTable("a threshold needs rate_bps or stop_states")
+    return StoppingRow(
+        cut=int(row["cut"]),
+        least_rate_bps=None if least is None else float(least),
+        below=waits[1],
+        in_outage=waits[0],
+        stop_states=None if states is None else frozenset(states),
+        wait_states=frozenset(row.get("wait_states") or ()),
+    )
+
+
+def _rows_of(text: str | bytes) -> list[dict[str, Any]]:
+    table = json.loads(text)
+    if not isinstance(table, dict) or table.get("schema_version") != SCHEMA_VERSION:
+        raise BadTable(f"a table of schema_version {SCHEMA_VERSION} is needed")
+    rows = table.get("rows")
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise BadTable("rows: a list of objects, at least one")
+    return rows

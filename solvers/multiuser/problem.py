@@ -1,0 +1,336 @@
+"""What the multi-user family is asked and what it decides.
+
+The questions are those of Li et al., IEEE Transactions on Mobile Computing 23(12), 2024 (RAP and JM-MPRA); the
+formulation in detail is Splitplan's own.
+"""
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.physics import transfer_s
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+class Method(StrEnum):
+    """How cuts and shares are found; only `exact` proves a bound."""
+
+    EXACT = "exact"
+    ALTERNATING = "alternating"
+    EQUAL_SHARE = "equal_share"
+    DEVICE_ONLY = "device_only"
+    EDGE_ONLY = "edge_only"
+    LATENCY_ONLY = "latency_only"
+    GREEDY = "greedy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workloads:
+    """The options of each distinct way to run a network: device and network together make a workload.
+
+    Users share workloads, so a million users of a few kinds hold a few tables. Rows `first[k]:first[k+1]` are the
+    options of workload k: one per cut and per number of bits a feature is quantised to.
+    """
+
+    first: Integers  # (workloads + 1,)
+    cut: Integers  # (rows,)
+    bits: Integers  # (rows,) per feature element
+    device_s: Floats  # (rows,)
+    crossing_bit: Floats  # (rows,) 0 where nothing crosses
+    server_s: Floats  # (rows,) on the whole server
+    loss: Floats  # (rows,) accuracy lost to quantisation, in [0, 1]
+
+    def __post_init__(self) -> None:
+        _freeze(self)
+        rows = len(self.cut)
+        if len(self.first) < 2 or self.first[0] != 0 or self.first[-1] != rows or np.any(np.diff(self.first) < 1):
+            raise ValueError("first must rise from 0 to the number of rows, with at least one option per workload")
+        for field in fields(self)[2:]:
+            _require(len(getattr(self, field.name)) == rows, f"{field.name}: one entry per row")
+        for name in ("device_s", "crossing_bit", "server_s", "loss"):
+            _require(_all_finite(getattr(self, name)), f"{name} >= 0 and finite")
+        _require(bool(np.all(self.loss <= 1.0)), "loss <= 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steadiness:
+    """What a new plan owes the previous one."""
+
+    previous: Integers  # (users,) option of each user in the previous plan, counted in its workload; -1 for none
+    max_switches: int | None = None  # users with a previous option that may leave it
+    switching_cost: float = 0.0  # added to the objective for each that does
+
+    def __post_init__(self) -> None:
+        _freeze(self)
+        _require(self.max_switches is None or self.max_switches >= 0, "max_switches >= 0")
+        _require(self.switching_cost >= 0.0 and np.isfinite(self.switching_cost), "switching_cost >= 0 and finite")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Cuts, bits and shares of one uplink and one server for users at least weighted latency and loss (JM-MPRA)."""
+
+    bandwidth_hz: float
+    server_flop_per_s: float  # capacity: says what a share is worth; times on the server are in `workloads`
+    latency_weight_per_s: float
+    loss_weight: float
+    network_s: float = 0.0  # round trip, paid where something crosses
+    method: Method = Method.EXACT
+    workloads: Workloads
+    workload: Integers  # (users,) which workload each runs
+    spectral_efficiency: Floats  # (users,) [bit/s/Hz]
+    weight: Floats  # (users,)
+    deadline_s: Floats  # (users,) infinite for none
+    max_loss: Floats  # (users,) 1 for no limit
+    steadiness: Steadiness | None = None
+
+    def __post_init__(self) -> None:
+        _freeze(self)
+        users = len(self.workload)
+        _require(users >= 1, "workload: at least one user")
+        for name in ("spectral_efficiency", "weight", "deadline_s", "max_loss"):
+            _require(len(getattr(self, name)) == users, f"{name}: one entry per user")
+        for name in ("bandwidth_hz", "server_flop_per_s", "latency_weight_per_s", "spectral_efficiency", "weight"):
+            _require(_all_finite(np.asarray(getattr(self, name)), above=0.0), f"{name} > 0 and finite")
+        _require(_all_finite(np.asarray([self.loss_weight, self.network_s])), "loss_weight, network_s >= 0 and finite")
+        _require(bool(np.all(self.deadline_s > 0.0)), "deadline_s > 0")
+        _require(bool(np.all(self.max_loss >= 0.0)), "max_loss >= 0")
+        kinds = np.diff(self.workloads.first)
+        _require(bool(np.all((self.workload >= 0) & (self.workload < len(kinds)))), "workload: an index of workloads")
+        if self.steadiness is not None:
+            previous = self.steadiness.previous
+            _require(len(previous) == users, "previous: one entry per user")
+            _require(bool(np.all((previous >= -1) & (previous < kinds[self.workload]))), "previous: an option or -1")
+
+    @property
+    def users(self) -> int:
+        """Number of users."""
+        return len(self.workload)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One row per user: the option (counted within the user's workload) and the shares of uplink and server."""
+
+    option: Integers  # (users,)
+    bandwidth_share: Floats  # (users,)
+    server_share: Floats  # (users,)
+
+    def __post_init__(self) -> None:
+        _freeze(self)
+
+    def row(self, problem: Problem) -> Integers:
+        """Row of `problem.workloads` that each user runs."""
+        return np.asarray(problem.workloads.first[problem.workload] + self.option)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Where each user's time goes [s], (users,) each."""
+
+    device_s: Floats
+    uplink_s: Floats
+    network_s: Floats
+    server_s: Floats
+
+    @property
+    def total_s(self) -> Floats:
+        """End to end."""
+        return np.asarray(self.device_s + self.uplink_s + self.network_s + self.server_s)
+
+
+def latency(problem: Problem, decision: Decision) -> Latency:
+    """Latency of every user under a decision: td + rtt + d/(x B eta) + s/y."""
+    work, row = problem.workloads, decision.row(problem)
+    crossing = work.crossing_bit[row]
+    rate = decision.bandwidth_share * problem.bandwidth_hz * problem.spectral_efficiency
+    return Latency(
+        device_s=work.device_s[row],
+        uplink_s=transfer_s(crossing, rate),
+        network_s=np.where(crossing > 0.0, problem.network_s, 0.0),
+        server_s=transfer_s(work.server_s[row], decision.server_share),
+    )
+
+
+def switched(problem: Problem, option: Integers) -> NDArray[np.bool_]:
+    """Which users leave the option they had in the previous plan."""
+    if problem.steadiness is None:
+        return np.zeros(problem.users, dtype=np.bool_)
+    previous = problem.steadiness.previous
+    return np.asarray((previous >= 0) & (option != previous))
+
+
+def cost(problem: Problem, decision: Decision) -> Floats:
+    """Each user's part of the objective: weight (alpha latency + gamma loss), and the cost of a switch."""
+    total = problem.latency_weight_per_s * latency(problem, decision).total_s
+    total = problem.weight * (total + problem.loss_weight * problem.workloads.loss[decision.row(problem)])
+    if problem.steadiness is not None:
+        total = total + problem.steadiness.switching_cost * switched(problem, decision.option)
+    return np.asarray(total)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Infeasibility:
+    """Why there is no plan.
+
+    `alone` are the users that find no option even with the whole uplink and server; the budgets say nothing then.
+    Otherwise the budgets are short together, and each remedy is a pair (proven lower bound, amount that was seen to
+    suffice); infinite where that budget alone can never mend it. `proven` is false where a plan was neither found nor
+    excluded.
+    """
+
+    proven: bool
+    alone: Integers  # indices of users
+    least_deadline_s: (
+        Floats  # (len(alone),) with the whole uplink and server; infinite where the loss limit forbids all
+    )
+    bandwidth_hz: tuple[float, float] | None = None  # least at this server
+    server_flop_per_s: tuple[float, float] | None = None  # least at this uplink
+    factor: tuple[float, float] | None = None  # least common factor on both
+    switches: int | None = None  # users that must leave their previous option, where more than allowed
+
+    def __post_init__(self) -> None:
+        _freeze(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableProblem:
+    """The options of one network on one device, for every rate of the uplink at once (RAP)."""
+
+    latency_weight_per_s: float
+    loss_weight: float
+    network_s: float = 0.0  # round trip, paid where something crosses
+    deadline_s: float = np.inf
+    max_loss: float = 1.0
+    cut: Integers  # (options,)
+    bits: Integers  # (options,)
+    device_s: Floats  # (options,)
+    crossing_bit: Floats  # (options,)
+    server_s: Floats  # (options,) at the share the user has; infinite where it has none
+    loss: Floats  # (options,)
+
+    def __post_init__(self) -> None:
+        _freeze(self)
+        for name in ("bits", "device_s", "crossing_bit", "server_s", "loss"):
+            _require(len(getattr(self, name)) == len(self.cut) >= 1, f"{name}: one entry per option, at least one")
+        for name in ("device_s", "crossing_bit", "loss"):
+            _require(_all_finite(getattr(self, name)), f"{name} >= 0 and finite")
+        _require(bool(np.all((self.server_s >= 0.0) & (self.loss <= 1.0))), "server_s >= 0, loss <= 1")
+        _require(_all_finite(np.asarray([self.loss_weight, self.network_s])), "loss_weight, network_s >= 0 and finite")
+        _require(_all_finite(np.asarray(self.latency_weight_per_s), above=0.0), "latency_weight_per_s > 0 and finite")
+        _require(self.deadline_s > 0.0 and self.max_loss >= 0.0, "deadline_s > 0, max_loss >= 0")
+
+    @property
+    def fixed_s(self) -> Floats:
+        """Latency of each option at an infinite rate [s]."""
+        return np.asarray(self.device_s + self.server_s + np.where(self.crossing_bit > 0.0, self.network_s, 0.0))
+
+    @property
+    def fixed_cost(self) -> Floats:
+        """Cost of each option at an infinite rate."""
+        return np.asarray(self.latency_weight_per_s * self.fixed_s + self.loss_weight * self.loss)
+
+    @property
+    def cost_per_inverse_rate(self) -> Floats:
+        """What each option pays for 1/R [bit/s times cost]."""
+        return np.asarray(self.latency_weight_per_s * self.crossing_bit)
+
+    def latency_s(self, option: Integers, rate_bps: Floats) -> Floats:
+        """Latency of options at rates, broadcast against each other [s]; infinite where one sends at rate 0."""
+        return np.asarray(self.fixed_s[option] + transfer_s(self.crossing_bit[option], rate_bps))
+
+    def cost(self, option: Integers, rate_bps: Floats) -> Floats:
+        """Cost of options at rates, broadcast against each other, whatever the limits."""
+        return np.asarray(
+            self.latency_weight_per_s * self.latency_s(option, rate_bps) + self.loss_weight * self.loss[option]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionTable:
+    """The best option at every rate: row r holds on [rate_from_bps[r], rate_from_bps[r + 1]), the last without end."""
+
+    rate_from_bps: Floats  # (rows,) rising from 0
+    option: Integers  # (rows,) -1 where nothing fits
+    late_below_bps: Floats  # (rows,) least rate at which the row's option keeps the deadline
+
+    def __post_init__(self) -> None:
+        _freeze(self)
+
+    def look_up(self, rate_bps: Floats) -> Integers:
+        """Best option at each rate [bit/s], -1 where nothing fits."""
+        return np.asarray(self.option[np.searchsorted(self.rate_from_bps, rate_bps, side="right") - 1])
+
+    def rows(self, problem: TableProblem) -> list[dict[str, float | int | None]]:
+        """Rows as a device stores them; costs are null where nothing fits or an option would send at rate 0."""
+        rate_to = np.append(self.rate_from_bps[1:], np.inf)
+        return [
+            _row(problem, int(option), *map(float, limits))
+            for option, *limits in zip(self.option, self.rate_from_bps, rate_to, self.late_below_bps, strict=True)
+        ]
+
+
+def _row(
+    problem: TableProblem, option: int, rate_from: float, rate_to: float, late_below: float
+) -> dict[str, float | int | None]:
+    limits: dict[str, float | int | None] = {
+        "rate_from_bps": rate_from,
+        "rate_to_bps": rate_to if np.isfinite(rate_to) else None,
+    }
+    if option < 0:
+        names = ("cut", "bits", "cost_from", "cost_to", "fixed_cost", "cost_per_inverse_rate", "late_below_bps")
+        return limits | dict.fromkeys(names)
+    at_from, at_to = problem.cost(np.int64(option), np.array([rate_from, rate_to]))  # type: ignore[arg-type]
+    return limits | {
+        "cut": int(problem.cut[option]),
+        "bits": int(problem.bits[option]),
+        "cost_from": float(at_from) if np.isfinite(at_from) else None,
+        "cost_to": float(at_to),
+        "fixed_cost": float(problem.fixed_cost[option]),
+        "cost_per_inverse_rate": float(problem.cost_per_inverse_rate[option]),
+        "late_below_bps": late_below,
+    }
+
+
+def table_problem(problem: Problem, decision: Decision, user: int) -> TableProblem:
+    """The table question of one user at its share of the server; its rate is what its share of the uplink carries."""
+    work = problem.workloads
+    rows = slice(*work.first[problem.workload[user] : problem.workload[user] + 2])
+    return TableProblem(
+        latency_weight_per_s=problem.latency_weight_per_s,
+        loss_weight=problem.loss_weight,
+        network_s=problem.network_s,
+        deadline_s=float(problem.deadline_s[user]),
+        max_loss=float(problem.max_loss[user]),
+        cut=work.cut[rows],
+        bits=work.bits[rows],
+        device_s=work.device_s[rows],
+        crossing_bit=work.crossing_bit[rows],
+        server_s=transfer_s(work.server_s[rows], np.float64(decision.server_share[user])),  # type: ignore[arg-type]
+        loss=work.loss[rows],
+    )
+
+
+def _freeze(record: Any) -> None:
+    """Make the arrays of a record read-only, so that nobody can change a problem that was already answered."""
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if isinstance(value, np.ndarray):
+            view = value.view()
+            view.flags.writeable = False
+            object.__setattr__(record, field.name, view)
+
+
+def _all_finite(values: Floats, above: float | None = None) -> bool:
+    low = values >= 0.0 if above is None else values > above
+    return bool(np.all(low & np.isfinite(values)))
+
+
+def _require(condition: bool, what: str) -> None:
+    if not condition:
+        raise ValueError(what)

@@ -1,0 +1,98 @@
+"""Shares of chosen options: the square-root rule, deadlines, prices."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from solvers.multiuser.check import check
+from solvers.multiuser.problem import Decision
+from solvers.multiuser.solve.fleet import Chosen, Fleet, capped_cost
+from solvers.multiuser.solve.shares import _bisect, clear, shares
+from tests.solvers.multiuser.brute_force import best_shares, columns, convex_shares
+from tests.solvers.multiuser.cells import a_cell
+
+
+def a_choice(fleet: Fleet, seed: int) -> NDArray[np.int64] | None:
+    """Random undominated options that each keep their limits, all together within the budgets."""
+    rng = np.random.default_rng(seed)
+    allowed = fleet.real[fleet.kind] if fleet.allowed is None else fleet.allowed
+    for _ in range(200):
+        choice = np.array([rng.choice(np.flatnonzero(row)) for row in allowed])
+        if np.isfinite(clear(fleet.chosen(choice))[0]):
+            return choice
+    return None
+
+
+def test_square_root_rule_equals_a_convex_solver() -> None:
+    for seed in range(12):
+        problem = a_cell(seed, 6)
+        fleet = Fleet(problem)
+        choice = a_choice(fleet, seed)
+        assert choice is not None
+        option = fleet.unsorted(fleet.original[fleet.kind, choice])
+        cost, p, q = clear(fleet.chosen(choice))
+        assert float(cost) == pytest.approx(convex_shares(problem, option), rel=1e-6)
+        fixed, sent, served, _ = columns(problem, option)
+        weight = problem.weight * problem.latency_weight_per_s
+        rule = fixed.sum() + np.sqrt(weight * sent).sum() ** 2 + np.sqrt(weight * served).sum() ** 2
+        assert float(cost) == pytest.approx(float(rule), rel=1e-12)
+        assert (p, q) == pytest.approx((np.sqrt(weight * sent).sum(), np.sqrt(weight * served).sum()), rel=1e-12)
+
+
+def test_binding_deadlines_equal_a_convex_solver() -> None:
+    bound = 0
+    for seed in range(40):
+        problem = a_cell(seed, 6, deadlines=True, hertz_per_user=4e5)
+        fleet = Fleet(problem)
+        choice = a_choice(fleet, seed)
+        if choice is None:
+            continue
+        cost, p, q = clear(fleet.chosen(choice))
+        loose = clear(dataclasses.replace(fleet.chosen(choice), room_s=np.full(6, np.inf)))[0]
+        if not float(loose) * (1 + 1e-9) < float(cost) < 3.0 * float(loose):  # near the edge the oracle is inexact
+            continue
+        bound += 1
+        option = fleet.unsorted(fleet.original[fleet.kind, choice])
+        assert float(cost) == pytest.approx(convex_shares(problem, option), rel=1e-6)
+        assert float(cost) == pytest.approx(
+            float(best_shares(problem, *(v[None] for v in columns(problem, option)))[0]), rel=1e-9
+        )
+        x, y = shares(fleet, choice, float(p), float(q))
+        decision = Decision(option=option, bandwidth_share=fleet.unsorted(x), server_share=fleet.unsorted(y))
+        certificate = check(problem, decision)
+        assert certificate.holds
+        assert certificate.objective == pytest.approx(float(cost), rel=1e-9)
+    assert bound >= 10
+
+
+def test_bisection_agrees_with_newton() -> None:
+    compared = 0
+    for seed in range(30):
+        fleet = Fleet(a_cell(seed, 8, options=4, deadlines=True))
+        choice = a_choice(fleet, seed)
+        if choice is not None:
+            chosen = fleet.chosen(choice)
+            assert _bisect(chosen) == pytest.approx([float(v) for v in clear(chosen)], rel=1e-6)
+            compared += 1
+    assert compared >= 10
+
+
+def test_capped_price_is_the_least_over_a_grid_of_shares() -> None:
+    rng = np.random.default_rng(5)
+    x = np.concatenate([np.geomspace(1e-5, 1.0, 1_200)])
+    capped = 0
+    for _ in range(200):
+        a, c = rng.exponential(0.3, 2) * (rng.random(2) < 0.9)
+        room = float(rng.choice([np.inf, (a + c) * rng.uniform(1.001, 4.0) + 1e-3]))
+        k, p, q = rng.uniform(0.3, 2.0), *(rng.exponential(0.5, 2) + 0.02)
+        chosen = Chosen(*(np.array([v]) for v in (0.0, np.sqrt(a), np.sqrt(c), room, k)))
+        found = float(capped_cost(chosen, np.array([p]), np.array([q]))[0])
+        latency = a / x[:, None] + c / x
+        cost = np.where(latency <= room, k * k * latency + p * p * x[:, None] * (a > 0) + q * q * x * (c > 0), np.inf)
+        assert found <= cost.min() * (1 + 1e-9)
+        assert found >= cost.min() * (1 - 0.02)
+        free = (k * np.sqrt(a) > p) or (k * np.sqrt(c) > q)
+        capped += free
+    assert capped > 30
