@@ -1,0 +1,342 @@
+"""What the stopping family is asked and what it decides (Yan, Bi, Zhang, arXiv 2105.13618).
+
+Every model update places the first N layers on the device. For every inference the device runs layer after layer,
+sees the channel after each, and decides when to stop and let the edge do the rest.
+"""
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.stopping.channel import Law, Markov, RateTrace, freeze, require
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
+
+FREE = -1  # the solver chooses the placement
+
+
+class Waiting(StrEnum):
+    """When a device may wait one coherence time and look at the channel again."""
+
+    IN_OUTAGE = "in_outage"
+    ALWAYS = "always"
+
+
+class Rule(StrEnum):
+    """How the thresholds are found."""
+
+    BACKWARD_INDUCTION = "backward_induction"
+    ONE_STAGE_LOOK_AHEAD = "one_stage_look_ahead"
+
+
+class UnboundedCost(ValueError):
+    """The channel has E[1/R] infinite and no minimum SNR, so a forced offload costs infinitely much on average."""
+
+
+class AbsorbingOutage(ValueError):
+    """The Markov channel can fall into an outage that it never leaves."""
+
+
+class FreeWaiting(ValueError):
+    """Waiting is allowed at any time and costs nothing, so no best moment to stop exists."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workloads:
+    """The cuts of each distinct way to run a network: device, network and server together make a workload.
+
+    Rows `first[w]:first[w+1]` are cuts 0..L of workload w. Device figures and parameters are cumulative: what the
+    layers up to the cut need, 0 at cut 0. `crossing_bit` and `server_s` are of the cut itself; the last cut leaves
+    nothing to the server, and crosses 0 bit when the result stays on the device.
+    """
+
+    first: Integers  # (workloads + 1,)
+    device_s: Floats  # (rows,) cumulative mean time
+    device_j: Floats  # (rows,) cumulative mean energy
+    crossing_bit: Floats  # (rows,)
+    server_s: Floats  # (rows,) mean time of the layers after the cut
+    parameter_bit: Floats  # (rows,) cumulative
+
+    def __post_init__(self) -> None:
+        freeze(self)
+        first, rows = self.first, len(self.device_s)
+        require(
+            len(first) >= 2 and first[0] == 0 and first[-1] == rows and bool(np.all(np.diff(first) >= 1)),
+            "first must rise from 0 to the number of rows, with at least one cut per workload",
+        )
+        for field in fields(self)[1:]:
+            values = getattr(self, field.name)
+            require(len(values) == rows, f"{field.name}: one entry per row")
+            require(_finite(values), f"{field.name} >= 0 and finite")
+        step = np.ones(rows, dtype=bool)
+        step[first[:-1]] = False
+        for name in ("device_s", "device_j", "parameter_bit"):
+            values = getattr(self, name)
+            require(bool(np.all(values[first[:-1]] == 0.0)), f"{name}: 0 at cut 0")
+            require(bool(np.all(np.diff(values, prepend=0.0)[step] >= 0.0)), f"{name} is cumulative, so it never falls")
+        require(bool(np.all(self.server_s[first[1:] - 1] == 0.0)), "server_s: 0 at the last cut")
+
+    def cuts(self, workload: int) -> slice:
+        """Rows of one workload."""
+        return slice(int(self.first[workload]), int(self.first[workload + 1]))
+
+    @property
+    def layers(self) -> Integers:
+        """(workloads,) L of each."""
+        return np.asarray(np.diff(self.first) - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Placement and stopping rule for each device at least expected energy-and-time cost per inference.
+
+    Raises
+    ------
+    UnboundedCost, AbsorbingOutage, FreeWaiting : the problem has no finite answer; the text says why.
+    ValueError : a field breaks its own contract; the text names the field.
+    """
+
+    time_per_s: float  # beta_t
+    energy_per_j: float  # beta_e
+    inferences: float  # served per placement
+    law: Law
+    bandwidth_hz: float
+    noise_w_per_hz: float
+    min_snr: float = 0.0  # below it nobody transmits; 0 for none
+    coherence_time_s: float = 0.0
+    waiting: Waiting = Waiting.IN_OUTAGE
+    rule: Rule = Rule.BACKWARD_INDUCTION
+    nodes: int = 256  # of the quadrature over ln SNR, per device; very deep fades take more
+    clairvoyant: bool = True  # whether to compute the clairvoyant bound, the dearest of the baselines
+    workloads: Workloads
+    workload: Integers  # (users,) which workload each runs
+    mean_snr: Floats | None = None  # (users,) multiplies the law's gain; None with a law in rates
+    tx_power_w: Floats  # (users,)
+    idle_power_w: Floats  # (users,) while waiting for the channel or the edge
+    rx_power_w: Floats  # (users,)
+    memory_byte: Floats  # (users,) room for parameters, infinite where unknown
+    placement_s_per_bit: Floats  # (users,) mean downlink seconds per bit of parameters
+    placement: Integers | None = None  # (users,) fixed placement, `FREE` where the solver chooses
+
+    def __post_init__(self) -> None:
+        freeze(self)
+        users = len(self.workload)
+        require(users >= 1, "workload: at least one user")
+        require(
+            bool(np.all((self.workload >= 0) & (self.workload < len(self.workloads.first) - 1))),
+            "workload: an index of workloads",
+        )
+        for name in ("time_per_s", "energy_per_j", "min_snr", "coherence_time_s"):
+            require(_finite(np.asarray(getattr(self, name))), f"{name} >= 0 and finite")
+        require(self.time_per_s > 0.0 or self.energy_per_j > 0.0, "time_per_s or energy_per_j > 0")
+        for name in ("inferences", "bandwidth_hz", "noise_w_per_hz"):
+            value = getattr(self, name)
+            require(0.0 < value < np.inf, f"{name} > 0 and finite")
+        require(self.nodes >= 16, "nodes >= 16")
+        if self.mean_snr is None:
+            require(isinstance(self.law, (RateTrace, Markov)), "mean_snr is needed unless the law is one of rates")
+        else:
+            require(len(self.mean_snr) == users, "mean_snr: one entry per user")
+            require(_finite(self.mean_snr) and bool(np.all(self.mean_snr > 0.0)), "mean_snr > 0 and finite")
+        for name in ("tx_power_w", "idle_power_w", "rx_power_w", "memory_byte", "placement_s_per_bit"):
+            values = getattr(self, name)
+            require(len(values) == users, f"{name}: one entry per user")
+            require(name == "memory_byte" or _finite(values), f"{name} >= 0 and finite")
+        require(bool(np.all(self.memory_byte >= 0.0)), "memory_byte >= 0")
+        if self.placement is not None:
+            require(len(self.placement) == users, "placement: one entry per user")
+            layers = self.workloads.layers[self.workload]
+            require(
+                bool(np.all((self.placement >= FREE) & (self.placement <= layers))), "placement: from 0 to the last cut"
+            )
+        self._refuse_the_unanswerable()
+
+    def _refuse_the_unanswerable(self) -> None:
+        if self.min_snr == 0.0 and not self.law.mean_inverse_rate_finite:
+            raise UnboundedCost(
+                "the mean of 1/rate is infinite on this channel, so a forced offload has infinite expected cost: "
+                "give the channel a minimum SNR"
+            )
+        if isinstance(self.law, Markov) and self.law.outage_is_absorbing(self.min_rate_bps):
+            raise AbsorbingOutage("the Markov channel has an outage that it never leaves")
+        if self.waiting is Waiting.ALWAYS and not np.all(self.waiting_cost > 0.0):
+            raise FreeWaiting("waiting at any time needs a coherence time and a cost of waiting above zero")
+
+    @property
+    def users(self) -> int:
+        """Number of users."""
+        return len(self.workload)
+
+    @property
+    def min_rate_bps(self) -> float:
+        """Rate at the minimum SNR."""
+        return float(self.bandwidth_hz * np.log2(1.0 + self.min_snr))
+
+    @property
+    def waiting_cost(self) -> Floats:
+        """(users,) cost of one coherence time of waiting."""
+        return (self.time_per_s + self.energy_per_j * self.idle_power_w) * self.coherence_time_s
+
+    def placement_cost(self, users: Integers | slice, workload: int) -> Floats:
+        """Cost per inference of placing up to each cut, (users, cuts); the users run `workload`."""
+        per_bit = (self.time_per_s + self.energy_per_j * self.rx_power_w[users]) * self.placement_s_per_bit[users]
+        return per_bit[:, None] * self.workloads.parameter_bit[self.workloads.cuts(workload)] / self.inferences
+
+    def fits_memory(self, users: Integers | slice, workload: int) -> Booleans:
+        """Whether the parameters up to each cut fit the device, (users, cuts); the users run `workload`."""
+        needed_byte = self.workloads.parameter_bit[self.workloads.cuts(workload)] / 8.0
+        return np.asarray(needed_byte <= self.memory_byte[users, None])
+
+    def snr(self, rate_bps: Floats) -> Floats:
+        """SNR that carries a rate; infinite where it overflows."""
+        with np.errstate(over="ignore"):
+            return np.asarray(np.expm1(np.log(2.0) * rate_bps / self.bandwidth_hz))
+
+    def gain(self, rate_bps: Floats, user: int) -> Floats:
+        """Channel power gain at which a user's transmit power carries a rate; NaN where it transmits with no power."""
+        noise_w = self.noise_w_per_hz * self.bandwidth_hz
+        power_w = float(self.tx_power_w[user])
+        return self.snr(rate_bps) * noise_w / power_w if power_w > 0.0 else np.full_like(rate_bps, np.nan)
+
+    def part(self, start: int, stop: int) -> "Problem":
+        """The same problem for users start..stop only: users are independent, so a fleet may be planned in parts."""
+        shared = {field.name: getattr(self, field.name) for field in fields(self)}
+        own = ("workload", "mean_snr", "tx_power_w", "idle_power_w", "rx_power_w", "memory_byte")
+        for name in (*own, "placement_s_per_bit", "placement"):
+            if shared[name] is not None:
+                shared[name] = shared[name][start:stop]
+        return Problem(**shared)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What a simpler rule would cost each user per inference; infinite where it is not possible."""
+
+    placement: Integers  # (users,)
+    running_cost: Floats  # (users,)
+    placement_cost: Floats  # (users,)
+
+    def __post_init__(self) -> None:
+        freeze(self)
+
+    @property
+    def total_cost(self) -> Floats:
+        """(users,) running and placement."""
+        return self.running_cost + self.placement_cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baselines:
+    """The decision's neighbours. A rule's own best placement counts, memory included; fixed cuts wait out outages."""
+
+    device_only: Offer
+    edge_only: Offer
+    best_fixed: Offer
+    look_ahead: Offer
+    optimum: Offer  # backward induction; NaN where time ran out before it
+    look_ahead_same_placement: Floats  # (users,) running cost of the look-ahead rule under the decision's placement
+    clairvoyant: (
+        Floats  # (users,) lower bound on the running cost of any rule under the decision's placement; NaN if not asked
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A row of the table a device carries: offload at this cut when the rate seen is at least `rate_bps`.
+
+    Otherwise run the next layer, unless `wait` says to look again after a coherence time: under `Waiting.IN_OUTAGE`
+    it speaks of outage only, under `Waiting.ALWAYS` of every rate below the threshold.
+    """
+
+    cut: int
+    offload: str  # always | never | threshold
+    rate_bps: float | None
+    snr: float | None
+    gain: float | None
+    wait: bool
+    stop_states: tuple[int, ...] | None  # Markov only
+    wait_states: tuple[int, ...] | None  # Markov only
+    stop_probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One row per user; the columns of a table are cuts, counted as far as the largest network reaches.
+
+    Beyond a user's placement the table is empty (never, no wait, probability 0); beyond its last cut the curve is NaN.
+    """
+
+    placement: Integers  # (users,)
+    placement_bit: Floats  # (users,) parameters to place
+    placement_cost: Floats  # (users,) per inference
+    running_cost: Floats  # (users,) expected, per inference
+    time_s: Floats  # (users,) expected, per inference
+    energy_j: Floats  # (users,) expected, per inference
+    optimal: Booleans  # (users,) whether backward induction, over every placement allowed, found the row
+    running_curve: Floats  # (users, cuts) expected running cost under each placement
+    threshold_bps: Floats  # (users, cuts) 0 always, infinite never; NaN where a Markov stop set is no interval of rates
+    wait: Booleans  # (users, cuts)
+    stop_probability: Floats  # (users, cuts) of ending at the cut
+    stop_states: Booleans | None = None  # (users, cuts, states) Markov only
+    wait_states: Booleans | None = None  # (users, cuts, states) Markov only
+    baselines: Baselines | None = None
+
+    def __post_init__(self) -> None:
+        freeze(self)
+
+    def table(self, problem: Problem, user: int) -> tuple[Row, ...]:
+        """The rows a device carries, one for every cut up to its placement."""
+        last = int(self.placement[user]) + 1
+        rates = self.threshold_bps[user, :last]
+        snrs, gains = problem.snr(rates), problem.gain(rates, user)
+        rows = []
+        for cut in range(last):
+            stop, wait = (
+                None if states is None else tuple(np.flatnonzero(states[user, cut]).tolist())
+                for states in (self.stop_states, self.wait_states)
+            )
+            rate = float(rates[cut])
+            shown: tuple[str, float | None, float | None, float | None]
+            if rate == 0.0:
+                shown = ("always", None, None, None)
+            elif rate == np.inf:
+                shown = ("never", None, None, None)
+            else:
+                shown = ("threshold", _known(rate), _known(float(snrs[cut])), _known(float(gains[cut])))
+            rows.append(
+                Row(
+                    cut=cut,
+                    offload=shown[0],
+                    rate_bps=shown[1],
+                    snr=shown[2],
+                    gain=shown[3],
+                    wait=bool(self.wait[user, cut]),
+                    stop_states=stop,
+                    wait_states=wait,
+                    stop_probability=float(self.stop_probability[user, cut]),
+                )
+            )
+        return tuple(rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Infeasibility:
+    """Users that no placement serves at a finite cost, and why."""
+
+    user: Integers  # (infeasible users,)
+    reason: tuple[str, ...]  # "memory": the fixed placement does not fit; "outage": the channel is never up
+
+    def __post_init__(self) -> None:
+        freeze(self)
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _finite(values: Floats) -> bool:
+    return bool(np.all((values >= 0.0) & np.isfinite(values)))

@@ -1,0 +1,66 @@
+"""Plans the stopping family: every placement by backward induction, the cheapest one's table, and its neighbours."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.outcome import Options, Progress, Report, Solution, Status, silent
+from solvers.stopping.channel import Markov
+from solvers.stopping.problem import Decision, Infeasibility, Problem
+from solvers.stopping.solve.plan import Plan
+
+Integers = NDArray[np.int64]
+Block = tuple[int, Integers]  # a workload and some of its users
+
+BLOCK = 256  # users at once on an independent channel: what a core's cache holds
+CHAIN = 1 << 20  # cuts² × users × states at once on a Markov channel
+
+
+def solve(problem: Problem, options: Options, report: Report = silent) -> Solution[Decision, Infeasibility]:
+    """Plan every user of a fleet, each independently of the others.
+
+    Backward induction over every placement 0..L (arXiv 2105.13618, section III), or the one-stage look-ahead rule where
+    the problem asks for it. Users of a workload are planned in blocks of near mean SNR, so memory beyond problem and
+    decision stays flat; a second core is put to use by planning `problem.part(...)` in another process.
+
+    Returns
+    -------
+    Solution : objective and bound are sums over users of the expected cost per inference, running and placement.
+        `optimal` with backward induction; `feasible` with look-ahead, or where the time limit came first: blocks not
+        begun by then follow look-ahead (`timed_out`, and `decision.optimal` says who). `infeasible` if any user has no
+        placement of finite cost.
+    """
+    deadline = options.clock() + options.time_limit_s
+    plan, blocks = Plan(problem), list(_blocks(problem))
+
+    timed_out = False
+    for done, (workload, users) in enumerate(blocks, start=1):
+        timed_out = timed_out or options.clock() > deadline
+        plan.fill(workload, users, late=timed_out)
+        report(Progress(stage="placement", fraction=done / len(blocks)))
+    infeasibility = plan.infeasibility()
+    if infeasibility:
+        return Solution(status=Status.INFEASIBLE, timed_out=timed_out, infeasibility=infeasibility)
+    decision = plan.decision()
+    best = float(plan.offers["optimum"].sum())
+    return Solution(
+        status=Status.OPTIMAL if decision.optimal.all() else Status.FEASIBLE,
+        decision=decision,
+        objective=float(decision.running_cost.sum() + decision.placement_cost.sum()),
+        lower_bound=best if np.isfinite(best) else None,
+        timed_out=timed_out,
+    )
+
+
+def _blocks(problem: Problem) -> Iterator[Block]:
+    """Users of one workload, sorted by mean SNR so that a block's nodes need to span little."""
+    for workload, layers in enumerate(problem.workloads.layers):
+        users = np.flatnonzero(problem.workload == workload)
+        if problem.mean_snr is not None:
+            users = users[np.argsort(problem.mean_snr[users], kind="stable")]
+        size = BLOCK
+        if isinstance(problem.law, Markov):
+            size = int(np.clip(CHAIN // ((layers + 1) ** 2 * problem.law.rate_bps.size), 1, BLOCK))
+        for start in range(0, len(users), size):
+            yield workload, users[start : start + size]

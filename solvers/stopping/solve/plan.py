@@ -1,0 +1,190 @@
+"""The plan of every user, filled in block by block."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.stopping.channel import GainTrace, Markov, RateTrace
+from solvers.stopping.problem import FREE, Baselines, Decision, Infeasibility, Offer, Problem, Rule, Waiting
+from solvers.stopping.solve.clairvoyant import independent_bound, markov_bound
+from solvers.stopping.solve.costs import Costs, costs
+from solvers.stopping.solve.independent import Stopping
+from solvers.stopping.solve.inverse_rate import inverse_rate
+from solvers.stopping.solve.markov import MarkovStopping
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
+
+TIE = 1e-12  # totals closer than this are equal, and the smaller placement is taken
+NO_ROOM, NEVER_UP = 1, 2
+REASON = {NO_ROOM: "memory", NEVER_UP: "outage"}
+OFFERS = ("device_only", "edge_only", "best_fixed", "look_ahead", "optimum")
+
+
+class Plan:
+    """A decision in the making; blocks of users write disjoint rows, so threads may fill it side by side."""
+
+    def __init__(self, problem: Problem) -> None:
+        users, cuts = problem.users, int(problem.workloads.layers.max()) + 1
+        self.problem = problem
+        self.unserved = np.zeros(users, dtype=np.int64)
+        self.placement = np.zeros(users, dtype=np.int64)
+        self.placement_bit, self.placement_cost, self.running_cost, self.time_s, self.energy_j = np.zeros((5, users))
+        self.optimal = np.zeros(users, dtype=bool)
+        self.curve = np.full((users, cuts), np.nan)
+        self.threshold_bps = np.full((users, cuts), np.inf)
+        self.wait = np.zeros((users, cuts), dtype=bool)
+        self.stop_probability = np.zeros((users, cuts))
+        states = problem.law.rate_bps.size if isinstance(problem.law, Markov) else 0
+        self.stop_states, self.wait_states = np.zeros((2, users, cuts, states), dtype=bool)
+        self.offered_at = {name: np.zeros(users, dtype=np.int64) for name in OFFERS}
+        self.offers = {name: np.full((2, users), np.nan) for name in OFFERS}
+        self.look_ahead_same_placement, self.clairvoyant = np.full((2, users), np.nan)
+
+    def fill(self, workload: int, users: Integers, *, late: bool) -> None:
+        """Plan these users of a workload; by look-ahead alone where it is late."""
+        # Infinite thresholds and costs are answers here: eta may be 0, and a channel never up.
+        with np.errstate(divide="ignore", over="ignore"):
+            self._fill(workload, users, late=late)
+
+    def _fill(self, workload: int, users: Integers, *, late: bool) -> None:
+        problem = self.problem
+        cost = costs(problem, workload, users)
+        stopping: Stopping | MarkovStopping
+        if isinstance(problem.law, Markov):
+            stopping = MarkovStopping(cost, problem)
+        else:
+            mean_snr = np.ones(len(users)) if problem.mean_snr is None else problem.mean_snr[users]
+            stopping = Stopping(cost, inverse_rate(problem, mean_snr), problem.waiting)
+
+        place = problem.placement_cost(users, workload).T
+        fits = problem.fits_memory(users, workload).T
+        allowed = fits
+        if problem.placement is not None:
+            asked, cut = problem.placement[users], np.arange(len(fits))[:, None]
+            allowed = fits & ((asked == FREE) | (asked == cut))
+
+        look_onward = stopping.onward_by_look_ahead
+        furthest = np.full(len(users), cost.layers)
+        look_running = stopping.running_by_look_ahead(stopping.policy(look_onward, furthest))  # type: ignore[arg-type]
+        running, onward = (np.full_like(look_running, np.nan), look_onward) if late else stopping.backward_induction()
+        by_look = late or problem.rule is Rule.ONE_STAGE_LOOK_AHEAD
+        curve = look_running if by_look else running
+        chosen, total = cheapest(curve + place, allowed)
+        self.unserved[users] = np.where(np.isfinite(total), 0, np.where(allowed.any(axis=0), NEVER_UP, NO_ROOM))
+        if self.unserved[users].any():
+            return
+
+        each = np.arange(len(users))
+        self.placement[users] = chosen
+        self.placement_bit[users] = problem.workloads.parameter_bit[problem.workloads.cuts(workload)][chosen]
+        self.placement_cost[users] = place[chosen, each]
+        self.running_cost[users] = curve[chosen, each]
+        self.optimal[users] = not by_look
+        width = slice(0, cost.layers + 1)
+        self.curve[users, width] = curve.T
+        self._carry(users, workload, stopping, look_onward if by_look else onward[:, chosen, each], chosen)
+
+        fixed = stopping.fixed
+        self._offer("device_only", users, furthest, fixed, place, fits)
+        self._offer("edge_only", users, np.zeros_like(furthest), fixed, place, fits)
+        self._offer("best_fixed", users, cheapest(fixed + place, fits)[0], fixed, place, fits)
+        self._offer("look_ahead", users, cheapest(look_running + place, allowed)[0], look_running, place, allowed)
+        if not late:
+            self._offer("optimum", users, cheapest(running + place, allowed)[0], running, place, allowed)
+        self.look_ahead_same_placement[users] = look_running[chosen, each]
+        if problem.clairvoyant:
+            self.clairvoyant[users] = self._bound(stopping, cost, chosen)
+
+    def _carry(
+        self, users: Integers, workload: int, stopping: Stopping | MarkovStopping, onward: Floats, placement: Integers
+    ) -> None:
+        """Write the table for going on at `onward` under the placement, and the times and energies it leads to."""
+        problem, work = self.problem, self.problem.workloads
+        rows, width = work.cuts(workload), slice(0, onward.shape[0])
+        if isinstance(stopping, MarkovStopping):
+            stop, wait = stopping.policy(onward, placement)
+            ends, waits, sending = stopping.played(stop, wait, placement)
+            self.stop_states[users, width] = stop.swapaxes(0, 1)
+            self.wait_states[users, width] = wait.swapaxes(0, 1)
+            threshold, waiting = rate_thresholds(stop, stopping.out, problem.law.rate_bps), wait.any(axis=-1)  # type: ignore[union-attr]
+        else:
+            policy = stopping.policy(onward, placement)
+            ends, waits, sending = stopping.played(policy, placement)
+            with np.errstate(divide="ignore"):
+                threshold, waiting = 1.0 / policy.cap, policy.wait
+        self.threshold_bps[users, width] = threshold.T
+        self.wait[users, width] = waiting.T
+        self.stop_probability[users, width] = ends.T
+        waited_s = waits.sum(axis=0) * problem.coherence_time_s
+        sent_s = work.crossing_bit[rows] @ sending
+        server_s = work.server_s[rows] @ ends
+        self.time_s[users] = work.device_s[rows] @ ends + sent_s + server_s + waited_s
+        self.energy_j[users] = (
+            work.device_j[rows] @ ends
+            + problem.tx_power_w[users] * sent_s
+            + problem.idle_power_w[users] * (server_s + waited_s)
+        )
+
+    def _offer(
+        self, name: str, users: Integers, at: Integers, running: Floats, place: Floats, possible: Booleans
+    ) -> None:
+        each = np.arange(len(users))
+        self.offered_at[name][users] = at
+        self.offers[name][0, users] = np.where(possible[at, each], running[at, each], np.inf)
+        self.offers[name][1, users] = place[at, each]
+
+    def _bound(self, stopping: Stopping | MarkovStopping, cost: Costs, placement: Integers) -> Floats:
+        if isinstance(stopping, MarkovStopping):
+            return np.array([markov_bound(stopping, int(cut), user) for user, cut in enumerate(placement)])
+        smooth = not isinstance(self.problem.law, (GainTrace, RateTrace))
+        always = self.problem.waiting is Waiting.ALWAYS
+        return independent_bound(cost, stopping.channel, placement, always=always, smooth=smooth)
+
+    def infeasibility(self) -> Infeasibility | None:
+        """The users left without a placement, if any."""
+        users = np.flatnonzero(self.unserved)
+        reason = tuple(REASON[int(code)] for code in self.unserved[users])
+        return Infeasibility(user=users, reason=reason) if users.size else None
+
+    def decision(self) -> Decision:
+        """The plan of all users, once every block is filled."""
+        chain = isinstance(self.problem.law, Markov)
+        offers = {
+            name: Offer(placement=self.offered_at[name], running_cost=running, placement_cost=placing)
+            for name, (running, placing) in self.offers.items()
+        }
+        return Decision(
+            placement=self.placement,
+            placement_bit=self.placement_bit,
+            placement_cost=self.placement_cost,
+            running_cost=self.running_cost,
+            time_s=self.time_s,
+            energy_j=self.energy_j,
+            optimal=self.optimal,
+            running_curve=self.curve,
+            threshold_bps=self.threshold_bps,
+            wait=self.wait,
+            stop_probability=self.stop_probability,
+            stop_states=self.stop_states if chain else None,
+            wait_states=self.wait_states if chain else None,
+            baselines=Baselines(
+                **offers,
+                look_ahead_same_placement=self.look_ahead_same_placement,
+                clairvoyant=self.clairvoyant,
+            ),
+        )
+
+
+def cheapest(total: Floats, allowed: Booleans) -> tuple[Integers, Floats]:
+    """Smallest allowed placement of least total cost, and that cost, infinite where there is none, (users,)."""
+    total = np.where(allowed, total, np.inf)
+    least = total.min(axis=0)
+    return (total <= least * (1.0 + TIE)).argmax(axis=0), least
+
+
+def rate_thresholds(stop: Booleans, out: Booleans, rate_bps: Floats) -> Floats:
+    """Least rate to offload at, (cuts, users): 0 always, infinite never, NaN where the stop set is no interval."""
+    slowest = np.where(stop, rate_bps, np.inf).min(axis=-1)
+    left = np.where(stop | out, -np.inf, rate_bps).max(axis=-1)
+    return np.where(np.isneginf(left) & np.isfinite(slowest), 0.0, np.where(left < slowest, slowest, np.nan))

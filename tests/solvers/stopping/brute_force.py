@@ -1,0 +1,128 @@
+"""The slow and certain way: every threshold policy tried, every integral left to scipy's adaptive integration."""
+
+from itertools import pairwise, product
+
+import numpy as np
+from scipy import integrate
+
+from solvers.stopping.channel import Fading, Markov
+from solvers.stopping.problem import Problem, Waiting
+
+Terms = tuple[np.ndarray, np.ndarray, np.ndarray, float]
+
+
+def terms(problem: Problem) -> Terms:
+    """zeta, eta, xi and c_w of the only user, as the paper writes them."""
+    work, by_time, by_energy = problem.workloads, problem.time_per_s, problem.energy_per_j
+    zeta = by_time * np.diff(work.device_s) + by_energy * np.diff(work.device_j)
+    eta = (by_time + by_energy * problem.tx_power_w[0]) * work.crossing_bit
+    idle = by_time + by_energy * problem.idle_power_w[0]
+    return zeta, eta, idle * work.server_s, float(idle * problem.coherence_time_s)
+
+
+def integral(problem: Problem, law: Fading, power: int, low_snr: float) -> float:
+    """E[R^-power; SNR >= low_snr] by adaptive integration over ln SNR."""
+    mean = float(problem.mean_snr[0])
+    bottom, top = law.log_gain_range
+    start = np.log(low_snr / mean) if low_snr > 0.0 else -np.inf
+    start = max(start, bottom, -400.0)
+    if start >= top:
+        return 0.0
+
+    def at(log_gain: float) -> float:
+        rate = problem.bandwidth_hz * np.log1p(mean * np.exp(log_gain)) / np.log(2.0)
+        return float(law.log_gain_density(np.array(log_gain))) * rate**-power
+
+    edges = [start, *(edge for edge in (-200.0, -80.0, -30.0, -10.0, -4.0, -1.0, 0.0, 0.5) if start < edge < top), top]
+    pieces = [integrate.quad(at, a, b, epsabs=0.0, epsrel=1e-11, limit=400)[0] for a, b in pairwise(edges)]
+    return float(sum(pieces))
+
+
+def induction(problem: Problem, placement: int) -> tuple[float, np.ndarray]:
+    """Expected running cost and thresholds R*_k under one placement on a fading channel, in outage waiting allowed."""
+    law = problem.law
+    zeta, eta, xi, waiting = terms(problem)
+    layers = len(zeta)
+    up = integral(problem, law, 0, problem.min_snr) if problem.min_snr > 0.0 else 1.0
+    mean = integral(problem, law, 1, problem.min_snr) / up
+    outage = waiting * (1.0 - up) / up
+    home = placement == layers and eta[-1] == 0.0
+    value = 0.0 if home else xi[placement] + eta[placement] * mean + outage
+    thresholds = np.zeros(placement)
+    for cut in range(placement - 1, -1, -1):
+        onward = zeta[cut] + value
+        thresholds[cut] = eta[cut] / (onward - xi[cut]) if onward > xi[cut] else np.inf
+        snr = max(np.expm1(np.log(2.0) * thresholds[cut] / problem.bandwidth_hz), problem.min_snr)
+        fast = integral(problem, law, 0, snr) / up if np.isfinite(snr) else 0.0
+        sent = integral(problem, law, 1, snr) / up if np.isfinite(snr) else 0.0
+        best = xi[cut] * fast + eta[cut] * sent + (1.0 - fast) * onward
+        value = min(up * best + (1.0 - up) * onward, best + outage)
+    return value, thresholds
+
+
+def cheapest_table(problem: Problem, placement: int) -> float:
+    """Least expected running cost over every assignment of an action to each cut and sample of a small trace.
+
+    An action is to stop, to go on or to wait; in outage stopping is not on offer, and waiting is only in outage unless
+    always allowed. The cost of an assignment is exact: a linear equation per cut.
+    """
+    zeta, eta, xi, waiting = terms(problem)
+    rates = problem.law.rate_bps
+    up = (rates > 0.0) & (rates >= problem.min_rate_bps)
+    home = placement == len(zeta) and eta[-1] == 0.0
+    value = 0.0
+    for cut in range(placement, -1, -1):
+        if cut == placement and home:
+            continue
+        stop_cost = xi[cut] + eta[cut] / np.where(up, rates, np.nan)
+        onward = zeta[cut] + value if cut < placement else np.inf
+        costs = []
+        # Backward induction is exact for a fixed set of later actions, so each cut can be enumerated on its own.
+        for actions in product("sgw", repeat=len(rates)):
+            chosen = np.array(actions)
+            stop, go, wait = (chosen == action for action in "sgw")
+            if np.any(stop & ~up) or (cut == placement and go.any()) or wait.all():
+                continue
+            if problem.waiting is Waiting.IN_OUTAGE and np.any(wait & up):
+                continue
+            paid = np.where(stop, stop_cost, np.where(go, onward if go.any() else 0.0, waiting)).mean()
+            costs.append(paid / (1.0 - wait.mean()))
+        value = min(costs)
+    return value
+
+
+def cheapest_chain_table(problem: Problem, placement: int) -> float:
+    """The same on a Markov channel, all cuts and states at once: every table there is, each evaluated exactly."""
+    law = problem.law
+    assert isinstance(law, Markov)
+    zeta, eta, xi, waiting = terms(problem)
+    states = law.rate_bps.size
+    up = ~law.in_outage(problem.min_rate_bps)
+    home = placement == len(zeta) and eta[-1] == 0.0
+    options = []
+    for cut in range(placement + 1):
+        if cut == placement and home:
+            options.append(["h" * states])
+            continue
+        always = problem.waiting is Waiting.ALWAYS
+        per_state = [
+            ("s" if up[state] else "") + ("g" if cut < placement else "") + ("w" if always or not up[state] else "")
+            for state in range(states)
+        ]
+        options.append(["".join(word) for word in product(*per_state)])
+    best = np.inf
+    for table in product(*options):
+        value = np.zeros(states)
+        for cut in range(placement, -1, -1):
+            word = np.array(list(table[cut]))
+            stop_cost = xi[cut] + eta[cut] / np.where(up, law.rate_bps, np.inf)
+            going = (zeta[cut] + law.transition @ value) if cut < placement else np.zeros(states)
+            wait = word == "w"
+            right = np.select([word == "s", word == "g", wait], [stop_cost, going, np.full(states, waiting)], 0.0)
+            system = np.eye(states) - wait[:, None] * law.transition
+            if np.linalg.matrix_rank(system) < states:
+                value = np.full(states, np.inf)
+                break
+            value = np.linalg.solve(system, right)
+        best = min(best, float(law.start @ value))
+    return best

@@ -1,0 +1,87 @@
+"""The witness refuses every decision that was tampered with."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from solvers.outcome import Options
+from solvers.stopping.check import check
+from solvers.stopping.problem import Rule, Waiting
+from solvers.stopping.solve import solve
+from tests.solvers.stopping.builders import a_problem, every_law
+
+
+def changed(decision, field, user, value):
+    values = getattr(decision, field).copy()
+    values[user] = value(values[user]) if callable(value) else value
+    return replace(decision, **{field: values})
+
+
+CORRUPTIONS = [
+    ("running_cost", lambda cost: cost * (1.0 - 1e-5)),
+    ("time_s", lambda time: time * 1.0001),
+    ("energy_j", lambda energy: energy * 0.9999),
+    ("placement_cost", lambda cost: cost + 1e-6),
+    ("placement_bit", 0.0),
+    ("placement", lambda cut: cut - 1),
+    ("placement", 99),
+    ("threshold_bps", lambda rates: rates * 1.3),
+    ("threshold_bps", lambda rates: rates * 0.7),
+    ("wait", lambda waits: ~waits),
+    ("stop_probability", lambda ends: ends[::-1]),
+    ("running_curve", lambda curve: curve * 1.001),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), CORRUPTIONS, ids=[f"{n}-{c[0]}" for n, c in enumerate(CORRUPTIONS)])
+@pytest.mark.parametrize("waiting", list(Waiting))
+def test_corrupted_decisions_are_refused(field, value, waiting):
+    problem = a_problem(users=3, layers=6, seed=2, waiting=waiting, min_snr=1.0, coherence_time_s=0.02)
+    decision = solve(problem, Options()).decision
+    assert check(problem, decision).holds
+    assert decision.placement[1] > 1
+    assert not check(problem, changed(decision, field, 1, value)).holds
+
+
+def test_a_costlier_placement_is_refused():
+    """A consistent decision for another placement than the best one."""
+    best = solve(a_problem(layers=8), Options()).decision
+    other = int(best.placement[0]) - 1
+    worse = solve(a_problem(layers=8, placement=np.array([other])), Options()).decision
+    certificate = check(a_problem(layers=8), worse)
+    assert "best_placement" in {violation.constraint for violation in certificate.violations}
+
+
+def test_a_flattered_curve_is_refused():
+    """The chosen placement looks best only because the rest of the curve was raised."""
+    problem = a_problem(layers=8)
+    worse = solve(a_problem(layers=8, placement=np.array([2])), Options()).decision
+    curve = np.where(np.arange(9) == 2, worse.running_curve, worse.running_curve[:, :1] * 2.0)
+    assert not check(problem, replace(worse, running_curve=curve)).holds
+
+
+def test_look_ahead_is_not_passed_off_as_optimal():
+    problem = a_problem(layers=8, rule=Rule.ONE_STAGE_LOOK_AHEAD)
+    decision = solve(problem, Options()).decision
+    assert check(problem, decision).holds
+    assert not check(problem, replace(decision, optimal=np.array([True]))).holds
+
+
+@pytest.mark.parametrize("waiting", list(Waiting))
+def test_chains_are_watched_too(waiting):
+    problem = a_problem(users=2, layers=6, law=every_law()["markov"], waiting=waiting)
+    decision = solve(problem, Options()).decision
+    assert check(problem, decision).holds
+    for field in ("stop_states", "wait_states"):
+        assert not check(problem, changed(decision, field, 1, lambda states: ~states)).holds
+    assert not check(problem, changed(decision, "running_cost", 1, lambda cost: cost * 1.00001)).holds
+
+
+@pytest.mark.parametrize("name", ["device_only", "edge_only", "best_fixed"])
+def test_baselines_are_watched_too(name):
+    problem = a_problem(users=2)
+    decision = solve(problem, Options()).decision
+    offer = getattr(decision.baselines, name)
+    flattered = replace(offer, running_cost=offer.running_cost * 1.1)
+    assert not check(problem, replace(decision, baselines=replace(decision.baselines, **{name: flattered}))).holds
