@@ -9,7 +9,7 @@ serve: $(VENV)/serve.stamp            ## install, migrate, load the catalogue, s
 	@exec $(BIN)/splitplan serve --migrate --load-catalogue
 
 demo: $(VENV)/serve.stamp             ## plan 12 cameras in an LTE cell through HTTP and print the plan
-	@exec $(BIN)/splitplan demo
+	@exec $(BIN)/python -m client.demo
 
 test: $(VENV)/dev.stamp               ## everything, against a real Postgres too
 	$(BIN)/python -m pytest -n 2

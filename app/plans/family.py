@@ -49,7 +49,7 @@ class Prepared(ABC):
     def estimate(self) -> Estimate:
         """What a dry run answers."""
         options, seconds, byte = self.size()
-        weakest, _ = used(self.sources)
+        weakest, _ = used(self.sources, assumed=self.dossier.assumed)
         return Estimate(
             kind=self.kind,
             users=self.users,

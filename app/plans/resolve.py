@@ -67,6 +67,8 @@ class Dossier:
     session: Session
     faults: list[FieldError] = field(default_factory=list)
     warnings: list[FieldWarning] = field(default_factory=list)
+    assumed: bool = False
+    """Whether a server's time was derived from its capacity: an answer that rests on it is analytic at best."""
     _stored: dict[tuple[str, str], Source[Profile] | None] = field(default_factory=dict)
     _inline: dict[Profile, Source[Profile]] = field(default_factory=dict)
     _timings: dict[tuple[str, ProcessorKind, str], Source[Timing] | None] = field(default_factory=dict)
@@ -97,6 +99,7 @@ class Dossier:
             try:
                 stored = profiles.resolve_reference(self.session, kind, given)
                 self._stored[key] = Source(stored.body, stored.revision)
+                self.warnings += [warning.below(pointer) for warning in warnings_of(stored.body)]
             except (ProfileNotFound, RevisionNotFound) as missing:
                 self._stored[key] = None
                 self.fault(pointer, missing.detail)
@@ -122,6 +125,7 @@ class Dossier:
                 "a device's speed is never invented",
             )
             return None
+        self.assumed |= of_server is None
         return Ensemble(device, model, server, of_device, of_server)
 
     def _timing(
@@ -161,14 +165,20 @@ class Dossier:
                 self.fault(pointer, several.detail)
                 return None
             self._timings[key] = Source(stored.body, stored.revision) if stored else None
+            if stored is not None:
+                self.warnings += [warning.below(pointer) for warning in warnings_of(stored.body)]
         return self._timings[key]
 
 
-def used(sources: list[Source[Profile]]) -> tuple[Provenance, list[UsedProfile]]:
-    """The weakest provenance of what an answer rests on, and the list of it."""
-    distinct = {source.ref: source for source in sources}
+def used(sources: list[Source[Profile]], *, assumed: bool) -> tuple[Provenance, list[UsedProfile]]:
+    """The weakest provenance of what an answer rests on (`assumed`: also on something derived), and the list of it."""
+    # A device and a server may share a name, and so may two different bodies sent inline.
+    distinct = {(source.body.kind, source.ref, source.body.provenance): source for source in sources}
     listed = [
         UsedProfile(ref=source.ref, kind=source.body.kind, revision=source.revision, provenance=source.body.provenance)
         for source in distinct.values()
     ]
-    return min((entry.provenance for entry in listed), key=WEAKEST_FIRST.index), listed
+    provenances: list[Provenance] = [entry.provenance for entry in listed]
+    if assumed:
+        provenances.append("analytic")
+    return min(provenances, key=WEAKEST_FIRST.index), listed

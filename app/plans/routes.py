@@ -12,20 +12,20 @@ from app.errors import InvalidRequest, PlanNotFound, PlanUserNotFound
 from app.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
 from app.plans import service
 from app.plans.planning import rendered
-from app.plans.robust.schemas import RobustPlan, RobustUserResult
+from app.plans.robust.schemas import InfeasibleUser, RobustPlan, RobustUserResult
 from app.plans.schemas import PlanKind, PlanPage, PlanStatus, PlanSummary, UserPage
 from app.problems import documented
-from app.quantities import NAME_PATTERN
+from app.quantities import NAME_PATTERN, TEXT_PATTERN
 
 router = APIRouter(prefix="/v1/plans", tags=["Plans"], route_class=StrictRoute)
 
-PlanIdPath = Annotated[str, Path(description="The `id` of a plan.", min_length=1, max_length=64)]
+PlanIdPath = Annotated[str, Path(description="The `id` of a plan.", pattern=TEXT_PATTERN, min_length=1, max_length=64)]
 UserIdPath = Annotated[str, Path(description="The `id` of a user in the plan's request.", min_length=1, max_length=128)]
 PlanName = Annotated[str, Query(pattern=NAME_PATTERN, description="The name that requests gave their plans.")]
 
 
 AnyPlan = RobustPlan
-AnyUserResult = RobustUserResult
+AnyUserResult = RobustUserResult | InfeasibleUser
 """The answers of all families: one more family, one more member."""
 
 
@@ -97,6 +97,6 @@ def get_plan_user(
     """What one device should do: small, and unchanged for as long as the plan stands."""
     content = orjson.dumps(service.get_user(session, plan_id, user_id))
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    if if_none_match is not None and etag in if_none_match:
+    if if_none_match is not None and (if_none_match.strip() == "*" or etag in if_none_match):
         return Response(status_code=304, headers={"ETag": etag})
     return Response(content, 200, {"ETag": etag}, "application/json")

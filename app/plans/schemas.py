@@ -13,7 +13,6 @@ PlanStatus = Literal["solved", "infeasible", "timed_out"]
 UserId = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/]+$", min_length=1, max_length=128)]
 PlanId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
-Probability = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0.0, lt=1.0)]
 GainDb = Annotated[Decibel, Field(ge=-400.0, le=100.0)]
 
 # Longer lists of users have an address of their own.

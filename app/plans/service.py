@@ -1,18 +1,18 @@
 """Plans as functions: solve and store, find again, forget."""
 
 import hashlib
+import json
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, TypeVar
 
-import orjson
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.db import Database
-from app.errors import PlanNotFound, PlanUserNotFound
+from app.errors import FieldError, InvalidRequest, PlanNotFound, PlanUserNotFound
 from app.plans.family import Prepared
 from app.plans.resolve import Dossier, used
 from app.plans.schemas import INLINE_USERS, Estimate, Request
@@ -28,8 +28,7 @@ Prepare = Callable[[R, Dossier], Prepared]
 
 def estimate(database: Database, prepare: Prepare[R], request: R) -> Estimate:
     """Everything short of solving; stores nothing. Raises InvalidRequest."""
-    with database.reading() as session:
-        return prepare(request, Dossier(session)).estimate()
+    return _prepared(database, prepare, request).estimate()
 
 
 def plan(database: Database, prepare: Prepare[R], request: R, body: Any) -> dict[str, Any]:
@@ -38,11 +37,10 @@ def plan(database: Database, prepare: Prepare[R], request: R, body: Any) -> dict
     No transaction is open while the solver works: what it needs was read before, and revisions never change.
     """
     created_at = datetime.now(UTC)
-    with database.reading() as session:
-        prepared = prepare(request, Dossier(session))
+    prepared = _prepared(database, prepare, request)
     started_at = datetime.now(UTC)
     outcome = prepared.solve()
-    weakest, profiles = used(prepared.sources)
+    weakest, profiles = used(prepared.sources, assumed=prepared.dossier.assumed)
     answer: dict[str, Any] = {
         "options": prepared.effective_options(),
         "warnings": [warning.model_dump() for warning in prepared.dossier.warnings],
@@ -66,12 +64,10 @@ def plan(database: Database, prepare: Prepare[R], request: R, body: Any) -> dict
         started_at=started_at,
         finished_at=datetime.now(UTC),
         request=body,
-        request_hash=hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+        request_hash=_digest(body),
         answer=answer,
     )
     with database.writing() as session:
-        if request.supersedes is not None:
-            _find(session, request.supersedes)
         session.add(row)
         session.flush()
         for block, start in enumerate(range(0, len(outcome.users), _BLOCK)):
@@ -143,6 +139,23 @@ def forget(session: Session, plan_id: str) -> None:
     row = _find(session, plan_id)
     session.execute(delete(PlanUsersRow).where(PlanUsersRow.plan_number == row.number))
     session.delete(row)
+
+
+def _prepared(database: Database, prepare: Prepare[R], request: R) -> Prepared:
+    with database.reading() as session:
+        if request.supersedes is not None and not _stored(session, request.supersedes):
+            raise InvalidRequest([FieldError("/supersedes", f"there is no plan {request.supersedes!r}")])
+        return prepare(request, Dossier(session))
+
+
+def _digest(body: Any) -> str:
+    """SHA-256 of a request as canonical JSON, whose integers may be longer than 64 bits."""
+    canonical = json.dumps(body, allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _stored(session: Session, plan_id: str) -> bool:
+    return session.scalar(select(PlanRow.number).where(PlanRow.id == plan_id)) is not None
 
 
 def _find(session: Session, plan_id: str) -> PlanRow:

@@ -8,6 +8,7 @@ from app.plans import units
 from app.plans.resolve import Dossier, Ensemble, Source
 from app.plans.robust.schemas import RobustRequest
 from app.plans.robust.workload import Workload, table, workload
+from app.profiles.plausibility import doubts_of_bandwidth, doubts_of_tx_power
 from app.profiles.schemas import Channel, Model, Profile, Server
 from solvers.moments import Margin
 from solvers.robust.problem import Problem
@@ -31,6 +32,10 @@ def assemble(request: RobustRequest, dossier: Dossier) -> Assembled | None:
     margin = Margin(request.options.margin)
     if channel is not None and margin is Margin.WORST_CASE and (channel.body.rtt_variance_s2 or 0.0) > 0.0:
         dossier.fault("/channel", "the worst_case margin needs a channel whose rtt_variance_s2 is 0")
+
+    if request.bandwidth_hz is not None:
+        for doubt in doubts_of_bandwidth("/bandwidth_hz", request.bandwidth_hz):
+            dossier.warn(*doubt)
 
     made: dict[Ensemble, int] = {}
     workloads: list[Workload] = []
@@ -59,6 +64,9 @@ def assemble(request: RobustRequest, dossier: Dossier) -> Assembled | None:
                 tx_power_w=power[-1],
             )
         )
+        if user.tx_power_w is not None:
+            for doubt in doubts_of_tx_power(f"{where}/tx_power_w", user.tx_power_w):
+                dossier.warn(*doubt)
         if user.deadline_s > _LONG_DEADLINE_S:
             dossier.warn(f"{where}/deadline_s", f"{user.deadline_s:g} s is long for an inference: is it milliseconds?")
     if dossier.faults:

@@ -7,9 +7,9 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.errors import FieldError
-from app.plans.schemas import Certificate, GainDb, PlanBase, Probability, Request, SnrReference, UserId
+from app.plans.schemas import Certificate, GainDb, PlanBase, Request, SnrReference, UserId
 from app.profiles.schemas import ChannelRef, DeviceRef, ModelRef, ServerRef, TimingRef
-from app.quantities import Body, Count, NonNegative, Positive, absent
+from app.quantities import Body, Count, NonNegative, Positive, Probability, absent
 
 Margin = Literal["cantelli", "gaussian", "mean", "worst_case"]
 

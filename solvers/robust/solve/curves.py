@@ -242,7 +242,8 @@ def log_snr_for(stretch: Floats) -> Floats:
         s = np.exp(x)
         log1p = np.log1p(s)
         # s/ln(1 + s) - 1 cancels for small s: its series has the Gregory coefficients.
-        series = s * (1 / 2 + s * (-1 / 12 + s * (1 / 24 + s * (-19 / 720 + s * (3 / 160)))))
+        t = np.minimum(s, 2e-3)
+        series = t * (1 / 2 + t * (-1 / 12 + t * (1 / 24 + t * (-19 / 720 + t * (3 / 160)))))
         ratio = np.where(s < 2e-3, series, s / log1p - 1.0)
         # Newton on ln(s/ln(1 + s) - 1), which is nearly straight.
         slope = (1.0 - s / ((1.0 + s) * log1p)) * (1.0 + ratio) / ratio

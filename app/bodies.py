@@ -1,0 +1,128 @@
+"""How a request is read: no more bytes than allowed, JSON by the letter, only the parameters an operation has."""
+
+import json
+from collections.abc import Callable, Coroutine
+from email.message import Message as Header
+from typing import Any
+
+from fastapi import Request, Response, params
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import BodyTooLarge, FieldError, InvalidRequest, MalformedJson, UnsupportedMediaType
+
+
+class BodyLimit:
+    """ASGI middleware: stops reading a body at `max_body_byte`, whether or not its length was declared."""
+
+    def __init__(self, app: ASGIApp, max_body_byte: int) -> None:
+        self.app = app
+        self.max_body_byte = max_body_byte
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length")
+        too_large = BodyTooLarge(f"The body may have at most {self.max_body_byte} bytes.")
+        received = 0
+
+        async def receive_counted() -> Message:
+            nonlocal received
+            if declared is not None and declared.isdecimal() and int(declared) > self.max_body_byte:
+                raise too_large
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.max_body_byte:
+                raise too_large
+            return message
+
+        async def send_closing(message: Message) -> None:
+            # A body without a declared length may have no end: only closing the connection stops it.
+            if message["type"] == "http.response.start" and received > self.max_body_byte:
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            await send(message)
+
+        await self.app(scope, receive_counted, send_closing)
+
+
+def parse_json(body: bytes) -> Any:
+    """JSON by RFC 8259, refusing what it leaves open: NaN, a key given twice, numbers too long to mean anything.
+
+    1e999 becomes infinity here, so that the schema can say which field has it. Raises MalformedJson.
+    """
+    if not body:
+        raise MalformedJson("The body is empty; send JSON.")
+    try:
+        return json.loads(body.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant)
+    except UnicodeDecodeError as error:
+        raise MalformedJson(f"The body is not UTF-8 (byte {error.start}).") from None
+    except json.JSONDecodeError as error:
+        raise MalformedJson(f"{error.msg} at line {error.lineno}, column {error.colno}.") from None
+    except RecursionError:
+        raise MalformedJson("The body is nested too deeply.") from None
+    except ValueError:  # the interpreter's limit on the digits of an integer
+        raise MalformedJson("The body has an integer of more than 4300 digits.") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise MalformedJson(f"The key {twice[:100]!r} is given twice in one object.")
+    return members
+
+
+def _constant(name: str) -> None:
+    raise MalformedJson(f"{name} is not a JSON number.")
+
+
+class _JsonRequest(Request):
+    """A request whose JSON was read by the letter before FastAPI asks for it."""
+
+    value: Any
+
+    async def read(self) -> None:
+        declared = self.headers.get("content-type")
+        if declared is None:
+            raise UnsupportedMediaType("The body has no Content-Type: send application/json.")
+        header = Header()
+        header["content-type"] = declared
+        media_type, charset = header.get_content_type(), header.get_content_charset("utf-8")
+        if not (media_type == "application/json" or (media_type.startswith("application/") and "+json" in media_type)):
+            raise UnsupportedMediaType(f"The body is {media_type}: send application/json.")
+        if charset != "utf-8":
+            raise UnsupportedMediaType(f"The body is in {charset}: send UTF-8.")
+        self.value = parse_json(await self.body())
+
+    async def json(self) -> Any:
+        return self.value
+
+
+class StrictRoute(APIRoute):
+    """A route that refuses query parameters it does not have, and reads its JSON body by the letter.
+
+    Use it as `APIRouter(route_class=StrictRoute)`; bodies are declared as usual.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+        fields = get_flat_params(self.dependant)
+        known = {field.alias for field in fields if isinstance(field.field_info, params.Query)}
+        has_body = self.body_field is not None
+
+        async def handle(request: Request) -> Response:
+            unknown = request.query_params.keys() - known
+            if unknown:
+                detail = "this operation has no such query parameter: "
+                names = [name[:100] for name in sorted(unknown)]
+                raise InvalidRequest([FieldError("", detail + name, parameter=name) for name in names])
+            if has_body:
+                request = _JsonRequest(request.scope, request.receive)
+                await request.read()
+            return await handler(request)
+
+        return handle

@@ -1,0 +1,47 @@
+"""What the service ships, over HTTP."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from app.bodies import StrictRoute
+from app.catalogue import service
+from app.db import ReadSession
+from app.problems import documented
+from app.profiles.schemas import Kind, Provenance
+
+router = APIRouter(prefix="/v1/catalogue", tags=["Catalogue"], route_class=StrictRoute)
+
+
+class CatalogueEntry(BaseModel):
+    """A shipped profile."""
+
+    kind: Kind
+    name: str
+    provenance: Provenance
+    reference: str | None
+    loaded: bool = Field(description="The store has had this name; what is stored under it may since be the user's.")
+
+
+class Catalogue(BaseModel):
+    """Every shipped profile."""
+
+    items: list[CatalogueEntry]
+    next_cursor: None = Field(default=None, description="Always null: the catalogue is one page.")
+
+
+@router.get("", operation_id="get_catalogue", summary="List the shipped profiles", responses=documented())
+def get_catalogue(session: ReadSession) -> Catalogue:
+    """The profiles that come with the service; `splitplan catalogue load` stores those whose names are free."""
+    taken = service.names_in_use(session)
+    return Catalogue(
+        items=[
+            CatalogueEntry(
+                kind=profile.kind,
+                name=profile.name,
+                provenance=profile.provenance,
+                reference=profile.reference,
+                loaded=(profile.kind, profile.name) in taken,
+            )
+            for profile in service.shipped()
+        ]
+    )

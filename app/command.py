@@ -1,0 +1,179 @@
+"""The operator's commands."""
+
+import ipaddress
+import logging
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import orjson
+import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import migration
+from app.catalogue import service as catalogue_service
+from app.db import Database, open_database
+from app.errors import ConfigurationError
+from app.main import create_app
+from app.settings import Settings, read_settings
+
+CHECKOUT = Path(__file__).parent.parent
+DOCUMENT = CHECKOUT / "openapi" / "openapi.json"
+
+log = logging.getLogger("splitplan")
+
+
+class Commands(click.Group):
+    """A group whose failures are one line and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            raise click.ClickException(error.detail) from None
+
+
+@click.group(cls=Commands)
+def main() -> None:
+    """Plan where to cut neural networks between devices and an edge server."""
+
+
+@main.command()
+@click.option("--host", help="Address to listen on (SPLITPLAN_HOST).")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, 0 for a free one (SPLITPLAN_PORT).")
+@click.option("--migrate", "migrate_first", is_flag=True, help="Bring the database to the newest schema first.")
+@click.option("--load-catalogue", is_flag=True, help="Store the shipped profiles whose names are free first.")
+def serve(host: str | None, port: int | None, migrate_first: bool, load_catalogue: bool) -> None:
+    """Serve the API until told to stop."""
+    settings = read_settings()
+    given = {"host": host, "port": port}
+    settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+    _guard(settings)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # Taken before the database is touched: a second `serve` by mistake stops here.
+    listener = _listen(settings)
+    with listener, _opened(settings) as database:
+        if migrate_first:
+            migration.migrate(database)
+        with database.reading() as session:
+            version = migration.current(session.connection())
+        if version != migration.newest():
+            raise ConfigurationError(
+                f"the database is at schema version {version or 'none'}, this program needs {migration.newest()}: "
+                "run `splitplan migrate`, or serve with --migrate"
+            )
+        if load_catalogue:
+            _load(database)
+        app = create_app(settings)
+        address, bound_port = listener.getsockname()[:2]
+        url = f"http://[{address}]:{bound_port}" if ":" in address else f"http://{address}:{bound_port}"
+        log.info("database %s (schema version %s)", settings.shown()["SPLITPLAN_DATABASE_URL"], version)
+        log.info("listening on %s, documentation at %s/docs", url, url)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=settings.access_log,
+            timeout_graceful_shutdown=10,
+            server_header=False,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    with _opened(read_settings()) as database:
+        migration.migrate(database)
+        click.echo(f"the database is at schema version {migration.newest()}")
+
+
+@main.group()
+def catalogue() -> None:
+    """The profiles that come with the program."""
+
+
+@catalogue.command("load")
+def catalogue_load() -> None:
+    """Store the shipped profiles whose names are free; never change one that is stored."""
+    with _opened(read_settings()) as database:
+        _load(database)
+
+
+@main.command()
+def settings() -> None:
+    """Print the effective settings."""
+    for name, value in read_settings().shown().items():
+        click.echo(f"{name}={value}")
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Write nothing; fail if the document is not what the code serves.")
+def openapi(check: bool) -> None:
+    """Write openapi/openapi.json of the source checkout from the code."""
+    if not (CHECKOUT / "pyproject.toml").is_file():
+        raise ConfigurationError(f"{CHECKOUT} is not a source checkout")
+    document = openapi_document()
+    if not check:
+        DOCUMENT.parent.mkdir(exist_ok=True)
+        DOCUMENT.write_bytes(document)
+        click.echo(f"wrote {DOCUMENT}")
+    elif not DOCUMENT.is_file() or DOCUMENT.read_bytes() != document:
+        raise ConfigurationError(f"{DOCUMENT} is not what the code serves: run `splitplan openapi`")
+
+
+def openapi_document() -> bytes:
+    """What /openapi.json serves, in an order that does not depend on the run."""
+    # No environment may change the document; the database is never opened.
+    document = create_app(Settings.model_construct(database_url="sqlite:///never-opened.db")).openapi()
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+
+
+def _guard(settings: Settings) -> None:
+    """Nobody is asked for a key, so only this machine may come in. Raises ConfigurationError."""
+    try:
+        loopback = settings.host == "localhost" or ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback and not settings.allow_unauthenticated:
+        raise ConfigurationError(
+            f"{settings.host} is not a loopback address and there are no API keys: anyone who reaches it could change "
+            "everything. Set SPLITPLAN_ALLOW_UNAUTHENTICATED=true if a proxy or container guards it"
+        )
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {settings.host} port {settings.port}: {os.strerror(error.errno)}"
+        ) from None
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Database]:
+    """The database of a command; its failures are told in one line."""
+    database = open_database(settings.database_url, settings.sqlite_busy_timeout_s)
+    try:
+        migration.create_folder(database)
+        yield database
+    except (SQLAlchemyError, OSError) as error:
+        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        shown = settings.shown()["SPLITPLAN_DATABASE_URL"]
+        raise ConfigurationError(f"the database {shown} failed: {cause}") from None
+    finally:
+        database.engine.dispose()
+
+
+def _load(database: Database) -> None:
+    with database.writing() as session:
+        loaded = catalogue_service.load(session, catalogue_service.shipped())
+    for profile, reason in loaded.refused:
+        click.echo(f"refused {profile.kind} {profile.name}: {reason}", err=True)
+    click.echo(f"catalogue: {len(loaded.created)} profiles stored, {len(loaded.skipped)} left as they are", err=True)

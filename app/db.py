@@ -1,0 +1,150 @@
+"""The engine, the two kinds of session, and the one commit of a request."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Depends, Request
+from sqlalchemy import (
+    JSON,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    TypeDecorator,
+    create_engine,
+    event,
+    make_url,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
+
+# Constraint names are fixed by rule, so that a migration can drop what another database created.
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: aware datetimes in, UTC out, on SQLite too (which stores no offset)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (SQLAlchemy's signature)
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime does not name an instant")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (SQLAlchemy's signature)
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Every table of the service."""
+
+    metadata = MetaData(naming_convention=NAMES)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One engine and the ways to open a session on it."""
+
+    engine: Engine
+    _readers: sessionmaker[Session]
+    _writers: sessionmaker[Session]
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that sees one snapshot on SQLite, takes no write lock and is rolled back at the end."""
+        with self._readers() as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session in one transaction, committed on leaving unless an exception passes through."""
+        with self._writers.begin() as session:
+            yield session
+
+
+def open_database(url: str, sqlite_busy_timeout_s: float = 30.0) -> Database:
+    """Build the engine for `url` (sqlite:///path, postgresql://...); connects to nothing yet."""
+    address = make_url(url)
+    readers: Engine
+    writers: Engine
+    options: dict[str, Any] = {"json_serializer": _dump, "json_deserializer": orjson.loads}
+    if address.drivername in ("postgres", "postgresql"):
+        address = address.set(drivername="postgresql+psycopg")
+    if address.get_backend_name() == "postgresql":
+        # As many connections as the web has threads (40), so that no request waits for one. A dead one is replaced.
+        options |= {"pool_size": 10, "max_overflow": 30, "pool_pre_ping": True}
+        options["connect_args"] = {"connect_timeout": 5}
+        engine = create_engine(address, **options)
+        readers, writers = engine.execution_options(postgresql_readonly=True), engine
+    elif address.get_backend_name() == "sqlite":
+        options |= {"pool_size": 10, "max_overflow": 30, "connect_args": {"timeout": sqlite_busy_timeout_s}}
+        engine = create_engine(address, **options)
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        readers, writers = engine, engine.execution_options(sqlite_immediate=True)
+    else:
+        raise ValueError(f"{address.get_backend_name()} is not supported: use sqlite or postgresql")
+    # Rows are turned into plain objects before the commit, so nothing needs to be read again after it.
+    return Database(engine, sessionmaker(readers), sessionmaker(writers, expire_on_commit=False))
+
+
+def _dump(value: object) -> str:
+    # orjson would store NaN as null without a word; this refuses it.
+    return json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+
+
+def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # the driver opens no transaction by itself: _begin_sqlite does
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not block each other
+    cursor.execute("PRAGMA synchronous = FULL")  # what was answered survives a power cut
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred transaction that turns into a writer fails at once when another writer came between;
+    # one that takes the lock first waits for its turn (the busy timeout).
+    immediate = connection.get_execution_options().get("sqlite_immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def open_read_session(request: Request) -> Iterator[Session]:
+    """The session of a request that changes nothing."""
+    database: Database = request.app.state.database
+    with database.reading() as session:
+        yield session
+
+
+def open_write_session(request: Request) -> Iterator[Session]:
+    """The session of a request that changes something: all of it or nothing."""
+    database: Database = request.app.state.database
+    with database.writing() as session:
+        yield session
+
+
+# scope="function": the commit happens before the answer leaves, so a failed commit can never answer 200.
+ReadSession = Annotated[Session, Depends(open_read_session, scope="function")]
+WriteSession = Annotated[Session, Depends(open_write_session, scope="function")]

@@ -1,0 +1,97 @@
+"""Where the web's parts meet."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi_offline import FastAPIOffline
+from starlette.responses import RedirectResponse
+
+from app import health, problems
+from app.bodies import BodyLimit
+from app.catalogue import routes as catalogue
+from app.db import open_database
+from app.plans import routes as plans
+from app.plans.robust import routes as robust
+from app.profiles import routes as profiles
+from app.settings import Settings
+
+DESCRIPTION = """\
+Says where to cut neural networks between devices and an edge server, and what clock, spectrum and server share each
+device gets.
+
+* Numbers carry their SI unit in their name (`_s`, `_j`, `_hz`, `_bit`, `_byte`, `_bps`, `_flop`, `_w`, `_m`);
+  decibels only where it says `_db` or `_dbm`.
+* Unknown fields and unknown query parameters are refused. NaN is not a number; `1234.0` is an integer.
+* Failures are RFC 9457 problems (`application/problem+json`); `type` is an address in `/v1/problem-types`.
+* Lists are `{items, next_cursor}`; pass `next_cursor` as `cursor`, or follow the `Link` header.
+"""
+
+TAGS = [
+    {"name": "Plans", "description": "Planning requests and their proven, explained answers."},
+    {"name": "Devices", "description": "Processors with their clocks, power and radio."},
+    {"name": "Models", "description": "Neural networks as lists of cuts."},
+    {"name": "Channels", "description": "Shared radio channels."},
+    {"name": "Servers", "description": "Edge servers."},
+    {"name": "Timings", "description": "How long one processor takes for one model."},
+    {"name": "Catalogue", "description": "The profiles that come with the service."},
+    {"name": "Problems", "description": "What can go wrong."},
+    {"name": "Health", "description": "For whoever operates the service."},
+]
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The web service; connects to the database only when asked something."""
+    database = open_database(settings.database_url, settings.sqlite_busy_timeout_s)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        database.engine.dispose()
+
+    app = FastAPIOffline(
+        redoc_url=None,
+        title="Splitplan",
+        summary="Where to cut neural networks between devices and an edge server",
+        description=DESCRIPTION,
+        version=version("splitplan"),
+        openapi_tags=TAGS,
+        lifespan=lifespan,
+        separate_input_output_schemas=False,
+        # Swagger UI would otherwise fetch a badge from a validator on the internet.
+        swagger_ui_parameters={"validatorUrl": None, "docExpansion": "none", "tryItOutEnabled": True},
+    )
+    app.state.settings = settings
+    app.state.database = database
+    for router in (robust.router, plans.router, *profiles.routers, catalogue.router, problems.router, health.router):
+        app.include_router(router)
+
+    @app.get("/", include_in_schema=False)
+    async def to_docs() -> RedirectResponse:
+        return RedirectResponse("docs")
+
+    problems.handle_problems(app)
+    app.add_middleware(BodyLimit, max_body_byte=settings.max_body_byte)
+    app.add_middleware(problems.LastResort)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's document, with the problems it does not know of."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary=app.summary,
+            description=app.description,
+            tags=app.openapi_tags,
+            routes=app.routes,
+            separate_input_output_schemas=app.separate_input_output_schemas,
+        )
+        document["components"]["schemas"] |= problems.schemas()
+        app.openapi_schema = document
+    return app.openapi_schema

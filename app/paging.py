@@ -1,0 +1,59 @@
+"""Lists in pages: an opaque cursor, and the RFC 8288 Link beside it."""
+
+import base64
+from typing import Annotated, Generic, TypeVar
+
+import orjson
+from fastapi import Query, Request, Response
+from pydantic import BaseModel, Field
+
+from app.errors import FieldError, InvalidRequest
+from app.quantities import LARGEST_INTEGER
+
+Item = TypeVar("Item")
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="Items per page.")]
+Cursor = Annotated[
+    str | None,
+    Query(max_length=500, description="`next_cursor` of the page before; absent for the first page."),
+]
+
+
+class Page(BaseModel, Generic[Item]):
+    """One page of a list."""
+
+    items: list[Item]
+    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+
+
+def encode_cursor(*key: str | int) -> str:
+    """The place after the item with this sort key."""
+    return base64.urlsafe_b64encode(orjson.dumps(key)).rstrip(b"=").decode()
+
+
+def decode_cursor(cursor: str, *types: type) -> tuple[str | int, ...]:
+    """The sort key in a cursor, whose parts must be of `types`. Raises InvalidRequest for any other text."""
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        key = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except ValueError:  # not ASCII, not base64 or not JSON
+        key = None
+    ours = isinstance(key, list) and [type(part) for part in key] == list(types)
+    if not ours or not all(_storable(part) for part in key):
+        raise InvalidRequest(
+            [FieldError("", "is not a cursor of this list: pass next_cursor unchanged", parameter="cursor")]
+        )
+    return tuple(key)
+
+
+def _storable(part: str | int) -> bool:
+    """Whether a database can compare its own keys with this."""
+    return "\x00" not in part if isinstance(part, str) else 0 <= part <= LARGEST_INTEGER
+
+
+def link_next(request: Request, response: Response, next_cursor: str | None) -> None:
+    """Add `Link: <...>; rel="next"` unless this is the last page."""
+    if next_cursor is not None:
+        # A relative reference: it holds behind any proxy, whatever host the client used.
+        url = request.url.include_query_params(cursor=next_cursor)
+        response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'

@@ -1,0 +1,311 @@
+"""Failures as RFC 9457 problems: the one place where an exception becomes an answer."""
+
+import logging
+import uuid
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.bodies import StrictRoute
+from app.errors import (
+    PROBLEMS,
+    DatabaseUnavailable,
+    FieldError,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NothingHere,
+    ProblemType,
+    ProblemTypeNotFound,
+    SplitplanError,
+    problem_type,
+)
+
+MOST_ERRORS = 100
+MEDIA_TYPE = "application/problem+json"
+ROOT = "/v1/problem-types"
+
+log = logging.getLogger("splitplan")
+
+
+class ProblemError(BaseModel):
+    """One fault of the request."""
+
+    pointer: str = Field(description="RFC 6901 pointer into the body; empty for the whole body or for a parameter.")
+    detail: str = Field(description="What to mend.")
+    parameter: str | None = Field(default=None, description="The query, path or header parameter, if it is one.")
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str = Field(description=f"Stable relative reference into `GET {ROOT}`; it can be fetched.")
+    title: str
+    status: int
+    detail: str
+    instance: str | None = Field(default=None, description="Identifies this occurrence in the service's log.")
+    errors: list[ProblemError] | None = Field(default=None, description=f"The first {MOST_ERRORS} faults.")
+
+
+class ProblemTypeEntry(BaseModel):
+    """An entry of the catalogue of problem types."""
+
+    type: str
+    title: str
+    status: int
+    mend: str = Field(description="What a caller can do about it.")
+
+
+def problem(error: SplitplanError, instance: str | None = None, headers: dict[str, str] | None = None) -> Response:
+    """The answer that tells of `error`."""
+    kind = problem_type(type(error))
+    assert kind is not None, f"{type(error).__name__} has no row in PROBLEMS"
+    content: dict[str, Any] = {
+        "type": f"{ROOT}/{kind.slug}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": error.detail,
+    }
+    if instance is not None:
+        content["instance"] = instance
+    if error.errors:
+        content["errors"] = [_entry(fault) for fault in error.errors[:MOST_ERRORS]]
+    headers = dict(headers or {})
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    return Response(_render(content), kind.status, headers, MEDIA_TYPE)
+
+
+def _render(content: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(content)
+    except orjson.JSONEncodeError:  # a lone surrogate of the caller's, quoted in a detail or a pointer
+        return orjson.dumps(_printable(content))
+
+
+def _printable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {key: _printable(entry) for key, entry in value.items()}
+        case list():
+            return [_printable(entry) for entry in value]
+    return value
+
+
+def _entry(fault: FieldError) -> dict[str, str]:
+    entry = {"pointer": fault.pointer, "detail": fault.detail}
+    if fault.parameter is not None:
+        entry["parameter"] = fault.parameter
+    return entry
+
+
+class LastResort:
+    """ASGI middleware: what nobody handled becomes a 500 with an id, and the log keeps the cause."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_noted)
+        except ClientDisconnect:
+            return  # nobody is left to be told
+        except Exception:
+            instance = uuid.uuid4().urn
+            log.exception("%s %s failed: %s", scope["method"], scope["path"], instance)
+            if started:
+                raise  # half an answer is out: only breaking the connection tells the caller
+            await problem(InternalError("The service failed; its log has the cause."), instance)(scope, receive, send)
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Turn every failure of `app` into a problem."""
+    app.add_exception_handler(SplitplanError, _splitplan_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_exception)
+    for unreachable in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(unreachable, _database_unavailable)
+
+
+async def _splitplan_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, SplitplanError)
+    return problem(error)
+
+
+async def _validation_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return problem(InvalidRequest(field_errors(error.errors(), error.body)))
+
+
+async def _database_unavailable(_: Request, error: Exception) -> Response:
+    log.error("the database failed: %s", error)
+    return problem(DatabaseUnavailable())
+
+
+async def _http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return problem(NothingHere(f"Nothing has the address {request.url.path}."))
+    if error.status_code == 405:
+        allowed = allowed_methods(request)
+        return problem(
+            MethodNotAllowed(f"{request.url.path} has no {request.method}, only {allowed}."), headers={"Allow": allowed}
+        )
+    raise error
+
+
+def allowed_methods(request: Request) -> str:
+    """All the methods the path has, over all its routes."""
+    methods: set[str] = set()
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0].name == "FULL" for route in request.app.routes):
+            methods.add(method)
+    return ", ".join(sorted(methods))
+
+
+def field_errors(errors: Iterable[Any], body: Any) -> list[FieldError]:
+    """Pydantic's errors as faults with pointers into `body`, in words that say the mend."""
+    return [fault for error in errors for fault in _faults(error, body)]
+
+
+def _faults(error: dict[str, Any], body: Any) -> Iterator[FieldError]:
+    where, *path = error["loc"]
+    if where != "body":
+        name = str(path[-1]) if path else where
+        yield FieldError("", f"{where} parameter {name}: {_mend(error)}", parameter=name)
+        return
+    pointer = json_pointer(path, body, missing=error["type"] == "missing")
+    match error["type"]:
+        case "semantics":
+            for fault in error["ctx"]["faults"]:
+                yield fault.below(pointer)
+        case "union_tag_invalid" | "union_tag_not_found":
+            yield FieldError(f"{pointer}/{error['ctx']['discriminator'].strip(chr(39))}", _mend(error))
+        case "too_short" if len(error["input"]) >= error["ctx"]["min_length"]:
+            pass  # pydantic counts only the good entries; the bad ones have faults of their own
+        case _:
+            yield FieldError(pointer, _mend(error))
+
+
+def json_pointer(path: Iterable[str | int], body: Any, missing: bool = False) -> str:
+    """The RFC 6901 pointer of pydantic's path, which also names union branches that the body does not have.
+
+    The last step of a missing field's path is not in the body either, and is kept.
+    """
+    steps = list(path)
+    pointer = ""
+    for position, step in enumerate(steps):
+        match body, step:
+            case dict(), _ if step in body:
+                body = body[step]
+            case list(), int() if step < len(body):
+                body = body[step]
+            case _ if not (missing and position == len(steps) - 1):
+                continue
+        pointer += "/" + str(step).replace("~", "~0").replace("/", "~1")
+    return pointer
+
+
+MENDS = {
+    "missing": "is required",
+    "extra_forbidden": "is not a field here: remove it, or check its spelling",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_parsing_size": "is too large",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be a string",
+    "string_unicode": "must be valid Unicode",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "must match {pattern}",
+    "tuple_type": "must be an array",
+    "list_type": "must be an array",
+    "too_short": "must have at least {min_length} entries, not {actual_length}",
+    "too_long": "must have at most {max_length} entries",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "greater_than": "must be above {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than": "must be below {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "literal_error": "must be {expected}",
+    "union_tag_invalid": "must be one of {expected_tags}",
+    "union_tag_not_found": "is required",
+    "none_required": "must be null",
+}
+
+
+def _mend(error: dict[str, Any]) -> str:
+    words = MENDS.get(error["type"])
+    return words.format_map(error.get("ctx", {})) if words else str(error["msg"])
+
+
+def documented(*errors: type[SplitplanError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of an operation that may fail with these (and, as all do, with what is wrong in a request)."""
+    by_status: dict[int, list[ProblemType]] = {}
+    for error in {*errors, InvalidRequest, DatabaseUnavailable}:
+        kind = problem_type(error)
+        assert kind is not None
+        by_status.setdefault(kind.status, []).append(kind)
+    return {
+        status: {
+            "description": "; ".join(sorted(f"{kind.title} (`{kind.slug}`)" for kind in kinds)),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status, kinds in sorted(by_status.items())
+    }
+
+
+router = APIRouter(prefix=ROOT, tags=["Problems"], route_class=StrictRoute)
+
+
+@router.get("", responses=documented())
+async def list_problem_types() -> list[ProblemTypeEntry]:
+    """The catalogue of problem types: what `type` in an `application/problem+json` answer can be."""
+    return [_catalogued(kind) for kind in PROBLEMS.values()]
+
+
+@router.get("/{slug}", responses=documented(ProblemTypeNotFound))
+async def get_problem_type(slug: str) -> ProblemTypeEntry:
+    """What one problem type means."""
+    for kind in PROBLEMS.values():
+        if kind.slug == slug:
+            return _catalogued(kind)
+    raise ProblemTypeNotFound(f"There is no problem type {slug!r}.")
+
+
+def _catalogued(kind: ProblemType) -> ProblemTypeEntry:
+    return ProblemTypeEntry(type=f"{ROOT}/{kind.slug}", title=kind.title, status=kind.status, mend=kind.mend)
+
+
+def schemas() -> dict[str, Any]:
+    """The schemas that `documented` refers to, for the OpenAPI document."""
+    problem_schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**problem_schema.pop("$defs"), "Problem": problem_schema}

@@ -1,0 +1,1 @@
+"""Devices, models, channels, servers and timings: stored once, revised for ever, never changed."""

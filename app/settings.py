@@ -1,0 +1,85 @@
+"""The environment, read once."""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated
+
+from dotenv import dotenv_values
+from platformdirs import user_data_path
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from app.errors import ConfigurationError
+
+PREFIX = "SPLITPLAN_"
+ENV_FILE = "SPLITPLAN_ENV_FILE"
+
+
+def _default_database_url() -> str:
+    return f"sqlite:///{user_data_path('splitplan') / 'splitplan.db'}"
+
+
+class Settings(BaseSettings):
+    """Every setting: `SPLITPLAN_` and its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    database_url: str = Field(default_factory=_default_database_url)
+    """sqlite:///path or postgresql://user:password@host/name."""
+    host: str = "127.0.0.1"
+    """The address to listen on; only loopback addresses, unless `allow_unauthenticated`."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """0 takes a free port."""
+    allow_unauthenticated: bool = False
+    """Listen beyond loopback though nobody is asked for a key: only behind a proxy or in a container that guards it."""
+    max_users: Annotated[int, Field(ge=1)] = 10_000
+    """Users in one plan request."""
+    sync_max_users: Annotated[int, Field(ge=0)] = 200
+    """Plans of up to this many users are answered at once, larger ones by a job."""
+    max_body_byte: Annotated[int, Field(ge=1024)] = 64 * 2**20
+    """Longer bodies are refused."""
+    sqlite_busy_timeout_s: Annotated[float, Field(gt=0.0, le=600.0)] = 30.0
+    """How long a writer waits for the others before it gives up."""
+    access_log: bool = False
+    """Log a line for every request."""
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        try:
+            address = make_url(url)
+        except ArgumentError:
+            raise ValueError("is not a database URL") from None
+        backend = address.get_backend_name()
+        if backend not in ("sqlite", "postgresql", "postgres"):
+            raise ValueError("must begin with sqlite:/// or postgresql://")
+        if backend == "sqlite" and address.database in (None, "", ":memory:"):
+            raise ValueError("must name a file: every connection would have a memory of its own")
+        return url
+
+    def shown(self) -> dict[str, str]:
+        """The settings as the environment names them, the database's password hidden."""
+        values = self.model_dump() | {"database_url": make_url(self.database_url).render_as_string(hide_password=True)}
+        return {PREFIX + name.upper(): str(value) for name, value in values.items()}
+
+
+def read_settings() -> Settings:
+    """Read the environment, over the file named by SPLITPLAN_ENV_FILE if there is one. Raises ConfigurationError."""
+    env_file = os.environ.get(ENV_FILE)
+    if env_file is not None and not Path(env_file).is_file():
+        raise ConfigurationError(f"{ENV_FILE} names {env_file}, which is not a file")
+    given = {**(dotenv_values(env_file) if env_file else {}), **os.environ}
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {ENV_FILE}
+    for name in sorted(given):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1)
+            raise ConfigurationError(f"{name} is not a setting" + (f"; is it {near[0]}?" if near else ""))
+    try:
+        return Settings(_env_file=env_file)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = PREFIX + str(first["loc"][0]).upper()
+        raise ConfigurationError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None

@@ -1,0 +1,187 @@
+"""`python -m client.demo`: twelve cameras of one LTE cell, planned over HTTP by a service of the demo's own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from client.planning import PlanningClient, PlanningError
+
+START_WITHIN_S = 60.0
+STOP_WITHIN_S = 15.0
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+WIDTH = 120  # where nobody says how wide the paper is
+
+DISTANCE_M = (30.0, 45.0, 60.0, 80.0, 100.0, 125.0, 150.0, 175.0, 200.0, 230.0, 260.0, 300.0)
+# At a gate somebody waits for the answer.
+PLACES = (("gate", 0.15), ("aisle", 0.2))
+
+REQUEST: dict[str, Any] = {
+    "name": "demo",
+    "channel": "lte-10mhz",
+    "server": "nvidia-t4",
+    "users": [
+        {
+            "id": f"{PLACES[n % 2][0]}-{n // 2 + 1}",
+            "device": "jetson-xavier-nx-cpu",
+            "model": "alexnet",
+            "distance_m": distance_m,
+            "deadline_s": PLACES[n % 2][1],
+            "risk": 0.02,
+        }
+        for n, distance_m in enumerate(DISTANCE_M)
+    ],
+}
+
+
+class NotStarted(Exception):
+    """The demo's service ended, or was not ready in time; the message holds its log."""
+
+
+@contextmanager
+def own_service() -> Iterator[PlanningClient]:
+    """A service with a database that nobody else has, stopped on the way out. Raises NotStarted."""
+    with TemporaryDirectory(prefix="splitplan-demo-") as folder:
+        log = Path(folder, "service.log")
+        # The user's settings name the user's database, so none of them goes in.
+        environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("SPLITPLAN_")}
+        environment["SPLITPLAN_DATABASE_URL"] = f"sqlite:///{folder}/demo.db"
+        program = Path(sys.executable).with_name("splitplan")
+        command = [str(program), "serve", "--host", "127.0.0.1", "--port", "0", "--migrate", "--load-catalogue"]
+        child: subprocess.Popen[bytes] | None = None
+        try:
+            with log.open("wb") as written, _endings_held():
+                child = subprocess.Popen(  # noqa: S603 - the program beside this interpreter
+                    command, env=environment, stdin=subprocess.DEVNULL, stdout=written, stderr=written
+                )
+            url = _address(child, log)
+            # A transport of its own: no proxy stands between a process and its child.
+            with PlanningClient(url, transport=httpx.HTTPTransport()) as planning:
+                planning.ready()
+                yield planning
+        finally:
+            if child is not None:
+                with _endings_held():
+                    _stop(child)
+
+
+@contextmanager
+def _endings_held() -> Iterator[None]:
+    """Signals that end the demo wait until the block is over: in between they would leave the service behind."""
+    came: list[int] = []
+    handlers = {ending: signal.signal(ending, lambda number, _: came.append(number)) for ending in ENDINGS}
+    try:
+        yield
+    finally:
+        for ending, handler in handlers.items():
+            signal.signal(ending, handler)
+        for number in came:
+            signal.raise_signal(number)
+
+
+def _address(child: subprocess.Popen[bytes], log: Path) -> str:
+    """Where the service listens, as its log tells."""
+    end = time.monotonic() + START_WITHIN_S
+    while True:
+        ended = child.poll()
+        said = log.read_text("utf-8", "replace")
+        if found := re.search(r"listening on (http://\S+),", said):
+            return found[1]
+        if ended is not None:
+            raise NotStarted(f"the service ended with code {ended}; its log:\n{said}")
+        if time.monotonic() > end:
+            raise NotStarted(f"the service was not ready in {START_WITHIN_S:g} s; its log:\n{said}")
+        time.sleep(0.02)
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(STOP_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def show(console: Console, request: dict[str, Any], plan: dict[str, Any]) -> None:
+    """Print a solved plan of the robust family."""
+    result, certificate = plan["result"], plan["result"]["certificate"]
+    table = Table(title=f"plan {plan['id']}: {plan['status']} in {plan['provenance']['solve_s'] * 1e3:.1f} ms")
+    for heading in ("camera", "cut after"):
+        table.add_column(heading)
+    for heading in ("distance", "clock", "share", "energy", "mean delay", "bound", "deadline", "slack"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for asked, user in zip(request["users"], result["users"], strict=True):
+        table.add_row(
+            user["id"],
+            user["cut_name"],
+            f"{asked['distance_m']:.0f} m",
+            f"{user['frequency_hz'] / 1e6:.0f} MHz",
+            f"{user['bandwidth_share']:.1%}" if user["rate_bps"] else "none sent",
+            f"{user['energy_j'] * 1e3:.2f} mJ",
+            f"{user['latency']['mean_s'] * 1e3:.1f} ms",
+            f"{user['latency']['bound_s'] * 1e3:.1f} ms",
+            f"{user['deadline_s'] * 1e3:.0f} ms",
+            f"{user['slack_s'] * 1e3:.1f} ms",
+        )
+    console.print(table)
+    console.print(
+        f"total      {_mj(result['objective'])} per inference of all; no plan needs less than "
+        f"{certificate['lower_bound_j'] * 1e3:.3f} mJ (gap {certificate['gap']:.1e}, {certificate['status']})"
+    )
+    console.print(f"price      one more MHz would save about {certificate['bandwidth_price_j_per_hz'] * 1e9:.2f} mJ")
+    baselines = result["baselines"]
+    for name, words in (
+        ("device_only", "all on the device"),
+        ("edge_only", "all at the edge"),
+        ("equal_share", "equal shares"),
+        ("mean_only", "means only"),
+    ):
+        remark = ""
+        if name == "mean_only" and baselines[name]["violation_bound_max"] is not None:
+            remark = f", but late with probability up to {baselines[name]['violation_bound_max']:.2f}"
+        console.print(f"{'instead' if name == 'device_only' else '':<11}{words:<18} {_mj(baselines[name])}{remark}")
+    console.print(f"rests on   {plan['provenance']['weakest']} profiles or better")
+    for warning in plan.get("warnings", []):
+        console.print(f"warning    {warning['field']}: {warning['message']}")
+
+
+def _mj(entry: dict[str, Any]) -> str:
+    energy_j = entry["energy_j"]
+    return "misses deadlines" if energy_j is None else f"{energy_j * 1e3:.2f} mJ"
+
+
+def main() -> None:
+    """Plan the cameras and print the plan."""
+    # Ended by a signal, Python would leave the service behind.
+    for ending in ENDINGS:
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    users = REQUEST["users"]
+    console.print(
+        f"asked      {len(users)} cameras ({users[0]['device']}, {users[0]['model']}), {REQUEST['channel']}, "
+        f"{REQUEST['server']}; late at most {users[0]['risk']:.0%} of the time"
+    )
+    try:
+        with own_service() as planning:
+            plan = planning.plan_robust(REQUEST)
+    except (NotStarted, PlanningError, httpx.TransportError, OSError) as error:
+        sys.exit(f"demo: {error}")
+    if plan["status"] != "solved":
+        sys.exit(f"demo: the plan is {plan['status']}: {plan.get('infeasible')}")
+    show(console, REQUEST, plan)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Run the migrations in one transaction, one process at a time."""
+
+from alembic import context
+from sqlalchemy import text
+
+import app.plans.tables
+import app.profiles.tables
+from app.db import Base, Database, open_database
+from app.settings import read_settings
+
+TABLES = [app.plans.tables, app.profiles.tables]  # importing a feature's tables is what makes them known to Base
+LOCK = 7_308_609_402  # any number, the same in every process
+
+
+def run(database: Database) -> None:
+    """Migrate under the database's write lock."""
+    with database.writing() as session:
+        connection = session.connection()
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        context.configure(
+            connection=connection,
+            target_metadata=Base.metadata,
+            render_as_batch=connection.dialect.name == "sqlite",  # SQLite alters a table by making it again
+            compare_server_default=True,
+            transactional_ddl=True,  # SQLite too: the transaction is opened before the first statement
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+run(context.config.attributes.get("database") or open_database(read_settings().database_url))

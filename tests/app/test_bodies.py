@@ -1,0 +1,111 @@
+"""How requests are read: JSON by the letter, size, media type."""
+
+import socket
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from app.bodies import parse_json
+from app.errors import MalformedJson
+from app.settings import Settings
+from tests.answers import pointers, slug
+from tests.builders import a_device
+from tests.conftest import Service
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"", "empty"),
+        (b"{", "line 1, column 2"),
+        (b'{"a": NaN}', "NaN"),
+        (b'{"a": -Infinity}', "-Infinity"),
+        (b'{"a": {"b": 1, "c": 2, "b": 3}}', "'b' is given twice"),
+        (b"[" * 100_000, "nested"),
+        (b"\xff", "UTF-8"),
+        ('{"a": 1}'.encode("utf-16"), "UTF-8"),
+        (b"1" * 5000, "digits"),
+        (b"{} {}", "Extra data"),
+    ],
+)
+def test_what_is_not_json_is_refused(body: bytes, told: str) -> None:
+    with pytest.raises(MalformedJson, match=told):
+        parse_json(body)
+
+
+def test_json_is_read() -> None:
+    assert parse_json(b' {"a": [1, 2.5, "x", null, true, 1e999]} ') == {"a": [1, 2.5, "x", None, True, float("inf")]}
+
+
+def test_malformed_json_over_http(client: httpx.Client) -> None:
+    refused = client.post("/v1/devices", content=b'{"name": NaN}', headers=JSON)
+    assert (refused.status_code, slug(refused)) == (400, "malformed-json")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b"3", b'"name"'])
+def test_json_that_is_no_object(client: httpx.Client, body: bytes) -> None:
+    assert pointers(client.post("/v1/devices", content=body, headers=JSON)) == [""]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Content-Type": "text/plain"}, {"Content-Type": "application/json; charset=latin-1"}, {"Content-Type": "x"}],
+)
+def test_another_media_type(client: httpx.Client, headers: dict[str, str]) -> None:
+    refused = client.post("/v1/devices", content=b"{}", headers=headers)
+    assert (refused.status_code, slug(refused)) == (415, "unsupported-media-type")
+
+
+def test_json_with_a_charset(client: httpx.Client) -> None:
+    headers = {"Content-Type": "application/json; charset=UTF-8"}
+    assert client.post("/v1/devices", content=b"{}", headers=headers).status_code == 422
+
+
+@pytest.fixture
+def small(settings: Settings) -> Iterator[Service]:
+    """A service that takes no more than 4 KiB."""
+    with Service(settings.model_copy(update={"max_body_byte": 4096})) as service:
+        yield service
+
+
+def send_head(service: Service, *headers: str) -> socket.socket:
+    port = int(service.url.rsplit(":", 1)[1])
+    connection = socket.create_connection(("127.0.0.1", port), timeout=10.0)
+    lines = ["POST /v1/devices HTTP/1.1", "Host: x", "Content-Type: application/json", *headers, "", ""]
+    connection.sendall("\r\n".join(lines).encode())
+    return connection
+
+
+def test_a_declared_length_above_the_limit_is_refused_unread(small: Service) -> None:
+    with send_head(small, "Content-Length: 4097") as connection:
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"/v1/problem-types/body-too-large" in answer
+
+
+def test_an_undeclared_length_is_counted_and_cut_off(small: Service) -> None:
+    with send_head(small, "Transfer-Encoding: chunked") as connection:
+        for _ in range(5):
+            connection.sendall(b"400\r\n" + b" " * 1024 + b"\r\n")
+        answer = b""
+        while part := connection.recv(65536):  # ends because the service closes the connection
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"/v1/problem-types/body-too-large" in answer
+
+
+def test_a_body_at_the_limit_is_read(small: Service) -> None:
+    body = b'{"name": "x"}'.ljust(4096)
+    with send_head(small, "Content-Length: 4096") as connection:
+        connection.sendall(body)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 422 ")
+
+
+def test_an_unknown_query_parameter(client: httpx.Client) -> None:
+    refused = client.post("/v1/devices?dry_ran=true", json=a_device())
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["parameter"] == "dry_ran"
+    assert client.get("/v1/devices").json()["items"] == []

@@ -1,0 +1,105 @@
+"""What the databases promise."""
+
+import threading
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import Column, Integer, MetaData, Table, select, text
+from sqlalchemy.exc import DBAPIError, StatementError
+
+from app.db import Database, Json, UtcDateTime, open_database
+from app.profiles import service as profiles
+from app.profiles.schemas import Device
+from tests.builders import a_device
+from tests.conftest import Service
+
+
+def test_sqlite_is_durable_and_checks_foreign_keys(service: Service, backend: str) -> None:
+    if backend != "sqlite":
+        pytest.skip("about SQLite's settings")
+    with service.database.reading() as session:
+        settings = {
+            pragma: session.execute(text(f"PRAGMA {pragma}")).scalar_one()
+            for pragma in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}
+
+
+def test_a_reader_sees_one_snapshot_and_blocks_nobody(service: Service, backend: str) -> None:
+    if backend != "sqlite":
+        pytest.skip("on Postgres each statement sees the newest commit")
+    with service.database.reading() as reader:
+        assert profiles.list_latest(reader, Device, None, 10) == []
+        with service.database.writing() as writer:
+            profiles.create(writer, Device.model_validate(a_device()))
+        assert profiles.list_latest(reader, Device, None, 10) == []
+    with service.database.reading() as reader:
+        assert len(profiles.list_latest(reader, Device, None, 10)) == 1
+
+
+def test_a_reader_does_not_wait_for_a_writer(service: Service) -> None:
+    seen: list[int] = []
+
+    def read() -> None:
+        with service.database.reading() as session:
+            seen.append(len(profiles.list_latest(session, Device, None, 10)))
+
+    with service.database.writing() as writer:
+        profiles.create(writer, Device.model_validate(a_device()))
+        reader = threading.Thread(target=read)
+        reader.start()
+        reader.join(timeout=10.0)
+        assert seen == [0], "and does not see what is not committed"
+
+
+def test_a_read_session_cannot_write_on_postgres(service: Service, backend: str) -> None:
+    if backend == "sqlite":
+        pytest.skip("SQLite has no read-only transactions")
+    with service.database.reading() as session, pytest.raises(DBAPIError, match="read-only transaction"):
+        profiles.create(session, Device.model_validate(a_device()))
+
+
+@pytest.fixture
+def notes(new_database_url: str) -> tuple[Database, Table]:
+    database = open_database(new_database_url)
+    table = Table(
+        "note", MetaData(), Column("id", Integer, primary_key=True), Column("at", UtcDateTime), Column("what", Json)
+    )
+    with database.writing() as session:
+        table.create(session.connection())
+    return database, table
+
+
+def test_instants_and_json_come_back_as_they_were(notes: tuple[Database, Table]) -> None:
+    database, table = notes
+    instant = datetime(2026, 3, 29, 3, 30, 0, 123456, tzinfo=timezone(timedelta(hours=2)))
+    what = {
+        "large": 2**63 - 1,
+        "small": 5e-324,
+        "exact": 0.1,
+        "kappa": 1e-27,
+        "text": "µs × 2",
+        "list": [1, None, True],
+    }
+    with database.writing() as session:
+        session.execute(table.insert().values(id=1, at=instant, what=what))
+    with database.reading() as session:
+        row = session.execute(select(table)).one()
+    assert row.at == instant
+    assert row.at.tzinfo is UTC
+    assert row.what == what
+    assert isinstance(row.what["large"], int)
+    database.engine.dispose()
+
+
+def test_what_would_be_stored_wrongly_is_refused(notes: tuple[Database, Table]) -> None:
+    database, table = notes
+    for wrong in ({"at": datetime(2026, 1, 1)}, {"what": {"x": float("nan")}}):
+        with pytest.raises(StatementError), database.writing() as session:
+            session.execute(table.insert().values(wrong))
+    database.engine.dispose()
+
+
+def test_other_databases_are_refused() -> None:
+    with pytest.raises(ValueError, match="mysql is not supported"):
+        open_database("mysql://localhost/x")

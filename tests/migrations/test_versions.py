@@ -1,0 +1,80 @@
+"""Up, no drift, down: on both databases."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import PIPE, STDOUT
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
+
+from app import migration
+from app.db import Database, open_database
+
+
+@pytest.fixture
+def database(new_database_url: str) -> Iterator[Database]:
+    database = open_database(new_database_url)
+    yield database
+    database.engine.dispose()
+
+
+def tables(database: Database) -> set[str]:
+    return set(inspect(database.engine).get_table_names()) - {"alembic_version"}
+
+
+def version(database: Database) -> str | None:
+    with database.reading() as session:
+        return migration.current(session.connection())
+
+
+def test_up_without_drift_and_down_again(database: Database) -> None:
+    assert version(database) is None
+    migration.migrate(database)
+    assert version(database) == migration.newest()
+    assert {"profile", "profile_revision"} <= tables(database)
+    command.check(migration.configuration(database))  # raises if the tables and the migrations differ
+    command.downgrade(migration.configuration(database), "base")
+    assert tables(database) == set()
+    migration.migrate(database)
+    assert version(database) == migration.newest()
+
+
+def test_every_version_can_be_reached_and_left(database: Database) -> None:
+    script = ScriptDirectory.from_config(migration.configuration())
+    for revision in reversed([entry.revision for entry in script.walk_revisions()]):
+        migration.migrate(database, revision)
+        command.downgrade(migration.configuration(database), "-1")
+        migration.migrate(database, revision)
+        assert version(database) == revision
+
+
+def test_several_processes_may_migrate_at_once(new_database_url: str) -> None:
+    command_line = [str(Path(sys.executable).with_name("splitplan")), "migrate"]
+    environment = {**os.environ, "SPLITPLAN_DATABASE_URL": new_database_url}
+    running = [subprocess.Popen(command_line, env=environment, stdout=PIPE, stderr=STDOUT) for _ in range(3)]
+    outputs = [process.communicate(timeout=60)[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], outputs
+
+
+def test_a_failed_migration_changes_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = ScriptDirectory.from_config(migration.configuration())
+    first = script.get_revision("0001").module
+
+    def fails() -> None:
+        create()
+        raise RuntimeError("half way")
+
+    create = first.upgrade
+    monkeypatch.setattr(ScriptDirectory, "from_config", lambda _: script)
+    monkeypatch.setattr(first, "upgrade", fails)
+    with pytest.raises(RuntimeError, match="half way"):
+        migration.migrate(database, "0001")
+    assert tables(database) == set()
+    monkeypatch.undo()
+    migration.migrate(database)
+    assert version(database) == migration.newest()
