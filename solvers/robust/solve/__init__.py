@@ -8,7 +8,8 @@ from solvers.robust.problem import Decision, Problem
 from solvers.robust.solve.branch import search
 from solvers.robust.solve.candidates import Candidates, options_of
 from solvers.robust.solve.dual import Market, maximise
-from solvers.robust.solve.infeasible import Infeasibility, explain
+from solvers.robust.solve.fleet import bidding
+from solvers.robust.solve.infeasible import Infeasibility, explain, least_shares
 from solvers.robust.solve.primal import Plan, complete, exchange
 
 Integers = NDArray[np.int64]
@@ -21,6 +22,8 @@ _ROUND_UP = 1.0 + 4e-14
 # cells have a gap of their own, which only the search closes, so that the last digits of the dual are wasted on them.
 _DUAL_TOLERANCE = 1e-2
 _SMALL_CELL = 50
+# Above this many users a cell is swept block by block; its gap closes by itself long before.
+_LARGE_CELL = 20_000
 _SMALL_CELL_TOLERANCE = 1e-4
 
 
@@ -37,30 +40,49 @@ def solve(problem: Problem, options: Options | None = None, report: Report = sil
     Problem P1 of arXiv 2503.21476 (eq. 10), solved by Lagrangian duality in the one coupling constraint and branch and
     bound on the same bound, instead of the paper's alternation.
     """
+    options = options or Options()
+    if problem.users > _LARGE_CELL:
+        report(Progress(stage="sweep", fraction=0.0))
+        bid = bidding(problem)
+        if isinstance(bid, Infeasibility):
+            return Solution(status=Status.INFEASIBLE, infeasibility=bid)
+        if bid is not None:
+            return _solved(problem, bid.market, options, report, between=bid.between)
     everything, possible = options_of(problem)
-    if infeasibility := explain(problem, everything, possible):
+    if infeasibility := explain(problem, *least_shares(problem, everything, possible)):
         return Solution(status=Status.INFEASIBLE, infeasibility=infeasibility)
-    return solve_among(problem, everything.keep(possible), options or Options(), report)
+    return solve_among(problem, everything.keep(possible), options, report)
 
 
 def solve_among(problem: Problem, candidates: Candidates, options: Options, report: Report = silent) -> RobustSolution:
     """Solve with some options only: at least one for each user, whose least shares together fit the uplink."""
+    return _solved(problem, Market(candidates, problem.bandwidth_hz).worth_sending().priceable(), options, report)
+
+
+def _solved(
+    problem: Problem,
+    market: Market,
+    options: Options,
+    report: Report,
+    between: tuple[float, float] | None = None,
+) -> RobustSolution:
+    """Price, complete, exchange, and prove; `between`: prices outside which the market is no longer whole."""
     started = options.clock()
-    market = Market(candidates, problem.bandwidth_hz).worth_sending().priceable()
     report(Progress(stage="price", fraction=0.1))
     tolerance = _DUAL_TOLERANCE * options.gap
-    dual = maximise(market, max(tolerance, _SMALL_CELL_TOLERANCE) if problem.users <= _SMALL_CELL else tolerance)
+    small = problem.users <= _SMALL_CELL
+    dual = maximise(market, max(tolerance, _SMALL_CELL_TOLERANCE) if small else tolerance, between)
     bound = dual.bound_j
     log_price = float(np.log(dual.price)) if dual.price > 0.0 else 0.0
 
     report(Progress(stage="complete", fraction=0.5, bound=bound))
     goal = bound / (1.0 - 0.5 * options.gap)
     plan = complete(market, dual.dear, dual.cheap, log_price)
-    if problem.users > _SMALL_CELL:  # the search makes all exchanges of a small one
+    if not small:  # the search makes all exchanges of a small cell
         plan = exchange(market, plan, goal)
 
     timed_out = False
-    if plan.energy_j > goal and dual.price > 0.0:
+    if plan.energy_j > goal and dual.price > 0.0 and between is None:
         report(Progress(stage="branch", fraction=0.8, objective=plan.energy_j, bound=bound))
         deadline_s = started + options.time_limit_s
         found = search(market, plan, bound, dual.price, _classes(problem), options, deadline_s, report)

@@ -1,5 +1,6 @@
 """The options of every user that can keep the deadline at all, with their curves."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,16 @@ _ROUND_UP = 1.0 + 1e-13
 _NEVER = -60.0
 
 
+# Users laid out at once in a large cell: their curves stay in the cache.
+BLOCK = 8_192
+
+
+def in_blocks(users: int) -> Iterator[Integers]:
+    """The numbers of users, a block at a time."""
+    for start in range(0, users, BLOCK):
+        yield np.arange(start, min(start + BLOCK, users))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
     """Options user by user: `first[n]:first[n + 1]` are those of user n."""
@@ -26,6 +37,7 @@ class Candidates:
     first: Integers  # (users + 1,)
     option: Integers  # (options,) counted within the user's workload
     curves: Curves
+    users_of: Integers | None = None  # (users,) their numbers in the problem; None: all, in order
 
     @property
     def users(self) -> int:
@@ -36,11 +48,23 @@ class Candidates:
         """User of each option."""
         return np.repeat(np.arange(self.users), np.diff(self.first))
 
+    @classmethod
+    def joined(cls, parts: "list[Candidates]") -> "Candidates":
+        """The users of all parts, one after the other."""
+        return cls(
+            first=np.concatenate(([0], np.cumsum(np.concatenate([np.diff(part.first) for part in parts])))),
+            option=np.concatenate([part.option for part in parts]),
+            curves=Curves(np.concatenate([part.curves.table for part in parts], axis=1)),
+        )
+
     def keep(self, mask: NDArray[np.bool_]) -> "Candidates":
         """Only the options of `mask`."""
         counts = np.add.reduceat(mask.astype(np.int64), self.first[:-1])
         return Candidates(
-            first=np.concatenate(([0], np.cumsum(counts))), option=self.option[mask], curves=self.curves[mask]
+            first=np.concatenate(([0], np.cumsum(counts))),
+            option=self.option[mask],
+            curves=self.curves[mask],
+            users_of=self.users_of,
         )
 
     def least(self, values: Floats) -> Floats:
@@ -54,12 +78,12 @@ class Candidates:
         return np.asarray(np.minimum.reduceat(index, self.first[:-1], axis=-1))
 
 
-def options_of(problem: Problem) -> tuple[Candidates, NDArray[np.bool_]]:
-    """All options of all users, and which of them keep the deadline with the whole uplink to themselves.
+def options_of(problem: Problem, users: Integers | None = None) -> tuple[Candidates, NDArray[np.bool_]]:
+    """All options of `users` (default: all), and which keep the deadline with the whole uplink to themselves.
 
     Least shares are finite exactly where some bandwidth, however large, would do.
     """
-    budget = time_budget(problem)
+    budget = time_budget(problem, users)
     work = problem.workloads
     row, user = budget.row, budget.user
     scale = problem.tx_power_w[user] * problem.gain[user] / problem.noise_w_per_hz
@@ -95,5 +119,6 @@ def options_of(problem: Problem) -> tuple[Candidates, NDArray[np.bool_]]:
         x_most=x_most,
         least_hz=least,
     )
-    options = Candidates(first=budget.first, option=row - work.first[problem.workload[user]], curves=curves)
+    option = row - work.first[problem.workload[user]]
+    options = Candidates(first=budget.first, option=option, curves=curves, users_of=users)
     return options, possible & (least <= problem.bandwidth_hz)

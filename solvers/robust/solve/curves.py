@@ -134,7 +134,7 @@ class Curves:
         stretch = self.overhead_s * clock / cycles
         cube = np.where(self.cycles > 0.0, self.kappa * clock**3, 0.0)
         watts = self.tx_power_w + cube * (2.0 + 3.0 * stretch)
-        return watts, cube * (6.0 + 12.0 * stretch) * clock / cycles / watts
+        return watts, cube / watts * (6.0 + 12.0 * stretch) * (clock / cycles)
 
     def respond(self, log_price: Floats | float, x_least: Floats) -> tuple[Floats, Floats]:
         """Where each curve's E(b) + price b is least: x, and dx/d ln(price) (0 where x does not move).
@@ -214,7 +214,8 @@ def _psi(x: Floats) -> tuple[Floats, Floats]:
     small = s < 1e-3
     if np.any(small):
         # ln(1 + s) - s/(1 + s) cancels for small s: its series is sum over k >= 2 of (-1)^k (k - 1)/k s^k.
-        series = s * s * (1 / 2 + s * (-2 / 3 + s * (3 / 4 + s * (-4 / 5 + s * (5 / 6)))))
+        t = np.minimum(s, 1e-3)
+        series = t * t * (1 / 2 + t * (-2 / 3 + t * (3 / 4 + t * (-4 / 5 + t * (5 / 6)))))
         numerator = np.where(small, series, numerator)
     log_psi = 2.0 * x + np.log(numerator) - 2.0 * np.log(log1p)
     return log_psi, 2.0 + ratio * ratio / numerator - 2.0 * ratio / log1p

@@ -21,6 +21,8 @@ _BUNDLED = 2_000
 _LADDER = 5.0 ** np.arange(-3, 4)
 _OFFSETS = np.array([-0.1, -1e-3, 0.0, 1e-3, 0.1])  # in parts of the bracket
 _PASSES = 60
+# Options priced at once in a large cell: temporary arrays stay in the cache.
+_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +38,13 @@ class Dual:
 class Market:
     """Users who bid for the uplink."""
 
-    def __init__(self, options: Candidates, bandwidth_hz: float) -> None:
+    def __init__(self, options: Candidates, bandwidth_hz: float, *, least_total_hz: float | None = None) -> None:
         curves = options.curves
         self.options = options
         self.bandwidth_hz = bandwidth_hz
         least = options.least(curves.least_hz)
         # Nobody can have more than what the others' least shares leave: without this even one user shows a false gap.
-        most = bandwidth_hz - (least.sum() - least)
+        most = bandwidth_hz - ((least.sum() if least_total_hz is None else least_total_hz) - least)
         self.x_least = curves.x_at(np.maximum(np.repeat(most, np.diff(options.first)), curves.least_hz))
 
     def worth_sending(self) -> "Market":
@@ -67,12 +69,19 @@ class Market:
 
     def priced_j(self, prices: Floats) -> tuple[Floats, Floats]:
         """Least of E + price b of each option and the share there, (prices, options)."""
-        column = prices[:, None]
+        count = len(self.x_least)
+        if count > _AT_ONCE:
+            parts = [self._priced_j(prices, slice(k, k + _AT_ONCE)) for k in range(0, count, _AT_ONCE)]
+            return np.concatenate([p[0] for p in parts], axis=1), np.concatenate([p[1] for p in parts], axis=1)
+        return self._priced_j(prices, slice(None))
+
+    def _priced_j(self, prices: Floats, some: slice) -> tuple[Floats, Floats]:
+        curves, x_least, column = self.options.curves[some], self.x_least[some], prices[:, None]
         if prices.min() > 0.0:
-            x, _ = self.options.curves.respond(np.log(column), self.x_least)
+            x, _ = curves.respond(np.log(column), x_least)
         else:
-            x = np.broadcast_to(self.x_least, (len(prices), len(self.x_least)))
-        return self.options.curves.priced_j(column, x, self.x_least)
+            x = np.broadcast_to(x_least, (len(prices), len(x_least)))
+        return curves.priced_j(column, x, x_least)
 
     def first_price(self) -> float:
         """A price of the right size: the median marginal energy where all users have equal shares."""
@@ -83,7 +92,7 @@ class Market:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Point:
+class Point:
     """One price: its bound, the excess demand and what users choose; each option's priced energy and share."""
 
     price: float
@@ -93,7 +102,7 @@ class _Point:
     value_j: Floats  # (options,)
     share_hz: Floats  # (options,)
 
-    def keep(self, mask: NDArray[np.bool_]) -> "_Point":
+    def keep(self, mask: NDArray[np.bool_]) -> "Point":
         """The same point without options that no user chose in it."""
         return replace(
             self,
@@ -103,12 +112,19 @@ class _Point:
         )
 
 
-def maximise(market: Market, tolerance: float) -> Dual:
-    """Maximise L until no price can raise it by more than `tolerance`, relative."""
-    free = _points(market, np.zeros(1))[0]
-    if free.excess_hz <= ROUNDING * market.bandwidth_hz * market.options.users:
-        return Dual(bound_j=free.bound_j, price=0.0, dear=free.choice, cheap=free.choice)
-    low, high = _bracket(market, free)
+def maximise(market: Market, tolerance: float, between: tuple[float, float] | None = None) -> Dual:
+    """Maximise L until no price can raise it by more than `tolerance`, relative.
+
+    `between`: prices known to lie around the best one; the market may then lack options that are out of the running
+    between them.
+    """
+    if between is not None:
+        low, high = (points_at(market, np.array([price]))[0] for price in between)
+    else:
+        free = points_at(market, np.zeros(1))[0]
+        if free.excess_hz <= ROUNDING * market.bandwidth_hz * market.options.users:
+            return Dual(bound_j=free.bound_j, price=0.0, dear=free.choice, cheap=free.choice)
+        low, high = _bracket(market, free)
     best = max(low, high, key=lambda point: point.bound_j)
     bundled = len(market.options.option) <= _BUNDLED
     original = np.arange(len(market.options.option))  # of the options still in the running
@@ -123,7 +139,7 @@ def maximise(market: Market, tolerance: float) -> Dual:
             break
         if width < 0.3 * pruned:
             pruned = width
-            mask = _in_the_running(market, low, high)
+            mask = in_the_running(market, low, high)
             if np.count_nonzero(mask) < 0.9 * len(mask):
                 market, original = market.keep(mask), original[mask]
                 low, high = low.keep(mask), high.keep(mask)
@@ -142,14 +158,14 @@ def maximise(market: Market, tolerance: float) -> Dual:
         prices = np.unique(prices[(prices > low.price) & (prices < high.price)])
         if len(prices) == 0:
             prices = np.array([0.5 * (low.price + high.price)])
-        points = _points(market, prices)
+        points = points_at(market, prices)
         low = max((point for point in (low, *points) if point.excess_hz > 0.0), key=lambda point: point.price)
         high = min((point for point in (high, *points) if point.excess_hz <= 0.0), key=lambda point: point.price)
         best = max(best, *points, key=lambda point: point.bound_j)
     return Dual(bound_j=best.bound_j, price=best.price, dear=original[high.choice], cheap=original[low.choice])
 
 
-def _in_the_running(market: Market, low: _Point, high: _Point) -> NDArray[np.bool_]:
+def in_the_running(market: Market, low: Point, high: Point) -> NDArray[np.bool_]:
     """Options that may be a user's best at some price between two.
 
     An option's priced energy is concave in the price, so it lies above its chord. The user's best is below both
@@ -173,13 +189,13 @@ def _in_the_running(market: Market, low: _Point, high: _Point) -> NDArray[np.boo
     return running
 
 
-def _bracket(market: Market, free: _Point) -> tuple[_Point, _Point]:
+def _bracket(market: Market, free: Point) -> tuple[Point, Point]:
     """Two positive prices: demand exceeds the uplink at the first and fits at the second."""
     start = market.first_price()
     if len(market.options.option) <= _BUNDLED:
-        points = _points(market, np.asarray(start * _LADDER))
+        points = points_at(market, np.asarray(start * _LADDER))
     else:
-        points = _points(market, np.array([start]))
+        points = points_at(market, np.array([start]))
     factor = _LADDER[1] / _LADDER[0]
     for _ in range(_PASSES):
         over = [point for point in points if point.excess_hz > 0.0]
@@ -188,12 +204,12 @@ def _bracket(market: Market, free: _Point) -> tuple[_Point, _Point]:
             return over[-1], fits[0]
         factor *= 2.0
         end = np.array([points[-1].price * factor if over else points[0].price / factor])
-        points = [points[-1], *_points(market, end)] if over else [*_points(market, end), points[0]]
+        points = [points[-1], *points_at(market, end)] if over else [*points_at(market, end), points[0]]
     # Demand at a price of zero exceeds the uplink and the least shares fit, so such prices exist.
     raise ArithmeticError(f"no price up to {points[-1].price} J/Hz balances {free.excess_hz} Hz too many")
 
 
-def _points(market: Market, prices: Floats) -> list[_Point]:
+def points_at(market: Market, prices: Floats) -> list[Point]:
     """Every user's best option at each price."""
     value, share = market.priced_j(prices)
     choice = market.options.best(value)
@@ -202,7 +218,7 @@ def _points(market: Market, prices: Floats) -> list[_Point]:
     paid = prices * market.bandwidth_hz
     bound = best - paid - ROUNDING * (np.abs(best) + paid)
     return [
-        _Point(
+        Point(
             price=float(prices[k]),
             bound_j=float(bound[k]),
             excess_hz=float(demand[k] - market.bandwidth_hz),

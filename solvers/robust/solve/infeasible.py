@@ -11,7 +11,7 @@ from solvers.moments import Margin
 from solvers.physics import rate_bps, transfer_s
 from solvers.robust.budget import time_budget
 from solvers.robust.problem import Problem
-from solvers.robust.solve.candidates import Candidates, options_of
+from solvers.robust.solve.candidates import Candidates, in_blocks, options_of
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -52,19 +52,21 @@ class Infeasibility:
     least_deadline_factor: float  # one factor on all deadlines that makes room; NaN unless over-subscribed
 
 
-def explain(problem: Problem, options: Candidates, possible: NDArray[np.bool_]) -> Infeasibility | None:
-    """What is wrong, or None where a plan exists.
+def least_shares(problem: Problem, options: Candidates, possible: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Least share of each user within the whole uplink, and were it as wide as it takes; infinite where none does."""
+    within = options.least(np.where(possible, options.curves.least_hz, np.inf))
+    budget = time_budget(problem, options.users_of)
+    work, row = problem.workloads, budget.row
+    in_time = budget.left_s - work.cycles[row] / work.clock_max_hz[row] >= 0.0
+    works = work.fits_memory[row] & (options.curves.sends | in_time)
+    return within, options.least(np.where(works, options.curves.least_hz, np.inf))
 
-    Parameters
-    ----------
-    options, possible : all options of all users and which of them work alone (`options_of`).
-    """
-    least = options.least(np.where(possible, options.curves.least_hz, np.inf))
-    failing = np.nonzero(np.isinf(least))[0]
-    if len(failing) == 0 and least.sum() <= problem.bandwidth_hz:
+
+def explain(problem: Problem, within_hz: Floats, alone_hz: Floats) -> Infeasibility | None:
+    """What is wrong, or None where a plan exists; from each user's `least_shares`."""
+    failing = np.nonzero(np.isinf(within_hz))[0]
+    if len(failing) == 0 and within_hz.sum() <= problem.bandwidth_hz:
         return None
-    # With any bandwidth, however large: users who fail here make the total unbounded.
-    alone_hz = _least_bandwidth(problem, options)
     total = float(alone_hz.sum())
     total = total * _ROUND_UP if np.isfinite(total) else float("nan")
     if len(failing) == 0:
@@ -79,15 +81,6 @@ def explain(problem: Problem, options: Candidates, possible: NDArray[np.bool_]) 
             least_deadline_factor=_deadline_factor(problem),
         )
     return _alone(problem, failing, alone_hz[failing] * _ROUND_UP, total)
-
-
-def _least_bandwidth(problem: Problem, options: Candidates) -> Floats:
-    """What each user needs if the uplink were as wide as it takes [Hz]; infinite where that does not help."""
-    budget = time_budget(problem)
-    work, row = problem.workloads, budget.row
-    in_time = budget.left_s - work.cycles[row] / work.clock_max_hz[row] >= 0.0
-    works = work.fits_memory[row] & (options.curves.sends | in_time)
-    return options.least(np.where(works, options.curves.least_hz, np.inf))
 
 
 def _alone(problem: Problem, failing: Integers, alone_hz: Floats, total_hz: float) -> Infeasibility:
@@ -147,17 +140,31 @@ def _alone(problem: Problem, failing: Integers, alone_hz: Floats, total_hz: floa
 def _deadline_factor(problem: Problem) -> float:
     """The least factor on every deadline at which the least shares fit together."""
 
-    def fits(factor: float) -> bool:
-        options, possible = options_of(replace(problem, deadline_s=problem.deadline_s * factor))
-        least = options.least(np.where(possible, options.curves.least_hz, np.inf))
-        return bool(least.sum() <= problem.bandwidth_hz)
+    def excess(log_factor: float) -> float:
+        stretched = replace(problem, deadline_s=problem.deadline_s * np.exp(log_factor))
+        least = sum(
+            float(options.least(np.where(possible, options.curves.least_hz, np.inf)).sum())
+            for options, possible in (options_of(stretched, users) for users in in_blocks(problem.users))
+        )
+        return float(np.log(least / problem.bandwidth_hz)) if least > 0.0 else -np.inf
 
-    low, high = 1.0, 2.0
-    while not fits(high):
-        low, high = high, 2.0 * high
-        if high > 1e9:
+    low, high = 0.0, 0.5
+    over, under = excess(low), excess(high)
+    while under > 0.0:
+        low, over, high = high, under, 2.0 * high
+        if high > 20.0:
             return float("nan")
-    while high - low > 1e-7 * high:
-        middle = 0.5 * (low + high)
-        low, high = (low, middle) if fits(middle) else (middle, high)
-    return high
+        under = excess(high)
+    # The logarithms are close to a straight line; halving guards the corners where a user changes the cut.
+    for step in range(100):
+        if high - low <= 1e-7:
+            break
+        line = low + (high - low) * over / (over - under) if np.isfinite(under) and step % 3 < 2 else low
+        middle = line if low < line < high else 0.5 * (low + high)
+        middle = float(np.clip(middle, low + 0.01 * (high - low), high - 0.01 * (high - low)))
+        value = excess(middle)
+        if value > 0.0:
+            low, over = middle, value
+        else:
+            high, under = middle, value
+    return float(np.exp(high))

@@ -13,6 +13,7 @@ Integers = NDArray[np.int64]
 
 _TRIED_AT_ONCE = 8
 _ROUNDS = 50
+_PLANNED_AT_ONCE = 200_000  # users of all plans together, so that memory stays flat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,10 @@ class Plan:
 
 def best_of(market: Market, choices: Integers, log_price: float) -> tuple[Plan, int]:
     """The cheapest of some plans, (plans, users), and which it is."""
+    if choices.size > _PLANNED_AT_ONCE and len(choices) > 1:
+        plans = [best_of(market, choices[k : k + 1], log_price)[0] for k in range(len(choices))]
+        k = int(np.argmin([plan.energy_j for plan in plans]))
+        return plans[k], k
     shares = share_out(market.options.curves[choices], market.bandwidth_hz, log_price)
     k = int(np.argmin(shares.energy_j))
     plan = Plan(

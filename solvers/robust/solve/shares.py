@@ -10,6 +10,8 @@ from solvers.robust.solve.curves import Curves
 Floats = NDArray[np.float64]
 
 _STEPS = 100
+# Users priced at once in a large cell: temporary arrays stay in the cache.
+_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +47,9 @@ def share_out(curves: Curves, bandwidth_hz: float, log_price: float) -> Shares:
     for _ in range(_STEPS):
         if len(active) == 0:
             break
-        part = curves[active]
+        part = curves if len(active) == plans else curves[active]
         at = log_prices[active]
-        x[active], rate = part.respond(at[:, None], x_least[active])
+        x[active], rate = _respond(part, at[:, None], x_least[active])
         share = part.share_hz(x[active])
         total = share.sum(axis=-1)
         excess = np.log(total / bandwidth_hz)
@@ -80,3 +82,13 @@ def share_out(curves: Curves, bandwidth_hz: float, log_price: float) -> Shares:
         energy_j=np.where(least <= bandwidth_hz, energy, np.inf),
         log_price=np.where(curves.sends.any(axis=-1), log_prices, -np.inf),
     )
+
+
+def _respond(curves: Curves, log_price: Floats, x_least: Floats) -> tuple[Floats, Floats]:
+    """`Curves.respond`, a stretch of users at a time in a large cell."""
+    users = curves.shape[-1]
+    if users <= _AT_ONCE:
+        return curves.respond(log_price, x_least)
+    stretches = [slice(k, k + _AT_ONCE) for k in range(0, users, _AT_ONCE)]
+    parts = [curves[:, some].respond(log_price, x_least[:, some]) for some in stretches]
+    return np.concatenate([part[0] for part in parts], axis=1), np.concatenate([part[1] for part in parts], axis=1)

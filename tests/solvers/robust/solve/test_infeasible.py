@@ -30,7 +30,9 @@ def test_each_relaxation_of_a_lone_user_is_the_least(margin: Margin) -> None:
     checked = {"deadline": 0, "risk": 0, "bandwidth": 0}
     for seed in range(300):
         problem = random_cell(np.random.default_rng(seed), 1, 5, ("generic", "levels")[seed % 2])
-        problem = replace(problem, margin=margin, deadline_s=problem.deadline_s * (0.2, 0.5)[seed % 3 // 2], risk=problem.risk * 1e-4)
+        problem = replace(
+            problem, margin=margin, deadline_s=problem.deadline_s * (0.2, 0.5)[seed % 3 // 2], risk=problem.risk * 1e-4
+        )
         if feasible(problem):
             continue
         found = why(problem)

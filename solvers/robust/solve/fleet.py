@@ -1,0 +1,76 @@
+"""Large cells: options are laid out a block of users at a time, and only those in the running stay.
+
+A sample of the users, with its part of the uplink, tells where the price lies. Then every block is priced once at both
+ends of a bracket around it, and options that are nobody's choice between them are dropped: little more than one per
+user is left, and memory grows with the users, not with their options.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.robust.problem import Problem
+from solvers.robust.solve.candidates import BLOCK, Candidates, in_blocks, options_of
+from solvers.robust.solve.dual import Market, in_the_running, maximise, points_at
+from solvers.robust.solve.infeasible import Infeasibility, explain, least_shares
+
+Floats = NDArray[np.float64]
+
+# The sample's price is good to about its square root; a bracket that misses is widened and the sweep repeated.
+_REACH = 0.08
+_SWEEPS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bidding:
+    """A market without the options that are out of the running between two prices around the best one."""
+
+    market: Market
+    between: tuple[float, float]
+
+
+def bidding(problem: Problem) -> Bidding | Infeasibility | None:
+    """The market of a large cell; why it has no plan; or None where the price is zero and nothing can be dropped."""
+    within, alone = np.empty(problem.users), np.empty(problem.users)
+    for users in in_blocks(problem.users):
+        within[users], alone[users] = least_shares(problem, *options_of(problem, users))
+    if infeasibility := explain(problem, within, alone):
+        return infeasibility
+    price = _sampled_price(problem)
+    if price == 0.0:
+        return None
+    low, high, reach = price / (1.0 + _REACH), price * (1.0 + _REACH), _REACH
+    for _ in range(_SWEEPS):
+        market, demand = _sweep(problem, float(within.sum()), np.array([low, high]))
+        if demand[0] > problem.bandwidth_hz >= demand[1]:
+            return Bidding(market=market, between=(low, high))
+        reach *= 4.0
+        low, high = (low / (1.0 + reach), low) if demand[0] <= problem.bandwidth_hz else (high, high * (1.0 + reach))
+    return None
+
+
+def _sampled_price(problem: Problem) -> float:
+    """The best price of some of the users with their part of the uplink."""
+    users = np.linspace(0, problem.users - 1, BLOCK).astype(np.int64)
+    options, possible = options_of(problem, users)
+    least = options.least(np.where(possible, options.curves.least_hz, np.inf)).sum()
+    share = problem.bandwidth_hz * len(users) / problem.users
+    market = Market(options.keep(possible), max(share, float(least) * (1.0 + 1e-9))).worth_sending().priceable()
+    return maximise(market, 1e-6).price
+
+
+def _sweep(problem: Problem, least_total_hz: float, prices: Floats) -> tuple[Market, Floats]:
+    """What is in the running between two prices, and the demand at each."""
+    parts: list[Candidates] = []
+    demand = np.zeros(len(prices))
+    for users in in_blocks(problem.users):
+        options, possible = options_of(problem, users)
+        market = Market(options.keep(possible), problem.bandwidth_hz, least_total_hz=least_total_hz)
+        market = market.worth_sending().priceable()
+        low, high = points_at(market, prices)
+        demand += np.array([low.excess_hz, high.excess_hz]) + problem.bandwidth_hz
+        kept = market.options.keep(in_the_running(market, low, high))
+        parts.append(replace(kept, users_of=None))
+    options = Candidates.joined(parts)
+    return Market(options, problem.bandwidth_hz, least_total_hz=least_total_hz), demand
