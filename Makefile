@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: serve demo test check migrate openapi catalogue bench lock clean
+.PHONY: serve demo test check lint migrate openapi catalogue bench lock clean
 
 serve: $(VENV)/serve.stamp            ## install, migrate, load the catalogue, serve on 127.0.0.1:8000
 	@exec $(BIN)/splitplan serve --migrate --load-catalogue
@@ -14,13 +14,15 @@ demo: $(VENV)/serve.stamp             ## plan 12 cameras in an LTE cell through 
 test: $(VENV)/dev.stamp               ## everything, against a real Postgres too
 	$(BIN)/python -m pytest -n 2
 
-check: $(VENV)/dev.stamp              ## the inner loop: lint, walls, types, migrations, OpenAPI drift, quick tests
+check: lint                           ## the inner loop: lint and the quick tests, migrations among them
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+lint: $(VENV)/dev.stamp               ## style, walls, types, OpenAPI drift
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 	$(BIN)/splitplan openapi --check
-	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 migrate: $(VENV)/serve.stamp          ## bring the configured database to the newest schema
 	$(BIN)/splitplan migrate
@@ -31,7 +33,7 @@ openapi: $(VENV)/serve.stamp          ## write openapi/openapi.json from the cod
 catalogue: $(VENV)/dev.stamp          ## recompute the shipped networks from their architectures
 	$(BIN)/python -m app.catalogue.build
 
-bench: $(VENV)/dev.stamp              ## the figures in docs/benchmarks.md, measured here
+bench: $(VENV)/dev.stamp              ## the figures in the documentation, measured here
 	$(BIN)/python -m benchmarks
 
 lock: $(VENV)/dev.stamp               ## resolve the dependencies again

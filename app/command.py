@@ -60,13 +60,7 @@ def serve(host: str | None, port: int | None, migrate_first: bool, load_catalogu
     with listener, _opened(settings) as database:
         if migrate_first:
             migration.migrate(database)
-        with database.reading() as session:
-            version = migration.current(session.connection())
-        if version != migration.newest():
-            raise ConfigurationError(
-                f"the database is at schema version {version or 'none'}, this program needs {migration.newest()}: "
-                "run `splitplan migrate`, or serve with --migrate"
-            )
+        version = _require_newest(database)
         if load_catalogue:
             _load(database)
         app = create_app(settings)
@@ -101,6 +95,7 @@ def catalogue() -> None:
 def catalogue_load() -> None:
     """Store the shipped profiles whose names are free; never change one that is stored."""
     with _opened(read_settings()) as database:
+        _require_newest(database)
         _load(database)
 
 
@@ -169,6 +164,17 @@ def _opened(settings: Settings) -> Iterator[Database]:
         raise ConfigurationError(f"the database {shown} failed: {cause}") from None
     finally:
         database.engine.dispose()
+
+
+def _require_newest(database: Database) -> str | None:
+    with database.reading() as session:
+        version = migration.current(session.connection())
+    if version != migration.newest():
+        raise ConfigurationError(
+            f"the database is at schema version {version or 'none'}, this program needs {migration.newest()}: "
+            "run `splitplan migrate`, or serve with --migrate"
+        )
+    return version
 
 
 def _load(database: Database) -> None:

@@ -15,7 +15,9 @@ from app.bodies import BodyLimit
 from app.catalogue import routes as catalogue
 from app.db import open_database
 from app.plans import routes as plans
+from app.plans.multiuser import routes as multiuser
 from app.plans.robust import routes as robust
+from app.plans.stopping import routes as stopping
 from app.profiles import routes as profiles
 from app.settings import Settings
 
@@ -62,11 +64,20 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         separate_input_output_schemas=False,
         # Swagger UI would otherwise fetch a badge from a validator on the internet.
-        swagger_ui_parameters={"validatorUrl": None, "docExpansion": "none", "tryItOutEnabled": True},
+        swagger_ui_parameters={"validatorUrl": None, "docExpansion": "list", "tryItOutEnabled": True},
     )
     app.state.settings = settings
     app.state.database = database
-    for router in (robust.router, plans.router, *profiles.routers, catalogue.router, problems.router, health.router):
+    for router in (
+        robust.router,
+        stopping.router,
+        multiuser.router,
+        plans.router,
+        *profiles.routers,
+        catalogue.router,
+        problems.router,
+        health.router,
+    ):
         app.include_router(router)
 
     @app.get("/", include_in_schema=False)
@@ -92,6 +103,6 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             routes=app.routes,
             separate_input_output_schemas=app.separate_input_output_schemas,
         )
-        document["components"]["schemas"] |= problems.schemas()
+        problems.complete(document)
         app.openapi_schema = document
     return app.openapi_schema

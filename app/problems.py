@@ -18,15 +18,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.bodies import StrictRoute
 from app.errors import (
     PROBLEMS,
+    BodyTooLarge,
     DatabaseUnavailable,
     FieldError,
     InternalError,
     InvalidRequest,
+    MalformedJson,
     MethodNotAllowed,
     NothingHere,
     ProblemType,
     ProblemTypeNotFound,
     SplitplanError,
+    UnsupportedMediaType,
     problem_type,
 )
 
@@ -286,13 +289,18 @@ def documented(*errors: type[SplitplanError]) -> dict[int | str, dict[str, Any]]
 router = APIRouter(prefix=ROOT, tags=["Problems"], route_class=StrictRoute)
 
 
-@router.get("", responses=documented())
+@router.get("", operation_id="list_problem_types", summary="List the problem types", responses=documented())
 async def list_problem_types() -> list[ProblemTypeEntry]:
     """The catalogue of problem types: what `type` in an `application/problem+json` answer can be."""
     return [_catalogued(kind) for kind in PROBLEMS.values()]
 
 
-@router.get("/{slug}", responses=documented(ProblemTypeNotFound))
+@router.get(
+    "/{slug}",
+    operation_id="get_problem_type",
+    summary="Read a problem type",
+    responses=documented(ProblemTypeNotFound),
+)
 async def get_problem_type(slug: str) -> ProblemTypeEntry:
     """What one problem type means."""
     for kind in PROBLEMS.values():
@@ -305,7 +313,13 @@ def _catalogued(kind: ProblemType) -> ProblemTypeEntry:
     return ProblemTypeEntry(type=f"{ROOT}/{kind.slug}", title=kind.title, status=kind.status, mend=kind.mend)
 
 
-def schemas() -> dict[str, Any]:
-    """The schemas that `documented` refers to, for the OpenAPI document."""
+def complete(document: dict[str, Any]) -> None:
+    """Add to an OpenAPI document what `documented` refers to, and what can go wrong with any JSON body."""
     problem_schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    return {**problem_schema.pop("$defs"), "Problem": problem_schema}
+    document["components"]["schemas"] |= {**problem_schema.pop("$defs"), "Problem": problem_schema}
+    unreadable = documented(MalformedJson, BodyTooLarge, UnsupportedMediaType)
+    for path in document["paths"].values():
+        for operation in path.values():
+            if "application/json" in operation.get("requestBody", {}).get("content", {}):
+                for status, answer in unreadable.items():
+                    operation["responses"].setdefault(str(status), answer)

@@ -25,7 +25,8 @@ def _default_database_url() -> str:
 class Settings(BaseSettings):
     """Every setting: `SPLITPLAN_` and its name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, use_attribute_docstrings=True)
+    # `read_settings` refuses unknown names; the file may hold other programs' settings too.
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, use_attribute_docstrings=True)
 
     database_url: str = Field(default_factory=_default_database_url)
     """sqlite:///path or postgresql://user:password@host/name."""

@@ -4,25 +4,37 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import solvers.multiuser.check
+import solvers.multiuser.problem
+import solvers.multiuser.solve
 import solvers.robust.check
 import solvers.robust.problem
 import solvers.robust.solve
-from solvers.outcome import Certificate, Options, Report, Solution, silent
+import solvers.stopping.check
+import solvers.stopping.problem
+import solvers.stopping.solve
+from solvers.multiuser.problem import DecisionTable, TableProblem
+from solvers.outcome import Certificate, Options, Report, Solution, Status, silent
 
-# What the witness recomputes may differ from what the solver claims by rounding only.
-_AGREEMENT = 1e-9
+# What the witness recomputes may differ from what the solver claims by rounding only ...
+_ROUNDING = 1e-9
+# ... or, where both integrate by quadratures of their own, by what these leave out.
+_QUADRATURE = solvers.stopping.check.TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The two rooms that `answer` needs of a family."""
+    """The two rooms that `answer` needs of a family, and how far apart their objectives may be, relatively."""
 
     solve: Callable[[Any, Options, Report], Solution[Any, Any]]
     check: Callable[[Any, Any], Certificate]
+    agreement: float = _ROUNDING
 
 
 FAMILIES: dict[type, Family] = {
+    solvers.multiuser.problem.Problem: Family(solvers.multiuser.solve.solve, solvers.multiuser.check.check),
     solvers.robust.problem.Problem: Family(solvers.robust.solve.solve, solvers.robust.check.check),
+    solvers.stopping.problem.Problem: Family(solvers.stopping.solve.solve, solvers.stopping.check.check, _QUADRATURE),
 }
 
 
@@ -59,9 +71,26 @@ def answer(
         return solution, None
     certificate = family.check(problem, solution.decision)
     assert solution.objective is not None
-    assert solution.lower_bound is not None
-    agrees = abs(certificate.objective - solution.objective) <= _AGREEMENT * abs(solution.objective)
-    bounded = solution.lower_bound <= certificate.objective + _AGREEMENT * abs(certificate.objective)
+    agrees = abs(certificate.objective - solution.objective) <= family.agreement * abs(solution.objective)
+    # A rule that proves nothing has no bound.
+    bound = solution.lower_bound
+    bounded = bound is None or bound <= certificate.objective + family.agreement * abs(certificate.objective)
     if not (certificate.holds and agrees and bounded):
         raise RefutedAnswer(solution, certificate)
     return solution, certificate
+
+
+def tabulate(problem: TableProblem) -> tuple[DecisionTable, Certificate]:
+    """Build a decision table, then check it; the certificate's objective is the largest relative excess it found.
+
+    Raises
+    ------
+    RefutedAnswer
+        where a row does not name the best allowed option.
+    """
+    table = solvers.multiuser.solve.build_table(problem)
+    certificate = solvers.multiuser.check.check_table(problem, table)
+    if not certificate.holds:
+        solution = Solution[DecisionTable, None](status=Status.OPTIMAL, decision=table, objective=0.0, lower_bound=0.0)
+        raise RefutedAnswer(solution, certificate)
+    return table, certificate

@@ -40,7 +40,8 @@ def test_the_copy_stands_before_it_is_broken(copy: Path) -> None:
         ("solvers/physics.py", "from app.errors import FieldError", "The science knows no web and no database"),
         ("client/planning.py", "from solvers.physics import rate_bps", "A client knows only HTTP and the tables"),
         ("app/plans/service.py", "from client import planning", "The service does not need its client"),
-        ("app/command.py", "def late():\n    import cvxpy", "The modelling language is for the tests"),
+        ("app/command.py", "def late():\n    import cvxpy", "The modelling language is for references"),
+        ("solvers/registry.py", "import solvers.robust.pccp", "A reference method is for tests and benchmarks"),
         ("solvers/robust/check.py", "from solvers.robust.solve import solve", "The witness never meets the accused"),
         ("solvers/robust/solve/dual.py", "import solvers.robust.check", "Nor does the accused coach the witness"),
         ("solvers/robust/problem.py", "import solvers.multiuser.problem", "Every module of the science has a place"),
@@ -69,3 +70,9 @@ def test_every_wall_holds(copy: Path, module: str, line: str, broken: str) -> No
 def test_what_a_device_copies_needs_nothing_but_python() -> None:
     graph = grimp.build_graph("client", include_external_packages=True, cache_dir=None)
     assert graph.find_modules_directly_imported_by("client.edge") <= sys.stdlib_module_names
+
+
+def test_no_folder_of_modules_is_outside_the_walls() -> None:
+    """Without `__init__.py` a folder is importable, but no wall knows of it."""
+    packages = {path.parent for name in ("app", "client", "solvers") for path in (CHECKOUT / name).rglob("*.py")}
+    assert [folder for folder in packages if not (folder / "__init__.py").is_file()] == []

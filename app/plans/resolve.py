@@ -65,6 +65,9 @@ class Dossier:
     """Resolves the profiles of one request, once each; collects faults, warnings and provenance."""
 
     session: Session
+    pins: dict[str, str | None] = field(default_factory=dict)
+    """What each reference, and each omitted timing, stands for: entries given are kept, the others become the latest
+    revisions. With the pins of a plan, its request means for ever what it meant when it was accepted."""
     faults: list[FieldError] = field(default_factory=list)
     warnings: list[FieldWarning] = field(default_factory=list)
     assumed: bool = False
@@ -97,8 +100,10 @@ class Dossier:
         key = (kind.kind, given)
         if key not in self._stored:
             try:
-                stored = profiles.resolve_reference(self.session, kind, given)
-                self._stored[key] = Source(stored.body, stored.revision)
+                pin = f"{kind.kind}/{given}"
+                stored = profiles.resolve_reference(self.session, kind, self.pins.get(pin) or given)
+                self._stored[key] = source = Source(stored.body, stored.revision)
+                self.pins[pin] = source.ref
                 self.warnings += [warning.below(pointer) for warning in warnings_of(stored.body)]
             except (ProfileNotFound, RevisionNotFound) as missing:
                 self._stored[key] = None
@@ -159,15 +164,21 @@ class Dossier:
     def _stored_timing(self, name: str, kind: ProcessorKind, model: str, pointer: str) -> Source[Timing] | None:
         key = (name, kind, model)
         if key not in self._timings:
+            pin = f"timing/{kind}/{name}/{model}"
             try:
-                stored = profiles.timing_for(self.session, name, kind, model)
+                stored = self._pinned_timing(pin) if pin in self.pins else profiles.timing_for(self.session, *key)
             except AmbiguousTiming as several:
                 self.fault(pointer, several.detail)
                 return None
-            self._timings[key] = Source(stored.body, stored.revision) if stored else None
+            self._timings[key] = source = Source(stored.body, stored.revision) if stored else None
+            self.pins[pin] = source.ref if source else None
             if stored is not None:
                 self.warnings += [warning.below(pointer) for warning in warnings_of(stored.body)]
         return self._timings[key]
+
+    def _pinned_timing(self, pin: str) -> profiles.Stored[Timing] | None:
+        ref = self.pins[pin]
+        return None if ref is None else profiles.resolve_reference(self.session, Timing, ref)
 
 
 def used(sources: list[Source[Profile]], *, assumed: bool) -> tuple[Provenance, list[UsedProfile]]:

@@ -5,15 +5,24 @@ from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Header, Path, Query, Request, Response
+from pydantic import Field
 
 from app.bodies import StrictRoute
 from app.db import ReadSession, WriteSession
 from app.errors import InvalidRequest, PlanNotFound, PlanUserNotFound
 from app.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
 from app.plans import service
+from app.plans.multiuser.schemas import (
+    AdaptivePlan,
+    AdaptiveResult,
+    MultiUserPlan,
+    MultiUserResult,
+    UnservableUser,
+)
 from app.plans.planning import rendered
 from app.plans.robust.schemas import InfeasibleUser, RobustPlan, RobustUserResult
 from app.plans.schemas import PlanKind, PlanPage, PlanStatus, PlanSummary, UserPage
+from app.plans.stopping.schemas import StoppingInfeasibleUser, StoppingPlan, StoppingUserResult
 from app.problems import documented
 from app.quantities import NAME_PATTERN, TEXT_PATTERN
 
@@ -24,8 +33,16 @@ UserIdPath = Annotated[str, Path(description="The `id` of a user in the plan's r
 PlanName = Annotated[str, Query(pattern=NAME_PATTERN, description="The name that requests gave their plans.")]
 
 
-AnyPlan = RobustPlan
-AnyUserResult = RobustUserResult | InfeasibleUser
+AnyPlan = Annotated[RobustPlan | StoppingPlan | MultiUserPlan | AdaptivePlan, Field(discriminator="kind")]
+AnyUserResult = (
+    RobustUserResult
+    | InfeasibleUser
+    | StoppingUserResult
+    | StoppingInfeasibleUser
+    | MultiUserResult
+    | UnservableUser
+    | AdaptiveResult
+)
 """The answers of all families: one more family, one more member."""
 
 

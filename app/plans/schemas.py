@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from app.profiles.schemas import FieldWarning, Provenance
 from app.quantities import Body, Count, Decibel, Name, Positive, absent
 
-PlanKind = Literal["robust"]
+PlanKind = Literal["robust", "stopping", "multi-user", "adaptive"]
 PlanStatus = Literal["solved", "infeasible", "timed_out"]
 UserId = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/]+$", min_length=1, max_length=128)]
 PlanId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]

@@ -66,6 +66,7 @@ def plan(database: Database, prepare: Prepare[R], request: R, body: Any) -> dict
         request=body,
         request_hash=_digest(body),
         answer=answer,
+        pins=prepared.dossier.pins,
     )
     with database.writing() as session:
         session.add(row)
@@ -79,7 +80,15 @@ def plan(database: Database, prepare: Prepare[R], request: R, body: Any) -> dict
 
 def get(session: Session, plan_id: str) -> dict[str, Any]:
     """A plan as it was answered. Raises PlanNotFound."""
-    return _read(session, _find(session, plan_id))
+    return _read(session, find(session, plan_id))
+
+
+def find(session: Session, plan_id: str) -> PlanRow:
+    """A plan as it is stored. Raises PlanNotFound."""
+    row = session.scalars(select(PlanRow).where(PlanRow.id == plan_id)).one_or_none()
+    if row is None:
+        raise PlanNotFound(f"There is no plan {plan_id!r}.")
+    return row
 
 
 def current(session: Session, name: str) -> dict[str, Any]:
@@ -106,7 +115,7 @@ def list_plans(
 
 def list_users(session: Session, plan_id: str, start: int, limit: int) -> list[dict[str, Any]]:
     """Users of a plan's result (or of its reasons) from a position on. Raises PlanNotFound."""
-    row = _find(session, plan_id)
+    row = find(session, plan_id)
     blocks = session.scalars(
         select(PlanUsersRow.entries)
         .where(
@@ -122,7 +131,7 @@ def list_users(session: Session, plan_id: str, start: int, limit: int) -> list[d
 
 def get_user(session: Session, plan_id: str, user_id: str) -> dict[str, Any]:
     """What a plan says of one user. Raises PlanNotFound, PlanUserNotFound."""
-    row = _find(session, plan_id)
+    row = find(session, plan_id)
     ids = select(PlanUsersRow.block, PlanUsersRow.ids).where(PlanUsersRow.plan_number == row.number)
     for block, names in session.execute(ids.order_by(PlanUsersRow.block)):
         if user_id in names:
@@ -136,7 +145,7 @@ def get_user(session: Session, plan_id: str, user_id: str) -> dict[str, Any]:
 
 def forget(session: Session, plan_id: str) -> None:
     """Delete a plan and its users. Raises PlanNotFound."""
-    row = _find(session, plan_id)
+    row = find(session, plan_id)
     session.execute(delete(PlanUsersRow).where(PlanUsersRow.plan_number == row.number))
     session.delete(row)
 
@@ -156,13 +165,6 @@ def _digest(body: Any) -> str:
 
 def _stored(session: Session, plan_id: str) -> bool:
     return session.scalar(select(PlanRow.number).where(PlanRow.id == plan_id)) is not None
-
-
-def _find(session: Session, plan_id: str) -> PlanRow:
-    row = session.scalars(select(PlanRow).where(PlanRow.id == plan_id)).one_or_none()
-    if row is None:
-        raise PlanNotFound(f"There is no plan {plan_id!r}.")
-    return row
 
 
 def _read(session: Session, row: PlanRow) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class PlanRow(Base):
     request_hash: Mapped[str] = mapped_column(String(64))
     answer: Mapped[dict[str, Any]] = mapped_column(JSON)
     """Options, warnings, result or reasons, provenance: as answered, without users."""
+    pins: Mapped[dict[str, str | None] | None] = mapped_column(JSON)
+    """The revisions that the request's references stood for; null for plans older than this column."""
 
 
 class PlanUsersRow(Base):

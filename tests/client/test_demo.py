@@ -6,24 +6,40 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from client.demo import REQUEST
 
+Start = Callable[..., subprocess.Popen[str]]
 
-def start(folder: Path, **environment: str) -> subprocess.Popen[str]:
-    """The demo in a session of its own, so that whatever it leaves behind is found."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "client.demo"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"TMPDIR": str(folder)} | environment,
-        start_new_session=True,
-    )
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts the demo in a session of its own, so that whatever it leaves behind is found, and ended after the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(folder: Path, **environment: str) -> subprocess.Popen[str]:
+        demo = subprocess.Popen(
+            [sys.executable, "-m", "client.demo"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"TMPDIR": str(folder)} | environment,
+            start_new_session=True,
+        )
+        started.append(demo)
+        return demo
+
+    yield start
+    for demo in started:
+        with suppress(ProcessLookupError):
+            os.killpg(demo.pid, signal.SIGKILL)
+        demo.communicate()
 
 
 def in_session(leader: int) -> list[str]:
@@ -39,7 +55,7 @@ def in_session(leader: int) -> list[str]:
     return found
 
 
-def test_it_prints_a_row_for_every_camera_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_it_prints_a_row_for_every_camera_and_leaves_nothing_behind(start: Start, tmp_path: Path) -> None:
     users_database = tmp_path / "the-users.db"
     own = tmp_path / "temporary"
     own.mkdir()
@@ -63,7 +79,7 @@ def test_it_prints_a_row_for_every_camera_and_leaves_nothing_behind(tmp_path: Pa
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_stopped_early_it_stops_its_service(tmp_path: Path, ending: signal.Signals) -> None:
+def test_stopped_early_it_stops_its_service(start: Start, tmp_path: Path, ending: signal.Signals) -> None:
     demo = start(tmp_path)
     end = time.monotonic() + 60
     while not any("serve" in command for command in in_session(demo.pid)):
@@ -77,7 +93,7 @@ def test_stopped_early_it_stops_its_service(tmp_path: Path, ending: signal.Signa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_service_that_does_not_start_is_told_with_its_log(tmp_path: Path) -> None:
+def test_a_service_that_does_not_start_is_told_with_its_log(start: Start, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "uvicorn.py").write_text("raise ImportError('the web server is broken')\n")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from app.plans.robust.assemble import Assembled
 from solvers.outcome import Certificate
+from solvers.robust.alternatives import why_not
 from solvers.robust.baselines import Baselines
 from solvers.robust.details import describe
 from solvers.robust.solve import RobustSolution
@@ -55,6 +56,30 @@ def users(assembled: Assembled, ids: list[str], solution: RobustSolution) -> lis
             zip(details.cut.tolist(), least_gain_db.tolist(), details.fallback_cut.tolist(), strict=True)
         )
     ]
+
+
+def explain(assembled: Assembled, solution: RobustSolution, users: list[dict[str, Any]]) -> None:
+    """Add to each user why the other cuts were not taken."""
+    found = why_not(assembled.problem, solution.prices["dual_bandwidth_j_per_hz"])
+    for user in users:
+        user["alternatives"] = []
+    for n, cut, energy, binding, short in zip(
+        found.user.tolist(),
+        found.cut.tolist(),
+        found.cell_energy_at_least_j.tolist(),
+        found.binding,
+        found.short_by_s.tolist(),
+        strict=True,
+    ):
+        users[n]["alternatives"].append(
+            {
+                "cut": cut,
+                "cut_name": assembled.models[n].cuts[cut].name,
+                "cell_energy_at_least_j": _number(energy),
+                "binding": binding.value if binding is not None else None,
+                "short_by_s": _number(short),
+            }
+        )
 
 
 def _rows(**columns: NDArray[np.float64]) -> list[dict[str, float]]:

@@ -54,11 +54,14 @@ class PreparedRobust(Prepared):
             whole, listed = present.infeasible(solution.infeasibility, ids)
             return Outcome(status="infeasible", result=None, infeasible=whole, users=listed, solve_s=seconds)
         assert certificate is not None
+        users = present.users(assembled, ids, solution)
+        if asked.explain:
+            present.explain(assembled, solution, users)
         return Outcome(
             status="timed_out" if solution.timed_out else "solved",
             result=present.result(assembled, solution, certificate, baselines(assembled.problem)),
             infeasible=None,
-            users=present.users(assembled, ids, solution),
+            users=users,
             solve_s=seconds,
         )
 

@@ -72,6 +72,8 @@ class RobustOptions(Body):
     """Relative distance to the lower bound at which a plan counts as optimal."""
     time_limit_s: Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0.0, le=3600.0)] = 60.0
     seed: Annotated[Count, Field(le=2**32 - 1)] = 0
+    explain: bool = False
+    """Say of every cut of every user why it is not taken (`alternatives`)."""
 
 
 class RobustRequest(Request):
@@ -119,6 +121,18 @@ class Latency(Body):
     server_s: float
 
 
+class Alternative(Body):
+    """A cut, and what speaks against it."""
+
+    cut: Count
+    cut_name: str
+    cell_energy_at_least_j: float | None
+    """Proven: no plan of the cell in which this user takes this cut spends less; null where there is no such plan."""
+    binding: Literal["clock", "rate", "margin", "memory"] | None
+    """What stops the cut even if the user had the whole uplink."""
+    short_by_s: float | None
+
+
 class RobustUserResult(Body):
     """What one device should do."""
 
@@ -141,6 +155,8 @@ class RobustUserResult(Body):
     """The gains at which this cut, clock and share still meet the deadline; null: unbounded, or nothing is sent."""
     fallback_cut: int | None
     """The cut for gains outside: it sends nothing and keeps the deadline; null where there is none."""
+    alternatives: list[Alternative] | None = absent()
+    """Why not another cut: all cuts in order, the one taken among them; with `options.explain`."""
 
 
 class Energy(Body):

@@ -141,8 +141,9 @@ class Fleet:
             w -= self.root_weight[block, None] * room
             np.maximum(w, 0.0, out=w)
             np.square(w, out=w)
-            w /= room
-            cost += w
+            with np.errstate(over="ignore"):  # an option without room is not allowed, whatever it would cost
+                w /= room
+                cost += w
         if self.allowed is not None:
             cost[~self.allowed[block]] = np.inf
         if self.home is not None and self.switching_cost:
@@ -155,13 +156,14 @@ class Fleet:
         rows = self.rows(block)
         w = (p * self.root_share[block])[:, None] * self.root_bit[rows] + q * self.root_server[rows]
         room = np.maximum(self.deadline_s[block, None] - self.fixed_s[rows], _TINY_S)
-        need = np.where(self.real[rows], w * w / room, np.inf)
+        with np.errstate(over="ignore"):
+            need = np.where(self.real[rows], w * w / room, np.inf)
         if self.allowed is not None:
             need[~self.allowed[block]] = np.inf
         return need
 
     def cost_at(self, block: slice, x: Floats, y: Floats) -> Floats:
-        """Cost of every option of a block of users at given shares (users,); infinite where late or not allowed."""
+        """Cost of every option of a block of users at given shares (all users); infinite where late or not allowed."""
         rows = self.rows(block)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             up, on = self.root_bit[rows] ** 2, self.root_server[rows] ** 2

@@ -24,7 +24,7 @@ def alternating(fleet: Fleet) -> Incumbent:
         if not np.isfinite(now.cost):
             break
         x, y = shares(fleet, now.choice, *now.root)
-        choice = fleet.best(lambda block, x=x, y=y: fleet.cost_at(block, x[block], y[block]))[1]  # type: ignore[misc]
+        choice = fleet.best(lambda block, x=x, y=y: fleet.cost_at(block, x, y))[1]  # type: ignore[misc]
         if np.array_equal(choice, now.choice):
             break
         now = cleared(fleet, choice, now.root)
@@ -35,7 +35,7 @@ def alternating(fleet: Fleet) -> Incumbent:
 def at_equal_shares(fleet: Fleet) -> Integers:
     """Each user's best option if everyone has the same shares; the first allowed one where all are late then."""
     equal = np.full(fleet.users, 1.0 / fleet.users)
-    total, choice = fleet.best(lambda block: fleet.cost_at(block, equal[block], equal[block]))
+    total, choice = fleet.best(lambda block: fleet.cost_at(block, equal, equal))
     if np.isfinite(total):
         return choice
     late = _late(fleet, choice, equal)
@@ -53,7 +53,7 @@ def _late(fleet: Fleet, choice: Integers, share: Floats) -> np.typing.NDArray[np
 def greedy(fleet: Fleet) -> Incumbent:
     """Each user takes the option that is best for it alone with both budgets whole; then the best shares."""
     whole = np.ones(fleet.users)
-    choice = fleet.best(lambda block: fleet.cost_at(block, whole[block], whole[block]))[1]
+    choice = fleet.best(lambda block: fleet.cost_at(block, whole, whole))[1]
     return cleared(fleet, choice, (0.0, 0.0))
 
 

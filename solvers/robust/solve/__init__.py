@@ -94,7 +94,7 @@ def _solved(
         decision=_decision(market.options, plan),
         objective=plan.energy_j,
         lower_bound=bound,
-        prices={"bandwidth_j_per_hz": _price(market.options, plan)},
+        prices={"bandwidth_j_per_hz": _price(market.options, plan), "dual_bandwidth_j_per_hz": dual.price},
         timed_out=timed_out,
     )
 

@@ -9,7 +9,7 @@ from scipy.special import ndtr
 
 from solvers.moments import Margin
 from solvers.physics import rate_bps, transfer_s
-from solvers.robust.budget import time_budget
+from solvers.robust.budget import TimeBudget, time_budget
 from solvers.robust.problem import Problem
 from solvers.robust.solve.candidates import Candidates, in_blocks, options_of
 
@@ -83,23 +83,67 @@ def explain(problem: Problem, within_hz: Floats, alone_hz: Floats) -> Infeasibil
     return _alone(problem, failing, alone_hz[failing] * _ROUND_UP, total)
 
 
+@dataclass(frozen=True, slots=True)
+class _Alone:
+    """Every option of some users with the whole uplink and the largest clock."""
+
+    budget: TimeBudget
+    computing_s: Floats  # everything but the uplink and the margin
+    uplink_s: Floats
+    fits: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, problem: Problem, users: Integers) -> "_Alone":
+        budget = time_budget(problem, users)
+        work, row, user = problem.workloads, budget.row, budget.user
+        whole = np.full(len(row), problem.bandwidth_hz)
+        rate = rate_bps(whole, problem.tx_power_w[user], problem.gain[user], problem.noise_w_per_hz)
+        return cls(
+            budget=budget,
+            computing_s=work.cycles[row] / work.clock_max_hz[row] + budget.fixed_s,
+            uplink_s=transfer_s(work.crossing_bit[row], rate),
+            fits=work.fits_memory[row],
+        )
+
+    @property
+    def needed_s(self) -> Floats:
+        """What each option takes at least."""
+        return self.computing_s + self.uplink_s + self.budget.margin_s
+
+
+def reasons_of(problem: Problem, users: Integers) -> Reasons:
+    """What stops each cut of some users alone, as far as anything does: `short_by_s` is negative where nothing does."""
+    alone = _Alone.of(problem, users)
+    budget, needed, deadline = alone.budget, alone.needed_s, problem.deadline_s[alone.budget.user]
+    cut = problem.workloads.cut[budget.row]
+    # The level that comes closest speaks for its cut.
+    order = np.lexsort((needed, cut, budget.user))
+    leads = np.ones(len(order), dtype=bool)
+    leads[1:] = (np.diff(budget.user[order]) != 0) | (np.diff(cut[order]) != 0)
+    speaks = order[leads]
+    late = alone.computing_s[speaks] > deadline[speaks]
+    too_slow = (alone.computing_s + alone.uplink_s)[speaks] > deadline[speaks]
+    binding = np.select(
+        [~alone.fits[speaks], late, too_slow], [Binding.MEMORY, Binding.CLOCK, Binding.RATE], Binding.MARGIN
+    )
+    return Reasons(
+        user=budget.user[speaks],
+        cut=cut[speaks],
+        binding=tuple(Binding(name) for name in binding),
+        short_by_s=np.where(alone.fits, needed - deadline, np.nan)[speaks],
+    )
+
+
 def _alone(problem: Problem, failing: Integers, alone_hz: Floats, total_hz: float) -> Infeasibility:
-    """What stops each option of users who fail with the whole uplink to themselves, and what would not."""
-    budget = time_budget(problem, failing)
-    work, row, user = problem.workloads, budget.row, budget.user
-    whole = np.full(len(row), problem.bandwidth_hz)
-    rate = rate_bps(whole, problem.tx_power_w[user], problem.gain[user], problem.noise_w_per_hz)
-    uplink = transfer_s(work.crossing_bit[row], rate)
-    computing = work.cycles[row] / work.clock_max_hz[row] + budget.fixed_s
-    deadline = problem.deadline_s[user]
-    fits = work.fits_memory[row]
-    needed = computing + uplink + budget.margin_s
+    """What stops users who fail with the whole uplink to themselves, and what would not."""
+    alone = _Alone.of(problem, failing)
+    budget = alone.budget
 
     def least(values: Floats) -> Floats:
-        smallest = np.minimum.reduceat(np.where(fits, values, np.inf), budget.first[:-1])
+        smallest = np.minimum.reduceat(np.where(alone.fits, values, np.inf), budget.first[:-1])
         return np.where(np.isfinite(smallest), smallest * _ROUND_UP, np.nan)
 
-    room = deadline - computing - uplink
+    room = problem.deadline_s[budget.user] - alone.computing_s - alone.uplink_s
     with np.errstate(divide="ignore", invalid="ignore"):
         factor = np.where(room >= 0.0, room / np.sqrt(budget.variance_s2), -1.0)
     match problem.margin:
@@ -108,28 +152,12 @@ def _alone(problem: Problem, failing: Integers, alone_hz: Floats, total_hz: floa
         case Margin.GAUSSIAN:
             risk = np.where(factor >= 0.0, ndtr(-factor), np.inf)
         case _:
-            risk = np.full(len(row), np.inf)
+            risk = np.full(len(budget.row), np.inf)
     least_risk = least(risk)
-
-    # The level that comes closest speaks for its cut.
-    order = np.lexsort((needed, work.cut[row], user))
-    leads = np.ones(len(order), dtype=bool)
-    leads[1:] = (np.diff(user[order]) != 0) | (np.diff(work.cut[row[order]]) != 0)
-    speaks = order[leads]
-    binding = np.select(
-        [~fits[speaks], computing[speaks] > deadline[speaks], (computing + uplink)[speaks] > deadline[speaks]],
-        [Binding.MEMORY, Binding.CLOCK, Binding.RATE],
-        Binding.MARGIN,
-    )
     return Infeasibility(
         users=failing,
-        reasons=Reasons(
-            user=user[speaks],
-            cut=work.cut[row[speaks]],
-            binding=tuple(Binding(name) for name in binding),
-            short_by_s=np.where(fits, needed - deadline, np.nan)[speaks],
-        ),
-        least_deadline_s=least(needed),
+        reasons=reasons_of(problem, failing),
+        least_deadline_s=least(alone.needed_s),
         least_risk=np.where(least_risk < 1.0, least_risk, np.nan),
         least_bandwidth_hz=np.where(np.isfinite(alone_hz), alone_hz, np.nan),
         least_total_bandwidth_hz=total_hz,

@@ -38,6 +38,7 @@ class Option:
         self.fmin, self.fmax = work.clock_min_hz[r], work.clock_max_hz[r]
         self.kappa = work.power_coefficient_w_per_hz3[problem.workload[n]]
         self.p, self.h = problem.tx_power_w[n], problem.gain[n]
+        self.fits = work.fits_memory[r]
         vd, vs = work.device_variance_s2[r], work.server_variance_s2[r]
         crosses = self.d > 0
         v = vd + vs + crosses * problem.network_variance_s2 + 2 * problem.correlation[n] * np.sqrt(vd * vs)
@@ -69,7 +70,7 @@ class Option:
         room = self.time_left[at] - tau
         f = np.where((self.c[at] > 0) & (room > 0), self.c[at] / np.where(room > 0, room, 1.0), 0.0)
         f = np.maximum(f, self.fmin[at])
-        late = (room < 0) | (f > self.fmax[at] * (1 + 1e-12))
+        late = ~self.fits[at] | (room < 0) | (f > self.fmax[at] * (1 + 1e-12))
         f = np.minimum(f, self.fmax[at])
         energy = self.kappa[at] * f**3 * (self.c[at] / f + self.t0[at]) + self.p[at] * tau
         return np.where(late, np.inf, energy)

@@ -57,7 +57,7 @@ def workloads(
 
 def joined(parts: list[Workloads]) -> Workloads:
     """Several workloads in one table."""
-    rows = np.cumsum([0, *(len(part.cut) for part in parts)])
+    rows = np.cumsum([0, *(count for part in parts for count in np.diff(part.first))])
     columns: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in parts]) for name in Workloads.__slots__ if name != "first"
     }

@@ -1,0 +1,192 @@
+"""The customs house of the multi-user family: JSON with its decibels goes in, SI arrays come out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from app.plans import units
+from app.plans.multiuser.schemas import AdaptiveRequest, AdaptiveUser, MultiUser, MultiUserRequest
+from app.plans.multiuser.workload import LONGEST_S, Workload, table, workload
+from app.plans.resolve import Dossier, Ensemble, Source
+from app.profiles.plausibility import doubts_of_bandwidth
+from app.profiles.schemas import Channel, Device, Profile, Server
+from solvers.multiuser.problem import Method, Problem, TableProblem
+
+_LONG_DEADLINE_S = 10.0
+# 5G's best: 256-QAM in eight layers. More is a rate that somebody took for an efficiency.
+_HIGH_EFFICIENCY = 60.0
+_BANDWIDTH_HZ = (1e-3, 1e15)
+_SNR_DB = (-200.0, 200.0)
+
+
+@dataclass(slots=True)
+class _Fleet:
+    """What each user runs, every workload made once."""
+
+    dossier: Dossier
+    server: Source[Server] | None
+    workloads: list[Workload] = field(default_factory=list)
+    sources: list[Source[Profile]] = field(default_factory=list)
+    _made: dict[tuple[Ensemble, float | None], int] = field(default_factory=dict)
+
+    def add(self, user: AdaptiveUser, where: str) -> tuple[int, Source[Device]] | None:
+        """The user's workload and device; None where a fault says why not."""
+        ensemble = self.dossier.ensemble(user, self.server, where)
+        if ensemble is None:
+            return None
+        key = ensemble, user.frequency_hz
+        if key not in self._made:
+            self._made[key] = len(self.workloads)
+            made = workload(ensemble, user.frequency_hz)
+            self.workloads.append(made)
+            self.sources += ensemble.sources
+            self.dossier.faults += [fault.below(where) for fault in made.faults]
+            self.dossier.warnings += [warning.below(where) for warning in made.warnings]
+        if user.deadline_s is not None and user.deadline_s > _LONG_DEADLINE_S:
+            detail = f"{user.deadline_s:g} s is long for an inference: is it milliseconds?"
+            self.dossier.warn(f"{where}/deadline_s", detail)
+        return self._made[key], ensemble.device
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """A joint problem, with what its indices mean."""
+
+    problem: Problem
+    workloads: list[Workload]
+    sources: list[Source[Profile]]
+
+
+def assemble(request: MultiUserRequest, dossier: Dossier) -> Assembled | None:
+    """Turn a request into a problem; None where `dossier.faults` says why not."""
+    channel = dossier.find(Channel, request.channel, "/channel")
+    server = dossier.find(Server, request.server, "/server")
+    if request.bandwidth_hz is not None:
+        for doubt in doubts_of_bandwidth("/bandwidth_hz", request.bandwidth_hz):
+            dossier.warn(*doubt)
+    if channel is not None:
+        _bandwidth_in_range(dossier, channel.body, request.bandwidth_hz)
+        _round_trip_in_range(dossier, channel.body)
+    fleet = _Fleet(dossier, server)
+    workload_of, efficiency = [], []
+    for n, user in enumerate(request.users):
+        found = fleet.add(user, f"/users/{n}")
+        if channel is None or found is None:
+            continue
+        workload_of.append(found[0])
+        efficiency.append(_efficiency(dossier, channel.body, found[1].body, user, f"/users/{n}"))
+    if dossier.faults:
+        return None
+    assert channel is not None
+    assert server is not None
+    problem = Problem(
+        bandwidth_hz=request.bandwidth_hz or channel.body.bandwidth_hz,
+        server_flop_per_s=server.body.capacity_flop_per_s,
+        latency_weight_per_s=request.weights.latency_per_s,
+        loss_weight=request.weights.loss,
+        network_s=channel.body.rtt_mean_s or 0.0,
+        method=Method(request.options.method),
+        workloads=table(fleet.workloads),
+        workload=np.array(workload_of, dtype=np.int64),
+        spectral_efficiency=np.array(efficiency),
+        weight=np.array([user.weight for user in request.users]),
+        deadline_s=_limits((user.deadline_s for user in request.users), np.inf),
+        max_loss=_limits((user.max_loss for user in request.users), 1.0),
+    )
+    return Assembled(problem=problem, workloads=fleet.workloads, sources=[channel, server, *fleet.sources])
+
+
+@dataclass(frozen=True, slots=True)
+class AssembledTables:
+    """Table problems, each for all users that share it."""
+
+    problems: list[TableProblem]
+    workloads: list[Workload]  # of each problem
+    problem_of: list[int]  # of each user
+    sources: list[Source[Profile]]
+
+
+def assemble_tables(request: AdaptiveRequest, dossier: Dossier) -> AssembledTables | None:
+    """Turn a request into table problems; None where `dossier.faults` says why not."""
+    channel = None if request.channel is None else dossier.find(Channel, request.channel, "/channel")
+    server = dossier.find(Server, request.server, "/server")
+    if channel is not None:
+        _round_trip_in_range(dossier, channel.body)
+    fleet = _Fleet(dossier, server)
+    numbers: dict[tuple[int, float, float], int] = {}
+    problem_of = []
+    for n, user in enumerate(request.users):
+        found = fleet.add(user, f"/users/{n}")
+        if found is None:
+            continue
+        deadline = np.inf if user.deadline_s is None else user.deadline_s
+        key = found[0], deadline, 1.0 if user.max_loss is None else user.max_loss
+        problem_of.append(numbers.setdefault(key, len(numbers)))
+    if dossier.faults:
+        return None
+    assert server is not None
+    problems = [
+        TableProblem(
+            latency_weight_per_s=request.weights.latency_per_s,
+            loss_weight=request.weights.loss,
+            network_s=(channel.body.rtt_mean_s or 0.0) if channel else 0.0,
+            deadline_s=deadline,
+            max_loss=max_loss,
+            **fleet.workloads[number].columns,
+        )
+        for number, deadline, max_loss in numbers
+    ]
+    return AssembledTables(
+        problems=problems,
+        workloads=[fleet.workloads[number] for number, _, _ in numbers],
+        problem_of=problem_of,
+        sources=[*([channel] if channel else []), server, *fleet.sources],
+    )
+
+
+def _efficiency(dossier: Dossier, channel: Channel, device: Device, user: MultiUser, where: str) -> float:
+    """Spectral efficiency of a user [bit/s/Hz], Shannon's at its mean SNR; 1 with a fault where there is none."""
+    if user.spectral_efficiency_bps_per_hz is not None:
+        if user.spectral_efficiency_bps_per_hz > _HIGH_EFFICIENCY:
+            detail = f"{user.spectral_efficiency_bps_per_hz:g} bit/s/Hz is more than any radio carries: is it bit/s?"
+            dossier.warn(f"{where}/spectral_efficiency_bps_per_hz", detail)
+        return user.spectral_efficiency_bps_per_hz
+    if user.snr_db is not None:
+        pointer, snr_db = f"{where}/snr_db", user.snr_db
+    else:
+        assert user.distance_m is not None
+        pointer = f"{where}/distance_m"
+        gain = units.gain(
+            dossier, channel, where, gain_db=None, distance_m=user.distance_m, tx_power_w=device.tx_power_w
+        )
+        if gain == 0.0:
+            return 1.0
+        noise_dbw = channel.noise_psd_dbm_per_hz - 30.0 + units.decibels(channel.bandwidth_hz)
+        snr_db = units.decibels(gain) + units.decibels(device.tx_power_w) - noise_dbw
+        if not _SNR_DB[0] <= snr_db <= _SNR_DB[1]:
+            dossier.fault(pointer, f"means an SNR of {snr_db:.0f} dB, outside {_SNR_DB[0]:.0f}..{_SNR_DB[1]:.0f} dB")
+            return 1.0
+    if channel.min_snr_db is not None and snr_db < channel.min_snr_db:
+        detail = (
+            f"a mean SNR of {snr_db:.1f} dB is below the {channel.min_snr_db:g} dB that {channel.name!r} can decode"
+        )
+        dossier.warn(pointer, detail)
+    return float(np.log1p(units.ratio(snr_db)) / np.log(2.0))
+
+
+def _bandwidth_in_range(dossier: Dossier, channel: Channel, override_hz: float | None) -> None:
+    low, high = _BANDWIDTH_HZ
+    bandwidth = override_hz or channel.bandwidth_hz
+    if not low <= bandwidth <= high:
+        pointer = "/channel" if override_hz is None else "/bandwidth_hz"
+        dossier.fault(pointer, f"an uplink of {bandwidth:g} Hz cannot be shared: {low:g} to {high:g} Hz can")
+
+
+def _round_trip_in_range(dossier: Dossier, channel: Channel) -> None:
+    if (channel.rtt_mean_s or 0.0) > LONGEST_S:
+        dossier.fault("/channel", f"rtt_mean_s is {channel.rtt_mean_s:g} s: at most {LONGEST_S:g} s")
+
+
+def _limits(values: Iterable[float | None], absent: float) -> np.typing.NDArray[np.float64]:
+    return np.array([absent if value is None else value for value in values])

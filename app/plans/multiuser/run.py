@@ -1,0 +1,148 @@
+"""One request of the multi-user family from JSON to its answer."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from app.plans.family import Outcome, Prepared
+from app.plans.multiuser import present
+from app.plans.multiuser.assemble import Assembled, AssembledTables, assemble, assemble_tables
+from app.plans.multiuser.schemas import AdaptiveRequest, MultiUserRequest
+from app.plans.resolve import Dossier
+from app.plans.schemas import PlanKind
+from solvers.multiuser.problem import Method
+from solvers.multiuser.solve import baselines
+from solvers.outcome import Options
+from solvers.registry import answer, tabulate
+
+# Measured on 2 cores, generously rounded up: an estimate, not a promise.
+_FIXED_S, _FIXED_TABLES_S = 0.06, 0.01
+_PER_OPTION_S = 3e-5
+_PER_TABLE_S = 5e-4
+_PER_OPTION_BYTE = 1000
+_PER_USER_BYTE = 20_000
+
+# What rules to compare with may take of the time limit, beyond what the plan itself left.
+_RULES = len(Method) - 1
+_LEAST_FOR_RULES = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedMultiUser(Prepared):
+    """A cell, ready to be solved."""
+
+    kind: ClassVar[PlanKind] = "multi-user"
+
+    request: MultiUserRequest
+    assembled: Assembled
+
+    @property
+    def users(self) -> int:
+        return self.assembled.problem.users
+
+    def effective_options(self) -> dict[str, Any]:
+        return self.request.options.model_dump(mode="json")
+
+    def size(self) -> tuple[int, float, int]:
+        problem = self.assembled.problem
+        options = int(np.diff(problem.workloads.first)[problem.workload].sum())
+        seconds = min(_FIXED_S + _PER_OPTION_S * options, self.request.options.time_limit_s)
+        return options, seconds + _PER_TABLE_S * self.users, _PER_OPTION_BYTE * options + _PER_USER_BYTE * self.users
+
+    def solve(self) -> Outcome:
+        asked, assembled = self.request.options, self.assembled
+        ids = [user.id for user in self.request.users]
+        started = time.perf_counter()
+        solution, certificate = answer(assembled.problem, Options(gap=asked.gap, time_limit_s=asked.time_limit_s))
+        seconds = time.perf_counter() - started
+        if solution.infeasibility is not None:
+            whole, listed = present.infeasible(solution.infeasibility, ids)
+            return Outcome(
+                status="timed_out" if solution.timed_out else "infeasible",
+                result=None,
+                infeasible=whole,
+                users=listed,
+                solve_s=seconds,
+            )
+        assert certificate is not None
+        assert solution.decision is not None
+        left_s = max(asked.time_limit_s - seconds, _LEAST_FOR_RULES * asked.time_limit_s) / _RULES
+        compared = baselines(assembled.problem, Options(gap=asked.gap, time_limit_s=left_s))
+        return Outcome(
+            status="timed_out" if solution.timed_out else "solved",
+            result=present.result(assembled, solution, certificate, compared),
+            infeasible=None,
+            users=present.users(assembled, ids, solution.decision),
+            solve_s=seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedAdaptive(Prepared):
+    """Questions for tables, each asked once."""
+
+    kind: ClassVar[PlanKind] = "adaptive"
+
+    request: AdaptiveRequest
+    assembled: AssembledTables
+
+    @property
+    def users(self) -> int:
+        return len(self.assembled.problem_of)
+
+    def effective_options(self) -> dict[str, Any]:
+        return self.request.options.model_dump(mode="json")
+
+    def size(self) -> tuple[int, float, int]:
+        of = self.assembled
+        options = sum(len(of.problems[number].cut) for number in of.problem_of)
+        return options, _FIXED_TABLES_S + _PER_TABLE_S * len(of.problems), _PER_USER_BYTE * self.users
+
+    def solve(self) -> Outcome:
+        of = self.assembled
+        started = time.perf_counter()
+        built = [tabulate(problem) for problem in of.problems]
+        seconds = time.perf_counter() - started
+        hysteresis = self.request.options.hysteresis
+        answers = [
+            {
+                "frequency_hz": workload.frequency_hz,
+                "hysteresis": hysteresis,
+                "least_rate_bps": present.least_rate_bps(table),
+                "table": present.table(problem, table, workload),
+            }
+            for (table, _), problem, workload in zip(built, of.problems, of.workloads, strict=True)
+        ]
+        unserved = sum(answers[number]["least_rate_bps"] is None for number in of.problem_of)
+        excess = max(certificate.objective for _, certificate in built)
+        return Outcome(
+            status="solved",
+            result={
+                "certificate": {"status": "optimal", "holds": True, "excess": excess},
+                "unserved": unserved,
+            },
+            infeasible=None,
+            users=[
+                {"id": user.id, **answers[number]}
+                for user, number in zip(self.request.users, of.problem_of, strict=True)
+            ],
+            solve_s=seconds,
+        )
+
+
+def prepare(request: MultiUserRequest, dossier: Dossier) -> PreparedMultiUser:
+    """Resolve, translate and doubt a request. Raises InvalidRequest with everything that is wrong in it."""
+    assembled = assemble(request, dossier)
+    dossier.refuse_faults()
+    assert assembled is not None
+    return PreparedMultiUser(dossier=dossier, sources=assembled.sources, request=request, assembled=assembled)
+
+
+def prepare_tables(request: AdaptiveRequest, dossier: Dossier) -> PreparedAdaptive:
+    """Resolve, translate and doubt a request for tables. Raises InvalidRequest with everything that is wrong in it."""
+    assembled = assemble_tables(request, dossier)
+    dossier.refuse_faults()
+    assert assembled is not None
+    return PreparedAdaptive(dossier=dossier, sources=assembled.sources, request=request, assembled=assembled)

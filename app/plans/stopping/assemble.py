@@ -1,0 +1,229 @@
+"""The customs house of the stopping family: JSON with its decibels goes in, SI arrays come out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.plans import units
+from app.plans.resolve import Dossier, Ensemble, Source
+from app.plans.schemas import INLINE_USERS
+from app.plans.stopping import radio
+from app.plans.stopping.schemas import STATES, StoppingRequest, StoppingUser
+from app.plans.stopping.workload import Workload, table, workload
+from app.profiles.schemas import Channel, Model, Profile, Server
+from solvers.stopping.problem import AbsorbingOutage, FreeWaiting, Problem, Rule, UnboundedCost, Waiting
+
+_SNR_DB = (-200.0, 200.0)
+_GREAT_SNR_DB = 70.0
+_SLOW_DOWNLINK_BPS = 1e3
+_MOST_POWER_W = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """A problem, with what its indices and numbers mean."""
+
+    problem: Problem
+    models: list[Model]  # of each user
+    frequency_hz: list[float]  # of each user
+    in_rates: bool
+    sources: list[Source[Profile]]
+
+
+def assemble(request: StoppingRequest, dossier: Dossier) -> Assembled | None:
+    """Turn a request into a problem; None where `dossier.faults` says why not."""
+    found = dossier.find(Channel, request.channel, "/channel")
+    server = dossier.find(Server, request.server, "/server")
+    if found is None:
+        for n, user in enumerate(request.users):
+            dossier.ensemble(user, server, f"/users/{n}")
+        return None
+    channel = found.body
+    medium = _Medium(request, dossier, found)
+
+    made: dict[tuple[Ensemble, float | None], int] = {}
+    workloads: list[Workload] = []
+    ensembles, workload_of, mean_snr = [], [], []
+    for n, user in enumerate(request.users):
+        where = f"/users/{n}"
+        ensemble = dossier.ensemble(user, server, where)
+        if ensemble is None:
+            continue
+        kind = (ensemble, user.frequency_hz)
+        if kind not in made:
+            made[kind] = len(workloads)
+            workloads.append(workload(*kind, channel.rtt_mean_s or 0.0))
+            dossier.faults += [fault.below(where) for fault in workloads[-1].faults]
+            dossier.warnings += [warning.below(where) for warning in workloads[-1].warnings]
+            _doubt_powers(request, dossier, ensemble, workloads[-1], where)
+        workload_of.append(made[kind])
+        ensembles.append(ensemble)
+        mean_snr.append(medium.mean_snr(user, where, ensemble.device.body.tx_power_w))
+        asked, cuts = request.options.placement, len(ensemble.model.body.cuts)
+        if asked is not None and asked >= cuts:
+            name = ensemble.model.body.name
+            detail = f"{name!r}, which user {user.id!r} runs, has {cuts - 1} layers to place, not {asked}"
+            if not any(fault.pointer == "/options/placement" for fault in dossier.faults):
+                dossier.fault("/options/placement", detail)
+    medium.require_downlink(any(not some.faults and some.columns["parameter_bit"][-1] > 0.0 for some in workloads))
+    if dossier.faults:
+        return None
+    devices = [ensemble.device.body for ensemble in ensembles]
+    users, options = len(devices), request.options
+    problem = medium.problem(
+        mean_snr=None if medium.in_rates else np.array(mean_snr),
+        waiting=Waiting(options.waiting),
+        rule=Rule(options.rule),
+        nodes=options.nodes,
+        clairvoyant=users <= INLINE_USERS if options.clairvoyant is None else options.clairvoyant,
+        workloads=table(workloads),
+        workload=np.array(workload_of, dtype=np.int64),
+        tx_power_w=np.array([device.tx_power_w for device in devices]),
+        idle_power_w=np.array([device.idle_power_w or 0.0 for device in devices]),
+        rx_power_w=np.array([device.rx_power_w or 0.0 for device in devices]),
+        memory_byte=np.array([np.inf if device.memory_byte is None else device.memory_byte for device in devices]),
+        placement=None if options.placement is None else np.full(users, options.placement, dtype=np.int64),
+    )
+    if problem is None:
+        return None
+    assert server is not None
+    return Assembled(
+        problem=problem,
+        models=[ensemble.model.body for ensemble in ensembles],
+        frequency_hz=[workloads[index].frequency_hz for index in workload_of],
+        in_rates=medium.in_rates,
+        sources=[found, server, *(source for ensemble, _ in made for source in ensemble.sources)],
+    )
+
+
+class _Medium:
+    """The channel of a request, and what of it the users share."""
+
+    def __init__(self, request: StoppingRequest, dossier: Dossier, source: Source[Channel]) -> None:
+        self.request, self.dossier, self.source, self.channel = request, dossier, source, source.body
+        self.bandwidth_hz = request.bandwidth_hz or self.channel.bandwidth_hz
+        self.downlink_bps = request.downlink_bps or self.channel.downlink_bps
+        self.noise_w_per_hz = units.watts_per_hz(self.channel.noise_psd_dbm_per_hz)
+        self.in_rates = radio.in_rates(self.channel)
+        for fault in radio.faults(self.channel, self.bandwidth_hz, self.downlink_bps):
+            own = fault.pointer[1:]
+            if own in ("bandwidth_hz", "downlink_bps") and getattr(request, own) is not None:
+                dossier.fault(fault.pointer, fault.detail)
+            else:
+                self.fault(own, fault.detail)
+        if request.downlink_bps is not None and request.downlink_bps < _SLOW_DOWNLINK_BPS:
+            message = f"a downlink of {request.downlink_bps:g} bit/s: is it in Mbit/s?"
+            dossier.warn("/downlink_bps", message)
+        if self.in_rates:
+            given = [(n, f) for n, user in enumerate(request.users) for f in STATES if getattr(user, f) is not None]
+            if given:
+                first, field = given[0]
+                more = f" ({len(given)} users)" if len(given) > 1 else ""
+                message = f"is not used: this channel's rates are the same for every user{more}"
+                dossier.warn(f"/users/{first}/{field}", message)
+
+    def fault(self, field: str, detail: str) -> None:
+        """A fault of the channel: at its field where it is inline, else at the reference, naming the field."""
+        if self.source.revision is None:
+            self.dossier.fault(f"/channel/{field}", detail)
+        else:
+            self.dossier.fault("/channel", f"{field.replace('/', '.')} of {self.source.ref!r}: {detail}")
+
+    def mean_snr(self, user: StoppingUser, where: str, tx_power_w: float) -> float:
+        """Mean SNR of a user over the whole bandwidth; 1 with a fault where there is none."""
+        if self.in_rates:
+            return 1.0
+        given = next((field for field in STATES if getattr(user, field) is not None), None)
+        if given is None:
+            self.dossier.fault(where, "say how good the channel is: mean_snr_db, gain_db or distance_m")
+            return 1.0
+        if user.mean_snr_db is not None:
+            snr_db = user.mean_snr_db
+        else:
+            faults = len(self.dossier.faults)
+            gain = units.gain(
+                self.dossier,
+                self.channel,
+                where,
+                gain_db=user.gain_db,
+                distance_m=user.distance_m,
+                tx_power_w=tx_power_w,
+            )
+            if len(self.dossier.faults) > faults:
+                return 1.0
+            noise_db = units.decibels(self.noise_w_per_hz) + units.decibels(self.bandwidth_hz)
+            snr_db = units.decibels(gain) + units.decibels(tx_power_w) - noise_db
+        if not _SNR_DB[0] <= snr_db <= _SNR_DB[1]:
+            detail = f"means a mean SNR of {snr_db:.0f} dB, outside {_SNR_DB[0]:.0f}..{_SNR_DB[1]:.0f} dB"
+            self.dossier.fault(f"{where}/{given}", detail)
+            return 1.0
+        if snr_db > _GREAT_SNR_DB:
+            self.dossier.warn(f"{where}/{given}", f"means a mean SNR of {snr_db:.0f} dB: is the gain or noise right?")
+        return units.ratio(snr_db)
+
+    def require_downlink(self, something_to_place: bool) -> None:
+        """Placing layers needs a downlink: its rate is never invented."""
+        if something_to_place and self.downlink_bps is None:
+            detail = "is needed to place layers on the devices: give it here, or downlink_bps in the request"
+            self.fault("downlink_bps", detail)
+
+    def problem(self, *, mean_snr: NDArray[np.float64] | None, waiting: Waiting, **parts: object) -> Problem | None:
+        """The problem of these users on this channel; None where `dossier.faults` says why there is none."""
+        channel, request = self.channel, self.request
+        min_snr = 0.0 if channel.min_snr_db is None else units.ratio(channel.min_snr_db)
+        min_rate_bps = float(self.bandwidth_hz * np.log2(1.0 + min_snr))
+        try:
+            law = radio.law(channel, min_rate_bps)
+        except ValueError:
+            self.fault("fading/transition", "the chain falls apart into classes that never meet: join or drop them")
+            return None
+        if channel.coherence_time_s is None:
+            if waiting is Waiting.ALWAYS:
+                self.fault("coherence_time_s", "is needed: it is how long a wait takes")
+            elif radio.may_fail(law, min_snr, min_rate_bps, mean_snr):
+                self.fault("coherence_time_s", "is needed: an outage is waited out by it")
+        if self.dossier.faults:
+            return None
+        try:
+            return Problem(
+                time_per_s=request.weights.time_per_s,
+                energy_per_j=request.weights.energy_per_j,
+                inferences=request.inferences_per_update,
+                law=law,
+                bandwidth_hz=self.bandwidth_hz,
+                noise_w_per_hz=self.noise_w_per_hz,
+                min_snr=min_snr,
+                coherence_time_s=channel.coherence_time_s or 0.0,
+                waiting=waiting,
+                mean_snr=mean_snr,
+                placement_s_per_bit=np.full(
+                    len(request.users), radio.placement_s_per_bit(self.downlink_bps) if self.downlink_bps else 0.0
+                ),
+                **parts,  # type: ignore[arg-type]  # the fields of `Problem` left over
+            )
+        except UnboundedCost as refusal:
+            self.fault("min_snr_db", f"{refusal}; say below which SNR nobody transmits")
+        except AbsorbingOutage as refusal:
+            self.fault("fading", f"{refusal}: give every state in outage a way back to one that is up")
+        except FreeWaiting as refusal:
+            detail = f"{refusal}: weigh time, or weigh energy and give the devices an idle_power_w"
+            self.dossier.fault("/options/waiting", detail)
+        return None
+
+
+def _doubt_powers(request: StoppingRequest, dossier: Dossier, ensemble: Ensemble, made: Workload, where: str) -> None:
+    """Powers that are out of range, or missing where they would count."""
+    device = ensemble.device.body
+    for field in ("tx_power_w", "idle_power_w", "rx_power_w"):
+        value = getattr(device, field)
+        if value is not None and value > _MOST_POWER_W:
+            dossier.fault(f"{where}/device", f"{field} of {value:g} W cannot be planned with")
+    if request.weights.energy_per_j == 0.0 or made.faults:
+        return
+    if device.idle_power_w is None and made.columns["server_s"].any():
+        message = f"{device.name!r} has no idle_power_w: waiting for channel and edge is taken to need no energy"
+        dossier.warn(f"{where}/device", message)
+    if device.rx_power_w is None and made.columns["parameter_bit"].any():
+        message = f"{device.name!r} has no rx_power_w: receiving the layers is taken to need no energy"
+        dossier.warn(f"{where}/device", message)

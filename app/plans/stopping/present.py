@@ -1,0 +1,186 @@
+"""The answer of the stopping family: SI arrays go in, the contract's JSON comes out."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from app.plans import units
+from app.plans.stopping.assemble import Assembled
+from solvers.outcome import Certificate, Solution
+from solvers.stopping.channel import Markov
+from solvers.stopping.problem import FREE, Decision, Infeasibility, Offer, Problem, Row, Waiting
+
+SCHEMA_VERSION = 1
+_BITS = 8.0
+
+
+def users(assembled: Assembled, ids: list[str], decision: Decision) -> list[dict[str, Any]]:
+    """One entry per user, in the order of the request."""
+    problem, baselines = assembled.problem, decision.baselines
+    assert baselines is not None
+    offers = {
+        name: _offers(getattr(baselines, name)) for name in ("device_only", "edge_only", "best_fixed", "look_ahead")
+    }
+    optimum, total = baselines.optimum.total_cost, decision.running_cost + decision.placement_cost
+    dearer = (baselines.look_ahead.total_cost - np.where(np.isnan(optimum), total, optimum)).tolist()
+    same_placement = baselines.look_ahead_same_placement.tolist()
+    names = {id(model): [cut.name for cut in model.cuts] for model in assembled.models}
+    mean_snr = None if assembled.in_rates else problem.mean_snr
+    placements, running, totals = decision.placement.tolist(), decision.running_cost.tolist(), total.tolist()
+    placing, placed_byte = decision.placement_cost.tolist(), (decision.placement_bit / _BITS).tolist()
+    times, energies, bounds = decision.time_s.tolist(), decision.energy_j.tolist(), baselines.clairvoyant.tolist()
+    entries = []
+    for n, placement in enumerate(placements):
+        cut_names = names[id(assembled.models[n])]
+        curve = _curve(problem, decision, n)
+        clairvoyant = {
+            "placement": placement,
+            "cost": _number(bounds[n]),
+            "placement_cost": placing[n],
+            "total_cost": _number(bounds[n] + placing[n]),
+        }
+        entries.append(
+            {
+                "id": ids[n],
+                "placement": placement,
+                "cut_name": cut_names[placement],
+                "placement_byte": placed_byte[n],
+                "frequency_hz": assembled.frequency_hz[n],
+                "mean_snr_db": None if mean_snr is None else units.decibels(float(mean_snr[n])),
+                "expected": {
+                    "cost": running[n],
+                    "time_s": times[n],
+                    "energy_j": energies[n],
+                    "placement_cost": placing[n],
+                },
+                "total_cost": totals[n],
+                "curve": curve,
+                "beyond_memory": [cut_names[point["placement"]] for point in curve if not point["fits_memory"]],
+                "table": _table(assembled, decision, n, cut_names),
+                "look_ahead": offers["look_ahead"][n]
+                | {"dearer_by": _number(dearer[n]), "cost_at_same_placement": _number(same_placement[n])},
+                "baselines": {name: offers[name][n] for name in ("device_only", "edge_only", "best_fixed")}
+                | {"clairvoyant": clairvoyant if problem.clairvoyant else None},
+            }
+        )
+    return entries
+
+
+def result(
+    assembled: Assembled, solution: Solution[Decision, Infeasibility], certificate: Certificate
+) -> dict[str, Any]:
+    """The plan as a whole, without its users."""
+    decision = solution.decision
+    assert decision is not None
+    assert decision.baselines is not None
+    counts = Counter(
+        f"{model.name}/{model.cuts[placement].name}"
+        for model, placement in zip(assembled.models, decision.placement.tolist(), strict=True)
+    )
+    simpler = {
+        name: getattr(decision.baselines, name).total_cost
+        for name in ("device_only", "edge_only", "best_fixed", "look_ahead")
+    }
+    simpler["clairvoyant"] = decision.baselines.clairvoyant + decision.placement_cost
+    return {
+        "objective": {
+            "cost": solution.objective,
+            "running_cost": float(decision.running_cost.sum()),
+            "placement_cost": float(decision.placement_cost.sum()),
+        },
+        "placement_counts": dict(sorted(counts.items())),
+        "certificate": {
+            "status": solution.status.value,
+            "lower_bound": solution.lower_bound,
+            "gap": solution.gap,
+            "holds": certificate.holds,
+            "users_retraced": int(certificate.used["users_retraced"]),
+        },
+        "baselines": {name: {"cost": _number(float(costs.sum()))} for name, costs in simpler.items()},
+    }
+
+
+def infeasible(
+    assembled: Assembled, found: Infeasibility, ids: list[str]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Why there is no plan: of each user whom no placement serves."""
+    problem, work, listed = assembled.problem, assembled.problem.workloads, []
+    for n, reason in zip(found.user.tolist(), found.reason, strict=True):
+        rows = work.cuts(int(problem.workload[n]))
+        asked = FREE if problem.placement is None else int(problem.placement[n])
+        needed = rows.stop - rows.start - 1 if asked == FREE else asked
+        short = float(work.parameter_bit[rows][needed] / _BITS - problem.memory_byte[n])
+        listed.append(
+            {"id": ids[n], "reason": reason, "placement": needed, "short_by_byte": short if short > 0.0 else None}
+        )
+    return {}, listed
+
+
+def _curve(problem: Problem, decision: Decision, user: int) -> list[dict[str, Any]]:
+    workload = int(problem.workload[user])
+    one = slice(user, user + 1)
+    placing = problem.placement_cost(one, workload)[0]
+    running = decision.running_curve[user, : len(placing)]
+    fits = problem.fits_memory(one, workload)[0]
+    return [
+        {
+            "placement": placement,
+            "placement_cost": place,
+            "running_cost": _number(run),
+            "total_cost": _number(total),
+            "fits_memory": fit,
+        }
+        for placement, (place, run, total, fit) in enumerate(
+            zip(placing.tolist(), running.tolist(), (running + placing).tolist(), fits.tolist(), strict=True)
+        )
+    ]
+
+
+def _table(assembled: Assembled, decision: Decision, user: int, cut_names: list[str]) -> dict[str, Any]:
+    problem = assembled.problem
+    chain = {"state_rate_bps": problem.law.rate_bps.tolist()} if isinstance(problem.law, Markov) else {}
+    always = problem.waiting is Waiting.ALWAYS
+    rows = decision.table(problem, user)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "min_rate_bps": problem.min_rate_bps,
+        **chain,
+        "rows": [_row(row, cut_names[row.cut], always=always, in_rates=assembled.in_rates) for row in rows],
+    }
+
+
+def _row(row: Row, cut_name: str, *, always: bool, in_rates: bool) -> dict[str, Any]:
+    entry: dict[str, Any] = {"cut": row.cut, "cut_name": cut_name, "offload": row.offload}
+    if row.rate_bps is not None:
+        entry["rate_bps"] = row.rate_bps
+        for name, value in (("snr_db", row.snr), ("gain_db", row.gain)):
+            if value and not in_rates:
+                entry[name] = units.decibels(value)
+    entry["in_outage"] = "wait" if row.wait else "continue"
+    if always:
+        entry["below"] = entry["in_outage"]
+    if row.stop_states is not None:
+        entry["stop_states"] = list(row.stop_states)
+        entry["wait_states"] = list(row.wait_states or ())
+    entry["stop_probability"] = row.stop_probability
+    return entry
+
+
+def _offers(offer: Offer) -> list[dict[str, Any]]:
+    running, placing = offer.running_cost.tolist(), offer.placement_cost.tolist()
+    return [
+        {
+            "placement": placement,
+            "cost": _number(run),
+            "placement_cost": place,
+            "total_cost": _number(run + place),
+            "feasible": bool(np.isfinite(run)),
+        }
+        for placement, run, place in zip(offer.placement.tolist(), running, placing, strict=True)
+    ]
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN or infinity: both are null."""
+    return value if np.isfinite(value) else None

@@ -1,0 +1,136 @@
+"""A channel profile as the law that a device sees after each layer, and why some channels cannot be planned on."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import FieldError
+from app.plans import units
+from app.profiles.schemas import (
+    Channel,
+    LognormalFading,
+    MarkovFading,
+    NakagamiFading,
+    RayleighFading,
+    RicianFading,
+    TraceFading,
+)
+from solvers.stopping.channel import (
+    GainTrace,
+    Law,
+    LogNormal,
+    Markov,
+    Nakagami,
+    RateTrace,
+    Rayleigh,
+    Rician,
+    fit_markov,
+    mean_seconds_per_bit,
+)
+
+Floats = NDArray[np.float64]
+
+# Beyond these no radio works, and costs run out of range.
+_SNR_DB = (-200.0, 200.0)
+_RATE_BPS = (1e-6, 1e18)
+_BANDWIDTH_HZ = (1e-3, 1e15)
+_STD_DB = (1e-3, 40.0)
+_NAKAGAMI_M = 1e4
+_LONGEST_S = 1e9
+
+
+def faults(channel: Channel, bandwidth_hz: float, downlink_bps: float | None) -> Iterator[FieldError]:
+    """Numbers of a channel that no radio has; pointers into the channel."""
+    yield from _within("/bandwidth_hz", [bandwidth_hz], _BANDWIDTH_HZ, "Hz")
+    if downlink_bps is not None:
+        yield from _within("/downlink_bps", [downlink_bps], _RATE_BPS, "bit/s")
+    if channel.min_snr_db is not None:
+        yield from _within("/min_snr_db", [channel.min_snr_db], _SNR_DB, "dB")
+    for field in ("coherence_time_s", "rtt_mean_s"):
+        yield from _within(f"/{field}", [getattr(channel, field) or 0.0], (0.0, _LONGEST_S), "s")
+    match channel.fading:
+        case TraceFading(rate_bps=rates, snr_db=snrs_db):
+            yield from _within("/fading/rate_bps", [rate for rate in rates or () if rate > 0.0], _RATE_BPS, "bit/s")
+            yield from _within("/fading/snr_db", snrs_db or (), _SNR_DB, "dB")
+        case MarkovFading(rate_bps=rates, trace_bps=trace):
+            yield from _within("/fading/rate_bps", [rate for rate in rates or () if rate > 0.0], _RATE_BPS, "bit/s")
+            yield from _within("/fading/trace_bps", [rate for rate in trace or () if rate > 0.0], _RATE_BPS, "bit/s")
+        case RicianFading(k_factor_db=k_db):
+            yield from _within("/fading/k_factor_db", [k_db], (-1000.0, 60.0), "dB")
+        case LognormalFading(std_db=std_db) if std_db > 0.0:
+            yield from _within("/fading/std_db", [std_db], _STD_DB, "dB")
+        case NakagamiFading(m=m):
+            yield from _within("/fading/m", [m], (0.5, _NAKAGAMI_M), "")
+
+
+def in_rates(channel: Channel) -> bool:
+    """Whether the channel says its rates itself, the same for every user."""
+    match channel.fading:
+        case MarkovFading():
+            return True
+        case TraceFading(rate_bps=rates):
+            return rates is not None
+    return False
+
+
+def law(channel: Channel, min_rate_bps: float) -> Law:
+    """The law of a look at the channel; a trace of SNR is taken relative to its mean.
+
+    Raises
+    ------
+    ValueError : a Markov channel that has several stationary laws, so where it starts is not known.
+    """
+    match channel.fading:
+        case RayleighFading():
+            return Rayleigh()
+        case RicianFading(k_factor_db=k_db):
+            return Rician(units.ratio(k_db))
+        case NakagamiFading(m=m):
+            return Nakagami(m)
+        case LognormalFading(std_db=std_db) if std_db > 0.0:
+            return LogNormal(std_db)
+        case TraceFading(rate_bps=rates) if rates is not None:
+            return RateTrace(np.array(rates))
+        case TraceFading(snr_db=snrs_db):
+            snr = 10.0 ** (np.array(snrs_db) / 10.0)
+            return GainTrace(snr / snr.mean())
+        case MarkovFading(trace_bps=trace, states=states) if trace is not None:
+            assert states is not None
+            return fit_markov(np.array(trace), states, min_rate_bps)
+        case MarkovFading(rate_bps=rates, transition=transition):
+            rows = np.array(transition)
+            chain = Markov(np.array(rates), rows / rows.sum(axis=1, keepdims=True))
+            assert chain.start is not None  # refuses a chain without a single stationary law
+            return chain
+        case _:
+            return GainTrace(np.ones(1))
+
+
+def may_fail(law: Law, min_snr: float, min_rate_bps: float, mean_snr: Floats | None) -> bool:
+    """Whether an outage is possible for anybody."""
+    match law:
+        case RateTrace(rate_bps=rates):
+            return bool(np.any((rates < min_rate_bps) | (rates == 0.0)))
+        case Markov():
+            return bool(law.in_outage(min_rate_bps).any())
+        case GainTrace(gain=gains):
+            assert mean_snr is not None
+            return bool(gains.min() * mean_snr.min() < min_snr or gains.min() == 0.0)
+    return min_snr > 0.0
+
+
+def placement_s_per_bit(downlink_bps: float) -> float:
+    """Downlink seconds per bit of parameters: the rate is a mean, over many fades."""
+    return mean_seconds_per_bit(np.array([downlink_bps]), one_fade=False)
+
+
+def _within(
+    pointer: str, values: "list[float] | tuple[float, ...]", ends: tuple[float, float], unit: str
+) -> Iterator[FieldError]:
+    wrong = next((value for value in values if not ends[0] <= value <= ends[1]), None)
+    if wrong is not None:
+        low, high = ends
+        yield FieldError(
+            pointer, f"{wrong:g} {unit} cannot be planned with: {low:g} to {high:g} {unit}".replace("  ", " ")
+        )

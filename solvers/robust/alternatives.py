@@ -1,0 +1,56 @@
+"""Why not another cut: what the whole cell would spend at least, or what stops it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.robust.problem import Problem
+from solvers.robust.solve.candidates import options_of
+from solvers.robust.solve.dual import Market
+from solvers.robust.solve.infeasible import Binding, reasons_of
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternatives:
+    """One entry per (user, cut), user by user and cut by cut."""
+
+    user: Integers
+    cut: Integers
+    cell_energy_at_least_j: Floats  # proven for every plan in which the user takes the cut; NaN where none is
+    binding: tuple[Binding | None, ...]  # what stops the cut even alone
+    short_by_s: Floats  # NaN where nothing stops the cut, or memory does
+
+
+def why_not(problem: Problem, price_j_per_hz: float) -> Alternatives:
+    """Hold every cut of every user against the best price of a cell that has a plan.
+
+    With the reduced cost of the user's cheapest option of the cut, L(price) + reduced cost bounds every plan that takes
+    it; the price is that of the solution (`prices["dual_bandwidth_j_per_hz"]`), where the bound is at its best.
+    """
+    options, possible = options_of(problem)
+    market = Market(options.keep(possible), problem.bandwidth_hz).priceable()
+    value = market.priced_j(np.array([price_j_per_hz]))[0][0]
+    least = market.options.least(value)
+    bound = least.sum() - price_j_per_hz * problem.bandwidth_hz
+    lifted = np.full(len(options.option), np.inf)
+    lifted[possible] = bound + value - least[market.options.user()]
+
+    reasons = reasons_of(problem, np.arange(problem.users))
+    # Options are in the order of users; reasons have one entry per user and cut.
+    row = problem.workloads.first[problem.workload[options.user()]] + options.option
+    cuts = int(problem.workloads.cut.max()) + 1
+    entry = np.searchsorted(reasons.user * cuts + reasons.cut, options.user() * cuts + problem.workloads.cut[row])
+    energy = np.full(len(reasons.cut), np.inf)
+    np.minimum.at(energy, entry, lifted)
+    runs = np.isfinite(energy)
+    return Alternatives(
+        user=reasons.user,
+        cut=reasons.cut,
+        cell_energy_at_least_j=np.where(runs, energy, np.nan),
+        binding=tuple(None if run else name for run, name in zip(runs.tolist(), reasons.binding, strict=True)),
+        short_by_s=np.where(runs, np.nan, reasons.short_by_s),
+    )

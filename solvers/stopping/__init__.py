@@ -1,0 +1,1 @@
+"""Layers placed once, the cut decided as the channel unfolds (Yan, Bi, Zhang, arXiv 2105.13618)."""

@@ -1,0 +1,111 @@
+"""The operator's commands, as subprocesses."""
+
+import signal
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import make_url
+
+from app import migration
+from app.db import open_database
+from tests.operator import serving, splitplan
+
+
+def failed(result: object) -> str:
+    """The one line a failed command prints."""
+    assert result.returncode == 1, result  # type: ignore[attr-defined]
+    assert result.stdout == ""  # type: ignore[attr-defined]
+    lines: list[str] = result.stderr.splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("Error: ")
+    return lines[0]
+
+
+def test_serve_migrates_loads_and_says_where_it_is(new_database_url: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with serving(log, "--migrate", "--load-catalogue", SPLITPLAN_DATABASE_URL=new_database_url) as service:
+        assert httpx.get(f"{service.url}/readyz", trust_env=False).status_code == 200
+        catalogue = httpx.get(f"{service.url}/v1/catalogue", trust_env=False).json()["items"]
+        assert catalogue
+        assert all(entry["loaded"] for entry in catalogue)
+        said = log.read_text()
+        assert f"{service.url}/docs" in said
+        assert make_url(new_database_url).render_as_string() in said
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(timeout=30) in (0, -signal.SIGTERM)
+
+
+def test_serve_needs_a_migrated_database(new_database_url: str) -> None:
+    told = failed(splitplan("serve", "--port", "0", SPLITPLAN_DATABASE_URL=new_database_url))
+    assert "splitplan migrate" in told
+
+
+def test_migrate_creates_the_folder(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a/b/c.db"
+    assert splitplan("migrate", SPLITPLAN_DATABASE_URL=url).returncode == 0
+    database = open_database(url)
+    with database.reading() as session:
+        assert migration.current(session.connection()) == migration.newest()
+    database.engine.dispose()
+
+
+def test_catalogue_load_twice(new_database_url: str) -> None:
+    told = failed(splitplan("catalogue", "load", SPLITPLAN_DATABASE_URL=new_database_url))
+    assert "splitplan migrate" in told
+    splitplan("migrate", SPLITPLAN_DATABASE_URL=new_database_url)
+    first = splitplan("catalogue", "load", SPLITPLAN_DATABASE_URL=new_database_url)
+    assert "0 left as they are" in first.stderr
+    second = splitplan("catalogue", "load", SPLITPLAN_DATABASE_URL=new_database_url)
+    assert "catalogue: 0 profiles stored" in second.stderr
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://planner:secret@127.0.0.1:1/plans", "sqlite:////proc/nowhere/splitplan.db"]
+)
+@pytest.mark.parametrize("command", [["migrate"], ["serve", "--port", "0"], ["catalogue", "load"]])
+def test_an_unreachable_database_is_one_line(url: str, command: list[str]) -> None:
+    told = failed(splitplan(*command, SPLITPLAN_DATABASE_URL=url))
+    assert "failed: " in told
+    assert "secret" not in told
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        url = f"sqlite:///{tmp_path}/splitplan.db"
+        told = failed(splitplan("serve", "--migrate", "--port", str(port), SPLITPLAN_DATABASE_URL=url))
+    assert told == f"Error: cannot listen on 127.0.0.1 port {port}: Address already in use"
+    assert not (tmp_path / "splitplan.db").exists(), "the database was not touched"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.org"])
+def test_without_keys_only_loopback(host: str) -> None:
+    assert "SPLITPLAN_ALLOW_UNAUTHENTICATED" in failed(splitplan("serve", "--host", host))
+
+
+def test_beyond_loopback_on_request(tmp_path: Path) -> None:
+    settings = {
+        "SPLITPLAN_DATABASE_URL": f"sqlite:///{tmp_path}/splitplan.db",
+        "SPLITPLAN_ALLOW_UNAUTHENTICATED": "true",
+        "SPLITPLAN_HOST": "0.0.0.0",
+    }
+    with serving(tmp_path / "log", "--migrate", **settings) as service:
+        address = service.url.replace("0.0.0.0", "127.0.0.1")
+        assert httpx.get(f"{address}/livez", trust_env=False).status_code == 200
+
+
+def test_settings_are_printed() -> None:
+    printed = splitplan("settings", SPLITPLAN_PORT="9000", SPLITPLAN_DATABASE_URL="postgresql://u:secret@h/d").stdout
+    assert "SPLITPLAN_PORT=9000\n" in printed
+    assert "secret" not in printed
+
+
+def test_a_wrong_setting_is_one_line() -> None:
+    assert "SPLITPLAN_PORT" in failed(splitplan("settings", SPLITPLAN_PORT="x"))
+
+
+def test_the_committed_openapi_document_is_what_is_served() -> None:
+    result = splitplan("openapi", "--check", SPLITPLAN_PORT="9000")
+    assert result.returncode == 0, result.stderr

@@ -1,0 +1,60 @@
+"""The installed `splitplan` command as an operator runs it."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+SPLITPLAN = str(Path(sys.executable).with_name("splitplan"))
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """This process's environment with only these settings of the service."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SPLITPLAN_")}
+    return {**clean, **settings}
+
+
+def splitplan(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [SPLITPLAN, *arguments], env=environment(**settings), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+class Serving:
+    """A `splitplan serve` that answers at `url`."""
+
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
+        self.process = process
+        self.log = log
+        assert process.stderr is not None
+        self.url = _await_url(process.stderr, log)
+
+    def kill(self) -> None:
+        """As a power cut would: no signal handler, no clean-up."""
+        self.process.kill()
+        self.process.wait(timeout=30)
+
+
+def _await_url(stderr: IO[str], log: Path) -> str:
+    with log.open("a") as copy:
+        for line in stderr:
+            copy.write(line)
+            if found := re.search(r"listening on (http://\S+?),", line):
+                return found[1]
+    raise AssertionError(f"the service did not start: {log.read_text()}")
+
+
+@contextmanager
+def serving(log: Path, *arguments: str, **settings: str) -> Iterator[Serving]:
+    """`splitplan serve` on a free port; killed at the end if it still runs."""
+    command = [SPLITPLAN, "serve", "--port", "0", *arguments]
+    with subprocess.Popen(command, env=environment(**settings), stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield Serving(process, log)
+        finally:
+            process.kill()

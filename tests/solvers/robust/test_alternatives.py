@@ -1,0 +1,64 @@
+"""Why not another cut: the bound is below every plan that takes it, and a cut without one says what stops it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from solvers.robust.alternatives import why_not
+from solvers.robust.problem import Problem
+from solvers.robust.solve import solve
+from tests.solvers.robust.brute_force import brute_force
+from tests.solvers.robust.cells import a_cell, joined, random_cell
+
+
+def forced(problem: Problem, user: int, cut: int) -> Problem:
+    """The problem in which one user must take one cut (others run as before, on workloads of their own)."""
+    work = problem.workloads
+    rows = slice(*work.first[problem.workload[user] : problem.workload[user] + 2])
+    own = {
+        name: getattr(work, name)[rows]
+        for name in work.__slots__
+        if name not in ("first", "power_coefficient_w_per_hz3")
+    }
+    kappa = work.power_coefficient_w_per_hz3[problem.workload[user]]
+    own |= {"fits_memory": own["fits_memory"] & (own["cut"] == cut)}
+    alone = replace(work, first=np.array([0, len(own["cut"])]), power_coefficient_w_per_hz3=np.array([kappa]), **own)
+    of = problem.workload.copy()
+    of[user] = len(work.first) - 1
+    return replace(problem, workloads=joined([work, alone]), workload=of)
+
+
+def test_bound_is_below_every_plan_that_takes_the_cut() -> None:
+    compared = 0
+    for seed in range(8):
+        problem = random_cell(np.random.default_rng(seed), 3, 4, ("generic", "levels")[seed % 2])
+        solution = solve(problem)
+        if solution.decision is None:
+            continue
+        assert solution.objective is not None
+        found = why_not(problem, solution.prices["dual_bandwidth_j_per_hz"])
+        chosen = solution.decision.cut(problem)
+        for user, cut, bound, binding in zip(
+            found.user, found.cut, found.cell_energy_at_least_j, found.binding, strict=True
+        ):
+            best = brute_force(forced(problem, int(user), int(cut)))
+            if binding is None:
+                assert bound <= best * (1 + 1e-9)
+                compared += np.isfinite(best)
+            else:
+                assert best == np.inf
+            if cut == chosen[user]:
+                assert bound <= solution.objective * (1 + 1e-12)
+    assert compared > 30
+
+
+def test_the_chosen_cuts_cost_the_bound_itself() -> None:
+    problem = a_cell(300)
+    solution = solve(problem)
+    assert solution.decision is not None
+    found = why_not(problem, solution.prices["dual_bandwidth_j_per_hz"])
+    taken = found.cut == solution.decision.cut(problem)[found.user]
+    assert np.count_nonzero(taken) == 300
+    assert np.allclose(found.cell_energy_at_least_j[taken], solution.objective, rtol=1e-3)
+    assert found.cell_energy_at_least_j[taken].min() == pytest.approx(solution.lower_bound, rel=1e-5)

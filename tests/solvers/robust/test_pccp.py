@@ -1,0 +1,164 @@
+"""The paper's own method: right in each half, never better than the exact one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from solvers import physics
+from solvers.moments import Margin
+from solvers.outcome import Options, Progress, Status
+from solvers.robust.budget import time_budget
+from solvers.robust.check import check
+from solvers.robust.pccp import PccpSolution, pccp, starts
+from solvers.robust.problem import Decision, Problem
+from solvers.robust.solve import solve
+from tests.solvers.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
+
+
+def a_case(seed: int) -> Problem:
+    """Feasible cells of 12 users, some tight."""
+    return random_cell(np.random.default_rng(seed), 12, 8)
+
+
+def traced(problem: Problem, start: np.ndarray | None = None) -> tuple[PccpSolution, list[float]]:
+    energies: list[float] = []
+
+    def note(progress: Progress) -> None:
+        assert progress.objective is not None
+        energies.append(progress.objective)
+
+    return pccp(problem, start, report=note), energies
+
+
+def cheaper_elsewhere(problem: Problem, decision: Decision) -> int:
+    """Users with a cheaper option in time at the clocks and shares they have, by looking at all."""
+    work, budget = problem.workloads, time_budget(problem)
+    row, user = budget.row, budget.user
+    share, clock = decision.bandwidth_hz[user], decision.frequency_hz[user]
+    rate = physics.rate_bps(share, problem.tx_power_w[user], problem.gain[user], problem.noise_w_per_hz)
+    uplink = physics.transfer_s(work.crossing_bit[row], rate)
+    device = physics.device_s(work.cycles[row], clock, work.overhead_s[row])
+    kappa = work.power_coefficient_w_per_hz3[problem.workload[user]]
+    energy = physics.compute_energy_j(kappa, clock, device) + physics.radio_energy_j(problem.tx_power_w[user], uplink)
+    in_time = work.fits_memory[row] & (work.cycles[row] / clock + uplink <= budget.left_s)
+    held = energy[budget.first[:-1] + decision.option]
+    return len(np.unique(user[in_time & (energy < held[user] * (1.0 - 1e-9))]))
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_never_beats_the_exact_method_and_never_gets_worse(seed: int) -> None:
+    problem = a_case(seed)
+    exact = solve(problem)
+    assert exact.objective is not None
+    begin = starts(problem)
+    assert set(begin) == {"least_bandwidth", "equal_share"}
+    for name, start in begin.items():
+        solution, energies = traced(problem, start)
+        assert solution.status is Status.FEASIBLE
+        assert solution.lower_bound is None
+        assert solution.decision is not None
+        assert solution.objective == energies[-1]
+        certificate = check(problem, solution.decision)
+        assert certificate.holds, (name, certificate.violations)
+        assert certificate.objective == pytest.approx(solution.objective, rel=1e-12)
+        assert certificate.objective >= exact.objective * (1.0 - 1e-9), name
+        assert np.all(np.diff(energies) <= 0.0), name
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_splits_the_uplink_of_the_exact_cuts_as_the_exact_method_does(seed: int) -> None:
+    """The convex half against the closed formulas, which share no line."""
+    problem = a_case(seed)
+    exact = solve(problem)
+    assert exact.decision is not None
+    solution, energies = traced(problem, exact.decision.option)
+    assert solution.objective == pytest.approx(exact.objective, rel=1e-7)
+    assert len(energies) == 1
+    assert solution.decision is not None
+    assert np.array_equal(solution.decision.option, exact.decision.option)
+
+
+def test_moves_cuts_until_hardly_any_user_has_a_cheaper_one() -> None:
+    """The relaxed half against looking at every cut: it starts where many could move, and few still can at the end."""
+    could, still, moved = 0, 0, 0
+    for seed in range(8):
+        problem = a_case(seed)
+        start = starts(problem)["least_bandwidth"]
+        first = pccp(problem, start, Options(time_limit_s=-1.0))
+        last, energies = traced(problem, start)
+        assert first.decision is not None
+        assert last.decision is not None
+        could += cheaper_elsewhere(problem, first.decision)
+        still += cheaper_elsewhere(problem, last.decision)
+        moved += energies[-1] < energies[0]
+    assert moved >= 4
+    assert could >= 10
+    assert still <= 0.2 * could
+
+
+def test_each_margin_is_kept() -> None:
+    problem = a_cell(8)
+    work = replace(
+        problem.workloads,
+        device_excess_s=10.0 * np.sqrt(problem.workloads.device_variance_s2),
+        server_excess_s=10.0 * np.sqrt(problem.workloads.server_variance_s2),
+    )
+    for margin in Margin:
+        held = replace(problem, workloads=work, margin=margin)
+        exact, solution = solve(held), pccp(held, starts(held)["equal_share"])
+        assert solution.decision is not None
+        assert solution.objective is not None
+        assert exact.objective is not None
+        assert check(held, solution.decision).holds
+        assert solution.objective >= exact.objective * (1.0 - 1e-9)
+
+
+def test_users_who_send_nothing_need_no_program() -> None:
+    problem = a_cell(4, bandwidth_hz=1e3, deadline_s=np.full(4, 0.4))
+    solution = pccp(problem)
+    assert solution.decision is not None
+    assert np.all(solution.decision.bandwidth_hz == 0.0)
+    assert solution.objective == pytest.approx(solve(problem).objective, rel=1e-12)
+
+
+def test_says_who_cannot_start() -> None:
+    impossible = pccp(a_cell(3, deadline_s=np.array([0.2, 1e-3, 0.2])))
+    assert impossible.status is Status.INFEASIBLE
+    assert impossible.decision is None
+    assert impossible.infeasibility is not None
+    assert impossible.infeasibility.users == (1,)
+
+    narrow = a_cell(12, bandwidth_hz=5e6, deadline_s=np.full(12, 0.13))
+    crowded = pccp(narrow)
+    assert solve(narrow).status is Status.INFEASIBLE
+    assert starts(narrow) == {}
+    assert crowded.infeasibility is not None
+    assert crowded.infeasibility.users == ()
+    needed = crowded.infeasibility.least_bandwidth_hz
+    assert needed > narrow.bandwidth_hz
+    assert solve(replace(narrow, bandwidth_hz=needed * (1 + 1e-9))).decision is not None
+    assert solve(replace(narrow, bandwidth_hz=needed * (1 - 1e-6))).decision is None
+
+
+def test_stops_in_time_with_what_it_has() -> None:
+    problem = a_case(3)
+    solution = pccp(problem, options=Options(time_limit_s=-1.0))
+    assert solution.timed_out
+    assert solution.decision is not None
+    assert check(problem, solution.decision).holds
+
+
+def test_refuses_what_it_does_not_take() -> None:
+    table = workloads(
+        cycles=list(ALEXNET_FLOP / 7), crossing_bit=list(ALEXNET_BIT), flop_per_cycle=7.0, levels_hz=[0.4e9, 0.8e9]
+    )
+    with pytest.raises(ValueError, match="not levels"):
+        pccp(a_cell(2, workloads=table))
+    with pytest.raises(ValueError, match="start"):
+        pccp(a_cell(12, bandwidth_hz=1e5), np.zeros(12, dtype=np.int64))
+
+
+def test_same_cell_same_answer() -> None:
+    first, second = pccp(a_case(2)), pccp(a_case(2))
+    assert first.objective == second.objective

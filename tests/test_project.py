@@ -1,0 +1,174 @@
+"""What the project's papers say is so."""
+
+import json
+import os
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.catalogue import service as catalogue
+from tests.conftest import Service
+
+CHECKOUT = Path(__file__).parent.parent
+README = CHECKOUT / "README.md"
+DIFFERS = {"id", "created_at", "started_at", "finished_at", "request_hash"}
+# Places that only the machine of whoever wrote a file has; in pieces, or this file would be found.
+FOREIGN = re.compile("|".join(("(?<![\\w.])/wo" + "rk/", "/tmp/scr" + "atch", "file:///" + "opt")))
+OUTSIDE = "../sha" + "red"
+OUTSIDE_ALLOWED = "SPLITPLAN_DATA"  # where recorded data lie, unless this says otherwise
+NOT_OURS = {"__pycache__", "build", "dist"}
+
+
+def papers() -> list[Path]:
+    return [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")]
+
+
+def written_files() -> list[Path]:
+    """Every file of the project that is not made from others."""
+    found = []
+    for parent, folders, files in os.walk(CHECKOUT):
+        folders[:] = [
+            name
+            for name in folders
+            if name in (".ci", ".github")
+            or not (name.startswith(".") or name in NOT_OURS or name.endswith(".egg-info"))
+        ]
+        found += [Path(parent, name) for name in files]
+    return found
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    version = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
+    newest = re.search(r"^## \[(.+?)\] - (.+)$", (CHECKOUT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == version
+    assert re.fullmatch(r"Unreleased|\d{4}-\d\d-\d\d", newest[2])
+
+
+def test_the_project_speaks_of_itself_alone() -> None:
+    files = written_files()
+    assert Path(__file__) in files
+    assert CHECKOUT / "Makefile" in files
+    found = []
+    for path in files:
+        for number, line in enumerate(path.read_bytes().decode("utf-8", "replace").splitlines(), start=1):
+            if FOREIGN.search(line) or (OUTSIDE in line and OUTSIDE_ALLOWED not in line):
+                found.append(f"{path.relative_to(CHECKOUT)}:{number}: {line.strip()[:100]}")
+    assert found == []
+
+
+@pytest.mark.parametrize("paper", papers(), ids=lambda paper: str(paper.relative_to(CHECKOUT)))
+def test_links_lead_somewhere(paper: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", paper.read_text())
+    local = [link.partition("#")[0] for link in links if not re.match(r"https?:|#", link)]
+    assert [link for link in local if not (paper.parent / link).exists()] == []
+
+
+def test_what_is_made_is_a_target_of_the_makefile() -> None:
+    targets = set(re.findall(r"^([\w-]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
+    named = {word for paper in papers() for word in re.findall(r"(?:^    |[`\n])make ([a-z]+)", paper.read_text())}
+    assert {"serve", "test", "demo", "check"} <= named <= targets
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def curl(command: str) -> tuple[str, str, dict[str, str], dict[str, Any]]:
+    """Method, path, headers and body of a curl command, as the shell reads it."""
+    program, *words = shlex.split(command)
+    assert program == "curl"
+    method, path, headers, body = None, None, {}, None
+    words = [word for word in words if word not in ("-s", "-S", "-sS")]
+    while words:
+        match words:
+            case ["-H", header, *words]:
+                name, _, value = header.partition(":")
+                headers[name] = value.strip()
+            case ["-d", data, *words]:
+                body = json.loads(data)
+            case ["-X", method, *words]:
+                pass
+            case [url, *words]:
+                assert path is None, f"{url} is a second address"
+                path = url.removeprefix("http://127.0.0.1:8000")
+                assert path.startswith("/"), f"{url} is not where `make serve` listens"
+    assert path is not None
+    assert body is not None
+    return method or "POST", path, headers, body
+
+
+def differences(said: Any, real: Any, where: str = "") -> list[str]:
+    """Where the real answer is not what the README says; it may leave fields out."""
+    match said:
+        case dict():
+            assert isinstance(real, dict), where
+            skipped = DIFFERS if where == "" else set()
+            return [
+                difference
+                for key, value in said.items()
+                if key not in skipped
+                for difference in (
+                    differences(value, real[key], f"{where}/{key}")
+                    if key in real
+                    else [f"{where}/{key} is not answered"]
+                )
+            ]
+        case list():
+            if len(said) != len(real):
+                return [f"{where}: {len(said)} entries, really {len(real)}"]
+            return [
+                d for n, pair in enumerate(zip(said, real, strict=True)) for d in differences(*pair, f"{where}/{n}")
+            ]
+        case float() | int() if not isinstance(said, bool):
+            return [] if real == pytest.approx(said, rel=1e-3) else [f"{where}: {said}, really {real}"]
+        case _:
+            return [] if said == real else [f"{where}: {said!r}, really {real!r}"]
+
+
+@pytest.fixture
+def stocked(service: Service) -> Service:
+    """What `make serve` starts: a service with the catalogue."""
+    with service.database.writing() as session:
+        loaded = catalogue.load(session, catalogue.shipped())
+    assert loaded.created
+    assert not loaded.refused
+    return service
+
+
+def test_the_readme_request_is_answered_as_printed(stocked: Service, client: httpx.Client) -> None:
+    # A curl command is followed by its answer; other answers stand alone.
+    told = re.findall(r"^```sh\n(curl .*?)^```$.*?^```json\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+    assert told
+    for command, answer in told:
+        method, path, headers, body = curl(command)
+        response = client.request(method, path, headers=headers, content=json.dumps(body))
+        assert response.is_success, response.text
+        assert differences(json.loads(answer), response.json()) == []
+
+
+def test_the_readme_refusal_is_answered_as_printed(stocked: Service, client: httpx.Client) -> None:
+    (problem,) = (said for said in map(json.loads, blocks("json")) if "type" in said)
+    method, path, headers, body = curl(next(block for block in blocks("sh") if block.startswith("curl")))
+    body["users"][0]["deadline_s"] = 0
+    response = client.request(method, path, headers=headers, content=json.dumps(body))
+    assert response.headers["content-type"] == "application/problem+json"
+    assert differences(problem, response.json()) == []
+
+
+def test_a_difference_is_seen() -> None:
+    real = {"id": "a", "result": {"energy_j": 1.0, "users": [{"id": "door", "holds": True}]}}
+    assert differences(json.loads(json.dumps(real)) | {"id": "other"}, real) == []
+    assert differences({"result": {"energy_j": 1.0005}}, real) == []
+    assert differences({"result": {"energy_j": 1.002}}, real) == ["/result/energy_j: 1.002, really 1.0"]
+    assert differences({"result": {"users": [{"id": "lobby", "holds": False}]}}, real) == [
+        "/result/users/0/id: 'lobby', really 'door'",
+        "/result/users/0/holds: False, really True",
+    ]
+    assert differences({"result": {"users": []}}, real) == ["/result/users: 0 entries, really 1"]
+    assert differences({"gap": 0}, real) == ["/gap is not answered"]
