@@ -43,11 +43,13 @@ def solve(problem: Problem, options: Options, report: Report = silent) -> Soluti
     if infeasibility:
         return Solution(status=Status.INFEASIBLE, timed_out=timed_out, infeasibility=infeasibility)
     decision = plan.decision()
-    best = float(plan.offers["optimum"].sum())
+    objective = float(decision.running_cost.sum() + decision.placement_cost.sum())
+    # The same costs summed in another order differ by rounding.
+    best = min(float(plan.offers["optimum"].sum()), objective)
     return Solution(
         status=Status.OPTIMAL if decision.optimal.all() else Status.FEASIBLE,
         decision=decision,
-        objective=float(decision.running_cost.sum() + decision.placement_cost.sum()),
+        objective=objective,
         lower_bound=best if np.isfinite(best) else None,
         timed_out=timed_out,
     )
