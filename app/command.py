@@ -147,7 +147,7 @@ def _listen(settings: Settings) -> socket.socket:
         return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except OSError as error:
         raise ConfigurationError(
-            f"cannot listen on {settings.host} port {settings.port}: {os.strerror(error.errno)}"
+            f"cannot listen on {settings.host} port {settings.port}: {os.strerror(error.errno or 0)}"
         ) from None
 
 

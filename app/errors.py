@@ -118,6 +118,17 @@ class PlanUserNotFound(SplitplanError):
         super().__init__(f"The plan {plan_id!r} says nothing of a user {user_id!r}.")
 
 
+class PlanNotReplayable(SplitplanError):
+    """The plan exists, but there is nothing in it that a replay could play."""
+
+
+class ValidationNotFound(SplitplanError):
+    """The plan has no validation of this number."""
+
+    def __init__(self, plan_id: str, number: int) -> None:
+        super().__init__(f"The plan {plan_id!r} has no validation {number}.")
+
+
 class DatabaseUnavailable(SplitplanError):
     """The database did not answer, or not in time."""
 
@@ -170,11 +181,17 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
     PlanUserNotFound: ProblemType(
         "plan-user-not-found", 404, "The plan has no such user", "GET the plan's users to see their ids."
     ),
+    ValidationNotFound: ProblemType(
+        "validation-not-found", 404, "The plan has no such validation", "GET the plan's validations to see them."
+    ),
     MethodNotAllowed: ProblemType(
         "method-not-allowed", 405, "This address has no such method", "The Allow header lists the methods it has."
     ),
     ProfileExists: ProblemType(
         "profile-exists", 409, "The name is taken", "Choose another name, or PUT a new revision with If-Match."
+    ),
+    PlanNotReplayable: ProblemType(
+        "plan-not-replayable", 409, "This plan cannot be replayed", "`detail` says why; replay a solved robust plan."
     ),
     StaleRevision: ProblemType(
         "stale-revision", 412, "The profile has changed since", "GET it again, apply the change to that, and retry."

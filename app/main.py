@@ -20,6 +20,7 @@ from app.plans.robust import routes as robust
 from app.plans.stopping import routes as stopping
 from app.profiles import routes as profiles
 from app.settings import Settings
+from app.validations import routes as validations
 
 DESCRIPTION = """\
 Says where to cut neural networks between devices and an edge server, and what clock, spectrum and server share each
@@ -34,6 +35,7 @@ device gets.
 
 TAGS = [
     {"name": "Plans", "description": "Planning requests and their proven, explained answers."},
+    {"name": "Validations", "description": "Plans replayed: how often would their users have been late?"},
     {"name": "Devices", "description": "Processors with their clocks, power and radio."},
     {"name": "Models", "description": "Neural networks as lists of cuts."},
     {"name": "Channels", "description": "Shared radio channels."},
@@ -73,6 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
         stopping.router,
         multiuser.router,
         plans.router,
+        validations.router,
         *profiles.routers,
         catalogue.router,
         problems.router,

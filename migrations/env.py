@@ -5,10 +5,15 @@ from sqlalchemy import text
 
 import app.plans.tables
 import app.profiles.tables
+import app.validations.tables
 from app.db import Base, Database, open_database
 from app.settings import read_settings
 
-TABLES = [app.plans.tables, app.profiles.tables]  # importing a feature's tables is what makes them known to Base
+TABLES = [
+    app.plans.tables,
+    app.profiles.tables,
+    app.validations.tables,
+]  # importing a feature's tables is what makes them known to Base
 LOCK = 7_308_609_402  # any number, the same in every process
 
 

@@ -16,7 +16,7 @@ class ValidationRow(Base):
     __table_args__ = (CheckConstraint("number >= 1", name="number"),)
 
     plan_number: Mapped[int] = mapped_column(ForeignKey("plan.number", ondelete="CASCADE"), primary_key=True)
-    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(primary_key=True)
     """Counts the plan's validations from 1."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     verdict: Mapped[dict[str, Any]] = mapped_column(JSON)

@@ -6,12 +6,12 @@ formulation in detail is Splitplan's own.
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solvers.physics import transfer_s
+from solvers.records import all_finite, freeze, require
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -46,15 +46,15 @@ class Workloads:
     loss: Floats  # (rows,) accuracy lost to quantisation, in [0, 1]
 
     def __post_init__(self) -> None:
-        _freeze(self)
+        freeze(self)
         rows = len(self.cut)
         if len(self.first) < 2 or self.first[0] != 0 or self.first[-1] != rows or np.any(np.diff(self.first) < 1):
             raise ValueError("first must rise from 0 to the number of rows, with at least one option per workload")
         for field in fields(self)[2:]:
-            _require(len(getattr(self, field.name)) == rows, f"{field.name}: one entry per row")
+            require(len(getattr(self, field.name)) == rows, f"{field.name}: one entry per row")
         for name in ("device_s", "crossing_bit", "server_s", "loss"):
-            _require(_all_finite(getattr(self, name)), f"{name} >= 0 and finite")
-        _require(bool(np.all(self.loss <= 1.0)), "loss <= 1")
+            require(all_finite(getattr(self, name)), f"{name} >= 0 and finite")
+        require(bool(np.all(self.loss <= 1.0)), "loss <= 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +66,9 @@ class Steadiness:
     switching_cost: float = 0.0  # added to the objective for each that does
 
     def __post_init__(self) -> None:
-        _freeze(self)
-        _require(self.max_switches is None or self.max_switches >= 0, "max_switches >= 0")
-        _require(self.switching_cost >= 0.0 and np.isfinite(self.switching_cost), "switching_cost >= 0 and finite")
+        freeze(self)
+        require(self.max_switches is None or self.max_switches >= 0, "max_switches >= 0")
+        require(self.switching_cost >= 0.0 and np.isfinite(self.switching_cost), "switching_cost >= 0 and finite")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,22 +90,22 @@ class Problem:
     steadiness: Steadiness | None = None
 
     def __post_init__(self) -> None:
-        _freeze(self)
+        freeze(self)
         users = len(self.workload)
-        _require(users >= 1, "workload: at least one user")
+        require(users >= 1, "workload: at least one user")
         for name in ("spectral_efficiency", "weight", "deadline_s", "max_loss"):
-            _require(len(getattr(self, name)) == users, f"{name}: one entry per user")
+            require(len(getattr(self, name)) == users, f"{name}: one entry per user")
         for name in ("bandwidth_hz", "server_flop_per_s", "latency_weight_per_s", "spectral_efficiency", "weight"):
-            _require(_all_finite(np.asarray(getattr(self, name)), above=0.0), f"{name} > 0 and finite")
-        _require(_all_finite(np.asarray([self.loss_weight, self.network_s])), "loss_weight, network_s >= 0 and finite")
-        _require(bool(np.all(self.deadline_s > 0.0)), "deadline_s > 0")
-        _require(bool(np.all(self.max_loss >= 0.0)), "max_loss >= 0")
+            require(all_finite(np.asarray(getattr(self, name)), above=0.0), f"{name} > 0 and finite")
+        require(all_finite(np.asarray([self.loss_weight, self.network_s])), "loss_weight, network_s >= 0 and finite")
+        require(bool(np.all(self.deadline_s > 0.0)), "deadline_s > 0")
+        require(bool(np.all(self.max_loss >= 0.0)), "max_loss >= 0")
         kinds = np.diff(self.workloads.first)
-        _require(bool(np.all((self.workload >= 0) & (self.workload < len(kinds)))), "workload: an index of workloads")
+        require(bool(np.all((self.workload >= 0) & (self.workload < len(kinds)))), "workload: an index of workloads")
         if self.steadiness is not None:
             previous = self.steadiness.previous
-            _require(len(previous) == users, "previous: one entry per user")
-            _require(bool(np.all((previous >= -1) & (previous < kinds[self.workload]))), "previous: an option or -1")
+            require(len(previous) == users, "previous: one entry per user")
+            require(bool(np.all((previous >= -1) & (previous < kinds[self.workload]))), "previous: an option or -1")
 
     @property
     def users(self) -> int:
@@ -122,7 +122,7 @@ class Decision:
     server_share: Floats  # (users,)
 
     def __post_init__(self) -> None:
-        _freeze(self)
+        freeze(self)
 
     def row(self, problem: Problem) -> Integers:
         """Row of `problem.workloads` that each user runs."""
@@ -195,7 +195,7 @@ class Infeasibility:
     switches: int | None = None  # users that must leave their previous option, where more than allowed
 
     def __post_init__(self) -> None:
-        _freeze(self)
+        freeze(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,15 +215,15 @@ class TableProblem:
     loss: Floats  # (options,)
 
     def __post_init__(self) -> None:
-        _freeze(self)
+        freeze(self)
         for name in ("bits", "device_s", "crossing_bit", "server_s", "loss"):
-            _require(len(getattr(self, name)) == len(self.cut) >= 1, f"{name}: one entry per option, at least one")
+            require(len(getattr(self, name)) == len(self.cut) >= 1, f"{name}: one entry per option, at least one")
         for name in ("device_s", "crossing_bit", "loss"):
-            _require(_all_finite(getattr(self, name)), f"{name} >= 0 and finite")
-        _require(bool(np.all((self.server_s >= 0.0) & (self.loss <= 1.0))), "server_s >= 0, loss <= 1")
-        _require(_all_finite(np.asarray([self.loss_weight, self.network_s])), "loss_weight, network_s >= 0 and finite")
-        _require(_all_finite(np.asarray(self.latency_weight_per_s), above=0.0), "latency_weight_per_s > 0 and finite")
-        _require(self.deadline_s > 0.0 and self.max_loss >= 0.0, "deadline_s > 0, max_loss >= 0")
+            require(all_finite(getattr(self, name)), f"{name} >= 0 and finite")
+        require(bool(np.all((self.server_s >= 0.0) & (self.loss <= 1.0))), "server_s >= 0, loss <= 1")
+        require(all_finite(np.asarray([self.loss_weight, self.network_s])), "loss_weight, network_s >= 0 and finite")
+        require(all_finite(np.asarray(self.latency_weight_per_s), above=0.0), "latency_weight_per_s > 0 and finite")
+        require(self.deadline_s > 0.0 and self.max_loss >= 0.0, "deadline_s > 0, max_loss >= 0")
 
     @property
     def fixed_s(self) -> Floats:
@@ -260,7 +260,7 @@ class DecisionTable:
     late_below_bps: Floats  # (rows,) least rate at which the row's option keeps the deadline
 
     def __post_init__(self) -> None:
-        _freeze(self)
+        freeze(self)
 
     def look_up(self, rate_bps: Floats) -> Integers:
         """Best option at each rate [bit/s], -1 where nothing fits."""
@@ -314,23 +314,3 @@ def table_problem(problem: Problem, decision: Decision, user: int) -> TableProbl
         server_s=transfer_s(work.server_s[rows], np.float64(decision.server_share[user])),  # type: ignore[arg-type]
         loss=work.loss[rows],
     )
-
-
-def _freeze(record: Any) -> None:
-    """Make the arrays of a record read-only, so that nobody can change a problem that was already answered."""
-    for field in fields(record):
-        value = getattr(record, field.name)
-        if isinstance(value, np.ndarray):
-            view = value.view()
-            view.flags.writeable = False
-            object.__setattr__(record, field.name, view)
-
-
-def _all_finite(values: Floats, above: float | None = None) -> bool:
-    low = values >= 0.0 if above is None else values > above
-    return bool(np.all(low & np.isfinite(values)))
-
-
-def _require(condition: bool, what: str) -> None:
-    if not condition:
-        raise ValueError(what)

@@ -1,12 +1,12 @@
 """What the robust family is asked (arXiv 2503.21476, problem P1) and what it decides."""
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solvers.moments import Margin
+from solvers.records import all_finite, freeze, require
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -39,21 +39,21 @@ class Workloads:
     fits_memory: NDArray[np.bool_]  # (rows,) whether the device can hold the parameters up to the cut
 
     def __post_init__(self) -> None:
-        _freeze(self)
+        freeze(self)
         rows = len(self.cut)
         if len(self.first) < 2 or self.first[0] != 0 or self.first[-1] != rows or np.any(np.diff(self.first) < 1):
             raise ValueError("first must rise from 0 to the number of rows, with at least one option per workload")
-        _require(len(self.power_coefficient_w_per_hz3) == len(self.first) - 1, "power_coefficient_w_per_hz3: one each")
+        require(len(self.power_coefficient_w_per_hz3) == len(self.first) - 1, "power_coefficient_w_per_hz3: one each")
         for field in fields(self)[2:]:
-            _require(len(getattr(self, field.name)) == rows, f"{field.name}: one entry per row")
-        _require(_all_finite(self.power_coefficient_w_per_hz3, above=0.0), "power_coefficient_w_per_hz3 > 0")
-        _require(_all_finite(self.clock_min_hz, above=0.0), "clock_min_hz > 0")
-        _require(bool(np.all(self.clock_max_hz >= self.clock_min_hz)), "clock_max_hz >= clock_min_hz")
+            require(len(getattr(self, field.name)) == rows, f"{field.name}: one entry per row")
+        require(all_finite(self.power_coefficient_w_per_hz3, above=0.0), "power_coefficient_w_per_hz3 > 0")
+        require(all_finite(self.clock_min_hz, above=0.0), "clock_min_hz > 0")
+        require(bool(np.all(self.clock_max_hz >= self.clock_min_hz)), "clock_max_hz >= clock_min_hz")
         for name in ("clock_max_hz", "cycles", "overhead_s", "device_variance_s2", "device_variance_low_s2"):
-            _require(_all_finite(getattr(self, name)), f"{name} >= 0 and finite")
+            require(all_finite(getattr(self, name)), f"{name} >= 0 and finite")
         for name in ("crossing_bit", "server_mean_s", "server_variance_s2"):
-            _require(_all_finite(getattr(self, name)), f"{name} >= 0 and finite")
-        _require(bool(np.all(self.device_variance_low_s2 <= self.device_variance_s2)), "device_variance_low_s2 <= high")
+            require(all_finite(getattr(self, name)), f"{name} >= 0 and finite")
+        require(bool(np.all(self.device_variance_low_s2 <= self.device_variance_s2)), "device_variance_low_s2 <= high")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,24 +74,24 @@ class Problem:
     correlation: Floats  # (users,) of device and server time, in [-1, 1]
 
     def __post_init__(self) -> None:
-        _freeze(self)
+        freeze(self)
         users = len(self.workload)
-        _require(users >= 1, "workload: at least one user")
+        require(users >= 1, "workload: at least one user")
         for name in ("tx_power_w", "gain", "deadline_s", "risk", "correlation"):
-            _require(len(getattr(self, name)) == users, f"{name}: one entry per user")
+            require(len(getattr(self, name)) == users, f"{name}: one entry per user")
         for name in ("bandwidth_hz", "noise_w_per_hz", "tx_power_w", "gain", "deadline_s", "risk"):
-            _require(_all_finite(np.asarray(getattr(self, name)), above=0.0), f"{name} > 0 and finite")
-        _require(bool(np.all(self.risk < 1.0)), "risk < 1")
-        _require(bool(np.all(np.abs(self.correlation) <= 1.0)), "correlation in [-1, 1]")
-        _require(self.network_mean_s >= 0.0 and self.network_variance_s2 >= 0.0, "network moments >= 0")
+            require(all_finite(np.asarray(getattr(self, name)), above=0.0), f"{name} > 0 and finite")
+        require(bool(np.all(self.risk < 1.0)), "risk < 1")
+        require(bool(np.all(np.abs(self.correlation) <= 1.0)), "correlation in [-1, 1]")
+        require(self.network_mean_s >= 0.0 and self.network_variance_s2 >= 0.0, "network moments >= 0")
         kinds = len(self.workloads.first) - 1
-        _require(bool(np.all((self.workload >= 0) & (self.workload < kinds))), "workload: an index of workloads")
+        require(bool(np.all((self.workload >= 0) & (self.workload < kinds))), "workload: an index of workloads")
         if self.margin is Margin.GAUSSIAN:
-            _require(bool(np.all(self.risk <= 0.5)), "risk <= 0.5 for the gaussian margin")
+            require(bool(np.all(self.risk <= 0.5)), "risk <= 0.5 for the gaussian margin")
         if self.margin is Margin.WORST_CASE:
-            _require(self.network_variance_s2 == 0.0, "network_variance_s2 = 0 for the worst_case margin")
+            require(self.network_variance_s2 == 0.0, "network_variance_s2 = 0 for the worst_case margin")
             excess = self.workloads.device_excess_s + self.workloads.server_excess_s
-            _require(_all_finite(excess), "device_excess_s and server_excess_s known for the worst_case margin")
+            require(all_finite(excess), "device_excess_s and server_excess_s known for the worst_case margin")
 
     @property
     def users(self) -> int:
@@ -108,29 +108,9 @@ class Decision:
     bandwidth_hz: Floats  # (users,)
 
     def __post_init__(self) -> None:
-        _freeze(self)
+        freeze(self)
 
     def cut(self, problem: Problem) -> Integers:
         """Index of each user's cut, 0 for all at the edge."""
         work = problem.workloads
         return np.asarray(work.cut[work.first[problem.workload] + self.option])
-
-
-def _freeze(record: Any) -> None:
-    """Make the arrays of a record read-only, so that nobody can change a problem that was already answered."""
-    for field in fields(record):
-        value = getattr(record, field.name)
-        if isinstance(value, np.ndarray):
-            view = value.view()
-            view.flags.writeable = False
-            object.__setattr__(record, field.name, view)
-
-
-def _all_finite(values: Floats, above: float | None = None) -> bool:
-    low = values >= 0.0 if above is None else values > above
-    return bool(np.all(low & np.isfinite(values)))
-
-
-def _require(condition: bool, what: str) -> None:
-    if not condition:
-        raise ValueError(what)

@@ -5,13 +5,15 @@ A law in rates is the same for every user. Samples of independent laws are drawn
 wait; a `Markov` channel makes one transition instead.
 """
 
-from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.special import gammainc, gammaincc, gammainccinv, gammaincinv, gammaln, i0e, ndtr
+
+from solvers.records import freeze, require
 
 Floats = NDArray[np.float64]
 
@@ -381,19 +383,3 @@ def _unit_panels(panels: int, order: int) -> tuple[Floats, Floats]:
 
 def _laws(rows: Floats) -> bool:
     return bool(np.all(rows >= 0.0) and np.all(np.abs(rows.sum(axis=-1) - 1.0) <= 1e-9))
-
-
-def freeze(record: Any) -> None:
-    """Make the arrays of a record read-only, so that nobody can change a problem that was already answered."""
-    for field in fields(record):
-        value = getattr(record, field.name)
-        if isinstance(value, np.ndarray):
-            view = value.view()
-            view.flags.writeable = False
-            object.__setattr__(record, field.name, view)
-
-
-def require(condition: bool, what: str) -> None:
-    """Refuse a record, saying what it must be."""
-    if not condition:
-        raise ValueError(what)

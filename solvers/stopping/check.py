@@ -252,7 +252,8 @@ class _Witness:
             self.agree("running_curve", np.full(cuts, user), claimed, curve)
             return
         with np.errstate(invalid="ignore"):
-            self.note("running_curve", np.full(cuts, user), curve * (1.0 - TOLERANCE) - claimed)
+            above = np.where(curve == claimed, 0.0, curve * (1.0 - TOLERANCE) - claimed)
+        self.note("running_curve", np.full(cuts, user), above)
         if not isinstance(self.problem.law, Markov):
             self.look_ahead(terms, looks, user)
 
@@ -262,7 +263,7 @@ class _Witness:
             return
         onward = terms.zeta[1:] + self.forced(terms, looks)[1:, 0]
         eta, xi = terms.eta[:-1, 0], terms.xi[:-1, 0]
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             rate = np.where(eta > 0.0, eta / np.maximum(onward - xi, 0.0), np.where(onward >= xi, 0.0, np.inf))
         below = int(self.decision.placement[user])
         self.agree("threshold", np.full(below, user), self.decision.threshold_bps[user, :below], rate[:below])
@@ -289,7 +290,7 @@ class _Witness:
         high = self.forced(_unstayed(terms), looks)[:, 0]
         if looks.up[0] > 0.0:
             wide, never = looks.repeat(len(low)), np.full(len(low), np.inf)
-            for _ in range(60):
+            for _ in range(200):  # ends far above the root are halved away
                 middle = 0.5 * (low + high)
                 lower = self.best(wide, terms.eta[:, 0], terms.xi[:, 0], terms.waiting, never, middle) < middle
                 high, low = np.where(lower, middle, high), np.where(lower, low, middle)
@@ -472,7 +473,7 @@ class _Chain:
         return np.where(lost @ (self.step.T > 0.0), np.inf, np.where(lost, 0.0, value) @ self.step.T)
 
     def curve(self) -> Floats:
-        """Expected running cost of one user under each placement, waits by value iteration from above."""
+        """Expected running cost of one user under each placement, waits settled at each cut."""
         terms, cuts = self.terms, len(self.stop_cost)
         value = np.empty((cuts, len(self.start)))
         for cut in range(cuts):
@@ -485,14 +486,13 @@ class _Chain:
         return np.asarray(value @ self.start)
 
     def iterate(self, base: Floats) -> Floats:
-        """The greatest V with V = min(base, c_w + P V) where waiting is allowed."""
+        """The greatest V with V = min(base, c_w + P V) where waiting is allowed, by policy improvement."""
         waiting, free = float(self.terms.waiting[0]), ~self.up | self.always
-        stuck = np.isinf(base)
-        system = np.eye(base.shape[-1]) - stuck[..., None] * self.step
-        value = np.linalg.solve(system, np.where(stuck, waiting, base)[..., None])[..., 0]
-        for _ in range(1_000_000):
-            lower = np.where(free, np.minimum(value, waiting + value @ self.step.T), value)
-            if np.all(value - lower <= 1e-15 * np.abs(value)):
-                return np.asarray(lower)
-            value = lower
-        raise RuntimeError("waits do not settle")
+        waits = np.isinf(base)
+        while True:
+            system = np.eye(base.shape[-1]) - waits[..., None] * self.step
+            value = np.linalg.solve(system, np.where(waits, waiting, base)[..., None])[..., 0]
+            more = free & ~waits & (waiting + value @ self.step.T < value * (1.0 - 1e-12))
+            if not more.any():
+                return np.asarray(value)
+            waits = waits | more

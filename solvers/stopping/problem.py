@@ -10,7 +10,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.stopping.channel import Law, Markov, RateTrace, freeze, require
+from solvers.records import all_finite, freeze, require
+from solvers.stopping.channel import Law, Markov, RateTrace
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -71,7 +72,7 @@ class Workloads:
         for field in fields(self)[1:]:
             values = getattr(self, field.name)
             require(len(values) == rows, f"{field.name}: one entry per row")
-            require(_finite(values), f"{field.name} >= 0 and finite")
+            require(all_finite(values), f"{field.name} >= 0 and finite")
         step = np.ones(rows, dtype=bool)
         step[first[:-1]] = False
         for name in ("device_s", "device_j", "parameter_bit"):
@@ -131,7 +132,7 @@ class Problem:
             "workload: an index of workloads",
         )
         for name in ("time_per_s", "energy_per_j", "min_snr", "coherence_time_s"):
-            require(_finite(np.asarray(getattr(self, name))), f"{name} >= 0 and finite")
+            require(all_finite(np.asarray(getattr(self, name))), f"{name} >= 0 and finite")
         require(self.time_per_s > 0.0 or self.energy_per_j > 0.0, "time_per_s or energy_per_j > 0")
         for name in ("inferences", "bandwidth_hz", "noise_w_per_hz"):
             value = getattr(self, name)
@@ -141,11 +142,11 @@ class Problem:
             require(isinstance(self.law, (RateTrace, Markov)), "mean_snr is needed unless the law is one of rates")
         else:
             require(len(self.mean_snr) == users, "mean_snr: one entry per user")
-            require(_finite(self.mean_snr) and bool(np.all(self.mean_snr > 0.0)), "mean_snr > 0 and finite")
+            require(all_finite(self.mean_snr) and bool(np.all(self.mean_snr > 0.0)), "mean_snr > 0 and finite")
         for name in ("tx_power_w", "idle_power_w", "rx_power_w", "memory_byte", "placement_s_per_bit"):
             values = getattr(self, name)
             require(len(values) == users, f"{name}: one entry per user")
-            require(name == "memory_byte" or _finite(values), f"{name} >= 0 and finite")
+            require(name == "memory_byte" or all_finite(values), f"{name} >= 0 and finite")
         require(bool(np.all(self.memory_byte >= 0.0)), "memory_byte >= 0")
         if self.placement is not None:
             require(len(self.placement) == users, "placement: one entry per user")
@@ -336,7 +337,3 @@ class Infeasibility:
 
 def _known(value: float) -> float | None:
     return value if np.isfinite(value) else None
-
-
-def _finite(values: Floats) -> bool:
-    return bool(np.all((values >= 0.0) & np.isfinite(values)))

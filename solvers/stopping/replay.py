@@ -8,7 +8,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from solvers.physics import transfer_s
-from solvers.stopping.channel import Markov, RateTrace, freeze
+from solvers.records import freeze
+from solvers.stopping.channel import Markov, RateTrace
 from solvers.stopping.problem import Decision, Problem, Waiting
 
 Floats = NDArray[np.float64]

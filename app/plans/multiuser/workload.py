@@ -12,6 +12,7 @@ from app.errors import FieldError
 from app.plans.clock import AtClock, at_clock
 from app.plans.resolve import Ensemble
 from app.profiles.schemas import Cut, Device, FieldWarning, Model, Server, Timing
+from app.quantities import LARGEST_INTEGER
 from solvers.multiuser.problem import Workloads
 
 _BITS = 8
@@ -105,7 +106,8 @@ def _ways_to_send(cut: Cut) -> Iterator[tuple[int, float, float]]:
     """(bits per element, bits that cross, loss): full precision first; entries that send no less than it are no use."""
     full = _BITS * cut.feature_byte
     elements = _elements(cut)
-    yield max(1, round(full / elements)) if full else FULL_PRECISION_BITS, float(full), 0.0
+    bits = min(max(1, round(full / elements)), LARGEST_INTEGER) if full else FULL_PRECISION_BITS
+    yield bits, float(full), 0.0
     for entry in cut.quantization or ():
         if entry.bits * elements < full:
             yield entry.bits, float(entry.bits * elements), entry.loss

@@ -35,9 +35,12 @@ Floats = NDArray[np.float64]
 _SNR_DB = (-200.0, 200.0)
 _RATE_BPS = (1e-6, 1e18)
 _BANDWIDTH_HZ = (1e-3, 1e15)
-_STD_DB = (1e-3, 40.0)
-_NAKAGAMI_M = 1e4
-_LONGEST_S = 1e9
+_STD_DB = (0.1, 20.0)
+_K_DB = (-1000.0, 35.0)
+_NAKAGAMI_M = (0.5, 2000.0)
+_LONGEST_S = 1e5
+# Closer to Rayleigh fading, fades deeper than 1e-130 decide E[1/R].
+_LEAST_M_WITHOUT_OUTAGE = 1.1
 
 
 def faults(channel: Channel, bandwidth_hz: float, downlink_bps: float | None) -> Iterator[FieldError]:
@@ -57,11 +60,13 @@ def faults(channel: Channel, bandwidth_hz: float, downlink_bps: float | None) ->
             yield from _within("/fading/rate_bps", [rate for rate in rates or () if rate > 0.0], _RATE_BPS, "bit/s")
             yield from _within("/fading/trace_bps", [rate for rate in trace or () if rate > 0.0], _RATE_BPS, "bit/s")
         case RicianFading(k_factor_db=k_db):
-            yield from _within("/fading/k_factor_db", [k_db], (-1000.0, 60.0), "dB")
+            yield from _within("/fading/k_factor_db", [k_db], _K_DB, "dB")
         case LognormalFading(std_db=std_db) if std_db > 0.0:
             yield from _within("/fading/std_db", [std_db], _STD_DB, "dB")
         case NakagamiFading(m=m):
-            yield from _within("/fading/m", [m], (0.5, _NAKAGAMI_M), "")
+            yield from _within("/fading/m", [m], _NAKAGAMI_M, "")
+            if channel.min_snr_db is None and 1.0 < m < _LEAST_M_WITHOUT_OUTAGE:
+                yield FieldError("/min_snr_db", f"is needed with m = {m:g}: fades beyond any radio decide the mean")
 
 
 def in_rates(channel: Channel) -> bool:

@@ -1,0 +1,1 @@
+"""Plans replayed, and the evidence kept."""

@@ -1,0 +1,112 @@
+"""Validations as JSON."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from app.errors import FieldError
+from app.plans.schemas import PlanId
+from app.quantities import Body, Count, PositiveCount, absent
+
+Distribution = Literal["gamma", "lognormal", "two_point", "empirical"]
+
+EXAMPLE: dict[str, Any] = {"trials": 10_000, "seed": 0, "distributions": ["gamma", "lognormal", "two_point"]}
+
+
+class ValidationRequest(Body):
+    """Replay a robust plan: draw every user's total time again and again, and count the missed deadlines."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    trials: Annotated[PositiveCount, Field(le=1_000_000)] = 10_000
+    """Inferences per user and distribution."""
+    seed: Annotated[Count, Field(le=2**32 - 1)] = 0
+    """The same seed draws the same times; what one distribution draws does not depend on the others asked for."""
+    distributions: Annotated[tuple[Distribution, ...], Field(min_length=1)] = ("gamma", "lognormal", "two_point")
+    """All have each user's mean and variance. `two_point` is the worst there is: no other is late more often."""
+
+    @model_validator(mode="after")
+    def _hold_together(self) -> Self:
+        if faults := list(self._faults()):
+            raise PydanticCustomError("semantics", "the content does not hold together", {"faults": faults})
+        return self
+
+    def _faults(self) -> Iterator[FieldError]:
+        for n, distribution in enumerate(self.distributions):
+            if distribution in self.distributions[:n]:
+                yield FieldError(f"/distributions/{n}", f"{distribution} is there twice: leave one of them out")
+
+
+class PlanCheck(Body):
+    """The plan's constraints, recomputed from its request and the revisions it pinned."""
+
+    holds: Literal[True]
+    energy_j: float
+    bandwidth_used_hz: float
+
+
+class UserReplay(Body):
+    """How often one user was late."""
+
+    id: str
+    misses: Count
+    share: float
+    """Misses per trial."""
+    interval: tuple[float, float]
+    """Exact binomial (Clopper-Pearson) interval of the share at 95 %."""
+    risk: float
+    """What the user accepts."""
+    rejected: bool
+    """Whether the misses refute the risk. Over all users and distributions together, at most one validation in 1,000
+    of plans that keep every risk refutes any."""
+
+
+class LawSummary(Body):
+    """What one distribution did to the plan."""
+
+    users_count: Count
+    misses_total: Count
+    share_max: float
+    rejected_users: Count
+
+
+class LawReplay(LawSummary):
+    """What one distribution did to the plan, and to whom."""
+
+    worst: list[UserReplay]
+    """Up to 20: those whose risk is refuted, then the most misses for the risk they accept."""
+    users: list[UserReplay] | None = absent()
+    """All, in the order of the request; only in plans of up to 1,000 users."""
+
+
+class ValidationSummary(Body):
+    """A validation in a list."""
+
+    number: PositiveCount
+    """Counts the plan's validations from 1."""
+    plan_id: PlanId
+    created_at: datetime
+    trials: PositiveCount
+    seed: Count
+    distributions: list[Distribution]
+    holds: bool
+    """No distribution refutes any user's risk."""
+    check: PlanCheck
+    solver_version: str
+    laws: Mapping[Distribution, LawSummary]
+
+
+class Validation(ValidationSummary):
+    """What a replay found: the evidence, kept with the plan."""
+
+    laws: Mapping[Distribution, LawReplay]
+
+
+class ValidationPage(Body):
+    """One page of a plan's validations, newest last."""
+
+    items: list[ValidationSummary]
+    next_cursor: str | None

@@ -1,0 +1,178 @@
+"""Validations as functions: replay a plan and keep the evidence, find it again."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.db import Database
+from app.errors import FieldError, InvalidRequest, PlanNotFound, ValidationNotFound
+from app.plans import service as plans
+from app.plans.schemas import INLINE_USERS
+from app.plans.tables import PlanRow
+from app.validations.rebuild import Rebuilt, rebuild, require_replayable
+from app.validations.schemas import Distribution, ValidationRequest
+from app.validations.tables import ValidationRow
+from solvers.outcome import Certificate
+from solvers.robust.check import check
+from solvers.robust.replay import Law, Misses, replay
+
+# 25 to 50 ns each: about ten seconds. The largest cell of the default settings can be replayed with the defaults.
+MOST_DRAWS = 300_000_000
+_WORST = 20
+_VERSION = version("splitplan")
+
+# A plan that keeps every risk may be refuted by chance this often, over all its users and distributions together.
+_SIGNIFICANCE = 1e-3
+
+# What the witness recomputes may differ from the stored plan by rounding only.
+_AGREEMENT = 1e-9
+
+
+class RefutedPlan(Exception):
+    """A stored plan does not follow from its own request and revisions: a fault of ours."""
+
+    def __init__(self, plan_id: str, energy_j: float, certificate: Certificate) -> None:
+        broken = [(v.constraint, v.user, v.excess) for v in certificate.violations[:5]]
+        super().__init__(
+            f"plan {plan_id}: energy {energy_j}, recomputed as {certificate.objective}; broken constraints: {broken}"
+        )
+
+
+def validate(database: Database, plan_id: str, asked: ValidationRequest) -> dict[str, Any]:
+    """Replay a plan and store what came of it; the answer is what `GET` will say.
+
+    No transaction is open during the replay: the plan and its revisions never change.
+    Raises PlanNotFound, PlanNotReplayable, InvalidRequest.
+    """
+    with database.reading() as session:
+        row = plans.find(session, plan_id)
+        require_replayable(row)
+        _require_few_draws(row, asked)
+        rebuilt = rebuild(session, row)
+    if faults := list(_undrawable(rebuilt, asked)):
+        raise InvalidRequest(faults)
+    certificate = check(rebuilt.problem, rebuilt.decision)
+    if not certificate.holds or abs(certificate.objective - rebuilt.energy_j) > _AGREEMENT * abs(rebuilt.energy_j):
+        raise RefutedPlan(plan_id, rebuilt.energy_j, certificate)
+    laws = {distribution: _replay(rebuilt, asked, distribution) for distribution in asked.distributions}
+    verdict = {
+        "trials": asked.trials,
+        "seed": asked.seed,
+        "distributions": list(asked.distributions),
+        "holds": not any(misses.rejected.any() for misses in laws.values()),
+        "check": {
+            "holds": certificate.holds,
+            "energy_j": certificate.objective,
+            "bandwidth_used_hz": certificate.used["bandwidth_hz"],
+        },
+        "solver_version": _VERSION,
+        "laws": {distribution: _summary(misses) for distribution, misses in laws.items()},
+    }
+    evidence = {distribution: _evidence(rebuilt, misses) for distribution, misses in laws.items()}
+    with database.writing() as session:
+        # Whoever validates or deletes the same plan at the same time waits for this row.
+        plan = session.scalar(select(PlanRow.number).where(PlanRow.id == plan_id).with_for_update())
+        if plan is None:
+            raise PlanNotFound(f"The plan {plan_id!r} was deleted while it was replayed.")
+        last = session.scalar(select(func.max(ValidationRow.number)).where(ValidationRow.plan_number == plan))
+        made = ValidationRow(
+            plan_number=plan,
+            number=(last or 0) + 1,
+            created_at=datetime.now(UTC),
+            verdict=verdict,
+            evidence=evidence,
+        )
+        session.add(made)
+    return _document(plan_id, made)
+
+
+def get(session: Session, plan_id: str, number: int) -> dict[str, Any]:
+    """A validation as it was answered. Raises PlanNotFound, ValidationNotFound."""
+    row = session.get(ValidationRow, (plans.find(session, plan_id).number, number))
+    if row is None:
+        raise ValidationNotFound(plan_id, number)
+    return _document(plan_id, row)
+
+
+def list_validations(session: Session, plan_id: str, after: int, limit: int) -> list[dict[str, Any]]:
+    """The validations of a plan without their users, oldest first, from the first after a number.
+
+    Raises PlanNotFound.
+    """
+    columns = select(ValidationRow.number, ValidationRow.created_at, ValidationRow.verdict)
+    wanted = columns.where(
+        ValidationRow.plan_number == plans.find(session, plan_id).number, ValidationRow.number > after
+    )
+    found = session.execute(wanted.order_by(ValidationRow.number).limit(limit))
+    return [_heading(plan_id, number, created_at) | verdict for number, created_at, verdict in found]
+
+
+def _require_few_draws(row: PlanRow, asked: ValidationRequest) -> None:
+    per_trial = row.users * len(asked.distributions)
+    if per_trial * asked.trials > MOST_DRAWS:
+        detail = (
+            f"{asked.trials} trials × {row.users} users × {len(asked.distributions)} distributions are more than the "
+            f"{MOST_DRAWS} draws of one validation: ask for at most {MOST_DRAWS // per_trial} trials"
+        )
+        raise InvalidRequest([FieldError("/trials", detail)])
+
+
+def _undrawable(rebuilt: Rebuilt, asked: ValidationRequest) -> Iterator[FieldError]:
+    """The distributions that cannot have the moments of some user's time."""
+    around_zero = np.nonzero((rebuilt.mean_s <= 0.0) & (rebuilt.std_s > 0.0))[0]
+    for n, distribution in enumerate(asked.distributions):
+        if distribution == "empirical":
+            yield FieldError(f"/distributions/{n}", "empirical needs observed times, which timings do not hold yet")
+        elif distribution != "two_point" and len(around_zero):
+            user = rebuilt.ids[around_zero[0]]
+            detail = f"{distribution} times are above 0 on average, but those of user {user!r} vary around 0"
+            yield FieldError(f"/distributions/{n}", f"{detail}: leave it out")
+
+
+def _replay(rebuilt: Rebuilt, asked: ValidationRequest, distribution: Distribution) -> Misses:
+    law = Law(distribution)
+    rng = np.random.default_rng([asked.seed, list(Law).index(law)])  # each law has its own stream
+    significance = _SIGNIFICANCE / (rebuilt.problem.users * len(asked.distributions))
+    replayed = replay(rebuilt.problem, rebuilt.decision, asked.trials, rng, [law], significance=significance)
+    return replayed.laws[law]
+
+
+def _summary(misses: Misses) -> dict[str, Any]:
+    return {
+        "users_count": len(misses.count),
+        "misses_total": int(misses.count.sum()),
+        "share_max": float(misses.share.max()),
+        "rejected_users": int(misses.rejected.sum()),
+    }
+
+
+def _evidence(rebuilt: Rebuilt, misses: Misses) -> dict[str, Any]:
+    risk = rebuilt.problem.risk
+    order = np.lexsort((-misses.share / risk, ~misses.rejected))
+    evidence = {"worst": _users(rebuilt, misses, order[:_WORST].tolist())}
+    if len(order) <= INLINE_USERS:
+        evidence["users"] = _users(rebuilt, misses, range(len(order)))
+    return evidence
+
+
+def _users(rebuilt: Rebuilt, misses: Misses, which: Iterable[int]) -> list[dict[str, Any]]:
+    columns = (misses.count, misses.share, misses.low, misses.high, rebuilt.problem.risk, misses.rejected)
+    rows = list(zip(rebuilt.ids, *(column.tolist() for column in columns), strict=True))
+    return [
+        {"id": name, "misses": count, "share": share, "interval": [low, high], "risk": risk, "rejected": rejected}
+        for name, count, share, low, high, risk, rejected in (rows[n] for n in which)
+    ]
+
+
+def _document(plan_id: str, row: ValidationRow) -> dict[str, Any]:
+    laws = {law: summary | row.evidence[law] for law, summary in row.verdict["laws"].items()}
+    return _heading(plan_id, row.number, row.created_at) | row.verdict | {"laws": laws}
+
+
+def _heading(plan_id: str, number: int, created_at: datetime) -> dict[str, Any]:
+    return {"number": number, "plan_id": plan_id, "created_at": created_at}

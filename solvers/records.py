@@ -1,0 +1,29 @@
+"""Problems and decisions as records: arrays that nobody can change, and contracts that refuse by name."""
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def freeze(record: Any) -> None:
+    """Make the arrays of a record read-only, so that nobody can change a problem that was already answered."""
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if isinstance(value, np.ndarray):
+            view = value.view()
+            view.flags.writeable = False
+            object.__setattr__(record, field.name, view)
+
+
+def require(condition: bool, what: str) -> None:
+    """Refuse a record (ValueError), saying what it must be."""
+    if not condition:
+        raise ValueError(what)
+
+
+def all_finite(values: NDArray[np.float64], above: float | None = None) -> bool:
+    """Whether all values are finite, and not negative or (with `above`) larger than that."""
+    low = values >= 0.0 if above is None else values > above
+    return bool(np.all(low & np.isfinite(values)))
