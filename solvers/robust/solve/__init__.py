@@ -49,7 +49,7 @@ def solve(problem: Problem, options: Options | None = None, report: Report = sil
         if bid is not None:
             return _solved(problem, bid.market, options, report, between=bid.between)
     everything, possible = options_of(problem)
-    if infeasibility := explain(problem, *least_shares(problem, everything, possible)):
+    if infeasibility := explain(problem, least_shares(everything, possible)):
         return Solution(status=Status.INFEASIBLE, infeasibility=infeasibility)
     return solve_among(problem, everything.keep(possible), options, report)
 

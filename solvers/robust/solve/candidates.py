@@ -37,7 +37,6 @@ class Candidates:
     first: Integers  # (users + 1,)
     option: Integers  # (options,) counted within the user's workload
     curves: Curves
-    users_of: Integers | None = None  # (users,) their numbers in the problem; None: all, in order
 
     @property
     def users(self) -> int:
@@ -64,7 +63,6 @@ class Candidates:
             first=np.concatenate(([0], np.cumsum(counts))),
             option=self.option[mask],
             curves=self.curves[mask],
-            users_of=self.users_of,
         )
 
     def least(self, values: Floats) -> Floats:
@@ -120,5 +118,5 @@ def options_of(problem: Problem, users: Integers | None = None) -> tuple[Candida
         least_hz=least,
     )
     option = row - work.first[problem.workload[user]]
-    options = Candidates(first=budget.first, option=option, curves=curves, users_of=users)
+    options = Candidates(first=budget.first, option=option, curves=curves)
     return options, possible & (least <= problem.bandwidth_hz)

@@ -5,7 +5,7 @@ ends of a bracket around it, and options that are nobody's choice between them a
 user is left, and memory grows with the users, not with their options.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,17 +32,15 @@ class Bidding:
 
 def bidding(problem: Problem) -> Bidding | Infeasibility | None:
     """The market of a large cell; why it has no plan; or None where the price is zero and nothing can be dropped."""
-    within, alone = np.empty(problem.users), np.empty(problem.users)
-    for users in in_blocks(problem.users):
-        within[users], alone[users] = least_shares(problem, *options_of(problem, users))
-    if infeasibility := explain(problem, within, alone):
+    least = np.concatenate([least_shares(*options_of(problem, users)) for users in in_blocks(problem.users)])
+    if infeasibility := explain(problem, least):
         return infeasibility
     price = _sampled_price(problem)
     if price == 0.0:
         return None
     low, high, reach = price / (1.0 + _REACH), price * (1.0 + _REACH), _REACH
     for _ in range(_SWEEPS):
-        market, demand = _sweep(problem, float(within.sum()), np.array([low, high]))
+        market, demand = _sweep(problem, float(least.sum()), np.array([low, high]))
         if demand[0] > problem.bandwidth_hz >= demand[1]:
             return Bidding(market=market, between=(low, high))
         reach *= 4.0
@@ -54,9 +52,9 @@ def _sampled_price(problem: Problem) -> float:
     """The best price of some of the users with their part of the uplink."""
     users = np.linspace(0, problem.users - 1, BLOCK).astype(np.int64)
     options, possible = options_of(problem, users)
-    least = options.least(np.where(possible, options.curves.least_hz, np.inf)).sum()
+    least = float(least_shares(options, possible).sum())
     share = problem.bandwidth_hz * len(users) / problem.users
-    market = Market(options.keep(possible), max(share, float(least) * (1.0 + 1e-9))).worth_sending().priceable()
+    market = Market(options.keep(possible), max(share, least * (1.0 + 1e-9))).worth_sending().priceable()
     return maximise(market, 1e-6).price
 
 
@@ -70,7 +68,6 @@ def _sweep(problem: Problem, least_total_hz: float, prices: Floats) -> tuple[Mar
         market = market.worth_sending().priceable()
         low, high = points_at(market, prices)
         demand += np.array([low.excess_hz, high.excess_hz]) + problem.bandwidth_hz
-        kept = market.options.keep(in_the_running(market, low, high))
-        parts.append(replace(kept, users_of=None))
+        parts.append(market.options.keep(in_the_running(market, low, high)))
     options = Candidates.joined(parts)
     return Market(options, problem.bandwidth_hz, least_total_hz=least_total_hz), demand

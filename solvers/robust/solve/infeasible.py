@@ -52,21 +52,17 @@ class Infeasibility:
     least_deadline_factor: float  # one factor on all deadlines that makes room; NaN unless over-subscribed
 
 
-def least_shares(problem: Problem, options: Candidates, possible: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Least share of each user within the whole uplink, and were it as wide as it takes; infinite where none does."""
-    within = options.least(np.where(possible, options.curves.least_hz, np.inf))
-    budget = time_budget(problem, options.users_of)
-    work, row = problem.workloads, budget.row
-    in_time = budget.left_s - work.cycles[row] / work.clock_max_hz[row] >= 0.0
-    works = work.fits_memory[row] & (options.curves.sends | in_time)
-    return within, options.least(np.where(works, options.curves.least_hz, np.inf))
+def least_shares(options: Candidates, possible: NDArray[np.bool_]) -> Floats:
+    """Least share of each user within the whole uplink; infinite where none keeps the deadline."""
+    return options.least(np.where(possible, options.curves.least_hz, np.inf))
 
 
-def explain(problem: Problem, within_hz: Floats, alone_hz: Floats) -> Infeasibility | None:
-    """What is wrong, or None where a plan exists; from each user's `least_shares`."""
-    failing = np.nonzero(np.isinf(within_hz))[0]
-    if len(failing) == 0 and within_hz.sum() <= problem.bandwidth_hz:
+def explain(problem: Problem, least_hz: Floats) -> Infeasibility | None:
+    """What is wrong, or None where a plan exists; from all users' `least_shares`."""
+    failing = np.nonzero(np.isinf(least_hz))[0]
+    if len(failing) == 0 and least_hz.sum() <= problem.bandwidth_hz:
         return None
+    alone_hz = np.concatenate([_as_wide_as_it_takes(problem, users) for users in in_blocks(problem.users)])
     total = float(alone_hz.sum())
     total = total * _ROUND_UP if np.isfinite(total) else float("nan")
     if len(failing) == 0:
@@ -81,6 +77,16 @@ def explain(problem: Problem, within_hz: Floats, alone_hz: Floats) -> Infeasibil
             least_deadline_factor=_deadline_factor(problem),
         )
     return _alone(problem, failing, alone_hz[failing] * _ROUND_UP, total)
+
+
+def _as_wide_as_it_takes(problem: Problem, users: Integers) -> Floats:
+    """Least share of some users on an uplink as wide as they like; infinite where even that does not help."""
+    options, _ = options_of(problem, users)
+    budget = time_budget(problem, users)
+    work, row = problem.workloads, budget.row
+    in_time = budget.left_s - work.cycles[row] / work.clock_max_hz[row] >= 0.0
+    works = work.fits_memory[row] & (options.curves.sends | in_time)
+    return options.least(np.where(works, options.curves.least_hz, np.inf))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +176,7 @@ def _deadline_factor(problem: Problem) -> float:
 
     def excess(log_factor: float) -> float:
         stretched = replace(problem, deadline_s=problem.deadline_s * np.exp(log_factor))
-        least = sum(
-            float(options.least(np.where(possible, options.curves.least_hz, np.inf)).sum())
-            for options, possible in (options_of(stretched, users) for users in in_blocks(problem.users))
-        )
+        least = sum(float(least_shares(*options_of(stretched, users)).sum()) for users in in_blocks(problem.users))
         return float(np.log(least / problem.bandwidth_hz)) if least > 0.0 else -np.inf
 
     low, high = 0.0, 0.5
