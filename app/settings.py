@@ -38,8 +38,6 @@ class Settings(BaseSettings):
     """Listen beyond loopback though nobody is asked for a key: only behind a proxy or in a container that guards it."""
     max_users: Annotated[int, Field(ge=1)] = 10_000
     """Users in one plan request."""
-    sync_max_users: Annotated[int, Field(ge=0)] = 200
-    """Plans of up to this many users are answered at once, larger ones by a job."""
     max_body_byte: Annotated[int, Field(ge=1024)] = 64 * 2**20
     """Longer bodies are refused."""
     sqlite_busy_timeout_s: Annotated[float, Field(gt=0.0, le=600.0)] = 30.0

@@ -1,6 +1,7 @@
 """The exact robust method against the paper's own and a general solver. `python -m benchmarks.robust_reference`."""
 
 import importlib.util
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import machine
-from solvers.outcome import Options
+from solvers.outcome import Options, Progress
 from solvers.robust.budget import time_budget
 from solvers.robust.check import check
 from solvers.robust.pccp import pccp, starts
@@ -23,7 +24,11 @@ SCIP_GAP, SCIP_LIMIT_S = 1e-5, 60.0
 def main() -> None:
     """Print every table."""
     print(f"Measured on {machine.describe()}.\n")
-    against_the_papers_method()
+    against_the_papers_method("AlexNet cameras", lambda seed: cameras(seed, USERS))
+    against_the_papers_method(
+        "users with networks and devices of their own",
+        lambda seed: random_cell(np.random.default_rng(seed), USERS, 8),
+    )
     against_scip()
 
 
@@ -39,15 +44,9 @@ def cameras(seed: int, users: int) -> Problem:
     )
 
 
-def feasible_cells() -> Iterator[Problem]:
-    """The first cells of the sequence that have a plan."""
-    seed, found = 0, 0
-    while found < CELLS:
-        problem = cameras(seed, USERS)
-        seed += 1
-        if starts(problem):
-            found += 1
-            yield problem
+def feasible(cell: Callable[[int], Problem]) -> Iterator[Problem]:
+    """The cells of a sequence that have a plan."""
+    return (problem for problem in map(cell, itertools.count()) if starts(problem))
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float]:
@@ -56,44 +55,46 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float]:
     return call(), time.perf_counter() - start
 
 
-def against_the_papers_method() -> None:
+def against_the_papers_method(kind: str, cell: Callable[[int], Problem]) -> None:
     """Energy and time against the alternation from each start, on the same cells in the same run."""
-    problems = list(feasible_cells())
-    _, first_s = timed(lambda: pccp(problems[0]))
+    problems = list(itertools.islice(feasible(cell), CELLS))
+    begin = list(starts(problems[0]).values())[-1]
+    first_s = timed(lambda: pccp(problems[0], begin))[1] - timed(lambda: pccp(problems[0], begin))[1]
     solve(problems[0])
-    rows: dict[str, list[tuple[float, float, int]]] = {}
-    exact_s, moved = [], 0
+    rows: dict[str, list[tuple[float, float, float]]] = {}
+    exact_times, moved, runs = [], 0, 0
     for problem in problems:
         exact = solve(problem)
-        exact_s.append(min(timed(lambda p=problem: solve(p))[1] for _ in range(3)))  # type: ignore[misc]
-        found = {}
+        exact_s = min(timed(lambda p=problem: solve(p))[1] for _ in range(3))  # type: ignore[misc]
+        exact_times.append(exact_s)
+        found = []
         for name, start in starts(problem).items():
-            energies: list[float] = []
-            note = lambda progress, seen=energies: seen.append(progress.objective)  # noqa: E731
-            solution, seconds = timed(lambda p=problem, s=start, n=note: pccp(p, s, report=n))  # type: ignore[misc]
+            steps: list[Progress] = []
+            solution, spent_s = timed(lambda p=problem, s=start, n=steps.append: pccp(p, s, report=n))  # type: ignore[misc]
             assert check(problem, solution.decision).holds
-            found[name] = (solution.objective / exact.objective - 1.0, seconds, len(energies))
-            moved += len(energies) > 1
-        for name, row in found.items():
-            rows.setdefault(name, []).append(row)
-        rows.setdefault("the better of both", []).append(
-            (min(row[0] for row in found.values()), sum(row[1] for row in found.values()), 0)
-        )
-    print(f"{CELLS} cells of {USERS} AlexNet cameras. Compiling the programs took {first_s:.2f} s once, not counted.")
-    print(f"Exact: {1e3 * np.median(exact_s):.1f} ms (median of the least of 3 runs each).\n")
+            found.append((solution.objective / exact.objective - 1.0, spent_s, spent_s / exact_s))
+            rows.setdefault(name, []).append(found[-1])
+            moved += len(steps) > 1
+            runs += 1
+        more, spent, slower = zip(*found, strict=True)
+        rows.setdefault("the better of both", []).append((min(more), sum(spent), sum(slower)))
+    print(
+        f"{CELLS} feasible cells of {USERS} {kind}. The alternation changed a cut after its start in {moved} of {runs} "
+        f"runs.\nExact: {1e3 * np.median(exact_times):.1f} ms (median of the least of 3 runs each). "
+        f"Compiling the alternation's programs took {first_s:.2f} s once, not counted.\n"
+    )
     print(
         "| start of the alternation | cells | exact worse | exact better by > 1e-6 | more energy: median | 90 % "
         "| largest | seconds, median | times slower, median | largest |\n|---|---|---|---|---|---|---|---|---|---|"
     )
     for name, values in rows.items():
-        more, seconds = np.array([row[0] for row in values]), np.array([row[1] for row in values])
-        ratio = seconds / np.array(exact_s[: len(seconds)])
+        energy, seconds, times = np.array(values).T
         print(
-            f"| {name.replace('_', ' ')} | {len(more)} | {np.sum(more < -1e-9)} | {np.mean(more > 1e-6):.0%} "
-            f"| {np.median(more):.1%} | {np.quantile(more, 0.9):.1%} | {more.max():.1%} "
-            f"| {np.median(seconds):.3f} | {np.median(ratio):.0f} | {ratio.max():.0f} |"
+            f"| {name.replace('_', ' ')} | {len(values)} | {np.sum(energy < -1e-9)} | {np.mean(energy > 1e-6):.0%} "
+            f"| {np.median(energy):.1%} | {np.quantile(energy, 0.9):.1%} | {energy.max():.1%} "
+            f"| {np.median(seconds):.3f} | {np.median(times):.0f} | {times.max():.0f} |"
         )
-    print(f"\nThe alternation changed a cut after its start in {moved} of {2 * CELLS} runs.\n")
+    print()
 
 
 def against_scip() -> None:
@@ -103,27 +104,28 @@ def against_scip() -> None:
         return
     print(f"SCIP to a gap of {SCIP_GAP:g}, at most {SCIP_LIMIT_S:.0f} s; exact to {Options().gap:g}.\n")
     print(
-        "| users | cells | proven by SCIP | largest difference of those | exact above SCIP's bound by > 1e-4 "
-        "| exact, ms | SCIP, s | times slower, median | largest |\n|---|---|---|---|---|---|---|---|---|"
+        "| users | cells | proven by SCIP | largest difference | exact, ms | SCIP, s | times slower, median | largest |"
     )
+    print("|---|---|---|---|---|---|---|---|")
     for users in (2, 3, 4):
         problems = [cameras(100, users), cameras(101, users)]
-        problems += [random_cell(np.random.default_rng(seed), users, 8) for seed in (0, 2, 3, 5)]
+        problems += [random_cell(np.random.default_rng(seed), users, 8) for seed in (0, 2, 3, 5, 7, 8)]
         problems = [problem for problem in problems if starts(problem)]
-        differences, exact_s, scip_s, wrong = [], [], [], 0
+        differences, exact_s, scip_s, proofs = [], [], [], 0
         for problem in problems:
             exact = solve(problem)
             assert exact.objective is not None
             exact_s.append(min(timed(lambda p=problem: solve(p))[1] for _ in range(3)))  # type: ignore[misc]
             (best, bound, proven), seconds = timed(lambda p=problem: scip(p))  # type: ignore[misc]
             scip_s.append(seconds)
-            wrong += exact.objective < bound * (1.0 - 1e-4)
-            if proven:
-                differences.append(abs(exact.objective / best - 1.0))
+            proofs += proven
+            # Unproven, SCIP's bound must still lie below the plan, and its own plan above.
+            outside = max(bound - exact.objective, exact.objective - best)
+            differences.append((abs(exact.objective - best) if proven else max(outside, 0.0)) / exact.objective)
         ratio = np.array(scip_s) / np.array(exact_s)
         print(
-            f"| {users} | {len(problems)} | {len(differences)} | {max(differences, default=float('nan')):.1e} | {wrong} "
-            f"| {1e3 * np.median(exact_s):.1f} | {np.median(scip_s):.2f} | {np.median(ratio):.0f} | {ratio.max():.0f} |",
+            f"| {users} | {len(problems)} | {proofs} | {max(differences):.1e} | {1e3 * np.median(exact_s):.1f} "
+            f"| {np.median(scip_s):.2f} | {np.median(ratio):.0f} | {ratio.max():.0f} |",
             flush=True,
         )
 
@@ -131,9 +133,9 @@ def against_scip() -> None:
 def scip(problem: Problem) -> tuple[float, float, bool]:
     """Best energy, lower bound [J] and whether SCIP proved them equal.
 
-    Times in deadlines, clocks in the largest clock, shares in the uplink, all near 1.
+    Times in deadlines, clocks in the largest clock, shares in the uplink, energy in units of 10 mJ: all near 1.
     """
-    from pyscipopt import Model, log, quicksum
+    from pyscipopt import Model, log, quicksum  # type: ignore[import-not-found]
 
     work, budget = problem.workloads, time_budget(problem)
     model = Model()
@@ -141,6 +143,7 @@ def scip(problem: Problem) -> tuple[float, float, bool]:
     model.setParam("limits/time", SCIP_LIMIT_S)
     model.setParam("limits/gap", SCIP_GAP)
     model.setParam("numerics/feastol", 1e-7)
+    unit_j = 0.01
     least = 1e-7  # of the uplink, so that no logarithm is taken of a division by 0
     energy, shares = [], []
     for n in range(problem.users):
@@ -161,16 +164,17 @@ def scip(problem: Problem) -> tuple[float, float, bool]:
         model.addCons(compute * clock >= cycles)
         model.addCons(compute + send <= chosen(budget.left_s[pairs] / deadline))
         model.addCons(send * rate >= chosen(work.crossing_bit[row] * np.log(2.0) / problem.bandwidth_hz / deadline))
-        model.addCons(rate <= share * log(1.0 + snr / share))
+        # Written as share log(1 + snr/share), SCIP 10 "proved" a plan 0.8 % dearer than a checked one.
+        model.addCons(rate <= share * (log(snr + share) - log(share)))
         model.addCons(joule >= cycles * clock * clock + overhead * clock * clock * clock)
         kappa = float(work.power_coefficient_w_per_hz3[problem.workload[n]])
         energy.append(kappa * clock_max**3 * deadline * joule + float(problem.tx_power_w[n]) * deadline * send)
         shares.append(share)
     model.addCons(quicksum(shares) <= 1.0 + problem.users * least)
-    model.setObjective(quicksum(energy), "minimize")
+    model.setObjective(quicksum(energy) * (1.0 / unit_j), "minimize")
     model.optimize()
     best = model.getObjVal() if model.getNSols() else float("inf")
-    return best, model.getDualbound(), model.getStatus() in ("optimal", "gaplimit")
+    return best * unit_j, model.getDualbound() * unit_j, model.getStatus() in ("optimal", "gaplimit")
 
 
 if __name__ == "__main__":

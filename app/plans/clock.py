@@ -61,6 +61,7 @@ def _faults(timing: Timing, mean_s: NDArray[np.float64], clock: float) -> Iterat
             measured = ", ".join(f"{level.frequency_hz:.10g}" for level in entry.levels or ())
             detail = f"cut {m} was not measured at {clock:.10g} Hz and has no flop_per_cycle"
             yield FieldError("/device_timing", f"{detail}: say frequency_hz, one of {measured}")
+            return
 
 
 def _same(one: float, other: float) -> bool:

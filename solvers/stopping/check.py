@@ -312,7 +312,7 @@ class _Looks:
         self.mean_snr = np.ones(len(users)) if problem.mean_snr is None else problem.mean_snr[users]
         everything = np.zeros((1, len(users)))
         self.up, self.all_s_per_bit = (part[0] for part in self.beyond(everything))
-        self.up = np.where(self.up > 1e-15, np.where(self.up > 1.0 - 1e-10, 1.0, self.up), 0.0)
+        self.up = np.where(self.up > 1e-12, np.where(self.up > 1.0 - 1e-10, 1.0, self.up), 0.0)
 
     def repeat(self, times: int) -> "_Looks":
         """The same single user many times over."""

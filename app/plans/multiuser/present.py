@@ -1,6 +1,7 @@
 """The answers of the multi-user family: SI arrays go in, the contract's JSON comes out."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ from solvers.registry import tabulate
 SCHEMA_VERSION = 1
 # Asked for to the last digit, the least deadline would leave no room for rounding.
 _NUDGE = 1.0 + 1e-6
+# Where a deadline binds, the plan itself sits at the edge of its table: rounding must not push it over.
+_ROUNDING = 1.0 + 2e-9
 
 
 def users(assembled: Assembled, ids: list[str], decision: Decision) -> list[dict[str, Any]]:
@@ -79,6 +82,7 @@ def _tables(assembled: Assembled, decision: Decision) -> list[dict[str, Any]]:
     for n, key in enumerate(zip(*(column.tolist() for column in what), strict=True)):
         if key not in made:
             question = table_problem(problem, decision, n)
+            question = replace(question, deadline_s=question.deadline_s * _ROUNDING)
             made[key] = table(question, tabulate(question)[0], assembled.workloads[key[0]])
         tables.append(made[key])
     return tables
@@ -165,11 +169,8 @@ def infeasible(found: Infeasibility, ids: list[str]) -> tuple[dict[str, Any], li
         "proven_at_least": bound,
     }
     listed = [
-        {
-            "id": ids[n],
-            "binding": "deadline" if np.isfinite(least) else "max_loss",
-            "least_deadline_s": number_or_null(least * _NUDGE),
-        }
+        # Full precision loses nothing, so no loss limit leaves a user without any option.
+        {"id": ids[n], "least_deadline_s": least * _NUDGE}
         for n, least in zip(found.alone.tolist(), found.least_deadline_s.tolist(), strict=True)
     ]
     return whole, listed

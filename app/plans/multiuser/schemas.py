@@ -220,7 +220,7 @@ class MultiUserResult(Body):
     deadline_s: float | None
     slack_s: float | None
     table: RateTable
-    """The best cut at every rate, at this share of the server."""
+    """The best cut at every rate, at this share of the server; deadlines a billionth longer, for rounding."""
 
 
 class MultiUserObjective(Body):
@@ -298,9 +298,8 @@ class UnservableUser(Body):
     """A user who fails even with the whole uplink and the whole server."""
 
     id: str
-    binding: Literal["deadline", "max_loss"]
-    least_deadline_s: float | None
-    """Rounded up by a millionth, so that it can be asked for; null where the loss limit leaves no cut at all."""
+    least_deadline_s: float
+    """Rounded up by a millionth, so that it can be asked for."""
 
 
 class AtLeast(Body):
@@ -321,7 +320,7 @@ class MultiUserInfeasible(Body):
     least_total_bandwidth_hz: float | None
     """An uplink that suffices with this server; null where none does, or where users fail alone."""
     least_server_flop_per_s: float | None
-    """A capacity that suffices with this uplink."""
+    """A capacity that suffices with this uplink, if all times on the server shrink with it."""
     least_budget_factor: float | None
     """A common factor on both that suffices."""
     proven_at_least: AtLeast

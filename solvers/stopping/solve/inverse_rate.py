@@ -16,7 +16,7 @@ Indices = NDArray[np.intp]
 
 LN2 = float(np.log(2.0))
 TINY = 1e-300
-NEVER_UP = 1e-15  # a channel that is up less often counts as never up
+NEVER_UP = 1e-12  # a channel that is up less often counts as never up
 DEEP_SNR = 1e-4  # below it 1/ln(1 + s) = 1/s + 1/2 to a relative s²/12
 WIDEST = 0.1  # step of ln SNR in the deepest fades; more nodes are taken where it would be wider
 ORDER = 3  # Gauss-Legendre points between two nodes

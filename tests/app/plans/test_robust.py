@@ -153,7 +153,7 @@ def test_margins_ask_for_more_and_more(client: httpx.Client) -> None:
     worst = [{**cut, "worst_s": 0.05} for cut in a_timing()["cuts"]]
     later = [{**cut, "worst_s": cut["mean_s"] + 0.02} for cut in a_server_timing()["cuts"]]
     timings = {"device_timing": a_timing(cuts=worst), "server_timing": a_server_timing(cuts=later)}
-    user = a_user(deadline_s=0.16, gain_db=-115.0, **timings)
+    user = a_user(deadline_s=0.16, gain_db=-120.0, **timings)
 
     def spent_j(margin: str) -> float:
         return energy_j(client, a_cell(user, options={"margin": margin}))
@@ -161,6 +161,7 @@ def test_margins_ask_for_more_and_more(client: httpx.Client) -> None:
     assert spent_j("mean") < spent_j("gaussian") < spent_j("cantelli")
     result = solved(client, a_cell(user, options={"margin": "worst_case"}))
     latency = result["users"][0]["latency"]
+    assert result["users"][0]["cut"] > 0, "a time of the device is in it"
     assert latency["bound_s"] == pytest.approx(latency["mean_s"] + 0.05 + 0.02, rel=1e-9)
 
 
@@ -248,7 +249,7 @@ def test_answers_are_what_the_contract_says(client: httpx.Client) -> None:
     for body, status, listed in (
         (a_cell(), "solved", True),
         (a_cell(a_user(deadline_s=1e-4)), "infeasible", True),
-        (a_stored_cell(*a_crowd(30, deadline_s=0.1), bandwidth_hz=1e5), "infeasible", True),
+        (a_stored_cell(*a_crowd(30, deadline_s=0.05), bandwidth_hz=5e6), "infeasible", True),
         (crowd, "solved", False),
         (a_stored_cell(*a_crowd(1001, deadline_s=1e-4)), "infeasible", False),
     ):

@@ -1,0 +1,86 @@
+"""What is allowed but looks like a mistake is said, and pointed at."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.app.plans.cells import a_cell, a_stored_cell, a_stored_user, a_user, plan, store_profiles
+from tests.builders import Body, a_channel, a_device, a_model, a_timing
+
+
+def warned(client: httpx.Client, body: Body) -> list[str]:
+    """The fields that a plan, and the same plan read again, warns of."""
+    document = plan(client, body)
+    assert client.get(f"/v1/plans/{document['id']}").json() == document
+    warnings: list[dict[str, Any]] = document.get("warnings", [])
+    assert all(warning["message"] for warning in warnings)
+    return [warning["field"] for warning in warnings]
+
+
+DOUBTFUL: dict[str, tuple[Body, list[str]]] = {
+    "nothing": (a_cell(), []),
+    "a deadline in milliseconds": (a_cell(a_user(deadline_s=180.0)), ["/users/0/deadline_s"]),
+    "a feature that the device cannot hold": (
+        a_cell(a_user(device=a_device(memory_byte=100_000))),
+        ["/users/0/model"],
+    ),
+    "a clock in GHz": (
+        a_cell(a_user(device=a_device(frequency_min_hz=0.2, frequency_max_hz=1.9), deadline_s=1.0)),
+        [
+            "/users/0/device/frequency_min_hz",
+            "/users/0/device/frequency_max_hz",
+            "/users/0/device/power_coefficient_w_per_hz3",
+        ],
+    ),
+    "a gain that amplifies": (a_cell(a_user(gain_db=3.0)), ["/users/0/gain_db"]),
+    "a path loss that amplifies": (
+        a_cell(a_user(gain_db=None, distance_m=100.0), channel=a_channel(path_loss={"intercept_db": -90.0, "exponent": 2.0})),
+        ["/channel/path_loss/intercept_db", "/users/0/distance_m"],
+    ),
+    "a signal that amplifies": (
+        a_cell(a_user(gain_db=None, snr_reference={"snr_db": 150.0, "bandwidth_hz": 1e6})),
+        ["/users/0/snr_reference"],
+    ),
+    "a power in mW": (a_cell(a_user(device=a_device(tx_power_w=100.0))), ["/users/0/device/tx_power_w"]),
+    "a user's power in mW": (a_cell(a_user(tx_power_w=100.0)), ["/users/0/tx_power_w"]),
+    "a bandwidth in MHz": (a_cell(bandwidth_hz=20.0), ["/bandwidth_hz"]),
+    "a channel in MHz": (a_cell(channel=a_channel(bandwidth_hz=20.0)), ["/channel/bandwidth_hz"]),
+    "a network in GFLOP": (
+        a_cell(
+            a_user(model=a_model(cuts=[cut | {"flop": m} for m, cut in enumerate(a_model()["cuts"])])),
+        ),
+        ["/users/0/model/cuts/3/flop"],
+    ),
+    "an overhead in milliseconds": (
+        a_cell(
+            a_user(
+                device_timing=a_timing(cuts=[{"flop_per_cycle": 4.0, "overhead_s": 4e3, "variance_s2": 0.0}] * 4),
+                deadline_s=9.0,
+            )
+        ),
+        [f"/users/0/device_timing/cuts/{m}/overhead_s" for m in range(4)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "fields"), DOUBTFUL.values(), ids=DOUBTFUL)
+def test_doubts(client: httpx.Client, body: Body, fields: list[str]) -> None:
+    assert warned(client, body) == fields
+
+
+def test_stored_profiles_are_doubted_where_they_are_used(client: httpx.Client) -> None:
+    store_profiles(client)
+    slow = a_device(frequency_min_hz=0.2, frequency_max_hz=1.9)
+    assert client.put("/v1/devices/camera-cpu", json=slow, headers={"If-Match": "*"}).status_code == 200
+    users = [a_stored_user(id="a"), a_stored_user(id="b")]
+    assert set(warned(client, a_stored_cell(*users))) == {
+        "/users/0/device/frequency_min_hz",
+        "/users/0/device/frequency_max_hz",
+        "/users/0/device/power_coefficient_w_per_hz3",
+    }
+
+
+def test_each_user_is_doubted(client: httpx.Client) -> None:
+    users = [a_user(id=str(n), deadline_s=deadline_s) for n, deadline_s in enumerate((0.2, 200.0, 300.0))]
+    assert warned(client, a_cell(*users)) == ["/users/1/deadline_s", "/users/2/deadline_s"]
