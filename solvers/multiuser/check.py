@@ -95,7 +95,7 @@ def check_table(problem: TableProblem, table: DecisionTable) -> Certificate:
         x = np.where(endless, 0.0, at)
         mine = np.where(endless, slope[own][:, None], base[own][:, None] + slope[own][:, None] * x)
         rival = np.where(endless, slope[every], base[every] + slope[every] * x)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             excess = np.where(rivals & served[:, None], (mine - rival) / np.abs(mine), 0.0)
         excess = np.nan_to_num(excess, nan=0.0)
         worst = max(worst, float(excess.max(initial=0.0)))

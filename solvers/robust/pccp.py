@@ -199,6 +199,22 @@ def starts(problem: Problem) -> dict[str, Integers]:
     return {name: option for name, option in found.items() if _least(cell, option).sum() <= problem.bandwidth_hz}
 
 
+def relaxed_cuts(problem: Problem, decision: Decision, penalty: Penalty | None = None) -> Floats:
+    """Where the penalty convex-concave procedure ends for the clocks and shares of a decision.
+
+    Returns
+    -------
+    (users, options) in [0, 1], each user's options first and zeros behind them; rows sum to 1.
+    """
+    cell = _cell(problem)
+    at = (np.arange(problem.users), decision.option)
+    energy = float(cell.energy_j(decision.frequency_hz, decision.bandwidth_hz)[at].sum())
+    point = _Point(
+        option=decision.option, clock_hz=decision.frequency_hz, share_hz=decision.bandwidth_hz, energy_j=energy
+    )
+    return _relax(cell, point, penalty or Penalty())[0]
+
+
 def _cell(problem: Problem) -> _Cell:
     work = problem.workloads
     count = np.diff(work.first)
@@ -327,18 +343,20 @@ def _typical(cell: _Cell, option: Integers) -> Floats:
     return np.asarray(cell.energy_j(cell.clock_hz(option, share), share)[np.arange(len(option)), option])
 
 
-def _choose_cuts(cell: _Cell, point: _Point, penalty: Penalty) -> Integers:
-    """Cut choice for fixed clocks and shares, each user moved only to a cheaper cut that keeps the deadline."""
-    users = len(point.option)
+def _relax(cell: _Cell, point: _Point, penalty: Penalty) -> tuple[Floats, Floats, Floats]:
+    """Relaxed cuts for fixed clocks and shares, and every option's energy and mean delay there."""
     energy = cell.energy_j(point.clock_hz, point.share_hz)
     late = cell.cycles / point.clock_hz[:, None] + cell.fixed_s + cell.uplink_s(point.share_hz)
-    relaxed = _procedure(*energy.shape)(cell, point, energy, late, penalty)
-    wanted = relaxed.argmax(axis=1)
-    rows = np.arange(users)
+    return _procedure(*energy.shape)(cell, point, energy, late, penalty), energy, late
+
+
+def _choose_cuts(cell: _Cell, point: _Point, penalty: Penalty) -> Integers:
+    """Cut choice for fixed clocks and shares, each user moved only to a cheaper cut that keeps the deadline."""
+    relaxed, energy, late = _relax(cell, point, penalty)
+    rows, wanted = np.arange(len(relaxed)), relaxed.argmax(axis=1)
     in_time = (late + cell.margin_s)[rows, wanted] <= cell.problem.deadline_s
     cheaper = energy[rows, wanted] < energy[rows, point.option]
-    moves = cell.allowed[rows, wanted] & in_time & cheaper
-    return np.where(moves, wanted, point.option)
+    return np.where(cell.allowed[rows, wanted] & in_time & cheaper, wanted, point.option)
 
 
 @lru_cache(maxsize=8)

@@ -19,8 +19,6 @@ Integers = NDArray[np.int64]
 
 # Times drawn at once: memory stays flat however many users and trials there are.
 _BLOCK = 1 << 20
-# The worst law has an atom on the deadline itself, which rounding may move to either side.
-_ATOM = 1.0 - 1e-12
 _CONFIDENCE = 0.95
 
 
@@ -155,16 +153,16 @@ def _count(
         standard, kinds = [np.empty(0)], [who]
         if law is not Law.TWO_POINT and np.any(mean_s[who] <= 0.0):
             raise ValueError(f"{law}: a positive law needs a mean above 0")
+    # Of the worst law's atoms one is on the deadline itself: the mean parts it from the other whatever the rounding.
+    bar = mean_s if law is Law.TWO_POINT else problem.deadline_s
     missed = np.zeros(len(mean_s), dtype=np.int64)
     chunk = min(trials, _BLOCK)
     for z, users in zip(standard, kinds, strict=True):
         for block in np.array_split(users, -(-len(users) * chunk // _BLOCK)) if len(users) else []:
             draw = _LAWS[law](mean_s[block, None], variance_s2[block, None], problem.deadline_s[block, None], z, rng)
-            limit = problem.deadline_s[block, None]
             for begin in range(0, trials, chunk):
                 time = draw((len(block), min(chunk, trials - begin)))
-                late = time >= limit * _ATOM if law is Law.TWO_POINT else time > limit
-                missed[block] += late.sum(axis=1)
+                missed[block] += (time > bar[block, None]).sum(axis=1)
     return missed[who]
 
 

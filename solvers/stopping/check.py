@@ -18,6 +18,7 @@ Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 
 TOLERANCE = 1e-6  # relative, of costs, times and energies
+ROUNDING = 1e-9  # relative to the energy of a radio that is never silent
 BOUND_TOLERANCE = 1e-4  # relative, of the clairvoyant bound, which is a coarser quadrature
 RETRACED = 4  # users, spread over the fleet, whose whole curve is computed again
 ELEMENTS = 1 << 20  # of a block's integrals
@@ -75,10 +76,10 @@ class _Witness:
             if not by <= 0.0:
                 self.violations.append(Violation(constraint=what, user=int(user), excess=float(by)))
 
-    def agree(self, what: str, users: Integers, claimed: Floats, found: Floats) -> None:
-        """Claimed and found figures must agree to the tolerance."""
+    def agree(self, what: str, users: Integers, claimed: Floats, found: Floats, slack: Floats | float = 0.0) -> None:
+        """Claimed and found figures must agree to the tolerance, or to an absolute slack."""
         with np.errstate(invalid="ignore"):
-            excess = np.where(claimed == found, 0.0, np.abs(claimed - found) - TOLERANCE * np.abs(found))
+            excess = np.where(claimed == found, 0.0, np.abs(claimed - found) - TOLERANCE * np.abs(found) - slack)
         self.note(what, users, excess)
 
     def terms(self, workload: int, users: Integers) -> _Terms:
@@ -146,7 +147,9 @@ class _Witness:
         )
         cost = problem.time_per_s * time_s + problem.energy_per_j * energy_j
         self.agree("time_s", users, decision.time_s[users], time_s)
-        self.agree("energy_j", users, decision.energy_j[users], energy_j)
+        # A radio that next to never sends adds an energy known to the rounding of probabilities only.
+        rounding_j = ROUNDING * time_s * np.maximum(problem.tx_power_w[users], problem.idle_power_w[users])
+        self.agree("energy_j", users, decision.energy_j[users], energy_j, rounding_j)
         self.agree("running_cost", users, decision.running_cost[users], cost)
         self.note("optimality", users, np.where(decision.optimal[users], better - TOLERANCE * cost, 0.0))
         self.objective += float((cost + place[chosen, each]).sum())

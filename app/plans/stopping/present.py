@@ -95,6 +95,7 @@ def result(
             "lower_bound": solution.lower_bound,
             "gap": solution.gap,
             "holds": certificate.holds,
+            "nodes": assembled.problem.nodes,
             "users_retraced": int(certificate.used["users_retraced"]),
         },
         "baselines": {name: {"cost": _number(float(costs.sum()))} for name, costs in simpler.items()},

@@ -39,6 +39,7 @@ _STD_DB = (0.1, 20.0)
 _K_DB = (-1000.0, 35.0)
 _NAKAGAMI_M = (0.5, 2000.0)
 _LONGEST_S = 1e5
+_COHERENCE_S = (1e-6, _LONGEST_S)
 # Closer to Rayleigh fading, fades deeper than 1e-130 decide E[1/R].
 _LEAST_M_WITHOUT_OUTAGE = 1.1
 
@@ -50,8 +51,9 @@ def faults(channel: Channel, bandwidth_hz: float, downlink_bps: float | None) ->
         yield from _within("/downlink_bps", [downlink_bps], _RATE_BPS, "bit/s")
     if channel.min_snr_db is not None:
         yield from _within("/min_snr_db", [channel.min_snr_db], _SNR_DB, "dB")
-    for field in ("coherence_time_s", "rtt_mean_s"):
-        yield from _within(f"/{field}", [getattr(channel, field) or 0.0], (0.0, _LONGEST_S), "s")
+    if channel.coherence_time_s is not None:
+        yield from _within("/coherence_time_s", [channel.coherence_time_s], _COHERENCE_S, "s")
+    yield from _within("/rtt_mean_s", [channel.rtt_mean_s or 0.0], (0.0, _LONGEST_S), "s")
     match channel.fading:
         case TraceFading(rate_bps=rates, snr_db=snrs_db):
             yield from _within("/fading/rate_bps", [rate for rate in rates or () if rate > 0.0], _RATE_BPS, "bit/s")

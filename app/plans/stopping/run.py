@@ -1,7 +1,7 @@
 """One request of the stopping family from JSON to its answer."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from app.plans.family import Outcome, Prepared
@@ -10,9 +10,10 @@ from app.plans.schemas import PlanKind
 from app.plans.stopping import present
 from app.plans.stopping.assemble import Assembled, assemble
 from app.plans.stopping.schemas import StoppingRequest
-from solvers.outcome import Options
-from solvers.registry import answer
+from solvers.outcome import Certificate, Options, Solution
+from solvers.registry import RefutedAnswer, answer
 from solvers.stopping.channel import Markov
+from solvers.stopping.problem import Decision, Infeasibility
 
 # Measured on 2 cores (benchmarks/stopping.py), generously rounded up: an estimate, not a promise.
 _FIXED_S = 0.01
@@ -20,6 +21,9 @@ _PER_CUT_S = 1e-5
 _PER_CUT_BOUND_S = 1.5e-5
 _PER_TRANSITION_S = 1e-7
 _PER_CUT_BYTE = 3000
+
+# Where waiting costs next to nothing the rarest looks count, and the quadrature is refined until the witness agrees.
+_REFINE, _REFINEMENTS = 4, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class PreparedStopping(Prepared):
     def solve(self) -> Outcome:
         assembled, ids = self.assembled, [user.id for user in self.request.users]
         started = time.perf_counter()
-        solution, certificate = answer(assembled.problem, Options(time_limit_s=self.request.options.time_limit_s))
+        assembled, solution, certificate = _answer(assembled, Options(time_limit_s=self.request.options.time_limit_s))
         seconds = time.perf_counter() - started
         if solution.infeasibility is not None:
             whole, listed = present.infeasible(assembled, solution.infeasibility, ids)
@@ -67,6 +71,19 @@ class PreparedStopping(Prepared):
             users=present.users(assembled, ids, solution.decision),
             solve_s=seconds,
         )
+
+
+def _answer(
+    assembled: Assembled, options: Options
+) -> tuple[Assembled, Solution[Decision, Infeasibility], Certificate | None]:
+    """A checked answer, and the problem as it was solved. Raises RefutedAnswer where no refinement satisfies."""
+    for _ in range(_REFINEMENTS):
+        try:
+            return assembled, *answer(assembled.problem, options)
+        except RefutedAnswer:
+            finer = replace(assembled.problem, nodes=_REFINE * assembled.problem.nodes)
+            assembled = replace(assembled, problem=finer)
+    return assembled, *answer(assembled.problem, options)
 
 
 def prepare(request: StoppingRequest, dossier: Dossier) -> PreparedStopping:

@@ -67,8 +67,8 @@ class StoppingOptions(Body):
     """`backward_induction` is optimal; `one_stage_look_ahead` compares offloading now with offloading a layer later."""
     placement: Count | None = absent()
     """Place exactly this many layers; default: as many as pay."""
-    nodes: Annotated[Count, Field(ge=16, le=4096)] = 256
-    """Of the quadrature over a fading channel."""
+    nodes: Annotated[Count, Field(ge=256, le=4096)] = 256
+    """Of the quadrature over a fading channel; more are taken where the independent check asks for it."""
     waiting: Literal["in_outage", "always"] = "in_outage"
     """When a device may wait one coherence time for another look at the channel."""
     clairvoyant: bool | None = absent()
@@ -250,6 +250,8 @@ class StoppingCertificate(Body):
     gap: float | None
     holds: bool
     """Tables, costs, times and energies were evaluated again by code that shares nothing with the solver."""
+    nodes: Count
+    """Of the quadrature that satisfied the check."""
     users_retraced: Count
     """Users whose whole curve over placements was computed again as well."""
 

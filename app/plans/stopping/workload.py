@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 _BITS = 8
 # Longer or hungrier inferences are a wrong unit, and their costs would run out of range.
-_LONGEST_S, _MOST_J, _MOST_BYTE = 1e9, 1e15, 1e12
+_LONGEST_S, _MOST_J, _MOST_FEATURE_BYTE, _MOST_PARAMETER_BYTE = 1e9, 1e15, 1e10, 1e13
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,8 @@ def _faults(columns: dict[str, Floats]) -> Iterator[FieldError]:
         ("device_s", "/device_timing", _LONGEST_S, "s"),
         ("device_j", "/device", _MOST_J, "J"),
         ("server_s", "/server_timing", _LONGEST_S, "s"),
-        ("crossing_bit", "/model", _BITS * _MOST_BYTE, "bit to cross a cut"),
-        ("parameter_bit", "/model", _BITS * _MOST_BYTE, "bit to place"),
+        ("crossing_bit", "/model", _BITS * _MOST_FEATURE_BYTE, "bit to cross a cut"),
+        ("parameter_bit", "/model", _BITS * _MOST_PARAMETER_BYTE, "bit to place"),
     ):
         largest = float(columns[name].max())
         if not largest <= most:

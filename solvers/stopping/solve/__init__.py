@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.outcome import Options, Progress, Report, Solution, Status, silent
-from solvers.stopping.channel import Markov
+from solvers.stopping.channel import GainTrace, Markov
 from solvers.stopping.problem import Decision, Infeasibility, Problem
 from solvers.stopping.solve.plan import Plan
 
@@ -14,6 +14,7 @@ Integers = NDArray[np.int64]
 Block = tuple[int, Integers]  # a workload and some of its users
 
 BLOCK = 256  # users at once on an independent channel: what a core's cache holds
+SAMPLES = 1 << 22  # samples × users at once on a trace of gains
 CHAIN = 1 << 20  # cuts² × users × states at once on a Markov channel
 
 
@@ -62,6 +63,8 @@ def _blocks(problem: Problem) -> Iterator[Block]:
         if problem.mean_snr is not None:
             users = users[np.argsort(problem.mean_snr[users], kind="stable")]
         size = BLOCK
+        if isinstance(problem.law, GainTrace):
+            size = int(np.clip(SAMPLES // problem.law.gain.size, 1, BLOCK))
         if isinstance(problem.law, Markov):
             size = int(np.clip(CHAIN // ((layers + 1) ** 2 * problem.law.rate_bps.size), 1, BLOCK))
         for start in range(0, len(users), size):

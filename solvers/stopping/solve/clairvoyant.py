@@ -22,6 +22,7 @@ ORDER = 4  # Gauss-Legendre points of a panel
 LEVELS = 512  # of the sum under a trace's or chain's staircase
 RARE = 1e-9
 MOST_WAITS = 1024
+MOST_STEPS = 4096  # of a chain; paths still alive then count as free, so the bound stays one
 WORK = 1 << 16  # elements handled at once
 FORGOTTEN = 1e-18  # probability of a path not worth following
 
@@ -142,7 +143,7 @@ def markov_bound(stopping: MarkovStopping, placement: int, user: int) -> float:
     alive = np.zeros((len(level), *refunded.shape))
     alive[:, 0] = stopping.start
     spared, time = np.zeros(len(level)), 0
-    while alive.any():
+    while alive.any() and time < MOST_STEPS:
         over = refunded.min() + time * waiting >= level  # no offer from now on is below the level
         spared[over] += alive[over].sum(axis=(1, 2))
         alive[over] = 0.0

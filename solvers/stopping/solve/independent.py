@@ -68,7 +68,8 @@ class Stopping:
     def reservation(self) -> Floats:
         """The cost D that makes waiting for a better channel worthless: a E[max(D - S_k, 0) | up] = c_w, (cuts, users).
 
-        Newton's method from the right of the root of a convex increasing function, hence monotone.
+        Newton's method from the right of the root of a convex increasing function, hence monotone; should rounding
+        throw it to the left, it goes on from the least value the root can have.
         """
         eta, xi, up, channel = self.costs.eta, self.costs.xi, self.channel.up, self.channel
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -76,9 +77,10 @@ class Stopping:
             open_ = (eta > 0.0) & (up > 0.0)
             cap = np.where(open_, (cost - xi) / eta, 1.0)
             target = np.where(open_, self.costs.waiting / (up * eta), 0.0)
+            least = channel.fastest + target
             for _ in range(100):
                 step = np.where(open_, (channel.excess(cap) - target) / channel.fast(cap), 0.0)
-                cap = cap - np.where(np.isfinite(step), step, 0.0)
+                cap = np.maximum(cap - np.where(np.isfinite(step), step, 0.0), np.where(open_, least, 1.0))
                 if np.all(np.abs(step) <= 1e-13 * cap):
                     break
             cost = np.where(open_, xi + eta * cap, cost)

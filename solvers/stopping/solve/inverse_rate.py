@@ -27,6 +27,7 @@ class InverseRate(Protocol):
 
     up: Floats  # (users,) P(SNR >= min)
     mean: Floats  # (users,) E[1/R | up], 0 where never up
+    fastest: Floats  # (users,) least 1/R worth counting
     slowest: Floats  # (users,) largest 1/R worth counting
 
     def capped(self, cap: Floats) -> Floats:
@@ -110,7 +111,7 @@ class Faded:
         start = np.maximum(np.log(np.maximum(self.least_gain, TINY)), log_gain[-1])
         self.x_low = np.log1p(mean_snr * np.exp(start))
         self.x_high = np.maximum(np.log1p(mean_snr * np.exp(high)), self.x_low)
-        self.slowest = self.scale / self.x_low
+        self.fastest, self.slowest = self.scale / self.x_high, self.scale / self.x_low
         self.mean = self._at_nodes(self.spline, self.x_low, self.rows)
         if not self.truncated:
             self.mean = self.mean + (self._deep_inverse(np.exp(log_gain[-1])) - self.slowest * lowest)
@@ -206,6 +207,7 @@ class Sampled:
         self.counted = counted
         self.up = (samples - start) / samples
         self.mean = self.suffix[self.rows + start] / counted
+        self.fastest = np.broadcast_to(usable[:, -1], (users,))
         self.slowest = np.append(usable, usable[:, -1:], axis=1).ravel()[self.rows + start]
 
     def _first(self, cap: Floats) -> Indices:

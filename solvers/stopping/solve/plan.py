@@ -94,7 +94,7 @@ class Plan:
             self._offer("optimum", users, cheapest(running + place, allowed)[0], running, place, allowed)
         self.look_ahead_same_placement[users] = look_running[chosen, each]
         if problem.clairvoyant:
-            # Whoever sees the path in advance costs no more than this rule: what the quadrature says beyond is its error.
+            # Who sees the path in advance costs no more than this rule: what the quadrature says beyond is error.
             self.clairvoyant[users] = np.minimum(self._bound(stopping, cost, chosen), curve[chosen, each])
 
     def _carry(

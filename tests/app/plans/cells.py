@@ -29,7 +29,9 @@ def a_user(**fields: Any) -> Body:
 
 def a_stored_user(**fields: Any) -> Body:
     """The same camera, by the names of `store_profiles`."""
-    return a_user(**{"device": "camera-cpu", "model": "small-net", "device_timing": None, "server_timing": None} | fields)
+    return a_user(
+        **{"device": "camera-cpu", "model": "small-net", "device_timing": None, "server_timing": None} | fields
+    )
 
 
 def a_cell(*users: Body, **fields: Any) -> Body:

@@ -141,7 +141,9 @@ def test_a_crowd_has_an_address_of_its_own(client: httpx.Client, deadline_s: flo
     assert odd["items"] + second["items"] == seen[:1400], "a page may lie across two blocks"
     assert client.get(f"{at}/camera-1999").json() == seen[1999]
     if part == "result":
-        assert sum(user["energy_j"] for user in seen) == pytest.approx(document["result"]["objective"]["energy_j"], rel=1e-9)
+        assert sum(user["energy_j"] for user in seen) == pytest.approx(
+            document["result"]["objective"]["energy_j"], rel=1e-9
+        )
         assert sum(document["result"]["cut_counts"].values()) == 2345
     assert client.delete(f"/v1/plans/{document['id']}").status_code == 204
     refusal(client.get(at), 404, "plan-not-found")

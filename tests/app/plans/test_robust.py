@@ -45,7 +45,9 @@ def test_names_revisions_and_bodies_mean_the_same(client: httpx.Client) -> None:
 
 def test_an_answer_says_what_it_rests_on(client: httpx.Client) -> None:
     store_profiles(client)
-    provenance = plan(client, a_stored_cell(server=a_server(provenance="published", reference="data sheet")))["provenance"]
+    provenance = plan(client, a_stored_cell(server=a_server(provenance="published", reference="data sheet")))[
+        "provenance"
+    ]
     assert provenance["weakest"] == "analytic"
     assert {(entry["kind"], entry["ref"], entry["provenance"]) for entry in provenance["profiles"]} == {
         ("channel", "cell@1", "analytic"),
@@ -182,7 +184,11 @@ def test_worst_case_is_refused_where_nobody_looked(client: httpx.Client) -> None
 def test_measured_levels_are_taken_as_measured(client: httpx.Client) -> None:
     clocks = [4e8, 7e8, 1e9]
     device = a_device(frequency_levels_hz=clocks)
-    measured = {(m, clock): 0.9 * work / (4.0 * clock) + 0.001 * m for m, work in enumerate((0, 6e7, 1.8e8, 2e8)) for clock in clocks}
+    measured = {
+        (m, clock): 0.9 * work / (4.0 * clock) + 0.001 * m
+        for m, work in enumerate((0, 6e7, 1.8e8, 2e8))
+        for clock in clocks
+    }
     cuts = [
         {"levels": [{"frequency_hz": f, "mean_s": measured[m, f], "variance_s2": 1e-7 * m} for f in clocks]}
         for m in range(4)

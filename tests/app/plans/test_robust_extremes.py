@@ -86,7 +86,7 @@ def model_with(flop: list[int], feature_byte: list[int], parameter_byte: int = 0
 def test_a_network_that_computes_nothing(client: httpx.Client) -> None:
     user = a_user(model=model_with([0] * 4, [1000, 500, 100, 0]), server_timing=None)
     (decided,) = solved(client, a_cell(user))["users"]
-    assert decided["frequency_hz"] == 2e8, "without cycles the clock is at its least"
+    assert decided["frequency_hz"] == pytest.approx(2e8, rel=1e-12), "without cycles the clock is at its least"
 
 
 def test_a_network_that_sends_nothing(client: httpx.Client) -> None:
@@ -138,7 +138,9 @@ def cells(draw: st.DrawFn) -> Body:
     levels = draw(st.sampled_from([None, clocks]))
     work = sorted(draw(st.lists(st.integers(0, 10**9), min_size=size, max_size=size)))
     features = draw(st.lists(st.integers(0, 10**6), min_size=size, max_size=size))
-    entries = [{"flop_per_cycle": about(4.0), "overhead_s": maybe(1e-3), "variance_s2": maybe(1e-6)} for _ in work]
+    entries: list[Body] = [
+        {"flop_per_cycle": about(4.0), "overhead_s": maybe(1e-3), "variance_s2": maybe(1e-6)} for _ in work
+    ]
     if levels and draw(st.booleans()):
         for entry in entries:
             entry["levels"] = [{"frequency_hz": clock, "mean_s": maybe(0.02), "variance_s2": 1e-7} for clock in clocks]

@@ -92,7 +92,9 @@ FAULTS: dict[str, tuple[Body, str]] = {
         "/users/0/device_timing/cuts",
     ),
     "a negative variance": (
-        a_cell(a_user(device_timing=a_timing(cuts=[{"flop_per_cycle": 4.0, "variance_s2": -1.0}, *a_timing()["cuts"][1:]]))),
+        a_cell(
+            a_user(device_timing=a_timing(cuts=[{"flop_per_cycle": 4.0, "variance_s2": -1.0}, *a_timing()["cuts"][1:]]))
+        ),
         "/users/0/device_timing/cuts/0/variance_s2",
     ),
     "an unknown channel": (a_cell(channel="nowhere"), "/channel"),
@@ -246,7 +248,9 @@ def test_odd_ids_are_only_ids(client: httpx.Client) -> None:
     assert [user["id"] for user in users] == ids
     for user in users:
         if user["id"] != "..":  # a client resolves dots before it asks
-            path = httpx.URL("/").copy_with(raw_path=f"/v1/plans/{answer.json()['id']}/users/".encode() + quoted(user["id"]))
+            path = httpx.URL("/").copy_with(
+                raw_path=f"/v1/plans/{answer.json()['id']}/users/".encode() + quoted(user["id"])
+            )
             assert client.get(path).json() == user
 
 

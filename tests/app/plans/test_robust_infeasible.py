@@ -95,7 +95,7 @@ def test_a_larger_risk_may_be_all_it_takes(client: httpx.Client) -> None:
 
 def test_every_relaxation_is_seen(client: httpx.Client) -> None:
     """The cases above do exercise each kind of change, and each kind of no help."""
-    seen = {name: set() for name in RELAXATIONS}
+    seen: dict[str, set[bool]] = {name: set() for name in RELAXATIONS}
     for user in SINGLE.values():
         (failing,) = infeasible(client, a_cell(user, bandwidth_hz=2e5))["users"]
         for name in RELAXATIONS:

@@ -35,7 +35,10 @@ DOUBTFUL: dict[str, tuple[Body, list[str]]] = {
     ),
     "a gain that amplifies": (a_cell(a_user(gain_db=3.0)), ["/users/0/gain_db"]),
     "a path loss that amplifies": (
-        a_cell(a_user(gain_db=None, distance_m=100.0), channel=a_channel(path_loss={"intercept_db": -90.0, "exponent": 2.0})),
+        a_cell(
+            a_user(gain_db=None, distance_m=100.0),
+            channel=a_channel(path_loss={"intercept_db": -90.0, "exponent": 2.0}),
+        ),
         ["/channel/path_loss/intercept_db", "/users/0/distance_m"],
     ),
     "a signal that amplifies": (

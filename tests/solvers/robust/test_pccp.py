@@ -10,7 +10,7 @@ from solvers.moments import Margin
 from solvers.outcome import Options, Progress, Status
 from solvers.robust.budget import time_budget
 from solvers.robust.check import check
-from solvers.robust.pccp import PccpSolution, pccp, starts
+from solvers.robust.pccp import PccpSolution, pccp, relaxed_cuts, starts
 from solvers.robust.problem import Decision, Problem
 from solvers.robust.solve import solve
 from tests.solvers.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
@@ -31,8 +31,8 @@ def traced(problem: Problem, start: np.ndarray | None = None) -> tuple[PccpSolut
     return pccp(problem, start, report=note), energies
 
 
-def cheaper_elsewhere(problem: Problem, decision: Decision) -> int:
-    """Users with a cheaper option in time at the clocks and shares they have, by looking at all."""
+def at_the_same_resources(problem: Problem, decision: Decision) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Energy of every (user, option) pair with the user's clock and share, whether it is in time, and the user."""
     work, budget = problem.workloads, time_budget(problem)
     row, user = budget.row, budget.user
     share, clock = decision.bandwidth_hz[user], decision.frequency_hz[user]
@@ -42,7 +42,13 @@ def cheaper_elsewhere(problem: Problem, decision: Decision) -> int:
     kappa = work.power_coefficient_w_per_hz3[problem.workload[user]]
     energy = physics.compute_energy_j(kappa, clock, device) + physics.radio_energy_j(problem.tx_power_w[user], uplink)
     in_time = work.fits_memory[row] & (work.cycles[row] / clock + uplink <= budget.left_s)
-    held = energy[budget.first[:-1] + decision.option]
+    return energy, in_time, user
+
+
+def cheaper_elsewhere(problem: Problem, decision: Decision) -> int:
+    """Users with a cheaper option in time at the clocks and shares they have, by looking at all."""
+    energy, in_time, user = at_the_same_resources(problem, decision)
+    held = energy[time_budget(problem).first[:-1] + decision.option]
     return len(np.unique(user[in_time & (energy < held[user] * (1.0 - 1e-9))]))
 
 
@@ -79,6 +85,22 @@ def test_splits_the_uplink_of_the_exact_cuts_as_the_exact_method_does(seed: int)
     assert np.array_equal(solution.decision.option, exact.decision.option)
 
 
+def test_shares_are_those_of_the_exact_method_where_much_time_does_not_scale_with_the_clock() -> None:
+    table = workloads(
+        cycles=list(ALEXNET_FLOP / 7), crossing_bit=list(ALEXNET_BIT), flop_per_cycle=7.0, overhead_s=0.05, cv=0.01
+    )
+    problem = a_cell(6, workloads=table)
+    option = np.full(6, 2)
+    only = replace(table, fits_memory=np.arange(11) == 2)
+    exact = solve(replace(problem, workloads=only)).decision
+    found = pccp(problem, option, Options(time_limit_s=-1.0)).decision
+    assert exact is not None
+    assert found is not None
+    assert np.ptp(exact.bandwidth_hz) > 0.1 * exact.bandwidth_hz.mean()
+    np.testing.assert_allclose(found.bandwidth_hz, exact.bandwidth_hz, rtol=1e-4)
+    np.testing.assert_allclose(found.frequency_hz, exact.frequency_hz, rtol=1e-4)
+
+
 def test_moves_cuts_until_hardly_any_user_has_a_cheaper_one() -> None:
     """The relaxed half against looking at every cut: it starts where many could move, and few still can at the end."""
     could, still, moved = 0, 0, 0
@@ -95,6 +117,32 @@ def test_moves_cuts_until_hardly_any_user_has_a_cheaper_one() -> None:
     assert moved >= 4
     assert could >= 10
     assert still <= 0.2 * could
+
+
+def test_the_procedure_ends_in_whole_numbers_that_looking_at_every_cut_confirms() -> None:
+    """With the clock at its largest and equal shares, where deadlines leave a choice."""
+    right, users, fractional = 0, 0, 0
+    for seed in range(10):
+        problem = a_cell(12, gain=a_case(seed).gain) if seed % 2 else a_case(seed)
+        work = problem.workloads
+        decision = Decision(
+            option=starts(problem)["least_bandwidth"],
+            frequency_hz=work.clock_max_hz[work.first[problem.workload]],
+            bandwidth_hz=np.full(12, problem.bandwidth_hz / 12),
+        )
+        energy, in_time, user = at_the_same_resources(problem, decision)
+        x = relaxed_cuts(problem, decision)
+        assert x.min() >= 0.0
+        assert x.sum(axis=1) == pytest.approx(np.ones(12), abs=1e-6)
+        for n in range(12):
+            allowed = np.where(in_time, energy, np.inf)[user == n]
+            if np.isfinite(allowed.min()):
+                users += 1
+                right += allowed[x[n].argmax()] <= allowed.min() * (1.0 + 1e-9)
+                fractional += x[n].max() < 0.999
+    assert users >= 90
+    assert right >= 0.95 * users
+    assert fractional == 0
 
 
 def test_each_margin_is_kept() -> None:

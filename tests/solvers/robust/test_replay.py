@@ -12,7 +12,7 @@ from solvers.robust.details import describe
 from solvers.robust.problem import Decision, Problem
 from solvers.robust.replay import Law, Replay, replay
 from solvers.robust.solve import solve
-from tests.solvers.robust.cells import a_cell, random_cell
+from tests.solvers.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
 
 ALL = tuple(Law)
 SKEWED = np.random.default_rng(7).gamma(0.3, 1.0, 300)  # a handful of long times among many short ones
@@ -72,6 +72,17 @@ def test_the_worst_law_meets_the_bound_whatever_the_slack() -> None:
     assert within.sum() >= 11  # of twelve intervals of 95 %
 
 
+def test_the_worst_laws_atoms_are_told_apart_however_close_they_are() -> None:
+    """Deviations of 5e-14 s: both atoms lie within 1e-12 of the deadline."""
+    work = CELLS["cameras"].workloads
+    variances = ("device_variance_s2", "device_variance_low_s2", "server_variance_s2")
+    still = replace(work, **{name: 1e-22 * getattr(work, name) for name in variances})
+    problem = replace(CELLS["cameras"], workloads=still)
+    found = played(problem, planned(problem), 5_000)
+    assert 0.0 < np.sqrt(found.variance_s2).max() < 1e-13
+    assert not found.laws[Law.TWO_POINT].rejected.any()
+
+
 def test_mean_only_plans_are_refuted_by_every_law() -> None:
     problem = CELLS["cameras"]
     found = played(problem, planned(replace(problem, margin=Margin.MEAN)), 5_000)
@@ -90,16 +101,26 @@ def test_gaussian_plans_are_refuted_by_the_worst_law() -> None:
 @pytest.mark.parametrize("law", [Law.GAMMA, Law.LOGNORMAL])
 def test_tails_are_those_of_the_law_with_that_mean_and_variance(law: Law) -> None:
     """Deadlines all over the law, so that a wrong mean, variance or shape shows."""
-    problem = replace(CELLS["cameras"], margin=Margin.MEAN)
+    table = workloads(cycles=list(ALEXNET_FLOP / 7), crossing_bit=list(ALEXNET_BIT), flop_per_cycle=7.0, cv=0.8)
+    problem = a_cell(
+        12,
+        workloads=table,
+        margin=Margin.MEAN,
+        network_mean_s=0.01,
+        network_variance_s2=1e-4,
+        correlation=np.linspace(-0.9, 0.9, 12),
+    )
     decision = planned(problem)
     moments = replay(problem, decision, 1, np.random.default_rng(0))
     mean, deviation = moments.mean_s, np.sqrt(moments.variance_s2)
+    assert np.ptp(deviation / mean) > 0.1
+    assert (decision.bandwidth_hz > 0.0).sum() >= 6
     varies = deviation > 0.0
     assert varies.sum() >= 10
     about = describe(problem, decision)
     np.testing.assert_allclose(mean, about.mean_s, rtol=1e-12)
     np.testing.assert_allclose(deviation, about.std_s, rtol=1e-12)
-    for steps in (-1.0, 0.5, 2.0):
+    for steps in (-0.5, 0.5, 2.0):
         shifted = replace(problem, deadline_s=np.where(varies, mean + steps * deviation, problem.deadline_s))
         misses = replay(shifted, decision, 40_000, np.random.default_rng(1), (law,)).laws[law]
         cv = deviation[varies] / mean[varies]
