@@ -41,7 +41,7 @@ _ROUND_UP = 1.0 + 4e-14
 class Penalty:
     """The schedule of the procedure, in units of the cell's energy at the start and of a user's deadline."""
 
-    start: float = 0.01  # first price of slack
+    start: float = 0.1  # first price of slack
     growth: float = 2.0  # price <- min(growth price, largest)
     largest: float = 1e4
     settled: float = 1e-4  # relative change of the penalised cost at which it stops

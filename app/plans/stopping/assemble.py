@@ -178,6 +178,8 @@ class _Medium:
         except ValueError:
             self.fault("fading/transition", "the chain falls apart into classes that never meet: join or drop them")
             return None
+        if radio.outage_in_disguise(law, min_snr, min_rate_bps, mean_snr):
+            self.fault("min_snr_db", "is needed: some samples are so slow next to the others that they are outages")
         if channel.coherence_time_s is None:
             if waiting is Waiting.ALWAYS:
                 self.fault("coherence_time_s", "is needed: it is how long a wait takes")

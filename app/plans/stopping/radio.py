@@ -39,6 +39,7 @@ _STD_DB = (0.1, 20.0)
 _K_DB = (-1000.0, 35.0)
 _NAKAGAMI_M = (0.5, 2000.0)
 _LONGEST_S = 1e5
+_LEAST_SHARE = 1e-8
 _COHERENCE_S = (1e-6, _LONGEST_S)
 # Closer to Rayleigh fading, fades deeper than 1e-130 decide E[1/R].
 _LEAST_M_WITHOUT_OUTAGE = 1.1
@@ -125,6 +126,19 @@ def may_fail(law: Law, min_snr: float, min_rate_bps: float, mean_snr: Floats | N
             assert mean_snr is not None
             return bool(gains.min() * mean_snr.min() < min_snr or gains.min() == 0.0)
     return min_snr > 0.0
+
+
+def outage_in_disguise(law: Law, min_snr: float, min_rate_bps: float, mean_snr: Floats | None) -> bool:
+    """Whether a trace has usable samples so far below its best that they would drown every other in the mean."""
+    match law:
+        case RateTrace(rate_bps=samples):
+            usable = samples[(samples > 0.0) & (samples >= min_rate_bps)]
+        case GainTrace(gain=samples):
+            assert mean_snr is not None
+            usable = samples[(samples > 0.0) & (samples * mean_snr.max() >= min_snr)]
+        case _:
+            return False
+    return bool(usable.size and usable.min() < _LEAST_SHARE * usable.max())
 
 
 def placement_s_per_bit(downlink_bps: float) -> float:

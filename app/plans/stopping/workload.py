@@ -69,8 +69,8 @@ def _workload(
     else:
         server_s = np.array([entry.mean_s or 0.0 for entry in server_timing.cuts])
     warnings = tuple(_doubts(device, model, measured_s, server, server_timing, server_s, rtt_mean_s))
-    server_s = server_s + np.where(crossing_bit > 0.0, rtt_mean_s, 0.0)
-    server_s[-1] = 0.0
+    awaited_s = server_s + np.where(crossing_bit > 0.0, rtt_mean_s, 0.0)
+    awaited_s[-1] = 0.0
     # What is there before the first layer is there whatever is decided; a mean that falls along the network is noise.
     device_s = np.maximum.accumulate(measured_s - measured_s[0])
     columns = {
@@ -79,10 +79,10 @@ def _workload(
             np.array(device.power_coefficient_w_per_hz3), np.array(timed.frequency_hz), device_s
         ),
         "crossing_bit": crossing_bit,
-        "server_s": server_s,
+        "server_s": awaited_s,
         "parameter_bit": parameter_bit - parameter_bit[0],
     }
-    return Workload(columns, timed.frequency_hz, tuple(_faults(columns)), warnings)
+    return Workload(columns, timed.frequency_hz, tuple(_faults(columns | {"server_s": server_s})), warnings)
 
 
 def table(workloads: list[Workload]) -> Workloads:

@@ -1,0 +1,110 @@
+"""A plan made from an earlier one: its request with a merge patch, its revisions, and what became of its users."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from app.db import Database
+from app.errors import FieldError, InvalidRequest, MalformedJson, RevisionsUnknown, TooManyUsers
+from app.plans import service
+from app.plans.families import FAMILIES, Entries, Family
+from app.plans.family import Outcome, Prepared
+from app.plans.tables import PlanRow
+from app.problems import field_errors
+from app.profiles.schemas import FieldWarning
+
+Json = dict[str, Any]
+
+_LISTED = 100
+_INDEXED = re.compile(r"^/users/(\d+)(?=/|$)")
+
+
+def replan(database: Database, plan_id: str, patch: Json, max_switches: int | None, max_users: int) -> Json:
+    """Plan the patched request of a plan and store the new plan; the answer is what `GET` will say.
+
+    `patch` is RFC 7396's, over a view of the request whose users are an object keyed by id.
+    Raises PlanNotFound, RevisionsUnknown, MalformedJson, TooManyUsers, and InvalidRequest with pointers into the view.
+    """
+    created_at = datetime.now(UTC)
+    with database.reading() as session:
+        row = service.find(session, plan_id)
+        if row.pins is None:
+            raise RevisionsUnknown(
+                f"The plan {plan_id!r} is from a time when the revisions behind names were not kept: plan it again."
+            )
+        family = FAMILIES[row.kind]
+        if max_switches is not None and family.steady is None:
+            detail = f"a {row.kind} plan cannot be held to an earlier one: leave it out"
+            raise InvalidRequest([FieldError("/max_switches", detail)])
+        before = _view(row)
+        after = _patched(before, patch, max_users)
+        body = after | {"users": list(after["users"].values())}
+        prepared = _prepared(service.Door(session, row.pins), family, body, list(after["users"]))
+        entries = service.list_users(session, row.id, 0, row.users) if row.answer["result"] else []
+
+    # Who runs another network now has nothing to hold on to.
+    models = {name: user.get("model") for name, user in after["users"].items()}
+    held = {e["id"]: e for e in entries if e["id"] in models and models[e["id"]] == before["users"][e["id"]]["model"]}
+    if max_switches is not None:
+        assert family.steady is not None
+        prepared = family.steady(prepared, held, max_switches)
+    changes = _changes(before, after, max_switches)
+
+    def changed(outcome: Outcome) -> Json:
+        both = row.answer["result"] is not None and outcome.result is not None
+        return changes | {"switched": _switched(family, held, outcome.users) if both else None}
+
+    return service.carry_out(database, prepared, body, created_at, service.Descent(row.id, changed))
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """RFC 7396, section 2; neither argument changes."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result
+
+
+def _view(row: PlanRow) -> Json:
+    """The request with its users by id. What the plan superseded is the plan's own affair."""
+    view = {key: value for key, value in row.request.items() if key != "supersedes"}
+    return view | {"users": {user["id"]: user for user in view["users"]}}
+
+
+def _patched(view: Json, patch: Json, max_users: int) -> Json:
+    """The view after the patch: users keep their order, new ones follow in that of the patch."""
+    try:
+        after = merged(view, patch)
+    except RecursionError:
+        raise MalformedJson("The body is nested too deeply.") from None
+    users = after.get("users", {})
+    if len(users) > max_users:
+        raise TooManyUsers(len(users), max_users)
+    renamed = [key for key, user in users.items() if user.get("id", key) != key]
+    if renamed:
+        detail = "is not the key of this user: remove the one, add the other"
+        raise InvalidRequest([FieldError(f"/users/{_escaped(key)}/id", detail) for key in renamed])
+    return dict(after) | {"users": {key: {"id": key} | user for key, user in users.items()}}
+
+
+def _prepared(door: service.Door, family: Family, body: Json, ids: list[str]) -> Prepared:
+    """A request that passed customs, its faults and doubts told by the ids of users."""
+    try:
+        request = family.request.model_validate(body)
+    except ValidationError as invalid:
+        errors = [{**error, "loc": ("body", *error["loc"])} for error in invalid.errors()]
+        raise InvalidRequest(list(_by_id(field_errors(errors, body), ids))) from None
+    try:
+        prepared = door.prepared(family.prepare, request)
+    except InvalidRequest as refused:
+        raise InvalidRequest(list(_by_id(refused.errors, ids))) from None
+    return prepared
