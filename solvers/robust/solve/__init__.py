@@ -8,10 +8,11 @@ from solvers.robust.problem import Decision, Problem
 from solvers.robust.solve.branch import search
 from solvers.robust.solve.candidates import Candidates, options_of
 from solvers.robust.solve.dual import Market, maximise
-from solvers.robust.solve.fleet import bidding
+from solvers.robust.solve.fleet import Bidding, bidding
 from solvers.robust.solve.infeasible import Infeasibility, explain, least_shares
 from solvers.robust.solve.primal import Plan, complete, exchange
 
+Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 RobustSolution = Solution[Decision, Infeasibility]
@@ -22,8 +23,9 @@ _ROUND_UP = 1.0 + 4e-14
 # cells have a gap of their own, which only the search closes, so that the last digits of the dual are wasted on them.
 _DUAL_TOLERANCE = 1e-2
 _SMALL_CELL = 50
-# Above this many users a cell is swept block by block; its gap closes by itself long before.
-_LARGE_CELL = 20_000
+# Above both a cell is swept block by block, and left to its gap, which closes by itself.
+_LARGE_CELL = 2_000
+_LARGE_TABLE = 160_000
 _SMALL_CELL_TOLERANCE = 1e-4
 
 
@@ -40,23 +42,29 @@ def solve(problem: Problem, options: Options | None = None, report: Report = sil
     Problem P1 of arXiv 2503.21476 (eq. 10), solved by Lagrangian duality in the one coupling constraint and branch and
     bound on the same bound, instead of the paper's alternation.
     """
-    options = options or Options()
-    if problem.users > _LARGE_CELL:
+    found = attempt(problem, options or Options(), report)
+    if isinstance(found, Solution):
+        return found
+    return Solution(status=Status.INFEASIBLE, infeasibility=explain(problem, found))
+
+
+def attempt(problem: Problem, options: Options, report: Report = silent) -> RobustSolution | Floats:
+    """A plan with its bound; or, where there is none, each user's least share, from which the reasons follow."""
+    first = problem.workloads.first
+    laid_out = int((first[problem.workload + 1] - first[problem.workload]).sum())
+    if problem.users > _LARGE_CELL and laid_out > _LARGE_TABLE:
         report(Progress(stage="sweep", fraction=0.0))
         bid = bidding(problem)
-        if isinstance(bid, Infeasibility):
-            return Solution(status=Status.INFEASIBLE, infeasibility=bid)
-        if bid is not None:
+        if isinstance(bid, Bidding):
             return _solved(problem, bid.market, options, report, between=bid.between)
+        if bid is not None:
+            return bid
     everything, possible = options_of(problem)
-    if infeasibility := explain(problem, least_shares(everything, possible)):
-        return Solution(status=Status.INFEASIBLE, infeasibility=infeasibility)
-    return solve_among(problem, everything.keep(possible), options, report)
-
-
-def solve_among(problem: Problem, candidates: Candidates, options: Options, report: Report = silent) -> RobustSolution:
-    """Solve with some options only: at least one for each user, whose least shares together fit the uplink."""
-    return _solved(problem, Market(candidates, problem.bandwidth_hz).worth_sending().priceable(), options, report)
+    least = least_shares(everything, possible)
+    if not least.sum() <= problem.bandwidth_hz:
+        return least
+    market = Market(everything.keep(possible), problem.bandwidth_hz).worth_sending().priceable()
+    return _solved(problem, market, options, report)
 
 
 def _solved(
@@ -128,6 +136,8 @@ def _decision(options: Candidates, plan: Plan) -> Decision:
     clock = curves.clock_hz(curves.uplink_s(plan.x))
     return Decision(
         option=options.option[plan.choice],
-        frequency_hz=np.minimum(clock * _ROUND_UP, curves.clock_max_hz),
+        frequency_hz=np.where(
+            clock > curves.clock_min_hz, np.minimum(clock * _ROUND_UP, curves.clock_max_hz), curves.clock_min_hz
+        ),
         bandwidth_hz=curves.share_hz(plan.x),
     )

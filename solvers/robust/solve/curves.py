@@ -210,15 +210,16 @@ def _psi(x: Floats) -> tuple[Floats, Floats]:
     s = np.exp(x)
     log1p = np.log1p(s)
     ratio = s / (1.0 + s)
-    numerator = log1p - ratio
     small = s < 1e-3
+    # ln(1 + s) - s/(1 + s), which cancels for small s: its series is s² sum over k >= 2 of (-1)^k (k - 1)/k s^(k - 2).
+    difference = np.where(small, 1.0, log1p - ratio)
+    log_difference, bend = np.log(difference), ratio * ratio / difference
     if np.any(small):
-        # ln(1 + s) - s/(1 + s) cancels for small s: its series is sum over k >= 2 of (-1)^k (k - 1)/k s^k.
         t = np.minimum(s, 1e-3)
-        series = t * t * (1 / 2 + t * (-2 / 3 + t * (3 / 4 + t * (-4 / 5 + t * (5 / 6)))))
-        numerator = np.where(small, series, numerator)
-    log_psi = 2.0 * x + np.log(numerator) - 2.0 * np.log(log1p)
-    return log_psi, 2.0 + ratio * ratio / numerator - 2.0 * ratio / log1p
+        series = 1 / 2 + t * (-2 / 3 + t * (3 / 4 + t * (-4 / 5 + t * (5 / 6))))
+        log_difference = np.where(small, 2.0 * x + np.log(series), log_difference)
+        bend = np.where(small, 1.0 / ((1.0 + s) * (1.0 + s) * series), bend)
+    return 2.0 * x + log_difference - 2.0 * np.log(log1p), 2.0 + bend - 2.0 * ratio / log1p
 
 
 _X_GRID = np.linspace(-30.0, 90.0, 8193)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from solvers.robust.problem import Problem
 from solvers.robust.solve.candidates import BLOCK, Candidates, in_blocks, options_of
 from solvers.robust.solve.dual import Market, in_the_running, maximise, points_at
-from solvers.robust.solve.infeasible import Infeasibility, explain, least_shares
+from solvers.robust.solve.infeasible import least_shares
 
 Floats = NDArray[np.float64]
 
@@ -30,11 +30,11 @@ class Bidding:
     between: tuple[float, float]
 
 
-def bidding(problem: Problem) -> Bidding | Infeasibility | None:
-    """The market of a large cell; why it has no plan; or None where the price is zero and nothing can be dropped."""
+def bidding(problem: Problem) -> Bidding | Floats | None:
+    """The market of a large cell; each user's least share where there is no plan; None where nothing can be dropped."""
     least = np.concatenate([least_shares(*options_of(problem, users)) for users in in_blocks(problem.users)])
-    if infeasibility := explain(problem, least):
-        return infeasibility
+    if not least.sum() <= problem.bandwidth_hz:
+        return least
     price = _sampled_price(problem)
     if price == 0.0:
         return None

@@ -57,11 +57,9 @@ def least_shares(options: Candidates, possible: NDArray[np.bool_]) -> Floats:
     return options.least(np.where(possible, options.curves.least_hz, np.inf))
 
 
-def explain(problem: Problem, least_hz: Floats) -> Infeasibility | None:
-    """What is wrong, or None where a plan exists; from all users' `least_shares`."""
+def explain(problem: Problem, least_hz: Floats) -> Infeasibility:
+    """What is wrong with a cell whose users' `least_shares` do not fit the uplink."""
     failing = np.nonzero(np.isinf(least_hz))[0]
-    if len(failing) == 0 and least_hz.sum() <= problem.bandwidth_hz:
-        return None
     alone_hz = np.concatenate([_as_wide_as_it_takes(problem, users) for users in in_blocks(problem.users)])
     total = float(alone_hz.sum())
     total = total * _ROUND_UP if np.isfinite(total) else float("nan")

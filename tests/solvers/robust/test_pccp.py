@@ -1,5 +1,6 @@
 """The paper's own method: right in each half, never better than the exact one."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -89,13 +90,14 @@ def test_shares_are_those_of_the_exact_method_where_much_time_does_not_scale_wit
     table = workloads(
         cycles=list(ALEXNET_FLOP / 7), crossing_bit=list(ALEXNET_BIT), flop_per_cycle=7.0, overhead_s=0.05, cv=0.01
     )
-    problem = a_cell(6, workloads=table, bandwidth_hz=2e7, deadline_s=np.full(6, 0.3))
-    option = np.full(6, 2)
-    only = replace(table, fits_memory=np.arange(11) == 2)
+    problem = a_cell(6, workloads=table, bandwidth_hz=2e6, deadline_s=np.linspace(0.22, 0.4, 6))
+    option = np.full(6, 7)
+    only = replace(table, fits_memory=np.arange(11) == 7)
     exact = solve(replace(problem, workloads=only)).decision
     found = pccp(problem, option, Options(time_limit_s=-1.0)).decision
     assert exact is not None
     assert found is not None
+    assert np.all((exact.frequency_hz > 1.01 * 0.2e9) & (exact.frequency_hz < 1.8e9))
     assert np.ptp(exact.bandwidth_hz) > 0.1 * exact.bandwidth_hz.mean()
     np.testing.assert_allclose(found.bandwidth_hz, exact.bandwidth_hz, rtol=1e-4)
     np.testing.assert_allclose(found.frequency_hz, exact.frequency_hz, rtol=1e-4)
@@ -119,18 +121,27 @@ def test_moves_cuts_until_hardly_any_user_has_a_cheaper_one() -> None:
     assert still <= 0.2 * could
 
 
-def test_the_procedure_ends_in_whole_numbers_that_looking_at_every_cut_confirms() -> None:
-    """With the clock at its largest and equal shares, where deadlines leave a choice.
+def cameras(seed: int) -> Problem:
+    rng = np.random.default_rng(seed)
+    gain_db = -(15.3 + 37.6 * np.log10(rng.uniform(30.0, 250.0, 12)))
+    return a_cell(12, gain=10.0 ** (gain_db / 10.0), deadline_s=rng.uniform(0.2, 0.6, 12))
+
+
+@pytest.mark.parametrize(("cell", "clock"), [(cameras, 0.4), (a_case, 1.0)])
+def test_the_procedure_ends_in_whole_numbers_that_looking_at_every_cut_confirms(
+    cell: Callable[[int], Problem], clock: float
+) -> None:
+    """At equal shares and clocks that leave a choice.
 
     It may end at a cut that is late, where both ways out cost slack first; cuts in time must be the cheapest there are.
     """
     users, in_time_users, cheapest, fractional = 0, 0, 0, 0
     for seed in range(10):
-        problem = a_cell(12, gain=a_case(seed).gain) if seed % 2 else a_case(seed)
+        problem = cell(seed)
         work = problem.workloads
         decision = Decision(
             option=starts(problem)["least_bandwidth"],
-            frequency_hz=work.clock_max_hz[work.first[problem.workload]],
+            frequency_hz=clock * work.clock_max_hz[work.first[problem.workload]],
             bandwidth_hz=np.full(12, problem.bandwidth_hz / 12),
         )
         energy, in_time, user = at_the_same_resources(problem, decision)
@@ -146,7 +157,7 @@ def test_the_procedure_ends_in_whole_numbers_that_looking_at_every_cut_confirms(
                 fractional += x[n].max() < 0.999
     assert users >= 90
     assert in_time_users >= 0.8 * users
-    assert cheapest >= 0.97 * in_time_users
+    assert cheapest >= 0.95 * in_time_users
     assert fractional <= 0.05 * users
 
 

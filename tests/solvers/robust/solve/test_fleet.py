@@ -17,6 +17,7 @@ from tests.solvers.robust.cells import a_cell, random_cell
 def sweeping(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every cell counts as large, and a block holds few users."""
     monkeypatch.setattr(room, "_LARGE_CELL", 0)
+    monkeypatch.setattr(room, "_LARGE_TABLE", 0)
     for module in ("candidates", "fleet"):
         monkeypatch.setattr(f"solvers.robust.solve.{module}.BLOCK", 64)
     monkeypatch.setattr("solvers.robust.solve.dual._AT_ONCE", 100)
