@@ -64,7 +64,7 @@ def _among(problem: Problem, rows: NDArray[np.bool_]) -> Baseline:
 def _equal_share(problem: Problem) -> Baseline:
     """Everybody's best cut with an equal part of the uplink."""
     share, total = problem.bandwidth_hz / problem.users, 0.0
-    for users in in_blocks(problem.users):
+    for users in in_blocks(problem):
         options, possible = options_of(problem, users)
         fits = possible & (options.curves.least_hz <= share)
         x = np.where(options.curves.sends & fits, options.curves.x_at(share), 0.0)

@@ -20,14 +20,20 @@ _ROUND_UP = 1.0 + 1e-13
 _NEVER = -60.0
 
 
-# Users laid out at once in a large cell: their curves stay in the cache.
-BLOCK = 8_192
+# Options laid out at once in a large cell: their curves stay in the cache.
+BLOCK = 65_536
 
 
-def in_blocks(users: int) -> Iterator[Integers]:
-    """The numbers of users, a block at a time."""
-    for start in range(0, users, BLOCK):
-        yield np.arange(start, min(start + BLOCK, users))
+def in_blocks(problem: Problem) -> Iterator[Integers]:
+    """The numbers of all users, as many at a time as have a block of options together."""
+    first = problem.workloads.first
+    ends = np.cumsum(first[problem.workload + 1] - first[problem.workload])
+    start = 0
+    while start < problem.users:
+        before = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + BLOCK, side="right")))
+        yield np.arange(start, stop)
+        start = stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

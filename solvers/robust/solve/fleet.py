@@ -11,15 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.robust.problem import Problem
-from solvers.robust.solve.candidates import BLOCK, Candidates, in_blocks, options_of
+from solvers.robust.solve.candidates import Candidates, in_blocks, options_of
 from solvers.robust.solve.dual import Market, in_the_running, maximise, points_at
 from solvers.robust.solve.infeasible import least_shares
 
 Floats = NDArray[np.float64]
 
 # The sample's price is good to about its square root; a bracket that misses is widened and the sweep repeated.
-_REACH = 0.08
+_REACH = 0.1
 _SWEEPS = 12
+_SAMPLE = 2_048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class Bidding:
 
 def bidding(problem: Problem) -> Bidding | Floats | None:
     """The market of a large cell; each user's least share where there is no plan; None where nothing can be dropped."""
-    least = np.concatenate([least_shares(*options_of(problem, users)) for users in in_blocks(problem.users)])
+    least = np.concatenate([least_shares(*options_of(problem, users)) for users in in_blocks(problem)])
     if not least.sum() <= problem.bandwidth_hz:
         return least
     price = _sampled_price(problem)
@@ -50,7 +51,7 @@ def bidding(problem: Problem) -> Bidding | Floats | None:
 
 def _sampled_price(problem: Problem) -> float:
     """The best price of some of the users with their part of the uplink."""
-    users = np.linspace(0, problem.users - 1, BLOCK).astype(np.int64)
+    users = np.linspace(0, problem.users - 1, min(_SAMPLE, problem.users)).astype(np.int64)
     options, possible = options_of(problem, users)
     least = float(least_shares(options, possible).sum())
     share = problem.bandwidth_hz * len(users) / problem.users
@@ -62,7 +63,7 @@ def _sweep(problem: Problem, least_total_hz: float, prices: Floats) -> tuple[Mar
     """What is in the running between two prices, and the demand at each."""
     parts: list[Candidates] = []
     demand = np.zeros(len(prices))
-    for users in in_blocks(problem.users):
+    for users in in_blocks(problem):
         options, possible = options_of(problem, users)
         market = Market(options.keep(possible), problem.bandwidth_hz, least_total_hz=least_total_hz)
         market = market.worth_sending().priceable()

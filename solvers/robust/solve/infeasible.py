@@ -60,7 +60,7 @@ def least_shares(options: Candidates, possible: NDArray[np.bool_]) -> Floats:
 def explain(problem: Problem, least_hz: Floats) -> Infeasibility:
     """What is wrong with a cell whose users' `least_shares` do not fit the uplink."""
     failing = np.nonzero(np.isinf(least_hz))[0]
-    alone_hz = np.concatenate([_as_wide_as_it_takes(problem, users) for users in in_blocks(problem.users)])
+    alone_hz = np.concatenate([_as_wide_as_it_takes(problem, users) for users in in_blocks(problem)])
     total = float(alone_hz.sum())
     total = total * _ROUND_UP if np.isfinite(total) else float("nan")
     if len(failing) == 0:
@@ -174,7 +174,7 @@ def _deadline_factor(problem: Problem) -> float:
 
     def excess(log_factor: float) -> float:
         stretched = replace(problem, deadline_s=problem.deadline_s * np.exp(log_factor))
-        least = sum(float(least_shares(*options_of(stretched, users)).sum()) for users in in_blocks(problem.users))
+        least = sum(float(least_shares(*options_of(stretched, users)).sum()) for users in in_blocks(problem))
         return float(np.log(least / problem.bandwidth_hz)) if least > 0.0 else -np.inf
 
     low, high = 0.0, 0.5

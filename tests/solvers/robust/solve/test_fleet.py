@@ -18,8 +18,8 @@ def sweeping(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every cell counts as large, and a block holds few users."""
     monkeypatch.setattr(room, "_LARGE_CELL", 0)
     monkeypatch.setattr(room, "_LARGE_TABLE", 0)
-    for module in ("candidates", "fleet"):
-        monkeypatch.setattr(f"solvers.robust.solve.{module}.BLOCK", 64)
+    monkeypatch.setattr("solvers.robust.solve.candidates.BLOCK", 300)
+    monkeypatch.setattr("solvers.robust.solve.fleet._SAMPLE", 64)
     monkeypatch.setattr("solvers.robust.solve.dual._AT_ONCE", 100)
     monkeypatch.setattr("solvers.robust.solve.shares._AT_ONCE", 100)
     monkeypatch.setattr("solvers.robust.solve.primal._PLANNED_AT_ONCE", 100)
