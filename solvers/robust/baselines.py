@@ -57,7 +57,10 @@ def _among(problem: Problem, rows: NDArray[np.bool_]) -> Baseline:
     counts = np.add.reduceat(rows.astype(np.int64), work.first[:-1])
     columns = {field.name: getattr(work, field.name)[rows] for field in fields(work)[2:]}
     some = replace(work, first=np.concatenate(([0], np.cumsum(counts))), **columns)
-    found = attempt(replace(problem, workloads=some), _ROUGH)
+    restricted = replace(problem, workloads=some)
+    if not np.any(some.crossing_bit > 0.0):
+        return _equal_share(restricted)  # who sends nothing needs no share: everybody's best cut is the plan
+    found = attempt(restricted, _ROUGH)
     return Baseline(energy_j=found.objective if isinstance(found, Solution) else None)
 
 

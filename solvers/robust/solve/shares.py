@@ -67,7 +67,7 @@ def share_out(curves: Curves, bandwidth_hz: float, log_price: float) -> Shares:
         log_prices[active] = goal
         with np.errstate(invalid="ignore"):
             # What is left over is spread below, and costs the square of this.
-            settled = (np.abs(excess) < 1e-9) | (upper - lower < 1e-13)
+            settled = (np.abs(excess) < 1e-7) | (upper - lower < 1e-13)
         active = active[~settled]
     # What the price leaves over or overdraws by rounding is spread over what the users have beyond their least.
     share = curves.share_hz(x)
