@@ -118,6 +118,10 @@ class PlanUserNotFound(SplitplanError):
         super().__init__(f"The plan {plan_id!r} says nothing of a user {user_id!r}.")
 
 
+class RevisionsUnknown(SplitplanError):
+    """The plan exists, but which revisions its references meant was not kept."""
+
+
 class PlanNotReplayable(SplitplanError):
     """The plan exists, but there is nothing in it that a replay could play."""
 
@@ -192,6 +196,9 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
     ),
     PlanNotReplayable: ProblemType(
         "plan-not-replayable", 409, "This plan cannot be replayed", "`detail` says why; replay a solved robust plan."
+    ),
+    RevisionsUnknown: ProblemType(
+        "revisions-unknown", 409, "The plan's revisions are not known", "POST its request again as a new plan."
     ),
     StaleRevision: ProblemType(
         "stale-revision", 412, "The profile has changed since", "GET it again, apply the change to that, and retry."

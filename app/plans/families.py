@@ -10,7 +10,7 @@ from app.plans.multiuser.schemas import AdaptiveRequest, MultiUserRequest
 from app.plans.resolve import Dossier
 from app.plans.robust import run as robust
 from app.plans.robust.schemas import RobustRequest
-from app.plans.schemas import PlanKind, Request
+from app.plans.schemas import Request
 from app.plans.stopping import run as stopping
 from app.plans.stopping.schemas import StoppingRequest
 
@@ -29,7 +29,7 @@ class Family:
     """Hold a prepared request to the entries of an earlier plan, but for a number of users; None: it cannot."""
 
 
-FAMILIES: dict[PlanKind, Family] = {
+FAMILIES: dict[str, Family] = {
     "robust": Family(RobustRequest, robust.prepare, lambda entry: entry["cut"]),
     "stopping": Family(StoppingRequest, stopping.prepare, lambda entry: entry["placement"]),
     "multi-user": Family(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from app.plans.resolve import Dossier, Source, used
-from app.plans.schemas import Estimate, PlanKind, PlanStatus
+from app.plans.schemas import Estimate, PlanKind, PlanStatus, Request
 from app.profiles.schemas import Profile
 
 
@@ -28,6 +28,7 @@ class Prepared(ABC):
 
     dossier: Dossier
     sources: list[Source[Profile]]
+    request: Request
 
     @property
     @abstractmethod

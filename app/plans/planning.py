@@ -17,7 +17,7 @@ R = TypeVar("R", bound=PlanRequest)
 DryRun = Annotated[bool, Query(description="Only validate and estimate; store nothing.")]
 
 
-def _few_enough(request: Request) -> None:
+async def _few_enough(request: Request) -> None:
     """Refuse long lists of users before each of them is looked at."""
     body, most = getattr(request, "value", None), request.app.state.settings.max_users
     users = body.get("users") if isinstance(body, dict) else None

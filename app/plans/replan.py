@@ -1,23 +1,25 @@
 """A plan made from an earlier one: its request with a merge patch, its revisions, and what became of its users."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
+from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import FieldError, InvalidRequest, MalformedJson, RevisionsUnknown, TooManyUsers
 from app.plans import service
 from app.plans.families import FAMILIES, Entries, Family
 from app.plans.family import Outcome, Prepared
+from app.plans.schemas import Request
 from app.plans.tables import PlanRow
 from app.problems import field_errors
 from app.profiles.schemas import FieldWarning
 
 Json = dict[str, Any]
+Pins = dict[str, str | None]
 
 _LISTED = 100
 _INDEXED = re.compile(r"^/users/(\d+)(?=/|$)")
@@ -43,12 +45,11 @@ def replan(database: Database, plan_id: str, patch: Json, max_switches: int | No
         before = _view(row)
         after = _patched(before, patch, max_users)
         body = after | {"users": list(after["users"].values())}
-        prepared = _prepared(service.Door(session, row.pins), family, body, list(after["users"]))
+        prepared = _prepared(session, row.pins, family, body, list(after["users"]))
         entries = service.list_users(session, row.id, 0, row.users) if row.answer["result"] else []
 
     # Who runs another network now has nothing to hold on to.
-    models = {name: user.get("model") for name, user in after["users"].items()}
-    held = {e["id"]: e for e in entries if e["id"] in models and models[e["id"]] == before["users"][e["id"]]["model"]}
+    held = {entry["id"]: entry for entry in entries if _same_model(entry["id"], before["users"], after["users"])}
     if max_switches is not None:
         assert family.steady is not None
         prepared = family.steady(prepared, held, max_switches)
@@ -59,6 +60,10 @@ def replan(database: Database, plan_id: str, patch: Json, max_switches: int | No
         return changes | {"switched": _switched(family, held, outcome.users) if both else None}
 
     return service.carry_out(database, prepared, body, created_at, service.Descent(row.id, changed))
+
+
+def _same_model(key: str, before: Json, after: Json) -> bool:
+    return key in after and bool(after[key]["model"] == before[key]["model"])
 
 
 def merged(target: Any, patch: Any) -> Any:
@@ -96,15 +101,47 @@ def _patched(view: Json, patch: Json, max_users: int) -> Json:
     return dict(after) | {"users": {key: {"id": key} | user for key, user in users.items()}}
 
 
-def _prepared(door: service.Door, family: Family, body: Json, ids: list[str]) -> Prepared:
-    """A request that passed customs, its faults and doubts told by the ids of users."""
+def _prepared(session: Session, pins: Pins, family: Family, body: Json, ids: list[str]) -> Prepared:
+    """A request that passed customs, its faults and doubts told by the ids of users instead of their positions."""
     try:
-        request = family.request.model_validate(body)
+        prepared = service.prepared(session, family.prepare, _read(family, body), pins)
+    except InvalidRequest as refused:
+        raise InvalidRequest([replace(fault, pointer=_by_id(fault.pointer, ids)) for fault in refused.errors]) from None
+    warnings = prepared.dossier.warnings
+    warnings[:] = [FieldWarning(field=_by_id(doubt.field, ids), message=doubt.message) for doubt in warnings]
+    return prepared
+
+
+def _read(family: Family, body: Json) -> Request:
+    try:
+        return family.request.model_validate(body)
     except ValidationError as invalid:
         errors = [{**error, "loc": ("body", *error["loc"])} for error in invalid.errors()]
-        raise InvalidRequest(list(_by_id(field_errors(errors, body), ids))) from None
-    try:
-        prepared = door.prepared(family.prepare, request)
-    except InvalidRequest as refused:
-        raise InvalidRequest(list(_by_id(refused.errors, ids))) from None
-    return prepared
+        raise InvalidRequest(field_errors(errors, body)) from None
+
+
+def _by_id(pointer: str, ids: list[str]) -> str:
+    return _INDEXED.sub(lambda found: f"/users/{_escaped(ids[int(found[1])])}", pointer)
+
+
+def _escaped(key: str) -> str:
+    """A step of an RFC 6901 pointer."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _changes(before: Json, after: Json, max_switches: int | None) -> Json:
+    """What the patch changed in the request."""
+    old, new = before["users"], after["users"]
+    named = {
+        "users_added": [key for key in new if key not in old],
+        "users_removed": [key for key in old if key not in new],
+        "users_changed": [key for key, user in new.items() if key in old and user != old[key]],
+    }
+    fields = [key for key in {**before, **after} if key != "users" and before.get(key) != after.get(key)]
+    limit = {} if max_switches is None else {"max_switches": max_switches}
+    return {name: ids[:_LISTED] for name, ids in named.items()} | {"fields": fields} | limit
+
+
+def _switched(family: Family, held: Entries, users: list[Json]) -> int:
+    """Users who had a decision for the network they run, and now have another."""
+    return sum(family.decision(user) != family.decision(held[user["id"]]) for user in users if user["id"] in held)

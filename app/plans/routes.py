@@ -8,8 +8,17 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import Field
 
 from app.bodies import StrictRoute
-from app.db import ReadSession, WriteSession
-from app.errors import InvalidRequest, PlanNotFound, PlanUserNotFound
+from app.db import Database, ReadSession, WriteSession
+from app.errors import (
+    BodyTooLarge,
+    InvalidRequest,
+    MalformedJson,
+    PlanNotFound,
+    PlanUserNotFound,
+    RevisionsUnknown,
+    TooManyUsers,
+    UnsupportedMediaType,
+)
 from app.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
 from app.plans import service
 from app.plans.multiuser.schemas import (
@@ -20,8 +29,9 @@ from app.plans.multiuser.schemas import (
     UnservableUser,
 )
 from app.plans.planning import rendered
+from app.plans.replan import replan
 from app.plans.robust.schemas import InfeasibleUser, RobustPlan, RobustUserResult
-from app.plans.schemas import PlanKind, PlanPage, PlanStatus, PlanSummary, UserPage
+from app.plans.schemas import PlanKind, PlanPage, PlanPatch, PlanStatus, PlanSummary, UserPage
 from app.plans.stopping.schemas import StoppingInfeasibleUser, StoppingPlan, StoppingUserResult
 from app.problems import documented
 from app.quantities import NAME_PATTERN, TEXT_PATTERN
@@ -78,6 +88,33 @@ def get_current_plan(session: ReadSession, name: PlanName) -> Response:
 def get_plan(session: ReadSession, plan_id: PlanIdPath) -> Response:
     """A plan, as it was answered."""
     return rendered(service.get(session, plan_id))
+
+
+@router.post(
+    "/{plan_id}/replan",
+    status_code=201,
+    response_model=AnyPlan,
+    responses=documented(
+        MalformedJson, BodyTooLarge, TooManyUsers, UnsupportedMediaType, InvalidRequest, PlanNotFound, RevisionsUnknown
+    )
+    | {201: {"headers": {"Location": {"schema": {"type": "string"}, "description": "Address of the new plan"}}}},
+    openapi_extra={
+        "requestBody": {
+            "content": {"application/merge-patch+json": {"schema": {"$ref": "#/components/schemas/PlanPatch"}}}
+        }
+    },
+)
+def replan_plan(request: Request, plan_id: PlanIdPath, body: PlanPatch) -> Response:
+    """A new plan from an earlier one: its request with a merge patch, on the same revisions of its profiles.
+
+    The new plan says its `parent` and what `changed`. Pointers of faults and warnings name users by their ids, as the
+    patch does. With `max_switches` a multi-user plan is held to the cuts and bits of its parent, and `steadiness` says
+    what that costs.
+    """
+    database: Database = request.app.state.database
+    patch = {key: value for key, value in request.value.items() if key != "max_switches"}  # type: ignore[attr-defined]  # of StrictRoute
+    document = replan(database, plan_id, patch, body.max_switches, request.app.state.settings.max_users)
+    return rendered(document, 201, {"Location": f"/v1/plans/{document['id']}"})
 
 
 @router.delete("/{plan_id}", status_code=204, responses=documented(InvalidRequest, PlanNotFound))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from app.profiles.schemas import FieldWarning, Provenance
 from app.quantities import Body, Count, Decibel, Name, Positive, absent
@@ -109,6 +109,40 @@ class UserPage(Body):
     next_cursor: str | None
 
 
+class PlanPatch(Body):
+    """A merge patch (RFC 7396) over the request of a plan in which `users` is an object keyed by id.
+
+    Any field of the request may be patched; null removes it. Revisions stay those of the plan unless the patch names
+    another reference.
+    """
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [{"users": {"camera-1": {"deadline_s": 0.5}, "camera-2": None}, "max_switches": 1}]
+        },
+    )
+
+    users: dict[str, dict[str, Any] | None] | None = absent()
+    """What to change of each user: null removes one, a new id is a full user."""
+    max_switches: Count | None = absent()
+    """Multi-user plans only: users of the plan who may change their cut or bits; default: all."""
+
+
+class Changed(Body):
+    """What distinguishes a plan from the one it was made from; of each list of users the first 100."""
+
+    users_added: list[str]
+    users_removed: list[str]
+    users_changed: list[str]
+    fields: list[str]
+    """Other fields of the request."""
+    max_switches: Count | None = absent()
+    switched: Count | None
+    """Users of both plans, with the same network, whose cut, bits or placement differ; null unless both have a result.
+    Of tables, those whose cuts or bits differ."""
+
+
 class PlanBase(Body):
     """What every plan's answer has."""
 
@@ -120,6 +154,9 @@ class PlanBase(Body):
     started_at: datetime | None
     finished_at: datetime | None
     supersedes: str | None
+    parent: str | None = absent()
+    """The plan that this one was made from."""
+    changed: Changed | None = absent()
     request_hash: str
     """SHA-256 of the request as canonical JSON."""
     warnings: list[FieldWarning] | None = absent()

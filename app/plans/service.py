@@ -3,7 +3,8 @@
 import hashlib
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import FieldError, InvalidRequest, PlanNotFound, PlanUserNotFound
-from app.plans.family import Prepared
+from app.plans.family import Outcome, Prepared
 from app.plans.resolve import Dossier, used
 from app.plans.schemas import INLINE_USERS, Estimate, Request
 from app.plans.tables import PlanRow, PlanUsersRow
@@ -28,16 +29,42 @@ Prepare = Callable[[R, Dossier], Prepared]
 
 def estimate(database: Database, prepare: Prepare[R], request: R) -> Estimate:
     """Everything short of solving; stores nothing. Raises InvalidRequest."""
-    return _prepared(database, prepare, request).estimate()
+    with database.reading() as session:
+        return prepared(session, prepare, request).estimate()
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """The plan that a plan was made from, and what changed, told once the outcome is known."""
+
+    parent: str
+    changed: Callable[[Outcome], dict[str, Any]]
 
 
 def plan(database: Database, prepare: Prepare[R], request: R, body: Any) -> dict[str, Any]:
-    """Solve a request and store the plan; the answer is what `GET` will say. Raises InvalidRequest.
+    """Solve a request and store the plan; the answer is what `GET` will say. Raises InvalidRequest."""
+    created_at = datetime.now(UTC)
+    with database.reading() as session:
+        ready = prepared(session, prepare, request)
+    return carry_out(database, ready, body, created_at)
+
+
+def prepared(
+    session: Session, prepare: Prepare[R], request: R, pins: Mapping[str, str | None] | None = None
+) -> Prepared:
+    """A request that passed customs, with the revisions of `pins` where it names the same. Raises InvalidRequest."""
+    if request.supersedes is not None and not _stored(session, request.supersedes):
+        raise InvalidRequest([FieldError("/supersedes", f"there is no plan {request.supersedes!r}")])
+    return prepare(request, Dossier(session, pins=dict(pins or {})))
+
+
+def carry_out(
+    database: Database, prepared: Prepared, body: Any, created_at: datetime, descent: Descent | None = None
+) -> dict[str, Any]:
+    """Solve what is prepared and store the plan; the answer is what `GET` will say.
 
     No transaction is open while the solver works: what it needs was read before, and revisions never change.
     """
-    created_at = datetime.now(UTC)
-    prepared = _prepared(database, prepare, request)
     started_at = datetime.now(UTC)
     outcome = prepared.solve()
     weakest, profiles = used(prepared.sources, assumed=prepared.dossier.assumed)
@@ -53,12 +80,15 @@ def plan(database: Database, prepare: Prepare[R], request: R, body: Any) -> dict
             "solve_s": outcome.solve_s,
         },
     }
+    if descent is not None:
+        answer["changed"] = descent.changed(outcome)
     row = PlanRow(
         id=uuid.uuid4().hex,
         kind=prepared.kind,
         status=outcome.status,
-        name=request.name,
-        supersedes=request.supersedes,
+        name=prepared.request.name,
+        supersedes=prepared.request.supersedes,
+        parent=descent and descent.parent,
         users=prepared.users,
         created_at=created_at,
         started_at=started_at,
@@ -150,13 +180,6 @@ def forget(session: Session, plan_id: str) -> None:
     session.delete(row)
 
 
-def _prepared(database: Database, prepare: Prepare[R], request: R) -> Prepared:
-    with database.reading() as session:
-        if request.supersedes is not None and not _stored(session, request.supersedes):
-            raise InvalidRequest([FieldError("/supersedes", f"there is no plan {request.supersedes!r}")])
-        return prepare(request, Dossier(session))
-
-
 def _digest(body: Any) -> str:
     """SHA-256 of a request as canonical JSON, whose integers may be longer than 64 bits."""
     canonical = json.dumps(body, allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
@@ -194,6 +217,7 @@ def _document(row: PlanRow, users: list[dict[str, Any]] | None) -> dict[str, Any
         "started_at": row.started_at,
         "finished_at": row.finished_at,
         "supersedes": row.supersedes,
+        **({} if row.parent is None else {"parent": row.parent, "changed": answer["changed"]}),
         "request_hash": row.request_hash,
         "options": answer["options"],
         "result": answer["result"] and answer["result"] | part,

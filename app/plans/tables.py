@@ -32,6 +32,8 @@ class PlanRow(Base):
     status: Mapped[str] = mapped_column(String(16))
     name: Mapped[str | None] = mapped_column(String(63))
     supersedes: Mapped[str | None] = mapped_column(String(32))
+    parent: Mapped[str | None] = mapped_column(String(32))
+    """The plan that this one was made from by a patch; it may be gone."""
     users: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

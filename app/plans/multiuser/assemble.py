@@ -1,7 +1,7 @@
 """The customs house of the multi-user family: JSON with its decibels goes in, SI arrays come out."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from app.plans.multiuser.workload import LONGEST_S, Workload, table, workload
 from app.plans.resolve import Dossier, Ensemble, Source
 from app.profiles.plausibility import doubts_of_bandwidth
 from app.profiles.schemas import Channel, Device, Profile, Server
-from solvers.multiuser.problem import Method, Problem, TableProblem
+from solvers.multiuser.problem import Method, Problem, Steadiness, TableProblem
 
 _LONG_DEADLINE_S = 10.0
 # 5G's best: 256-QAM in eight layers. More is a rate that somebody took for an efficiency.
@@ -95,6 +95,24 @@ def assemble(request: MultiUserRequest, dossier: Dossier) -> Assembled | None:
         max_loss=_limits((user.max_loss for user in request.users), 1.0),
     )
     return Assembled(problem=problem, workloads=fleet.workloads, sources=[channel, server, *fleet.sources])
+
+
+def hold(assembled: Assembled, previous: Sequence[tuple[int, int] | None], max_switches: int) -> Assembled:
+    """The same problem, in which at most so many users may leave the cut and bits they had; None: had none."""
+    problem = assembled.problem
+    rows = [
+        {
+            pair: row
+            for row, pair in enumerate(zip(of.columns["cut"].tolist(), of.columns["bits"].tolist(), strict=True))
+        }
+        for of in assembled.workloads
+    ]
+    option = [
+        -1 if pair is None else rows[number].get(pair, -1)
+        for number, pair in zip(problem.workload.tolist(), previous, strict=True)
+    ]
+    held = Steadiness(previous=np.array(option, dtype=np.int64), max_switches=max_switches)
+    return replace(assembled, problem=replace(problem, steadiness=held))
 
 
 @dataclass(frozen=True, slots=True)

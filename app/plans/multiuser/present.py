@@ -14,12 +14,14 @@ from solvers.multiuser.problem import (
     DecisionTable,
     Infeasibility,
     Method,
+    Problem,
     TableProblem,
     cost,
     latency,
+    switched,
     table_problem,
 )
-from solvers.multiuser.solve import Answer, Baseline
+from solvers.multiuser.solve import Answer, Baseline, SteadinessPrice
 from solvers.outcome import Certificate
 from solvers.registry import tabulate
 
@@ -168,12 +170,24 @@ def infeasible(found: Infeasibility, ids: list[str]) -> tuple[dict[str, Any], li
         "least_budget_factor": enough["budget_factor"],
         "proven_at_least": bound,
     }
+    if found.switches is not None:
+        whole["least_switches"] = found.switches
     listed = [
         # Full precision loses nothing, so no loss limit leaves a user without any option.
         {"id": ids[n], "least_deadline_s": least * _NUDGE}
         for n, least in zip(found.alone.tolist(), found.least_deadline_s.tolist(), strict=True)
     ]
     return whole, listed
+
+
+def steadiness(problem: Problem, decision: Decision, price: SteadinessPrice | None) -> dict[str, Any]:
+    """What holding on to the parent costs. The steady plan is open to the free one too, which is thus never worse."""
+    return {
+        "switches": int(switched(problem, decision.option).sum()),
+        "free_switches": price and price.free_switches,
+        "cost": price and max(price.cost, 0.0),
+        "cost_at_most": price and max(price.cost_at_most, 0.0),
+    }
 
 
 def number_or_null(value: float) -> float | None:

@@ -1,19 +1,20 @@
 """One request of the multi-user family from JSON to its answer."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from app.plans.family import Outcome, Prepared
 from app.plans.multiuser import present
-from app.plans.multiuser.assemble import Assembled, AssembledTables, assemble, assemble_tables
+from app.plans.multiuser.assemble import Assembled, AssembledTables, assemble, assemble_tables, hold
 from app.plans.multiuser.schemas import AdaptiveRequest, MultiUserRequest
 from app.plans.resolve import Dossier
 from app.plans.schemas import PlanKind
-from solvers.multiuser.problem import Method
-from solvers.multiuser.solve import baselines
+from solvers.multiuser.problem import Decision, Method, Problem
+from solvers.multiuser.solve import SteadinessPrice, baselines, price_of_steadiness
 from solvers.outcome import Options
 from solvers.registry import answer, tabulate
 
@@ -68,15 +69,30 @@ class PreparedMultiUser(Prepared):
             )
         assert certificate is not None
         assert solution.decision is not None
-        left_s = max(asked.time_limit_s - seconds, _LEAST_FOR_RULES * asked.time_limit_s) / _RULES
-        compared = baselines(assembled.problem, Options(gap=asked.gap, time_limit_s=left_s))
+        # One more where the plan is compared with a free one.
+        parts = _RULES + (assembled.problem.steadiness is not None)
+        left_s = max(asked.time_limit_s - seconds, _LEAST_FOR_RULES * asked.time_limit_s) / parts
+        within = Options(gap=asked.gap, time_limit_s=left_s)
+        result = present.result(assembled, solution, certificate, baselines(assembled.problem, within))
+        if assembled.problem.steadiness is not None:
+            result["steadiness"] = present.steadiness(
+                assembled.problem, solution.decision, _price(assembled.problem, solution.decision, within)
+            )
         return Outcome(
             status="timed_out" if solution.timed_out else "solved",
-            result=present.result(assembled, solution, certificate, compared),
+            result=result,
             infeasible=None,
             users=present.users(assembled, ids, solution.decision),
             solve_s=seconds,
         )
+
+
+def _price(problem: Problem, decision: Decision, options: Options) -> SteadinessPrice | None:
+    """What steadiness costs; None where time ran out before there was a free plan (there is one: the steady one)."""
+    try:
+        return price_of_steadiness(problem, decision, options)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +154,13 @@ def prepare(request: MultiUserRequest, dossier: Dossier) -> PreparedMultiUser:
     dossier.refuse_faults()
     assert assembled is not None
     return PreparedMultiUser(dossier=dossier, sources=assembled.sources, request=request, assembled=assembled)
+
+
+def steady(prepared: PreparedMultiUser, previous: Mapping[str, dict[str, Any]], max_switches: int) -> PreparedMultiUser:
+    """Hold users to the cut and bits of their entry in an earlier plan, but for `max_switches` of them."""
+    entries = [previous.get(user.id) for user in prepared.request.users]
+    options = [None if entry is None else (entry["cut"], entry["bits"]) for entry in entries]
+    return replace(prepared, assembled=hold(prepared.assembled, options, max_switches))
 
 
 def prepare_tables(request: AdaptiveRequest, dossier: Dossier) -> PreparedAdaptive:

@@ -280,6 +280,19 @@ class MultiUserBaselines(Body):
     greedy: MultiUserBaseline
 
 
+class MultiUserSteadiness(Body):
+    """What holding on to the parent costs, against the best plan of the same request that is free to change all."""
+
+    switches: Count
+    """Users who leave the cut and bits of the parent, as far as their device still has them."""
+    free_switches: Count | None
+    """Those who leave them in the free plan; null where time ran out before there was one."""
+    cost: float | None
+    """By how much the objective is above that of the free plan."""
+    cost_at_most: float | None
+    """By how much it is above what no plan at all can undercut."""
+
+
 class MultiUserPlanResult(Body):
     """A plan that was checked."""
 
@@ -292,6 +305,8 @@ class MultiUserPlanResult(Body):
     certificate: MultiUserCertificate
     utilisation: Utilisation
     baselines: MultiUserBaselines
+    steadiness: MultiUserSteadiness | None = absent()
+    """With `max_switches` of a re-plan."""
 
 
 class UnservableUser(Body):
@@ -324,6 +339,8 @@ class MultiUserInfeasible(Body):
     least_budget_factor: float | None
     """A common factor on both that suffices."""
     proven_at_least: AtLeast
+    least_switches: Count | None = absent()
+    """Users who must leave the cut and bits of the parent: more than the `max_switches` of this re-plan."""
 
 
 class MultiUserPlan(PlanBase):

@@ -18,6 +18,7 @@ _SNR_DB = (-200.0, 200.0)
 _GREAT_SNR_DB = 70.0
 _SLOW_DOWNLINK_BPS = 1e3
 _MOST_POWER_W = 1e9
+_LEAST_WAIT = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,7 @@ class _Medium:
         if self.dossier.faults:
             return None
         try:
-            return Problem(
+            problem = Problem(
                 time_per_s=request.weights.time_per_s,
                 energy_per_j=request.weights.energy_per_j,
                 inferences=request.inferences_per_update,
@@ -204,6 +205,11 @@ class _Medium:
                 ),
                 **parts,  # type: ignore[arg-type]  # the fields of `Problem` left over
             )
+            if waiting is Waiting.ALWAYS and _waits_next_to_free(problem):
+                raise FreeWaiting(
+                    "beside an inference a wait costs next to nothing, so the best one would be waited for"
+                )
+            return problem
         except UnboundedCost as refusal:
             self.fault("min_snr_db", f"{refusal}; say below which SNR nobody transmits")
         except AbsorbingOutage as refusal:
@@ -212,6 +218,14 @@ class _Medium:
             detail = f"{refusal}: weigh time, or weigh energy and give the devices an idle_power_w"
             self.dossier.fault("/options/waiting", detail)
         return None
+
+
+def _waits_next_to_free(problem: Problem) -> bool:
+    """Whether a wait costs somebody less than a share of an inference that arithmetic can tell from nothing."""
+    work = problem.workloads
+    last = work.first[problem.workload + 1] - 1
+    inference = problem.time_per_s * work.device_s[last] + problem.energy_per_j * work.device_j[last]
+    return bool(np.any(problem.waiting_cost < _LEAST_WAIT * inference))
 
 
 def _doubt_powers(request: StoppingRequest, dossier: Dossier, ensemble: Ensemble, made: Workload, where: str) -> None:

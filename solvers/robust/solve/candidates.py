@@ -109,6 +109,8 @@ def options_of(problem: Problem, users: Integers | None = None) -> tuple[Candida
     with np.errstate(over="ignore"):
         least[sending] = scale[sending] * np.exp(-x_most[sending]) * _ROUND_UP
 
+    log_weight = np.zeros(len(row))
+    log_weight[sends] = np.log(problem.tx_power_w[user[sends]] * tau_unit[sends] / scale[sends])
     curves = Curves.of(
         scale_hz=scale,
         tx_power_w=problem.tx_power_w[user],
@@ -122,6 +124,7 @@ def options_of(problem: Problem, users: Integers | None = None) -> tuple[Candida
         x_kink=x_kink,
         x_most=x_most,
         least_hz=least,
+        log_weight=log_weight,
     )
     option = row - work.first[problem.workload[user]]
     options = Candidates(first=budget.first, option=option, curves=curves)

@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _NEWTON_STEPS = 60
+_NO_TIME = 1e-300  # seconds; keeps a quotient defined where there are no cycles either
 
 
 class _Column:
@@ -50,6 +51,7 @@ class Curves:
     x_kink = _Column()  # ln s where the clock leaves its minimum; x_most where it never does
     x_most = _Column()  # ln s at the least share
     least_hz = _Column()  # least share that keeps the deadline, 0 where nothing crosses
+    log_weight = _Column()  # ln(p tau_unit/scale): marginal energy over psi while the clock is at its minimum
     log_marginal_kink = _Column()  # ln(-dE/db) just beyond the kink, and at the least share
     log_marginal_most = _Column()
 
@@ -108,10 +110,8 @@ class Curves:
     def clock_hz(self, uplink_s: Floats) -> Floats:
         """Least clock that keeps the deadline with that uplink time, within the device's range."""
         # At the least share rounding may leave no time at all: the clock is then the largest by construction.
-        room = np.maximum(self.left_s - uplink_s, 0.5 * self.cycles / self.clock_max_hz)
-        with np.errstate(invalid="ignore"):
-            clock = np.where(self.cycles > 0.0, self.cycles / room, 0.0)
-        return np.clip(clock, self.clock_min_hz, self.clock_max_hz)
+        room = np.maximum(self.left_s - uplink_s, 0.5 * self.cycles / self.clock_max_hz + _NO_TIME)
+        return np.minimum(np.maximum(self.cycles / room, self.clock_min_hz), self.clock_max_hz)
 
     def energy_j(self, x: Floats) -> Floats:
         """Energy of one inference at x."""
@@ -145,8 +145,7 @@ class Curves:
         x_least : ln s at the largest share allowed.
         """
         # With the clock at its minimum the marginal energy is p tau_unit psi(s)/(p h/N0): one function for all.
-        with np.errstate(divide="ignore"):
-            x, slope = _inverse_psi(log_price - np.log(self.tx_power_w * self.tau_unit_s / self.scale_hz))
+        x, slope = _inverse_psi(log_price - self.log_weight)
         rate = 1.0 / slope
         free = x > self.x_kink
         x = np.minimum(x, self.x_most)
@@ -160,7 +159,8 @@ class Curves:
             curves = self._taken(inside)
             x[inside], rate[inside] = _free_clock(curves, np.broadcast_to(log_price, x.shape)[inside], x[inside])
         still = most | kink | (x <= x_least) | (x >= self.x_most) | ~self.sends
-        return np.clip(x, np.minimum(x_least, self.x_most), self.x_most), np.where(still, 0.0, rate)
+        x = np.maximum(x, np.minimum(x_least, self.x_most))
+        return np.minimum(x, self.x_most), np.where(still, 0.0, rate)
 
     def priced_j(self, price: Floats | float, x: Floats, x_least: Floats) -> tuple[Floats, Floats]:
         """A proven lower bound on min over b of E(b) + price b from a point x near the minimiser, and the share there.
@@ -214,7 +214,7 @@ def _psi(x: Floats) -> tuple[Floats, Floats]:
     # ln(1 + s) - s/(1 + s), which cancels for small s: its series is s² sum over k >= 2 of (-1)^k (k - 1)/k s^(k - 2).
     difference = np.where(small, 1.0, log1p - ratio)
     log_difference, bend = np.log(difference), ratio * ratio / difference
-    if np.any(small):
+    if small.any():
         t = np.minimum(s, 1e-3)
         series = 1 / 2 + t * (-2 / 3 + t * (3 / 4 + t * (-4 / 5 + t * (5 / 6))))
         log_difference = np.where(small, 2.0 * x + np.log(series), log_difference)
@@ -228,7 +228,6 @@ _LOG_PSI_GRID = _psi(_X_GRID)[0]
 
 def _inverse_psi(target: Floats) -> tuple[Floats, Floats]:
     """X with ln psi(x) = target, and the slope there: a table good to 1e-6, and a Newton step that squares that."""
-    target = np.where(np.isfinite(target), target, 0.0)
     x = np.interp(target, _LOG_PSI_GRID, _X_GRID)
     value, slope = _psi(x)
     return x - (value - target) / slope, slope

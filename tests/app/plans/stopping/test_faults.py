@@ -278,6 +278,10 @@ def test_a_slow_chain_settles(client: httpx.Client, waiting: str) -> None:
 
 def test_waiting_for_the_rarest_look_is_worked_out(client: httpx.Client) -> None:
     """A wait is so cheap that only one look in thousands is taken: the quadrature is refined until it is right."""
-    body = a_fleet(channel=a_radio(coherence_time_s=1e-6), options={"waiting": "always"})
-    certificate = plan(client, body)["result"]["certificate"]
+    weights = {"time_per_s": 1e-6, "energy_per_j": 1.0}
+    body = a_fleet(a_robot(device=a_device()), weights=weights, options={"waiting": "always"})
+    certificate = plan(client, changed(body, "/channel/coherence_time_s", 1e-3))["result"]["certificate"]
     assert certificate["holds"]
+    assert certificate["nodes"] > 256
+    next_to_free = changed(body, "/channel/coherence_time_s", 1e-6) | {"weights": weights | {"time_per_s": 1e-9}}
+    assert pointers(client.post(STOPPING, json=next_to_free)) == ["/options/waiting"]

@@ -1,5 +1,7 @@
 """Stopping plans that exist: every way to ask for one, and how it is answered."""
 
+from itertools import pairwise
+
 import httpx
 import pytest
 
@@ -153,7 +155,7 @@ def test_more_memory_and_more_inferences_never_cost_more(client: httpx.Client) -
     by_memory = [cost(memory_byte, 1e4) for memory_byte in (1000, 50_000, 1_000_000, 20_000_000)]
     by_inferences = [cost(20_000_000, inferences) for inferences in (1, 100, 1e4, 1e8)]
     for costs in (by_memory, by_inferences):
-        assert all(later <= earlier * (1 + 1e-12) for earlier, later in zip(costs, costs[1:], strict=False))
+        assert all(later <= earlier * (1 + 1e-12) for earlier, later in pairwise(costs))
         assert costs[-1] < costs[0]
 
 

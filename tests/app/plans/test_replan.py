@@ -1,0 +1,306 @@
+"""Plans made from earlier ones: what is patched changes, what is not stays, and steadiness has its price."""
+
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import TypeAdapter
+from sqlalchemy import update
+
+from app.plans.replan import merged
+from app.plans.routes import AnyPlan
+from app.plans.tables import PlanRow
+from tests.app.plans import cells
+from tests.app.plans.cells import assert_nothing_stored, pointers, refusal, store_profiles
+from tests.app.plans.multiuser.cells import ADAPTIVE, MULTI_USER, a_cell, a_fleet, a_rate_user, a_stored_user, a_user
+from tests.builders import Body, a_channel, a_model, a_timing
+from tests.conftest import Service
+
+STOPPING = "/v1/plans/stopping"
+MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
+
+
+def planned(client: httpx.Client, body: Body, door: str = MULTI_USER) -> dict[str, Any]:
+    """A plan to start from."""
+    answer = client.post(door, json=body)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+def replanned(client: httpx.Client, parent: dict[str, Any], patch: Body) -> dict[str, Any]:
+    """The new plan, which is the same when it is read again."""
+    answer = client.post(f"/v1/plans/{parent['id']}/replan", json=patch)
+    assert answer.status_code == 201, answer.text
+    TypeAdapter(AnyPlan).validate_json(answer.content)  # refuses any field that is not documented
+    document = dict(answer.json())
+    assert answer.headers["location"] == f"/v1/plans/{document['id']}"
+    assert client.get(answer.headers["location"]).content == answer.content
+    assert document["parent"] == parent["id"]
+    assert document["kind"] == parent["kind"]
+    return document
+
+
+def refused(client: httpx.Client, parent: dict[str, Any], patch: Any) -> list[str]:
+    """Where a patch is at fault; nothing was stored."""
+    before = len(client.get("/v1/plans").json()["items"])
+    found = pointers(client.post(f"/v1/plans/{parent['id']}/replan", json=patch))
+    assert len(client.get("/v1/plans").json()["items"]) == before
+    return found
+
+
+def options(document: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    """Cut and bits of every user."""
+    return {user["id"]: (user["cut"], user["bits"]) for user in document["result"]["users"]}
+
+
+def without_time(document: dict[str, Any]) -> dict[str, Any]:
+    """What a plan says, but for what differs between two plans of one request; warnings name users by id or place."""
+    changing = ("id", "created_at", "started_at", "finished_at", "provenance", "parent", "changed", "warnings")
+    return {name: value for name, value in document.items() if name not in changing}
+
+
+def a_shared_cell(**fields: Any) -> Body:
+    """Eight cameras that share one uplink: the better half send, the others compute."""
+    users = [a_user(id=f"camera-{n}", spectral_efficiency_bps_per_hz=1.0 + n) for n in range(8)]
+    return a_cell(*users, bandwidth_hz=5.0e7, **fields)
+
+
+def a_parent(client: httpx.Client, kind: str) -> dict[str, Any]:
+    """Two cameras and how each family plans them."""
+    weights = {"time_per_s": 1.0, "energy_per_j": 0.1}
+    two = [{"id": "a"}, {"id": "b"}]
+    door, body = {
+        "robust": (cells.ROBUST, cells.a_cell(*(cells.a_user(**user) for user in two))),
+        "stopping": (
+            STOPPING,
+            cells.a_cell(
+                *(cells.a_user(gain_db=-100.0, deadline_s=None, risk=None, **user) for user in two),
+                weights=weights,
+                channel=a_channel(min_snr_db=-5.0, coherence_time_s=0.05, downlink_bps=1.0e8),
+                inferences_per_update=1e4,
+            ),
+        ),
+        "multi-user": (MULTI_USER, a_cell(*(a_user(**user) for user in two))),
+        "adaptive": (ADAPTIVE, a_fleet(*(a_rate_user(**user) for user in two))),
+    }[kind]
+    return planned(client, body, door)
+
+
+NOTHING = {"users_added": [], "users_removed": [], "users_changed": [], "fields": []}
+KINDS = ("robust", "stopping", "multi-user", "adaptive")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_empty_patch_gives_the_same_plan(client: httpx.Client, kind: str) -> None:
+    parent = a_parent(client, kind)
+    assert "parent" not in parent
+    again = replanned(client, parent, {})
+    assert again["changed"] == NOTHING | {"switched": 0}
+    assert without_time(again) == without_time(parent)
+    assert replanned(client, again, {})["request_hash"] == parent["request_hash"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_users_come_and_go(client: httpx.Client, kind: str) -> None:
+    parent = a_parent(client, kind)
+    new = cells.a_user(id=None, gain_db=None, deadline_s=None, risk=None)
+    new |= {
+        "robust": {"gain_db": -101.0, "deadline_s": 0.3, "risk": 0.1},
+        "stopping": {"gain_db": -101.0},
+        "multi-user": {"snr_db": 9.0},
+        "adaptive": {},
+    }[kind]
+    later = replanned(client, parent, {"users": {"z": new, "a": None, "c": new | {"id": "c"}}, "name": "hall"})
+    assert [user["id"] for user in later["result"]["users"]] == ["b", "z", "c"]
+    changed = later["changed"]
+    assert (changed["users_added"], changed["users_removed"], changed["users_changed"]) == (["z", "c"], ["a"], [])
+    assert changed["fields"] == ["name"]
+    assert client.get("/v1/plans/current?name=hall").json() == later
+
+
+def test_one_deadline(client: httpx.Client) -> None:
+    parent = planned(client, a_shared_cell())
+    sending = [user for user in parent["result"]["users"] if user["bandwidth_hz"]]
+    slowest = max(sending, key=lambda user: user["latency"]["mean_s"])
+    deadline_s = 0.9 * slowest["latency"]["mean_s"]
+    later = replanned(client, parent, {"users": {slowest["id"]: {"deadline_s": deadline_s}}})
+    assert later["changed"]["users_changed"] == [slowest["id"]]
+    users = {user["id"]: user for user in later["result"]["users"]}
+    assert users[slowest["id"]]["latency"]["mean_s"] <= deadline_s * (1.0 + 1e-9)
+    assert later["result"]["objective"]["cost"] > parent["result"]["objective"]["cost"]
+    differing = sum(options(parent)[key] != option for key, option in options(later).items())
+    assert later["changed"]["switched"] == differing
+    assert list(users) == [user["id"] for user in parent["result"]["users"]]
+
+    undone = replanned(client, later, {"users": {slowest["id"]: {"deadline_s": None}}})
+    assert without_time(undone) == without_time(parent)
+
+
+def test_steadiness_and_its_price(client: httpx.Client) -> None:
+    parent = planned(client, a_shared_cell())
+    patch = {"bandwidth_hz": 3.0e6}
+    free = replanned(client, parent, patch)
+    assert "steadiness" not in free["result"]
+    assert free["changed"]["switched"] >= 2
+
+    costs = []
+    for most in range(free["changed"]["switched"] + 1):
+        held = replanned(client, parent, patch | {"max_switches": most})
+        price = held["result"]["steadiness"]
+        assert held["changed"] == NOTHING | {"fields": ["bandwidth_hz"], "max_switches": most} | {
+            "switched": price["switches"]
+        }
+        assert price["switches"] <= most
+        cost = held["result"]["objective"]["cost"]
+        assert price["cost"] == pytest.approx(cost - free["result"]["objective"]["cost"], abs=1e-6 * cost)
+        assert 0.0 <= price["cost"] <= price["cost_at_most"] + 1e-12
+        assert price["free_switches"] == free["changed"]["switched"]
+        costs.append(price["cost"])
+        if most == 0:
+            assert options(held) == options(parent)
+    assert costs == sorted(costs, reverse=True)
+    assert costs[0] > 0.0
+    assert costs[-1] == pytest.approx(0.0, abs=1e-6 * free["result"]["objective"]["cost"])
+
+
+def test_too_many_switches_are_needed(client: httpx.Client) -> None:
+    body = a_shared_cell()
+    parent = planned(client, body)
+    sending = [user["id"] for user in parent["result"]["users"] if user["cut"] == 0]
+    assert sending
+    # At its least spectral efficiency nobody could send the input in time, but all on the device takes 55 ms.
+    weak = {key: {"spectral_efficiency_bps_per_hz": 0.01, "deadline_s": 0.06} for key in sending}
+    later = replanned(client, parent, {"users": weak, "max_switches": 0})
+    assert later["status"] == "infeasible"
+    assert later["infeasible"]["least_switches"] == len(sending)
+    assert later["changed"]["switched"] is None
+    enough = replanned(client, parent, {"users": weak, "max_switches": len(sending)})
+    assert enough["status"] == "solved"
+    assert enough["result"]["steadiness"]["switches"] == len(sending)
+
+
+def test_another_network_is_no_switch(client: httpx.Client) -> None:
+    parent = planned(client, a_cell(a_user(id="a"), a_user(id="b")))
+    patch = {"users": {"a": {"model": {"name": "other-net"}, "device_timing": {"model": "other-net"}}}}
+    patch["users"]["a"]["server_timing"] = {"model": "other-net"}
+    later = replanned(client, parent, patch | {"spare": None, "max_switches": 0})
+    assert later["changed"]["users_changed"] == ["a"]
+    assert later["changed"]["switched"] == 0
+    assert later["result"]["steadiness"]["switches"] == 0
+
+
+def test_an_infeasible_parent(client: httpx.Client) -> None:
+    parent = planned(client, a_cell(a_user(id="a", deadline_s=1e-4)))
+    assert parent["status"] == "infeasible"
+    for limit in ({}, {"max_switches": 0}):
+        later = replanned(client, parent, {"users": {"a": {"deadline_s": 0.5}}} | limit)
+        assert later["status"] == "solved"
+        assert later["changed"]["switched"] is None
+
+
+def test_revisions_stay_unless_patched(client: httpx.Client) -> None:
+    store_profiles(client)
+    parent = planned(client, a_cell(a_stored_user(id="a"), a_stored_user(id="b"), channel="cell", server="edge-gpu"))
+    faster = a_timing(cuts=[cut | {"flop_per_cycle": 40.0} for cut in a_timing()["cuts"]])
+    for at, body in (("timings/camera-cpu.small-net", faster), ("models/small-net", a_model(provenance="measured"))):
+        assert client.put(f"/v1/{at}", json=body, headers={"If-Match": '"1"'}).status_code == 200
+    assert client.delete("/v1/channels/cell").status_code == 204
+
+    def refs(document: dict[str, Any]) -> set[str]:
+        return {entry["ref"] for entry in document["provenance"]["profiles"]}
+
+    again = replanned(client, parent, {"users": {"a": {"weight": 1.0}}})
+    assert refs(again) == refs(parent)
+    assert without_time(again)["result"] == parent["result"]
+    moved = replanned(client, again, {"users": {"a": {"device_timing": "camera-cpu.small-net@2"}}})
+    assert refs(moved) == refs(parent) | {"camera-cpu.small-net@2"}
+    assert moved["result"]["objective"]["cost"] < parent["result"]["objective"]["cost"]
+    model = replanned(client, moved, {"users": {key: {"model": "small-net@2"} for key in "ab"}})
+    assert refs(model) == refs(moved) - {"small-net@1"} | {"small-net@2"}
+
+
+def test_what_a_plan_superseded_is_its_own_affair(client: httpx.Client) -> None:
+    first = planned(client, a_cell(name="lobby"))
+    second = planned(client, a_cell(name="lobby", supersedes=first["id"]))
+    assert client.delete(f"/v1/plans/{first['id']}").status_code == 204
+    assert replanned(client, second, {})["supersedes"] is None
+    third = replanned(client, second, {"supersedes": second["id"]})
+    assert third["supersedes"] == second["id"]
+    assert third["changed"]["fields"] == ["supersedes"]
+    assert refused(client, second, {"supersedes": "0" * 32}) == ["/supersedes"]
+    assert client.delete(f"/v1/plans/{second['id']}").status_code == 204
+    assert client.get(f"/v1/plans/{third['id']}").json() == third
+
+
+FAULTS: dict[str, tuple[Any, list[str]]] = {
+    "no object": ([], [""]),
+    "an unknown field": ({"color": 1}, ["/color"]),
+    "what is required": ({"channel": None}, ["/channel"]),
+    "users by position": ({"users": [{"id": "a"}]}, ["/users"]),
+    "a user that is none": ({"users": {"a": 5}}, ["/users/a"]),
+    "nobody left": ({"users": {"a": None, "b/~": None, "b": None}}, ["/users"]),
+    "no users": ({"users": None}, ["/users"]),
+    "another id": ({"users": {"b": {"id": "a"}}}, ["/users/b/id"]),
+    "half a user": ({"users": {"c": {"device": "camera-cpu"}}}, ["/users/c/model"]),
+    "a user's field": ({"users": {"b": {"deadline_s": "1"}}}, ["/users/b/deadline_s"]),
+    "an unfit id": ({"users": {"c/~": a_user(id=None)}}, ["/users/c~1~0/id"]),
+    "two ways to say it": ({"users": {"b": {"snr_db": 3.0}}}, ["/users/b/snr_db"]),
+    "a reference": ({"users": {"b": {"device": "nothing@3"}}}, ["/users/b/device"]),
+    "a negative limit": ({"max_switches": -1}, ["/max_switches"]),
+    "half a switch": ({"max_switches": 0.5}, ["/max_switches"]),
+    "infinity": ({"bandwidth_hz": 10**400}, ["/bandwidth_hz"]),
+}
+
+
+@pytest.mark.parametrize(("patch", "where"), FAULTS.values(), ids=FAULTS)
+def test_bad_patches(client: httpx.Client, patch: Any, where: list[str]) -> None:
+    parent = planned(client, a_cell(a_user(id="a"), a_user(id="b")))
+    assert refused(client, parent, patch) == where
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "multi-user"])
+def test_only_multi_user_plans_are_held(client: httpx.Client, kind: str) -> None:
+    assert refused(client, a_parent(client, kind), {"max_switches": 1}) == ["/max_switches"]
+
+
+def test_doubts_name_users(client: httpx.Client) -> None:
+    parent = planned(client, a_cell(a_user(id="a"), a_user(id="b")))
+    later = replanned(client, parent, {"users": {"b": {"deadline_s": 50.0}}})
+    assert [warning["field"] for warning in later["warnings"]] == ["/users/b/deadline_s"]
+
+
+def test_what_cannot_be_planned_again(client: httpx.Client, service: Service) -> None:
+    refusal(client.post(f"/v1/plans/{'0' * 32}/replan", json={}), 404, "plan-not-found")
+    assert_nothing_stored(client)
+    at = f"/v1/plans/{planned(client, a_cell())['id']}/replan"
+    refusal(client.post(at, content=b"{}", headers={"Content-Type": "text/plain"}), 415, "unsupported-media-type")
+    deep = b'{"channel":' * 3000 + b"1" + b"}" * 3000
+    refusal(client.post(at, content=deep, headers=MERGE_PATCH), 400, "malformed-json")
+    crowd = {"users": {f"user-{n}": {} for n in range(service.settings.max_users)}}
+    refusal(client.post(at, json=crowd), 413, "too-many-users")
+    assert client.post(at, content=b"{}", headers=MERGE_PATCH).status_code == 201
+    with service.database.writing() as session:
+        session.execute(update(PlanRow).values(pins=None))
+    refusal(client.post(at, json={}), 409, "revisions-unknown")
+
+
+def test_the_examples_of_rfc_7396() -> None:
+    """Its appendix A."""
+    for target, patch, result in (
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+        ({"a": "b"}, {"a": None}, {}),
+        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+        ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+        (["a", "b"], ["c", "d"], ["c", "d"]),
+        ({"a": "b"}, ["c"], ["c"]),
+        ({"a": "foo"}, None, None),
+        ({"a": "foo"}, "bar", "bar"),
+        ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+        ([1, 2], {"a": "b", "c": None}, {"a": "b"}),
+        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+    ):
+        assert merged(target, patch) == result
