@@ -106,7 +106,9 @@ def search(
                 return Search(plan=plan, bound_j=proven, timed_out=True)
             report(Progress(stage="branch", fraction=0.9, objective=plan.energy_j, bound=proven))
         if nodes.taken.shape[1] == len(tree.open):
-            found = _best_leaf(tree, nodes, plan, margin)
+            # The plan itself may be a leaf: it is shared out already.
+            same = np.all(kept[nodes.taken] == plan.choice[tree.open], axis=1) & tree.settled_as(kept, plan.choice)
+            found = _best_leaf(tree, nodes[~same], plan, margin)
             if found is not None:
                 plan = replace(found, choice=kept[found.choice])
             continue
@@ -158,6 +160,12 @@ class _Tree:
         for k in reversed(range(len(order))):
             self.rest_j[k] = self.rest_j[k + 1] + value[:, self.options_of[k]].min(axis=-1)
             self.rest_hz[k] = self.rest_hz[k + 1] + options.curves.least_hz[self.options_of[k]].min()
+
+    def settled_as(self, kept: Integers, choice: Integers) -> bool:
+        """Whether the users without a choice left do what they do in a plan."""
+        decided = np.ones(len(choice), dtype=bool)
+        decided[self.open] = False
+        return bool(np.array_equal(kept[self.settled[decided]], choice[decided]))
 
     def root(self) -> _Nodes:
         """The node where nobody with a choice has chosen."""
