@@ -128,6 +128,7 @@ def _clocks(device: Device, flop: int, entry: TimingCut) -> Iterator[_Clock]:
     if fitted and device.frequency_levels_hz is None:
         yield _Clock(device.frequency_min_hz, device.frequency_max_hz, cycles, overhead, high, low, residual)
         return
+    idle = fitted and not measured and cycles == 0.0 and overhead == 0.0
     for clock in device.frequency_levels_hz or [level.frequency_hz for level in measured]:
         if not device.frequency_min_hz <= clock <= device.frequency_max_hz:
             continue
@@ -137,6 +138,8 @@ def _clocks(device: Device, flop: int, entry: TimingCut) -> Iterator[_Clock]:
             yield _Clock(clock, clock, 0.0, level.mean_s, variance, variance, worst)
         elif fitted:
             yield _Clock(clock, clock, 0.0, cycles / clock + overhead, high, high, residual)
+        if idle:  # with nothing to compute all clocks are the same: the lowest speaks for them
+            return
 
 
 def _excess(worst_s: float | None, mean_s: float, variance_s2: float) -> float:
