@@ -56,7 +56,7 @@ AnyUserResult = (
 """The answers of all families: one more family, one more member."""
 
 
-@router.get("", response_model=PlanPage, responses=documented(InvalidRequest))
+@router.get("", summary="List plans", response_model=PlanPage, responses=documented(InvalidRequest))
 def list_plans(
     session: ReadSession,
     request: Request,
@@ -78,13 +78,20 @@ def list_plans(
     return page
 
 
-@router.get("/current", response_model=AnyPlan, responses=documented(InvalidRequest, PlanNotFound))
+@router.get(
+    "/current",
+    summary="The newest plan of a name",
+    response_model=AnyPlan,
+    responses=documented(InvalidRequest, PlanNotFound),
+)
 def get_current_plan(session: ReadSession, name: PlanName) -> Response:
     """The newest plan of a name."""
     return rendered(service.current(session, name))
 
 
-@router.get("/{plan_id}", response_model=AnyPlan, responses=documented(InvalidRequest, PlanNotFound))
+@router.get(
+    "/{plan_id}", summary="Read a plan", response_model=AnyPlan, responses=documented(InvalidRequest, PlanNotFound)
+)
 def get_plan(session: ReadSession, plan_id: PlanIdPath) -> Response:
     """A plan, as it was answered."""
     return rendered(service.get(session, plan_id))
@@ -92,6 +99,7 @@ def get_plan(session: ReadSession, plan_id: PlanIdPath) -> Response:
 
 @router.post(
     "/{plan_id}/replan",
+    summary="Plan again with changes",
     status_code=201,
     response_model=AnyPlan,
     responses=documented(
@@ -117,13 +125,20 @@ def replan_plan(request: Request, plan_id: PlanIdPath, body: PlanPatch) -> Respo
     return rendered(document, 201, {"Location": f"/v1/plans/{document['id']}"})
 
 
-@router.delete("/{plan_id}", status_code=204, responses=documented(InvalidRequest, PlanNotFound))
+@router.delete(
+    "/{plan_id}", summary="Forget a plan", status_code=204, responses=documented(InvalidRequest, PlanNotFound)
+)
 def delete_plan(session: WriteSession, plan_id: PlanIdPath) -> None:
     """Forget a plan."""
     service.forget(session, plan_id)
 
 
-@router.get("/{plan_id}/users", response_model=UserPage, responses=documented(InvalidRequest, PlanNotFound))
+@router.get(
+    "/{plan_id}/users",
+    summary="List the users of a plan",
+    response_model=UserPage,
+    responses=documented(InvalidRequest, PlanNotFound),
+)
 def list_plan_users(
     session: ReadSession, request: Request, plan_id: PlanIdPath, limit: Limit = 100, cursor: Cursor = None
 ) -> Response:
@@ -138,6 +153,7 @@ def list_plan_users(
 
 @router.get(
     "/{plan_id}/users/{user_id}",
+    summary="Read what one device should do",
     response_model=AnyUserResult,
     responses=documented(InvalidRequest, PlanNotFound, PlanUserNotFound)
     | {304: {"description": "Unchanged since the ETag in If-None-Match"}},

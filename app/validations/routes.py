@@ -29,6 +29,7 @@ ValidationNumber = Annotated[int, Path(ge=1, le=999_999_999, description="Number
 
 @router.post(
     "",
+    summary="Replay a plan",
     status_code=201,
     response_model=Validation,
     responses=documented(
@@ -48,7 +49,12 @@ def validate_plan(request: Request, plan_id: PlanIdPath, body: ValidationRequest
     return rendered(document, 201, {"Location": f"/v1/plans/{plan_id}/validations/{document['number']}"})
 
 
-@router.get("", response_model=ValidationPage, responses=documented(InvalidRequest, PlanNotFound))
+@router.get(
+    "",
+    summary="List the replays of a plan",
+    response_model=ValidationPage,
+    responses=documented(InvalidRequest, PlanNotFound),
+)
 def list_validations(
     session: ReadSession, request: Request, plan_id: PlanIdPath, limit: Limit = 100, cursor: Cursor = None
 ) -> Response:
@@ -62,7 +68,10 @@ def list_validations(
 
 
 @router.get(
-    "/{number}", response_model=Validation, responses=documented(InvalidRequest, PlanNotFound, ValidationNotFound)
+    "/{number}",
+    summary="Read a replay",
+    response_model=Validation,
+    responses=documented(InvalidRequest, PlanNotFound, ValidationNotFound),
 )
 def get_validation(session: ReadSession, plan_id: PlanIdPath, number: ValidationNumber) -> Response:
     """A validation, as it was answered."""

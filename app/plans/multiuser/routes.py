@@ -10,7 +10,12 @@ from app.plans.planning import DOOR, DryRun, planned
 router = APIRouter(prefix="/v1/plans", tags=["Plans"], route_class=StrictRoute)
 
 
-@router.post("/multi-user", response_model=MultiUserPlan, **DOOR)
+@router.post(
+    "/multi-user",
+    summary="Shares of uplink and server, cuts and bits, for many users",
+    response_model=MultiUserPlan,
+    **DOOR,
+)
 def plan_multi_user(request: Request, body: MultiUserRequest, dry_run: DryRun = False) -> Response:
     """Cut, bits and shares of one uplink and one server for every user, at least weighted latency and loss.
 
@@ -21,7 +26,7 @@ def plan_multi_user(request: Request, body: MultiUserRequest, dry_run: DryRun = 
     return planned(request, prepare, body, dry_run=dry_run)
 
 
-@router.post("/adaptive", response_model=AdaptivePlan, **DOOR)
+@router.post("/adaptive", summary="Decision tables over the rate of the uplink", response_model=AdaptivePlan, **DOOR)
 def plan_adaptive(request: Request, body: AdaptiveRequest, dry_run: DryRun = False) -> Response:
     """A decision table for every user: the best cut and bits at every rate of its uplink, the server to itself.
 

@@ -10,7 +10,9 @@ from app.plans.robust.schemas import RobustPlan, RobustRequest
 router = APIRouter(prefix="/v1/plans", tags=["Plans"], route_class=StrictRoute)
 
 
-@router.post("/robust", response_model=RobustPlan, **DOOR)
+@router.post(
+    "/robust", summary="Cut, clock and bandwidth under uncertain inference time", response_model=RobustPlan, **DOOR
+)
 def plan_robust(request: Request, body: RobustRequest, dry_run: DryRun = False) -> Response:
     """Cut, clock and bandwidth of every user at least energy, each late with probability at most its risk.
 

@@ -10,7 +10,9 @@ from app.plans.stopping.schemas import StoppingPlan, StoppingRequest
 router = APIRouter(prefix="/v1/plans", tags=["Plans"], route_class=StrictRoute)
 
 
-@router.post("/stopping", response_model=StoppingPlan, **DOOR)
+@router.post(
+    "/stopping", summary="Layers to place, and thresholds to decide the cut by", response_model=StoppingPlan, **DOOR
+)
 def plan_stopping(request: Request, body: StoppingRequest, dry_run: DryRun = False) -> Response:
     """Which layers to place on each device, and the table by which it decides when to offload, at least expected cost.
 

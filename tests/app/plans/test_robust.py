@@ -270,3 +270,30 @@ def test_answers_are_what_the_contract_says(client: httpx.Client) -> None:
         assert again.content == answer.content
         page = client.get(f"{answer.headers['location']}/users", params={"limit": 1})
         UserPage.model_validate_json(page.content, strict=True)
+
+
+def test_explains_why_no_other_cut(client: httpx.Client) -> None:
+    """Every cut of every user: a bound on what the cell would spend, or what stops it; only where it was asked for."""
+    store_profiles(client)
+    cell = a_stored_cell(*a_crowd(5, deadline_s=0.12), options={"explain": True})
+    answer = RobustPlan.model_validate(plan(client, cell), strict=False)
+    assert answer.result is not None
+    assert answer.result.users is not None
+    total, bound = answer.result.objective.energy_j, answer.result.certificate.lower_bound_j
+    cuts = [cut["name"] for cut in a_model()["cuts"]]
+    for user in answer.result.users:
+        assert user.alternatives is not None
+        assert [(entry.cut, entry.cut_name) for entry in user.alternatives] == list(enumerate(cuts))
+        for entry in user.alternatives:
+            if entry.binding is None:
+                assert entry.short_by_s is None
+                assert entry.cell_energy_at_least_j is not None
+                assert entry.cell_energy_at_least_j >= bound * (1 - 1e-2)
+            else:
+                assert entry.cell_energy_at_least_j is None
+                assert entry.binding == "memory" or entry.short_by_s is not None
+        taken = user.alternatives[user.cut].cell_energy_at_least_j
+        assert taken is not None
+        assert taken <= total * (1 + 1e-9)
+    silent = solved(client, cell | {"options": {}})
+    assert all("alternatives" not in user for user in silent["users"])
