@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from app.errors import FieldError
 from app.plans.clock import AtClock, at_clock
+from app.plans.doubts import feature_beyond_memory, server_time_assumed
 from app.plans.resolve import Ensemble
 from app.profiles.schemas import Cut, Device, FieldWarning, Model, Server, Timing
 from app.quantities import LARGEST_INTEGER
@@ -134,18 +135,8 @@ def _faults(
 
 def _doubts(device: Device, model: Model, server: Server, server_timing: Timing | None) -> Iterator[FieldWarning]:
     if server_timing is None:
-        yield FieldWarning(
-            field="/server_timing",
-            message=f"no timing of {server.name!r} with {model.name!r} is stored: the server's time is taken as "
-            "remaining flop over its share of the capacity",
-        )
-    largest = max(cut.feature_byte for cut in model.cuts)
-    if device.memory_byte is not None and largest > device.memory_byte:
-        yield FieldWarning(
-            field="/model",
-            message=f"a feature of {model.name!r} ({largest} byte) is larger than the memory of {device.name!r} "
-            f"({device.memory_byte} byte)",
-        )
+        yield server_time_assumed(server, model, "remaining flop over its share of the capacity")
+    yield from feature_beyond_memory(device, model)
     uncounted = [
         m for m, cut in enumerate(model.cuts) if cut.quantization and cut.feature_byte and not cut.feature_elements
     ]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import FieldError
+from app.plans.doubts import feature_beyond_memory, server_time_assumed
 from app.plans.resolve import Ensemble
 from app.profiles.schemas import Device, FieldWarning, Model, Server, Timing, TimingCut
 from solvers.moments import Margin
@@ -165,15 +166,5 @@ def _faults(rows: list[tuple[_Rest, _Clock]], cuts: int, device: Device, margin:
 
 def _doubts(device: Device, model: Model, server: Server, server_timing: Timing | None) -> Iterator[FieldWarning]:
     if server_timing is None:
-        yield FieldWarning(
-            field="/server_timing",
-            message=f"no timing of {server.name!r} with {model.name!r} is stored: the server's time is taken as "
-            "remaining flop over capacity, without variance",
-        )
-    largest = max(cut.feature_byte for cut in model.cuts)
-    if device.memory_byte is not None and largest > device.memory_byte:
-        yield FieldWarning(
-            field="/model",
-            message=f"a feature of {model.name!r} ({largest} byte) is larger than the memory of {device.name!r} "
-            f"({device.memory_byte} byte)",
-        )
+        yield server_time_assumed(server, model, "remaining flop over capacity, without variance")
+    yield from feature_beyond_memory(device, model)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from app.errors import FieldError
 from app.plans.clock import at_clock
+from app.plans.doubts import server_time_assumed
 from app.plans.resolve import Ensemble
 from app.profiles.schemas import Device, FieldWarning, Model, Server, Timing
 from solvers.physics import compute_energy_j
@@ -119,11 +120,7 @@ def _doubts(
     rtt_mean_s: float,
 ) -> Iterator[FieldWarning]:
     if server_timing is None:
-        yield FieldWarning(
-            field="/server_timing",
-            message=f"no timing of {server.name!r} with {model.name!r} is stored: the server's time is taken as "
-            "remaining flop over capacity",
-        )
+        yield server_time_assumed(server, model, "remaining flop over capacity")
     elif server_s[-1] > 0.0:
         message = f"the server's {server_s[-1]:g} s at the last cut are left out: nothing remains for it to do there"
         yield FieldWarning(field="/server_timing", message=message)

@@ -1,0 +1,24 @@
+"""What workloads of every family are doubted for; fields point into the user's entry."""
+
+from collections.abc import Iterator
+
+from app.profiles.schemas import Device, FieldWarning, Model, Server
+
+
+def server_time_assumed(server: Server, model: Model, how: str) -> FieldWarning:
+    """No timing of the server with the network: its time was derived from its capacity, and `how`."""
+    return FieldWarning(
+        field="/server_timing",
+        message=f"no timing of {server.name!r} with {model.name!r} is stored: the server's time is taken as {how}",
+    )
+
+
+def feature_beyond_memory(device: Device, model: Model) -> Iterator[FieldWarning]:
+    """A feature that the device could not even hold smells of a wrong unit."""
+    largest = max(cut.feature_byte for cut in model.cuts)
+    if device.memory_byte is not None and largest > device.memory_byte:
+        yield FieldWarning(
+            field="/model",
+            message=f"a feature of {model.name!r} ({largest} byte) is larger than the memory of {device.name!r} "
+            f"({device.memory_byte} byte)",
+        )
