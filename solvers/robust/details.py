@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from solvers import physics
 from solvers.moments import miss_bound
-from solvers.robust.budget import time_budget
+from solvers.robust.budget import TimeBudget, time_budget
 from solvers.robust.problem import Decision, Problem
 
 Floats = NDArray[np.float64]
@@ -79,13 +79,12 @@ def describe(problem: Problem, decision: Decision) -> Details:
         slack_s=slack,
         violation_bound=miss_bound(mean, budget.variance_s2[pair], problem.deadline_s),
         least_gain=np.where(sends, least_gain, np.nan),
-        fallback_cut=_fallback(problem),
+        fallback_cut=_fallback(problem, budget),
     )
 
 
-def _fallback(problem: Problem) -> Integers:
+def _fallback(problem: Problem, budget: TimeBudget) -> Integers:
     """Cheapest cut of each user that sends nothing and keeps the deadline; -1 where there is none."""
-    budget = time_budget(problem)
     work, row = problem.workloads, budget.row
     cycles, overhead = work.cycles[row], work.overhead_s[row]
     silent = (work.crossing_bit[row] == 0.0) & work.fits_memory[row]
