@@ -1,12 +1,30 @@
 """What the common house asks of a family: a prepared request that can estimate itself and solve itself."""
 
+import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from app.plans.resolve import Dossier, Source, used
 from app.plans.schemas import Estimate, PlanKind, PlanStatus, Request
 from app.profiles.schemas import Profile
+from solvers.outcome import Report, silent
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How a solver is watched: where it reports, and the clock its time limit is measured by.
+
+    Whoever wants the best plan so far moves the clock past the limit; whoever wants none lets `report` raise
+    `solvers.outcome.Cancelled`.
+    """
+
+    report: Report = silent
+    clock: Callable[[], float] = time.perf_counter
+
+
+UNWATCHED = Watch()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +61,13 @@ class Prepared(ABC):
     def size(self) -> tuple[int, float, int]:
         """Options to choose from, seconds and bytes that solving may take."""
 
+    @property
+    def heavy(self) -> bool:
+        """Whether only a worker may solve it, however few its users."""
+        return False
+
     @abstractmethod
-    def solve(self) -> Outcome:
+    def solve(self, watch: Watch = UNWATCHED) -> Outcome:
         """Solve, check, compare with the baselines."""
 
     def estimate(self) -> Estimate:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from app.plans.family import Outcome, Prepared
+from app.plans.family import UNWATCHED, Outcome, Prepared, Watch
 from app.plans.multiuser import present
 from app.plans.multiuser.assemble import Assembled, AssembledTables, assemble, assemble_tables, hold
 from app.plans.multiuser.schemas import AdaptiveRequest, MultiUserRequest
@@ -15,7 +15,7 @@ from app.plans.resolve import Dossier
 from app.plans.schemas import PlanKind
 from solvers.multiuser.problem import Decision, Method, Problem
 from solvers.multiuser.solve import SteadinessPrice, baselines, price_of_steadiness
-from solvers.outcome import Options
+from solvers.outcome import Options, Progress
 from solvers.registry import answer, tabulate
 
 # Measured on 2 cores, generously rounded up: an estimate, not a promise.
@@ -52,11 +52,12 @@ class PreparedMultiUser(Prepared):
         seconds = min(_FIXED_S + _PER_OPTION_S * options, self.request.options.time_limit_s)
         return options, seconds + _PER_TABLE_S * self.users, _PER_OPTION_BYTE * options + _PER_USER_BYTE * self.users
 
-    def solve(self) -> Outcome:
+    def solve(self, watch: Watch = UNWATCHED) -> Outcome:
         asked, assembled = self.request.options, self.assembled
         ids = [user.id for user in self.request.users]
         started = time.perf_counter()
-        solution, certificate = answer(assembled.problem, Options(gap=asked.gap, time_limit_s=asked.time_limit_s))
+        options = Options(gap=asked.gap, time_limit_s=asked.time_limit_s, clock=watch.clock)
+        solution, certificate = answer(assembled.problem, options, watch.report)
         seconds = time.perf_counter() - started
         if solution.infeasibility is not None:
             whole, listed = present.infeasible(solution.infeasibility, ids)
@@ -72,7 +73,7 @@ class PreparedMultiUser(Prepared):
         # One more where the plan is compared with a free one.
         parts = _RULES + (assembled.problem.steadiness is not None)
         left_s = max(asked.time_limit_s - seconds, _LEAST_FOR_RULES * asked.time_limit_s) / parts
-        within = Options(gap=asked.gap, time_limit_s=left_s)
+        within = replace(options, time_limit_s=left_s)
         result = present.result(assembled, solution, certificate, baselines(assembled.problem, within))
         if assembled.problem.steadiness is not None:
             result["steadiness"] = present.steadiness(
@@ -116,10 +117,13 @@ class PreparedAdaptive(Prepared):
         options = sum(len(of.problems[number].cut) for number in of.problem_of)
         return options, _FIXED_TABLES_S + _PER_TABLE_S * len(of.problems), _PER_USER_BYTE * self.users
 
-    def solve(self) -> Outcome:
+    def solve(self, watch: Watch = UNWATCHED) -> Outcome:
         of = self.assembled
         started = time.perf_counter()
-        built = [tabulate(problem) for problem in of.problems]
+        built = []
+        for done, problem in enumerate(of.problems):
+            watch.report(Progress(stage="table", fraction=done / len(of.problems)))
+            built.append(tabulate(problem))
         seconds = time.perf_counter() - started
         hysteresis = self.request.options.hysteresis
         answers = [

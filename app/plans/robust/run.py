@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from app.plans.family import Outcome, Prepared
+from app.plans.family import UNWATCHED, Outcome, Prepared, Watch
 from app.plans.resolve import Dossier
 from app.plans.robust import present
 from app.plans.robust.assemble import Assembled, assemble
@@ -43,12 +43,12 @@ class PreparedRobust(Prepared):
         seconds = min(_FIXED_S + _PER_OPTION_S * options, self.request.options.time_limit_s)
         return options, seconds, _PER_OPTION_BYTE * options
 
-    def solve(self) -> Outcome:
+    def solve(self, watch: Watch = UNWATCHED) -> Outcome:
         asked, assembled = self.request.options, self.assembled
         ids = [user.id for user in self.request.users]
-        options = Options(gap=asked.gap, time_limit_s=asked.time_limit_s, seed=asked.seed)
+        options = Options(gap=asked.gap, time_limit_s=asked.time_limit_s, seed=asked.seed, clock=watch.clock)
         started = time.perf_counter()
-        solution, certificate = answer(assembled.problem, options)
+        solution, certificate = answer(assembled.problem, options, watch.report)
         seconds = time.perf_counter() - started
         if solution.infeasibility is not None:
             whole, listed = present.infeasible(solution.infeasibility, ids)

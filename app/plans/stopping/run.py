@@ -4,13 +4,13 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from app.plans.family import Outcome, Prepared
+from app.plans.family import UNWATCHED, Outcome, Prepared, Watch
 from app.plans.resolve import Dossier
 from app.plans.schemas import PlanKind
 from app.plans.stopping import present
 from app.plans.stopping.assemble import Assembled, assemble
 from app.plans.stopping.schemas import StoppingRequest
-from solvers.outcome import Certificate, Options, Solution
+from solvers.outcome import Certificate, Options, Report, Solution
 from solvers.registry import RefutedAnswer, answer
 from solvers.stopping.channel import Markov
 from solvers.stopping.problem import Decision, Infeasibility
@@ -54,10 +54,11 @@ class PreparedStopping(Prepared):
             seconds += _PER_CUT_BOUND_S * placements
         return placements, min(seconds, self.request.options.time_limit_s), _PER_CUT_BYTE * placements
 
-    def solve(self) -> Outcome:
+    def solve(self, watch: Watch = UNWATCHED) -> Outcome:
         assembled, ids = self.assembled, [user.id for user in self.request.users]
         started = time.perf_counter()
-        assembled, solution, certificate = _answer(assembled, Options(time_limit_s=self.request.options.time_limit_s))
+        options = Options(time_limit_s=self.request.options.time_limit_s, clock=watch.clock)
+        assembled, solution, certificate = _answer(assembled, options, watch.report)
         seconds = time.perf_counter() - started
         if solution.infeasibility is not None:
             whole, listed = present.infeasible(assembled, solution.infeasibility, ids)
@@ -74,16 +75,16 @@ class PreparedStopping(Prepared):
 
 
 def _answer(
-    assembled: Assembled, options: Options
+    assembled: Assembled, options: Options, report: Report
 ) -> tuple[Assembled, Solution[Decision, Infeasibility], Certificate | None]:
     """A checked answer, and the problem as it was solved. Raises RefutedAnswer where no refinement satisfies."""
     for _ in range(_REFINEMENTS):
         try:
-            return assembled, *answer(assembled.problem, options)
+            return assembled, *answer(assembled.problem, options, report)
         except RefutedAnswer:
             finer = replace(assembled.problem, nodes=_REFINE * assembled.problem.nodes)
             assembled = replace(assembled, problem=finer)
-    return assembled, *answer(assembled.problem, options)
+    return assembled, *answer(assembled.problem, options, report)
 
 
 def prepare(request: StoppingRequest, dossier: Dossier) -> PreparedStopping:
