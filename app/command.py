@@ -3,11 +3,14 @@
 import ipaddress
 import logging
 import os
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import click
 import orjson
@@ -16,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import migration
 from app.catalogue import service as catalogue_service
+from app.crew import Crew
 from app.db import Database, open_database
 from app.errors import ConfigurationError
 from app.main import create_app
@@ -53,8 +57,7 @@ def serve(host: str | None, port: int | None, migrate_first: bool, load_catalogu
     given = {"host": host, "port": port}
     settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
     _guard(settings)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    _log()
     # Taken before the database is touched: a second `serve` by mistake stops here.
     listener = _listen(settings)
     with listener, _opened(settings) as database:
@@ -75,7 +78,46 @@ def serve(host: str | None, port: int | None, migrate_first: bool, load_catalogu
             timeout_graceful_shutdown=10,
             server_header=False,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        with Crew(settings.workers, settings.shutdown_grace_s):
+            _Door(config, app.state.draining, settings.drain_s).run(sockets=[listener])
+
+
+class _Door(uvicorn.Server):
+    """A server that says that it is about to close before it does."""
+
+    def __init__(self, config: uvicorn.Config, draining: threading.Event, drain_s: float) -> None:
+        super().__init__(config)
+        self._draining, self._drain_s = draining, drain_s
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Close, now if told twice."""
+        told = self._draining.is_set()
+        self._draining.set()
+        if told or self._drain_s == 0.0:
+            super().handle_exit(sig, frame)
+        else:
+            threading.Timer(self._drain_s, super().handle_exit, (sig, frame)).start()
+
+
+@main.command()
+@click.option("--with-parent", is_flag=True, hidden=True, help="End when standard input does.")
+def worker(with_parent: bool) -> None:
+    """Solve plans in the background until told to stop.
+
+    On Postgres as many as you like, on as many hosts; on SQLite one, and `serve` starts it.
+    """
+    from app.worker import Worker
+
+    settings = read_settings()
+    _log()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if with_parent:
+        threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(1)), daemon=True).start()
+    with _opened(settings) as database:
+        _require_newest(database)
+    Worker(settings).run(stop)
 
 
 @main.command()
@@ -119,6 +161,12 @@ def openapi(check: bool) -> None:
         click.echo(f"wrote {DOCUMENT}")
     elif not DOCUMENT.is_file() or DOCUMENT.read_bytes() != document:
         raise ConfigurationError(f"{DOCUMENT} is not what the code serves: run `splitplan openapi`")
+
+
+def _log() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    for talkative in ("alembic", "httpx", "dbos"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
 
 
 def openapi_document() -> bytes:
@@ -183,3 +231,7 @@ def _load(database: Database) -> None:
     for profile, reason in loaded.refused:
         click.echo(f"refused {profile.kind} {profile.name}: {reason}", err=True)
     click.echo(f"catalogue: {len(loaded.created)} profiles stored, {len(loaded.skipped)} left as they are", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -111,6 +111,22 @@ class PlanNotFound(SplitplanError):
     """No plan has this id or name."""
 
 
+class PlanNotEnded(SplitplanError):
+    """The plan is still in line or being solved."""
+
+
+class PlanInUse(SplitplanError):
+    """A plan that has not ended yet is made from this one."""
+
+
+class KeyReused(SplitplanError):
+    """The Idempotency-Key came before, with another body."""
+
+
+class QueueFull(SplitplanError):
+    """More plans wait than the service takes on."""
+
+
 class PlanUserNotFound(SplitplanError):
     """The plan says nothing of this user."""
 
@@ -200,6 +216,12 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
     RevisionsUnknown: ProblemType(
         "revisions-unknown", 409, "The plan's revisions are not known", "POST its request again as a new plan."
     ),
+    PlanNotEnded: ProblemType(
+        "plan-not-ended", 409, "The plan has not ended", "Wait for its end, or POST to its /cancel first."
+    ),
+    PlanInUse: ProblemType(
+        "plan-in-use", 409, "A plan in line is made from this one", "Wait until the plan that `detail` names has ended."
+    ),
     StaleRevision: ProblemType(
         "stale-revision", 412, "The profile has changed since", "GET it again, apply the change to that, and retry."
     ),
@@ -218,6 +240,9 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
     AmbiguousTiming: ProblemType(
         "ambiguous-timing", 422, "More than one timing fits", "Name the timing to use, or send it inline."
     ),
+    KeyReused: ProblemType(
+        "idempotency-key-reused", 422, "The Idempotency-Key is taken", "Use a new key for a new request."
+    ),
     RevisionRequired: ProblemType(
         "revision-required", 428, "If-Match is required", "Send If-Match with the ETag of the revision you read."
     ),
@@ -226,6 +251,9 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
     ),
     DatabaseUnavailable: ProblemType(
         "database-unavailable", 503, "The database did not answer", "Retry after the seconds in Retry-After."
+    ),
+    QueueFull: ProblemType(
+        "queue-full", 503, "Too many plans are waiting", "Retry after the seconds in Retry-After; nothing was stored."
     ),
     NotReady: ProblemType("not-ready", 503, "The service cannot work yet", "`detail` says what is missing."),
 }

@@ -2,14 +2,16 @@
 
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from app import migration
+from app import migration, workers
 from app.bodies import StrictRoute
 from app.db import ReadSession
 from app.errors import NotReady
+from app.plans import jobs
 from app.problems import documented
+from app.settings import Settings
 
 router = APIRouter(tags=["Health"], route_class=StrictRoute)
 
@@ -26,6 +28,8 @@ class Ready(BaseModel):
     status: Literal["ready"] = "ready"
     database: str = Field(description="The kind of database that answered.")
     schema_version: str = Field(description="The migration the database is at, which is the one this code needs.")
+    workers: int = Field(description="Workers that were heard of within their lease.")
+    waiting: int = Field(description="Plans in line for a worker.")
 
 
 @router.get("/livez", operation_id="get_liveness", summary="Is the process alive?")
@@ -35,12 +39,27 @@ async def livez() -> Alive:
 
 
 @router.get("/readyz", operation_id="get_readiness", summary="Can the service work?", responses=documented(NotReady))
-def readyz(session: ReadSession) -> Ready:
-    """Asks the database, and checks that its schema is the one this code needs."""
+def readyz(session: ReadSession, request: Request) -> Ready:
+    """Asks the database, whether its schema is the one this code needs, the queue, and whether a worker lives.
+
+    Not ready either while the service is about to stop.
+    """
+    if request.app.state.draining.is_set():
+        raise NotReady("The service is about to stop.")
     version = migration.current(session.connection())
     if version is None or version != migration.newest():
         raise NotReady(
             f"The database is at schema version {version or 'none'}, this service needs {migration.newest()}: "
             "run `splitplan migrate`."
         )
-    return Ready(database=session.get_bind().dialect.name, schema_version=version)
+    settings: Settings = request.app.state.settings
+    alive = workers.living(session, settings.lease_s)
+    if alive == 0:
+        raise NotReady(
+            f"No worker was heard of for {settings.lease_s:g} s: `splitplan serve` starts one (SPLITPLAN_WORKERS), "
+            "`splitplan worker` is one."
+        )
+    if not request.app.state.queue.answers():
+        raise NotReady("The queue does not answer: the workers' log says why.")
+    waiting = jobs.waiting(session)
+    return Ready(database=session.get_bind().dialect.name, schema_version=version, workers=alive, waiting=waiting)

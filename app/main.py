@@ -1,5 +1,6 @@
 """Where the web's parts meet."""
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -19,6 +20,7 @@ from app.plans.multiuser import routes as multiuser
 from app.plans.robust import routes as robust
 from app.plans.stopping import routes as stopping
 from app.profiles import routes as profiles
+from app.queue import Queue
 from app.settings import Settings
 from app.validations import routes as validations
 
@@ -51,9 +53,12 @@ def create_app(settings: Settings) -> FastAPI:
     """The web service; connects to the database only when asked something."""
     database = open_database(settings.database_url, settings.sqlite_busy_timeout_s)
 
+    queue = Queue(settings.database_url)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        queue.close()
         database.engine.dispose()
 
     app = FastAPIOffline(
@@ -70,6 +75,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.database = database
+    app.state.queue = queue
+    app.state.draining = threading.Event()  # set when the service is about to stop
     for router in (
         robust.router,
         stopping.router,

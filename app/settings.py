@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     """0 takes a free port."""
     allow_unauthenticated: bool = False
     """Listen beyond loopback though nobody is asked for a key: only behind a proxy or in a container that guards it."""
+    sync_max_users: Annotated[int, Field(ge=0)] = 1000
+    """Plans of more users are solved in the background."""
+    sync_max_s: Annotated[float, Field(gt=0.0, le=60.0)] = 2.0
+    """Plans that are not solved after so long go on in the background."""
     max_users: Annotated[int, Field(ge=1)] = 10_000
     """Users in one plan request."""
     max_body_byte: Annotated[int, Field(ge=1024)] = 64 * 2**20
@@ -44,6 +48,24 @@ class Settings(BaseSettings):
     """How long a writer waits for the others before it gives up."""
     access_log: bool = False
     """Log a line for every request."""
+    workers: Annotated[int, Field(ge=0)] = 1
+    """Worker processes that `serve` starts beside itself, on SQLite at most one; 0 where others do the work."""
+    slots: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) - 1))
+    """Long plans that one worker solves at a time."""
+    max_queued: Annotated[int, Field(ge=1)] = 10_000
+    """Plans in line; more are refused until there is room."""
+    lease_s: Annotated[float, Field(ge=1.0, le=3600.0)] = 15.0
+    """A worker that was silent for so long is taken for dead, and its plans are solved elsewhere."""
+    drain_s: Annotated[float, Field(ge=0.0, le=600.0)] = 0.0
+    """When told to stop, say so in /readyz for so long before closing the door."""
+    shutdown_grace_s: Annotated[float, Field(ge=0.0, le=3600.0)] = 10.0
+    """When told to stop, wait so long for plans that are being solved before handing them back."""
+    retain_days: Annotated[float, Field(gt=0.0)] | None = None
+    """Delete plans that ended so long ago, except the newest of each name; default: keep all."""
+    webhook_secret: str | None = None
+    """Signs what webhooks carry, as in Standard Webhooks (whsec_ and base64); without it webhooks are refused."""
+    webhook_private: bool = False
+    """Deliver webhooks to private addresses too."""
 
     @field_validator("database_url")
     @classmethod
@@ -62,7 +84,9 @@ class Settings(BaseSettings):
     def shown(self) -> dict[str, str]:
         """The settings as the environment names them, the database's password hidden."""
         values = self.model_dump() | {"database_url": make_url(self.database_url).render_as_string(hide_password=True)}
-        return {PREFIX + name.upper(): str(value) for name, value in values.items()}
+        if self.webhook_secret is not None:
+            values |= {"webhook_secret": "***"}
+        return {PREFIX + name.upper(): "" if value is None else str(value) for name, value in values.items()}
 
 
 def read_settings() -> Settings:

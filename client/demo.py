@@ -57,6 +57,7 @@ def own_service() -> Iterator[PlanningClient]:
         # The user's settings name the user's database, so none of them goes in.
         environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("SPLITPLAN_")}
         environment["SPLITPLAN_DATABASE_URL"] = f"sqlite:///{folder}/demo.db"
+        environment["SPLITPLAN_WORKERS"] = "0"  # a dozen cameras are planned at once
         program = Path(sys.executable).with_name("splitplan")
         command = [str(program), "serve", "--host", "127.0.0.1", "--port", "0", "--migrate", "--load-catalogue"]
         child: subprocess.Popen[bytes] | None = None
@@ -68,7 +69,6 @@ def own_service() -> Iterator[PlanningClient]:
             url = _address(child, log)
             # A transport of its own: no proxy stands between a process and its child.
             with PlanningClient(url, transport=httpx.HTTPTransport()) as planning:
-                planning.ready()
                 yield planning
         finally:
             if child is not None:

@@ -6,6 +6,7 @@ from sqlalchemy import text
 import app.plans.tables
 import app.profiles.tables
 import app.validations.tables
+import app.workers
 from app.db import Base, Database, open_database
 from app.settings import read_settings
 
@@ -13,6 +14,7 @@ TABLES = [
     app.plans.tables,
     app.profiles.tables,
     app.validations.tables,
+    app.workers,
 ]  # importing a feature's tables is what makes them known to Base
 LOCK = 7_308_609_402  # any number, the same in every process
 

@@ -1,6 +1,9 @@
 """The service as its callers meet it: over HTTP, on SQLite and on Postgres, migrated by Alembic."""
 
 import os
+import re
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -59,7 +62,8 @@ def settings(
         database = open_database(url)
         migration.migrate(database)
         database.engine.dispose()
-        yield Settings(database_url=url)
+        # Large plans are answered at once here: how they are solved in the background has tests of its own.
+        yield Settings(database_url=url, sync_max_users=10_000, sync_max_s=60.0)
 
 
 def _new_database(backend: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[str]:
@@ -109,6 +113,26 @@ def running(settings: Settings) -> Iterator[Service]:
     """The service, started once per database; use `service`, which empties the tables first."""
     with Service(settings) as service:
         yield service
+
+
+@pytest.fixture(scope="session")
+def worker(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real worker process on the database of the service; its id."""
+    log = tmp_path_factory.mktemp("worker") / "log"
+    environment = {**os.environ, "SPLITPLAN_DATABASE_URL": settings.database_url, "SPLITPLAN_LEASE_S": "3600"}
+    command = [sys.executable, "-m", "app.command", "worker", "--with-parent"]
+    with log.open("wb") as written:
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stderr=written)
+    try:
+        deadline = time.monotonic() + 30.0
+        while not (said := re.search(r"worker (\S+) solves", log.read_text())):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.02)
+        yield said[1]
+    finally:
+        process.terminate()
+        process.communicate(timeout=30.0)
 
 
 @pytest.fixture

@@ -29,13 +29,14 @@ UNWATCHED = Watch()
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A solved, infeasible or timed-out plan; `users` belong to the result, or else to the reasons."""
+    """How a plan ended; `users` belong to the result, or else to the reasons."""
 
     status: PlanStatus
     result: dict[str, Any] | None
     infeasible: dict[str, Any] | None
     users: list[dict[str, Any]]
     solve_s: float
+    failure: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

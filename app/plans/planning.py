@@ -1,20 +1,66 @@
 """What the doors of all families share: how a planning request is accepted and answered."""
 
+import hashlib
+import logging
+import time
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import orjson
-from fastapi import Depends, Query, Request, Response
+from fastapi import Depends, Header, Query, Request, Response
+from sqlalchemy import select
 
 from app.db import Database
-from app.errors import BodyTooLarge, InvalidRequest, MalformedJson, TooManyUsers, UnsupportedMediaType
-from app.plans import service
+from app.errors import (
+    BodyTooLarge,
+    FieldError,
+    InvalidRequest,
+    KeyReused,
+    MalformedJson,
+    QueueFull,
+    TooManyUsers,
+    UnsupportedMediaType,
+)
+from app.plans import jobs, service
+from app.plans.family import Watch
 from app.plans.schemas import Estimate
 from app.plans.schemas import Request as PlanRequest
+from app.plans.service import ENDED, Order
+from app.plans.tables import PlanRow
+from app.preferences import Preferences, preferences
 from app.problems import documented
+from app.queue import Lane, Queue
+from app.settings import Settings
+from solvers.outcome import Cancelled, Progress
 
 R = TypeVar("R", bound=PlanRequest)
 
+log = logging.getLogger("splitplan")
+
 DryRun = Annotated[bool, Query(description="Only validate and estimate; store nothing.")]
+
+# Callers who want to wait longer listen to the plan's events.
+_MOST_WAIT_S = 60.0
+_LOOK_S = 0.05
+# The same small request at the same time: the second caller waits for the first one's answer.
+_TWIN_WAIT_S = 5.0
+
+
+def _headers(
+    prefer: Annotated[
+        str | None,
+        Header(description="`respond-async`: answer 202 at once; `wait=2`: answer 202 if it takes longer (RFC 7240)."),
+    ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=255,
+            description="The same key with the same body is the same plan, however often it is sent.",
+        ),
+    ] = None,
+) -> None:
+    """Declare what `ordered` reads."""
 
 
 async def _few_enough(request: Request) -> None:
@@ -25,25 +71,154 @@ async def _few_enough(request: Request) -> None:
         raise TooManyUsers(len(users), most)
 
 
+_LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Address of the plan"}}
+_APPLIED = {"Preference-Applied": {"schema": {"type": "string"}, "description": "Which preferences were honoured"}}
+_RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds after which to look again"}}
+
+HEADERS = Depends(_headers)
+
+# What a request for a plan may be answered with, whatever it asks.
+ANSWERS: dict[int | str, dict[str, Any]] = documented(
+    MalformedJson, BodyTooLarge, TooManyUsers, UnsupportedMediaType, InvalidRequest, KeyReused, QueueFull
+) | {
+    200: {"description": "The ended plan that came with the same Idempotency-Key before", "headers": _LOCATION},
+    201: {"description": "The plan", "headers": _LOCATION | _APPLIED},
+    202: {
+        "description": "The plan is solved in the background: look at its address, or listen to its events",
+        "headers": _LOCATION | _APPLIED | _RETRY,
+    },
+}
+
 # The arguments of every route that takes a planning request.
 DOOR: dict[str, Any] = {
     "status_code": 201,
-    "dependencies": [Depends(_few_enough)],
-    "responses": documented(MalformedJson, BodyTooLarge, TooManyUsers, UnsupportedMediaType, InvalidRequest)
-    | {
-        200: {"model": Estimate, "description": "The answer to a dry run"},
-        201: {"headers": {"Location": {"schema": {"type": "string"}, "description": "Address of the plan"}}},
-    },
+    "dependencies": [Depends(_few_enough), HEADERS],
+    "responses": ANSWERS
+    | {200: {"model": Estimate, "description": "A dry run's estimate, or what came with the same Idempotency-Key"}},
 }
 
 
 def planned(request: Request, prepare: service.Prepare[R], body: R, *, dry_run: bool) -> Response:
     """Answer a planning request of any family."""
     database: Database = request.app.state.database
-    if dry_run:
-        return rendered(service.estimate(database, prepare, body).model_dump(mode="json"))
-    document = service.plan(database, prepare, body, request.value)  # type: ignore[attr-defined]  # of StrictRoute
-    return rendered(document, 201, {"Location": f"/v1/plans/{document['id']}"})
+    created_at = datetime.now(UTC)
+    if (again := known_answer(request)) is not None and not dry_run:
+        return again
+    require_webhooks(request.app.state.settings, body)
+    with database.reading() as session:
+        ready = service.prepared(session, prepare, body)
+        if dry_run:
+            return rendered(ready.estimate().model_dump(mode="json"))
+    return ordered(request, Order(ready, request.value, created_at))  # type: ignore[attr-defined]  # of StrictRoute
+
+
+def require_webhooks(settings: Settings, body: PlanRequest) -> None:
+    """Refuse a webhook that could not be signed. Raises InvalidRequest."""
+    if body.webhook_url is not None and settings.webhook_secret is None:
+        detail = "this service has no secret to sign webhooks with: leave it out, or have webhook_secret set"
+        raise InvalidRequest([FieldError("/webhook_url", detail)])
+
+
+def ordered(request: Request, order: Order) -> Response:
+    """Answer an order: at once where it is small, else when it is solved or waited for long enough."""
+    database: Database = request.app.state.database
+    settings: Settings = request.app.state.settings
+    asked, key = _preferences(request), _key(request)
+    prepared = order.prepared
+    small = prepared.users <= settings.sync_max_users and not prepared.heavy
+    at_once = small and not asked.respond_async
+    watch = _impatient(settings.sync_max_s if asked.wait_s is None else min(asked.wait_s, settings.sync_max_s))
+    if at_once and key is None and prepared.request.webhook_url is None:
+        try:
+            return created(service.carry_out(database, order, watch), asked)
+        except Cancelled:
+            at_once = False
+    plan_id, new = jobs.accept_once(database, order, key, settings.max_queued)
+    if not new:
+        return _replayed(database, plan_id, asked, _TWIN_WAIT_S if small else 0.0)
+    if at_once and jobs.run_here(database, plan_id, order, watch):
+        if order.prepared.request.webhook_url is not None:
+            _put(request.app.state.queue, "webhook", plan_id, "normal")
+        return created(_read(database, plan_id), asked)
+    _put(request.app.state.queue, "quick" if small else "plan", plan_id, prepared.request.priority)
+    if asked.wait_s is not None and _ended_within(database, plan_id, asked.wait_s):
+        return created(_read(database, plan_id), asked)
+    return accepted(_read(database, plan_id), asked, prepared.size()[1])
+
+
+def known_answer(request: Request) -> Response | None:
+    """The answer to a request that came before with the same key."""
+    database: Database = request.app.state.database
+    key = _key(request)
+    plan_id = jobs.known(database, key) if key is not None else None
+    return None if plan_id is None else _replayed(database, plan_id, _preferences(request), _TWIN_WAIT_S)
+
+
+def _replayed(database: Database, plan_id: str, asked: Preferences, wait_s: float) -> Response:
+    wait_s = 0.0 if asked.respond_async else wait_s if asked.wait_s is None else asked.wait_s
+    ended = _ended_within(database, plan_id, wait_s)
+    document = _read(database, plan_id)
+    return created(document, asked, status=200) if ended else accepted(document, asked, 1.0)
+
+
+def created(document: dict[str, Any], asked: Preferences, status: int = 201) -> Response:
+    """The answer that is a plan which has ended."""
+    honoured = Preferences(wait_s=asked.wait_s)  # it was asked to be late, and is not
+    return rendered(document, status, {"Location": f"/v1/plans/{document['id']}", **honoured.applied})
+
+
+def accepted(document: dict[str, Any], asked: Preferences, about_s: float) -> Response:
+    """The answer that a plan is under way, and about how long it takes."""
+    headers = {"Location": f"/v1/plans/{document['id']}", "Retry-After": str(min(60, max(1, round(about_s))))}
+    return rendered(document, 202, headers | asked.applied)
+
+
+def _put(queue: Queue, lane: Lane, plan_id: str, priority: str) -> None:
+    try:
+        queue.put(lane, plan_id, priority)
+    except Exception as failure:  # the plan is stored: the workers find it without the queue, only later
+        log.warning("plan %s is not in the queue yet: %s", plan_id, failure)
+
+
+def _impatient(most_s: float) -> Watch:
+    """A watch that gives up after so many seconds."""
+    until = time.monotonic() + most_s
+
+    def report(_: Progress) -> None:
+        if time.monotonic() > until:
+            raise Cancelled
+
+    return Watch(report)
+
+
+def _ended_within(database: Database, plan_id: str, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while True:
+        with database.reading() as session:
+            status = session.scalar(select(PlanRow.status).where(PlanRow.id == plan_id))
+        if status is None or status in ENDED:
+            return True
+        if time.monotonic() >= until:
+            return False
+        time.sleep(_LOOK_S)
+
+
+def _read(database: Database, plan_id: str) -> dict[str, Any]:
+    with database.reading() as session:
+        return service.get(session, plan_id)
+
+
+def _preferences(request: Request) -> Preferences:
+    return preferences(",".join(request.headers.getlist("prefer")), _MOST_WAIT_S)
+
+
+def _key(request: Request) -> jobs.Key | None:
+    """The Idempotency-Key, which counts for the path it was sent to."""
+    given = request.headers.get("idempotency-key")
+    if given is None:
+        return None
+    scope = hashlib.sha256(f"{request.url.path}\0{given}".encode()).hexdigest()
+    return jobs.Key(scope, service.digest(request.value))  # type: ignore[attr-defined]  # of StrictRoute
 
 
 def rendered(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

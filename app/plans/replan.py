@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import Database
@@ -14,6 +15,7 @@ from app.plans import service
 from app.plans.families import FAMILIES, Entries, Family
 from app.plans.family import Outcome, Prepared
 from app.plans.schemas import Request
+from app.plans.service import Descent, Order
 from app.plans.tables import PlanRow
 from app.problems import field_errors
 from app.profiles.schemas import FieldWarning
@@ -25,8 +27,8 @@ _LISTED = 100
 _INDEXED = re.compile(r"^/users/(\d+)(?=/|$)")
 
 
-def replan(database: Database, plan_id: str, patch: Json, max_switches: int | None, max_users: int) -> Json:
-    """Plan the patched request of a plan and store the new plan; the answer is what `GET` will say.
+def replan(database: Database, plan_id: str, patch: Json, max_switches: int | None, max_users: int) -> Order:
+    """Order a plan of the patched request of an earlier one.
 
     `patch` is RFC 7396's, over a view of the request whose users are an object keyed by id.
     Raises PlanNotFound, RevisionsUnknown, MalformedJson, TooManyUsers, and InvalidRequest with pointers into the view.
@@ -46,20 +48,40 @@ def replan(database: Database, plan_id: str, patch: Json, max_switches: int | No
         after = _patched(before, patch, max_users)
         body = after | {"users": list(after["users"].values())}
         prepared = _prepared(session, row.pins, family, body, list(after["users"]))
-        entries = service.list_users(session, row.id, 0, row.users) if row.answer["result"] else []
+        changes = _changes(before, after, max_switches)
+        prepared, descent = _held(session, row, prepared, after["users"], changes, max_switches)
+    return Order(prepared, body, created_at, descent)
 
+
+def inherited(session: Session, row: PlanRow, prepared: Prepared) -> tuple[Prepared, Descent]:
+    """A stored plan that was made from another, prepared anew: held to that one as it was ordered."""
+    assert row.parent is not None
+    changes = {key: value for key, value in row.answer["changed"].items() if key != "switched"}
+    parent = session.scalars(select(PlanRow).where(PlanRow.id == row.parent)).one_or_none()
+    if parent is None:  # only plans without a limit on switches outlive their parents: nothing to hold them to
+        return prepared, Descent(row.parent, changes, None, lambda _: None)
+    users = {user["id"]: user for user in row.request["users"]}
+    return _held(session, parent, prepared, users, changes, row.max_switches)
+
+
+def _held(
+    session: Session, parent: PlanRow, prepared: Prepared, users: Json, changes: Json, max_switches: int | None
+) -> tuple[Prepared, Descent]:
+    """A plan held to its parent's decisions, and how it will be told from it; `users` are the new plan's, by id."""
+    family = FAMILIES[parent.kind]
+    entries = service.list_users(session, parent.id, 0, parent.users) if parent.answer["result"] else []
+    before = _view(parent)["users"]
     # Who runs another network now has nothing to hold on to.
-    held = {entry["id"]: entry for entry in entries if _same_model(entry["id"], before["users"], after["users"])}
+    held = {entry["id"]: entry for entry in entries if _same_model(entry["id"], before, users)}
     if max_switches is not None:
         assert family.steady is not None
         prepared = family.steady(prepared, held, max_switches)
-    changes = _changes(before, after, max_switches)
 
-    def changed(outcome: Outcome) -> Json:
-        both = row.answer["result"] is not None and outcome.result is not None
-        return changes | {"switched": _switched(family, held, outcome.users) if both else None}
+    def switched(outcome: Outcome) -> int | None:
+        both = parent.answer["result"] is not None and outcome.result is not None
+        return _switched(family, held, outcome.users) if both else None
 
-    return service.carry_out(database, prepared, body, created_at, service.Descent(row.id, changed))
+    return prepared, Descent(parent.id, changes, max_switches, switched)
 
 
 def _same_model(key: str, before: Json, after: Json) -> bool:

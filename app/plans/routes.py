@@ -10,17 +10,16 @@ from pydantic import Field
 from app.bodies import StrictRoute
 from app.db import Database, ReadSession, WriteSession
 from app.errors import (
-    BodyTooLarge,
     InvalidRequest,
-    MalformedJson,
+    PlanInUse,
+    PlanNotEnded,
     PlanNotFound,
     PlanUserNotFound,
     RevisionsUnknown,
-    TooManyUsers,
-    UnsupportedMediaType,
 )
 from app.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
-from app.plans import service
+from app.plans import jobs, service
+from app.plans.events import stream
 from app.plans.multiuser.schemas import (
     AdaptivePlan,
     AdaptiveResult,
@@ -28,13 +27,14 @@ from app.plans.multiuser.schemas import (
     MultiUserResult,
     UnservableUser,
 )
-from app.plans.planning import rendered
+from app.plans.planning import ANSWERS, HEADERS, known_answer, ordered, rendered, require_webhooks
 from app.plans.replan import replan
 from app.plans.robust.schemas import InfeasibleUser, RobustPlan, RobustUserResult
 from app.plans.schemas import PlanKind, PlanPage, PlanPatch, PlanStatus, PlanSummary, UserPage
 from app.plans.stopping.schemas import StoppingInfeasibleUser, StoppingPlan, StoppingUserResult
 from app.problems import documented
 from app.quantities import NAME_PATTERN, TEXT_PATTERN
+from app.settings import Settings
 
 router = APIRouter(prefix="/v1/plans", tags=["Plans"], route_class=StrictRoute)
 
@@ -80,12 +80,12 @@ def list_plans(
 
 @router.get(
     "/current",
-    summary="The newest plan of a name",
+    summary="The newest ended plan of a name",
     response_model=AnyPlan,
     responses=documented(InvalidRequest, PlanNotFound),
 )
 def get_current_plan(session: ReadSession, name: PlanName) -> Response:
-    """The newest plan of a name."""
+    """The newest plan of a name that has ended."""
     return rendered(service.current(session, name))
 
 
@@ -93,7 +93,7 @@ def get_current_plan(session: ReadSession, name: PlanName) -> Response:
     "/{plan_id}", summary="Read a plan", response_model=AnyPlan, responses=documented(InvalidRequest, PlanNotFound)
 )
 def get_plan(session: ReadSession, plan_id: PlanIdPath) -> Response:
-    """A plan, as it was answered."""
+    """A plan: as it was answered, or how far it has come."""
     return rendered(service.get(session, plan_id))
 
 
@@ -102,10 +102,8 @@ def get_plan(session: ReadSession, plan_id: PlanIdPath) -> Response:
     summary="Plan again with changes",
     status_code=201,
     response_model=AnyPlan,
-    responses=documented(
-        MalformedJson, BodyTooLarge, TooManyUsers, UnsupportedMediaType, InvalidRequest, PlanNotFound, RevisionsUnknown
-    )
-    | {201: {"headers": {"Location": {"schema": {"type": "string"}, "description": "Address of the new plan"}}}},
+    dependencies=[HEADERS],
+    responses=ANSWERS | documented(PlanNotFound, RevisionsUnknown),
     openapi_extra={
         "requestBody": {
             "content": {"application/merge-patch+json": {"schema": {"$ref": "#/components/schemas/PlanPatch"}}}
@@ -121,15 +119,68 @@ def replan_plan(request: Request, plan_id: PlanIdPath, body: PlanPatch) -> Respo
     """
     database: Database = request.app.state.database
     patch = {key: value for key, value in request.value.items() if key != "max_switches"}  # type: ignore[attr-defined]  # of StrictRoute
-    document = replan(database, plan_id, patch, body.max_switches, request.app.state.settings.max_users)
-    return rendered(document, 201, {"Location": f"/v1/plans/{document['id']}"})
+    settings: Settings = request.app.state.settings
+    if (again := known_answer(request)) is not None:
+        return again
+    order = replan(database, plan_id, patch, body.max_switches, settings.max_users)
+    require_webhooks(settings, order.prepared.request)
+    return ordered(request, order)
+
+
+@router.post(
+    "/{plan_id}/cancel",
+    summary="Stop a plan",
+    status_code=202,
+    response_model=AnyPlan,
+    responses=documented(InvalidRequest, PlanNotFound),
+)
+def cancel_plan(
+    session: WriteSession,
+    plan_id: PlanIdPath,
+    keep_best: Annotated[bool, Query(description="Keep the best plan found so far, where there is one.")] = False,
+) -> Response:
+    """Stop a plan that waits or is being solved; one that has ended stays as it is.
+
+    A plan that waits is `cancelled` at once, one that is being solved within a second or so.
+    """
+    row = jobs.cancel(session, plan_id, "keep_best" if keep_best else "drop")
+    return rendered(service.heading(session, row), 202, {"Location": f"/v1/plans/{plan_id}"})
+
+
+@router.get(
+    "/{plan_id}/events",
+    summary="Follow a plan",
+    responses=documented(InvalidRequest, PlanNotFound)
+    | {
+        200: {
+            "description": "`progress` events, then one `end`; the data is the plan without its users",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        },
+        204: {"description": "The plan has ended, and its `end` was received"},
+    },
+    response_class=Response,
+)
+def follow_plan(
+    request: Request,
+    plan_id: PlanIdPath,
+    last_event_id: Annotated[str | None, Header(description="The id of the latest event received.")] = None,
+) -> Response:
+    """Server-sent events: how far the plan has come, as it happens, until its end.
+
+    Ids increase and are kept, so a reconnecting reader is sent what it missed; one with an unknown id, or none, is sent
+    how things stand.
+    """
+    return stream(request.app, plan_id, last_event_id)
 
 
 @router.delete(
-    "/{plan_id}", summary="Forget a plan", status_code=204, responses=documented(InvalidRequest, PlanNotFound)
+    "/{plan_id}",
+    summary="Forget a plan",
+    status_code=204,
+    responses=documented(InvalidRequest, PlanNotFound, PlanNotEnded, PlanInUse),
 )
 def delete_plan(session: WriteSession, plan_id: PlanIdPath) -> None:
-    """Forget a plan."""
+    """Forget a plan that has ended."""
     service.forget(session, plan_id)
 
 

@@ -9,9 +9,14 @@ from app.profiles.schemas import FieldWarning, Provenance
 from app.quantities import Body, Count, Decibel, Name, Positive, absent
 
 PlanKind = Literal["robust", "stopping", "multi-user", "adaptive"]
-PlanStatus = Literal["solved", "infeasible", "timed_out"]
+PlanStatus = Literal["queued", "running", "solved", "infeasible", "failed", "cancelled", "timed_out"]
+Priority = Literal["low", "normal", "high"]
 UserId = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/]+$", min_length=1, max_length=128)]
 PlanId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+
+WebhookUrl = Annotated[
+    str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s#]*)?$", min_length=10, max_length=2000)
+]
 
 GainDb = Annotated[Decibel, Field(ge=-400.0, le=100.0)]
 
@@ -33,6 +38,10 @@ class Request(Body):
     """A name under which the newest plan is found again (`GET /v1/plans/current?name=`)."""
     supersedes: PlanId | None = absent()
     """The plan that this one is meant to replace."""
+    priority: Priority = "normal"
+    """Among plans that wait for a worker: who goes first."""
+    webhook_url: WebhookUrl | None = absent()
+    """Told when the plan has ended; signed as in Standard Webhooks, tried again until answered with 2xx."""
 
 
 class UsedProfile(Body):
@@ -51,7 +60,38 @@ class PlanProvenance(Body):
     weakest: Provenance
     profiles: list[UsedProfile]
     solver_version: str
-    solve_s: float
+    solve_s: float | None
+    """Null until the plan has ended."""
+
+
+class PlanProgress(Body):
+    """How far a plan has come."""
+
+    fraction: Annotated[float, Field(ge=0.0, le=1.0)]
+    stage: str
+    objective: float | None
+    """The best plan so far, in the objective's unit."""
+    bound: float | None
+    """No plan is better than this."""
+    gap: float | None
+
+
+class PlanFailure(Body):
+    """Why a plan failed, through no fault of the request."""
+
+    reason: Literal["refuted", "crashed", "internal"]
+    """`refuted`: the independent check contradicts the solver; `crashed`: the solving process died again and again."""
+    detail: str
+
+
+class Webhook(Body):
+    """Where it is told that the plan ended, and how that went."""
+
+    url: str
+    status: Literal["waiting", "delivered", "failed"]
+    attempts: Count
+    detail: str | None
+    """What came of the latest attempt."""
 
 
 class Certificate(Body):
@@ -159,5 +199,9 @@ class PlanBase(Body):
     changed: Changed | None = absent()
     request_hash: str
     """SHA-256 of the request as canonical JSON."""
+    progress: PlanProgress | None = absent()
+    """Of a plan that is solved in the background, until it is solved."""
+    failure: PlanFailure | None = absent()
+    webhook: Webhook | None = absent()
     warnings: list[FieldWarning] | None = absent()
     provenance: PlanProvenance

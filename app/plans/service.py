@@ -1,7 +1,9 @@
-"""Plans as functions: solve and store, find again, forget."""
+"""Plans as functions: order, solve and store, find again, forget."""
 
 import hashlib
 import json
+import logging
+import math
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,11 +15,15 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.db import Database
-from app.errors import FieldError, InvalidRequest, PlanNotFound, PlanUserNotFound
-from app.plans.family import Outcome, Prepared
+from app.errors import FieldError, InvalidRequest, PlanInUse, PlanNotEnded, PlanNotFound, PlanUserNotFound
+from app.plans.family import Outcome, Prepared, Watch
 from app.plans.resolve import Dossier, used
-from app.plans.schemas import INLINE_USERS, Estimate, Request
-from app.plans.tables import PlanRow, PlanUsersRow
+from app.plans.schemas import INLINE_USERS, PlanStatus, Request
+from app.plans.tables import PlanEventRow, PlanRow, PlanUsersRow
+from solvers.outcome import Cancelled, Progress
+from solvers.registry import RefutedAnswer
+
+log = logging.getLogger("splitplan")
 
 _BLOCK = 1000
 _VERSION = version("splitplan")
@@ -26,27 +32,27 @@ _VERSION = version("splitplan")
 R = TypeVar("R", bound=Request)
 Prepare = Callable[[R, Dossier], Prepared]
 
-
-def estimate(database: Database, prepare: Prepare[R], request: R) -> Estimate:
-    """Everything short of solving; stores nothing. Raises InvalidRequest."""
-    with database.reading() as session:
-        return prepared(session, prepare, request).estimate()
+ENDED = frozenset({"solved", "infeasible", "failed", "cancelled", "timed_out"})
 
 
 @dataclass(frozen=True, slots=True)
 class Descent:
-    """The plan that a plan was made from, and what changed, told once the outcome is known."""
+    """The plan that a plan is made from, what changed in the request, and whose decision changed once it is known."""
 
     parent: str
-    changed: Callable[[Outcome], dict[str, Any]]
+    changes: dict[str, Any]
+    max_switches: int | None
+    switched: Callable[[Outcome], int | None]
 
 
-def plan(database: Database, prepare: Prepare[R], request: R, body: Any) -> dict[str, Any]:
-    """Solve a request and store the plan; the answer is what `GET` will say. Raises InvalidRequest."""
-    created_at = datetime.now(UTC)
-    with database.reading() as session:
-        ready = prepared(session, prepare, request)
-    return carry_out(database, ready, body, created_at)
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A request that passed customs: what a plan is made of."""
+
+    prepared: Prepared
+    body: Any
+    created_at: datetime
+    descent: Descent | None = None
 
 
 def prepared(
@@ -58,54 +64,123 @@ def prepared(
     return prepare(request, Dossier(session, pins=dict(pins or {})))
 
 
-def carry_out(
-    database: Database, prepared: Prepared, body: Any, created_at: datetime, descent: Descent | None = None
-) -> dict[str, Any]:
-    """Solve what is prepared and store the plan; the answer is what `GET` will say.
-
-    No transaction is open while the solver works: what it needs was read before, and revisions never change.
-    """
-    started_at = datetime.now(UTC)
-    outcome = prepared.solve()
+def new_row(order: Order) -> PlanRow:
+    """A queued plan: everything but what a solver says."""
+    prepared, request, descent = order.prepared, order.prepared.request, order.descent
     weakest, profiles = used(prepared.sources, assumed=prepared.dossier.assumed)
     answer: dict[str, Any] = {
         "options": prepared.effective_options(),
         "warnings": [warning.model_dump() for warning in prepared.dossier.warnings],
-        "result": outcome.result,
-        "infeasible": outcome.infeasible,
+        "result": None,
+        "infeasible": None,
         "provenance": {
             "weakest": weakest,
             "profiles": [profile.model_dump() for profile in profiles],
             "solver_version": _VERSION,
-            "solve_s": outcome.solve_s,
+            "solve_s": None,
         },
     }
     if descent is not None:
-        answer["changed"] = descent.changed(outcome)
-    row = PlanRow(
+        answer["changed"] = descent.changes | {"switched": None}
+    webhook = {"url": request.webhook_url, "status": "waiting", "attempts": 0, "detail": None}
+    return PlanRow(
         id=uuid.uuid4().hex,
         kind=prepared.kind,
-        status=outcome.status,
-        name=prepared.request.name,
-        supersedes=prepared.request.supersedes,
+        status="queued",
+        name=request.name,
+        supersedes=request.supersedes,
         parent=descent and descent.parent,
+        max_switches=descent and descent.max_switches,
         users=prepared.users,
-        created_at=created_at,
-        started_at=started_at,
-        finished_at=datetime.now(UTC),
-        request=body,
-        request_hash=_digest(body),
+        created_at=order.created_at,
+        started_at=None,
+        finished_at=None,
+        request=order.body,
+        request_hash=digest(order.body),
         answer=answer,
         pins=prepared.dossier.pins,
+        attempt=0,
+        priority=request.priority,
+        webhook=webhook if request.webhook_url is not None else None,
+        webhook_waiting=True if request.webhook_url is not None else None,
     )
+
+
+def carry_out(database: Database, order: Order, watch: Watch) -> dict[str, Any]:
+    """Solve what is ordered and store the plan; the answer is what `GET` will say.
+
+    No transaction is open while the solver works: what it needs was read before, and revisions never change.
+    """
+    row = new_row(order)
+    row.started_at = datetime.now(UTC)
+    outcome = attempted(row.id, order.prepared, watch)
+    row.status, row.finished_at = outcome.status, datetime.now(UTC)
+    row.answer = ended_answer(row.answer, outcome, order.descent)
     with database.writing() as session:
         session.add(row)
         session.flush()
-        for block, start in enumerate(range(0, len(outcome.users), _BLOCK)):
-            entries = outcome.users[start : start + _BLOCK]
-            ids = [entry["id"] for entry in entries]
-            session.add(PlanUsersRow(plan_number=row.number, block=block, ids=ids, entries=entries))
+        add_users(session, row.number, outcome)
+        session.add(event(row.number, outcome.status, None))
     return _document(row, outcome.users if len(outcome.users) <= INLINE_USERS else None)
+
+
+def attempted(plan_id: str, prepared: Prepared, watch: Watch) -> Outcome:
+    """What the solver says; its own faults are an outcome too, their evidence is in the log. Raises Cancelled."""
+    try:
+        return prepared.solve(watch)
+    except Cancelled:
+        raise
+    except RefutedAnswer:
+        log.exception("plan %s: the check refuted the solver", plan_id)
+        detail = "The independent check contradicts the solver, so there is no plan. The log has the evidence."
+        return failed("refuted", detail)
+    except Exception:
+        log.exception("plan %s failed", plan_id)
+        return failed("internal", "The service failed while solving. The log has the cause, under the plan's id.")
+
+
+def event(plan_number: int, status: PlanStatus, progress: Progress | None) -> PlanEventRow:
+    """A step of a plan, for whoever follows it."""
+    told = progress and {
+        "fraction": progress.fraction,
+        "stage": progress.stage,
+        "objective": _finite(progress.objective),
+        "bound": _finite(progress.bound),
+        "gap": _finite(progress.gap),
+    }
+    return PlanEventRow(plan_number=plan_number, created_at=datetime.now(UTC), status=status, progress=told)
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def failed(reason: str, detail: str) -> Outcome:
+    """The outcome of a plan that failed through no fault of the request."""
+    failure = {"reason": reason, "detail": detail}
+    return Outcome(status="failed", result=None, infeasible=None, users=[], solve_s=0.0, failure=failure)
+
+
+def ended_answer(answer: dict[str, Any], outcome: Outcome, descent: Descent | None) -> dict[str, Any]:
+    """The stored answer of a plan with what its solver said."""
+    ended = answer | {
+        "result": outcome.result,
+        "infeasible": outcome.infeasible,
+        "provenance": answer["provenance"] | {"solve_s": outcome.solve_s},
+    }
+    if outcome.failure is not None:
+        ended["failure"] = outcome.failure
+    if descent is not None:
+        ended["changed"] = descent.changes | {"switched": descent.switched(outcome)}
+    return ended
+
+
+def add_users(session: Session, plan_number: int, outcome: Outcome) -> None:
+    """Store what an outcome says of its users."""
+    for block, start in enumerate(range(0, len(outcome.users), _BLOCK)):
+        entries = outcome.users[start : start + _BLOCK]
+        ids = [entry["id"] for entry in entries]
+        session.add(PlanUsersRow(plan_number=plan_number, block=block, ids=ids, entries=entries))
 
 
 def get(session: Session, plan_id: str) -> dict[str, Any]:
@@ -122,11 +197,11 @@ def find(session: Session, plan_id: str) -> PlanRow:
 
 
 def current(session: Session, name: str) -> dict[str, Any]:
-    """The newest plan of a name. Raises PlanNotFound."""
-    newest = select(PlanRow).where(PlanRow.name == name).order_by(PlanRow.number.desc()).limit(1)
-    row = session.scalars(newest).one_or_none()
+    """The newest ended plan of a name. Raises PlanNotFound."""
+    ended = select(PlanRow).where(PlanRow.name == name, PlanRow.status.in_(ENDED))
+    row = session.scalars(ended.order_by(PlanRow.number.desc()).limit(1)).one_or_none()
     if row is None:
-        raise PlanNotFound(f"There is no plan named {name!r}.")
+        raise PlanNotFound(f"There is no ended plan named {name!r}.")
     return _read(session, row)
 
 
@@ -174,16 +249,29 @@ def get_user(session: Session, plan_id: str, user_id: str) -> dict[str, Any]:
 
 
 def forget(session: Session, plan_id: str) -> None:
-    """Delete a plan and its users. Raises PlanNotFound."""
+    """Delete an ended plan and its users. Raises PlanNotFound, PlanNotEnded, PlanInUse."""
     row = find(session, plan_id)
+    if row.status not in ENDED:
+        raise PlanNotEnded(f"The plan {plan_id!r} is {row.status}.")
+    child = select(PlanRow.id).where(PlanRow.parent == plan_id, PlanRow.status.in_(("queued", "running")))
+    if (user := session.scalars(child.limit(1)).one_or_none()) is not None:
+        raise PlanInUse(f"The plan {user!r} is made from the plan {plan_id!r} and has not ended.")
     session.execute(delete(PlanUsersRow).where(PlanUsersRow.plan_number == row.number))
     session.delete(row)
 
 
-def _digest(body: Any) -> str:
-    """SHA-256 of a request as canonical JSON, whose integers may be longer than 64 bits."""
-    canonical = json.dumps(body, allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+def digest(body: Any) -> str:
+    """SHA-256 of canonical JSON, whose integers may be longer than 64 bits and in which 1.0 is 1."""
+    canonical = json.dumps(_integral(body), allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _integral(value: Any) -> Any:
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, dict):
+        return {key: _integral(member) for key, member in value.items()}
+    return [_integral(member) for member in value] if isinstance(value, list) else value
 
 
 def _stored(session: Session, plan_id: str) -> bool:
@@ -193,6 +281,8 @@ def _stored(session: Session, plan_id: str) -> bool:
 def _read(session: Session, row: PlanRow) -> dict[str, Any]:
     """A stored plan as JSON, with its users where they are few."""
     users: list[dict[str, Any]] | None = None
+    if row.answer["result"] is None and row.answer["infeasible"] is None:
+        return _document(row, None, progress(session, row))
     blocks = select(PlanUsersRow.entries).where(PlanUsersRow.plan_number == row.number)
     if row.users <= INLINE_USERS:
         users = [entry for block in session.scalars(blocks.order_by(PlanUsersRow.block)) for entry in block]
@@ -203,7 +293,23 @@ def _read(session: Session, row: PlanRow) -> dict[str, Any]:
     return _document(row, users)
 
 
-def _document(row: PlanRow, users: list[dict[str, Any]] | None) -> dict[str, Any]:
+def heading(session: Session, row: PlanRow) -> dict[str, Any]:
+    """A plan as JSON without its users: what events and webhooks carry."""
+    return _document(row, None, progress(session, row) if row.status != "solved" else None)
+
+
+def progress(session: Session, row: PlanRow) -> dict[str, Any]:
+    """How far a plan has come."""
+    latest = select(PlanEventRow.progress).where(
+        PlanEventRow.plan_number == row.number, ~PlanEventRow.progress.is_(None)
+    )
+    found = session.scalars(latest.order_by(PlanEventRow.id.desc()).limit(1)).one_or_none()
+    return found or {"fraction": 0.0, "stage": row.status, "objective": None, "bound": None, "gap": None}
+
+
+def _document(
+    row: PlanRow, users: list[dict[str, Any]] | None, progress: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """The contract's plan; `users` None: they have an address of their own."""
     answer = row.answer
     part = {"users": users} if users is not None else {"users_url": f"/v1/plans/{row.id}/users"}
@@ -222,6 +328,12 @@ def _document(row: PlanRow, users: list[dict[str, Any]] | None) -> dict[str, Any
         "options": answer["options"],
         "result": answer["result"] and answer["result"] | part,
     }
+    if progress is not None:
+        document["progress"] = progress
+    if answer.get("failure") is not None:
+        document["failure"] = answer["failure"]
+    if row.webhook is not None:
+        document["webhook"] = row.webhook
     if answer["infeasible"] is not None:
         document["infeasible"] = part | answer["infeasible"]
     if answer["warnings"]:

@@ -1,12 +1,15 @@
-"""Plans and what they say of each user, in blocks so that a page reads only what it shows."""
+"""Plans, what they say of each user (in blocks, so that a page reads only what it shows), and how they came about."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UtcDateTime
+
+_UNENDED = text("status IN ('queued', 'running')")
+_WAITING = text("webhook_waiting")
 
 # Plain JSON, not JSONB: an answer read again has its fields in the order in which it was given.
 
@@ -22,6 +25,8 @@ class PlanRow(Base):
             name="status",
         ),
         Index(None, "name", "number"),
+        Index(None, "status", "number", sqlite_where=_UNENDED, postgresql_where=_UNENDED),
+        Index(None, "webhook_waiting", sqlite_where=_WAITING, postgresql_where=_WAITING),
         {"sqlite_autoincrement": True},
     )
 
@@ -44,6 +49,21 @@ class PlanRow(Base):
     """Options, warnings, result or reasons, provenance: as answered, without users."""
     pins: Mapped[dict[str, str | None] | None] = mapped_column(JSON)
     """The revisions that the request's references stood for; null for plans older than this column."""
+    attempt: Mapped[int] = mapped_column(server_default="0")
+    """Whoever starts to solve the plan counts this up; only the latest attempt may write."""
+    priority: Mapped[str] = mapped_column(String(6), server_default="normal")
+    cancel: Mapped[str | None] = mapped_column(String(9))
+    """`drop` or `keep_best`, once someone asked for the plan to be stopped."""
+    max_switches: Mapped[int | None]
+    """How many users may leave the decision of `parent`; null: all."""
+    idempotency: Mapped[str | None] = mapped_column(String(64), index=True, unique=True)
+    """SHA-256 of path and Idempotency-Key."""
+    idempotency_body: Mapped[str | None] = mapped_column(String(64))
+    """SHA-256 of the body that came with the key."""
+    webhook: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Where to tell that the plan ended, and how that went."""
+    webhook_waiting: Mapped[bool | None]
+    """Whether that is still to be told."""
 
 
 class PlanUsersRow(Base):
@@ -55,3 +75,17 @@ class PlanUsersRow(Base):
     block: Mapped[int] = mapped_column(primary_key=True)
     ids: Mapped[list[str]] = mapped_column(JSON)
     entries: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+
+class PlanEventRow(Base):
+    """A step on the way of a plan that is solved in the background."""
+
+    __tablename__ = "plan_event"
+    __table_args__ = (Index(None, "plan_number", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    """Increases with time, over all plans; never given twice."""
+    plan_number: Mapped[int] = mapped_column(ForeignKey("plan.number", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    status: Mapped[str] = mapped_column(String(16))
+    progress: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))

@@ -3,17 +3,27 @@
 import httpx
 import pytest
 
-from app import migration
+from app import migration, workers
 from app.db import open_database
 from app.settings import Settings
 from tests.conftest import Service
 
 
-def test_a_running_service_is_alive_and_ready(client: httpx.Client, backend: str) -> None:
+def test_a_running_service_is_alive_and_ready(
+    client: httpx.Client, service: Service, worker: str, backend: str
+) -> None:
     assert client.get("/livez").json() == {"status": "alive"}
+    with service.database.writing() as session:
+        workers.beat(session, worker, slots=1)
     ready = client.get("/readyz")
-    assert ready.status_code == 200
-    assert ready.json() == {"status": "ready", "database": backend, "schema_version": migration.newest()}
+    assert ready.status_code == 200, ready.text
+    assert ready.json() == {
+        "status": "ready",
+        "database": backend,
+        "schema_version": migration.newest(),
+        "workers": 1,
+        "waiting": 0,
+    }
 
 
 @pytest.mark.parametrize("revision", [None, "0001"])

@@ -1,0 +1,104 @@
+"""A plan as server-sent events: what was kept of its way, then what happens."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Response
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from sqlalchemy import func, select
+from starlette.concurrency import run_in_threadpool
+
+from app.db import Database
+from app.errors import PlanNotFound
+from app.plans import service
+from app.plans.service import ENDED
+from app.plans.tables import PlanEventRow
+
+_LOOK_S = 0.3
+_HEARTBEAT_S = 15.0
+# What a reader waits before it connects again.
+_RECONNECT_MS = 2000
+_PAGE = 200
+# The id of the end of plans that are older than events.
+_BEFORE_EVENTS = 0
+
+Event = tuple[int, str, dict[str, Any]]
+
+
+def stream(app: FastAPI, plan_id: str, last_event_id: str | None) -> Response:
+    """What happened to a plan since an event, and what happens until its end. Raises PlanNotFound."""
+    database: Database = app.state.database
+    after = _position(database, plan_id, last_event_id)
+    events = _since(database, plan_id, after)
+    if not events and _ended(database, plan_id):
+        return Response(status_code=204)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return EventSourceResponse(_told(app, plan_id, after, events), headers=headers)
+
+
+def _position(database: Database, plan_id: str, last_event_id: str | None) -> int:
+    """The event after which a reader wants more; whoever names an unknown one is shown the latest."""
+    with database.reading() as session:
+        number = service.find(session, plan_id).number
+        mine = select(PlanEventRow.id).where(PlanEventRow.plan_number == number)
+        if last_event_id is not None and last_event_id.isascii() and last_event_id.isdecimal():
+            known = int(last_event_id) if len(last_event_id) < 19 else -1
+            if known == _BEFORE_EVENTS or session.scalar(mine.where(PlanEventRow.id == known)) is not None:
+                return known
+        return (session.scalar(select(func.max(mine.subquery().c.id))) or 0) - 1
+
+
+def _since(database: Database, plan_id: str, after: int) -> list[Event]:
+    """The kept events after one: their data is the plan as it was then."""
+    with database.reading() as session:
+        row = service.find(session, plan_id)
+        later = session.scalars(
+            select(PlanEventRow)
+            .where(PlanEventRow.plan_number == row.number, PlanEventRow.id > after)
+            .order_by(PlanEventRow.id)
+            .limit(_PAGE)
+        ).all()
+        if not later and after < _BEFORE_EVENTS and row.status in ENDED:
+            return [(_BEFORE_EVENTS, "end", service.heading(session, row))]
+        now = service.heading(session, row) if later else {}
+        return [(event.id, *_as_it_was(event, now)) for event in later]
+
+
+def _as_it_was(event: PlanEventRow, now: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    if event.status in ENDED:
+        return "end", now
+    past = now | {"status": event.status, "result": None, "finished_at": None}
+    past.pop("infeasible", None)
+    past.pop("failure", None)
+    unknown = {"fraction": 0.0, "stage": event.status, "objective": None, "bound": None, "gap": None}
+    return "progress", past | {"progress": event.progress or unknown}
+
+
+def _ended(database: Database, plan_id: str) -> bool:
+    with database.reading() as session:
+        return service.find(session, plan_id).status in ENDED
+
+
+async def _told(app: FastAPI, plan_id: str, after: int, events: list[Event]) -> AsyncIterator[bytes]:
+    heard = time.monotonic()
+    while True:
+        for after, kind, document in events:
+            yield format_sse_event(
+                data_str=orjson.dumps(document).decode(), event=kind, id=str(after), retry=_RECONNECT_MS
+            )
+            heard = time.monotonic()
+            if kind == "end":
+                return
+        if app.state.draining.is_set():
+            return  # the reader connects again, to whoever is there then
+        if time.monotonic() - heard > _HEARTBEAT_S:
+            yield KEEPALIVE_COMMENT
+            heard = time.monotonic()
+        await asyncio.sleep(_LOOK_S)
+        try:
+            events = await run_in_threadpool(_since, app.state.database, plan_id, after)
+        except PlanNotFound:
+            return  # deleted while it was followed

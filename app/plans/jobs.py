@@ -1,0 +1,394 @@
+"""A plan's way from accepted to ended, whoever is killed on it.
+
+Every step is one transaction. Whoever starts to solve a plan counts up its `attempt`, and only the latest attempt may
+write: a worker that was taken for dead and comes back finds that its answer is not wanted any more.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from app.db import Database
+from app.errors import KeyReused, PlanNotFound, QueueFull
+from app.plans import service
+from app.plans.families import FAMILIES
+from app.plans.family import Outcome, Prepared, Watch
+from app.plans.replan import inherited
+from app.plans.resolve import Dossier
+from app.plans.schemas import PlanStatus
+from app.plans.service import ENDED, Descent, Order
+from app.plans.tables import PlanRow, PlanUsersRow
+from solvers.outcome import Cancelled, Progress
+
+log = logging.getLogger("splitplan")
+
+UNENDED = ("queued", "running")
+Stop = Literal["drop", "keep_best"]
+T = TypeVar("T")
+
+# How often a running plan tells how far it has come, and asks whether it is still wanted.
+_TELL_S = 0.3
+# A database that is away for longer than this has lost its attempt, not its plan: another attempt will be made.
+_PATIENCE_S = 300.0
+# No time limit is that long: a clock that loses it at every look ends the stage it is in, and all that follow.
+_OVER_S = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An Idempotency-Key: where it counts, and the body that came with it."""
+
+    scope: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to end a plan, until someone else claims it."""
+
+    plan_id: str
+    number: int
+    attempt: int
+    answer: dict[str, Any]
+
+    def holds(self) -> ColumnElement[bool]:
+        """Whether the right stands, as a condition on the plan's row."""
+        return (PlanRow.number == self.number) & (PlanRow.attempt == self.attempt) & (PlanRow.status == "running")
+
+
+class Superseded(Exception):
+    """Another attempt has the plan, or it has ended, or it is gone."""
+
+
+def accept(database: Database, order: Order, key: Key | None, max_queued: int) -> str:
+    """Store a queued plan; its id. Raises QueueFull, and IntegrityError where the key is taken."""
+    row = service.new_row(order)
+    if key is not None:
+        row.idempotency, row.idempotency_body = key.scope, key.body
+    with database.writing() as session:
+        if (line := waiting(session)) >= max_queued:
+            raise QueueFull(f"{line} plans are in line.", retry_after_s=min(60, 1 + line // 100))
+        session.add(row)
+        session.flush()
+        session.add(service.event(row.number, "queued", None))
+    return row.id
+
+
+def waiting(session: Session) -> int:
+    """How many plans are in line."""
+    return session.scalar(select(func.count()).where(PlanRow.status == "queued")) or 0
+
+
+def known(database: Database, key: Key) -> str | None:
+    """The plan that came with this key. Raises KeyReused where it came with another body."""
+    with database.reading() as session:
+        found = session.execute(
+            select(PlanRow.id, PlanRow.idempotency_body).where(PlanRow.idempotency == key.scope)
+        ).one_or_none()
+    if found is None:
+        return None
+    if found.idempotency_body != key.body:
+        raise KeyReused(f"The key belongs to the plan {found.id!r}, whose request is another.")
+    return str(found.id)
+
+
+def accept_once(database: Database, order: Order, key: Key | None, max_queued: int) -> tuple[str, bool]:
+    """Store a queued plan unless its key is known: the id, and whether the plan is new. Raises as `accept`, `known`."""
+    try:
+        return accept(database, order, key, max_queued), True
+    except IntegrityError:
+        # Of two at once the loser finds the winner's row: its insert waited for that one's commit.
+        if key is None or (plan_id := known(database, key)) is None:
+            raise
+        return plan_id, False
+
+
+def claim(database: Database, plan_id: str) -> Claim | None:
+    """Begin an attempt; None where the plan has ended (or ends here, since someone asked to stop it) or is gone."""
+    now = datetime.now(UTC)
+    with database.writing() as session:
+        row = session.scalars(
+            select(PlanRow).where(PlanRow.id == plan_id, PlanRow.status.in_(UNENDED)).with_for_update()
+        ).one_or_none()
+        if row is None:
+            return None
+        if row.cancel is not None:
+            _end(session, row, "cancelled")
+            return None
+        row.status, row.attempt = "running", row.attempt + 1
+        row.started_at = row.started_at or now
+        session.add(service.event(row.number, "running", None))
+        return Claim(row.id, row.number, row.attempt, row.answer)
+
+
+def run(database: Database, plan_id: str) -> None:
+    """Solve a stored plan and end it, whatever happens; a plan that someone else has is left alone.
+
+    Raises a database's error only after it was away for minutes: the plan is then still there for another attempt.
+    """
+    mine = insisting(lambda: claim(database, plan_id))
+    if mine is None:
+        return
+    try:
+        with Telling(database, mine) as telling:
+            outcome, descent = _solved(database, mine, telling)
+    except Superseded:
+        return
+    insisting(lambda: finish(database, mine, outcome, descent))
+
+
+def run_here(database: Database, plan_id: str, order: Order, watch: Watch) -> bool:
+    """Solve a stored plan whose request is at hand; False where the watch gave up, and the plan is queued again."""
+    mine = claim(database, plan_id)
+    if mine is None:
+        return True
+    try:
+        outcome = service.attempted(plan_id, order.prepared, watch)
+    except Cancelled:
+        hand_back(database, [plan_id])
+        return False
+    finish(database, mine, outcome, order.descent)
+    return True
+
+
+def finish(database: Database, mine: Claim, outcome: Outcome, descent: Descent | None = None) -> bool:
+    """End a plan with what its solver said; False (and nothing changes) where the claim does not hold any more."""
+    values = {
+        "status": outcome.status,
+        "finished_at": datetime.now(UTC),
+        "answer": service.ended_answer(mine.answer, outcome, descent),
+    }
+    with database.writing() as session:
+        ended = session.scalar(update(PlanRow).where(mine.holds()).values(**values).returning(PlanRow.number))
+        if ended is None:
+            return False
+        service.add_users(session, mine.number, outcome)
+        session.add(service.event(mine.number, outcome.status, None))
+    return True
+
+
+def cancel(session: Session, plan_id: str, stop: Stop) -> PlanRow:
+    """Ask for a plan to be stopped; one that nobody works on ends at once, an ended one stays. Raises PlanNotFound."""
+    row = session.scalars(select(PlanRow).where(PlanRow.id == plan_id).with_for_update()).one_or_none()
+    if row is None:
+        raise PlanNotFound(f"There is no plan {plan_id!r}.")
+    if row.status == "queued":
+        _end(session, row, "cancelled")
+    elif row.status == "running" and row.cancel != "drop":
+        row.cancel = stop
+    return row
+
+
+def wanted_stopped(database: Database) -> dict[str, Stop]:
+    """The running plans that someone asked to stop."""
+    with database.reading() as session:
+        asked = select(PlanRow.id, PlanRow.cancel).where(PlanRow.status == "running", ~PlanRow.cancel.is_(None))
+        return dict(session.execute(asked).all())  # type: ignore[arg-type]  # the column holds nothing else
+
+
+def end(database: Database, plan_id: str, outcome: Outcome) -> bool:
+    """End a plan whose attempt was stopped from outside; False where it has ended already."""
+    with database.writing() as session:
+        row = session.scalars(
+            select(PlanRow).where(PlanRow.id == plan_id, PlanRow.status.in_(UNENDED)).with_for_update()
+        ).one_or_none()
+        if row is None:
+            return False
+        row.answer = service.ended_answer(row.answer, outcome, None)
+        _end(session, row, outcome.status)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What a worker needs to know of a plan that it is about to have solved."""
+
+    plan_id: str
+    time_limit_s: float | None  # None: its family has none
+    webhook: bool
+
+
+def brief(database: Database, plan_id: str) -> Brief | None:
+    """What a worker needs to know of an unended plan; None where there is nothing to do any more."""
+    with database.reading() as session:
+        row = session.execute(
+            select(PlanRow.answer, PlanRow.webhook_waiting).where(PlanRow.id == plan_id, PlanRow.status.in_(UNENDED))
+        ).one_or_none()
+    return None if row is None else Brief(plan_id, row.answer["options"].get("time_limit_s"), bool(row.webhook_waiting))
+
+
+def hand_back(database: Database, plan_ids: Iterable[str]) -> None:
+    """Put running plans back in line: their attempts end without an answer."""
+    with database.writing() as session:
+        rows = session.scalars(
+            select(PlanRow).where(PlanRow.id.in_(list(plan_ids)), PlanRow.status == "running").with_for_update()
+        )
+        for row in rows:
+            # Counted up, so that the attempt that is given up can write no more.
+            row.status, row.attempt = "queued", row.attempt + 1
+            session.add(service.event(row.number, "queued", None))
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An unended plan, and what the queue needs to know of it."""
+
+    plan_id: str
+    users: int
+    priority: str
+    attempt: int
+
+
+def unended(database: Database, older_than_s: float, after: str = "", most: int = 500) -> list[Waiting]:
+    """Plans that have not ended and were accepted so long ago, by id from the first after one."""
+    before = datetime.now(UTC) - timedelta(seconds=older_than_s)
+    with database.reading() as session:
+        rows = session.execute(
+            select(PlanRow.id, PlanRow.users, PlanRow.priority, PlanRow.attempt)
+            .where(PlanRow.status.in_(UNENDED), PlanRow.created_at <= before, PlanRow.id > after)
+            .order_by(PlanRow.id)
+            .limit(most)
+        )
+        return [Waiting(*row) for row in rows]
+
+
+def forget_old(database: Database, retain_days: float, most: int = 100) -> int:
+    """Delete plans that ended so long ago, except the newest of each name and parents of unended plans; how many."""
+    before = datetime.now(UTC) - timedelta(days=retain_days)
+    newest = (
+        select(func.max(PlanRow.number))
+        .where(~PlanRow.name.is_(None), PlanRow.status.in_(ENDED))
+        .group_by(PlanRow.name)
+    )
+    parents = select(PlanRow.parent).where(PlanRow.status.in_(UNENDED), ~PlanRow.parent.is_(None))
+    with database.writing() as session:
+        old = session.scalars(
+            select(PlanRow.number)
+            .where(
+                PlanRow.status.in_(ENDED),
+                PlanRow.finished_at < before,
+                PlanRow.number.not_in(newest),
+                PlanRow.id.not_in(parents),
+            )
+            .order_by(PlanRow.number)
+            .limit(most)
+        ).all()
+        session.execute(delete(PlanUsersRow).where(PlanUsersRow.plan_number.in_(old)))
+        session.execute(delete(PlanRow).where(PlanRow.number.in_(old)))
+    return len(old)
+
+
+class Telling:
+    """Tells the database how far an attempt has come, and learns from it whether the attempt is still wanted.
+
+    It has a thread of its own, since solvers report when they please. `watch` is what a solver is given.
+    """
+
+    def __init__(self, database: Database, mine: Claim) -> None:
+        self._database, self._mine = database, mine
+        self._latest: Progress | None = None
+        self._told: Progress | None = None
+        self._stop: Stop | None = None
+        self._superseded = False
+        self._lost_s = 0.0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._tell, name=f"telling-{mine.plan_id}", daemon=True)
+        self.watch = Watch(report=self._report, clock=self._clock)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
+        self._done.set()
+        self._thread.join()
+
+    @property
+    def stop(self) -> Stop | None:
+        """Whether, and how, someone asked to stop."""
+        return self._stop
+
+    def _report(self, progress: Progress) -> None:
+        if self._superseded:
+            raise Superseded
+        if self._stop == "drop":
+            raise Cancelled
+        self._latest = progress
+
+    def _clock(self) -> float:
+        if self._stop == "keep_best":
+            self._lost_s += _OVER_S
+        return time.perf_counter() + self._lost_s
+
+    def _tell(self) -> None:
+        while not self._done.wait(_TELL_S):
+            try:
+                self._tell_once()
+            except (OperationalError, InterfaceError, PoolTimeout) as away:
+                log.warning("plan %s cannot tell its progress: %s", self._mine.plan_id, away)
+
+    def _tell_once(self) -> None:
+        latest = self._latest
+        news = latest is not None and latest != self._told
+        with self._database.writing() if news else self._database.reading() as session:
+            found = session.execute(select(PlanRow.cancel).where(self._mine.holds())).one_or_none()
+            if found is not None and news:
+                session.add(service.event(self._mine.number, "running", latest))
+        self._superseded = found is None
+        self._stop = found and found.cancel
+        self._told = latest
+
+
+def insisting(step: Callable[[], T]) -> T:
+    """Do a step, and again while the database is away."""
+    patience, pause_s = time.monotonic() + _PATIENCE_S, 0.1
+    while True:
+        try:
+            return step()
+        except (OperationalError, InterfaceError, PoolTimeout) as away:
+            if time.monotonic() > patience:
+                raise
+            log.warning("the database is away, trying again: %s", away)
+            time.sleep(pause_s)
+            pause_s = min(2.0 * pause_s, 5.0)
+
+
+def _solved(database: Database, mine: Claim, telling: Telling) -> tuple[Outcome, Descent | None]:
+    prepared, descent = insisting(lambda: _restored(database, mine.plan_id))
+    try:
+        outcome = service.attempted(mine.plan_id, prepared, telling.watch)
+    except Cancelled:
+        return stopped("cancelled"), None
+    if telling.stop is not None and outcome.status == "timed_out":
+        outcome = replace(outcome, status="cancelled")
+    return outcome, descent
+
+
+def _restored(database: Database, plan_id: str) -> tuple[Prepared, Descent | None]:
+    """A stored request on the revisions that it was accepted with."""
+    with database.reading() as session:
+        row = service.find(session, plan_id)
+        family = FAMILIES[row.kind]
+        request = family.request.model_validate(row.request)
+        prepared = family.prepare(request, Dossier(session, pins=dict(row.pins or {})))
+        return (prepared, None) if row.parent is None else inherited(session, row, prepared)
+
+
+def stopped(status: Literal["cancelled", "timed_out"]) -> Outcome:
+    """The outcome of a plan that was stopped before there was anything to keep."""
+    return Outcome(status=status, result=None, infeasible=None, users=[], solve_s=0.0)
+
+
+def _end(session: Session, row: PlanRow, status: PlanStatus) -> None:
+    row.status, row.finished_at = status, datetime.now(UTC)
+    session.add(service.event(row.number, status, None))

@@ -1,0 +1,197 @@
+"""The job engine, embedded on SQLite and shared by many workers on Postgres: the only file that names it.
+
+What is queued is only the id of a plan. The plan's row is the truth; losing the whole queue loses nothing, since every
+worker puts unended plans that the engine does not know back in line.
+"""
+
+import fcntl
+import logging
+import math
+import os
+import socket
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, EnqueueOptions
+from sqlalchemy import event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from app.errors import ConfigurationError
+
+log = logging.getLogger("splitplan")
+
+Lane = Literal["quick", "plan", "webhook"]
+Work = Callable[[str], None]
+
+# Changes only when what is stored for a job changes its shape: jobs of another version are left alone.
+_VERSION = "jobs-1"
+_SCHEMA = "dbos"
+_NAME = "splitplan"
+_POLL_S = 0.1
+_RECOVERIES = 10
+_PRIORITY = {"high": 1, "normal": 10, "low": 100}
+# Small plans take milliseconds: what one poll brings must keep a slot busy until the next.
+_QUICK_AHEAD = 16
+_DELIVERIES = 8
+
+# Where the engine says that a job will not be run again.
+_OVER = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
+
+
+def engine_url(database_url: str) -> str:
+    """Where the engine keeps its jobs: the same Postgres in a schema of its own, or a file beside SQLite's."""
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        assert url.database is not None
+        file = Path(url.database)
+        return url.set(database=str(file.with_name(f"{file.stem}.jobs{file.suffix}"))).render_as_string(False)
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+class Queue:
+    """Where plans wait for a worker; cheap to make, connects when first used."""
+
+    def __init__(self, database_url: str) -> None:
+        self._client = DBOSClient(
+            system_database_url=engine_url(database_url),
+            dbos_system_schema=_SCHEMA,
+            application_name=_NAME,
+            lazy=True,
+            retry_connection_errors=False,
+        )
+
+    def put(self, lane: Lane, plan_id: str, priority: str = "normal", *, turn: int = 0, delay_s: float = 0.0) -> None:
+        """Put a plan in line, to be taken not before `delay_s`; the same turn once more is harmless."""
+        options: EnqueueOptions = {
+            "workflow_name": lane,
+            "queue_name": lane,
+            "workflow_id": _job(lane, plan_id, turn),
+            "app_version": _VERSION,
+            "priority": _PRIORITY[priority],
+        }
+        if delay_s > 0.0:
+            options["delay_seconds"] = delay_s
+        self._client.enqueue(options, plan_id)
+
+    def unknown(self, lanes: Sequence[Lane], plan_ids: Sequence[str]) -> dict[str, bool]:
+        """Of these plans those that no job will care for: True where one tried and gave up, False where none exists."""
+        jobs = [_job(lane, plan_id) for plan_id in plan_ids for lane in lanes]
+        found = self._client.list_workflows(workflow_ids=jobs, load_input=False, load_output=False) if jobs else []
+        over = {_plan(job.workflow_id): job.status in _OVER for job in found}
+        cared_for = {_plan(job.workflow_id) for job in found if job.status not in _OVER}
+        return {plan_id: over.get(plan_id, False) for plan_id in plan_ids if plan_id not in cared_for}
+
+    def forget_before(self, instant: float, most: int = 1000) -> int:
+        """Delete the engine's records of jobs that ended before an instant (seconds since 1970); how many."""
+        before = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(instant))
+        over = self._client.list_workflows(
+            status=list(_OVER), completed_before=before, limit=most, load_input=False, load_output=False
+        )
+        if over:
+            self._client.delete_workflows([job.workflow_id for job in over])
+        return len(over)
+
+    def answers(self) -> bool:
+        """Whether the engine's database answers, and an engine has set it up."""
+        try:
+            self._client.list_workflows(limit=1, load_input=False, load_output=False)
+        except Exception as failure:
+            log.warning("the queue does not answer: %s", failure)
+            return False
+        return True
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.destroy()
+
+
+class Engine:
+    """Takes plans from the queue and hands each to `solve` (or `deliver`) in a thread of its own.
+
+    At most `slots` long plans and a handful of quick ones are taken at a time. On SQLite only one engine may run: a
+    lock on a file beside the database sees to it. On Postgres each engine has a name of its own, and what a dead one
+    leaves is taken over by its name.
+    """
+
+    def __init__(self, database_url: str, slots: int, solve: Work, solve_quick: Work, deliver: Work) -> None:
+        self._url = engine_url(database_url)
+        self._embedded = make_url(database_url).get_backend_name() == "sqlite"
+        self._slots = slots
+        self._work: dict[Lane, Work] = {"quick": solve_quick, "plan": solve, "webhook": deliver}
+        self._lock: IO[str] | None = None
+        self.name = "local" if self._embedded else f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+    def start(self) -> None:
+        """Begin to take plans. Raises ConfigurationError where another engine holds the SQLite database."""
+        if self._embedded:
+            self._take_lock()
+        event.listen(sa.Engine, "connect", _teach_sqlite)
+        for lane, work in self._work.items():
+            DBOS.workflow(name=lane, max_recovery_attempts=_RECOVERIES)(_job_of(work))
+        DBOS(
+            config={
+                "name": _NAME,
+                "system_database_url": self._url,
+                "dbos_system_schema": _SCHEMA,
+                "application_version": _VERSION,
+                "executor_id": self.name,
+                "log_level": "WARNING",
+            }
+        )
+        DBOS.launch()
+        ahead: dict[Lane, int] = {"quick": _QUICK_AHEAD * self._slots, "plan": self._slots, "webhook": _DELIVERIES}
+        for lane, most in ahead.items():
+            DBOS.register_queue(
+                lane, worker_concurrency=most, polling_interval_sec=_POLL_S, on_conflict="always_update"
+            )
+        logging.getLogger("dbos").setLevel(logging.WARNING)
+
+    def take_over(self, names: Sequence[str]) -> None:
+        """Put what dead engines were at back in line; once more is harmless."""
+        if names and not self._embedded:
+            DBOS._recover_pending_workflows(list(names))
+
+    def stop(self, grace_s: float) -> None:
+        """Take nothing new, wait so long for what runs, end.
+
+        Jobs that still run then stay the engine's own, for its next start or for whoever takes over.
+        """
+        DBOS.destroy(workflow_completion_timeout_sec=math.ceil(grace_s))
+
+    def _take_lock(self) -> None:
+        file = Path(f"{make_url(self._url).database}.lock")
+        self._lock = file.open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigurationError(
+                f"another worker holds {file}: an SQLite database has one, a Postgres database as many as you like"
+            ) from None
+
+
+def _job(lane: Lane, plan_id: str, turn: int = 0) -> str:
+    return f"{lane}-{turn}-{plan_id}"
+
+
+def _plan(job: str) -> str:
+    return job.rpartition("-")[2]
+
+
+def _job_of(work: Work) -> Callable[[str], None]:
+    def job(plan_id: str) -> None:
+        work(plan_id)
+
+    return job
+
+
+def _teach_sqlite(connection: DBAPIConnection, _: Any) -> None:
+    # The engine asks SQLite for a function that came with its release 3.42; Debian 12 has 3.40.
+    if isinstance(connection, sqlite3.Connection) and sqlite3.sqlite_version_info < (3, 42):
+        connection.create_function("unixepoch", 1, lambda _: time.time())
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA journal_mode = WAL")

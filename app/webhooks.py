@@ -1,0 +1,111 @@
+"""Telling that a plan has ended: signed as in Standard Webhooks, tried again for a day, never to a private address.
+
+Each attempt is a job of its own; what came of it is kept with the plan.
+"""
+
+import ipaddress
+import logging
+import socket
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import orjson
+from sqlalchemy import select
+from standardwebhooks.webhooks import Webhook
+
+from app.db import Database
+from app.plans import service
+from app.plans.service import ENDED
+from app.plans.tables import PlanRow
+from app.settings import Settings
+
+log = logging.getLogger("splitplan")
+
+# Seconds from one attempt to the next: as many attempts as pauses, and one more.
+PAUSES_S = (5.0, 30.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0)
+_PATIENCE_S = 15.0
+
+
+class Refused(Exception):
+    """The address may not be told anything; trying again would not help."""
+
+
+def due(database: Database, most: int = 500) -> list[tuple[str, int]]:
+    """Ended plans whose end nobody was told yet, and how often that was tried."""
+    with database.reading() as session:
+        rows = session.execute(
+            select(PlanRow.id, PlanRow.webhook)
+            .where(PlanRow.webhook_waiting.is_(True), PlanRow.status.in_(ENDED))
+            .order_by(PlanRow.number)
+            .limit(most)
+        )
+        return [(plan_id, webhook["attempts"]) for plan_id, webhook in rows]
+
+
+def deliver(database: Database, settings: Settings, plan_id: str) -> tuple[int, float] | None:
+    """Try once to tell that a plan has ended; the number of the next attempt and the pause before it, if one is due."""
+    with database.reading() as session:
+        row = session.scalars(select(PlanRow).where(PlanRow.id == plan_id)).one_or_none()
+        if row is None or not row.webhook_waiting or row.status not in ENDED:
+            return None
+        told = {"type": "plan.ended", "timestamp": row.finished_at, "data": service.heading(session, row)}
+        url, attempts = row.webhook["url"], row.webhook["attempts"] + 1  # type: ignore[index]  # it waits, so there is one
+    pause_s = PAUSES_S[attempts - 1] if attempts <= len(PAUSES_S) else None
+    try:
+        detail = _post(settings, url, f"plan_{plan_id}", orjson.dumps(told))
+        status = "delivered"
+    except (httpx.HTTPError, OSError, Refused) as failure:
+        detail = str(failure) or type(failure).__name__
+        status = "failed" if pause_s is None or isinstance(failure, Refused) else "waiting"
+        log.warning("webhook of plan %s, attempt %d: %s", plan_id, attempts, detail)
+    _record(database, plan_id, {"url": url, "status": status, "attempts": attempts, "detail": detail[:200]})
+    return (attempts, pause_s) if status == "waiting" and pause_s is not None else None
+
+
+def _record(database: Database, plan_id: str, webhook: dict[str, Any]) -> None:
+    with database.writing() as session:
+        row = session.scalars(select(PlanRow).where(PlanRow.id == plan_id).with_for_update()).one_or_none()
+        if row is not None:
+            row.webhook, row.webhook_waiting = webhook, webhook["status"] == "waiting"
+
+
+def _post(settings: Settings, url: str, message: str, body: bytes) -> str:
+    """Send a signed message. Raises httpx.HTTPError, OSError, Refused."""
+    assert settings.webhook_secret is not None
+    now = datetime.now(UTC)
+    target = httpx.URL(url)
+    address = _address(target, private=settings.webhook_private)
+    headers = {
+        "Host": target.netloc.decode(),
+        "Content-Type": "application/json",
+        "User-Agent": "splitplan",
+        "webhook-id": message,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(settings.webhook_secret).sign(message, now, body.decode()),
+    }
+    # The very address that was looked at is called: a name that is asked twice may answer twice.
+    with httpx.Client(timeout=_PATIENCE_S, trust_env=False) as client:
+        answer = client.post(
+            target.copy_with(host=address), content=body, headers=headers, extensions={"sni_hostname": target.host}
+        )
+    if not answer.is_success:
+        raise httpx.HTTPStatusError(f"answered {answer.status_code}", request=answer.request, response=answer)
+    return f"answered {answer.status_code}"
+
+
+def _address(target: httpx.URL, *, private: bool) -> str:
+    """An address of a host, public unless private ones are allowed. Raises Refused, OSError."""
+    found = socket.getaddrinfo(
+        target.host, target.port or (443 if target.scheme == "https" else 80), type=socket.SOCK_STREAM
+    )
+    addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
+    if not private and not all(_is_public(address) for address in addresses):
+        raise Refused(f"{target.host} has a private address, and webhook_private is off")
+    return addresses[0]
+
+
+def _is_public(address: str) -> bool:
+    parsed = ipaddress.ip_address(address)
+    inside = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
+    return parsed.is_global and not parsed.is_multicast and (inside is None or bool(inside.is_global))

@@ -1,0 +1,251 @@
+"""The worker process: takes plans from the queue and has each solved in a child process that can be killed.
+
+The child does the work, from claiming the plan to storing its answer. This process only watches, so that it can answer
+for its plans even while one of them takes all the processor or crashes.
+"""
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from concurrent.futures import TimeoutError as TooLate
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import webhooks, workers
+from app.db import Database, open_database
+from app.plans import jobs, service
+from app.plans.family import Outcome
+from app.queue import Engine, Queue
+from app.settings import Settings
+
+log = logging.getLogger("splitplan")
+
+_SPAWN = multiprocessing.get_context("spawn")
+# How often a worker looks whether one of its plans is to be stopped, and how often for plans that nobody cares for.
+_LOOK_S = 0.2
+_SWEEP_S = 60.0
+_RETENTION_S = 3600.0
+# A solver asked for its best so far gets so long to check and store it.
+_KEEP_S = 20.0
+# Memory that a large plan left behind goes back to the system with its process.
+_TASKS = 200
+# A plan whose process dies so often by itself is given up.
+_CRASHES = 3
+# The engine's records of ended jobs are of no use to anyone after a day.
+_RECORDS_S = 86_400.0
+# A solver minds its own time limit; one that does not is stopped here.
+_OVERTIME, _OVERTIME_S = 1.5, 120.0
+
+
+@dataclass(slots=True)
+class _Running:
+    """A plan that a child process is at, or will be."""
+
+    future: "ProcessFuture[None]"
+    asked_to_stop: float | None = None
+    stopped: bool = False
+
+
+class Worker:
+    """One worker: an engine, its child processes, and the threads that look after them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._database = open_database(settings.database_url, settings.sqlite_busy_timeout_s)
+        self._queue = Queue(settings.database_url)
+        self._engine = Engine(settings.database_url, settings.slots, self._solve_long, self._solve_quick, self._deliver)
+        self._long = _Pool(settings, settings.slots)
+        self._quick = _Pool(settings, 1)
+        self._running: dict[str, _Running] = {}
+        self._ending = threading.Event()
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until told to stop. Raises ConfigurationError where there may be no other worker."""
+        self._engine.start()
+        self._beat()
+        log.info("worker %s solves %d long plans at a time", self._engine.name, self._settings.slots)
+        self._sweep(0.0)
+        for look, every_s in (
+            (self._beat, self._settings.lease_s / 3.0),
+            (self._tidy, _SWEEP_S),
+            (self._mind, _LOOK_S),
+        ):
+            threading.Thread(target=self._again, args=(look, every_s), daemon=True).start()
+        stop.wait()
+        self._end()
+
+    def _solve_long(self, plan_id: str) -> None:
+        self._solve(plan_id, self._long)
+
+    def _solve_quick(self, plan_id: str) -> None:
+        self._solve(plan_id, self._quick)
+
+    def _solve(self, plan_id: str, pool: "_Pool") -> None:
+        """Have a child solve a plan; come back when the plan has ended."""
+        plan = jobs.insisting(lambda: jobs.brief(self._database, plan_id))
+        if plan is not None:
+            self._solve_in_child(plan, pool)
+            if plan.webhook:
+                self._queue.put("webhook", plan_id)
+
+    def _solve_in_child(self, plan: jobs.Brief, pool: "_Pool") -> None:
+        plan_id, limit_s = (
+            plan.plan_id,
+            None if plan.time_limit_s is None else _OVERTIME * plan.time_limit_s + _OVERTIME_S,
+        )
+        for crashes in range(1, _CRASHES + 1):
+            self._stand_still_if_ending()
+            running = self._running[plan_id] = _Running(pool.submit(plan_id, limit_s))
+            try:
+                running.future.result()
+                return
+            except (CancelledError, TooLate) as cut:
+                self._stand_still_if_ending()
+                ended = jobs.stopped("timed_out" if isinstance(cut, TooLate) else "cancelled")
+                self._end_plan(plan_id, ended)
+                return
+            except ProcessExpired as crash:
+                self._stand_still_if_ending()
+                log.error("plan %s: its process ended with %s (%d of %d)", plan_id, crash.exitcode, crashes, _CRASHES)
+                reason = f"The solving process died {crashes} times, lastly with exit code {crash.exitcode}."
+            finally:
+                self._running.pop(plan_id, None)
+        self._end_plan(plan_id, service.failed("crashed", reason))
+
+    def _end_plan(self, plan_id: str, outcome: Outcome) -> None:
+        jobs.insisting(lambda: jobs.end(self._database, plan_id, outcome))
+
+    def _stand_still_if_ending(self) -> None:
+        """A job that comes back while the worker ends would count as done: it must stay undone, for the next worker."""
+        if self._ending.is_set():
+            threading.Event().wait()
+
+    def _deliver(self, plan_id: str) -> None:
+        if (following := webhooks.deliver(self._database, self._settings, plan_id)) is not None:
+            turn, pause_s = following
+            self._queue.put("webhook", plan_id, turn=turn, delay_s=pause_s)
+
+    def _beat(self) -> None:
+        with self._database.writing() as session:
+            workers.beat(session, self._engine.name, self._settings.slots)
+            silent = workers.silent(session, self._settings.lease_s)
+        self._engine.take_over(silent)
+
+    def _mind(self) -> None:
+        """Stop the plans that someone asked to stop."""
+        if not self._running:
+            return
+        wanted = jobs.wanted_stopped(self._database)
+        for plan_id, running in list(self._running.items()):
+            stop = wanted.get(plan_id)
+            if stop is None:
+                continue
+            running.asked_to_stop = running.asked_to_stop or time.monotonic()
+            if stop == "drop" or time.monotonic() - running.asked_to_stop > _KEEP_S:
+                running.future.cancel()  # type: ignore[no-untyped-call]  # the library forgot
+
+    def _tidy(self) -> None:
+        self._sweep(_SWEEP_S)
+        self._queue.forget_before(time.time() - _RECORDS_S)
+        if self._settings.retain_days is not None:
+            while jobs.forget_old(self._database, self._settings.retain_days):
+                pass
+
+    def _sweep(self, older_than_s: float) -> None:
+        """Put unended plans back in line that no job cares for, and give up those whose jobs gave up."""
+        after = ""
+        while found := jobs.unended(self._database, older_than_s, after):
+            after = found[-1].plan_id
+            lost = self._queue.unknown(("quick", "plan"), [plan.plan_id for plan in found])
+            for plan in found:
+                if plan.plan_id not in lost:
+                    continue
+                if lost[plan.plan_id]:
+                    detail = f"The plan was begun {plan.attempt} times and never ended: its worker died each time."
+                    jobs.end(self._database, plan.plan_id, service.failed("crashed", detail))
+                else:
+                    small = plan.users <= self._settings.sync_max_users
+                    self._queue.put("quick" if small else "plan", plan.plan_id, plan.priority)
+        for plan_id, turn in webhooks.due(self._database):
+            self._queue.put("webhook", plan_id, turn=turn)
+
+    def _again(self, look: Callable[[], None], every_s: float) -> None:
+        while not self._ending.wait(every_s):
+            try:
+                look()
+            except Exception as failure:  # the database or the queue is away: the next look may succeed
+                log.warning("worker %s: %s", self._engine.name, failure)
+
+    def _end(self) -> None:
+        """Take nothing new, give what runs its time, hand the rest back, and be gone."""
+        log.info("worker %s stops: %d plans are being solved", self._engine.name, len(self._running))
+        self._engine.stop(self._settings.shutdown_grace_s if self._running else 0.0)
+        self._ending.set()
+        left = list(self._running)
+        for pool in (self._long, self._quick):
+            pool.kill()
+        with contextlib.suppress(SQLAlchemyError):  # without a database nothing is lost either: the lease runs out
+            jobs.hand_back(self._database, left)
+            with self._database.writing() as session:
+                workers.leave(session, self._engine.name, self._settings.lease_s)
+        log.info("worker %s stopped, %d plans handed back", self._engine.name, len(left))
+        sys.stderr.flush()
+        # The threads of plans that were handed back stand still for ever.
+        os._exit(0)
+
+
+class _Pool:
+    """Child processes, started when first needed and kept warm; a broken one is made again."""
+
+    def __init__(self, settings: Settings, size: int) -> None:
+        self._settings, self._size = settings, size
+        self._pool: ProcessPool | None = None
+        self._lock = threading.Lock()
+
+    def submit(self, plan_id: str, limit_s: float | None) -> "ProcessFuture[None]":
+        """Have a child run a plan, at most for so long once it has begun."""
+        with self._lock:
+            if self._pool is None or not self._pool.active:
+                self._pool = ProcessPool(
+                    self._size, context=_SPAWN, initializer=_begin, initargs=(self._settings,), max_tasks=_TASKS
+                )
+            return self._pool.schedule(_run, args=(plan_id,), timeout=limit_s)
+
+    def kill(self) -> None:
+        """End the children, whatever they are at."""
+        if self._pool is not None:
+            self._pool.stop()  # type: ignore[no-untyped-call]  # the library forgot
+            self._pool.join(5.0)
+
+
+_child: Database
+
+
+def _begin(settings: Settings) -> None:
+    """Set up a child: its own connections, and an end with its parent, however that one ends."""
+    global _child
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # meant for the parent, which decides
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    _child = open_database(settings.database_url, settings.sqlite_busy_timeout_s)
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def _run(plan_id: str) -> None:
+    jobs.run(_child, plan_id)

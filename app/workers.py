@@ -1,0 +1,55 @@
+"""The workers that live: each says so again and again, by the database's clock, since hosts' clocks need not agree."""
+
+from sqlalchemy import ColumnElement, Float, String, delete, func, literal_column, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.db import Base
+
+# Whatever a worker left was taken over long before so many leases have passed.
+_FORGOTTEN = 20
+
+
+class WorkerRow(Base):
+    """A worker that has said that it lives."""
+
+    __tablename__ = "worker"
+
+    id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    beat_s: Mapped[float] = mapped_column(Float(53))
+    """Seconds since 1970 by the database's clock."""
+    slots: Mapped[int]
+    """Plans that it solves at a time."""
+
+
+def beat(session: Session, worker: str, slots: int) -> None:
+    """Say that a worker lives."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    row = insert(WorkerRow).values(id=worker, beat_s=_now_s(session), slots=slots)
+    session.execute(row.on_conflict_do_update(index_elements=["id"], set_={"beat_s": row.excluded.beat_s}))
+
+
+def leave(session: Session, worker: str, lease_s: float) -> None:
+    """Say that a worker ends: what it hands back may be taken over at once."""
+    row = session.get(WorkerRow, worker)
+    if row is not None:
+        row.beat_s -= lease_s
+
+
+def silent(session: Session, lease_s: float) -> list[str]:
+    """Workers that were not heard of for a lease; those long gone are forgotten."""
+    age_s = _now_s(session) - WorkerRow.beat_s
+    session.execute(delete(WorkerRow).where(age_s > _FORGOTTEN * lease_s))
+    return list(session.scalars(select(WorkerRow.id).where(age_s > lease_s)))
+
+
+def living(session: Session, lease_s: float) -> int:
+    """How many workers were heard of within a lease."""
+    age_s = _now_s(session) - WorkerRow.beat_s
+    return session.scalar(select(func.count()).where(age_s <= lease_s)) or 0
+
+
+def _now_s(session: Session) -> ColumnElement[float]:
+    if session.get_bind().dialect.name == "postgresql":
+        return literal_column("extract(epoch FROM clock_timestamp())::float8", Float)
+    return literal_column("(julianday('now') - 2440587.5) * 86400.0", Float)
