@@ -27,8 +27,17 @@ class SplitplanError(Exception):
         self.retry_after_s = retry_after_s
 
 
+def in_one_line(failure: Exception) -> str:
+    """What went wrong, without the statement and its parameters that a database's error goes on with."""
+    return str(failure).partition("\n")[0] or type(failure).__name__
+
+
 class MalformedJson(SplitplanError):
     """The body is not JSON."""
+
+
+class MalformedColumns(SplitplanError):
+    """The body is not the columnar file that it is declared to be."""
 
 
 class BodyTooLarge(SplitplanError):
@@ -149,6 +158,17 @@ class ValidationNotFound(SplitplanError):
         super().__init__(f"The plan {plan_id!r} has no validation {number}.")
 
 
+class ImporterBusy(SplitplanError):
+    """There is no room to read another model now."""
+
+
+class MeasurementNotFound(SplitplanError):
+    """The timing has no measurement of this number."""
+
+    def __init__(self, timing: str, number: int) -> None:
+        super().__init__(f"The timing {timing!r} has no measurement {number}.")
+
+
 class DatabaseUnavailable(SplitplanError):
     """The database did not answer, or not in time."""
 
@@ -187,6 +207,12 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
     MalformedJson: ProblemType(
         "malformed-json", 400, "The body is not JSON", "Send UTF-8 JSON: no NaN or Infinity, no key twice in an object."
     ),
+    MalformedColumns: ProblemType(
+        "malformed-columns",
+        400,
+        "The body is not the declared columnar file",
+        "Send an Arrow stream or a Parquet file, whole, with the Content-Type that it has.",
+    ),
     NothingHere: ProblemType("not-found", 404, "Nothing has this address", "Look the address up in /docs."),
     ProblemTypeNotFound: ProblemType(
         "problem-type-not-found", 404, "No such problem type", "GET /v1/problem-types lists them all."
@@ -203,6 +229,9 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
     ),
     ValidationNotFound: ProblemType(
         "validation-not-found", 404, "The plan has no such validation", "GET the plan's validations to see them."
+    ),
+    MeasurementNotFound: ProblemType(
+        "measurement-not-found", 404, "The timing has no such measurement", "GET the timing's measurements to see them."
     ),
     MethodNotAllowed: ProblemType(
         "method-not-allowed", 405, "This address has no such method", "The Allow header lists the methods it has."
@@ -226,7 +255,10 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         "stale-revision", 412, "The profile has changed since", "GET it again, apply the change to that, and retry."
     ),
     BodyTooLarge: ProblemType(
-        "body-too-large", 413, "The body is too large", "Send fewer users, or refer to stored profiles by name."
+        "body-too-large",
+        413,
+        "The body is too large",
+        "`detail` says how long it may be: send fewer users, or refer to stored profiles by name.",
     ),
     TooManyUsers: ProblemType(
         "too-many-users", 413, "Too many users in one request", "Split the fleet, or have max_users raised."
@@ -248,6 +280,9 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
     ),
     InternalError: ProblemType(
         "internal-error", 500, "The service failed", "Tell the operator the `instance` id: the log has the cause."
+    ),
+    ImporterBusy: ProblemType(
+        "importer-busy", 503, "No model can be imported now", "Retry after the seconds in Retry-After."
     ),
     DatabaseUnavailable: ProblemType(
         "database-unavailable", 503, "The database did not answer", "Retry after the seconds in Retry-After."

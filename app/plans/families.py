@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.plans.columnar import Bulk
 from app.plans.family import Prepared
 from app.plans.multiuser import run as multiuser
 from app.plans.multiuser.schemas import AdaptiveRequest, MultiUserRequest
@@ -25,15 +26,20 @@ class Family:
     request: type[Request]
     prepare: Callable[[Any, Dossier], Prepared]
     decision: Callable[[dict[str, Any]], Hashable]
+    prepare_bulk: Callable[[Bulk, Dossier], Prepared] | None = None
+    """How it reads a request whose users are columns; None: it takes JSON only."""
     steady: Callable[[Any, Entries, int], Prepared] | None = None
     """Hold a prepared request to the entries of an earlier plan, but for a number of users; None: it cannot."""
 
 
 FAMILIES: dict[str, Family] = {
-    "robust": Family(RobustRequest, robust.prepare, lambda entry: entry["cut"]),
+    "robust": Family(RobustRequest, robust.prepare, lambda entry: entry["cut"], robust.prepare_columns),
     "stopping": Family(StoppingRequest, stopping.prepare, lambda entry: entry["placement"]),
     "multi-user": Family(
-        MultiUserRequest, multiuser.prepare, lambda entry: (entry["cut"], entry["bits"]), multiuser.steady
+        MultiUserRequest,
+        multiuser.prepare,
+        lambda entry: (entry["cut"], entry["bits"]),
+        steady=multiuser.steady,
     ),
     "adaptive": Family(
         AdaptiveRequest,

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import pyarrow as pa
+
 from app.plans.resolve import Dossier, Source, used
 from app.plans.schemas import Estimate, PlanKind, PlanStatus, Request
 from app.profiles.schemas import Profile
@@ -37,6 +39,8 @@ class Outcome:
     users: list[dict[str, Any]]
     solve_s: float
     failure: dict[str, Any] | None = None
+    table: pa.Table | None = None
+    """What is said of the users of a large plan, in columns, instead of `users`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from app.db import Database
-from app.errors import KeyReused, PlanNotFound, QueueFull
-from app.plans import service
+from app.errors import KeyReused, PlanNotFound, QueueFull, in_one_line
+from app.plans import columnar, service
+from app.plans.columnar import Bulk
 from app.plans.families import FAMILIES
 from app.plans.family import Outcome, Prepared, Watch
 from app.plans.replan import inherited
@@ -73,6 +74,7 @@ class Superseded(Exception):
 def accept(database: Database, order: Order, key: Key | None, max_queued: int) -> str:
     """Store a queued plan; its id. Raises QueueFull, and IntegrityError where the key is taken."""
     row = service.new_row(order)
+    users = None if order.bulk is None else order.bulk.packed
     if key is not None:
         row.idempotency, row.idempotency_body = key.scope, key.body
     with database.writing() as session:
@@ -80,6 +82,8 @@ def accept(database: Database, order: Order, key: Key | None, max_queued: int) -
             raise QueueFull(f"{line} plans are in line.", retry_after_s=min(60, 1 + line // 100))
         session.add(row)
         session.flush()
+        if users is not None:
+            columnar.store(session, row.number, "request", users)
         session.add(service.event(row.number, "queued", None))
     return row.id
 
@@ -104,13 +108,16 @@ def known(database: Database, key: Key) -> str | None:
 
 def accept_once(database: Database, order: Order, key: Key | None, max_queued: int) -> tuple[str, bool]:
     """Store a queued plan unless its key is known: the id, and whether the plan is new. Raises as `accept`, `known`."""
-    try:
-        return accept(database, order, key, max_queued), True
-    except IntegrityError:
-        # Of two at once the loser finds the winner's row: its insert waited for that one's commit.
-        if key is None or (plan_id := known(database, key)) is None:
-            raise
-        return plan_id, False
+    while True:
+        try:
+            return accept(database, order, key, max_queued), True
+        except IntegrityError:
+            if key is None:
+                raise
+            # Of two at once the loser finds the winner's row: its insert waited for that one's commit.
+            if (plan_id := known(database, key)) is not None:
+                return plan_id, False
+            # And where that one is deleted already, it is first.
 
 
 def claim(database: Database, plan_id: str) -> Claim | None:
@@ -148,7 +155,7 @@ def run(database: Database, plan_id: str) -> None:
 
 
 def run_here(database: Database, plan_id: str, order: Order, watch: Watch) -> bool:
-    """Solve a stored plan whose request is at hand; False where the watch gave up, and the plan is queued again."""
+    """Solve a stored plan whose request is at hand; False where others will: the watch gave up, or they have it."""
     mine = claim(database, plan_id)
     if mine is None:
         return True
@@ -157,8 +164,7 @@ def run_here(database: Database, plan_id: str, order: Order, watch: Watch) -> bo
     except Cancelled:
         hand_back(database, [plan_id])
         return False
-    finish(database, mine, outcome, order.descent)
-    return True
+    return finish(database, mine, outcome, order.descent)
 
 
 def finish(database: Database, mine: Claim, outcome: Outcome, descent: Descent | None = None) -> bool:
@@ -168,11 +174,12 @@ def finish(database: Database, mine: Claim, outcome: Outcome, descent: Descent |
         "finished_at": datetime.now(UTC),
         "answer": service.ended_answer(mine.answer, outcome, descent),
     }
+    packed = service.packed_users(outcome)
     with database.writing() as session:
         ended = session.scalar(update(PlanRow).where(mine.holds()).values(**values).returning(PlanRow.number))
         if ended is None:
             return False
-        service.add_users(session, mine.number, outcome)
+        service.add_users(session, mine.number, outcome, packed)
         session.add(service.event(mine.number, outcome.status, None))
     return True
 
@@ -284,6 +291,7 @@ def forget_old(database: Database, retain_days: float, most: int = 100) -> int:
             .limit(most)
         ).all()
         session.execute(delete(PlanUsersRow).where(PlanUsersRow.plan_number.in_(old)))
+        columnar.forget(session, old)
         session.execute(delete(PlanRow).where(PlanRow.number.in_(old)))
     return len(old)
 
@@ -335,13 +343,15 @@ class Telling:
             try:
                 self._tell_once()
             except (OperationalError, InterfaceError, PoolTimeout) as away:
-                log.warning("plan %s cannot tell its progress: %s", self._mine.plan_id, away)
+                log.warning("plan %s cannot tell its progress: %s", self._mine.plan_id, in_one_line(away))
 
     def _tell_once(self) -> None:
         latest = self._latest
         news = latest is not None and latest != self._told
         with self._database.writing() if news else self._database.reading() as session:
-            found = session.execute(select(PlanRow.cancel).where(self._mine.holds())).one_or_none()
+            mine = select(PlanRow.cancel).where(self._mine.holds())
+            # Held, so that nobody ends the plan in between: an event after its end would leave its readers waiting.
+            found = session.execute(mine.with_for_update() if news else mine).one_or_none()
             if found is not None and news:
                 session.add(service.event(self._mine.number, "running", latest))
         self._superseded = found is None
@@ -358,7 +368,7 @@ def insisting(step: Callable[[], T]) -> T:
         except (OperationalError, InterfaceError, PoolTimeout) as away:
             if time.monotonic() > patience:
                 raise
-            log.warning("the database is away, trying again: %s", away)
+            log.warning("the database is away, trying again: %s", in_one_line(away))
             time.sleep(pause_s)
             pause_s = min(2.0 * pause_s, 5.0)
 
@@ -379,8 +389,12 @@ def _restored(database: Database, plan_id: str) -> tuple[Prepared, Descent | Non
     with database.reading() as session:
         row = service.find(session, plan_id)
         family = FAMILIES[row.kind]
-        request = family.request.model_validate(row.request)
-        prepared = family.prepare(request, Dossier(session, pins=dict(row.pins or {})))
+        dossier = Dossier(session, pins=dict(row.pins or {}))
+        users = columnar.load(session, row.number, "request") if "users" not in row.request else None
+        if users is not None:
+            assert family.prepare_bulk is not None
+            return family.prepare_bulk(Bulk(row.request, users, ""), dossier), None
+        prepared = family.prepare(family.request.model_validate(row.request), dossier)
         return (prepared, None) if row.parent is None else inherited(session, row, prepared)
 
 

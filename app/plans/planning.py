@@ -2,14 +2,20 @@
 
 import hashlib
 import logging
+import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import orjson
 from fastapi import Depends, Header, Query, Request, Response
 from sqlalchemy import select
+from starlette.datastructures import Headers
+from starlette.routing import Match
+from starlette.types import Scope
 
+from app.bodies import StrictRoute
 from app.db import Database
 from app.errors import (
     BodyTooLarge,
@@ -17,12 +23,16 @@ from app.errors import (
     InvalidRequest,
     KeyReused,
     MalformedJson,
+    PlanNotFound,
     QueueFull,
     TooManyUsers,
     UnsupportedMediaType,
+    in_one_line,
 )
-from app.plans import jobs, service
-from app.plans.family import Watch
+from app.plans import columnar, jobs, service
+from app.plans.columnar import Bulk
+from app.plans.family import Prepared, Watch
+from app.plans.resolve import Dossier
 from app.plans.schemas import Estimate
 from app.plans.schemas import Request as PlanRequest
 from app.plans.service import ENDED, Order
@@ -39,11 +49,15 @@ log = logging.getLogger("splitplan")
 
 DryRun = Annotated[bool, Query(description="Only validate and estimate; store nothing.")]
 
+# Compressed columns may unpack to so many times the largest body.
+_UNPACKED = 16
 # Callers who want to wait longer listen to the plan's events.
 _MOST_WAIT_S = 60.0
 _LOOK_S = 0.05
 # The same small request at the same time: the second caller waits for the first one's answer.
 _TWIN_WAIT_S = 5.0
+# Whoever waits holds one of the web's 40 threads: the others are for everyone else.
+_SEATS = threading.BoundedSemaphore(16)
 
 
 def _headers(
@@ -102,7 +116,7 @@ def planned(request: Request, prepare: service.Prepare[R], body: R, *, dry_run: 
     """Answer a planning request of any family."""
     database: Database = request.app.state.database
     created_at = datetime.now(UTC)
-    if (again := known_answer(request)) is not None and not dry_run:
+    if not dry_run and (again := known_answer(request)) is not None:
         return again
     require_webhooks(request.app.state.settings, body)
     with database.reading() as session:
@@ -110,6 +124,43 @@ def planned(request: Request, prepare: service.Prepare[R], body: R, *, dry_run: 
         if dry_run:
             return rendered(ready.estimate().model_dump(mode="json"))
     return ordered(request, Order(ready, request.value, created_at))  # type: ignore[attr-defined]  # of StrictRoute
+
+
+class ColumnsRoute(StrictRoute):
+    """A route for bodies in columns, beside the one with the same path for JSON."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Only requests whose body is declared to be columns."""
+        match, child = super().matches(scope)
+        declared = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+        return (match, child) if declared in columnar.READ else (Match.NONE, {})
+
+
+async def _read_body(request: Request) -> bytes:
+    return await request.body()
+
+
+ColumnsBody = Annotated[bytes, Depends(_read_body)]
+
+
+def planned_columns(
+    request: Request, prepare: Callable[[Bulk, Dossier], Prepared], body: bytes, *, dry_run: bool
+) -> Response:
+    """Answer a planning request of any family whose users are columns."""
+    database: Database = request.app.state.database
+    settings: Settings = request.app.state.settings
+    created_at = datetime.now(UTC)
+    media_type = request.headers["content-type"].partition(";")[0].strip().lower()
+    bulk = columnar.read(media_type, body, settings.max_bulk_users, _UNPACKED * settings.max_body_byte)
+    request.value = [bulk.terms, bulk.digest]  # type: ignore[attr-defined]  # as StrictRoute does with JSON
+    if not dry_run and (again := known_answer(request)) is not None:
+        return again
+    with database.reading() as session:
+        ready = prepare(bulk, Dossier(session))
+        if dry_run:
+            return rendered(ready.estimate().model_dump(mode="json"))
+    require_webhooks(settings, ready.request)
+    return ordered(request, Order(ready, bulk.terms, created_at, bulk=bulk))
 
 
 def require_webhooks(settings: Settings, body: PlanRequest) -> None:
@@ -121,27 +172,44 @@ def require_webhooks(settings: Settings, body: PlanRequest) -> None:
 
 def ordered(request: Request, order: Order) -> Response:
     """Answer an order: at once where it is small, else when it is solved or waited for long enough."""
+    while True:
+        try:
+            return _ordered(request, order)
+        except PlanNotFound:
+            if _key(request) is None:
+                raise
+            # Someone else with the key deleted the plan meanwhile: the key is free again.
+
+
+def _ordered(request: Request, order: Order) -> Response:
     database: Database = request.app.state.database
     settings: Settings = request.app.state.settings
     asked, key = _preferences(request), _key(request)
     prepared = order.prepared
+    arrived = time.monotonic()
     small = prepared.users <= settings.sync_max_users and not prepared.heavy
     at_once = small and not asked.respond_async
+    lane: Lane = "quick" if small else "plan"
     watch = _impatient(settings.sync_max_s if asked.wait_s is None else min(asked.wait_s, settings.sync_max_s))
     if at_once and key is None and prepared.request.webhook_url is None:
         try:
             return created(service.carry_out(database, order, watch), asked)
         except Cancelled:
-            at_once = False
+            at_once, lane = False, "plan"
     plan_id, new = jobs.accept_once(database, order, key, settings.max_queued)
     if not new:
         return _replayed(database, plan_id, asked, _TWIN_WAIT_S if small else 0.0)
-    if at_once and jobs.run_here(database, plan_id, order, watch):
-        if order.prepared.request.webhook_url is not None:
-            _put(request.app.state.queue, "webhook", plan_id, "normal")
-        return created(_read(database, plan_id), asked)
-    _put(request.app.state.queue, "quick" if small else "plan", plan_id, prepared.request.priority)
-    if asked.wait_s is not None and _ended_within(database, plan_id, asked.wait_s):
+    if at_once:
+        if jobs.run_here(database, plan_id, order, watch):
+            if order.prepared.request.webhook_url is not None:
+                _put(request.app.state.queue, "webhook", plan_id, "normal")
+            document = _read(database, plan_id)
+            # A worker that starts just then takes what nobody seems to care for.
+            return created(document, asked) if document["status"] in ENDED else accepted(document, asked, 1.0)
+        lane = "plan"
+    _put(request.app.state.queue, lane, plan_id, prepared.request.priority)
+    left_s = 0.0 if asked.wait_s is None else asked.wait_s - (time.monotonic() - arrived)
+    if left_s > 0.0 and _ended_within(database, plan_id, left_s):
         return created(_read(database, plan_id), asked)
     return accepted(_read(database, plan_id), asked, prepared.size()[1])
 
@@ -151,7 +219,10 @@ def known_answer(request: Request) -> Response | None:
     database: Database = request.app.state.database
     key = _key(request)
     plan_id = jobs.known(database, key) if key is not None else None
-    return None if plan_id is None else _replayed(database, plan_id, _preferences(request), _TWIN_WAIT_S)
+    try:
+        return None if plan_id is None else _replayed(database, plan_id, _preferences(request), _TWIN_WAIT_S)
+    except PlanNotFound:
+        return None  # deleted meanwhile, and the key is free
 
 
 def _replayed(database: Database, plan_id: str, asked: Preferences, wait_s: float) -> Response:
@@ -177,7 +248,7 @@ def _put(queue: Queue, lane: Lane, plan_id: str, priority: str) -> None:
     try:
         queue.put(lane, plan_id, priority)
     except Exception as failure:  # the plan is stored: the workers find it without the queue, only later
-        log.warning("plan %s is not in the queue yet: %s", plan_id, failure)
+        log.warning("plan %s is not in the queue yet: %s", plan_id, in_one_line(failure))
 
 
 def _impatient(most_s: float) -> Watch:
@@ -192,15 +263,21 @@ def _impatient(most_s: float) -> Watch:
 
 
 def _ended_within(database: Database, plan_id: str, seconds: float) -> bool:
+    """Whether a plan ends (or goes) within so many seconds; where too many wait already, whether it has ended."""
     until = time.monotonic() + seconds
-    while True:
-        with database.reading() as session:
-            status = session.scalar(select(PlanRow.status).where(PlanRow.id == plan_id))
-        if status is None or status in ENDED:
-            return True
-        if time.monotonic() >= until:
-            return False
-        time.sleep(_LOOK_S)
+    waits = seconds > 0.0 and _SEATS.acquire(blocking=False)
+    try:
+        while True:
+            with database.reading() as session:
+                status = session.scalar(select(PlanRow.status).where(PlanRow.id == plan_id))
+            if status is None or status in ENDED:
+                return True
+            if not waits or time.monotonic() >= until:
+                return False
+            time.sleep(_LOOK_S)
+    finally:
+        if waits:
+            _SEATS.release()
 
 
 def _read(database: Database, plan_id: str) -> dict[str, Any]:

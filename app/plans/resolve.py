@@ -14,6 +14,9 @@ from app.profiles.schemas import Device, FieldWarning, Model, ProcessorKind, Pro
 P = TypeVar("P", bound=Profile)
 P_co = TypeVar("P_co", bound=Profile, covariant=True)
 
+# Nobody reads more, and a million users could have as many each.
+_REMEMBERED = 1000
+
 WEAKEST_FIRST: tuple[Provenance, ...] = ("analytic", "published", "measured")
 
 
@@ -78,11 +81,13 @@ class Dossier:
 
     def fault(self, pointer: str, detail: str) -> None:
         """Remember what is wrong, to tell the caller all of it at once."""
-        self.faults.append(FieldError(pointer, detail))
+        if len(self.faults) < _REMEMBERED:
+            self.faults.append(FieldError(pointer, detail))
 
     def warn(self, pointer: str, message: str) -> None:
         """Remember what is allowed but looks like a mistake."""
-        self.warnings.append(FieldWarning(field=pointer, message=message))
+        if len(self.warnings) < _REMEMBERED:
+            self.warnings.append(FieldWarning(field=pointer, message=message))
 
     def refuse_faults(self) -> None:
         """Raise InvalidRequest if anything is wrong."""
@@ -104,7 +109,7 @@ class Dossier:
                 stored = profiles.resolve_reference(self.session, kind, self.pins.get(pin) or given)
                 self._stored[key] = source = Source(stored.body, stored.revision)
                 self.pins[pin] = source.ref
-                self.warnings += [warning.below(pointer) for warning in warnings_of(stored.body)]
+                self.warnings += [warning.below(pointer) for warning in warnings_of(stored.body, stored.stale)]
             except (ProfileNotFound, RevisionNotFound) as missing:
                 self._stored[key] = None
                 self.fault(pointer, missing.detail)
@@ -173,7 +178,7 @@ class Dossier:
             self._timings[key] = source = Source(stored.body, stored.revision) if stored else None
             self.pins[pin] = source.ref if source else None
             if stored is not None:
-                self.warnings += [warning.below(pointer) for warning in warnings_of(stored.body)]
+                self.warnings += [warning.below(pointer) for warning in warnings_of(stored.body, stored.stale)]
         return self._timings[key]
 
     def _pinned_timing(self, pin: str) -> profiles.Stored[Timing] | None:

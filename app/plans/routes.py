@@ -1,10 +1,12 @@
 """Plans that exist, over HTTP: found, listed, forgotten. Each family has its own door for new ones."""
 
 import hashlib
+from collections.abc import Iterator
 from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from app.bodies import StrictRoute
@@ -17,8 +19,9 @@ from app.errors import (
     PlanUserNotFound,
     RevisionsUnknown,
 )
+from app.media import preferred
 from app.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
-from app.plans import jobs, service
+from app.plans import columnar, jobs, service
 from app.plans.events import stream
 from app.plans.multiuser.schemas import (
     AdaptivePlan,
@@ -188,18 +191,43 @@ def delete_plan(session: WriteSession, plan_id: PlanIdPath) -> None:
     "/{plan_id}/users",
     summary="List the users of a plan",
     response_model=UserPage,
-    responses=documented(InvalidRequest, PlanNotFound),
+    responses=documented(InvalidRequest, PlanNotFound)
+    | {
+        200: {
+            "content": {media_type: {"schema": {"type": "string"}} for media_type in (columnar.CSV, *columnar.READ)},
+            "description": "A page of users, or all of them in the media type that was asked for",
+        }
+    },
 )
 def list_plan_users(
-    session: ReadSession, request: Request, plan_id: PlanIdPath, limit: Limit = 100, cursor: Cursor = None
+    session: ReadSession,
+    request: Request,
+    plan_id: PlanIdPath,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    accept: Annotated[str | None, Header(description="JSON in pages, or all users as CSV, Arrow or Parquet.")] = None,
 ) -> Response:
-    """The users of a plan's result in the order of the request; of its reasons where it is infeasible."""
+    """The users of a plan's result in the order of the request; of its reasons where it is infeasible.
+
+    JSON comes in pages. With `Accept: text/csv`, `application/vnd.apache.arrow.stream` or
+    `application/vnd.apache.parquet` all of them come at once; in CSV nested fields are named `outer.inner`.
+    """
+    media_type = preferred(accept, ("application/json", columnar.CSV, *columnar.READ))
+    if media_type != "application/json":
+        service.find(session, plan_id)
+        return StreamingResponse(_exported(request.app.state.database, plan_id, media_type), media_type=media_type)
     start = int(decode_cursor(cursor, int)[0]) if cursor else 0
     users = service.list_users(session, plan_id, start, limit + 1)
     following = encode_cursor(start + limit) if len(users) > limit else None
     response = rendered({"items": users[:limit], "next_cursor": following})
     link_next(request, response, following)
     return response
+
+
+def _exported(database: Database, plan_id: str, media_type: str) -> Iterator[bytes]:
+    # The session of the request ends before its answer is read.
+    with database.reading() as session:
+        yield from columnar.written(media_type, service.user_tables(session, plan_id))
 
 
 @router.get(

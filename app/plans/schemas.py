@@ -3,7 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+import httpx
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from app.profiles.schemas import FieldWarning, Provenance
 from app.quantities import Body, Count, Decibel, Name, Positive, absent
@@ -14,8 +16,20 @@ Priority = Literal["low", "normal", "high"]
 UserId = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/]+$", min_length=1, max_length=128)]
 PlanId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
+
+def _callable(url: str) -> str:
+    """An address whose host could be looked up."""
+    try:
+        httpx.URL(url).raw_host.decode().encode("idna")
+    except (httpx.InvalidURL, UnicodeError):
+        raise PydanticCustomError("url", "must have a host name and a port that can be called") from None
+    return url
+
+
 WebhookUrl = Annotated[
-    str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s#]*)?$", min_length=10, max_length=2000)
+    str,
+    StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s#]*)?$", min_length=10, max_length=2000),
+    AfterValidator(_callable),
 ]
 
 GainDb = Annotated[Decibel, Field(ge=-400.0, le=100.0)]

@@ -5,17 +5,20 @@ import json
 import logging
 import math
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, TypeVar
 
+import pyarrow as pa
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import FieldError, InvalidRequest, PlanInUse, PlanNotEnded, PlanNotFound, PlanUserNotFound
+from app.plans import columnar
+from app.plans.columnar import Bulk, Packed
 from app.plans.family import Outcome, Prepared, Watch
 from app.plans.resolve import Dossier, used
 from app.plans.schemas import INLINE_USERS, PlanStatus, Request
@@ -53,6 +56,8 @@ class Order:
     body: Any
     created_at: datetime
     descent: Descent | None = None
+    bulk: Bulk | None = None
+    """The users, where they came as columns: `body` is then everything else."""
 
 
 def prepared(
@@ -96,7 +101,7 @@ def new_row(order: Order) -> PlanRow:
         started_at=None,
         finished_at=None,
         request=order.body,
-        request_hash=digest(order.body),
+        request_hash=digest(order.body if order.bulk is None else [order.body, order.bulk.digest]),
         answer=answer,
         pins=prepared.dossier.pins,
         attempt=0,
@@ -116,12 +121,16 @@ def carry_out(database: Database, order: Order, watch: Watch) -> dict[str, Any]:
     outcome = attempted(row.id, order.prepared, watch)
     row.status, row.finished_at = outcome.status, datetime.now(UTC)
     row.answer = ended_answer(row.answer, outcome, order.descent)
+    packed = packed_users(outcome)
     with database.writing() as session:
         session.add(row)
         session.flush()
-        add_users(session, row.number, outcome)
+        if order.bulk is not None:
+            columnar.store(session, row.number, "request", order.bulk.packed)
+        add_users(session, row.number, outcome, packed)
         session.add(event(row.number, outcome.status, None))
-    return _document(row, outcome.users if len(outcome.users) <= INLINE_USERS else None)
+    few = outcome.table is None and len(outcome.users) <= INLINE_USERS
+    return _document(row, outcome.users if few else None)
 
 
 def attempted(plan_id: str, prepared: Prepared, watch: Watch) -> Outcome:
@@ -175,8 +184,15 @@ def ended_answer(answer: dict[str, Any], outcome: Outcome, descent: Descent | No
     return ended
 
 
-def add_users(session: Session, plan_number: int, outcome: Outcome) -> None:
+def packed_users(outcome: Outcome) -> Packed | None:
+    """What an outcome says of many users, ready to be stored; takes a while, so no transaction should be open."""
+    return None if outcome.table is None else columnar.packed(outcome.table, outcome.table["id"])
+
+
+def add_users(session: Session, plan_number: int, outcome: Outcome, packed: Packed | None) -> None:
     """Store what an outcome says of its users."""
+    if packed is not None:
+        columnar.store(session, plan_number, "users", packed)
     for block, start in enumerate(range(0, len(outcome.users), _BLOCK)):
         entries = outcome.users[start : start + _BLOCK]
         ids = [entry["id"] for entry in entries]
@@ -221,6 +237,9 @@ def list_plans(
 def list_users(session: Session, plan_id: str, start: int, limit: int) -> list[dict[str, Any]]:
     """Users of a plan's result (or of its reasons) from a position on. Raises PlanNotFound."""
     row = find(session, plan_id)
+    if row.users > INLINE_USERS and (table := columnar.load(session, row.number, "users", start, limit)) is not None:
+        listed: list[dict[str, Any]] = table.to_pylist()
+        return listed
     blocks = session.scalars(
         select(PlanUsersRow.entries)
         .where(
@@ -237,6 +256,8 @@ def list_users(session: Session, plan_id: str, start: int, limit: int) -> list[d
 def get_user(session: Session, plan_id: str, user_id: str) -> dict[str, Any]:
     """What a plan says of one user. Raises PlanNotFound, PlanUserNotFound."""
     row = find(session, plan_id)
+    if row.users > INLINE_USERS and (told := columnar.find(session, row.number, user_id)) is not None:
+        return told
     ids = select(PlanUsersRow.block, PlanUsersRow.ids).where(PlanUsersRow.plan_number == row.number)
     for block, names in session.execute(ids.order_by(PlanUsersRow.block)):
         if user_id in names:
@@ -250,13 +271,17 @@ def get_user(session: Session, plan_id: str, user_id: str) -> dict[str, Any]:
 
 def forget(session: Session, plan_id: str) -> None:
     """Delete an ended plan and its users. Raises PlanNotFound, PlanNotEnded, PlanInUse."""
-    row = find(session, plan_id)
+    # Held: of two who delete it at once one finds it gone.
+    row = session.scalars(select(PlanRow).where(PlanRow.id == plan_id).with_for_update()).one_or_none()
+    if row is None:
+        raise PlanNotFound(f"There is no plan {plan_id!r}.")
     if row.status not in ENDED:
         raise PlanNotEnded(f"The plan {plan_id!r} is {row.status}.")
     child = select(PlanRow.id).where(PlanRow.parent == plan_id, PlanRow.status.in_(("queued", "running")))
     if (user := session.scalars(child.limit(1)).one_or_none()) is not None:
         raise PlanInUse(f"The plan {user!r} is made from the plan {plan_id!r} and has not ended.")
     session.execute(delete(PlanUsersRow).where(PlanUsersRow.plan_number == row.number))
+    columnar.forget(session, [row.number])
     session.delete(row)
 
 
@@ -291,6 +316,18 @@ def _read(session: Session, row: PlanRow) -> dict[str, Any]:
         first = list(session.scalars(blocks.order_by(PlanUsersRow.block).limit(2)))
         users = [entry for block in first for entry in block] if len(first) < 2 else None
     return _document(row, users)
+
+
+def user_tables(session: Session, plan_id: str) -> Iterator[pa.Table]:
+    """What a plan says of all its users, as tables of one schema. Raises PlanNotFound."""
+    row = find(session, plan_id)
+    told = columnar.blocks(session, row.number, "users") if row.users > INLINE_USERS else iter(())
+    first = next(told, None)
+    if first is None:
+        yield pa.Table.from_pylist(list_users(session, plan_id, 0, row.users))
+        return
+    yield first
+    yield from told
 
 
 def heading(session: Session, row: PlanRow) -> dict[str, Any]:

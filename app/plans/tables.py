@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UtcDateTime
@@ -75,6 +75,31 @@ class PlanUsersRow(Base):
     block: Mapped[int] = mapped_column(primary_key=True)
     ids: Mapped[list[str]] = mapped_column(JSON)
     entries: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+
+class PlanColumnsRow(Base):
+    """A run of rows of a large plan: of its request's users, or of what it says of them."""
+
+    __tablename__ = "plan_columns"
+
+    plan_number: Mapped[int] = mapped_column(ForeignKey("plan.number", ondelete="CASCADE"), primary_key=True)
+    part: Mapped[str] = mapped_column(String(8), primary_key=True)
+    block: Mapped[int] = mapped_column(primary_key=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    """An Arrow stream."""
+
+
+class PlanIndexRow(Base):
+    """A run of the ids of a large plan's users, in their order, and where each is."""
+
+    __tablename__ = "plan_index"
+
+    plan_number: Mapped[int] = mapped_column(ForeignKey("plan.number", ondelete="CASCADE"), primary_key=True)
+    first_id: Mapped[str] = mapped_column(
+        String(128).with_variant(String(128, collation="C"), "postgresql"), primary_key=True
+    )
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    """An Arrow stream of `id` and `row`."""
 
 
 class PlanEventRow(Base):

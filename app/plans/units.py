@@ -2,9 +2,14 @@
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.plans.resolve import Dossier
 from app.plans.schemas import SnrReference
 from app.profiles.schemas import Channel
+
+Floats = NDArray[np.float64]
 
 # Beyond these no radio works, and powers of ten run out of range.
 _GAIN_DB = (-400.0, 100.0)
@@ -41,7 +46,7 @@ def gain(
     elif distance_m is not None:
         pointer = f"{where}/distance_m"
         if channel.path_loss is None:
-            dossier.fault(pointer, f"channel {channel.name!r} has no path_loss: say how good the channel is instead")
+            dossier.fault(pointer, _no_path_loss(channel))
             return 0.0
         gain_db = channel.path_loss.gain_db(distance_m)
     else:
@@ -49,9 +54,47 @@ def gain(
         pointer = f"{where}/snr_reference"
         noise_db = channel.noise_psd_dbm_per_hz - 30.0 + decibels(snr_reference.bandwidth_hz)
         gain_db = snr_reference.snr_db + noise_db - decibels(tx_power_w)
+    return ratio(gain_db) if _believed(dossier, pointer, gain_db) else 0.0
+
+
+def gains(
+    dossier: Dossier,
+    channel: Channel,
+    users: NDArray[np.int64],
+    *,
+    gain_db: Floats,
+    distance_m: Floats,
+    snr_db: Floats,
+    snr_bandwidth_hz: Floats,
+    tx_power_w: Floats,
+) -> Floats:
+    """`gain` of many users at once, who are at these positions of the request; NaN in what they do not say."""
+    ways = (("gain_db", gain_db), ("distance_m", distance_m), ("snr_reference", snr_db))
+    told = {name: np.isfinite(given) for name, given in ways}
+    noise_db = channel.noise_psd_dbm_per_hz - 30.0 + 10.0 * np.log10(snr_bandwidth_hz)
+    db = np.where(told["gain_db"], gain_db, snr_db + noise_db - 10.0 * np.log10(tx_power_w))
+    if channel.path_loss is not None:
+        loss = channel.path_loss
+        far = told["distance_m"]
+        db[far] = -(loss.intercept_db + 10.0 * loss.exponent * np.log10(distance_m[far]))
+    elif told["distance_m"].any():
+        for n in users[told["distance_m"]].tolist():
+            dossier.fault(f"/users/{n}/distance_m", _no_path_loss(channel))
+    for name, some in told.items():
+        odd = some & np.isfinite(db) & ((db > 0.0) | (db < _GAIN_DB[0]))
+        for n, value in zip(users[odd].tolist(), db[odd].tolist(), strict=True):
+            _believed(dossier, f"/users/{n}/{name}", value)
+    return np.asarray(10.0 ** (np.clip(db, *_GAIN_DB) / 10.0))
+
+
+def _believed(dossier: Dossier, pointer: str, gain_db: float) -> bool:
     if not _GAIN_DB[0] <= gain_db <= _GAIN_DB[1]:
         dossier.fault(pointer, f"means a gain of {gain_db:.0f} dB, outside {_GAIN_DB[0]:.0f}..{_GAIN_DB[1]:.0f} dB")
-        return 0.0
+        return False
     if gain_db > 0.0:
         dossier.warn(pointer, f"means a gain of {gain_db:.1f} dB: more power arrives than was sent")
-    return ratio(gain_db)
+    return True
+
+
+def _no_path_loss(channel: Channel) -> str:
+    return f"channel {channel.name!r} has no path_loss: say how good the channel is instead"

@@ -1,6 +1,8 @@
 """A stored plan as the problem that was solved and the decision that was made."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -9,10 +11,22 @@ from app.errors import PlanNotReplayable
 from app.plans import service as plans
 from app.plans.resolve import Dossier
 from app.plans.robust.assemble import assemble
+from app.plans.robust.columns import columns
 from app.plans.robust.schemas import RobustRequest
 from app.plans.tables import PlanRow
-from solvers.robust.check import TOLERANCE
+from solvers.outcome import Certificate, Violation
+from solvers.robust.check import TOLERANCE, check
 from solvers.robust.problem import Decision, Floats, Integers, Problem
+from solvers.robust.replay import Misses
+
+
+@dataclass(frozen=True, slots=True)
+class RebuiltCell:
+    """A cell as it was asked for and decided."""
+
+    users: Integers  # positions in the request
+    problem: Problem
+    decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +34,36 @@ class Rebuilt:
     """What was asked, what was decided and what the plan promised."""
 
     ids: list[str]
-    problem: Problem
-    decision: Decision
+    cells: list[RebuiltCell]
     energy_j: float
+    risk: Floats  # (users,)
     mean_s: Floats  # (users,) of the total time
     std_s: Floats  # (users,)
+
+    def check(self) -> Certificate:
+        """What the witness says of all cells; users by their positions in the request."""
+        found = [check(cell.problem, cell.decision) for cell in self.cells]
+        violations: list[Violation] = []
+        for cell, certificate in zip(self.cells, found, strict=True):
+            for broken in certificate.violations:
+                user = None if broken.user is None else int(cell.users[broken.user])
+                violations.append(replace(broken, user=user))
+        return Certificate(
+            objective=sum(certificate.objective for certificate in found),
+            used={"bandwidth_hz": sum(certificate.used.get("bandwidth_hz", 0.0) for certificate in found)},
+            violations=tuple(violations),
+        )
+
+    def misses(self, replayed: Callable[[RebuiltCell], Misses]) -> Misses:
+        """What a replay, cell by cell, found of every user, in the order of the request."""
+        found = [replayed(cell) for cell in self.cells]
+        order = np.argsort(np.concatenate([cell.users for cell in self.cells]))
+        columns: dict[str, Any] = {
+            field.name: np.concatenate([getattr(misses, field.name) for misses in found])[order]
+            for field in fields(Misses)
+            if field.name != "law"
+        }
+        return replace(found[0], **columns)
 
 
 def require_replayable(row: PlanRow) -> None:
@@ -44,20 +83,23 @@ def rebuild(session: Session, row: PlanRow) -> Rebuilt:
     assert row.pins is not None
     request = RobustRequest.model_validate(row.request | {"options": row.answer["options"]})
     dossier = Dossier(session, pins=dict(row.pins))
-    assembled = assemble(request, dossier)
+    asked = columns(request.users, request.cell_positions)
+    assembled = assemble(request, asked, dossier)
     assert assembled is not None, dossier.faults  # it was accepted once, and revisions never change
     users = plans.list_users(session, row.id, 0, row.users)
-    decision = _decision(
-        assembled.problem,
-        cut=np.array([user["cut"] for user in users]),
-        frequency_hz=np.array([user["frequency_hz"] for user in users], dtype=np.float64),
-        bandwidth_hz=np.array([user["bandwidth_hz"] for user in users], dtype=np.float64),
-    )
+    cut = np.array([user["cut"] for user in users])
+    frequency_hz = np.array([user["frequency_hz"] for user in users], dtype=np.float64)
+    bandwidth_hz = np.array([user["bandwidth_hz"] for user in users], dtype=np.float64)
+    cells = []
+    for cell in assembled.cells:
+        who = cell.users
+        decision = _decision(cell.problem, cut=cut[who], frequency_hz=frequency_hz[who], bandwidth_hz=bandwidth_hz[who])
+        cells.append(RebuiltCell(who, cell.problem, decision))
     return Rebuilt(
-        ids=[user.id for user in request.users],
-        problem=assembled.problem,
-        decision=decision,
+        ids=list(asked.ids),
+        cells=cells,
         energy_j=row.answer["result"]["objective"]["energy_j"],
+        risk=asked.risk,
         mean_s=np.array([user["latency"]["mean_s"] for user in users]),
         std_s=np.array([user["latency"]["std_s"] for user in users]),
     )

@@ -14,11 +14,11 @@ from app.errors import FieldError, InvalidRequest, PlanNotFound, ValidationNotFo
 from app.plans import service as plans
 from app.plans.schemas import INLINE_USERS
 from app.plans.tables import PlanRow
-from app.validations.rebuild import Rebuilt, rebuild, require_replayable
+from app.validations.empirical import Observed, observed, replay_observed
+from app.validations.rebuild import Rebuilt, RebuiltCell, rebuild, require_replayable
 from app.validations.schemas import Distribution, ValidationRequest
 from app.validations.tables import ValidationRow
 from solvers.outcome import Certificate
-from solvers.robust.check import check
 from solvers.robust.replay import Law, Misses, replay
 
 # 25 to 50 ns each: about ten seconds. The largest cell of the default settings can be replayed with the defaults.
@@ -54,12 +54,13 @@ def validate(database: Database, plan_id: str, asked: ValidationRequest) -> dict
         require_replayable(row)
         _require_few_draws(row, asked)
         rebuilt = rebuild(session, row)
-    if faults := list(_undrawable(rebuilt, asked)):
+        measured = observed(session, row, rebuilt) if "empirical" in asked.distributions else None
+    if faults := list(_undrawable(rebuilt, asked, measured)):
         raise InvalidRequest(faults)
-    certificate = check(rebuilt.problem, rebuilt.decision)
+    certificate = rebuilt.check()
     if not certificate.holds or abs(certificate.objective - rebuilt.energy_j) > _AGREEMENT * abs(rebuilt.energy_j):
         raise RefutedPlan(plan_id, rebuilt.energy_j, certificate)
-    laws = {distribution: _replay(rebuilt, asked, distribution) for distribution in asked.distributions}
+    laws = {distribution: _replay(rebuilt, asked, distribution, measured) for distribution in asked.distributions}
     verdict = {
         "trials": asked.trials,
         "seed": asked.seed,
@@ -122,24 +123,40 @@ def _require_few_draws(row: PlanRow, asked: ValidationRequest) -> None:
         raise InvalidRequest([FieldError("/trials", detail)])
 
 
-def _undrawable(rebuilt: Rebuilt, asked: ValidationRequest) -> Iterator[FieldError]:
+def _undrawable(rebuilt: Rebuilt, asked: ValidationRequest, measured: Observed | None) -> Iterator[FieldError]:
     """The distributions that cannot have the moments of some user's time."""
     around_zero = np.nonzero((rebuilt.mean_s <= 0.0) & (rebuilt.std_s > 0.0))[0]
     for n, distribution in enumerate(asked.distributions):
         if distribution == "empirical":
-            yield FieldError(f"/distributions/{n}", "empirical needs observed times, which timings do not hold yet")
+            assert measured is not None
+            if measured.unmeasured is not None:
+                user, part, ref = measured.unmeasured
+                whose = f"{ref} holds none" if ref else "its timing came with the request"
+                detail = (
+                    f"empirical draws from measured times: of the {part}'s part of user {rebuilt.ids[user]!r} {whose}"
+                )
+                yield FieldError(f"/distributions/{n}", f"{detail}; POST /v1/timings/{{name}}/measurements takes them")
         elif distribution != "two_point" and len(around_zero):
             user = rebuilt.ids[around_zero[0]]
             detail = f"{distribution} times are above 0 on average, but those of user {user!r} vary around 0"
             yield FieldError(f"/distributions/{n}", f"{detail}: leave it out")
 
 
-def _replay(rebuilt: Rebuilt, asked: ValidationRequest, distribution: Distribution) -> Misses:
+def _replay(
+    rebuilt: Rebuilt, asked: ValidationRequest, distribution: Distribution, measured: Observed | None
+) -> Misses:
     law = Law(distribution)
     rng = np.random.default_rng([asked.seed, list(Law).index(law)])  # each law has its own stream
-    significance = _SIGNIFICANCE / (rebuilt.problem.users * len(asked.distributions))
-    replayed = replay(rebuilt.problem, rebuilt.decision, asked.trials, rng, [law], significance=significance)
-    return replayed.laws[law]
+    significance = _SIGNIFICANCE / (len(rebuilt.ids) * len(asked.distributions))
+
+    shapes = iter(measured.cells if measured else ())
+
+    def replayed(cell: RebuiltCell) -> Misses:
+        if law is Law.EMPIRICAL:
+            return replay_observed(cell, next(shapes), asked.trials, rng, significance)
+        return replay(cell.problem, cell.decision, asked.trials, rng, [law], significance=significance).laws[law]
+
+    return rebuilt.misses(replayed)
 
 
 def _summary(misses: Misses) -> dict[str, Any]:
@@ -152,7 +169,7 @@ def _summary(misses: Misses) -> dict[str, Any]:
 
 
 def _evidence(rebuilt: Rebuilt, misses: Misses) -> dict[str, Any]:
-    risk = rebuilt.problem.risk
+    risk = rebuilt.risk
     order = np.lexsort((-misses.share / risk, ~misses.rejected))
     evidence = {"worst": _users(rebuilt, misses, order[:_WORST].tolist())}
     if len(order) <= INLINE_USERS:
@@ -161,7 +178,7 @@ def _evidence(rebuilt: Rebuilt, misses: Misses) -> dict[str, Any]:
 
 
 def _users(rebuilt: Rebuilt, misses: Misses, which: Iterable[int]) -> list[dict[str, Any]]:
-    columns = (misses.count, misses.share, misses.low, misses.high, rebuilt.problem.risk, misses.rejected)
+    columns = (misses.count, misses.share, misses.low, misses.high, rebuilt.risk, misses.rejected)
     rows = list(zip(rebuilt.ids, *(column.tolist() for column in columns), strict=True))
     return [
         {"id": name, "misses": count, "share": share, "interval": [low, high], "risk": risk, "rejected": rejected}

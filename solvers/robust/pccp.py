@@ -6,7 +6,7 @@ Engineering 17, 2016). Each half keeps what the other fixed, so it ends in a sta
 deadlines met exactly by the first half, the second rarely finds a cut that is both cheaper and no slower, and a user
 who sends nothing has no share to send with. Where it starts therefore matters more than what it does: see `starts`.
 
-The modelling language takes seconds to load and is a development dependency: nothing else may import this module.
+The modelling language takes seconds to load: only `solve.reference` may import this module, and that only when asked.
 """
 
 from collections.abc import Callable
@@ -55,6 +55,9 @@ class NoStart:
     users: tuple[int, ...]
     least_bandwidth_hz: float  # infinite where somebody fails alone
 
+
+Look = Callable[[], bool]
+"""Reports between two programs, and says whether the time is over."""
 
 PccpSolution = Solution[Decision, NoStart]
 
@@ -125,7 +128,7 @@ def pccp(
     problem : free clocks only.
     start : (users,) option to begin with, each within its user's workload; the least-bandwidth options by default.
     options : `gap` is the relative change of the energy at which the alternation has settled.
-    report : receives the energy after every alternation, never more than the one before.
+    report : receives the energy of the best point at every step, never more than the one before.
 
     Returns
     -------
@@ -149,14 +152,21 @@ def pccp(
     elif not _least(cell, start).sum() <= problem.bandwidth_hz:
         raise ValueError("start: options that keep every deadline within the bandwidth")
 
+    def late() -> bool:
+        return options.clock() - began > options.time_limit_s
+
+    def look() -> bool:
+        report(Progress(stage="cuts", fraction=0.5, objective=point.energy_j))
+        return late()
+
     point = _allocate(cell, start)
     report(Progress(stage="resources", fraction=0.0, objective=point.energy_j))
     timed_out = False
     while True:
-        if options.clock() - began > options.time_limit_s:
+        if late():
             timed_out = True
             break
-        option = _choose_cuts(cell, point, penalty)
+        option = _choose_cuts(cell, point, penalty, look)
         if np.array_equal(option, point.option):
             break
         found = _allocate(cell, option)
@@ -212,14 +222,13 @@ def relaxed_cuts(problem: Problem, decision: Decision, penalty: Penalty | None =
     point = _Point(
         option=decision.option, clock_hz=decision.frequency_hz, share_hz=decision.bandwidth_hz, energy_j=energy
     )
-    return _relax(cell, point, penalty or Penalty())[0]
+    return _relax(cell, point, penalty or Penalty(), lambda: False)[0]
 
 
 def _cell(problem: Problem) -> _Cell:
     work = problem.workloads
     count = np.diff(work.first)
-    clocks = np.repeat(work.first[:-1], count)
-    if np.any(work.clock_min_hz != work.clock_min_hz[clocks]) or np.any(work.clock_max_hz != work.clock_max_hz[clocks]):
+    if not work.free_clocks:
         raise ValueError("clock_min_hz, clock_max_hz: the same for all options of a workload, not levels")
     budget = time_budget(problem)
     first_row = work.first[problem.workload]
@@ -343,16 +352,16 @@ def _typical(cell: _Cell, option: Integers) -> Floats:
     return np.asarray(cell.energy_j(cell.clock_hz(option, share), share)[np.arange(len(option)), option])
 
 
-def _relax(cell: _Cell, point: _Point, penalty: Penalty) -> tuple[Floats, Floats, Floats]:
+def _relax(cell: _Cell, point: _Point, penalty: Penalty, look: Look) -> tuple[Floats, Floats, Floats]:
     """Relaxed cuts for fixed clocks and shares, and every option's energy and mean delay there."""
     energy = cell.energy_j(point.clock_hz, point.share_hz)
     late = cell.cycles / point.clock_hz[:, None] + cell.fixed_s + cell.uplink_s(point.share_hz)
-    return _procedure(*energy.shape)(cell, point, energy, late, penalty), energy, late
+    return _procedure(*energy.shape)(cell, point, energy, late, penalty, look), energy, late
 
 
-def _choose_cuts(cell: _Cell, point: _Point, penalty: Penalty) -> Integers:
+def _choose_cuts(cell: _Cell, point: _Point, penalty: Penalty, look: Look) -> Integers:
     """Cut choice for fixed clocks and shares, each user moved only to a cheaper cut that keeps the deadline."""
-    relaxed, energy, late = _relax(cell, point, penalty)
+    relaxed, energy, late = _relax(cell, point, penalty, look)
     rows, wanted = np.arange(len(relaxed)), relaxed.argmax(axis=1)
     in_time = (late + cell.margin_s)[rows, wanted] <= cell.problem.deadline_s
     cheaper = energy[rows, wanted] < energy[rows, point.option]
@@ -360,7 +369,7 @@ def _choose_cuts(cell: _Cell, point: _Point, penalty: Penalty) -> Integers:
 
 
 @lru_cache(maxsize=8)
-def _procedure(users: int, options: int) -> Callable[[_Cell, _Point, Floats, Floats, Penalty], Floats]:
+def _procedure(users: int, options: int) -> Callable[[_Cell, _Point, Floats, Floats, Penalty, Look], Floats]:
     """The penalty convex-concave procedure on x in [0, 1]: a linear program per round, compiled once per shape.
 
     Both concave parts are replaced by their tangents at the last x: the margin sigma sqrt(sum x V), and x - x², whose
@@ -384,7 +393,7 @@ def _procedure(users: int, options: int) -> Callable[[_Cell, _Point, Floats, Flo
     )
     assert program.is_dcp(dpp=True)
 
-    def solve(cell: _Cell, point: _Point, energy: Floats, late: Floats, schedule: Penalty) -> Floats:
+    def solve(cell: _Cell, point: _Point, energy: Floats, late: Floats, schedule: Penalty, look: Look) -> Floats:
         """Relaxed cuts (users, options)."""
         deadline = cell.problem.deadline_s[:, None]
         # An option that takes longer than this is out of reach whatever the rest; the cap keeps the numbers near 1.
@@ -399,6 +408,8 @@ def _procedure(users: int, options: int) -> Callable[[_Cell, _Point, Floats, Flo
         now = reachable / reachable.sum(axis=1, keepdims=True)
         price.value, before = schedule.start, np.inf
         for _ in range(schedule.rounds):
+            if look():
+                break
             # sigma sqrt(V) <= sigma sqrt(V_k)/2 + sigma V/(2 sqrt(V_k)); any V_k > 0 is a tangent.
             root = np.sqrt(np.maximum((now * variance).sum(axis=1), 1e-12))
             curvature.value = 0.5 * (sigma / root)[:, None] * variance

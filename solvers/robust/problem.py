@@ -1,6 +1,7 @@
 """What the robust family is asked (arXiv 2503.21476, problem P1) and what it decides."""
 
 from dataclasses import dataclass, fields
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,13 @@ from solvers.records import all_finite, freeze, require
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+
+class Method(StrEnum):
+    """How a plan is found; the certificate is the same for all."""
+
+    EXACT = "exact"
+    PCCP = "pccp"  # the alternation of arXiv 2503.21476, for free clocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +63,13 @@ class Workloads:
             require(all_finite(getattr(self, name)), f"{name} >= 0 and finite")
         require(bool(np.all(self.device_variance_low_s2 <= self.device_variance_s2)), "device_variance_low_s2 <= high")
 
+    @property
+    def free_clocks(self) -> bool:
+        """Whether every workload may run all its cuts in one range of clocks."""
+        lead = np.repeat(self.first[:-1], np.diff(self.first))
+        low, high = self.clock_min_hz, self.clock_max_hz
+        return bool(np.all(low == low[lead]) and np.all(high == high[lead]))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
@@ -63,6 +78,7 @@ class Problem:
     bandwidth_hz: float
     noise_w_per_hz: float
     margin: Margin = Margin.CANTELLI
+    method: Method = Method.EXACT
     network_mean_s: float = 0.0
     network_variance_s2: float = 0.0
     workloads: Workloads
@@ -88,6 +104,8 @@ class Problem:
         require(bool(np.all((self.workload >= 0) & (self.workload < kinds))), "workload: an index of workloads")
         if self.margin is Margin.GAUSSIAN:
             require(bool(np.all(self.risk <= 0.5)), "risk <= 0.5 for the gaussian margin")
+        if self.method is Method.PCCP:
+            require(self.workloads.free_clocks, "one range of clocks per workload, not levels, for the pccp method")
         if self.margin is Margin.WORST_CASE:
             require(self.network_variance_s2 == 0.0, "network_variance_s2 = 0 for the worst_case margin")
             excess = self.workloads.device_excess_s + self.workloads.server_excess_s

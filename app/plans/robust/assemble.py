@@ -1,94 +1,226 @@
 """The customs house of the robust family: JSON with its decibels goes in, SI arrays come out."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from app.errors import FieldError
 from app.plans import units
 from app.plans.resolve import Dossier, Ensemble, Source
-from app.plans.robust.schemas import RobustRequest
+from app.plans.robust.columns import Users
+from app.plans.robust.schemas import PCCP_USERS, RobustTerms
 from app.plans.robust.workload import Workload, table, workload
 from app.profiles.plausibility import doubts_of_bandwidth, doubts_of_tx_power
 from app.profiles.schemas import Channel, Model, Profile, Server
 from solvers.moments import Margin
-from solvers.robust.problem import Problem
+from solvers.robust.problem import Method, Problem
+
+Integers = NDArray[np.int64]
 
 _LONG_DEADLINE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Assembled:
-    """A problem, with what its indices and numbers mean."""
+class Cell:
+    """The problem of one cell, with what its rows and numbers mean."""
 
+    id: str | None  # None: the request is one cell without a name
+    users: Integers  # positions in the request, rising
     problem: Problem
-    models: list[Model]  # of each user
+    models: Sequence[Model]  # of each workload
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """The problems of a request, one per cell that has users: nothing couples them."""
+
+    ids: Sequence[str]  # of all users
+    cells: Sequence[Cell]
     sources: list[Source[Profile]]
 
+    @property
+    def users(self) -> int:
+        """Number of users."""
+        return len(self.ids)
 
-def assemble(request: RobustRequest, dossier: Dossier) -> Assembled | None:
-    """Turn a request into a problem; None where `dossier.faults` says why not."""
-    channel = dossier.find(Channel, request.channel, "/channel")
-    server = dossier.find(Server, request.server, "/server")
-    margin = Margin(request.options.margin)
-    if channel is not None and margin is Margin.WORST_CASE and (channel.body.rtt_variance_s2 or 0.0) > 0.0:
-        dossier.fault("/channel", "the worst_case margin needs a channel whose rtt_variance_s2 is 0")
+    @property
+    def options(self) -> int:
+        """Combinations of user, cut and clock level to choose from."""
+        return sum(int(np.diff(cell.problem.workloads.first)[cell.problem.workload].sum()) for cell in self.cells)
 
-    if request.bandwidth_hz is not None:
-        for doubt in doubts_of_bandwidth("/bandwidth_hz", request.bandwidth_hz):
-            dossier.warn(*doubt)
 
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """A cell as the request describes it, its defaults filled in."""
+
+    id: str | None
+    channel: Source[Channel] | None
+    channel_at: str
+    server: Source[Server] | None
+    bandwidth_hz: float | None  # None: the channel's
+
+
+def assemble(terms: RobustTerms, users: Users, dossier: Dossier) -> Assembled | None:
+    """Turn a request into its problems; None where `dossier.faults` says why not."""
+    margin, method = Margin(terms.options.margin), Method(terms.options.method)
+    sites = list(_sites(terms, dossier, margin))
+    # Users of one cell who run the same network on the same device: everything but the radio is the same for them.
+    _, firsts, kind = np.unique(
+        users.cell * len(users.networks) + users.network, return_index=True, return_inverse=True
+    )
     made: dict[Ensemble, int] = {}
     workloads: list[Workload] = []
-    workload_of, models, power, gains = [], [], [], []
-    for n, user in enumerate(request.users):
-        where = f"/users/{n}"
-        ensemble = dossier.ensemble(user, server, where)
-        if channel is None or ensemble is None:
+    workload_of = np.full(len(firsts), -1)
+    default_w = np.ones(len(firsts))
+    for k in np.argsort(firsts).tolist():
+        first = int(firsts[k])
+        faults = len(dossier.faults)
+        where = f"/users/{first}"
+        ensemble = dossier.ensemble(users.networks[users.network[first]], sites[users.cell[first]].server, where)
+        if ensemble is None:
+            _repeat(dossier, dossier.faults[faults:], where, np.nonzero(kind == k)[0][1:].tolist())
             continue
         if ensemble not in made:
             made[ensemble] = len(workloads)
             workloads.append(workload(ensemble, margin))
             dossier.faults += [fault.below(where) for fault in workloads[-1].faults]
             dossier.warnings += [warning.below(where) for warning in workloads[-1].warnings]
-        workload_of.append(made[ensemble])
-        models.append(ensemble.model.body)
-        power.append(user.tx_power_w or ensemble.device.body.tx_power_w)
-        gains.append(
-            units.gain(
-                dossier,
-                channel.body,
-                where,
-                gain_db=user.gain_db,
-                distance_m=user.distance_m,
-                snr_reference=user.snr_reference,
-                tx_power_w=power[-1],
-            )
-        )
-        if user.tx_power_w is not None:
-            for doubt in doubts_of_tx_power(f"{where}/tx_power_w", user.tx_power_w):
-                dossier.warn(*doubt)
-        if user.deadline_s > _LONG_DEADLINE_S:
-            dossier.warn(f"{where}/deadline_s", f"{user.deadline_s:g} s is long for an inference: is it milliseconds?")
+            if method is Method.PCCP and not workloads[-1].faults and not table(workloads[-1:]).free_clocks:
+                detail = (
+                    "the pccp method plans free clocks only: this device has levels, so leave them out or plan exact"
+                )
+                dossier.fault(f"{where}/device", detail)
+        workload_of[k] = made[ensemble]
+        default_w[k] = ensemble.device.body.tx_power_w
+
+    power = np.where(np.isnan(users.tx_power_w), default_w[kind], users.tx_power_w)
+    gain = np.zeros(len(power))
+    members = _members(users.cell, len(sites))
+    for c, (site, who) in enumerate(zip(sites, members, strict=True)):
+        if method is Method.PCCP and len(who) > PCCP_USERS:
+            detail = f"the pccp method is a reference for cells of at most {PCCP_USERS} users: plan exact"
+            dossier.fault("/options/method", detail)
+        if len(who) == 0:
+            dossier.warn(f"/cells/{c}", f"no user is in the cell {site.id!r}: it is not planned")
+        known = who[workload_of[kind[who]] >= 0]
+        if site.channel is not None and len(known):
+            gain[known] = _gains(dossier, site.channel.body, users, known, power)
+    _doubt(dossier, users)
     if dossier.faults:
         return None
-    assert channel is not None
-    assert server is not None
-    problem = Problem(
-        bandwidth_hz=request.bandwidth_hz or channel.body.bandwidth_hz,
-        noise_w_per_hz=units.watts_per_hz(channel.body.noise_psd_dbm_per_hz),
-        margin=margin,
-        network_mean_s=channel.body.rtt_mean_s or 0.0,
-        network_variance_s2=channel.body.rtt_variance_s2 or 0.0,
-        workloads=table(workloads),
-        workload=np.array(workload_of, dtype=np.int64),
-        tx_power_w=np.array(power),
-        gain=np.array(gains),
-        deadline_s=np.array([user.deadline_s for user in request.users]),
-        risk=np.array([user.risk for user in request.users]),
-        correlation=np.array([user.correlation for user in request.users]),
-    )
+    cells = [
+        _cell(users, site, who, workloads, workload_of[kind[who]], list(made), power[who], gain[who], margin, method)
+        for site, who in zip(sites, members, strict=True)
+        if len(who)
+    ]
+    planned = [site for site, who in zip(sites, members, strict=True) if len(who)]
+    radios = dict.fromkeys(source for site in planned for source in (site.channel, site.server) if source is not None)
     return Assembled(
-        problem=problem,
-        models=models,
-        sources=[channel, server, *(source for ensemble in made for source in ensemble.sources)],
+        ids=users.ids,
+        cells=cells,
+        sources=[*radios, *(source for ensemble in made for source in ensemble.sources)],
     )
+
+
+def _sites(terms: RobustTerms, dossier: Dossier, margin: Margin) -> Iterator[_Site]:
+    """The cells of a request; one without a name where it lists none."""
+    channel = None if terms.channel is None else dossier.find(Channel, terms.channel, "/channel")
+    server = None if terms.server is None else dossier.find(Server, terms.server, "/server")
+    if terms.bandwidth_hz is not None:
+        for doubt in doubts_of_bandwidth("/bandwidth_hz", terms.bandwidth_hz):
+            dossier.warn(*doubt)
+    if terms.cells is None:
+        sites = [_Site(None, channel, "/channel", server, terms.bandwidth_hz)]
+    else:
+        sites = []
+        for c, cell in enumerate(terms.cells):
+            where = f"/cells/{c}"
+            its_channel, its_server, at = channel, server, "/channel"
+            if cell.channel is not None:
+                its_channel, at = dossier.find(Channel, cell.channel, f"{where}/channel"), f"{where}/channel"
+            if cell.server is not None:
+                its_server = dossier.find(Server, cell.server, f"{where}/server")
+            if cell.bandwidth_hz is not None:
+                for doubt in doubts_of_bandwidth(f"{where}/bandwidth_hz", cell.bandwidth_hz):
+                    dossier.warn(*doubt)
+            sites.append(_Site(cell.id, its_channel, at, its_server, cell.bandwidth_hz or terms.bandwidth_hz))
+    if margin is Margin.WORST_CASE:
+        for at, radio in {site.channel_at: site.channel for site in sites}.items():
+            if radio is not None and (radio.body.rtt_variance_s2 or 0.0) > 0.0:
+                dossier.fault(at, "the worst_case margin needs a channel whose rtt_variance_s2 is 0")
+    yield from sites
+
+
+def _repeat(dossier: Dossier, faults: list[FieldError], where: str, others: list[int]) -> None:
+    """The faults of one user are those of all others who ask for the same."""
+    for n in others:
+        dossier.faults += [replace(fault, pointer=f"/users/{n}{fault.pointer.removeprefix(where)}") for fault in faults]
+
+
+def _members(cell: Integers, cells: int) -> list[Integers]:
+    """The users of each cell, in the order of the request."""
+    order = np.argsort(cell, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(cell, minlength=cells))[:-1])
+
+
+def _gains(
+    dossier: Dossier, channel: Channel, users: Users, who: Integers, power_w: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    return units.gains(
+        dossier,
+        channel,
+        who,
+        gain_db=users.gain_db[who],
+        distance_m=users.distance_m[who],
+        snr_db=users.snr_db[who],
+        snr_bandwidth_hz=users.snr_bandwidth_hz[who],
+        tx_power_w=power_w[who],
+    )
+
+
+def _doubt(dossier: Dossier, users: Users) -> None:
+    given = np.isfinite(users.tx_power_w)
+    for power_w in np.unique(users.tx_power_w[given]).tolist():
+        if any(doubts_of_tx_power("", power_w)):
+            for n in np.nonzero(users.tx_power_w == power_w)[0].tolist():
+                for doubt in doubts_of_tx_power(f"/users/{n}/tx_power_w", power_w):
+                    dossier.warn(*doubt)
+    for n in np.nonzero(users.deadline_s > _LONG_DEADLINE_S)[0].tolist():
+        said = f"{users.deadline_s[n]:g} s is long for an inference: is it milliseconds?"
+        dossier.warn(f"/users/{n}/deadline_s", said)
+
+
+def _cell(
+    users: Users,
+    site: _Site,
+    who: Integers,
+    workloads: list[Workload],
+    workload_of: Integers,
+    ensembles: list[Ensemble],
+    tx_power_w: NDArray[np.float64],
+    gain: NDArray[np.float64],
+    margin: Margin,
+    method: Method,
+) -> Cell:
+    """One cell's rows, with a table of its own workloads only."""
+    assert site.channel is not None
+    channel = site.channel.body
+    used, local = np.unique(workload_of, return_inverse=True)
+    problem = Problem(
+        bandwidth_hz=site.bandwidth_hz or channel.bandwidth_hz,
+        noise_w_per_hz=units.watts_per_hz(channel.noise_psd_dbm_per_hz),
+        margin=margin,
+        method=method,
+        network_mean_s=channel.rtt_mean_s or 0.0,
+        network_variance_s2=channel.rtt_variance_s2 or 0.0,
+        workloads=table([workloads[k] for k in used]),
+        workload=local,
+        tx_power_w=tx_power_w,
+        gain=gain,
+        deadline_s=users.deadline_s[who],
+        risk=users.risk[who],
+        correlation=users.correlation[who],
+    )
+    return Cell(site.id, who, problem, [ensembles[k].model.body for k in used])

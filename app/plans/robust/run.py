@@ -1,74 +1,175 @@
 """One request of the robust family from JSON to its answer."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
+from app.plans.columnar import Bulk
 from app.plans.family import UNWATCHED, Outcome, Prepared, Watch
 from app.plans.resolve import Dossier
 from app.plans.robust import present
-from app.plans.robust.assemble import Assembled, assemble
-from app.plans.robust.schemas import RobustRequest
-from app.plans.schemas import PlanKind
-from solvers.outcome import Options
+from app.plans.robust.assemble import Assembled, Cell, assemble
+from app.plans.robust.bulk import terms_of, users_of
+from app.plans.robust.columns import columns
+from app.plans.robust.present import CellPlan
+from app.plans.robust.schemas import RobustOptions, RobustRequest, RobustTerms
+from app.plans.schemas import INLINE_USERS, PlanKind
+from solvers.outcome import Options, Progress, Report
 from solvers.registry import answer
-from solvers.robust.baselines import baselines
+from solvers.robust.baselines import Baselines, baselines
+from solvers.robust.problem import Method
+from solvers.robust.solve.infeasible import Infeasibility, diagnose
 
 # Measured on 2 cores with 8 cuts each (benchmarks/robust.py), generously rounded up: an estimate, not a promise.
 _FIXED_S = 0.015
 _PER_OPTION_S = 1.5e-5
 _PER_OPTION_BYTE = 600
+# Loading the modelling language, compiling the programs of a cell, and solving them.
+_PCCP_FIXED_S = 4.0
+_PCCP_PER_OPTION_S = 1e-3
+# Comparing takes longer than planning: for larger fleets only on request.
+_COMPARED = 10_000
+# The part of the progress after which every cell has its plan; the yardsticks are the rest.
+_PLANNED = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedRobust(Prepared):
-    """A cell, ready to be solved."""
+    """Cells, ready to be solved."""
 
     kind: ClassVar[PlanKind] = "robust"
 
-    request: RobustRequest
+    request: RobustTerms
     assembled: Assembled
 
     @property
     def users(self) -> int:
-        return self.assembled.problem.users
+        return self.assembled.users
+
+    @property
+    def heavy(self) -> bool:
+        return Method(self.request.options.method) is Method.PCCP
 
     def effective_options(self) -> dict[str, Any]:
-        return self.request.options.model_dump(mode="json")
+        return self.request.options.model_dump(mode="json") | {"baselines": self._compared}
+
+    @property
+    def _compared(self) -> bool:
+        asked = self.request.options.baselines
+        return self.users <= _COMPARED if asked is None else asked
 
     def size(self) -> tuple[int, float, int]:
-        problem = self.assembled.problem
-        first = problem.workloads.first
-        options = int((first[problem.workload + 1] - first[problem.workload]).sum())
-        seconds = min(_FIXED_S + _PER_OPTION_S * options, self.request.options.time_limit_s)
-        return options, seconds, _PER_OPTION_BYTE * options
+        options, cells = self.assembled.options, len(self.assembled.cells)
+        seconds = _FIXED_S * cells + _PER_OPTION_S * options
+        if self.heavy:
+            seconds += _PCCP_FIXED_S + _PCCP_PER_OPTION_S * options
+        return options, min(seconds, self.request.options.time_limit_s), _PER_OPTION_BYTE * options
 
     def solve(self, watch: Watch = UNWATCHED) -> Outcome:
-        asked, assembled = self.request.options, self.assembled
-        ids = [user.id for user in self.request.users]
-        options = Options(gap=asked.gap, time_limit_s=asked.time_limit_s, seed=asked.seed, clock=watch.clock)
-        started = time.perf_counter()
-        solution, certificate = answer(assembled.problem, options, watch.report)
-        seconds = time.perf_counter() - started
-        if solution.infeasibility is not None:
-            whole, listed = present.infeasible(solution.infeasibility, ids)
+        asked, cells = self.request.options, self.assembled.cells
+        started, began = time.perf_counter(), watch.clock()
+        plans = plan_cells(cells, asked, watch)
+        if isinstance(plans, dict):
+            whole, listed = present.infeasible(self.assembled, plans)
+            seconds = time.perf_counter() - started
             return Outcome(status="infeasible", result=None, infeasible=whole, users=listed, solve_s=seconds)
-        assert certificate is not None
-        users = present.users(assembled, ids, solution)
+        seconds = time.perf_counter() - started
+        # Yardsticks are worth what is left of the time, not more.
+        late = watch.clock() - began > asked.time_limit_s
+        yardsticks = compare(plans, watch) if self._compared and not late else None
+        # Explained users hold a list each, so they stay objects.
+        many = self.users > INLINE_USERS and not asked.explain
+        users = [] if many else present.users(self.assembled, plans)
         if asked.explain:
-            present.explain(assembled, solution, users)
+            present.explain(plans, users)
         return Outcome(
-            status="timed_out" if solution.timed_out else "solved",
-            result=present.result(assembled, solution, certificate, baselines(assembled.problem)),
+            status="timed_out" if any(plan.solution.timed_out for plan in plans) else "solved",
+            result=present.result(plans, yardsticks),
             infeasible=None,
             users=users,
+            table=present.user_table(self.assembled, plans) if many else None,
             solve_s=seconds,
         )
 
 
+def prepare_columns(bulk: Bulk, dossier: Dossier) -> PreparedRobust:
+    """As `prepare`, of users in columns."""
+    terms = terms_of(bulk)
+    assembled = assemble(terms, users_of(bulk, terms), dossier)
+    dossier.refuse_faults()
+    assert assembled is not None
+    return PreparedRobust(dossier=dossier, sources=assembled.sources, request=terms, assembled=assembled)
+
+
 def prepare(request: RobustRequest, dossier: Dossier) -> PreparedRobust:
     """Resolve, translate and doubt a request. Raises InvalidRequest with everything that is wrong in it."""
-    assembled = assemble(request, dossier)
+    assembled = assemble(request, columns(request.users, request.cell_positions), dossier)
     dossier.refuse_faults()
     assert assembled is not None
     return PreparedRobust(dossier=dossier, sources=assembled.sources, request=request, assembled=assembled)
+
+
+def plan_cells(cells: Sequence[Cell], asked: RobustOptions, watch: Watch) -> list[CellPlan] | dict[int, Infeasibility]:
+    """The checked plan of every cell; or, where some have none, what is wrong with each of these, by position.
+
+    The time is shared out by users, and what a cell leaves of it goes to those after it.
+    """
+    began = watch.clock()
+    plans: list[CellPlan] = []
+    before = np.cumsum([0, *(cell.problem.users for cell in cells)])
+    whole = int(before[-1])
+
+    def part(c: int) -> Report:
+        low, high = (_PLANNED * int(before[k]) / whole for k in (c, c + 1))
+        return _part(watch.report, low, high, plans, c + 1 == len(cells))
+
+    for c, cell in enumerate(cells):
+        left_s = max(asked.time_limit_s - (watch.clock() - began), 0.0)
+        share = cell.problem.users / (whole - int(before[c]))
+        options = Options(gap=asked.gap, time_limit_s=left_s * share, seed=asked.seed, clock=watch.clock)
+        solution, certificate = answer(cell.problem, options, part(c))
+        if solution.infeasibility is not None:
+            others = ((k, diagnose(cells[k].problem, part(k))) for k in range(c + 1, len(cells)))
+            return {c: solution.infeasibility} | {k: found for k, found in others if found is not None}
+        assert certificate is not None
+        plans.append(CellPlan(cell, solution, certificate))
+    return plans
+
+
+def compare(plans: list[CellPlan], watch: Watch) -> list[Baselines]:
+    """The yardsticks of every cell."""
+    found: list[Baselines] = []
+    objective, bound = sum(plan.energy_j for plan in plans), sum(plan.bound_j for plan in plans)
+    whole, done = sum(plan.cell.problem.users for plan in plans), 0
+
+    def report(progress: Progress, /) -> None:
+        part = (done + progress.fraction * users) / whole
+        fraction = _PLANNED + (1.0 - _PLANNED) * part
+        watch.report(Progress(stage="baselines", fraction=fraction, objective=objective, bound=bound))
+
+    for plan in plans:
+        users = plan.cell.problem.users
+        found.append(baselines(plan.cell.problem, report, watch.clock))
+        done += users
+    return found
+
+
+def _part(report: Report, low: float, high: float, before: list[CellPlan], last: bool) -> Report:
+    """The progress of one cell as that of all: what is known of the cells before is added."""
+    objective, bound = sum(plan.energy_j for plan in before), sum(plan.bound_j for plan in before)
+
+    def told(progress: Progress, /) -> None:
+        report(
+            Progress(
+                stage=progress.stage,
+                fraction=low + (high - low) * progress.fraction,
+                objective=objective + progress.objective if last and progress.objective is not None else None,
+                # No cell spends less than nothing.
+                bound=bound + max(progress.bound or 0.0, 0.0) if before or progress.bound is not None else None,
+            )
+        )
+
+    return told

@@ -1,13 +1,14 @@
 """The robust family as JSON."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.errors import FieldError
-from app.plans.schemas import Certificate, GainDb, PlanBase, Request, SnrReference, UserId
+from app.plans.schemas import GainDb, PlanBase, Request, SnrReference, UserId
 from app.profiles.schemas import ChannelRef, DeviceRef, ModelRef, ServerRef, TimingRef
 from app.quantities import Body, Count, NonNegative, Positive, Probability, absent
 
@@ -38,10 +39,24 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
+CELLS_EXAMPLE: dict[str, Any] = {
+    "server": "nvidia-t4",
+    "cells": [{"id": "hall", "channel": "lte-10mhz"}, {"id": "yard", "channel": "lte-20mhz", "bandwidth_hz": 5e6}],
+    "users": [user | {"cell": cell} for user, cell in zip(EXAMPLE["users"], ("hall", "yard"), strict=True)],
+}
+
+# The plan names every cell in its answer; cells do not touch each other, so more of them are more requests.
+_MOST_CELLS = 1000
+# The convex programs of the reference method grow with its users, and cannot be interrupted.
+PCCP_USERS = 200
+
+
 class RobustUser(Body):
     """A device that runs one network before a deadline, again and again."""
 
     id: UserId
+    cell: UserId | None = absent()
+    """Where it is; required if the request lists cells."""
     device: DeviceRef
     model: ModelRef
     device_timing: TimingRef | None = absent()
@@ -65,28 +80,89 @@ class RobustUser(Body):
 class RobustOptions(Body):
     """How to plan."""
 
-    method: Literal["exact"] = "exact"
+    method: Literal["exact", "pccp"] = "exact"
+    """`exact` proves its plan; `pccp` is the alternation of arXiv 2503.21476, a reference for free clocks: slower,
+    never better, and certified with the bound that `exact` proves."""
     margin: Margin = "cantelli"
     """`cantelli` holds for every distribution with the given mean and variance; `gaussian` only for normal times."""
     gap: Annotated[float, Field(strict=True, allow_inf_nan=False, ge=1e-9, le=1.0)] = 1e-6
     """Relative distance to the lower bound at which a plan counts as optimal."""
     time_limit_s: Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0.0, le=3600.0)] = 60.0
+    """Of all cells together. A first plan is always found; what would better it, or prove more, ends with the time."""
     seed: Annotated[Count, Field(le=2**32 - 1)] = 0
+    baselines: bool | None = absent()
+    """Compare with simpler rules, as far as the time limit leaves time; default: up to 10,000 users."""
     explain: bool = False
     """Say of every cut of every user why it is not taken (`alternatives`)."""
 
 
-class RobustRequest(Request):
-    """Plan cut, clock and bandwidth of every user of a cell at least energy."""
+class RobustCell(Body):
+    """A mast with an uplink of its own; what it does not say is what the request says."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
-
-    channel: ChannelRef
+    id: UserId
+    channel: ChannelRef | None = absent()
     bandwidth_hz: Positive | None = absent()
-    """Uplink to share; default: the channel's."""
-    server: ServerRef
-    users: Annotated[tuple[RobustUser, ...], Field(min_length=1)]
+    """Uplink to share; default: the request's, else the channel's."""
+    server: ServerRef | None = absent()
+
+
+class RobustTerms(Request):
+    """A request but for its users."""
+
+    channel: ChannelRef | None = absent()
+    """Required unless every cell has its own."""
+    bandwidth_hz: Positive | None = absent()
+    """Uplink to share, of every cell that does not say its own; default: the channel's."""
+    server: ServerRef | None = absent()
+    """Required unless every cell has its own."""
+    cells: Annotated[tuple[RobustCell, ...], Field(min_length=1, max_length=_MOST_CELLS)] | None = absent()
+    """Several cells, planned together: nothing is shared between them. Users then say theirs."""
     options: RobustOptions = RobustOptions()
+
+    def faults_of_cells(self) -> Iterator[FieldError]:
+        """What is wrong with the cells, whoever is in them."""
+        if self.cells is None:
+            for name in ("channel", "server"):
+                if getattr(self, name) is None:
+                    yield FieldError(f"/{name}", f"say which {name} the users share, or give every cell its own")
+            return
+        seen: dict[str, int] = {}
+        for c, cell in enumerate(self.cells):
+            if cell.id in seen:
+                yield FieldError(f"/cells/{c}/id", f"is the id of cell {seen[cell.id]} too: ids must differ")
+            seen.setdefault(cell.id, c)
+            for name in ("channel", "server"):
+                if getattr(cell, name) is None and getattr(self, name) is None:
+                    yield FieldError(f"/cells/{c}/{name}", f"say the {name} of this cell, or one for all at /{name}")
+
+    def faults_of_user(self, where: str, user: RobustUser) -> Iterator[FieldError]:
+        """What is wrong with a user in this request, whoever the others are."""
+        cells = self.cell_positions
+        if user.cell is None and cells:
+            yield FieldError(f"{where}/cell", "say which of the request's cells it is in")
+        elif user.cell is not None and user.cell not in cells:
+            mend = f"there is no cell {user.cell!r}" if cells else "the request lists no cells: leave it out"
+            yield FieldError(f"{where}/cell", mend)
+        given = [f for f in ("gain_db", "distance_m", "snr_reference") if getattr(user, f) is not None]
+        if not given:
+            yield FieldError(where, "say how good the channel is: gain_db, distance_m or snr_reference")
+        elif len(given) > 1:
+            yield FieldError(f"{where}/{given[1]}", f"{given[0]} says it already: give one of them")
+        if self.options.margin == "gaussian" and user.risk > 0.5:
+            yield FieldError(f"{where}/risk", "must be at most 0.5 with the gaussian margin")
+
+    @cached_property
+    def cell_positions(self) -> dict[str, int]:
+        """Where each cell is in the list; none where there is no list."""
+        return {cell.id: c for c, cell in enumerate(self.cells or ())}
+
+
+class RobustRequest(RobustTerms):
+    """Plan cut, clock and bandwidth of every user of one or several cells at least energy."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE, CELLS_EXAMPLE]})
+
+    users: Annotated[tuple[RobustUser, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _hold_together(self) -> Self:
@@ -95,18 +171,13 @@ class RobustRequest(Request):
         return self
 
     def _faults(self) -> Iterator[FieldError]:
+        yield from self.faults_of_cells()
         seen: dict[str, int] = {}
         for n, user in enumerate(self.users):
             if user.id in seen:
                 yield FieldError(f"/users/{n}/id", f"is the id of user {seen[user.id]} too: ids must differ")
             seen.setdefault(user.id, n)
-            given = [f for f in ("gain_db", "distance_m", "snr_reference") if getattr(user, f) is not None]
-            if not given:
-                yield FieldError(f"/users/{n}", "say how good the channel is: gain_db, distance_m or snr_reference")
-            elif len(given) > 1:
-                yield FieldError(f"/users/{n}/{given[1]}", f"{given[0]} says it already: give one of them")
-            if self.options.margin == "gaussian" and user.risk > 0.5:
-                yield FieldError(f"/users/{n}/risk", "must be at most 0.5 with the gaussian margin")
+            yield from self.faults_of_user(f"/users/{n}", user)
 
 
 class Latency(Body):
@@ -127,7 +198,7 @@ class Alternative(Body):
     cut: Count
     cut_name: str
     cell_energy_at_least_j: float | None
-    """Proven: no plan of the cell in which this user takes this cut spends less; null where there is no such plan."""
+    """Proven: no plan of its cell in which this user takes this cut spends less; null where there is no such plan."""
     binding: Literal["clock", "rate", "margin", "memory"] | None
     """What stops the cut even if the user had the whole uplink."""
     short_by_s: float | None
@@ -137,11 +208,13 @@ class RobustUserResult(Body):
     """What one device should do."""
 
     id: str
+    cell: str | None = absent()
     cut: Count
     cut_name: str
     frequency_hz: float
     bandwidth_hz: NonNegative
     bandwidth_share: float
+    """Of its cell's uplink."""
     rate_bps: float
     energy_j: float
     compute_energy_j: float
@@ -188,8 +261,32 @@ class BaselineResults(Body):
     mean_only: MeanOnlyResult
 
 
+class RobustCertificate(Body):
+    """The proof: a lower bound on every possible plan, and an independent check of this one."""
+
+    status: Literal["optimal", "feasible"]
+    """`optimal`: no plan is better by more than the relative gap asked for."""
+    lower_bound_j: float
+    gap: float
+    holds: bool
+    """Every constraint was recomputed from request and decision by code that shares nothing with the solver."""
+    bandwidth_price_j_per_hz: float | None
+    """What one more hertz would save at the chosen cuts; null for several cells, each of which has its own."""
+    bandwidth_used_hz: float
+
+
+class CellResult(Body):
+    """A cell of a plan."""
+
+    id: str
+    users_count: Count
+    bandwidth_hz: float
+    objective: Energy
+    certificate: RobustCertificate
+
+
 class RobustResult(Body):
-    """A plan that was checked."""
+    """A plan that was checked; of several cells, the sum of their plans."""
 
     objective: Energy
     users: list[RobustUserResult] | None = absent()
@@ -197,8 +294,12 @@ class RobustResult(Body):
     """Where the users are when there are more than 1,000."""
     cut_counts: dict[str, Count]
     """Users per cut, `model/cut name`."""
-    certificate: Certificate
-    baselines: BaselineResults
+    certificate: RobustCertificate
+    """Of several cells: optimal if each is, with the sum of their bounds."""
+    cells: list[CellResult] | None = absent()
+    """The cells with users, in the order of the request; where it lists any."""
+    baselines: BaselineResults | None
+    """Null where there was no time to compare, or it was not asked for."""
 
 
 class Reason(Body):
@@ -213,21 +314,37 @@ class InfeasibleUser(Body):
     """A user who fails even alone, and the least change of each kind that would help; null: none would."""
 
     id: str
+    cell: str | None = absent()
     reasons: list[Reason]
     least_deadline_s: float | None
     least_risk: float | None
     least_bandwidth_hz: float | None
 
 
+class InfeasibleCell(Body):
+    """A cell without a plan."""
+
+    id: str
+    bandwidth_hz: float
+    """What it has."""
+    users_failing: Count
+    """Users who fail even alone; 0: the cell is over-subscribed."""
+    least_total_bandwidth_hz: float | None
+    least_deadline_factor: float | None
+
+
 class RobustInfeasible(Body):
-    """Why there is no plan. No user listed: each works alone, but the cell is over-subscribed."""
+    """Why there is no plan. No user of a cell listed: each works alone, but the cell is over-subscribed."""
 
     users: list[InfeasibleUser] | None = absent()
     users_url: str | None = absent()
     least_total_bandwidth_hz: float | None
-    """The sum of what the users need at least; null where some user cannot be helped by bandwidth."""
+    """The sum of what the users need at least; null where some user cannot be helped by bandwidth.
+    Null too where the request lists several cells: see them."""
     least_deadline_factor: float | None
     """The least factor on all deadlines that makes room for everyone; null unless the cell is over-subscribed."""
+    cells: list[InfeasibleCell] | None = absent()
+    """The cells that have no plan, where the request lists any: the others would have one."""
 
 
 class RobustPlan(PlanBase):

@@ -3,14 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.outcome import Options, Progress, Report, Solution, Status, silent
-from solvers.robust.problem import Decision, Problem
+from solvers.outcome import Options, Report, Solution, Status, silent
+from solvers.robust.problem import Decision, Method, Problem
 from solvers.robust.solve.branch import search
 from solvers.robust.solve.candidates import Candidates, options_of
+from solvers.robust.solve.curves import Curves
 from solvers.robust.solve.dual import Market, maximise
 from solvers.robust.solve.fleet import Bidding, bidding
 from solvers.robust.solve.infeasible import Infeasibility, explain, least_shares
 from solvers.robust.solve.primal import Plan, complete, exchange
+from solvers.robust.solve.pulse import Pulse
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -40,61 +42,70 @@ def solve(problem: Problem, options: Options | None = None, report: Report = sil
     Notes
     -----
     Problem P1 of arXiv 2503.21476 (eq. 10), solved by Lagrangian duality in the one coupling constraint and branch and
-    bound on the same bound, instead of the paper's alternation.
+    bound on the same bound; with `problem.method` `pccp` by the paper's alternation, under the same bound.
     """
-    found = attempt(problem, options or Options(), report)
+    options = options or Options()
+    if problem.method is Method.PCCP:
+        # Here, and not above: it loads the modelling language, which only this method needs.
+        from solvers.robust.solve.reference import alternate
+
+        return alternate(problem, options, report)
+    pulse = Pulse(options, report)
+    found = attempt(problem, options, pulse)
     if isinstance(found, Solution):
         return found
-    return Solution(status=Status.INFEASIBLE, infeasibility=explain(problem, found))
+    return Solution(status=Status.INFEASIBLE, infeasibility=explain(problem, found, pulse))
 
 
-def attempt(problem: Problem, options: Options, report: Report = silent) -> RobustSolution | Floats:
-    """A plan with its bound; or, where there is none, each user's least share, from which the reasons follow."""
+def attempt(problem: Problem, options: Options, pulse: Pulse) -> RobustSolution | Floats:
+    """A plan with its bound; or, where there is none, each user's least share, from which the reasons follow.
+
+    The first plan is found however short the time is; what would improve it, or prove more, ends with the time.
+    """
+    entered = enter(problem, pulse)
+    if not isinstance(entered, Bidding):
+        return entered
+    return _solved(problem, entered, options)
+
+
+def enter(problem: Problem, pulse: Pulse) -> Bidding | Floats:
+    """The market of a cell; or, where there is no plan, each user's least share."""
     first = problem.workloads.first
     laid_out = int((first[problem.workload + 1] - first[problem.workload]).sum())
     if problem.users > _LARGE_CELL and laid_out > _LARGE_TABLE:
-        report(Progress(stage="sweep", fraction=0.0))
-        bid = bidding(problem)
-        if isinstance(bid, Bidding):
-            return _solved(problem, bid.market, options, report, between=bid.between)
+        bid = bidding(problem, pulse)
         if bid is not None:
             return bid
     everything, possible = options_of(problem)
     least = least_shares(everything, possible)
     if not least.sum() <= problem.bandwidth_hz:
         return least
-    market = Market(everything.keep(possible), problem.bandwidth_hz).worth_sending().priceable()
-    return _solved(problem, market, options, report)
+    market = Market(everything.keep(possible), problem.bandwidth_hz, pulse=pulse).worth_sending().priceable()
+    return Bidding(market=market, between=None)
 
 
-def _solved(
-    problem: Problem,
-    market: Market,
-    options: Options,
-    report: Report,
-    between: tuple[float, float] | None = None,
-) -> RobustSolution:
-    """Price, complete, exchange, and prove; `between`: prices outside which the market is no longer whole."""
-    started = options.clock()
-    report(Progress(stage="price", fraction=0.1))
+def _solved(problem: Problem, bid: Bidding, options: Options) -> RobustSolution:
+    """Price, complete, exchange, and prove."""
+    market, between, pulse = bid.market, bid.between, bid.market.pulse
+    pulse.stage("price", 0.5, 0.65)
     tolerance = _DUAL_TOLERANCE * options.gap
     small = problem.users <= _SMALL_CELL
     dual = maximise(market, max(tolerance, _SMALL_CELL_TOLERANCE) if small else tolerance, between)
     bound = dual.bound_j
     log_price = float(np.log(dual.price)) if dual.price > 0.0 else 0.0
 
-    report(Progress(stage="complete", fraction=0.5, bound=bound))
+    pulse.bound_j = bound
+    pulse.stage("complete", 0.65, 0.8)
     goal = bound / (1.0 - 0.5 * options.gap)
     plan = complete(market, dual.dear, dual.cheap, log_price)
     if not small:  # the search makes all exchanges of a small cell
         plan = exchange(market, plan, goal)
 
-    timed_out = False
     if plan.energy_j > goal and dual.price > 0.0 and between is None:
-        report(Progress(stage="branch", fraction=0.8, objective=plan.energy_j, bound=bound))
-        deadline_s = started + options.time_limit_s
-        found = search(market, plan, bound, dual.price, _classes(problem), options, deadline_s, report)
-        plan, bound, timed_out = found.plan, found.bound_j, found.timed_out
+        pulse.energy_j = plan.energy_j
+        pulse.stage("branch", 0.8, 1.0)
+        found = search(market, plan, bound, dual.price, _classes(problem), options)
+        plan, bound = found.plan, found.bound_j
     bound = min(bound, plan.energy_j)
     proven = plan.energy_j - bound <= options.gap * plan.energy_j
     return Solution(
@@ -102,8 +113,11 @@ def _solved(
         decision=_decision(market.options, plan),
         objective=plan.energy_j,
         lower_bound=bound,
-        prices={"bandwidth_j_per_hz": _price(market.options, plan), "dual_bandwidth_j_per_hz": dual.price},
-        timed_out=timed_out,
+        prices={
+            "bandwidth_j_per_hz": spectrum_price(market.options.curves[plan.choice], plan.x),
+            "dual_bandwidth_j_per_hz": dual.price,
+        },
+        timed_out=not proven and pulse.late,
     )
 
 
@@ -123,10 +137,9 @@ def _classes(problem: Problem) -> Integers:
     return np.asarray(np.unique(columns, axis=0, return_inverse=True)[1].reshape(-1), dtype=np.int64)
 
 
-def _price(options: Candidates, plan: Plan) -> float:
+def spectrum_price(curves: Curves, x: Floats) -> float:
     """What one more hertz saves at the chosen cuts: the largest -dE/db to the right among those who transmit."""
-    curves = options.curves[plan.choice]
-    larger, _ = curves.marginal_j_per_hz(plan.x)
+    larger, _ = curves.marginal_j_per_hz(x)
     return float(np.max(np.where(curves.sends, larger, 0.0)))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.outcome import Options, Progress, Report
+from solvers.outcome import Options
 from solvers.robust.solve.dual import ROUNDING, Market
 from solvers.robust.solve.primal import Plan, best_of
 
@@ -21,9 +21,9 @@ Integers = NDArray[np.int64]
 
 _PRICES = 41
 _NODES = 20_000  # open at once; the others wait on a stack
+_GROWN = 4_000_000  # priced energies of their children, so that memory stays flat and a generation short
 _SHARED_OUT = 4_000  # users in the leaves that are shared out at once
 _BLOCK = 400_000  # curves priced at once, so that memory stays flat
-_REPORT_EVERY = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,18 +64,16 @@ def search(
     price: float,
     alike: Integers,
     options: Options,
-    deadline_s: float,
-    report: Report,
 ) -> Search:
-    """Prove the plan optimal to `options.gap`, or find the better ones and prove those.
+    """Prove the plan optimal to `options.gap`, or find the better ones and prove those, until the market's time ends.
 
     Parameters
     ----------
     bound_j, price : the dual's best bound, and the price that gave it.
     alike : (users,) a class for each user; users of a class are the same in everything, and only plans whose options
         do not fall along a class are looked at (any other is one of these with names exchanged).
-    deadline_s : reading of `options.clock` at which to stop.
     """
+    pulse = market.pulse
     margin = 1.0 - 0.5 * options.gap
     kept = np.arange(len(market.options.option))
     # First the one price that rules out most, so that the table is made for what is left only.
@@ -91,30 +89,32 @@ def search(
 
     tree = _Tree(market, value, prices, _order(market, lifted, alike), alike)
     stack = [tree.root()]
-    rounds = 0
     while stack:
         nodes = stack.pop()
         nodes = nodes[nodes.bound_j < plan.energy_j * margin]
         if len(nodes.bound_j) == 0:
             continue
-        rounds += 1
-        late = options.clock() > deadline_s
-        if late or rounds % _REPORT_EVERY == 0:
+        late = pulse.late
+        if late or pulse.due:
             proven = max(bound_j, min(float(some.bound_j.min()) for some in (nodes, *stack)))
             proven = min(proven, plan.energy_j * margin)
             if late:
                 return Search(plan=plan, bound_j=proven, timed_out=True)
-            report(Progress(stage="branch", fraction=0.9, objective=plan.energy_j, bound=proven))
+            pulse.energy_j, pulse.bound_j = plan.energy_j, proven
+            pulse.wait()
         if nodes.taken.shape[1] == len(tree.open):
             # The plan itself may be a leaf: it is shared out already.
             same = np.all(kept[nodes.taken] == plan.choice[tree.open], axis=1) & tree.settled_as(kept, plan.choice)
-            found = _best_leaf(tree, nodes[~same], plan, margin)
+            found, rest = _best_leaf(tree, nodes[~same], plan, margin)
             if found is not None:
                 plan = replace(found, choice=kept[found.choice])
+            if len(rest.bound_j):
+                stack.append(rest)
             continue
         children = tree.grow(nodes, plan.energy_j * margin)
         children = children[np.argsort(-children.bound_j, kind="stable")]
-        stack += [children[k : k + _NODES] for k in range(0, len(children.bound_j), _NODES)]
+        size = tree.at_once(nodes.taken.shape[1] + 1)
+        stack += [children[k : k + size] for k in range(0, len(children.bound_j), size)]
     return Search(plan=plan, bound_j=max(bound_j, plan.energy_j * margin))
 
 
@@ -176,6 +176,12 @@ class _Tree:
             bound_j=np.array([(self.base_j + self.rest_j[0]).max()]),
         )
 
+    def at_once(self, depth: int) -> int:
+        """How many nodes of a depth to grow together."""
+        if depth == len(self.open):
+            return _NODES
+        return max(1, min(_NODES, _GROWN // (len(self.rest_j[depth]) * len(self.options_of[depth]))))
+
     def grow(self, nodes: _Nodes, cutoff_j: float) -> _Nodes:
         """The children worth keeping, one open user further."""
         depth = nodes.taken.shape[1]
@@ -197,18 +203,18 @@ class _Tree:
         )
 
 
-def _best_leaf(tree: _Tree, leaves: _Nodes, plan: Plan, margin: float) -> Plan | None:
-    """Share out complete choices, the lowest bound first, until the rest cannot beat the plan."""
+def _best_leaf(tree: _Tree, leaves: _Nodes, plan: Plan, margin: float) -> tuple[Plan | None, _Nodes]:
+    """Share out complete choices, the lowest bound first, until time is over or the rest, returned, is no better."""
     leaves = leaves[np.argsort(leaves.bound_j, kind="stable")]
     log_price = plan.log_price if np.isfinite(plan.log_price) else 0.0
     best, found = plan.energy_j, None
     done, size = 0, 4
     most = max(4, _SHARED_OUT // tree.market.options.users)
-    while done < len(leaves.bound_j) and leaves.bound_j[done] < best * margin:
+    while done < len(leaves.bound_j) and leaves.bound_j[done] < best * margin and not tree.market.pulse.late:
         choices = np.repeat(tree.settled[None, :], len(leaves.taken[done : done + size]), axis=0)
         choices[:, tree.open] = leaves.taken[done : done + size]
         some, _ = best_of(tree.market, choices, log_price)
         if some.energy_j < best:
             best, found = some.energy_j, some
         done, size = done + size, min(4 * size, most)
-    return found
+    return found, leaves[done:]

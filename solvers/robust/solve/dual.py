@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.robust.solve.candidates import Candidates
+from solvers.robust.solve.pulse import Pulse
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -38,9 +39,16 @@ class Dual:
 class Market:
     """Users who bid for the uplink."""
 
-    def __init__(self, options: Candidates, bandwidth_hz: float, *, least_total_hz: float | None = None) -> None:
+    def __init__(
+        self,
+        options: Candidates,
+        bandwidth_hz: float,
+        *,
+        least_total_hz: float | None = None,
+        pulse: Pulse | None = None,
+    ) -> None:
         curves = options.curves
-        self.options = options
+        self.options, self.pulse = options, pulse or Pulse()
         self.bandwidth_hz = bandwidth_hz
         least = options.least(curves.least_hz)
         # Nobody can have more than what the others' least shares leave: without this even one user shows a false gap.
@@ -69,11 +77,13 @@ class Market:
 
     def priced_j(self, prices: Floats) -> tuple[Floats, Floats]:
         """Least of E + price b of each option and the share there, (prices, options)."""
-        count = len(self.x_least)
-        if count > _AT_ONCE:
-            parts = [self._priced_j(prices, slice(k, k + _AT_ONCE)) for k in range(0, count, _AT_ONCE)]
-            return np.concatenate([p[0] for p in parts], axis=1), np.concatenate([p[1] for p in parts], axis=1)
-        return self._priced_j(prices, slice(None))
+        parts = []
+        for k in range(0, len(self.x_least), _AT_ONCE):
+            self.pulse.beat()
+            parts.append(self._priced_j(prices, slice(k, k + _AT_ONCE)))
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate([p[0] for p in parts], axis=1), np.concatenate([p[1] for p in parts], axis=1)
 
     def _priced_j(self, prices: Floats, some: slice) -> tuple[Floats, Floats]:
         curves, x_least, column = self.options.curves[some], self.x_least[some], prices[:, None]
@@ -137,6 +147,7 @@ def maximise(market: Market, tolerance: float, between: tuple[float, float] | No
         width = high.price / low.price - 1.0
         if ceiling - best.bound_j <= tolerance * abs(best.bound_j) or width <= 1e-14:
             break
+        market.pulse.bound_j = best.bound_j
         if width < 0.3 * pruned:
             pruned = width
             mask = in_the_running(market, low, high)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from solvers.robust.problem import Problem
 from solvers.robust.solve.candidates import Candidates, in_blocks, options_of
 from solvers.robust.solve.dual import Market, in_the_running, maximise, points_at
-from solvers.robust.solve.infeasible import least_shares
+from solvers.robust.solve.infeasible import all_least_shares, least_shares
+from solvers.robust.solve.pulse import Pulse
 
 Floats = NDArray[np.float64]
 
@@ -25,15 +26,16 @@ _SAMPLE = 2_048
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bidding:
-    """A market without the options that are out of the running between two prices around the best one."""
+    """The market of a cell, in a large one without options out of the running between two prices around the best."""
 
     market: Market
-    between: tuple[float, float]
+    between: tuple[float, float] | None  # None: the market is whole
 
 
-def bidding(problem: Problem) -> Bidding | Floats | None:
+def bidding(problem: Problem, pulse: Pulse) -> Bidding | Floats | None:
     """The market of a large cell; each user's least share where there is no plan; None where nothing can be dropped."""
-    least = np.concatenate([least_shares(*options_of(problem, users)) for users in in_blocks(problem)])
+    pulse.stage("sweep", 0.0, 0.2)
+    least = all_least_shares(problem, pulse)
     if not least.sum() <= problem.bandwidth_hz:
         return least
     price = _sampled_price(problem)
@@ -41,7 +43,8 @@ def bidding(problem: Problem) -> Bidding | Floats | None:
         return None
     low, high, reach = price / (1.0 + _REACH), price * (1.0 + _REACH), _REACH
     for _ in range(_SWEEPS):
-        market, demand = _sweep(problem, float(least.sum()), np.array([low, high]))
+        pulse.stage("sweep", 0.2, 0.5)
+        market, demand = _sweep(problem, float(least.sum()), np.array([low, high]), pulse)
         if demand[0] > problem.bandwidth_hz >= demand[1]:
             return Bidding(market=market, between=(low, high))
         reach *= 4.0
@@ -59,16 +62,21 @@ def _sampled_price(problem: Problem) -> float:
     return maximise(market, 1e-6).price
 
 
-def _sweep(problem: Problem, least_total_hz: float, prices: Floats) -> tuple[Market, Floats]:
+def _sweep(problem: Problem, least_total_hz: float, prices: Floats, pulse: Pulse) -> tuple[Market, Floats]:
     """What is in the running between two prices, and the demand at each."""
     parts: list[Candidates] = []
     demand = np.zeros(len(prices))
+    bound_j = np.zeros(len(prices))
     for users in in_blocks(problem):
+        pulse.beat(users[0] / problem.users)
         options, possible = options_of(problem, users)
         market = Market(options.keep(possible), problem.bandwidth_hz, least_total_hz=least_total_hz)
         market = market.worth_sending().priceable()
         low, high = points_at(market, prices)
         demand += np.array([low.excess_hz, high.excess_hz]) + problem.bandwidth_hz
+        bound_j += np.array([low.bound_j, high.bound_j]) + prices * problem.bandwidth_hz
         parts.append(market.options.keep(in_the_running(market, low, high)))
+    # The least of every user at a price, less what the uplink is worth at it: the dual there.
+    pulse.bound_j = float((bound_j - prices * problem.bandwidth_hz).max())
     options = Candidates.joined(parts)
-    return Market(options, problem.bandwidth_hz, least_total_hz=least_total_hz), demand
+    return Market(options, problem.bandwidth_hz, least_total_hz=least_total_hz, pulse=pulse), demand

@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from solvers.moments import Margin
+from solvers.outcome import Report, silent
 from solvers.physics import rate_bps, transfer_s
 from solvers.robust.budget import TimeBudget, time_budget
 from solvers.robust.problem import Problem
 from solvers.robust.solve.candidates import Candidates, in_blocks, options_of
+from solvers.robust.solve.pulse import Pulse
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -57,10 +59,28 @@ def least_shares(options: Candidates, possible: NDArray[np.bool_]) -> Floats:
     return options.least(np.where(possible, options.curves.least_hz, np.inf))
 
 
-def explain(problem: Problem, least_hz: Floats) -> Infeasibility:
+def all_least_shares(problem: Problem, pulse: Pulse) -> Floats:
+    """Least share of every user within the whole uplink, a block of users at a time."""
+    parts = []
+    for users in in_blocks(problem):
+        pulse.beat(users[0] / problem.users)
+        parts.append(least_shares(*options_of(problem, users)))
+    return np.concatenate(parts)
+
+
+def diagnose(problem: Problem, report: Report = silent) -> Infeasibility | None:
+    """What is wrong with a cell; None where it has a plan, which is not looked for."""
+    pulse = Pulse(report=report)
+    pulse.stage("sweep", 0.0, 1.0)
+    least = all_least_shares(problem, pulse)
+    return None if least.sum() <= problem.bandwidth_hz else explain(problem, least, pulse)
+
+
+def explain(problem: Problem, least_hz: Floats, pulse: Pulse) -> Infeasibility:
     """What is wrong with a cell whose users' `least_shares` do not fit the uplink."""
+    pulse.stage("explain", 0.5, 1.0)
     failing = np.nonzero(np.isinf(least_hz))[0]
-    alone_hz = np.concatenate([_as_wide_as_it_takes(problem, users) for users in in_blocks(problem)])
+    alone_hz = np.concatenate([_as_wide_as_it_takes(problem, users, pulse) for users in in_blocks(problem)])
     total = float(alone_hz.sum())
     total = total * _ROUND_UP if np.isfinite(total) else float("nan")
     if len(failing) == 0:
@@ -72,13 +92,14 @@ def explain(problem: Problem, least_hz: Floats) -> Infeasibility:
             least_risk=none,
             least_bandwidth_hz=none,
             least_total_bandwidth_hz=total,
-            least_deadline_factor=_deadline_factor(problem),
+            least_deadline_factor=_deadline_factor(problem, pulse),
         )
     return _alone(problem, failing, alone_hz[failing] * _ROUND_UP, total)
 
 
-def _as_wide_as_it_takes(problem: Problem, users: Integers) -> Floats:
+def _as_wide_as_it_takes(problem: Problem, users: Integers, pulse: Pulse) -> Floats:
     """Least share of some users on an uplink as wide as they like; infinite where even that does not help."""
+    pulse.beat(0.2 * users[0] / problem.users)
     options, _ = options_of(problem, users)
     budget = time_budget(problem, users)
     work, row = problem.workloads, budget.row
@@ -169,12 +190,12 @@ def _alone(problem: Problem, failing: Integers, alone_hz: Floats, total_hz: floa
     )
 
 
-def _deadline_factor(problem: Problem) -> float:
+def _deadline_factor(problem: Problem, pulse: Pulse) -> float:
     """The least factor on every deadline at which the least shares fit together."""
 
     def excess(log_factor: float) -> float:
         stretched = replace(problem, deadline_s=problem.deadline_s * np.exp(log_factor))
-        least = sum(float(least_shares(*options_of(stretched, users)).sum()) for users in in_blocks(problem))
+        least = float(all_least_shares(stretched, pulse).sum())
         return float(np.log(least / problem.bandwidth_hz)) if least > 0.0 else -np.inf
 
     low, high = 0.0, 0.5

@@ -32,7 +32,7 @@ def best_of(market: Market, choices: Integers, log_price: float) -> tuple[Plan, 
         plans = [best_of(market, choices[k : k + 1], log_price)[0] for k in range(len(choices))]
         k = int(np.argmin([plan.energy_j for plan in plans]))
         return plans[k], k
-    shares = share_out(market.options.curves[choices], market.bandwidth_hz, log_price)
+    shares = share_out(market.options.curves[choices], market.bandwidth_hz, log_price, market.pulse)
     k = int(np.argmin(shares.energy_j))
     plan = Plan(
         choice=choices[k], x=shares.x[k], energy_j=float(shares.energy_j[k]), log_price=float(shares.log_price[k])
@@ -70,8 +70,9 @@ def exchange(market: Market, plan: Plan, stop_at_j: float) -> Plan:
     price, so by duality any other choice costs at least its difference there.
     """
     for _ in range(_ROUNDS):
-        if plan.energy_j <= stop_at_j or not np.isfinite(plan.log_price):
+        if plan.energy_j <= stop_at_j or not np.isfinite(plan.log_price) or market.pulse.late:
             return plan
+        market.pulse.energy_j = plan.energy_j
         value, _ = market.priced_j(np.exp([plan.log_price]))
         best = market.options.best(value)[0]
         gain = value[0][plan.choice] - value[0][best]

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.robust.solve.curves import Curves
+from solvers.robust.solve.pulse import Pulse
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +24,7 @@ class Shares:
     log_price: Floats
 
 
-def share_out(curves: Curves, bandwidth_hz: float, log_price: float) -> Shares:
+def share_out(curves: Curves, bandwidth_hz: float, log_price: float, pulse: Pulse | None = None) -> Shares:
     """Split the uplink at least energy among chosen options.
 
     Parameters
@@ -36,7 +37,7 @@ def share_out(curves: Curves, bandwidth_hz: float, log_price: float) -> Shares:
     The sum of shares falls continuously in the price, close to its -1/2 power, so Newton's method in the logarithms
     settles in a few steps; a bracket guards it where many users sit at a kink or at their least share.
     """
-    plans = curves.shape[0]
+    plans, pulse = curves.shape[0], pulse or Pulse()
     # A lone user takes the whole uplink at any price: allow more than that, so that a price always exists.
     x_least = curves.x_at(2.0 * bandwidth_hz)
     least = curves.least_hz.sum(axis=-1)
@@ -49,7 +50,7 @@ def share_out(curves: Curves, bandwidth_hz: float, log_price: float) -> Shares:
             break
         part = curves if len(active) == plans else curves[active]
         at = log_prices[active]
-        x[active], rate = _respond(part, at[:, None], x_least[active])
+        x[active], rate = _respond(part, at[:, None], x_least[active], pulse)
         share = part.share_hz(x[active])
         total = share.sum(axis=-1)
         excess = np.log(total / bandwidth_hz)
@@ -84,11 +85,14 @@ def share_out(curves: Curves, bandwidth_hz: float, log_price: float) -> Shares:
     )
 
 
-def _respond(curves: Curves, log_price: Floats, x_least: Floats) -> tuple[Floats, Floats]:
+def _respond(curves: Curves, log_price: Floats, x_least: Floats, pulse: Pulse) -> tuple[Floats, Floats]:
     """`Curves.respond`, a stretch of users at a time in a large cell."""
     users = curves.shape[-1]
-    if users <= _AT_ONCE:
-        return curves.respond(log_price, x_least)
-    stretches = [slice(k, k + _AT_ONCE) for k in range(0, users, _AT_ONCE)]
-    parts = [curves[:, some].respond(log_price, x_least[:, some]) for some in stretches]
+    parts = []
+    for k in range(0, users, _AT_ONCE):
+        pulse.beat()
+        some = slice(k, k + _AT_ONCE)
+        parts.append(curves[:, some].respond(log_price, x_least[:, some]))
+    if len(parts) == 1:
+        return parts[0]
     return np.concatenate([part[0] for part in parts], axis=1), np.concatenate([part[1] for part in parts], axis=1)

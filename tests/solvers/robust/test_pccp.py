@@ -27,7 +27,8 @@ def traced(problem: Problem, start: np.ndarray | None = None) -> tuple[PccpSolut
 
     def note(progress: Progress) -> None:
         assert progress.objective is not None
-        energies.append(progress.objective)
+        if progress.stage == "resources":
+            energies.append(progress.objective)
 
     return pccp(problem, start, report=note), energies
 

@@ -1,0 +1,253 @@
+"""Many users as columns: Arrow and Parquet in, and out, and in the database in blocks of which a reader takes one.
+
+A column has the name and the meaning of the field of the same name in JSON; nested fields are structs.
+"""
+
+import hashlib
+import io
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.ipc
+import pyarrow.parquet as pq
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session
+
+from app.bodies import parse_json
+from app.errors import BodyTooLarge, FieldError, InvalidRequest, MalformedColumns, TooManyUsers
+from app.plans.tables import PlanColumnsRow, PlanIndexRow
+
+Part = Literal["request", "users"]
+
+ARROW = "application/vnd.apache.arrow.stream"
+PARQUET = "application/vnd.apache.parquet"
+CSV = "text/csv"
+READ = (ARROW, PARQUET)
+
+# The key of the schema's metadata under which the rest of the request is, as JSON.
+METADATA = b"splitplan"
+
+# A device asks for one row: a block is as much as is read for it.
+_BLOCK_ROWS = 4096
+_INDEX_ROWS = 16_384
+_COMPRESSION = pa.ipc.IpcWriteOptions(compression="zstd")
+# What a Parquet answer may take in memory before it goes to disk.
+_SPOOLED_BYTE = 32 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """A request in columns: everything but the users as JSON, and the users."""
+
+    terms: Any
+    users: pa.Table
+    digest: str
+    """SHA-256 of the body."""
+
+    @property
+    def packed(self) -> "Packed":
+        """The users as they are stored."""
+        return packed(self.users)
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A table as it is stored: blocks of rows, and where each user is."""
+
+    blocks: list[bytes]
+    places: list[tuple[str, bytes]]
+
+
+def read(media_type: str, body: bytes, max_users: int, max_byte: int) -> Bulk:
+    """Read a body. Raises MalformedColumns, MalformedJson, and InvalidRequest where it has too many users."""
+    try:
+        table = (
+            _read_arrow(body, max_users, max_byte) if media_type == ARROW else _read_parquet(body, max_users, max_byte)
+        )
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError, KeyError) as damaged:
+        said = str(damaged).strip().splitlines()
+        raise MalformedColumns(
+            f"The body is not {media_type}: {said[0][:200] if said else 'it cannot be read'}."
+        ) from None
+    metadata = (table.schema.metadata or {}).get(METADATA)
+    if metadata is None:
+        detail = (
+            'is missing from the metadata of the schema: put the rest of the request there, as JSON, under "splitplan"'
+        )
+        raise InvalidRequest([FieldError("", detail)])
+    terms = parse_json(metadata)
+    if not isinstance(terms, dict):
+        raise InvalidRequest([FieldError("", "the rest of the request must be an object")])
+    if "users" in terms:
+        raise InvalidRequest([FieldError("/users", "the rows are the users: leave it out of the metadata")])
+    names = table.column_names
+    if len(set(names)) < len(names):
+        raise MalformedColumns("Two columns have the same name.")
+    return Bulk(terms, table.replace_schema_metadata(None), hashlib.sha256(body).hexdigest())
+
+
+def _read_arrow(body: bytes, max_users: int, max_byte: int) -> pa.Table:
+    batches, rows, size = [], 0, 0
+    with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
+        for batch in reader:
+            rows, size = rows + batch.num_rows, size + batch.nbytes
+            _bound(rows, size, max_users, max_byte)
+            batches.append(batch)
+        return pa.Table.from_batches(batches, reader.schema)
+
+
+def _read_parquet(body: bytes, max_users: int, max_byte: int) -> pa.Table:
+    # What the pages claim is checked while they are read: a few bytes can stand for gigabytes.
+    file = pq.ParquetFile(pa.BufferReader(body), memory_map=False)
+    _bound(file.metadata.num_rows, 0, max_users, max_byte)
+    batches, rows, size = [], 0, 0
+    for batch in file.iter_batches(batch_size=65_536):
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        _bound(rows, size, max_users, max_byte)
+        batches.append(batch)
+    return pa.Table.from_batches(batches, file.schema_arrow)
+
+
+def _bound(rows: int, size: int, max_users: int, max_byte: int) -> None:
+    if rows > max_users:
+        raise TooManyUsers(rows, max_users)
+    if size > max_byte:
+        raise BodyTooLarge(f"The columns may have at most {max_byte} bytes once they are unpacked.")
+
+
+def packed(table: pa.Table, ids: pa.ChunkedArray | None = None) -> Packed:
+    """A table in blocks, and with `ids` the index of its rows."""
+    blocks = [_packed(table.slice(start, _BLOCK_ROWS)) for start in range(0, max(table.num_rows, 1), _BLOCK_ROWS)]
+    places = []
+    if ids is not None:
+        order = pc.sort_indices(ids)
+        ids = ids.take(order)
+        for start in range(0, len(ids), _INDEX_ROWS):
+            part = pa.table({"id": ids.slice(start, _INDEX_ROWS), "row": order.slice(start, _INDEX_ROWS)})
+            places.append((part["id"][0].as_py(), _packed(part)))
+    return Packed(blocks, places)
+
+
+def store(session: Session, plan_number: int, part: Part, packed: Packed) -> None:
+    """Store a packed table."""
+    for block, data in enumerate(packed.blocks):
+        row = {"plan_number": plan_number, "part": part, "block": block, "data": data}
+        session.execute(insert(PlanColumnsRow).values(row))
+    for first_id, data in packed.places:
+        session.execute(insert(PlanIndexRow).values(plan_number=plan_number, first_id=first_id, data=data))
+
+
+def forget(session: Session, plan_numbers: Sequence[int]) -> None:
+    """Delete what is stored of plans."""
+    session.execute(delete(PlanColumnsRow).where(PlanColumnsRow.plan_number.in_(plan_numbers)))
+    session.execute(delete(PlanIndexRow).where(PlanIndexRow.plan_number.in_(plan_numbers)))
+
+
+def load(session: Session, plan_number: int, part: Part, start: int = 0, limit: int | None = None) -> pa.Table | None:
+    """Rows of a stored table from a position on; None where there is no such table."""
+    blocks = select(PlanColumnsRow.data).where(PlanColumnsRow.plan_number == plan_number, PlanColumnsRow.part == part)
+    if limit is not None:
+        blocks = blocks.where(PlanColumnsRow.block.between(start // _BLOCK_ROWS, (start + limit - 1) // _BLOCK_ROWS))
+    tables = [_unpacked(data) for data in session.scalars(blocks.order_by(PlanColumnsRow.block))]
+    if not tables:
+        return None
+    table = pa.concat_tables(tables)
+    return table if limit is None else table.slice(start % _BLOCK_ROWS, limit)
+
+
+def blocks(session: Session, plan_number: int, part: Part) -> Iterator[pa.Table]:
+    """A stored table, block by block."""
+    numbers = select(PlanColumnsRow.block).where(PlanColumnsRow.plan_number == plan_number, PlanColumnsRow.part == part)
+    for block in session.scalars(numbers.order_by(PlanColumnsRow.block)).all():
+        data = select(PlanColumnsRow.data).where(
+            PlanColumnsRow.plan_number == plan_number, PlanColumnsRow.part == part, PlanColumnsRow.block == block
+        )
+        yield _unpacked(session.scalars(data).one())
+
+
+def find(session: Session, plan_number: int, user_id: str) -> dict[str, Any] | None:
+    """The row of one user; None where the plan has no such user."""
+    place = select(PlanIndexRow.data).where(PlanIndexRow.plan_number == plan_number, PlanIndexRow.first_id <= user_id)
+    found = session.scalars(place.order_by(PlanIndexRow.first_id.desc()).limit(1)).one_or_none()
+    if found is None:
+        return None
+    part = _unpacked(found)
+    position = pc.index(part["id"], pa.scalar(user_id, part["id"].type)).as_py()
+    if position < 0:
+        return None
+    table = load(session, plan_number, "users", part["row"][position].as_py(), 1)
+    assert table is not None
+    row: dict[str, Any] = table.to_pylist()[0]
+    return row
+
+
+def written(media_type: str, tables: Iterable[pa.Table]) -> Iterator[bytes]:
+    """Tables of one schema as a file of a media type, piece by piece."""
+    if media_type == PARQUET:
+        yield from _written_parquet(tables)
+        return
+    sink = io.BytesIO()
+    writer = None
+    for table in tables:
+        shown = _flat(table) if media_type == CSV else table
+        if writer is None:
+            kind = pa.csv.CSVWriter if media_type == CSV else pa.ipc.new_stream
+            writer = kind(sink, shown.schema)
+        writer.write_table(shown)
+        yield _drained(sink)
+    if writer is not None:
+        writer.close()
+        yield _drained(sink)
+
+
+def _written_parquet(tables: Iterable[pa.Table]) -> Iterator[bytes]:
+    # A Parquet file ends with its directory, but is read from there: it has to be whole before it is sent.
+    with tempfile.SpooledTemporaryFile(max_size=_SPOOLED_BYTE) as file:
+        writer = None
+        for table in tables:
+            writer = writer or pq.ParquetWriter(file, table.schema, compression="zstd")
+            writer.write_table(table)
+        if writer is not None:
+            writer.close()
+        file.seek(0)
+        while piece := file.read(2**20):
+            yield piece
+
+
+def _drained(sink: IO[bytes]) -> bytes:
+    sink.seek(0)
+    piece = sink.read()
+    sink.seek(0)
+    sink.truncate()
+    return piece
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    """Structs as columns `outer.inner`, lists as JSON: what CSV can hold."""
+    while any(pa.types.is_struct(field.type) for field in table.schema):
+        table = table.flatten()
+    for n, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type):
+            texts = [None if value is None else json.dumps(value) for value in table[n].to_pylist()]
+            table = table.set_column(n, field.name, pa.array(texts, pa.string()))
+    return table
+
+
+def _packed(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=_COMPRESSION) as writer:
+        writer.write_table(table)
+    packed: bytes = sink.getvalue().to_pybytes()
+    return packed
+
+
+def _unpacked(data: bytes) -> pa.Table:
+    with pa.ipc.open_stream(pa.BufferReader(data)) as reader:
+        return reader.read_all()

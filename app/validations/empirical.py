@@ -1,0 +1,113 @@
+"""The measured times behind a plan: what the empirical law draws from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from sqlalchemy.orm import Session
+
+from app.measurements.observations import timing_of
+from app.measurements.service import standardised_times
+from app.plans.tables import PlanRow
+from app.validations.rebuild import Rebuilt, RebuiltCell
+from solvers.measurement import Part, Samples
+from solvers.robust.problem import Decision, Floats, Integers, Problem
+from solvers.robust.replay import Law, Misses, replay
+
+_MIXED = 50_000  # sums of a device's and a server's times, drawn apart
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Users of a cell whose times are made alike: the same cut and clock of the same workload."""
+
+    who: Integers  # positions in the cell
+    times: Floats  # of any unit; empty where they never vary
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The shapes of every cell, or the first user whose times nobody measured."""
+
+    cells: list[list[Shape]]
+    unmeasured: tuple[int, Part, str | None] | None  # position in the request, part, revision
+
+
+def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
+    """Find the samples that the revisions of a plan were computed from.
+
+    Where device and server both vary, their samples are added as if independent; the network's delay has no samples.
+    The law has the mean and variance of the plan in any case.
+    """
+    read: dict[int, Samples] = {}
+    users = row.request["users"]
+    rng = np.random.default_rng(0)
+    cells: list[list[Shape]] = []
+    for cell in rebuilt.cells:
+        work = cell.problem.workloads
+        option = work.first[cell.problem.workload] + cell.decision.option
+        shapes = []
+        for at in np.unique(option).tolist():
+            who = np.nonzero(option == at)[0]
+            user = int(cell.users[who[0]])
+            clock = float(work.clock_min_hz[at]) if work.clock_min_hz[at] == work.clock_max_hz[at] else None
+            total = np.zeros(1)
+            spreads: tuple[tuple[Part, float, float | None], ...] = (
+                ("device", float(work.device_variance_s2[at]), clock),
+                ("server", float(work.server_variance_s2[at]), None),
+            )
+            for part, variance_s2, frequency_hz in spreads:
+                if variance_s2 == 0.0:
+                    continue
+                ref = timing_of(row, users[user], part)
+                known = None
+                if ref is not None:
+                    known = standardised_times(session, ref, part, int(work.cut[at]), frequency_hz, read)
+                if known is None:
+                    return Observed([], (user, part, ref))
+                total = _sum(total, np.sqrt(variance_s2) * known, rng)
+            shapes.append(Shape(who, total if len(total) > 1 else np.empty(0)))
+        cells.append(shapes)
+    return Observed(cells, None)
+
+
+def _sum(first: Floats, second: Floats, rng: Generator) -> Floats:
+    if len(first) == 1:
+        return first + second
+    return np.asarray(rng.choice(first, _MIXED) + rng.choice(second, _MIXED))
+
+
+def replay_observed(
+    cell: RebuiltCell, shapes: Sequence[Shape], trials: int, rng: Generator, significance: float
+) -> Misses:
+    """Replay a cell under the empirical law, shape by shape."""
+    problem, decision = cell.problem, cell.decision
+    order, found = [], []
+    for shape in shapes:
+        some = _some(problem, shape.who)
+        kinds = len(problem.workloads.first) - 1
+        samples = [shape.times if kind == some.workload[0] else np.empty(0) for kind in range(kinds)]
+        chosen = Decision(
+            option=decision.option[shape.who],
+            frequency_hz=decision.frequency_hz[shape.who],
+            bandwidth_hz=decision.bandwidth_hz[shape.who],
+        )
+        replayed = replay(some, chosen, trials, rng, [Law.EMPIRICAL], samples, significance)
+        found.append(replayed.laws[Law.EMPIRICAL])
+        order.append(shape.who)
+    back = np.argsort(np.concatenate(order))
+    columns: dict[str, Any] = {
+        field.name: np.concatenate([getattr(misses, field.name) for misses in found])[back]
+        for field in fields(Misses)
+        if field.name != "law"
+    }
+    return replace(found[0], **columns)
+
+
+def _some(problem: Problem, who: Integers) -> Problem:
+    """The same cell with some of its users."""
+    columns = {field.name: getattr(problem, field.name) for field in fields(problem)}
+    chosen: dict[str, Any] = {name: value[who] for name, value in columns.items() if isinstance(value, np.ndarray)}
+    return replace(problem, **chosen)

@@ -1,0 +1,79 @@
+"""The alternation of arXiv 2503.21476 with the certificate of the exact method.
+
+Loading this module loads the modelling language, so whoever plans otherwise must not import it.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from solvers.outcome import Options, Progress, Report, Solution, Status
+from solvers.robust.pccp import PccpSolution, pccp, starts
+from solvers.robust.problem import Decision, Problem
+from solvers.robust.solve import RobustSolution, enter, spectrum_price
+from solvers.robust.solve.candidates import options_of
+from solvers.robust.solve.dual import maximise
+from solvers.robust.solve.fleet import Bidding
+from solvers.robust.solve.infeasible import all_least_shares, explain
+from solvers.robust.solve.pulse import Pulse
+from solvers.robust.solve.shares import share_out
+
+
+def alternate(problem: Problem, options: Options, report: Report) -> RobustSolution:
+    """The better of the stationary points that the alternation reaches from its feasible starts.
+
+    It proves nothing itself: the lower bound is the dual's, by which the plan may even be proven optimal. A cell has a
+    start exactly where it has a plan, so one without is infeasible with the reasons of the exact method.
+    """
+    pulse = Pulse(options, report)
+    began = options.clock()
+    bid = enter(problem, pulse)
+    if not isinstance(bid, Bidding):
+        return Solution(status=Status.INFEASIBLE, infeasibility=explain(problem, bid, pulse))
+    pulse.stage("price", 0.0, 0.1)
+    dual = maximise(bid.market, 1e-2 * options.gap, bid.between)
+
+    found: PccpSolution | None = None
+    cuts = starts(problem)
+    for k, start in enumerate(cuts.values()):
+        best_j = found.objective if found is not None and found.objective is not None else np.inf
+
+        def told(progress: Progress, /, k: int = k, best_j: float = best_j) -> None:
+            energy = min(best_j, np.inf if progress.objective is None else progress.objective)
+            fraction = 0.1 + 0.9 * (k + progress.fraction) / len(cuts)
+            report(Progress(stage=progress.stage, fraction=fraction, objective=energy, bound=dual.bound_j))
+
+        left_s = max(options.time_limit_s - (options.clock() - began), 0.0)
+        if found is not None and left_s == 0.0:
+            found = replace(found, timed_out=True)
+            break
+        point = pccp(problem, start, replace(options, time_limit_s=left_s), told)
+        assert point.objective is not None
+        if point.objective < best_j:
+            found = replace(point, timed_out=point.timed_out or (found is not None and found.timed_out))
+    if found is None:  # what fits by a hair alone need not fit where the same shares are found by halving
+        least = all_least_shares(problem, pulse)
+        return Solution(status=Status.INFEASIBLE, infeasibility=explain(problem, least, pulse))
+    assert found.decision is not None
+    assert found.objective is not None
+    bound = min(dual.bound_j, found.objective)
+    proven = found.objective - bound <= options.gap * found.objective
+    return Solution(
+        status=Status.OPTIMAL if proven else Status.FEASIBLE,
+        decision=found.decision,
+        objective=found.objective,
+        lower_bound=bound,
+        prices={
+            "bandwidth_j_per_hz": _price(problem, found.decision, dual.price),
+            "dual_bandwidth_j_per_hz": dual.price,
+        },
+        timed_out=found.timed_out and not proven,
+    )
+
+
+def _price(problem: Problem, decision: Decision, near_j_per_hz: float) -> float:
+    """What one more hertz saves at the cuts of a decision, split exactly."""
+    everything, _ = options_of(problem)
+    curves = everything.curves[(everything.first[:-1] + decision.option)[None, :]].with_marginals()
+    shares = share_out(curves, problem.bandwidth_hz, float(np.log(near_j_per_hz)) if near_j_per_hz > 0.0 else 0.0)
+    return spectrum_price(curves, shares.x)

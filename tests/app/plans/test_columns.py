@@ -1,0 +1,282 @@
+"""Users in columns: the same request in Arrow, Parquet and JSON is the same plan, and is refused in the same words."""
+
+import io
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.ipc
+import pyarrow.parquet as pq
+import pytest
+
+from app.plans.columnar import ARROW, CSV, PARQUET
+from tests.app.plans.cells import (
+    ROBUST,
+    a_crowd,
+    a_stored_cell,
+    a_stored_user,
+    assert_nothing_stored,
+    infeasible,
+    pointers,
+    refusal,
+    solved,
+    store_profiles,
+)
+from tests.builders import Body, a_timing
+
+FORMATS = (ARROW, PARQUET)
+
+
+@pytest.fixture(autouse=True)
+def _stored(client: httpx.Client) -> None:
+    store_profiles(client)
+
+
+def as_table(request: Body) -> pa.Table:
+    """A JSON request as columns: its users are the rows, the rest is in the metadata."""
+    rest = {name: value for name, value in request.items() if name != "users"}
+    names = dict.fromkeys(name for user in request["users"] for name in user)
+    rows = [dict.fromkeys(names) | user for user in request["users"]]  # its columns are those of its first row
+    return pa.Table.from_pylist(rows).replace_schema_metadata({"splitplan": json.dumps(rest)})
+
+
+def packed(table: pa.Table, media_type: str = ARROW) -> bytes:
+    sink = io.BytesIO()
+    if media_type == ARROW:
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+    else:
+        pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+def post(client: httpx.Client, content: bytes, media_type: str = ARROW, **more: Any) -> httpx.Response:
+    return client.post(ROBUST, content=content, headers={"Content-Type": media_type, **more.pop("headers", {})}, **more)
+
+
+def planned(client: httpx.Client, table: pa.Table, media_type: str = ARROW) -> Body:
+    answer = post(client, packed(table, media_type), media_type)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+def users(client: httpx.Client, plan: Body) -> list[Body]:
+    """All users of a plan, from its body or page by page."""
+    if "users" in plan["result"]:
+        return list(plan["result"]["users"])
+    found, cursor = [], ""
+    while cursor is not None:
+        page = client.get(plan["result"]["users_url"], params={"limit": 1000} | ({"cursor": cursor} if cursor else {}))
+        found += page.json()["items"]
+        cursor = page.json()["next_cursor"]
+    return found
+
+
+@pytest.mark.parametrize("media_type", FORMATS)
+@pytest.mark.parametrize("size", [3, 2500])
+def test_columns_and_json_are_the_same_plan(client: httpx.Client, media_type: str, size: int) -> None:
+    request = a_stored_cell(*a_crowd(size, deadline_s=0.4), bandwidth_hz=1e6 * size)
+    told = solved(client, request)
+    columns = planned(client, as_table(request), media_type)
+    assert columns["result"]["objective"] == told["objective"]
+    assert columns["result"]["certificate"] == told["certificate"]
+    plan = client.get("/v1/plans", params={"limit": 2}).json()["items"][1]
+    assert users(client, columns) == users(client, client.get(f"/v1/plans/{plan['id']}").json())
+    again = client.get(f"/v1/plans/{columns['id']}").json()
+    assert again == columns
+
+
+def test_every_field_means_what_it_means_in_json(client: httpx.Client) -> None:
+    request = a_stored_cell(
+        a_stored_user(id="a", cell="north", correlation=0.5, tx_power_w=0.05, device_timing=a_timing()["name"]),
+        a_stored_user(id="b", cell="south", gain_db=None, snr_reference={"snr_db": 20.0, "bandwidth_hz": 1e6}),
+        a_stored_user(id="c", cell="south", gain_db=None, distance_m=80.0, server_timing=None),
+        cells=[{"id": "north"}, {"id": "south", "bandwidth_hz": 5e6}],
+    )
+    assert planned(client, as_table(request))["result"] == solved(client, request)
+
+
+def test_any_arrow_type_that_holds_the_values_will_do(client: httpx.Client) -> None:
+    request = a_stored_cell(*a_crowd(5, deadline_s=1))
+    plain = as_table(request)
+    table = plain
+    for name, kind in (
+        ("id", pa.large_string()),
+        ("device", pa.dictionary(pa.int8(), pa.string())),
+        ("deadline_s", pa.int32()),
+        ("gain_db", pa.float32()),
+    ):
+        column = table[name].dictionary_encode() if pa.types.is_dictionary(kind) else table[name].cast(kind, safe=False)
+        table = table.set_column(table.column_names.index(name), name, column)
+    plan, other = planned(client, table), planned(client, plain)
+    assert [user["cut"] for user in plan["result"]["users"]] == [user["cut"] for user in other["result"]["users"]]
+
+
+def without(table: pa.Table, name: str) -> pa.Table:
+    return table.drop_columns([name])
+
+
+def with_values(table: pa.Table, name: str, values: list[Any]) -> pa.Table:
+    kept = table.replace_schema_metadata(table.schema.metadata)
+    if name in table.column_names:
+        return kept.set_column(table.column_names.index(name), name, pa.array(values))
+    return kept.append_column(name, pa.array(values))
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (lambda t: with_values(t, "deadline_s", [0.4, -1.0, 0.4]), "/users/1/deadline_s"),
+        (lambda t: with_values(t, "deadline_s", [0.4, float("nan"), 0.4]), "/users/1/deadline_s"),
+        (lambda t: with_values(t, "deadline_s", [0.4, None, 0.4]), "/users/1/deadline_s"),
+        (lambda t: with_values(t, "risk", [0.1, 0.1, 1.0]), "/users/2/risk"),
+        (lambda t: with_values(t, "id", ["a", "b", "a"]), "/users/2/id"),
+        (lambda t: with_values(t, "id", ["a", "b/c", "d"]), "/users/1/id"),
+        (lambda t: with_values(t, "id", ["a", "", "d"]), "/users/1/id"),
+        (lambda t: with_values(t, "id", ["a", "x" * 129, "d"]), "/users/1/id"),
+        (lambda t: with_values(t, "device", ["camera-cpu", "No Name", "camera-cpu"]), "/users/1/device"),
+        (lambda t: with_values(t, "device", ["camera-cpu", "camera-cpu", "nobody"]), "/users/2/device"),
+        (lambda t: with_values(t, "distance_m", [None, 5.0, None]), "/users/1/distance_m"),
+        (lambda t: without(t, "gain_db"), "/users/0"),
+        (lambda t: with_values(t, "cell", [None, "north", None]), "/users/1/cell"),
+        (lambda t: with_values(t, "correlation", [0.0, 0.0, 1.5]), "/users/2/correlation"),
+        (lambda t: without(t, "risk"), "/users"),
+        (lambda t: with_values(t, "riks", [0.1, 0.1, 0.1]), "/users"),
+        (lambda t: with_values(t, "risk", ["0.1", "0.1", "0.1"]), "/users"),
+        (lambda t: with_values(t, "risk", [True, True, False]), "/users"),
+        (lambda t: with_values(t, "device", [{"name": "x"}] * 3), "/users"),
+        (lambda t: t.slice(0, 0), "/users"),
+    ],
+)
+def test_faults_are_told_in_the_words_of_json(
+    client: httpx.Client, change: Callable[[pa.Table], pa.Table], where: str
+) -> None:
+    table = change(as_table(a_stored_cell(*a_crowd(3))))
+    assert where in pointers(post(client, packed(table)))
+    assert_nothing_stored(client)
+
+
+def test_faults_of_the_rest_point_into_it(client: httpx.Client) -> None:
+    table = as_table(a_stored_cell(*a_crowd(2), options={"gap": 2.0}))
+    assert pointers(post(client, packed(table))) == ["/options/gap"]
+    table = as_table(a_stored_cell(*a_crowd(2)) | {"server": "nobody"})
+    assert "/server" in pointers(post(client, packed(table)))
+    table = as_table(a_stored_cell(*a_crowd(2))).replace_schema_metadata(None)
+    assert "metadata" in refusal(post(client, packed(table)), 422, "invalid-request")["detail"]
+    table = table.replace_schema_metadata({"splitplan": "{"})
+    refusal(post(client, packed(table)), 400, "malformed-json")
+    assert_nothing_stored(client)
+
+
+@pytest.mark.parametrize("media_type", FORMATS)
+def test_what_is_not_the_declared_file_is_refused(client: httpx.Client, media_type: str) -> None:
+    whole = packed(as_table(a_stored_cell(*a_crowd(50))), media_type)
+    for body in (b"", b"{}", whole[: len(whole) // 2], whole[len(whole) // 2 :], b"\xff" * 4096):
+        refusal(post(client, body, media_type), 400, "malformed-columns")
+    refusal(post(client, whole, "text/csv"), 415, "unsupported-media-type")
+    assert_nothing_stored(client)
+
+
+def test_a_dry_run_of_columns_stores_nothing(client: httpx.Client) -> None:
+    answer = post(client, packed(as_table(a_stored_cell(*a_crowd(20)))), params={"dry_run": True})
+    assert answer.status_code == 200
+    assert answer.json()["users"] == 20
+    assert_nothing_stored(client)
+
+
+def test_a_key_belongs_to_one_body(client: httpx.Client) -> None:
+    body = packed(as_table(a_stored_cell(*a_crowd(20))))
+    first = post(client, body, headers={"Idempotency-Key": "columns"})
+    second = post(client, body, headers={"Idempotency-Key": "columns"})
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json()["id"] == second.json()["id"]
+    other = post(client, packed(as_table(a_stored_cell(*a_crowd(21)))), headers={"Idempotency-Key": "columns"})
+    refusal(other, 422, "idempotency-key-reused")
+
+
+def test_columns_are_planned_in_the_background_too(client: httpx.Client, worker: str) -> None:
+    request = a_stored_cell(*a_crowd(1500, deadline_s=0.4), bandwidth_hz=2e9)
+    answer = post(client, packed(as_table(request)), headers={"Prefer": "respond-async"})
+    assert answer.status_code == 202, answer.text
+    ended = follow(client, answer.headers["location"])
+    assert ended["status"] == "solved"
+    assert ended["result"]["objective"] == solved(client, request)["objective"]
+    assert client.get(f"/v1/plans/{ended['id']}/users/camera-7").json()["id"] == "camera-7"
+
+
+def follow(client: httpx.Client, address: str) -> Body:
+    """A plan once it has ended."""
+    with client.stream("GET", f"{address}/events") as events:
+        for line in events.iter_lines():
+            if line == "event: end":
+                break
+    return dict(client.get(address).json())
+
+
+def test_users_are_found_by_their_ids_in_any_order(client: httpx.Client) -> None:
+    crowd = a_crowd(2000, deadline_s=0.4)
+    for n, user in enumerate(crowd):
+        user["id"] = f"{(n * 7919) % 2000:04d} é" if n % 2 else f"Z{n}"
+    request = a_stored_cell(*crowd, bandwidth_hz=2e9)
+    plan = planned(client, as_table(request))
+    listed = users(client, plan)
+    assert [user["id"] for user in listed] == [user["id"] for user in crowd]
+    for n in (0, 1, 777, 1998, 1999):
+        assert client.get(f"/v1/plans/{plan['id']}/users/{crowd[n]['id']}").json() == listed[n]
+    for stranger in ("nobody", "0", "~", "Z"):
+        refusal(client.get(f"/v1/plans/{plan['id']}/users/{stranger}"), 404, "plan-user-not-found")
+
+
+@pytest.mark.parametrize("size", [3, 2500])
+def test_all_users_at_once_as_csv_arrow_and_parquet(client: httpx.Client, size: int) -> None:
+    request = a_stored_cell(*a_crowd(size, deadline_s=0.4), bandwidth_hz=1e6 * size)
+    plan = planned(client, as_table(request))
+    told, address = users(client, plan), f"/v1/plans/{plan['id']}/users"
+    arrow = client.get(address, headers={"Accept": ARROW})
+    assert arrow.headers["content-type"] == ARROW
+    with pa.ipc.open_stream(arrow.content) as reader:
+        assert reader.read_all().to_pylist() == told
+    parquet = client.get(address, headers={"Accept": f"{PARQUET}, application/json;q=0.5"})
+    assert pq.read_table(io.BytesIO(parquet.content)).to_pylist() == told
+    csv = client.get(address, headers={"Accept": CSV})
+    assert csv.headers["content-type"].startswith(CSV)
+    table = pa.csv.read_csv(io.BytesIO(csv.content))
+    assert table["id"].to_pylist() == [user["id"] for user in told]
+    assert table["latency.bound_s"].to_pylist() == pytest.approx([user["latency"]["bound_s"] for user in told])
+    assert client.get(address, headers={"Accept": "image/png"}).json()["items"] == told[:100]
+    refusal(client.get("/v1/plans/none/users", headers={"Accept": CSV}), 404, "plan-not-found")
+
+
+def test_infeasible_columns_say_why(client: httpx.Client) -> None:
+    request = a_stored_cell(*a_crowd(3, deadline_s=1e-4))
+    table = as_table(request)
+    answer = post(client, packed(table))
+    assert answer.status_code == 201
+    assert answer.json()["infeasible"] == infeasible(client, request)
+
+
+def test_a_plan_in_columns_is_forgotten_whole(client: httpx.Client) -> None:
+    plan = planned(client, as_table(a_stored_cell(*a_crowd(1200, deadline_s=0.4), bandwidth_hz=2e9)))
+    assert client.delete(f"/v1/plans/{plan['id']}").status_code == 204
+    refusal(client.get(f"/v1/plans/{plan['id']}/users", headers={"Accept": ARROW}), 404, "plan-not-found")
+
+
+def test_two_readers_at_once(client: httpx.Client) -> None:
+    plan = planned(client, as_table(a_stored_cell(*a_crowd(9000, deadline_s=0.4), bandwidth_hz=9e9)))
+    sizes: list[int] = []
+
+    def read() -> None:
+        answer = client.get(f"/v1/plans/{plan['id']}/users", headers={"Accept": ARROW})
+        with pa.ipc.open_stream(answer.content) as reader:
+            sizes.append(reader.read_all().num_rows)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    assert sizes == [9000, 9000]

@@ -1,0 +1,359 @@
+"""Several cells in one robust request: each with its own uplink, answered together."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from app.plans.family import Outcome, Watch
+from app.plans.resolve import Dossier
+from app.plans.robust.run import prepare
+from app.plans.robust.schemas import RobustPlan, RobustRequest
+from solvers.outcome import Cancelled, Progress
+from tests.app.plans.cells import (
+    ROBUST,
+    a_cell,
+    a_crowd,
+    a_stored_user,
+    a_user,
+    assert_nothing_stored,
+    infeasible,
+    plan,
+    pointers,
+    solved,
+    store_profiles,
+)
+from tests.builders import Body, a_channel, a_server, a_server_timing
+from tests.conftest import Service
+
+NARROW = a_channel(name="narrow", bandwidth_hz=4e6, path_loss={"intercept_db": 20.0, "exponent": 3.5})
+SLOW = a_server(name="slow", capacity_flop_per_s=1e11)
+SLOW_TIMING = a_server_timing(
+    name="slow.small-net",
+    processor="slow",
+    cuts=[{**cut, "mean_s": 3.0 * cut["mean_s"]} for cut in a_server_timing()["cuts"]],
+)
+
+
+def in_cells(north: list[Body], south: list[Body], **fields: Any) -> Body:
+    """Two cells whose users alternate: north by the request's own channel and server, south by others."""
+    south = [user | ({"server_timing": SLOW_TIMING} if "server_timing" in user else {}) for user in south]
+    mixed: list[Body] = []
+    for n in range(max(len(north), len(south))):
+        mixed += [user | {"cell": "north"} for user in north[n : n + 1]]
+        mixed += [user | {"cell": "south"} for user in south[n : n + 1]]
+    cells = [{"id": "north"}, {"id": "south", "channel": NARROW, "server": SLOW}]
+    return a_cell(*mixed, cells=cells, **fields)
+
+
+def northerners(count: int = 4, **fields: Any) -> list[Body]:
+    return [a_user(**{"id": f"n{k}", "gain_db": None, "distance_m": 60.0 + 40.0 * k} | fields) for k in range(count)]
+
+
+def southerners(count: int = 3, **fields: Any) -> list[Body]:
+    return [a_user(**{"id": f"s{k}", "gain_db": None, "distance_m": 50.0 + 30.0 * k} | fields) for k in range(count)]
+
+
+def alone(users: list[Body], **fields: Any) -> Body:
+    """The southern cell as a request of its own."""
+    users = [user | {"server_timing": SLOW_TIMING} for user in users]
+    return a_cell(*users, channel=NARROW, server=SLOW, **fields)
+
+
+def without_cell(user: Body) -> Body:
+    return {name: value for name, value in user.items() if name != "cell"}
+
+
+def test_cells_are_planned_as_if_alone_and_answered_together(client: httpx.Client) -> None:
+    document = plan(client, in_cells(northerners(), southerners()))
+    RobustPlan.model_validate(document)
+    both = document["result"]
+    parts = {
+        "north": solved(client, a_cell(*northerners())),
+        "south": solved(client, alone(southerners())),
+    }
+    assert [user["id"] for user in both["users"]] == ["n0", "s0", "n1", "s1", "n2", "s2", "n3"]
+    by_cell = {name: [u for u in both["users"] if u["cell"] == name] for name in parts}
+    for name, part in parts.items():
+        assert [without_cell(user) for user in by_cell[name]] == part["users"]
+    assert [cell["id"] for cell in both["cells"]] == ["north", "south"]
+    for cell in both["cells"]:
+        part = parts[cell["id"]]
+        assert cell["objective"] == part["objective"]
+        assert cell["certificate"] == part["certificate"]
+        assert cell["users_count"] == len(part["users"])
+    assert [cell["bandwidth_hz"] for cell in both["cells"]] == [1e7, 4e6]
+
+    first, second = parts.values()
+    total = first["objective"]["energy_j"] + second["objective"]["energy_j"]
+    assert both["objective"]["energy_j"] == pytest.approx(total, rel=1e-14)
+    certificate = both["certificate"]
+    assert certificate["status"] == "optimal"
+    assert certificate["bandwidth_price_j_per_hz"] is None
+    for name in ("lower_bound_j", "bandwidth_used_hz"):
+        whole = first["certificate"][name] + second["certificate"][name]
+        assert certificate[name] == pytest.approx(whole, rel=1e-14)
+    assert certificate["gap"] <= 1e-6
+    counted = {key: sum(part["cut_counts"].get(key, 0) for part in parts.values()) for key in both["cut_counts"]}
+    assert both["cut_counts"] == counted
+    for name, rule in both["baselines"].items():
+        energies = [part["baselines"][name]["energy_j"] for part in parts.values()]
+        expected = None if None in energies else pytest.approx(sum(energies), rel=1e-14)
+        assert rule["energy_j"] == expected, name
+    worst = [part["baselines"]["mean_only"]["violation_bound_max"] for part in parts.values()]
+    assert both["baselines"]["mean_only"]["violation_bound_max"] == max(worst)
+
+
+def test_one_named_cell_is_the_same_cell(client: httpx.Client) -> None:
+    users = northerners()
+    plain = solved(client, a_cell(*users))
+    named = solved(client, a_cell(*(user | {"cell": "only"} for user in users), cells=[{"id": "only"}]))
+    (cell,) = named.pop("cells")
+    assert cell["certificate"] == named["certificate"] == plain["certificate"]
+    assert [without_cell(user) for user in named.pop("users")] == plain.pop("users")
+    assert named == plain
+
+
+def test_what_a_cell_does_not_say_the_request_says(client: httpx.Client) -> None:
+    users = [user | {"cell": "c"} for user in northerners()]
+    everything = {"id": "c", "channel": a_channel(), "bandwidth_hz": 6e6, "server": a_server()}
+    full = solved(client, {"users": users, "cells": [everything]})
+    for left_out in (("channel",), ("server",), ("bandwidth_hz",), ("channel", "server", "bandwidth_hz")):
+        cell = {name: value for name, value in everything.items() if name not in left_out}
+        defaults = {name: everything[name] for name in left_out}
+        assert solved(client, {"users": users, "cells": [cell], **defaults}) == full, left_out
+    for cell, wide in (({"bandwidth_hz": 6e6}, {"bandwidth_hz": 3e7}), ({"channel": NARROW}, {"bandwidth_hz": 6e6})):
+        found = solved(client, a_cell(*users, cells=[{"id": "c", **cell}], **wide))
+        assert found["cells"][0]["bandwidth_hz"] == 6e6, "the cell's own, else the request's, else the channel's"
+
+
+def test_spectrum_is_not_lent(client: httpx.Client) -> None:
+    """More uplink in one cell leaves every decision of the other as it was."""
+    body = in_cells(northerners(), southerners())
+    before, after = (
+        solved(client, body | {"cells": [{"id": "north", "bandwidth_hz": hz}, *body["cells"][1:]]}) for hz in (5e6, 1e7)
+    )
+    moved = {old["cell"] for old, new in zip(before["users"], after["users"], strict=True) if old != new}
+    assert moved == {"north"}
+    assert after["objective"]["energy_j"] < before["objective"]["energy_j"]
+
+
+CELLS: list[Body] = [{"id": "a"}, {"id": "b"}]
+HERE = a_user(cell="a")
+FAULTS: dict[str, tuple[Body, list[str]]] = {
+    "a user without a cell": (a_cell(a_user(), cells=CELLS), ["/users/0/cell"]),
+    "an unknown cell": (a_cell(HERE, a_user(id="2", cell="c"), cells=CELLS), ["/users/1/cell"]),
+    "a cell where none are listed": (a_cell(HERE), ["/users/0/cell"]),
+    "one cell twice": (a_cell(HERE, cells=[*CELLS, {"id": "a"}]), ["/cells/2/id"]),
+    "no cells": (a_cell(HERE, cells=[]), ["/cells"]),
+    "too many cells": (a_cell(HERE, cells=[{"id": str(n)} for n in range(1001)]), ["/cells"]),
+    "a cell without a name": (a_cell(HERE, cells=[{}]), ["/cells/0/id"]),
+    "an unknown field": (a_cell(HERE, cells=[{"id": "a", "colour": "red"}]), ["/cells/0/colour"]),
+    "no bandwidth": (a_cell(HERE, cells=[{"id": "a", "bandwidth_hz": 0.0}]), ["/cells/0/bandwidth_hz"]),
+    "no channel anywhere": (
+        {"server": a_server(), "users": [HERE], "cells": [{"id": "a"}, {"id": "b", "channel": a_channel()}]},
+        ["/cells/0/channel"],
+    ),
+    "nothing anywhere": ({"users": [HERE], "cells": [{"id": "a"}]}, ["/cells/0/channel", "/cells/0/server"]),
+    "no cells and nothing": ({"users": [a_user()]}, ["/channel", "/server"]),
+    "an unknown channel": (a_cell(HERE, cells=[{"id": "a", "channel": "nowhere"}]), ["/cells/0/channel"]),
+    "an unknown server": (a_cell(HERE, cells=[{"id": "a", "server": "nobody"}]), ["/cells/0/server"]),
+    "an unknown channel for all": (a_cell(HERE, cells=CELLS, channel="nowhere"), ["/channel"]),
+    "a timing of another cell's server": (
+        a_cell(HERE, a_user(id="2", cell="b"), cells=[{"id": "a"}, {"id": "b", "server": SLOW}]),
+        ["/users/1/server_timing"],
+    ),
+    "a restless channel": (
+        a_cell(
+            HERE,
+            cells=[{"id": "a", "channel": a_channel(rtt_mean_s=0.01, rtt_variance_s2=1e-6)}],
+            options={"margin": "worst_case"},
+        ),
+        ["/cells/0/channel", "/users/0/device_timing", "/users/0/server_timing"],
+    ),
+    "a distance where nothing is lost": (
+        a_cell(
+            a_user(cell="a", gain_db=None, distance_m=10.0),
+            cells=[{"id": "a", "channel": {**a_channel(), "path_loss": None}}],
+        ),
+        ["/users/0/distance_m"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "expected"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_pointed_at(client: httpx.Client, body: Body, expected: list[str]) -> None:
+    assert sorted(set(pointers(client.post(ROBUST, json=body)))) == expected
+    assert_nothing_stored(client)
+
+
+def test_a_cell_without_users_is_left_out_with_a_warning(client: httpx.Client) -> None:
+    document = plan(client, a_cell(HERE, cells=[{"id": "b", "channel": NARROW}, {"id": "a"}]))
+    assert [warning["field"] for warning in document["warnings"]] == ["/cells/0"]
+    assert [cell["id"] for cell in document["result"]["cells"]] == ["a"]
+    assert "inline:narrow" not in {profile["ref"] for profile in document["provenance"]["profiles"]}
+
+
+def test_a_cell_without_a_plan_says_so_itself(client: httpx.Client) -> None:
+    """An over-subscribed cell, one with a user who fails alone, and one that would have a plan."""
+    crowd = [a_user(id=f"c{n}", cell="crowded", gain_db=-100.0 - n, deadline_s=0.05 + 0.001 * n) for n in range(6)]
+    users = [
+        a_user(id="late", cell="hasty", deadline_s=1e-4),
+        *crowd,
+        a_user(id="fine", cell="calm"),
+        a_user(id="also-fine", cell="hasty"),
+    ]
+    cells = [{"id": "calm"}, {"id": "crowded", "bandwidth_hz": 5e6}, {"id": "hasty"}]
+    document = plan(client, a_cell(*users, cells=cells))
+    RobustPlan.model_validate(document)
+    found = document["infeasible"]
+    assert [(user["id"], user["cell"]) for user in found["users"]] == [("late", "hasty")]
+    assert found["least_total_bandwidth_hz"] is found["least_deadline_factor"] is None
+    crowded, hasty = found["cells"]
+    assert (crowded["id"], crowded["users_failing"], crowded["bandwidth_hz"]) == ("crowded", 0, 5e6)
+    assert (hasty["id"], hasty["users_failing"], hasty["least_total_bandwidth_hz"]) == ("hasty", 1, None)
+
+    by_itself = infeasible(client, a_cell(*map(without_cell, crowd), bandwidth_hz=5e6))
+    for name in ("least_total_bandwidth_hz", "least_deadline_factor"):
+        assert crowded[name] == by_itself[name]
+    cells[1]["bandwidth_hz"] = crowded["least_total_bandwidth_hz"]
+    users[0]["deadline_s"] = found["users"][0]["least_deadline_s"]
+    assert len(solved(client, a_cell(*users, cells=cells))["cells"]) == 3
+
+
+def test_why_no_other_cut_is_told_by_cell(client: httpx.Client) -> None:
+    options = {"explain": True}
+    both = solved(client, in_cells(northerners(), southerners(), options=options))
+    south = solved(client, alone(southerners(), options=options))
+    assert [without_cell(user) for user in both["users"] if user["cell"] == "south"] == south["users"]
+    assert all(len(user["alternatives"]) == 4 for user in both["users"])
+
+
+def test_a_plan_of_cells_can_be_patched(client: httpx.Client) -> None:
+    """A user moves to the other cell, and a cell gets more uplink."""
+    store_profiles(client)
+    users = [user | {"cell": "ab"[n % 2]} for n, user in enumerate(a_crowd(6, deadline_s=0.12))]
+    body = {"channel": "cell", "server": "edge-gpu", "cells": [{"id": "a"}, {"id": "b", "bandwidth_hz": 2e6}]}
+    document = plan(client, body | {"users": users})
+    patch = {"users": {"camera-1": {"cell": "a"}}, "cells": [{"id": "a"}, {"id": "b", "bandwidth_hz": 3e6}]}
+    answer = client.post(f"/v1/plans/{document['id']}/replan", json=patch)
+    assert answer.status_code == 201, answer.text
+    changed = answer.json()["changed"]
+    assert (changed["users_changed"], changed["fields"]) == (["camera-1"], ["cells"])
+    users[1]["cell"] = "a"
+    fresh = solved(client, body | {"users": users, "cells": patch["cells"]})
+    assert answer.json()["result"] == fresh
+    lost = client.post(f"/v1/plans/{document['id']}/replan", json={"users": {"camera-1": {"cell": "c"}}})
+    assert pointers(lost) == ["/users/camera-1/cell"]
+
+
+def test_a_plan_of_cells_can_be_replayed(client: httpx.Client) -> None:
+    """The evidence names users in the order of the request, and what they were promised."""
+    document = plan(client, in_cells(northerners(risk=0.2), southerners(risk=0.3)))
+    address = f"/v1/plans/{document['id']}/validations"
+    answer = client.post(address, json={"trials": 20_000, "distributions": ["two_point", "gamma"]})
+    assert answer.status_code == 201, answer.text
+    found = answer.json()
+    assert found["holds"]
+    assert found["check"]["energy_j"] == pytest.approx(document["result"]["objective"]["energy_j"], rel=1e-12)
+    used_hz = document["result"]["certificate"]["bandwidth_used_hz"]
+    assert found["check"]["bandwidth_used_hz"] == pytest.approx(used_hz, rel=1e-12)
+    replayed = found["laws"]["two_point"]["users"]
+    for user, asked in zip(replayed, document["result"]["users"], strict=True):
+        assert user["id"] == asked["id"]
+        assert user["risk"] == (0.2 if asked["cell"] == "north" else 0.3)
+        room = 5.0 * (asked["violation_bound"] / 20_000) ** 0.5
+        assert user["share"] == pytest.approx(asked["violation_bound"], abs=room)
+    assert found == client.get(answer.headers["location"]).json()
+
+
+def test_a_dry_run_counts_all_cells(client: httpx.Client) -> None:
+    store_profiles(client)
+    users = [a_stored_user(id=str(n), cell="ab"[n % 2]) for n in range(4)]
+    body = {"channel": "cell", "server": "edge-gpu", "cells": [{"id": "a"}, {"id": "b"}], "users": users}
+    estimate = client.post(f"{ROBUST}?dry_run=true", json=body).json()
+    assert (estimate["users"], estimate["options"]) == (4, 16)
+    assert_nothing_stored(client)
+
+
+def watched(service: Service, body: Body, watch: Watch) -> Outcome:
+    with service.database.reading() as session:
+        prepared = prepare(RobustRequest.model_validate(body), Dossier(session))
+    return prepared.solve(watch)
+
+
+class Ticking:
+    """A clock that goes on by a second whenever somebody looks at it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+def test_progress_is_that_of_all_cells(service: Service) -> None:
+    seen: list[Progress] = []
+    outcome = watched(service, in_cells(northerners(), southerners()), Watch(seen.append))
+    assert outcome.result is not None
+    energy = outcome.result["objective"]["energy_j"]
+    first = outcome.result["cells"][0]["certificate"]["lower_bound_j"]
+    fractions = [progress.fraction for progress in seen]
+    assert fractions == sorted(fractions)
+    assert 0.0 <= fractions[0] < 0.3 < fractions[-1] <= 1.0
+    bounds = [progress.bound for progress in seen if progress.bound is not None]
+    assert max(bounds) <= energy * (1.0 + 1e-9)
+    assert sum(bound >= first * (1.0 - 1e-9) for bound in bounds) > 3, "the second cell's come on top of the first's"
+    known = [progress.objective for progress in seen if progress.objective is not None]
+    assert min(known) >= energy * (1.0 - 1e-9)
+    assert seen[-1].stage == "baselines"
+    assert seen[-1].objective == energy
+
+
+def test_reasons_of_several_cells_are_looked_for_in_order(service: Service) -> None:
+    seen: list[Progress] = []
+    body = in_cells(northerners(deadline_s=1e-4), southerners(deadline_s=1e-4))
+    outcome = watched(service, body, Watch(seen.append))
+    assert outcome.infeasible is not None
+    assert [cell["id"] for cell in outcome.infeasible["cells"]] == ["north", "south"]
+    fractions = [progress.fraction for progress in seen]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] > 0.2
+
+
+def test_a_request_can_be_stopped_in_any_cell(service: Service) -> None:
+    body, seen = in_cells(northerners(), southerners()), list[Progress]()
+    watched(service, body, Watch(seen.append))
+    for stop_at in range(len(seen)):
+        left = [stop_at]
+
+        def report(_: Progress, /, left: list[int] = left) -> None:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Cancelled
+
+        with pytest.raises(Cancelled):
+            watched(service, body, Watch(report))
+
+
+def test_time_runs_for_all_cells_together(service: Service) -> None:
+    """What is over in the first cell is over in the second: checked plans of both, and the gap they have."""
+    crowd = [a_user(id=str(n), cell="ab"[n % 2], gain_db=-95.0 - n / 4.0, deadline_s=0.12) for n in range(40)]
+    body = a_cell(*crowd, cells=[{"id": "a"}, {"id": "b"}], options={"gap": 1e-9, "time_limit_s": 2.0})
+    late = watched(service, body, Watch(clock=Ticking()))
+    assert late.status == "timed_out"
+    assert late.result is not None
+    assert [cell["certificate"]["holds"] for cell in late.result["cells"]] == [True, True]
+    assert late.result["certificate"]["status"] == "feasible"
+    in_time = watched(service, body, Watch())
+    assert in_time.status == "solved"
+    assert in_time.result is not None
+    best = in_time.result["objective"]["energy_j"]
+    assert late.result["certificate"]["lower_bound_j"] <= best <= late.result["objective"]["energy_j"] * (1.0 + 1e-9)
+
+
+def test_every_user_with_the_same_fault_is_named(client: httpx.Client) -> None:
+    users = [a_user(id=str(n), cell="ab"[n % 2], device="nobody" if n < 3 else a_user()["device"]) for n in range(4)]
+    answer = client.post(ROBUST, json=a_cell(*users, cells=CELLS))
+    assert sorted(pointers(answer)) == [f"/users/{n}/device" for n in range(3)]
