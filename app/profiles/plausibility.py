@@ -1,14 +1,15 @@
 """What is allowed but smells of a wrong unit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from app.profiles.schemas import Channel, Device, FieldWarning, Model, Profile, Server, Timing
 
 GIGABYTE = 1e9
 
 
-def warnings_of(profile: Profile) -> tuple[FieldWarning, ...]:
-    """The doubts about a profile, stored or inline; pointers into its body."""
+def warnings_of(profile: Profile, stale: Mapping[str, Any] | None = None) -> tuple[FieldWarning, ...]:
+    """The doubts about a profile, stored (perhaps with what refuted it) or inline; pointers into its body."""
     match profile:
         case Device():
             doubts = _device(profile)
@@ -22,7 +23,11 @@ def warnings_of(profile: Profile) -> tuple[FieldWarning, ...]:
             doubts = _timing(profile)
         case _:
             raise TypeError(f"no such kind of profile: {type(profile).__name__}")
-    return tuple(FieldWarning(field=field, message=message) for field, message in doubts)
+    found = tuple(FieldWarning(field=field, message=message) for field, message in doubts)
+    if stale is None:
+        return found
+    message = f"{profile.name!r} is stale, by times observed under plan {stale['plan']}: {stale['detail']}"
+    return (FieldWarning(field="", message=message), *found)
 
 
 def doubts_of_tx_power(field: str, tx_power_w: float) -> Iterator[tuple[str, str]]:
@@ -113,6 +118,8 @@ def _server(server: Server) -> Iterator[tuple[str, str]]:
 
 
 def _timing(timing: Timing) -> Iterator[tuple[str, str]]:
+    if timing.measured is not None and timing.measured.doubts:
+        yield "/measured/doubts", f"measured, but doubtful: {', '.join(timing.measured.doubts)}"
     for position, cut in enumerate(timing.cuts):
         at = f"/cuts/{position}"
         if cut.flop_per_cycle is not None and not 1e-6 <= cut.flop_per_cycle <= 1e7:

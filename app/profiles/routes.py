@@ -37,9 +37,12 @@ LOCATION = {"Location": {"description": "Address of the profile.", "schema": {"t
 LINK = {"Link": {"description": 'RFC 8288: the next page, `rel="next"`.', "schema": {"type": "string"}}}
 
 
-def etag(revision: int) -> str:
-    """The entity tag of a revision: numbers are never reused, so it names its content for ever."""
-    return f'"{revision}"'
+def etag(revision: int, *, stale: bool = False) -> str:
+    """The entity tag of a revision: numbers are never reused, so it names its content for ever.
+
+    Only a timing changes once, when it is called stale; a change from either is a change from that revision.
+    """
+    return f'"{revision}-stale"' if stale else f'"{revision}"'
 
 
 def expected_revisions(if_match: str | None) -> set[int] | None:
@@ -53,14 +56,15 @@ def expected_revisions(if_match: str | None) -> set[int] | None:
     if not all(re.fullmatch(r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"', tag) for tag in tags):
         detail = 'must be an ETag in quotes, e.g. "3"'
         raise InvalidRequest([FieldError("", f"header parameter If-Match: {detail}", parameter="If-Match")])
-    return {int(tag[1:-1]) for tag in tags if re.fullmatch(r'"[1-9][0-9]{0,8}"', tag)}
+    ours = (re.fullmatch(r'"([1-9][0-9]{0,8})(-stale)?"', tag) for tag in tags)
+    return {int(tag[1]) for tag in ours if tag}
 
 
-def _known(if_none_match: str | None, revision: int) -> bool:
+def _known(if_none_match: str | None, tag: str) -> bool:
     if if_none_match is None:
         return False
     tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-    return "*" in tags or etag(revision) in tags
+    return "*" in tags or tag in tags
 
 
 def _collection(schema: type[schemas.Profile], edit: type[schemas.Profile], answer: type[BaseModel]) -> APIRouter:
@@ -69,11 +73,13 @@ def _collection(schema: type[schemas.Profile], edit: type[schemas.Profile], answ
     router = APIRouter(prefix=f"/v1/{collection}", tags=[collection.capitalize()], route_class=StrictRoute)
 
     def stored(found: service.Stored[Any]) -> Any:
+        stale = found.stale and {"stale": True, "stale_evidence": schemas.StaleEvidence.model_validate(found.stale)}
         return answer.model_construct(
             **dict(found.body),
+            **(stale or {}),
             revision=found.revision,
             created_at=found.created_at,
-            warnings=warnings_of(found.body) or None,
+            warnings=warnings_of(found.body, found.stale) or None,
         )
 
     @router.post(
@@ -118,9 +124,9 @@ def _collection(schema: type[schemas.Profile], edit: type[schemas.Profile], answ
     def get(name: ProfileName, session: ReadSession, response: Response, if_none_match: IfNoneMatch = None) -> Any:
         """The latest revision."""
         found = service.get(session, schema, name)
-        if _known(if_none_match, found.revision):
-            return Response(status_code=304, headers={"ETag": etag(found.revision)})
-        response.headers["ETag"] = etag(found.revision)
+        response.headers["ETag"] = tag = etag(found.revision, stale=found.stale is not None)
+        if _known(if_none_match, tag):
+            return Response(status_code=304, headers={"ETag": tag})
         return stored(found)
 
     @router.put(
@@ -149,7 +155,7 @@ def _collection(schema: type[schemas.Profile], edit: type[schemas.Profile], answ
         if profile.name != name:
             raise InvalidRequest([FieldError("/name", f"a profile cannot be renamed: the address says {name!r}")])
         made = service.replace(session, profile, expected)
-        response.headers["ETag"] = etag(made.revision)
+        response.headers["ETag"] = etag(made.revision, stale=made.stale is not None)
         return stored(made)
 
     @router.delete(
@@ -196,7 +202,7 @@ def _collection(schema: type[schemas.Profile], edit: type[schemas.Profile], answ
     def get_revision(name: ProfileName, revision: RevisionNumber, session: ReadSession, response: Response) -> Any:
         """A revision, which never changes; also of a deleted name."""
         found = service.get(session, schema, name, revision)
-        response.headers["ETag"] = etag(found.revision)
+        response.headers["ETag"] = etag(found.revision, stale=found.stale is not None)
         return stored(found)
 
     return router

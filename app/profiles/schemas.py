@@ -356,6 +356,8 @@ class TimingLevel(Body):
     mean_s: NonNegative
     variance_s2: NonNegative
     worst_s: NonNegative | None = absent()
+    samples: PositiveCount | None = absent()
+    """How many times were measured."""
 
 
 class TimingCut(Body):
@@ -374,6 +376,11 @@ class TimingCut(Body):
     worst_s: NonNegative | None = absent()
     """Largest observed time (`mean_s`), or largest residual over the fit (`flop_per_cycle`)."""
     levels: Annotated[tuple[TimingLevel, ...], Field(min_length=1, max_length=1000)] | None = absent()
+    samples: PositiveCount | None = absent()
+    """How many times were measured, at all clocks."""
+    correlation: Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1.0, le=1.0)] | None = absent()
+    """Of the parts before and after the cut, measured in the same inferences on one machine; no plan applies it by
+    itself: a user's `correlation` says what holds between its device and the server."""
 
     def faults(self) -> Iterator[FieldError]:
         """What contradicts itself in this entry."""
@@ -399,6 +406,19 @@ class TimingCut(Body):
         for position, level in enumerate(levels):
             if level.worst_s is not None and level.worst_s < level.mean_s:
                 yield FieldError(f"/levels/{position}/worst_s", f"cannot be below mean_s ({level.mean_s:g} s)")
+
+
+class Measured(Body):
+    """The samples behind a timing that the service computed."""
+
+    measurement: PositiveCount
+    """`GET /v1/timings/{name}/measurements/{measurement}` has the findings, the fit and the raw samples."""
+    samples: PositiveCount
+    sessions: PositiveCount
+    measured_at: datetime
+    """When the latest session began: how old the numbers are."""
+    doubts: tuple[Text, ...] | None = absent()
+    """The checks that found something doubtful."""
 
 
 class Timing(Profile):
@@ -431,6 +451,8 @@ class Timing(Profile):
     """Required where both a device and a server have that name; answers always say it."""
     model: Name
     cuts: Annotated[tuple[TimingCut, ...], Field(min_length=2, max_length=10_000)]
+    measured: Measured | None = absent()
+    """Written by `POST /v1/timings/{name}/measurements`."""
 
     def faults(self) -> Iterator[FieldError]:
         yield from super().faults()
@@ -488,8 +510,24 @@ class ServerRevision(Revision, Server):
     """A server as stored."""
 
 
+class StaleEvidence(Body):
+    """What times observed in production say against a revision."""
+
+    since: datetime
+    """When they were received."""
+    measurement: PositiveCount
+    """The observations: `GET /v1/timings/{name}/measurements/{measurement}`."""
+    plan: str
+    """The plan under which they were observed."""
+    detail: str
+
+
 class TimingRevision(Revision, Timing):
     """A timing as stored."""
+
+    stale: bool | None = absent()
+    """True once times observed in production refuted this revision."""
+    stale_evidence: StaleEvidence | None = absent()
 
 
 class Echo(Body):
@@ -521,6 +559,11 @@ class ServerEdit(Echo, Server):
 
 class TimingEdit(Echo, Timing):
     """A timing to revise."""
+
+    stale: Any = Field(default=None, exclude=True)
+    """Ignored."""
+    stale_evidence: Any = Field(default=None, exclude=True)
+    """Ignored."""
 
 
 def _reference_or_body(value: Any) -> str | None:

@@ -36,6 +36,8 @@ class Stored(Generic[P]):
     revision: int
     created_at: datetime
     body: P
+    stale: dict[str, Any] | None = None
+    """What refuted a timing in production."""
 
 
 def create(session: Session, body: P) -> Stored[P]:
@@ -150,6 +152,20 @@ def list_revisions(session: Session, kind: type[P], name: str, after: int, limit
     return _stored(session, kind, session.execute(wanted.order_by(RevisionRow.number).limit(limit)).all())
 
 
+def mark_stale(session: Session, name: str, revision: int, evidence: dict[str, Any]) -> bool:
+    """Remember what refuted a revision of a timing; False if something did before."""
+    found = session.scalars(
+        select(RevisionRow)
+        .join(ProfileRow, RevisionRow.profile_id == ProfileRow.id)
+        .where(ProfileRow.kind == Timing.kind, ProfileRow.name == name, RevisionRow.number == revision)
+        .with_for_update()
+    ).one()
+    if found.stale is not None:
+        return False
+    found.stale = evidence
+    return True
+
+
 def timing_faults(timing: Timing, processor_kind: ProcessorKind, model: Model) -> list[FieldError]:
     """Why a timing does not fit the processor and model it is used with; pointers into the timing's body."""
     return [*timing.form_faults(processor_kind), *timing.model_faults(model)]
@@ -226,9 +242,9 @@ def _add_revision(session: Session, profile_id: int, number: int, body: P) -> St
     return Stored(body.name, number, created_at, body)
 
 
-def _revisions(kind: type[Profile]) -> Select[str, int, datetime, uuid.UUID]:
+def _revisions(kind: type[Profile]) -> Select[str, int, datetime, uuid.UUID, dict[str, Any] | None]:
     return (
-        select(ProfileRow.name, RevisionRow.number, RevisionRow.created_at, RevisionRow.id)
+        select(ProfileRow.name, RevisionRow.number, RevisionRow.created_at, RevisionRow.id, RevisionRow.stale)
         .join(RevisionRow, RevisionRow.profile_id == ProfileRow.id)
         .where(ProfileRow.kind == kind.kind)
     )
@@ -236,7 +252,7 @@ def _revisions(kind: type[Profile]) -> Select[str, int, datetime, uuid.UUID]:
 
 def _stored(session: Session, kind: type[P], found: Sequence[Any]) -> list[Stored[P]]:
     bodies = _bodies(session, kind, [row.id for row in found])
-    return [Stored(row.name, row.number, row.created_at, bodies[row.id]) for row in found]
+    return [Stored(row.name, row.number, row.created_at, bodies[row.id], row.stale) for row in found]
 
 
 class _Parsed:

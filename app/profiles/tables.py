@@ -4,11 +4,13 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, Json, UtcDateTime
 
+NullableJson = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 # Byte order on every database, so that a list has one order everywhere.
 NameText = String(63).with_variant(String(63, collation="C"), "postgresql")
 
@@ -46,3 +48,5 @@ class RevisionRow(Base):
     number: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     body: Mapped[dict[str, Any]] = mapped_column(Json)
+    stale: Mapped[dict[str, Any] | None] = mapped_column(NullableJson)
+    """Of a timing: what refuted it in production. The numbers stay; whoever uses them is warned."""

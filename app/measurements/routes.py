@@ -1,0 +1,197 @@
+"""Measurements over HTTP: parse, call, return."""
+
+from email.message import Message as Header
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ValidationError
+
+from app.bodies import StrictRoute, parse_json
+from app.db import Database, ReadSession
+from app.errors import (
+    BodyTooLarge,
+    InvalidRequest,
+    MalformedJson,
+    MeasurementNotFound,
+    PlanNotFound,
+    ProfileNotFound,
+    StaleRevision,
+    UnsupportedMediaType,
+)
+from app.measurements import files, observations, service
+from app.measurements.files import CSV, PARQUET
+from app.measurements.schemas import (
+    AnyMeasurement,
+    MeasurementFile,
+    MeasurementPage,
+    ObservationFile,
+)
+from app.measurements.service import Heading
+from app.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
+from app.plans.planning import rendered
+from app.problems import documented, field_errors
+from app.profiles.routes import ProfileName
+from app.profiles.schemas import ProcessorKind
+from app.quantities import NAME_PATTERN
+
+router = APIRouter(prefix="/v1/timings/{name}/measurements", tags=["Measurements"], route_class=StrictRoute)
+
+B = TypeVar("B", bound=BaseModel)
+JSON = "application/json"
+MeasurementNumber = Annotated[int, Path(ge=1, le=999_999_999, description="Number within the timing, from 1.")]
+_ROWS = (
+    "A table with the columns cut, part (`device` or `server`), time_s and, as far as known, session, frequency_hz, "
+    "requested_hz, order, cpu_time_s, involuntary_switches: one row per sample, in the order of measurement."
+)
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            JSON: {
+                "schema": {
+                    "anyOf": [
+                        {"$ref": "#/components/schemas/MeasurementFile"},
+                        {"$ref": "#/components/schemas/ObservationFile"},
+                    ]
+                }
+            },
+            CSV: {"schema": {"type": "string", "description": _ROWS}},
+            PARQUET: {"schema": {"type": "string", "format": "binary", "description": _ROWS}},
+        },
+    }
+}
+
+
+class Sent(BaseModel):
+    """A body as it came."""
+
+    media_type: str
+    content: bytes
+
+
+async def _sent(request: Request) -> Sent:
+    header = Header()
+    header["content-type"] = request.headers.get("content-type", "")
+    media_type = header.get_content_type() if "content-type" in request.headers else "absent"
+    if media_type not in (JSON, CSV, PARQUET):
+        raise UnsupportedMediaType(f"The body's type is {media_type}: send {JSON}, {CSV} or {PARQUET}.")
+    if header.get_content_charset("utf-8") != "utf-8":
+        raise UnsupportedMediaType("Send UTF-8.")
+    return Sent(media_type=media_type, content=await request.body())
+
+
+Model = Annotated[str | None, Query(pattern=NAME_PATTERN, description="For tables: as `model` in JSON.")]
+Processor = Annotated[str | None, Query(pattern=NAME_PATTERN, description="For tables: as `processor` in JSON.")]
+Kind = Annotated[ProcessorKind | None, Query(description="For tables: as `processor_kind` in JSON.")]
+Digest = Annotated[str | None, Query(pattern="^[0-9a-f]{64}$", description="For tables: as `model_sha256` in JSON.")]
+
+
+@router.post(
+    "",
+    operation_id="measure_timing",
+    summary="Send measured or observed times",
+    status_code=201,
+    response_model=AnyMeasurement,
+    openapi_extra=_BODY,
+    responses=documented(MalformedJson, BodyTooLarge, UnsupportedMediaType, InvalidRequest, PlanNotFound, StaleRevision)
+    | {201: {"headers": {"Location": {"schema": {"type": "string"}, "description": "Address of the measurement"}}}},
+)
+def measure(
+    request: Request,
+    name: ProfileName,
+    sent: Annotated[Sent, Depends(_sent)],
+    model: Model = None,
+    processor: Processor = None,
+    processor_kind: Kind = None,
+    model_sha256: Digest = None,
+) -> Response:
+    """Make the next revision of a timing from samples, or hold observed times against the revision of a plan.
+
+    Samples (`sessions`, or a table) are checked and fitted; what cannot carry a timing is refused, what is doubtful is
+    told in `quality`. The timing is created if there is none. Observations (`plan`) change no numbers: if they refute
+    the revision that the plan was made with, it is called stale, and `plans` lists those that rest on it.
+    Raw samples are kept.
+    """
+    database: Database = request.app.state.database
+    told = Heading(model, processor, processor_kind, model_sha256, in_body=False)
+    if sent.media_type != JSON:
+        document = service.receive(database, name, told, files.from_rows(sent.content, sent.media_type))
+    else:
+        body = parse_json(sent.content)
+        if isinstance(body, dict) and "plan" in body:
+            document = observations.receive(database, name, _validated(ObservationFile, body))
+        else:
+            file = _validated(MeasurementFile, body)
+            heading = Heading(file.model, file.processor, file.processor_kind, file.model_sha256, file.runtime)
+            document = service.receive(database, name, heading, files.from_json(file))
+    return rendered(document, 201, {"Location": f"/v1/timings/{name}/measurements/{document['number']}"})
+
+
+def _validated(schema: type[B], body: Any) -> B:
+    try:
+        return schema.model_validate(body)
+    except ValidationError as error:
+        found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]
+        raise InvalidRequest(field_errors(found, body)) from None
+
+
+@router.get(
+    "",
+    operation_id="list_measurements",
+    summary="List the measurements of a timing",
+    response_model=MeasurementPage,
+    responses=documented(InvalidRequest, ProfileNotFound),
+)
+def list_measurements(
+    session: ReadSession, request: Request, name: ProfileName, limit: Limit = 100, cursor: Cursor = None
+) -> Response:
+    """The samples behind a timing's revisions and the observations against them, oldest first."""
+    after = int(decode_cursor(cursor, int)[0]) if cursor else 0
+    found = service.list_measurements(session, name, after, limit + 1)
+    following = encode_cursor(found[limit - 1]["number"]) if len(found) > limit else None
+    response = rendered({"items": found[:limit], "next_cursor": following})
+    link_next(request, response, following)
+    return response
+
+
+@router.get(
+    "/{number}",
+    operation_id="get_measurement",
+    summary="Read a measurement",
+    response_model=AnyMeasurement,
+    responses=documented(InvalidRequest, ProfileNotFound, MeasurementNotFound),
+)
+def get_measurement(session: ReadSession, name: ProfileName, number: MeasurementNumber) -> Response:
+    """What was found in the samples and computed from them, or what came of the observations."""
+    return rendered(service.get(session, name, number))
+
+
+@router.get(
+    "/{number}/samples",
+    operation_id="get_measurement_samples",
+    summary="Read the raw samples",
+    response_model=MeasurementFile | ObservationFile,
+    responses=documented(InvalidRequest, ProfileNotFound, MeasurementNotFound)
+    | {
+        200: {
+            "content": {
+                CSV: {"schema": {"type": "string"}},
+                PARQUET: {"schema": {"type": "string", "format": "binary"}},
+            }
+        }
+    },
+)
+def get_samples(session: ReadSession, request: Request, name: ProfileName, number: MeasurementNumber) -> Response:
+    """The samples as they were sent: JSON, or by `Accept` a table as CSV or Parquet (observations: JSON only)."""
+    row, content = service.get_samples(session, name, number)
+    if row.kind == "observations":
+        return rendered(files.observations_as_json(content, row.summary["plan"]))
+    samples, wanted = files.unpack(content), request.headers.get("accept", "")
+    if PARQUET in wanted:
+        return Response(files.as_parquet(samples), media_type=PARQUET)
+    if CSV in wanted:
+        return StreamingResponse(files.as_csv(samples), media_type=CSV)
+    told = {field: row.summary[field] for field in ("model", "processor", "processor_kind", "model_sha256", "runtime")}
+    kept = {field: value for field, value in told.items() if value is not None}
+    return rendered(files.as_json(samples, kept, row.details["started_at"]))

@@ -1,0 +1,135 @@
+"""A model profile from an ONNX file."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from app.bodies import StrictRoute, declared_media_type
+from app.db import Database
+from app.errors import BodyTooLarge, ImporterBusy, ProfileExists, UnsupportedMediaType
+from app.problems import documented
+from app.profiles import service
+from app.profiles.plausibility import warnings_of
+from app.profiles.reading import Wanted, read_model
+from app.profiles.routes import ETAG, LOCATION, etag
+from app.profiles.schemas import ModelRevision
+from app.quantities import Name
+from app.settings import Settings
+
+PATH = "/v1/models/import"
+MEDIA_TYPE = "application/octet-stream"
+WRITE_BYTE = 2**20
+
+Texts = Annotated[list[Annotated[str, Query(max_length=1000)]], Query(max_length=100)]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A body on disk."""
+
+    file: Path
+    sha256: str
+    wanted: Wanted
+
+
+async def receive(
+    request: Request,
+    name: Annotated[Name, Query(description="Of the new profile.", examples=["resnet50"])],
+    shape: Annotated[
+        Texts,
+        Query(
+            description="An input with all its dimensions, once for each input that leaves some open.",
+            examples=[["data:1,3,224,224"]],
+        ),
+    ] = [],  # noqa: B006 (FastAPI copies it)
+    input_byte: Annotated[
+        Texts,
+        Query(description="What sending an input takes, if it is not sent as it is.", examples=[["data:150528"]]),
+    ] = [],  # noqa: B006
+    max_tensors: Annotated[int, Query(ge=1, le=3, description="How many tensors may cross a cut.")] = 1,
+    fusion_boundaries: Annotated[
+        bool, Query(description="Leave out cuts inside what a runtime computes in one kernel.")
+    ] = False,
+    pareto: Annotated[bool, Query(description="Leave out cuts that another beats in FLOP and bytes.")] = False,
+) -> AsyncIterator[Upload]:
+    """Write the body to a file for as long as the request takes."""
+    if (media_type := declared_media_type(request)) != MEDIA_TYPE:
+        raise UnsupportedMediaType(f"The body is {media_type or 'of no declared type'}: send {MEDIA_TYPE}.")
+    digest = hashlib.sha256()
+    with NamedTemporaryFile(prefix="splitplan-import-", suffix=".onnx") as file:
+
+        def write(part: bytes) -> None:
+            digest.update(part)
+            try:
+                file.write(part)
+                file.flush()
+            except OSError as error:
+                raise ImporterBusy(f"The file does not fit on the disk: {error.strerror}.", retry_after_s=60) from None
+
+        waiting = bytearray()
+        async for part in request.stream():
+            waiting += part
+            if len(waiting) >= WRITE_BYTE:
+                await run_in_threadpool(write, bytes(waiting))
+                waiting.clear()
+        await run_in_threadpool(write, bytes(waiting))
+        wanted = Wanted(
+            name=name,
+            shapes=tuple(shape),
+            input_byte=tuple(input_byte),
+            max_tensors=max_tensors,
+            fusion_boundaries=fusion_boundaries,
+            pareto=pareto,
+        )
+        yield Upload(Path(file.name), digest.hexdigest(), wanted)
+
+
+router = APIRouter(tags=["Models"], route_class=StrictRoute)
+
+
+@router.post(
+    PATH,
+    status_code=201,
+    operation_id="import_model",
+    summary="Import a model from ONNX",
+    response_model=ModelRevision,
+    responses={
+        201: {"headers": ETAG | LOCATION},
+        **documented(ProfileExists, BodyTooLarge, UnsupportedMediaType, ImporterBusy),
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "description": "The ONNX file. Its weights are not read, wherever they are kept.",
+            "content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+def import_model(
+    upload: Annotated[Upload, Depends(receive, scope="function")], request: Request, response: Response
+) -> Any:
+    """Store every place to cut the network, with FLOP, bytes and parameters, as revision 1 of a new name.
+
+    FLOP = 2 × MAC of Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU and their quantised variants; all else counts 0.
+    `tensors` are the names of what crosses in the file's own graph. Provenance is `analytic`.
+    """
+    settings: Settings = request.app.state.settings
+    database: Database = request.app.state.database
+    model, doubts = read_model(upload.file, upload.sha256, upload.wanted, settings.import_time_limit_s)
+    # No transaction is open while the file is read.
+    with database.writing() as session:
+        made = service.create(session, model)
+    response.headers["Location"] = f"/v1/models/{made.name}"
+    response.headers["ETag"] = etag(made.revision)
+    return ModelRevision.model_construct(
+        **dict(made.body),
+        revision=made.revision,
+        created_at=made.created_at,
+        warnings=(*warnings_of(made.body), *doubts) or None,
+    )

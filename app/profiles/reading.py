@@ -1,0 +1,105 @@
+"""ONNX files read in a process of their own, so that a hostile one can take nothing else down."""
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.errors import FieldError, ImporterBusy, InvalidRequest
+from app.profiles.schemas import FieldWarning, Model
+
+MEMORY_BYTE = 2 * 2**30  # of the reader's address space, beside the file itself; a network takes a tenth of it
+AT_ONCE = 2
+SHOWN = 20
+PARAMETERS = {"shapes": "shape", "input_byte": "input_byte", "max_tensors": "max_tensors"}
+
+log = logging.getLogger("splitplan")
+_slots = threading.BoundedSemaphore(AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the caller says of a file: the profile's name, and how to read it."""
+
+    name: str
+    shapes: tuple[str, ...] = ()
+    input_byte: tuple[str, ...] = ()
+    max_tensors: int = 1
+    fusion_boundaries: bool = False
+    pareto: bool = False
+
+
+def read_model(file: Path, sha256: str, wanted: Wanted, time_limit_s: float) -> tuple[Model, tuple[FieldWarning, ...]]:
+    """The profile of a network and the reader's doubts. Raises InvalidRequest, ImporterBusy."""
+    request = {
+        "file": str(file),
+        "shapes": wanted.shapes,
+        "input_byte": wanted.input_byte,
+        "max_tensors": wanted.max_tensors,
+        "fusion_boundaries": wanted.fusion_boundaries,
+        "pareto": wanted.pareto,
+        "memory_byte": MEMORY_BYTE,
+        "cpu_s": int(time_limit_s) + 1,
+    }
+    if not _slots.acquire(timeout=time_limit_s):
+        raise ImporterBusy("Other models are being imported; nothing was stored.", retry_after_s=5)
+    try:
+        found = _ask(request, time_limit_s)
+    finally:
+        _slots.release()
+    if "unreadable" in found:
+        raise InvalidRequest([FieldError("", found["unreadable"], parameter=PARAMETERS.get(found["option"]))])
+    shapes = "; ".join(f"{name}:{','.join(map(str, shape))}" for name, shape in found["shapes"].items())
+    options = [
+        f"through up to {wanted.max_tensors} tensors" if wanted.max_tensors > 1 else "through single tensors",
+        *(["at fusion boundaries"] * wanted.fusion_boundaries),
+        *(["without dominated ones"] * wanted.pareto),
+    ]
+    model = Model.model_validate(
+        {
+            "name": wanted.name,
+            "cuts": found["cuts"],
+            "source_sha256": sha256,
+            "provenance": "analytic",
+            "reference": _one_line(f"Counted in the graph of an ONNX file: cuts {', '.join(options)}; inputs {shapes}"),
+        }
+    )
+    notes = list(found["notes"])
+    if found["dropped"]:
+        more = f" and {len(found['dropped']) - SHOWN} more" if len(found["dropped"]) > SHOWN else ""
+        notes.append(
+            f"Left out, since another cut has no more FLOP and bytes: {', '.join(found['dropped'][:SHOWN])}{more}"
+        )
+    return model, tuple(FieldWarning(field="/cuts", message=note) for note in notes)
+
+
+def _one_line(text: str) -> str:
+    shown = "".join(character if character.isprintable() else "?" for character in text)
+    return shown if len(shown) <= 4000 else shown[:3998] + ".."
+
+
+def _ask(request: dict[str, Any], time_limit_s: float) -> dict[str, Any]:
+    try:
+        reader = subprocess.run(
+            [sys.executable, "-I", "-m", "solvers.onnx_reader"],
+            input=json.dumps(request),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=time_limit_s,
+            env={"OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"},
+        )
+    except subprocess.TimeoutExpired:
+        raise InvalidRequest(
+            [FieldError("", f"reading the file takes more than {time_limit_s:g} s: its graph is too large")]
+        ) from None
+    if reader.returncode:
+        log.error("the ONNX reader ended with %s: %s", reader.returncode, reader.stderr[-4000:])
+        raise InvalidRequest([FieldError("", "the file breaks the ONNX reader: is it a valid model?")])
+    answer: dict[str, Any] = json.loads(reader.stdout)
+    return answer

@@ -1,0 +1,5 @@
+"""`python -m profiler`."""
+
+from profiler.command import program
+
+program()

@@ -1,0 +1,195 @@
+"""Clocks of a device, through Linux's sysfs: read before and after every sample, set where that is permitted.
+
+What a kernel was asked for is not what a processor does: a hot board slows down and says nothing. So only the clock
+that was read counts as measured.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+TOLERANCE = 0.01  # readings within this fraction of each other are one clock
+_SETTLE_S = 0.2
+_POLL_S = 0.005
+
+
+class ClockUnavailable(Exception):
+    """A clock that cannot be read or set; the message says why and what else to do."""
+
+
+def same(first_hz: float, second_hz: float) -> bool:
+    """Whether two readings are one clock."""
+    return abs(first_hz - second_hz) <= TOLERANCE * max(first_hz, second_hz)
+
+
+class Clock:
+    """A clock nobody can read: measurements say null, or what the operator declares."""
+
+    def __init__(self, declared_hz: float | None = None) -> None:
+        self.declared_hz = declared_hz
+
+    @property
+    def source(self) -> str:
+        """Where `read_hz` comes from, for the measurement's record."""
+        return "none: this machine does not tell its clock" if self.declared_hz is None else "declared by the operator"
+
+    def read_hz(self) -> float | None:
+        """The clock now [Hz]."""
+        return self.declared_hz
+
+    def levels_hz(self) -> tuple[float, ...]:
+        """The clocks on offer, ascending [Hz]. Raises ClockUnavailable."""
+        raise ClockUnavailable("this machine's clock cannot be set: leave --clocks out")
+
+    def set_hz(self, level_hz: float) -> None:
+        """Hold a clock [Hz] until the end. Raises ClockUnavailable."""
+        raise ClockUnavailable(f"this machine's clock cannot be set to {level_hz:g} Hz: leave --clocks out")
+
+    def __enter__(self) -> "Clock":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.restore()
+
+    def restore(self) -> None:
+        """Give the limits back that were found."""
+
+
+class SysfsClock(Clock):
+    """A clock whose limits and reading are files.
+
+    Parameters
+    ----------
+    least, most : files that hold the limits
+    readings : files that may tell the clock, best first
+    offered : file that lists the levels; without one any clock between the limits of `span` may be asked for
+    span : files with the lowest and highest possible clock
+    unit_hz : what 1 in a file means
+    """
+
+    def __init__(
+        self, least: Path, most: Path, readings: Sequence[Path], offered: Path, span: tuple[Path, Path], unit_hz: float
+    ) -> None:
+        super().__init__()
+        self._least, self._most, self._offered, self._span, self._unit_hz = least, most, offered, span, unit_hz
+        self._reading = next((path for path in readings if _number(path) is not None), None)
+        if self._reading is None:
+            raise ClockUnavailable(f"none of {', '.join(map(str, readings))} can be read")
+        self._found: tuple[str, str] | None = None
+
+    @property
+    def source(self) -> str:
+        """The file that is read."""
+        return f"read from {self._reading}"
+
+    def read_hz(self) -> float | None:
+        """The clock now [Hz]. Raises ClockUnavailable if the file that told it no longer does."""
+        number = _number(self._reading) if self._reading is not None else None
+        if number is None:
+            raise ClockUnavailable(f"{self._reading} cannot be read any more")
+        return number * self._unit_hz
+
+    def levels_hz(self) -> tuple[float, ...]:
+        """The clocks on offer, ascending [Hz]; lowest and highest alone where the driver has no list."""
+        if self._offered.is_file():
+            return tuple(sorted({float(word) * self._unit_hz for word in self._offered.read_text().split()}))
+        ends = [_number(path) for path in self._span]
+        return tuple(sorted({end * self._unit_hz for end in ends if end is not None}))
+
+    def set_hz(self, level_hz: float) -> None:
+        """Hold a clock [Hz] by setting both limits to it, then wait until it is reached, but not for ever.
+
+        Raises ClockUnavailable where that is not permitted or the clock is not on offer.
+        """
+        levels = self.levels_hz()
+        nearest = min(levels, key=lambda level: abs(level - level_hz), default=level_hz)
+        if self._offered.is_file() and not same(nearest, level_hz):
+            raise ClockUnavailable(f"{level_hz:g} Hz is not on offer: {' '.join(f'{level:g}' for level in levels)}")
+        if levels and not levels[0] * (1 - TOLERANCE) <= level_hz <= levels[-1] * (1 + TOLERANCE):
+            raise ClockUnavailable(f"{level_hz:g} Hz is not between {levels[0]:g} and {levels[-1]:g} Hz")
+        wanted = nearest if same(nearest, level_hz) else level_hz
+        text = str(round(wanted / self._unit_hz))
+        try:
+            if self._found is None:
+                self._found = (self._least.read_text().strip(), self._most.read_text().strip())
+            self._write(text, text)
+        except OSError as error:
+            raise ClockUnavailable(
+                f"the clock cannot be set ({error.filename}: {error.strerror}): run as root, or fix it by other means "
+                "and leave --clocks out"
+            ) from error
+        deadline = time.monotonic() + _SETTLE_S
+        while not same(self.read_hz() or 0.0, wanted) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+
+    def restore(self) -> None:
+        """Give the limits back that were found."""
+        if self._found is not None:
+            self._write(*self._found)
+            self._found = None
+
+    def _write(self, least: str, most: str) -> None:
+        # The kernel refuses limits that cross, so on the way up the upper one goes first, on the way down the lower.
+        try:
+            self._most.write_text(most)
+            self._least.write_text(least)
+        except OSError:
+            self._least.write_text(least)
+            self._most.write_text(most)
+
+
+def cpu_clock(cores: Iterable[int], root: Path = Path("/sys")) -> SysfsClock:
+    """The clock of some cores, which must share one. Raises ClockUnavailable."""
+    wanted = set(cores)
+    folder = root / "devices/system/cpu/cpufreq"
+    policies = [path for path in sorted(folder.glob("policy*")) if wanted & _cores(path)]
+    if not policies:
+        raise ClockUnavailable(f"{folder} tells no clock of the cores {sorted(wanted)}")
+    if len(policies) > 1:
+        names = " and ".join(path.name for path in policies)
+        raise ClockUnavailable(f"the cores {sorted(wanted)} have separate clocks ({names}): choose cores of one")
+    policy = policies[0]
+    return SysfsClock(
+        least=policy / "scaling_min_freq",
+        most=policy / "scaling_max_freq",
+        readings=(policy / "cpuinfo_cur_freq", policy / "scaling_cur_freq"),  # the hardware's word, else the governor's
+        offered=policy / "scaling_available_frequencies",
+        span=(policy / "cpuinfo_min_freq", policy / "cpuinfo_max_freq"),
+        unit_hz=1e3,
+    )
+
+
+def devfreq_clock(name: str, root: Path = Path("/sys")) -> SysfsClock:
+    """The clock of a device under devfreq, a Jetson's GPU say; names differ from board to board.
+
+    Raises ClockUnavailable.
+    """
+    folder = root / "class/devfreq"
+    if not (folder / name).is_dir():
+        there = ", ".join(path.name for path in sorted(folder.glob("*"))) or "none"
+        raise ClockUnavailable(f"{folder} has no {name!r}: there is {there}")
+    device = folder / name
+    return SysfsClock(
+        least=device / "min_freq",
+        most=device / "max_freq",
+        readings=(device / "cur_freq",),
+        offered=device / "available_frequencies",
+        span=(device / "min_freq", device / "max_freq"),
+        unit_hz=1.0,
+    )
+
+
+def _cores(policy: Path) -> set[int]:
+    for name in ("affected_cpus", "related_cpus"):
+        if (policy / name).is_file():
+            return {int(word) for word in (policy / name).read_text().split()}
+    return set()
+
+
+def _number(path: Path) -> float | None:
+    """What a file says, None where nobody may read it or the driver says <unknown>."""
+    try:
+        return float(path.read_text())
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,302 @@
+"""The command line: `run` measures times, `quantization` what fewer bits cost."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import Any, NoReturn
+
+from profiler import measurement, quantization
+from profiler.clocks import Clock, ClockUnavailable, cpu_clock, devfreq_clock
+from profiler.journal import Journal, JournalConflict
+from profiler.measure import Plan, measure
+from profiler.network import Network, WrongProfile, load_feeds, open_network
+from profiler.runtime import default_cores, describe, pin
+from profiler.split import NotACut, UnknownTensor
+from solvers.onnx_reader import Options, Unreadable, parse_shape
+
+_UNSTEADY = 3
+_INTERRUPTED = 130
+_REFUSALS = (
+    ClockUnavailable,
+    JournalConflict,
+    NotACut,
+    UnknownTensor,
+    WrongProfile,
+    measurement.UploadRefused,
+    OSError,
+    ValueError,
+)
+
+
+def program() -> NoReturn:
+    """What a zipapp and the installed script start."""
+    sys.exit(main())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code: 0, 1 for a refusal, 2 for wrong use, 3 for a clock that was not steady."""
+    asked = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return int(asked.command(asked))
+    except Unreadable as error:
+        return _refuse(error.detail)
+    except _REFUSALS as error:
+        return _refuse(str(error))
+    except KeyboardInterrupt:
+        print("interrupted; what was measured is kept: go on with --resume", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def _run(asked: argparse.Namespace) -> int:
+    # Beside the result: what is in /tmp may be in memory.
+    with TemporaryDirectory(prefix=asked.out.name + ".", dir=asked.out.parent) as folder:
+        return _measured(asked, _network(asked, Path(folder)))
+
+
+def _measured(asked: argparse.Namespace, network: Network) -> int:
+    cores = asked.cores or default_cores(asked.threads)
+    pin(cores)
+    with _clock(asked, cores) as clock:
+        plan = Plan(
+            repetitions=asked.repetitions,
+            sessions=asked.sessions,
+            warm_up=asked.warm_up,
+            gap_s=asked.gap_s,
+            parts=measurement.PARTS if asked.parts == "both" else (asked.parts,),
+            clocks_hz=_clocks(asked, clock),
+            threads=asked.threads,
+            provider=asked.provider,
+            seed=asked.seed,
+            memory_byte=None if asked.memory_mb is None else asked.memory_mb * 10**6,
+        )
+        runtime = describe(plan.threads, plan.provider) | {
+            "cores": " ".join(map(str, cores)),
+            "clock": clock.source,
+            "input": "noise" if asked.input is None else asked.input.name,
+        }
+        header = {
+            "model": network.name,
+            "model_sha256": network.sha256,
+            "cuts": [list(cut.tensors) for cut in network.cuts],
+            "processor": asked.processor,
+            "runtime": runtime,
+            "parts": plan.parts,
+            "clocks_hz": plan.clocks_hz,
+            "seed": plan.seed,
+        }
+        kept = asked.out.with_name(asked.out.name + ".journal")
+        with Journal(kept, header, asked.resume) as journal:
+            measure(network, plan, clock, journal, _progress(sys.stderr.isatty()))
+    content = measurement.document(journal, network.name, network.sha256, asked.processor, runtime)
+    measurement.write(content, asked.out)
+    kept.unlink()
+    _summarise(network, journal)
+    found = measurement.steadiness(journal.visits)
+    print(found.told(), file=sys.stderr)
+    if not found.steady and not asked.accept_unsteady:
+        print(f"{asked.out} is written, but not sent: --accept-unsteady takes it as it is", file=sys.stderr)
+        return _UNSTEADY
+    if asked.upload is not None:
+        # A service would have to guess at what clock a sample was taken that has none.
+        sent = measurement.document(journal, network.name, network.sha256, asked.processor, runtime, moved=False)
+        _upload(sent, asked)
+    return 0
+
+
+def _network(asked: argparse.Namespace, folder: Path) -> Network:
+    return open_network(
+        asked.model,
+        name=asked.name,
+        shapes=dict(map(parse_shape, asked.shape)),
+        options=Options(max_tensors=asked.max_tensors, fusion_boundaries=asked.fusion_boundaries),
+        profile=_profile(asked),
+        feeds=None if getattr(asked, "input", None) is None else load_feeds(asked.input),
+        seed=asked.seed,
+        folder=folder,
+    )
+
+
+def _profile(asked: argparse.Namespace) -> Mapping[str, Any] | None:
+    if asked.profile is None:
+        return None
+    profile: Mapping[str, Any] = json.loads(asked.profile.read_text(encoding="utf-8"))
+    return profile
+
+
+def _clock(asked: argparse.Namespace, cores: Sequence[int]) -> Clock:
+    """What tells the clock; a machine that does not tell it is no fault unless clocks were asked for."""
+    if asked.frequency_hz is not None:
+        if asked.clocks:
+            raise ValueError("--frequency-hz declares a clock that nobody reads: it cannot go with --clocks")
+        return Clock(asked.frequency_hz)
+    try:
+        return devfreq_clock(asked.devfreq, asked.sysfs) if asked.devfreq else cpu_clock(cores, asked.sysfs)
+    except ClockUnavailable as error:
+        if asked.clocks or asked.devfreq:
+            raise
+        print(f"{error}: frequency_hz stays null", file=sys.stderr)
+        return Clock()
+
+
+def _clocks(asked: argparse.Namespace, clock: Clock) -> tuple[float | None, ...]:
+    if not asked.clocks:
+        return (None,)
+    if asked.clocks == "all":
+        return clock.levels_hz()
+    return tuple(float(word) for word in asked.clocks.split(","))
+
+
+def _quantize(asked: argparse.Namespace) -> int:
+    with TemporaryDirectory(prefix=asked.out.name + ".", dir=asked.out.parent) as folder:
+        network = _network(asked, Path(folder))
+        inputs = quantization.load_inputs(asked.calibration, network)
+        labels = None if asked.labels is None else quantization.load_labels(asked.labels)
+        show = _progress(sys.stderr.isatty())
+        losses = list(
+            quantization.measure_losses(network, inputs, asked.bits, labels, asked.measure, asked.threads, show)
+        )
+    profile = _profile(asked) or network.profile()
+    how = "accuracy lost against labels" if labels is not None else "against the network without quantization"
+    told = f"losses measured on {len(inputs)} inputs, {how}; each tensor in equal steps from its least to its largest"
+    measurement.write(quantization.with_losses(profile, losses, told), asked.out)
+    print(f"{'cut':>4} " + " ".join(f"{bits:>3} bit" for bits in asked.bits) + "  name")
+    for cut, by_bits in losses:
+        columns = " ".join(f"{by_bits[bits]:7.4f}" for bits in asked.bits)
+        print(f"{cut:>4} {columns}  {network.cuts[cut].name}")
+    return 0
+
+
+def _upload(content: dict[str, Any], asked: argparse.Namespace) -> None:
+    timing = asked.timing or f"{content['processor']}.{content['model']}"
+    answer = measurement.upload(content, asked.upload, timing, os.environ.get("SPLITPLAN_API_KEY"))
+    print(f"revision {answer.get('revision')} of the timing {timing}", file=sys.stderr)
+    for finding in answer.get("quality", ()):
+        place = " ".join(f"{name} {finding[name]}" for name in ("cut", "part") if finding.get(name) is not None)
+        print(f"  {finding['severity']}: {place} {finding['check']}: {finding['detail']}", file=sys.stderr)
+
+
+def _summarise(network: Network, journal: Journal) -> None:
+    print(f"{'cut':>4} {'clock':>9} {'device ms':>10} {'cv':>6} {'server ms':>10} {'cv':>6} {'corr':>5}  name")
+    for each in measurement.times(journal.visits):
+        clock = "-" if each.requested_hz is None else f"{each.requested_hz:.3g}"
+        correlation = each.correlation()
+        columns = [f"{each.cut:>4} {clock:>9}"]
+        for samples in (each.device_s, each.server_s):
+            told = (
+                (f"{1e3 * samples.mean():.3f}", f"{samples.std() / samples.mean():.3f}") if len(samples) else ("-", "-")
+            )
+            columns.append(f"{told[0]:>10} {told[1]:>6}")
+        columns.append(f"{'-' if correlation is None else f'{correlation:.2f}':>5}  {network.cuts[each.cut].name}")
+        print(" ".join(columns))
+
+
+def _progress(terminal: bool) -> Callable[[int, int], None]:
+    """A line that is written over on a terminal, and a line each tenth elsewhere."""
+    began, first, told = time.monotonic(), None, -1.0
+
+    def show(done: int, total: int) -> None:
+        nonlocal first, told
+        now = time.monotonic()
+        first = done - 1 if first is None else first
+        step, due = (0.2, now) if terminal else (total / 10.0, float(done))
+        if due < told + step and done < total:
+            return
+        told = due
+        left_s = (now - began) / (done - first) * (total - done)
+        filled = 30 * done // total
+        bar = f"[{'#' * filled}{'.' * (30 - filled)}] {done}/{total} visits, {left_s:.0f} s left"
+        print(
+            f"\r{bar} " if terminal else bar, end="" if terminal and done < total else "\n", file=sys.stderr, flush=True
+        )
+
+    return show
+
+
+def _refuse(detail: str) -> int:
+    print(f"error: {detail}", file=sys.stderr)
+    return 1
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="splitplan-profiler", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    network = argparse.ArgumentParser(add_help=False)
+    network.add_argument("model", type=Path, help="the ONNX file")
+    network.add_argument("--name", help="name of the model profile (default: from the file's name)")
+    network.add_argument("--shape", action="append", default=[], help="dimensions of an input, as in data:1,3,224,224")
+    network.add_argument("--profile", type=Path, help="model profile (JSON) whose cuts to use, as the service gives it")
+    network.add_argument("--max-tensors", type=int, default=1, help="without a profile: how many tensors may cross")
+    network.add_argument("--fusion-boundaries", action="store_true", help="without a profile: no cuts inside a kernel")
+    network.add_argument("--seed", type=int, default=0, help="of noise and order")
+
+    run = commands.add_parser("run", parents=[network], help="measure how long each side of each cut takes")
+    run.add_argument("--processor", required=True, help="name of the device or server profile this machine is")
+    run.add_argument("--out", type=Path, required=True, help="measurement file to write")
+    run.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
+    run.add_argument("--repetitions", type=_count, default=50, help="of each cut, clock and session (default 50)")
+    run.add_argument("--sessions", type=_count, default=2, help="default 2")
+    run.add_argument("--gap-s", type=float, default=30.0, help="seconds between sessions (default 30)")
+    run.add_argument("--warm-up", type=int, default=10, help="runs that do not count (default 10)")
+    run.add_argument(
+        "--parts", choices=["both", *measurement.PARTS], default="both", help="sides to run (default both)"
+    )
+    run.add_argument("--threads", type=_count, default=1, help="default 1")
+    run.add_argument("--cores", type=_cores, help="cores to stay on, as in 2,3 (default: the last ones)")
+    run.add_argument("--provider", default="CPUExecutionProvider", help="onnxruntime's execution provider")
+    run.add_argument("--input", type=Path, help=".npz with the inputs by name (default: noise)")
+    run.add_argument(
+        "--clocks", help="clocks to set in Hz, as in 7.3e8,1.19e9, or all (default: leave the clock alone)"
+    )
+    run.add_argument("--devfreq", help="name of the devfreq device whose clock it is, a GPU say (default: the cores')")
+    run.add_argument("--frequency-hz", type=float, help="declare the clock of a machine that does not tell it")
+    run.add_argument("--accept-unsteady", action="store_true", help="succeed although the clock changed")
+    run.add_argument("--memory-mb", type=_count, help="for loaded cuts (default: half of what is free)")
+    run.add_argument("--upload", metavar="URL", help="send the file to the service there")
+    run.add_argument("--timing", help="timing profile that the file goes to (default: PROCESSOR.MODEL)")
+    run.add_argument("--sysfs", type=Path, default=Path("/sys"), help=argparse.SUPPRESS)
+    run.set_defaults(command=_run)
+
+    quantize = commands.add_parser(
+        "quantization", parents=[network], help="measure what each cut loses when its feature is sent with fewer bits"
+    )
+    quantize.add_argument(
+        "--calibration", type=Path, required=True, help=".npz of samples, or a folder of .npz or .npy"
+    )
+    quantize.add_argument("--labels", type=Path, help=".npy or text with the right class of each sample")
+    quantize.add_argument("--bits", type=_bits, default=_bits("2,4,6,8,16"), help="default 2,4,6,8,16")
+    quantize.add_argument("--measure", choices=[quantization.TOP1, quantization.RELATIVE], help="default: as it fits")
+    quantize.add_argument("--threads", type=_count, default=1, help="default 1")
+    quantize.add_argument("--out", type=Path, required=True, help="model profile to write, with its losses")
+    quantize.set_defaults(command=_quantize)
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _bits(text: str) -> tuple[int, ...]:
+    bits = sorted({int(word) for word in text.split(",")})
+    if not 1 <= bits[0] <= bits[-1] <= 32:
+        raise argparse.ArgumentTypeError("must lie between 1 and 32")
+    return tuple(bits)
+
+
+def _cores(text: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in text.split(","))

@@ -1,0 +1,158 @@
+"""A network as a file, the places where it can be cut, and something to feed it with."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from profiler.runtime import Runner, Tensors, noise
+from profiler.split import Graph, Halves, bound
+from solvers.onnx_reader import Cut, Options, read
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+class WrongProfile(ValueError):
+    """A model profile that does not belong to the file."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that can be split at each of its cuts.
+
+    Attributes
+    ----------
+    name : of its model profile
+    sha256 : digest of the file, `source_sha256` of its profile
+    cuts : those of the profile, in its order
+    feeds : one input, by name
+    """
+
+    name: str
+    sha256: str
+    graph: Graph
+    cuts: tuple[Cut, ...]
+    feeds: Tensors
+
+    def halves(self, cut: int) -> Halves:
+        """Both sides of a cut."""
+        return self.graph.halves(self.cuts[cut].tensors)
+
+    def profile(self) -> dict[str, Any]:
+        """The network as a model profile: counted, not measured."""
+        return {
+            "name": self.name,
+            "cuts": [asdict(cut) | {"tensors": list(cut.tensors)} for cut in self.cuts],
+            "source_sha256": self.sha256,
+            "provenance": "analytic",
+        }
+
+
+def open_network(
+    path: Path,
+    name: str | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    options: Options | None = None,
+    profile: Mapping[str, Any] | None = None,
+    feeds: Tensors | None = None,
+    seed: int = 0,
+    folder: Path | None = None,
+) -> Network:
+    """Read a file, weights and all, with the cuts of a profile or those that the service would list.
+
+    Without `feeds` its inputs are noise. In `folder` its halves share one file of weights, for as long as they run.
+    Raises Unreadable, WrongProfile, OSError; ValueError for inputs that do not fit.
+    """
+    content = path.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    found = read(content, shapes, options)
+    cuts = found.cuts
+    if profile is not None:
+        cuts = _cuts(profile, sha256)
+        name = name or profile["name"]
+    model = bound(onnx.load_from_string(content), found.shapes)
+    onnx.load_external_data_for_model(model, str(path.parent))
+    graph = Graph(model, found.shape_values, folder)
+    elements = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}
+    types = {
+        each: (helper.tensor_dtype_to_np_dtype(elements[each]).name, shape) for each, shape in found.shapes.items()
+    }
+    network = Network(
+        name=_checked(name) if name else _slug(path.stem),
+        sha256=sha256,
+        graph=graph,
+        cuts=cuts,
+        feeds=noise(types, seed) if feeds is None else _checked_feeds(feeds, types),
+    )
+    _learn(network)
+    return network
+
+
+def with_input(network: Network, feeds: Tensors) -> Network:
+    """The same network with another input."""
+    return replace(network, feeds=feeds)
+
+
+def load_feeds(path: Path) -> Tensors:
+    """Inputs by name from an .npz."""
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def _learn(network: Network) -> None:
+    """Where onnx cannot tell what crosses, a run can."""
+    unknown = network.graph.untyped(name for cut in network.cuts for name in cut.tensors)
+    if unknown:
+        values = Runner(network.graph.exposing(unknown), threads=1)(network.feeds)
+        for name in unknown:
+            element = helper.np_dtype_to_tensor_dtype(values[name].dtype)
+            network.graph.learn(name, element, values[name].shape)
+
+
+def _cuts(profile: Mapping[str, Any], sha256: str) -> tuple[Cut, ...]:
+    said = profile.get("source_sha256")
+    if said is not None and said != sha256:
+        raise WrongProfile(f"the profile {profile['name']!r} was read from another file: {said}, not {sha256}")
+    last = len(profile["cuts"]) - 1
+    untold = [n for n, cut in enumerate(profile["cuts"]) if not cut.get("tensors") and n < last]
+    if untold:
+        raise WrongProfile(f"cut {untold[0]} of the profile {profile['name']!r} does not say which tensors cross")
+    return tuple(
+        Cut(
+            name=cut["name"],
+            flop=int(cut["flop"]),
+            feature_byte=int(cut["feature_byte"]),
+            feature_elements=int(cut.get("feature_elements") or 0),
+            parameter_byte=int(cut["parameter_byte"]),
+            tensors=tuple(cut.get("tensors") or ()),
+        )
+        for cut in profile["cuts"]
+    )
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a profile: small letters, digits, '.', '_' and '-', at most 63")
+    return name
+
+
+def _slug(stem: str) -> str:
+    return _checked(re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("._-")[:63])
+
+
+def _checked_feeds(feeds: Tensors, types: Mapping[str, tuple[str, tuple[int, ...]]]) -> Tensors:
+    missing: Iterable[str] = [name for name in types if name not in feeds]
+    if missing:
+        raise ValueError(f"the inputs {', '.join(missing)} are not among those given: {', '.join(feeds)}")
+    for name, (dtype, shape) in types.items():
+        if feeds[name].shape != shape:
+            raise ValueError(f"the input {name!r} has the shape {feeds[name].shape}, not {shape}")
+        if feeds[name].dtype.name != dtype:
+            raise ValueError(f"the input {name!r} is {feeds[name].dtype.name}, not {dtype}")
+    return {name: feeds[name] for name in types}

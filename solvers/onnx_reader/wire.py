@@ -1,0 +1,114 @@
+"""An ONNX file without its weights: what is large in a tensor is left out before anything is parsed."""
+
+from __future__ import annotations
+
+import mmap
+from typing import TypeAlias
+
+from solvers.onnx_reader.network import Unreadable
+
+Buffer: TypeAlias = "bytes | bytearray | memoryview | mmap.mmap"
+
+LARGEST_KEPT_BYTE = 4096  # shapes, axes and scales are far smaller; parts of a message up to this size are kept whole
+DEEPEST = 64  # messages in messages: each body of an If or Loop adds three
+
+# The messages of onnx.proto that can hold a tensor, by the numbers of the fields that lead there.
+_TENSOR, _SPARSE, _ATTRIBUTE, _NODE, _GRAPH, _FUNCTION, _MODEL = range(7)
+_INSIDE: dict[int, dict[int, int]] = {
+    _TENSOR: {},
+    _SPARSE: {1: _TENSOR, 2: _TENSOR},
+    _ATTRIBUTE: {5: _TENSOR, 6: _GRAPH, 10: _TENSOR, 11: _GRAPH, 22: _SPARSE, 23: _SPARSE},
+    _NODE: {5: _ATTRIBUTE},
+    _GRAPH: {1: _NODE, 5: _TENSOR, 15: _SPARSE},
+    _FUNCTION: {7: _NODE, 11: _ATTRIBUTE},
+    _MODEL: {7: _GRAPH, 25: _FUNCTION},
+}
+# Left out where large: a tensor's data in each of its forms; strings of an attribute; training, not inference.
+_LEFT_OUT: dict[int, frozenset[int]] = {
+    _TENSOR: frozenset({4, 5, 6, 7, 9, 10, 11}),
+    _ATTRIBUTE: frozenset({4, 7, 8, 9}),
+    _MODEL: frozenset({6, 20}),
+    _GRAPH: frozenset({10}),
+}
+
+
+def strip(content: Buffer) -> bytes:
+    """The file's message without the tensor data of more than `LARGEST_KEPT_BYTE`; raises Unreadable.
+
+    Only tags and lengths are looked at, so that a memory-mapped file of any size is hardly touched.
+    """
+    view = memoryview(content)
+    try:
+        return b"".join(_strip(view, 0, len(view), _MODEL, 0)[0])
+    finally:
+        view.release()
+
+
+def _strip(view: memoryview, start: int, end: int, message: int, depth: int) -> tuple[list[bytes], int]:
+    if depth > DEEPEST:
+        raise Unreadable("graphs are nested too deeply")
+    inside, left_out = _INSIDE[message], _LEFT_OUT.get(message, frozenset())
+    parts: list[bytes] = []
+    length = 0
+    position = kept_from = start
+
+    def keep(until: int) -> None:
+        nonlocal length
+        if until > kept_from:
+            parts.append(bytes(view[kept_from:until]))
+            length += until - kept_from
+
+    while position < end:
+        field_start = position
+        tag, position = _varint(view, position, end)
+        field, wire_type = tag >> 3, tag & 7
+        if field == 0:
+            raise Unreadable("the file is not an ONNX model: a field has the number 0")
+        if wire_type == 0:
+            _, position = _varint(view, position, end)
+        elif wire_type == 1:
+            position += 8
+        elif wire_type == 5:
+            position += 4
+        elif wire_type == 2:
+            size, position = _varint(view, position, end)
+            content_start = position
+            position += size
+            if position > end:
+                break
+            if size > LARGEST_KEPT_BYTE and (field in left_out or field in inside):
+                keep(field_start)
+                kept_from = position
+                if field in inside:
+                    below, size = _strip(view, content_start, position, inside[field], depth + 1)
+                    head = _encoded(tag) + _encoded(size)
+                    parts += [head, *below]
+                    length += len(head) + size
+        else:
+            raise Unreadable(f"the file is not an ONNX model: no field has the wire type {wire_type}")
+    if position > end:
+        raise Unreadable("the file ends in the middle of a field: it is cut short, or not an ONNX model")
+    keep(end)
+    return parts, length
+
+
+def _varint(view: memoryview, position: int, end: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if position >= end:
+            raise Unreadable("the file ends in the middle of a number: it is cut short, or not an ONNX model")
+        byte = view[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+    raise Unreadable("the file is not an ONNX model: a number has more than ten bytes")
+
+
+def _encoded(value: int) -> bytes:
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

@@ -1,0 +1,217 @@
+"""Small ONNX files that have what large ones have: branches, bodies, shape arithmetic, recurrent and integer nodes."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import ModelProto, TensorProto, helper, numpy_helper, parser
+
+LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+
+
+def light(name: str) -> bytes:
+    """A network that comes with onnx, its weights one number each."""
+    return (LIGHT / f"light_{name}.onnx").read_bytes()
+
+
+def a_model(text: str, *, opset: int = 17, weights: dict[str, tuple[int, ...]] | None = None) -> ModelProto:
+    """A model written in onnx's own text form, with seeded float weights of these shapes."""
+    model = parser.parse_model(f'<ir_version: 8, opset_import: ["" : {opset}]>\n{text}')
+    rng = np.random.default_rng(7)
+    for name, shape in (weights or {}).items():
+        model.graph.initializer.append(numpy_helper.from_array(rng.normal(size=shape).astype(np.float32), name))
+    return model
+
+
+def a_chain() -> ModelProto:
+    """Convolution, ReLU, pooling, fully connected: four nodes."""
+    return a_model(
+        """
+        net (float[1, 3, 8, 8] image) => (float[1, 10] scores) {
+            conv = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (image, w1, b1)
+            relu = Relu (conv)
+            pool = GlobalAveragePool (relu)
+            flat = Flatten (pool)
+            scores = Gemm <transB = 1> (flat, w2, b2)
+        }
+        """,
+        weights={"w1": (4, 3, 3, 3), "b1": (4,), "w2": (10, 4), "b2": (10,)},
+    )
+
+
+def a_residual() -> ModelProto:
+    """One block whose input is added to its output, and a result made half way."""
+    return a_model(
+        """
+        net (float[1, 4, 8, 8] x) => (float[1, 4, 8, 8] y, float[1, 4, 1, 1] side) {
+            first = Conv <kernel_shape = [1, 1]> (x, w1)
+            left = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (first, w2)
+            bent = Relu (left)
+            sum = Add (bent, first)
+            side = GlobalAveragePool (sum)
+            y = Conv <kernel_shape = [1, 1]> (sum, w1)
+        }
+        """,
+        weights={"w1": (4, 4, 1, 1), "w2": (4, 4, 3, 3)},
+    )
+
+
+def with_shape_arithmetic() -> ModelProto:
+    """A batch left open, and a reshape to what its own shape says."""
+    return a_model(
+        """
+        net (float[batch, 8, 4, 4] x) => (float[batch, 5] y) {
+            mixed = Conv <kernel_shape = [1, 1]> (x, w1)
+            shape = Shape (mixed)
+            zero = Constant <value = int64[1] {0}> ()
+            minus = Constant <value = int64[1] {-1}> ()
+            batch_size = Gather <axis = 0> (shape, zero)
+            target = Concat <axis = 0> (batch_size, minus)
+            flat = Reshape (mixed, target)
+            y = MatMul (flat, w2)
+        }
+        """,
+        weights={"w1": (8, 8, 1, 1), "w2": (128, 5)},
+    )
+
+
+def with_branches() -> ModelProto:
+    """An If whose branches read tensors around it; the second one works more."""
+    return a_model(
+        """
+        net (float[2, 6] x, bool flag) => (float[2, 6] y) {
+            h = MatMul (x, w)
+            z = If (flag) <
+                then_branch = then () => (float[2, 6] a) { a = Relu (h) },
+                else_branch = otherwise () => (float[2, 6] b) { c = MatMul (h, w) b = MatMul (c, v) }
+            >
+            y = Relu (z)
+        }
+        """,
+        weights={"w": (6, 6), "v": (6, 6)},
+    )
+
+
+def with_loop() -> ModelProto:
+    """Five times the same matrix."""
+    return a_model(
+        """
+        net (float[2, 6] x) => (float[2, 6] y, float[5, 2, 6] all) {
+            trips = Constant <value = int64 {5}> ()
+            go = Constant <value = bool {1}> ()
+            start = Relu (x)
+            y, all = Loop (trips, go, start) <
+                body = step (int64 i, bool on, float[2, 6] h) => (bool still, float[2, 6] next, float[2, 6] seen) {
+                    still = Identity (on)
+                    next = MatMul (h, w)
+                    seen = Identity (next)
+                }
+            >
+        }
+        """,
+        weights={"w": (6, 6)},
+    )
+
+
+def with_scan() -> ModelProto:
+    """A matrix for each of seven rows."""
+    return a_model(
+        """
+        net (float[7, 6] x, float[6] first) => (float[6] last, float[7, 6] all) {
+            last, all = Scan (first, x) <
+                num_scan_inputs = 1,
+                body = step (float[6] state, float[6] row) => (float[6] next, float[6] seen) {
+                    sum = Add (state, row)
+                    next = MatMul (sum, w)
+                    seen = Identity (next)
+                }
+            >
+        }
+        """,
+        weights={"w": (6, 6)},
+    )
+
+
+def recurrent() -> ModelProto:
+    """An LSTM and a GRU over five steps."""
+    return a_model(
+        """
+        net (float[5, 2, 3] x) => (float[5, 1, 2, 6] y) {
+            wide = LSTM <hidden_size = 4> (x, w1, r1)
+            axis = Constant <value = int64[1] {1}> ()
+            flat = Squeeze (wide, axis)
+            y = GRU <hidden_size = 6> (flat, w2, r2)
+        }
+        """,
+        weights={"w1": (1, 16, 3), "r1": (1, 16, 4), "w2": (1, 18, 4), "r2": (1, 18, 6)},
+    )
+
+
+def quantised() -> ModelProto:
+    """An integer convolution and a quantised weight that is made real before it is used."""
+    model = a_model(
+        """
+        net (uint8[1, 3, 8, 8] x) => (float[1, 4] y) {
+            sums = ConvInteger <kernel_shape = [3, 3]> (x, k)
+            real = Cast <to = 1> (sums)
+            pool = GlobalAveragePool (real)
+            flat = Flatten (pool)
+            w = DequantizeLinear (q, scale)
+            y = MatMul (flat, w)
+        }
+        """
+    )
+    rng = np.random.default_rng(7)
+    model.graph.initializer.extend(
+        [
+            numpy_helper.from_array(rng.integers(0, 255, (4, 3, 3, 3)).astype(np.uint8), "k"),
+            numpy_helper.from_array(rng.integers(-127, 127, (4, 4)).astype(np.int8), "q"),
+            numpy_helper.from_array(np.float32(0.05), "scale"),
+        ]
+    )
+    return model
+
+
+def with_function() -> ModelProto:
+    """A function of the file's own, called twice."""
+    model = parser.parse_model(
+        """
+        <ir_version: 8, opset_import: ["" : 17, "own" : 1]>
+        net (float[2, 6] x) => (float[2, 6] y) {
+            h = own.twice (x, w)
+            y = own.twice (h, w)
+        }
+        <domain: "own", opset_import: ["" : 17]>
+        twice (a, m) => (c) { b = MatMul (a, m) c = MatMul (b, m) }
+        """
+    )
+    model.graph.initializer.append(numpy_helper.from_array(np.eye(6, dtype=np.float32), "w"))
+    return model
+
+
+def with_external_weights() -> ModelProto:
+    """Weights in a file that is nowhere."""
+    model = a_chain()
+    for weight in model.graph.initializer:
+        weight.ClearField("raw_data")
+        weight.data_location = TensorProto.EXTERNAL
+        weight.external_data.add(key="location", value="../../../../etc/passwd")
+    return model
+
+
+def with_sparse_weights() -> ModelProto:
+    """A matrix of which two elements are kept."""
+    model = a_model("net (float[1, 6] x) => (float[1, 6] y) { y = MatMul (x, w) }")
+    values = helper.make_tensor("w", TensorProto.FLOAT, [2], [1.0, 2.0])
+    indices = helper.make_tensor("places", TensorProto.INT64, [2], [0, 7])
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, [6, 6]))
+    return model
+
+
+SMALL = {
+    maker.__name__: maker
+    for maker in (
+        a_chain, a_residual, with_shape_arithmetic, with_branches, with_loop, with_scan, recurrent, quantised,
+        with_function, with_external_weights, with_sparse_weights,
+    )
+}  # fmt: skip
