@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: serve demo test check lint migrate openapi catalogue bench lock clean
+.PHONY: serve demo test check lint migrate openapi catalogue profiler bench lock clean
 
 serve: $(VENV)/serve.stamp            ## install, migrate, load the catalogue, serve on 127.0.0.1:8000
 	@exec $(BIN)/splitplan serve --migrate --load-catalogue
@@ -32,6 +32,9 @@ openapi: $(VENV)/serve.stamp          ## write openapi/openapi.json from the cod
 
 catalogue: $(VENV)/dev.stamp          ## recompute the shipped networks from their architectures
 	$(BIN)/python -m app.catalogue.build
+
+profiler: $(VENV)/dev.stamp           ## dist/splitplan-profiler.pyz, to carry to a device
+	$(BIN)/python -m profiler.bundle dist/splitplan-profiler.pyz
 
 bench: $(VENV)/dev.stamp              ## the figures in the documentation, measured here
 	$(BIN)/python -m benchmarks

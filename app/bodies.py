@@ -1,7 +1,7 @@
 """How a request is read: no more bytes than allowed, JSON by the letter, only the parameters an operation has."""
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from email.message import Message as Header
 from typing import Any
 
@@ -15,33 +15,40 @@ from app.errors import BodyTooLarge, FieldError, InvalidRequest, MalformedJson, 
 
 
 class BodyLimit:
-    """ASGI middleware: stops reading a body at `max_body_byte`, whether or not its length was declared."""
+    """ASGI middleware: stops reading a body at `max_body_byte`, whether or not its length was declared.
 
-    def __init__(self, app: ASGIApp, max_body_byte: int) -> None:
+    The paths in `larger`, which keep their bodies on disk, have limits of their own.
+    """
+
+    def __init__(self, app: ASGIApp, max_body_byte: int, larger: Mapping[str, int] | None = None) -> None:
         self.app = app
         self.max_body_byte = max_body_byte
+        self.larger = dict(larger or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length")
-        too_large = BodyTooLarge(f"The body may have at most {self.max_body_byte} bytes.")
+        max_body_byte = self.max_body_byte
+        if scope["method"] == "POST":
+            max_body_byte = self.larger.get(scope["path"].removeprefix(scope.get("root_path", "")), max_body_byte)
+        too_large = BodyTooLarge(f"The body may have at most {max_body_byte} bytes.")
         received = 0
 
         async def receive_counted() -> Message:
             nonlocal received
-            if declared is not None and declared.isdecimal() and int(declared) > self.max_body_byte:
+            if declared is not None and declared.isdecimal() and int(declared) > max_body_byte:
                 raise too_large
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self.max_body_byte:
+            if received > max_body_byte:
                 raise too_large
             return message
 
         async def send_closing(message: Message) -> None:
             # A body without a declared length may have no end: only closing the connection stops it.
-            if message["type"] == "http.response.start" and received > self.max_body_byte:
+            if message["type"] == "http.response.start" and received > max_body_byte:
                 message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
             await send(message)
 
@@ -78,6 +85,16 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(name: str) -> None:
     raise MalformedJson(f"{name} is not a JSON number.")
+
+
+def declared_media_type(request: Request) -> str | None:
+    """The media type of a body without its parameters, None if none is declared."""
+    declared = request.headers.get("content-type")
+    if declared is None:
+        return None
+    header = Header()
+    header["content-type"] = declared
+    return header.get_content_type()
 
 
 class _JsonRequest(Request):

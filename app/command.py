@@ -1,8 +1,10 @@
 """The operator's commands."""
 
+import hashlib
 import ipaddress
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -21,8 +23,11 @@ from app import migration
 from app.catalogue import service as catalogue_service
 from app.crew import Crew
 from app.db import Database, open_database
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, ImporterBusy, InvalidRequest, ProfileExists
 from app.main import create_app
+from app.profiles import service as profiles
+from app.profiles.reading import Wanted, read_model
+from app.quantities import NAME_PATTERN
 from app.settings import Settings, read_settings
 
 CHECKOUT = Path(__file__).parent.parent
@@ -89,14 +94,23 @@ class _Door(uvicorn.Server):
         super().__init__(config)
         self._draining, self._drain_s = draining, drain_s
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Close, now if told twice."""
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 (uvicorn's signature)
+        """Close, now if told twice, whoever is still connected if told again."""
+        # Not as inherited: that raises the signal once more at the end, which would kill this process before its
+        # workers had their time to stop.
         told = self._draining.is_set()
         self._draining.set()
-        if told or self._drain_s == 0.0:
-            super().handle_exit(sig, frame)
+        if self.should_exit:
+            self.force_exit = True
+        elif told or self._drain_s == 0.0:
+            self._close()
         else:
-            threading.Timer(self._drain_s, super().handle_exit, (sig, frame)).start()
+            timer = threading.Timer(self._drain_s, self._close)
+            timer.daemon = True
+            timer.start()
+
+    def _close(self) -> None:
+        self.should_exit = True
 
 
 @main.command()
@@ -139,6 +153,66 @@ def catalogue_load() -> None:
     with _opened(read_settings()) as database:
         _require_newest(database)
         _load(database)
+
+
+def _profile_name(_: click.Context, __: click.Parameter, name: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise click.BadParameter(f"must match {NAME_PATTERN}")
+    return name
+
+
+@main.group()
+def models() -> None:
+    """Profiles of neural networks."""
+
+
+@models.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", required=True, callback=_profile_name, help="Of the new profile.")
+@click.option("--shape", multiple=True, help="An input with its dimensions, e.g. data:1,3,224,224; may be repeated.")
+@click.option("--input-byte", multiple=True, help="What sending an input takes, e.g. data:150528; may be repeated.")
+@click.option("--max-tensors", type=click.IntRange(1, 3), default=1, help="How many tensors may cross a cut.")
+@click.option("--fusion-boundaries", is_flag=True, help="No cuts inside what a runtime computes in one kernel.")
+@click.option("--pareto", is_flag=True, help="No cuts that another beats in FLOP and bytes.")
+@click.option("--print", "print_only", is_flag=True, help="Print the profile as JSON; store nothing.")
+def models_import(
+    file: Path,
+    name: str,
+    shape: tuple[str, ...],
+    input_byte: tuple[str, ...],
+    max_tensors: int,
+    fusion_boundaries: bool,
+    pareto: bool,
+    print_only: bool,
+) -> None:
+    """Store the places to cut the network in an ONNX file as a new model profile."""
+    settings = read_settings()
+    wanted = Wanted(
+        name=name,
+        shapes=shape,
+        input_byte=input_byte,
+        max_tensors=max_tensors,
+        fusion_boundaries=fusion_boundaries,
+        pareto=pareto,
+    )
+    try:
+        with file.open("rb") as opened:
+            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+        model, doubts = read_model(file, sha256, wanted, settings.import_time_limit_s)
+        if print_only:
+            click.echo(model.model_dump_json(indent=2))
+        else:
+            with _opened(settings) as database:
+                _require_newest(database)
+                with database.writing() as session:
+                    made = profiles.create(session, model)
+            click.echo(f"stored {made.name}@{made.revision} with {len(model.cuts)} cuts")
+    except InvalidRequest as error:
+        raise ConfigurationError(f"{file}: {error.errors[0].detail}") from None
+    except (ImporterBusy, ProfileExists) as error:
+        raise ConfigurationError(error.detail) from None
+    for doubt in doubts:
+        click.echo(doubt.message, err=True)
 
 
 @main.command()

@@ -15,10 +15,12 @@ from app import health, problems
 from app.bodies import BodyLimit
 from app.catalogue import routes as catalogue
 from app.db import open_database
+from app.measurements import routes as measurements
 from app.plans import routes as plans
 from app.plans.multiuser import routes as multiuser
 from app.plans.robust import routes as robust
 from app.plans.stopping import routes as stopping
+from app.profiles import imports
 from app.profiles import routes as profiles
 from app.queue import Queue
 from app.settings import Settings
@@ -43,6 +45,10 @@ TAGS = [
     {"name": "Channels", "description": "Shared radio channels."},
     {"name": "Servers", "description": "Edge servers."},
     {"name": "Timings", "description": "How long one processor takes for one model."},
+    {
+        "name": "Measurements",
+        "description": "Measured times in, revisions of timings out; observed times held against them.",
+    },
     {"name": "Catalogue", "description": "The profiles that come with the service."},
     {"name": "Problems", "description": "What can go wrong."},
     {"name": "Health", "description": "For whoever operates the service."},
@@ -78,12 +84,15 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.queue = queue
     app.state.draining = threading.Event()  # set when the service is about to stop
     for router in (
+        robust.columns,
         robust.router,
         stopping.router,
         multiuser.router,
         plans.router,
         validations.router,
         *profiles.routers,
+        measurements.router,
+        imports.router,
         catalogue.router,
         problems.router,
         health.router,
@@ -95,7 +104,8 @@ def create_app(settings: Settings) -> FastAPI:
         return RedirectResponse("docs")
 
     problems.handle_problems(app)
-    app.add_middleware(BodyLimit, max_body_byte=settings.max_body_byte)
+    larger = {imports.PATH: settings.max_model_byte}
+    app.add_middleware(BodyLimit, max_body_byte=settings.max_body_byte, larger=larger)
     app.add_middleware(problems.LastResort)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app

@@ -196,7 +196,7 @@ def field_errors(errors: Iterable[Any], body: Any) -> list[FieldError]:
 def _faults(error: dict[str, Any], body: Any) -> Iterator[FieldError]:
     where, *path = error["loc"]
     if where != "body":
-        name = str(path[-1]) if path else where
+        name = str(path[0]) if path else where  # after it comes the position in a list
         yield FieldError("", f"{where} parameter {name}: {_mend(error)}", parameter=name)
         return
     pointer = json_pointer(path, body, missing=error["type"] == "missing")

@@ -20,8 +20,9 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, EnqueueOptions
 from sqlalchemy import event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, in_one_line
 
 log = logging.getLogger("splitplan")
 
@@ -38,9 +39,12 @@ _PRIORITY = {"high": 1, "normal": 10, "low": 100}
 # Small plans take milliseconds: what one poll brings must keep a slot busy until the next.
 _QUICK_AHEAD = 16
 _DELIVERIES = 8
+# While the database is away.
+_SELDOM_S = 60.0
 
 # Where the engine says that a job will not be run again.
-_OVER = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
+_GAVE_UP = "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
+_OVER = frozenset({"SUCCESS", "ERROR", "CANCELLED", _GAVE_UP})
 
 
 def engine_url(database_url: str) -> str:
@@ -79,12 +83,19 @@ class Queue:
         self._client.enqueue(options, plan_id)
 
     def unknown(self, lanes: Sequence[Lane], plan_ids: Sequence[str]) -> dict[str, bool]:
-        """Of these plans those that no job will care for: True where one tried and gave up, False where none exists."""
+        """Of these unended plans those that no job cares for: True where the engine gave up, False where none is left.
+
+        A job may end before its plan does, since the attempt was another worker's by then, or the database was away for
+        too long. Its record is deleted, for as long as it stands nothing more would be run under its name.
+        """
         jobs = [_job(lane, plan_id) for plan_id in plan_ids for lane in lanes]
         found = self._client.list_workflows(workflow_ids=jobs, load_input=False, load_output=False) if jobs else []
-        over = {_plan(job.workflow_id): job.status in _OVER for job in found}
         cared_for = {_plan(job.workflow_id) for job in found if job.status not in _OVER}
-        return {plan_id: over.get(plan_id, False) for plan_id in plan_ids if plan_id not in cared_for}
+        over = [job for job in found if job.status in _OVER and _plan(job.workflow_id) not in cared_for]
+        gave_up = {_plan(job.workflow_id) for job in over if job.status == _GAVE_UP}
+        if ended := [job.workflow_id for job in over if job.status != _GAVE_UP]:
+            self._client.delete_workflows(ended)
+        return {plan_id: plan_id in gave_up for plan_id in plan_ids if plan_id not in cared_for}
 
     def forget_before(self, instant: float, most: int = 1000) -> int:
         """Delete the engine's records of jobs that ended before an instant (seconds since 1970); how many."""
@@ -101,7 +112,7 @@ class Queue:
         try:
             self._client.list_workflows(limit=1, load_input=False, load_output=False)
         except Exception as failure:
-            log.warning("the queue does not answer: %s", failure)
+            log.warning("the queue does not answer: %s", in_one_line(failure))
             return False
         return True
 
@@ -130,7 +141,6 @@ class Engine:
         """Begin to take plans. Raises ConfigurationError where another engine holds the SQLite database."""
         if self._embedded:
             self._take_lock()
-        event.listen(sa.Engine, "connect", _teach_sqlite)
         for lane, work in self._work.items():
             DBOS.workflow(name=lane, max_recovery_attempts=_RECOVERIES)(_job_of(work))
         DBOS(
@@ -149,7 +159,9 @@ class Engine:
             DBOS.register_queue(
                 lane, worker_concurrency=most, polling_interval_sec=_POLL_S, on_conflict="always_update"
             )
-        logging.getLogger("dbos").setLevel(logging.WARNING)
+        engine_log = logging.getLogger("dbos")
+        engine_log.setLevel(logging.WARNING)
+        engine_log.addFilter(_Seldom())
 
     def take_over(self, names: Sequence[str]) -> None:
         """Put what dead engines were at back in line; once more is harmless."""
@@ -174,6 +186,27 @@ class Engine:
             ) from None
 
 
+class _Seldom(logging.Filter):
+    """Every poll of the engine says at length that the database is away: once a minute, in one line, is enough."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to let a record through, shortened."""
+        text = record.getMessage()
+        cause = record.exc_info[1] if record.exc_info else None
+        if not isinstance(cause, DBAPIError) and "psycopg." not in text and "sqlite3." not in text:
+            return True
+        place, now = (record.pathname, record.lineno), time.monotonic()
+        if now - self._said.get(place, -math.inf) < _SELDOM_S:
+            return False
+        self._said[place] = now
+        record.msg, record.args, record.exc_info = text.partition("\n")[0], (), None
+        return True
+
+
 def _job(lane: Lane, plan_id: str, turn: int = 0) -> str:
     return f"{lane}-{turn}-{plan_id}"
 
@@ -189,6 +222,7 @@ def _job_of(work: Work) -> Callable[[str], None]:
     return job
 
 
+@event.listens_for(sa.Engine, "connect")
 def _teach_sqlite(connection: DBAPIConnection, _: Any) -> None:
     # The engine asks SQLite for a function that came with its release 3.42; Debian 12 has 3.40.
     if isinstance(connection, sqlite3.Connection) and sqlite3.sqlite_version_info < (3, 42):

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from base64 import b64decode
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,8 @@ from app.errors import ConfigurationError
 
 PREFIX = "SPLITPLAN_"
 ENV_FILE = "SPLITPLAN_ENV_FILE"
+# As Standard Webhooks asks.
+_LEAST_SECRET_BYTE = 24
 
 
 def _default_database_url() -> str:
@@ -41,9 +44,15 @@ class Settings(BaseSettings):
     sync_max_s: Annotated[float, Field(gt=0.0, le=60.0)] = 2.0
     """Plans that are not solved after so long go on in the background."""
     max_users: Annotated[int, Field(ge=1)] = 10_000
-    """Users in one plan request."""
+    """Users in one plan request in JSON."""
+    max_bulk_users: Annotated[int, Field(ge=1)] = 1_000_000
+    """Users in one plan request in columns."""
     max_body_byte: Annotated[int, Field(ge=1024)] = 64 * 2**20
     """Longer bodies are refused."""
+    max_model_byte: Annotated[int, Field(ge=1024)] = 2**30
+    """Larger model files are not imported."""
+    import_time_limit_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 30.0
+    """Reading a model file may take so long."""
     sqlite_busy_timeout_s: Annotated[float, Field(gt=0.0, le=600.0)] = 30.0
     """How long a writer waits for the others before it gives up."""
     access_log: bool = False
@@ -80,6 +89,17 @@ class Settings(BaseSettings):
         if backend == "sqlite" and address.database in (None, "", ":memory:"):
             raise ValueError("must name a file: every connection would have a memory of its own")
         return url
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _signs(cls, secret: str | None) -> str | None:
+        try:
+            key = None if secret is None else b64decode(secret.removeprefix("whsec_"), validate=True)
+        except ValueError:
+            key = b""
+        if key is not None and len(key) < _LEAST_SECRET_BYTE:
+            raise ValueError(f"must be whsec_ and base64 of at least {_LEAST_SECRET_BYTE} bytes")
+        return secret
 
     def shown(self) -> dict[str, str]:
         """The settings as the environment names them, the database's password hidden."""

@@ -3,6 +3,7 @@
 Each attempt is a job of its own; what came of it is kept with the plan.
 """
 
+import asyncio
 import ipaddress
 import logging
 import socket
@@ -25,6 +26,9 @@ log = logging.getLogger("splitplan")
 # Seconds from one attempt to the next: as many attempts as pauses, and one more.
 PAUSES_S = (5.0, 30.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0)
 _PATIENCE_S = 15.0
+# RFC 6052 and RFC 4291.
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 
 
 class Refused(Exception):
@@ -55,7 +59,7 @@ def deliver(database: Database, settings: Settings, plan_id: str) -> tuple[int, 
     try:
         detail = _post(settings, url, f"plan_{plan_id}", orjson.dumps(told))
         status = "delivered"
-    except (httpx.HTTPError, OSError, Refused) as failure:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, Refused) as failure:
         detail = str(failure) or type(failure).__name__
         status = "failed" if pause_s is None or isinstance(failure, Refused) else "waiting"
         log.warning("webhook of plan %s, attempt %d: %s", plan_id, attempts, detail)
@@ -71,7 +75,7 @@ def _record(database: Database, plan_id: str, webhook: dict[str, Any]) -> None:
 
 
 def _post(settings: Settings, url: str, message: str, body: bytes) -> str:
-    """Send a signed message. Raises httpx.HTTPError, OSError, Refused."""
+    """Send a signed message. Raises httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, Refused."""
     assert settings.webhook_secret is not None
     now = datetime.now(UTC)
     target = httpx.URL(url)
@@ -85,13 +89,20 @@ def _post(settings: Settings, url: str, message: str, body: bytes) -> str:
         "webhook-signature": Webhook(settings.webhook_secret).sign(message, now, body.decode()),
     }
     # The very address that was looked at is called: a name that is asked twice may answer twice.
-    with httpx.Client(timeout=_PATIENCE_S, trust_env=False) as client:
-        answer = client.post(
-            target.copy_with(host=address), content=body, headers=headers, extensions={"sni_hostname": target.host}
-        )
-    if not answer.is_success:
-        raise httpx.HTTPStatusError(f"answered {answer.status_code}", request=answer.request, response=answer)
-    return f"answered {answer.status_code}"
+    status = asyncio.run(_status(target.copy_with(host=address), target.host, headers, body))
+    if not 200 <= status < 300:
+        raise httpx.HTTPError(f"answered {status}")
+    return f"answered {status}"
+
+
+async def _status(url: httpx.URL, host: str, headers: dict[str, str], body: bytes) -> int:
+    """What a message is answered with, all in all within `_PATIENCE_S`; whatever comes after the status is not read."""
+    async with (
+        asyncio.timeout(_PATIENCE_S),
+        httpx.AsyncClient(timeout=_PATIENCE_S, trust_env=False) as client,
+        client.stream("POST", url, content=body, headers=headers, extensions={"sni_hostname": host}) as answer,
+    ):
+        return answer.status_code
 
 
 def _address(target: httpx.URL, *, private: bool) -> str:
@@ -107,5 +118,9 @@ def _address(target: httpx.URL, *, private: bool) -> str:
 
 def _is_public(address: str) -> bool:
     parsed = ipaddress.ip_address(address)
-    inside = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
-    return parsed.is_global and not parsed.is_multicast and (inside is None or bool(inside.is_global))
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed in _TRANSLATED or parsed.ipv4_mapped is not None:  # what is meant is the IPv4 address in its last 32 bits
+            return _is_public(str(ipaddress.IPv4Address(parsed.packed[-4:])))
+        if parsed not in _GLOBAL_UNICAST or parsed.sixtofour is not None:
+            return False
+    return parsed.is_global and not parsed.is_multicast

@@ -19,10 +19,12 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app import webhooks, workers
 from app.db import Database, open_database
+from app.errors import in_one_line
 from app.plans import jobs, service
 from app.plans.family import Outcome
 from app.queue import Engine, Queue
@@ -41,6 +43,8 @@ _KEEP_S = 20.0
 _TASKS = 200
 # A plan whose process dies so often by itself is given up.
 _CRASHES = 3
+# A plan that was begun so often without an end is given up, whatever the reason.
+_ATTEMPTS = 20
 # The engine's records of ended jobs are of no use to anyone after a day.
 _RECORDS_S = 86_400.0
 # A solver minds its own time limit; one that does not is stopped here.
@@ -61,6 +65,8 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        # Plans are what is done side by side: a child whose linear algebra has a thread per core only waits for them.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         self._database = open_database(settings.database_url, settings.sqlite_busy_timeout_s)
         self._queue = Queue(settings.database_url)
         self._engine = Engine(settings.database_url, settings.slots, self._solve_long, self._solve_quick, self._deliver)
@@ -68,6 +74,7 @@ class Worker:
         self._quick = _Pool(settings, 1)
         self._running: dict[str, _Running] = {}
         self._ending = threading.Event()
+        self._beaten = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop. Raises ConfigurationError where there may be no other worker."""
@@ -118,6 +125,13 @@ class Worker:
                 self._stand_still_if_ending()
                 log.error("plan %s: its process ended with %s (%d of %d)", plan_id, crash.exitcode, crashes, _CRASHES)
                 reason = f"The solving process died {crashes} times, lastly with exit code {crash.exitcode}."
+            except (OperationalError, InterfaceError, PoolTimeout):
+                raise  # the database was away for too long: the sweep puts the plan back in line
+            except Exception:  # it can be neither read nor stored, and will not be next time either
+                log.exception("plan %s failed outside of its solver", plan_id)
+                detail = "The service failed around solving. The workers' log has the cause, under the plan's id."
+                self._end_plan(plan_id, service.failed("internal", detail))
+                return
             finally:
                 self._running.pop(plan_id, None)
         self._end_plan(plan_id, service.failed("crashed", reason))
@@ -136,10 +150,15 @@ class Worker:
             self._queue.put("webhook", plan_id, turn=turn, delay_s=pause_s)
 
     def _beat(self) -> None:
+        """Say that this worker lives, and take over from those that do not."""
+        cut_off = time.monotonic() - self._beaten > self._settings.lease_s
         with self._database.writing() as session:
             workers.beat(session, self._engine.name, self._settings.slots)
             silent = workers.silent(session, self._settings.lease_s)
-        self._engine.take_over(silent)
+        self._beaten = time.monotonic()
+        # Who was frozen or without a database cannot tell the dead from those that were so too: they have a lease more.
+        if not cut_off:
+            self._engine.take_over(silent)
 
     def _mind(self) -> None:
         """Stop the plans that someone asked to stop."""
@@ -170,8 +189,8 @@ class Worker:
             for plan in found:
                 if plan.plan_id not in lost:
                     continue
-                if lost[plan.plan_id]:
-                    detail = f"The plan was begun {plan.attempt} times and never ended: its worker died each time."
+                if lost[plan.plan_id] or plan.attempt >= _ATTEMPTS:
+                    detail = f"The plan was begun {plan.attempt} times and never ended: the workers' log says why."
                     jobs.end(self._database, plan.plan_id, service.failed("crashed", detail))
                 else:
                     small = plan.users <= self._settings.sync_max_users
@@ -180,11 +199,18 @@ class Worker:
             self._queue.put("webhook", plan_id, turn=turn)
 
     def _again(self, look: Callable[[], None], every_s: float) -> None:
+        failing = False
         while not self._ending.wait(every_s):
             try:
                 look()
             except Exception as failure:  # the database or the queue is away: the next look may succeed
-                log.warning("worker %s: %s", self._engine.name, failure)
+                if not failing:
+                    log.warning("worker %s: %s", self._engine.name, in_one_line(failure))
+                failing = True
+            else:
+                if failing:
+                    log.info("worker %s: all is well again", self._engine.name)
+                failing = False
 
     def _end(self) -> None:
         """Take nothing new, give what runs its time, hand the rest back, and be gone."""

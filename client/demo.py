@@ -13,15 +13,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
-from rich.console import Console
-from rich.table import Table
 
+from client import present
 from client.planning import PlanningClient, PlanningError
 
 START_WITHIN_S = 60.0
 STOP_WITHIN_S = 15.0
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-WIDTH = 120  # where nobody says how wide the paper is
 
 DISTANCE_M = (30.0, 45.0, 60.0, 80.0, 100.0, 125.0, 150.0, 175.0, 200.0, 230.0, 260.0, 300.0)
 # At a gate somebody waits for the answer.
@@ -114,60 +112,12 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def show(console: Console, request: dict[str, Any], plan: dict[str, Any]) -> None:
-    """Print a solved plan of the robust family."""
-    result, certificate = plan["result"], plan["result"]["certificate"]
-    table = Table(title=f"plan {plan['id']}: {plan['status']} in {plan['provenance']['solve_s'] * 1e3:.1f} ms")
-    for heading in ("camera", "cut after"):
-        table.add_column(heading)
-    for heading in ("distance", "clock", "share", "energy", "mean delay", "bound", "deadline", "slack"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for asked, user in zip(request["users"], result["users"], strict=True):
-        table.add_row(
-            user["id"],
-            user["cut_name"],
-            f"{asked['distance_m']:.0f} m",
-            f"{user['frequency_hz'] / 1e6:.0f} MHz",
-            f"{user['bandwidth_share']:.1%}" if user["rate_bps"] else "none sent",
-            f"{user['energy_j'] * 1e3:.2f} mJ",
-            f"{user['latency']['mean_s'] * 1e3:.1f} ms",
-            f"{user['latency']['bound_s'] * 1e3:.1f} ms",
-            f"{user['deadline_s'] * 1e3:.0f} ms",
-            f"{user['slack_s'] * 1e3:.1f} ms",
-        )
-    console.print(table)
-    console.print(
-        f"total      {_mj(result['objective'])} per inference of all; no plan needs less than "
-        f"{certificate['lower_bound_j'] * 1e3:.3f} mJ (gap {certificate['gap']:.1e}, {certificate['status']})"
-    )
-    console.print(f"price      one more MHz would save about {certificate['bandwidth_price_j_per_hz'] * 1e9:.2f} mJ")
-    baselines = result["baselines"]
-    for name, words in (
-        ("device_only", "all on the device"),
-        ("edge_only", "all at the edge"),
-        ("equal_share", "equal shares"),
-        ("mean_only", "means only"),
-    ):
-        remark = ""
-        if name == "mean_only" and baselines[name]["violation_bound_max"] is not None:
-            remark = f", but late with probability up to {baselines[name]['violation_bound_max']:.2f}"
-        console.print(f"{'instead' if name == 'device_only' else '':<11}{words:<18} {_mj(baselines[name])}{remark}")
-    console.print(f"rests on   {plan['provenance']['weakest']} profiles or better")
-    for warning in plan.get("warnings", []):
-        console.print(f"warning    {warning['field']}: {warning['message']}")
-
-
-def _mj(entry: dict[str, Any]) -> str:
-    energy_j = entry["energy_j"]
-    return "misses deadlines" if energy_j is None else f"{energy_j * 1e3:.2f} mJ"
-
-
 def main() -> None:
     """Plan the cameras and print the plan."""
     # Ended by a signal, Python would leave the service behind.
     for ending in ENDINGS:
         signal.signal(ending, lambda number, _: sys.exit(128 + number))
-    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    console = present.console(sys.stdout)
     users = REQUEST["users"]
     console.print(
         f"asked      {len(users)} cameras ({users[0]['device']}, {users[0]['model']}), {REQUEST['channel']}, "
@@ -175,12 +125,12 @@ def main() -> None:
     )
     try:
         with own_service() as planning:
-            plan = planning.plan_robust(REQUEST)
+            plan = planning.solve("robust", REQUEST)
     except (NotStarted, PlanningError, httpx.TransportError, OSError) as error:
         sys.exit(f"demo: {error}")
     if plan["status"] != "solved":
         sys.exit(f"demo: the plan is {plan['status']}: {plan.get('infeasible')}")
-    show(console, REQUEST, plan)
+    present.plan(console, plan)
 
 
 if __name__ == "__main__":

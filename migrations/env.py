@@ -3,6 +3,7 @@
 from alembic import context
 from sqlalchemy import text
 
+import app.measurements.tables
 import app.plans.tables
 import app.profiles.tables
 import app.validations.tables
@@ -11,6 +12,7 @@ from app.db import Base, Database, open_database
 from app.settings import read_settings
 
 TABLES = [
+    app.measurements.tables,
     app.plans.tables,
     app.profiles.tables,
     app.validations.tables,

@@ -1,23 +1,31 @@
-"""The shipped networks as layers, and what every place to cut them costs.
+"""The shipped networks as ONNX graphs, and what every place to cut them costs.
 
-All are torchvision's variants at 224 × 224. FLOP = 2 × MAC of Conv and Gemm; everything else counts 0. Parameters are
-the trained ones, batch norm's weight and bias included; its running mean and variance are buffers, which published
-counts leave out and which fold into the convolution for inference anyway. Activations and parameters are float32.
+All are torchvision's variants at 224 × 224, written out node by node and read as any other ONNX file is. FLOP = 2 × MAC
+of Conv and Gemm; everything else counts 0. Weights have shapes and no data. Parameters are the trained ones: batch norm
+is the scale and shift of each channel that it is at inference; its running mean and variance are buffers, which
+published counts leave out. Activations and parameters are float32.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+from onnx import ModelProto, NodeProto, TensorProto, helper
+
+from solvers.onnx_reader import Cut, Options, read
 
 FLOAT32_BYTE = 4
+OPSET = 17
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """An activation of one image: channels × height × width."""
+    """An activation of one image: channels × height × width; flat where only channels are given."""
 
     channels: int
     height: int = 1
     width: int = 1
+    flat: bool = False
 
     @property
     def elements(self) -> int:
@@ -28,15 +36,59 @@ IMAGE = Shape(3, 224, 224)
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
-    """A layer at work on one shape: the shape that leaves it, its multiply-accumulates and its parameters."""
+class Tensor:
+    """An activation in a graph."""
 
+    name: str
     shape: Shape
-    mac: int = 0
-    parameters: int = 0
 
 
-Layer = Callable[[Shape], Applied]
+class Graph:
+    """Nodes and weights of a network that is being written; `input` is what is given to it."""
+
+    def __init__(self, shape: Shape = IMAGE) -> None:
+        self.input = Tensor("input", shape)
+        self.nodes: list[NodeProto] = []
+        self.weights: list[TensorProto] = []
+
+    def weight(self, *dims: int) -> str:
+        """A parameter, kept in a file that does not exist: nobody reads it."""
+        weight = TensorProto(name=f"weight{len(self.weights)}", data_type=TensorProto.FLOAT, dims=dims)
+        weight.data_location = TensorProto.EXTERNAL
+        weight.external_data.add(key="location", value="weights")
+        self.weights.append(weight)
+        return weight.name
+
+    def add(self, operator: str, inputs: list[str], shape: Shape, **attributes: Any) -> Tensor:
+        """The result of a new node."""
+        made = Tensor(f"tensor{len(self.nodes)}", shape)
+        self.nodes.append(helper.make_node(operator, inputs, [made.name], **attributes))
+        return made
+
+    def activate(self, tensor: Tensor, activation: str | None) -> Tensor:
+        """The activation of a tensor; "Clip" is ReLU6."""
+        if activation is None:
+            return tensor
+        bounds = []
+        if activation == "Clip":
+            bounds = [f"bound{len(self.weights)}", f"bound{len(self.weights) + 1}"]
+            values = zip(bounds, (0.0, 6.0), strict=True)
+            self.weights += [helper.make_tensor(name, TensorProto.FLOAT, [], [value]) for name, value in values]
+        return self.add(activation, [tensor.name, *bounds], tensor.shape)
+
+    def model(self, output: Tensor) -> ModelProto:
+        """The file."""
+        shape = self.input.shape
+        given = helper.make_tensor_value_info(
+            self.input.name, TensorProto.FLOAT, [1, shape.channels, shape.height, shape.width]
+        )
+        flat = [] if output.shape.flat else [output.shape.height, output.shape.width]
+        made = helper.make_tensor_value_info(output.name, TensorProto.FLOAT, [1, output.shape.channels, *flat])
+        graph = helper.make_graph(self.nodes, "network", [given], [made], self.weights)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+
+
+Layer = Callable[[Graph, Tensor], Tensor]
 Stage = tuple[str, Layer]  # a cut's name and the layers that end in it
 
 
@@ -49,37 +101,31 @@ class Network:
     reference: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A place to cut; flop and parameters are those of all stages before it, the feature is what crosses it."""
-
-    name: str
-    flop: int
-    feature_elements: int
-    parameters: int
-
-    @property
-    def feature_byte(self) -> int:
-        return FLOAT32_BYTE * self.feature_elements
-
-    @property
-    def parameter_byte(self) -> int:
-        return FLOAT32_BYTE * self.parameters
+def onnx_model(network: Network) -> ModelProto:
+    """The network as an ONNX file, each stage's last tensor named for it."""
+    graph = Graph()
+    tensor = graph.input
+    for name, layer in network.stages:
+        made = layer(graph, tensor)
+        graph.nodes[-1].output[0] = name
+        tensor = Tensor(name, made.shape)
+    return graph.model(tensor)
 
 
-def cuts(network: Network) -> Iterator[Cut]:
-    """All cuts from "input" (nothing on the device) to the last stage (the result stays there: nothing crosses)."""
-    shape, flop, parameters = IMAGE, 0, 0
-    yield Cut("input", flop, shape.elements, parameters)
-    for position, (name, layer) in enumerate(network.stages, start=1):
-        applied = layer(shape)
-        shape = applied.shape
-        flop += 2 * applied.mac
-        parameters += applied.parameters
-        yield Cut(name, flop, shape.elements if position < len(network.stages) else 0, parameters)
+def cuts(network: Network) -> list[Cut]:
+    """All cuts from "input" (nothing on the device) to the last stage (the result stays there: nothing crosses).
+
+    The reader finds more places: within MobileNet's blocks that do not add their input, where only wider tensors live.
+    """
+    found = read(onnx_model(network).SerializeToString(), options=Options(fusion_boundaries=True)).cuts
+    stages = ["input", *(name for name, _ in network.stages)]
+    kept = [cut for cut in found if cut.name in stages]
+    if [cut.name for cut in kept] != stages:
+        raise ValueError(f"{network.name} cannot be cut at {set(stages) - {cut.name for cut in kept}}")
+    return kept
 
 
-# Layers. Activations, dropout and flattening cost nothing, change no size, and belong to the layer before them.
+# Layers. Activations cost nothing, change no size, and belong to the layer before them.
 
 
 def conv(
@@ -91,74 +137,113 @@ def conv(
     groups: int = 1,
     bias: bool = False,
     batch_norm: bool = False,
+    activation: str | None = "Relu",
 ) -> Layer:
-    """A square convolution, by default padded to keep the size, with its batch norm."""
+    """A square convolution, by default padded to keep the size, with its batch norm and activation."""
     border = kernel // 2 if padding is None else padding
 
-    def layer(shape: Shape) -> Applied:
+    def layer(graph: Graph, tensor: Tensor) -> Tensor:
+        shape = tensor.shape
         out = Shape(
             channels,
             (shape.height + 2 * border - kernel) // stride + 1,
             (shape.width + 2 * border - kernel) // stride + 1,
         )
-        weights = kernel * kernel * (shape.channels // groups) * channels
-        mac = weights * out.height * out.width
-        return Applied(out, mac, weights + channels * bias + 2 * channels * batch_norm)
+        weights = [graph.weight(channels, shape.channels // groups, kernel, kernel)]
+        weights += [graph.weight(channels)] * bias
+        made = graph.add(
+            "Conv",
+            [tensor.name, *weights],
+            out,
+            kernel_shape=[kernel, kernel],
+            strides=[stride, stride],
+            pads=[border] * 4,
+            group=groups,
+        )
+        if batch_norm:
+            made = graph.add("Mul", [made.name, graph.weight(channels, 1, 1)], out)
+            made = graph.add("Add", [made.name, graph.weight(channels, 1, 1)], out)
+        return graph.activate(made, activation)
 
     return layer
 
 
-def depthwise(kernel: int, *, stride: int = 1) -> Layer:
+def depthwise(kernel: int, *, stride: int = 1, activation: str | None = "Relu") -> Layer:
     """One filter per channel, with batch norm."""
 
-    def layer(shape: Shape) -> Applied:
-        return conv(shape.channels, kernel, stride=stride, groups=shape.channels, batch_norm=True)(shape)
+    def layer(graph: Graph, tensor: Tensor) -> Tensor:
+        channels = tensor.shape.channels
+        filters = conv(channels, kernel, stride=stride, groups=channels, batch_norm=True, activation=activation)
+        return filters(graph, tensor)
 
     return layer
 
 
 def pool(kernel: int, stride: int, *, padding: int = 0, ceil: bool = False) -> Layer:
-    """Max or average pooling; `ceil` keeps the last, incomplete window."""
+    """Max pooling; `ceil` keeps the last, incomplete window."""
 
     def length(size: int) -> int:
         slack = stride - 1 if ceil else 0
         return (size + 2 * padding - kernel + slack) // stride + 1
 
-    return lambda shape: Applied(Shape(shape.channels, length(shape.height), length(shape.width)))
+    def layer(graph: Graph, tensor: Tensor) -> Tensor:
+        out = Shape(tensor.shape.channels, length(tensor.shape.height), length(tensor.shape.width))
+        return graph.add(
+            "MaxPool",
+            [tensor.name],
+            out,
+            kernel_shape=[kernel, kernel],
+            strides=[stride, stride],
+            pads=[padding] * 4,
+            ceil_mode=int(ceil),
+        )
+
+    return layer
 
 
-def global_average_pool(shape: Shape) -> Applied:
-    return Applied(Shape(shape.channels))
+def global_average_pool(graph: Graph, tensor: Tensor) -> Tensor:
+    return graph.add("GlobalAveragePool", [tensor.name], Shape(tensor.shape.channels))
 
 
-def linear(features: int) -> Layer:
-    """A fully connected layer with bias, on the flattened input."""
-    return lambda shape: Applied(Shape(features), shape.elements * features, (shape.elements + 1) * features)
+def flatten(graph: Graph, tensor: Tensor) -> Tensor:
+    return graph.add("Flatten", [tensor.name], Shape(tensor.shape.elements, flat=True))
+
+
+def linear(features: int, *, activation: str | None = "Relu") -> Layer:
+    """A fully connected layer with bias."""
+
+    def layer(graph: Graph, tensor: Tensor) -> Tensor:
+        if not tensor.shape.flat:
+            raise ValueError(f"a fully connected layer is given {tensor.shape}")
+        out = Shape(features, flat=True)
+        weights = [graph.weight(features, tensor.shape.elements), graph.weight(features)]
+        made = graph.add("Gemm", [tensor.name, *weights], out, transB=1)
+        return graph.activate(made, activation)
+
+    return layer
 
 
 def chain(*layers: Layer) -> Layer:
     """One layer after the other."""
 
-    def layer(shape: Shape) -> Applied:
-        mac, parameters = 0, 0
+    def layer(graph: Graph, tensor: Tensor) -> Tensor:
         for each in layers:
-            applied = each(shape)
-            shape = applied.shape
-            mac += applied.mac
-            parameters += applied.parameters
-        return Applied(shape, mac, parameters)
+            tensor = each(graph, tensor)
+        return tensor
 
     return layer
 
 
-def residual(branch: Layer, shortcut: Layer | None = None) -> Layer:
+def residual(branch: Layer, shortcut: Layer | None = None, *, activation: str | None = "Relu") -> Layer:
     """The branch plus its input (through the shortcut, if any)."""
 
-    def layer(shape: Shape) -> Applied:
-        there, beside = branch(shape), shortcut(shape) if shortcut else Applied(shape)
+    def layer(graph: Graph, tensor: Tensor) -> Tensor:
+        there = branch(graph, tensor)
+        beside = shortcut(graph, tensor) if shortcut else tensor
         if there.shape != beside.shape:
             raise ValueError(f"a residual adds {there.shape} to {beside.shape}")
-        return Applied(there.shape, there.mac + beside.mac, there.parameters + beside.parameters)
+        made = graph.add("Add", [there.name, beside.name], there.shape)
+        return graph.activate(made, activation)
 
     return layer
 
@@ -166,14 +251,11 @@ def residual(branch: Layer, shortcut: Layer | None = None) -> Layer:
 def concatenate(*branches: Layer) -> Layer:
     """The branches' outputs, channel after channel."""
 
-    def layer(shape: Shape) -> Applied:
-        outs = [branch(shape) for branch in branches]
+    def layer(graph: Graph, tensor: Tensor) -> Tensor:
+        outs = [branch(graph, tensor) for branch in branches]
         ((height, width),) = {(out.shape.height, out.shape.width) for out in outs}
-        return Applied(
-            Shape(sum(out.shape.channels for out in outs), height, width),
-            sum(out.mac for out in outs),
-            sum(out.parameters for out in outs),
-        )
+        shape = Shape(sum(out.shape.channels for out in outs), height, width)
+        return graph.add("Concat", [out.name for out in outs], shape, axis=1)
 
     return layer
 
@@ -181,23 +263,38 @@ def concatenate(*branches: Layer) -> Layer:
 def squeeze_excite(squeezed: int) -> Layer:
     """Channels weighed by two 1 × 1 convolutions of their averages."""
 
-    def layer(shape: Shape) -> Applied:
-        gate = chain(global_average_pool, conv(squeezed, 1, bias=True), conv(shape.channels, 1, bias=True))(shape)
-        return Applied(shape, gate.mac, gate.parameters)
+    def layer(graph: Graph, tensor: Tensor) -> Tensor:
+        gate = chain(
+            global_average_pool,
+            conv(squeezed, 1, bias=True),
+            conv(tensor.shape.channels, 1, bias=True, activation="HardSigmoid"),
+        )
+        return graph.add("Mul", [tensor.name, gate(graph, tensor).name], tensor.shape)
 
     return layer
 
 
 def inverted_residual(
-    channels: int, *, expanded: int, kernel: int = 3, stride: int = 1, squeezed: int | None = None
+    channels: int,
+    *,
+    expanded: int,
+    kernel: int = 3,
+    stride: int = 1,
+    squeezed: int | None = None,
+    activation: str = "Clip",
 ) -> Layer:
     """MobileNet's block: expand, filter, squeeze-excite (if `squeezed`), project, and add the input where it fits."""
 
-    def layer(shape: Shape) -> Applied:
-        expand = [conv(expanded, 1, batch_norm=True)] if expanded != shape.channels else []
-        gate = [squeeze_excite(squeezed)] if squeezed else []
-        branch = chain(*expand, depthwise(kernel, stride=stride), *gate, conv(channels, 1, batch_norm=True))
-        return residual(branch)(shape) if stride == 1 and shape.channels == channels else branch(shape)
+    def layer(graph: Graph, tensor: Tensor) -> Tensor:
+        widens = expanded != tensor.shape.channels
+        branch = chain(
+            *([conv(expanded, 1, batch_norm=True, activation=activation)] * widens),
+            depthwise(kernel, stride=stride, activation=activation),
+            *([squeeze_excite(squeezed)] if squeezed else []),
+            conv(channels, 1, batch_norm=True, activation=None),
+        )
+        adds = stride == 1 and tensor.shape.channels == channels
+        return (residual(branch, activation=None) if adds else branch)(graph, tensor)
 
     return layer
 
@@ -216,10 +313,10 @@ def alexnet() -> Network:
             ("conv3", conv(384, 3, bias=True)),
             ("conv4", conv(256, 3, bias=True)),
             ("conv5", conv(256, 3, bias=True)),
-            ("pool5", pool(3, 2)),
+            ("pool5", chain(pool(3, 2), flatten)),
             ("fc6", linear(4096)),
             ("fc7", linear(4096)),
-            ("fc8", linear(1000)),
+            ("fc8", linear(1000, activation=None)),
         ),
         reference="Krizhevsky, One weird trick for parallelizing convolutional neural networks, arXiv 1404.5997;"
         " torchvision.models.alexnet",
@@ -230,8 +327,8 @@ def vgg(depth: int, convs_per_block: tuple[int, ...]) -> Network:
     stages: list[Stage] = []
     for block, (count, channels) in enumerate(zip(convs_per_block, (64, 128, 256, 512, 512), strict=True), start=1):
         stages += [(f"conv{block}_{place}", conv(channels, 3, bias=True)) for place in range(1, count + 1)]
-        stages.append((f"pool{block}", pool(2, 2)))
-    stages += [("fc6", linear(4096)), ("fc7", linear(4096)), ("fc8", linear(1000))]
+        stages.append((f"pool{block}", chain(pool(2, 2), flatten) if block == 5 else pool(2, 2)))
+    stages += [("fc6", linear(4096)), ("fc7", linear(4096)), ("fc8", linear(1000, activation=None))]
     return Network(
         name=f"vgg{depth}",
         stages=tuple(stages),
@@ -241,14 +338,14 @@ def vgg(depth: int, convs_per_block: tuple[int, ...]) -> Network:
 
 
 def basic_block(channels: int, stride: int) -> Layer:
-    return chain(conv(channels, 3, stride=stride, batch_norm=True), conv(channels, 3, batch_norm=True))
+    return chain(conv(channels, 3, stride=stride, batch_norm=True), conv(channels, 3, batch_norm=True, activation=None))
 
 
 def bottleneck(channels: int, stride: int) -> Layer:
     return chain(
         conv(channels, 1, batch_norm=True),
         conv(channels, 3, stride=stride, batch_norm=True),
-        conv(4 * channels, 1, batch_norm=True),
+        conv(4 * channels, 1, batch_norm=True, activation=None),
     )
 
 
@@ -263,10 +360,10 @@ def resnet(depth: int, block: Callable[[int, int], Layer], expansion: int, block
             stride = 2 if group > 1 and place == 0 else 1
             outgoing = expansion * channels
             projects = stride != 1 or incoming != outgoing
-            shortcut = conv(outgoing, 1, stride=stride, batch_norm=True) if projects else None
+            shortcut = conv(outgoing, 1, stride=stride, batch_norm=True, activation=None) if projects else None
             stages.append((f"layer{group}.{place}", residual(block(channels, stride), shortcut)))
             incoming = outgoing
-    stages += [("avgpool", global_average_pool), ("fc", linear(1000))]
+    stages += [("avgpool", chain(global_average_pool, flatten)), ("fc", linear(1000, activation=None))]
     return Network(
         name=f"resnet{depth}",
         stages=tuple(stages),
@@ -276,7 +373,7 @@ def resnet(depth: int, block: Callable[[int, int], Layer], expansion: int, block
 
 
 def mobilenet_v2() -> Network:
-    stages: list[Stage] = [("conv1", conv(32, 3, stride=2, batch_norm=True))]
+    stages: list[Stage] = [("conv1", conv(32, 3, stride=2, batch_norm=True, activation="Clip"))]
     incoming = 32
     for expansion, channels, count, first_stride in (
         (1, 16, 1, 1),
@@ -292,7 +389,11 @@ def mobilenet_v2() -> Network:
             block = inverted_residual(channels, expanded=expansion * incoming, stride=stride)
             stages.append((f"block{len(stages)}", block))
             incoming = channels
-    stages += [("conv2", conv(1280, 1, batch_norm=True)), ("avgpool", global_average_pool), ("fc", linear(1000))]
+    stages += [
+        ("conv2", conv(1280, 1, batch_norm=True, activation="Clip")),
+        ("avgpool", chain(global_average_pool, flatten)),
+        ("fc", linear(1000, activation=None)),
+    ]
     return Network(
         name="mobilenet-v2",
         stages=tuple(stages),
@@ -302,31 +403,33 @@ def mobilenet_v2() -> Network:
 
 
 def mobilenet_v3_large() -> Network:
-    stages: list[Stage] = [("conv1", conv(16, 3, stride=2, batch_norm=True))]
-    for kernel, expanded, channels, squeezed, stride in (
-        (3, 16, 16, None, 1),
-        (3, 64, 24, None, 2),
-        (3, 72, 24, None, 1),
-        (5, 72, 40, 24, 2),
-        (5, 120, 40, 32, 1),
-        (5, 120, 40, 32, 1),
-        (3, 240, 80, None, 2),
-        (3, 200, 80, None, 1),
-        (3, 184, 80, None, 1),
-        (3, 184, 80, None, 1),
-        (3, 480, 112, 120, 1),
-        (3, 672, 112, 168, 1),
-        (5, 672, 160, 168, 2),
-        (5, 960, 160, 240, 1),
-        (5, 960, 160, 240, 1),
+    stages: list[Stage] = [("conv1", conv(16, 3, stride=2, batch_norm=True, activation="HardSwish"))]
+    for kernel, expanded, channels, squeezed, activation, stride in (
+        (3, 16, 16, None, "Relu", 1),
+        (3, 64, 24, None, "Relu", 2),
+        (3, 72, 24, None, "Relu", 1),
+        (5, 72, 40, 24, "Relu", 2),
+        (5, 120, 40, 32, "Relu", 1),
+        (5, 120, 40, 32, "Relu", 1),
+        (3, 240, 80, None, "HardSwish", 2),
+        (3, 200, 80, None, "HardSwish", 1),
+        (3, 184, 80, None, "HardSwish", 1),
+        (3, 184, 80, None, "HardSwish", 1),
+        (3, 480, 112, 120, "HardSwish", 1),
+        (3, 672, 112, 168, "HardSwish", 1),
+        (5, 672, 160, 168, "HardSwish", 2),
+        (5, 960, 160, 240, "HardSwish", 1),
+        (5, 960, 160, 240, "HardSwish", 1),
     ):
-        block = inverted_residual(channels, expanded=expanded, kernel=kernel, stride=stride, squeezed=squeezed)
+        block = inverted_residual(
+            channels, expanded=expanded, kernel=kernel, stride=stride, squeezed=squeezed, activation=activation
+        )
         stages.append((f"block{len(stages)}", block))
     stages += [
-        ("conv2", conv(960, 1, batch_norm=True)),
-        ("avgpool", global_average_pool),
-        ("fc1", linear(1280)),
-        ("fc2", linear(1000)),
+        ("conv2", conv(960, 1, batch_norm=True, activation="HardSwish")),
+        ("avgpool", chain(global_average_pool, flatten)),
+        ("fc1", linear(1280, activation="HardSwish")),
+        ("fc2", linear(1000, activation=None)),
     ]
     return Network(
         name="mobilenet-v3-large",

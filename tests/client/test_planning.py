@@ -5,51 +5,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import httpx
 import pytest
 
-from client.planning import Collection, PlanningClient, PlanningError
-from tests.builders import a_channel, a_device, a_model, a_server, a_server_timing, a_timing
-from tests.conftest import Service
-
-# In an order in which they can be stored.
-PROFILES: dict[Collection, dict[str, Any]] = {
-    "devices": a_device(),
-    "models": a_model(),
-    "channels": a_channel(),
-    "servers": a_server(),
-    "timings": a_timing(),
-}
-
-
-@pytest.fixture
-def planning(service: Service) -> Iterator[PlanningClient]:
-    with PlanningClient(service.url, transport=httpx.HTTPTransport()) as planning:
-        yield planning
-
-
-@pytest.fixture
-def stocked(planning: PlanningClient) -> PlanningClient:
-    """A client of a service that has one profile of each kind, and a server timing."""
-    for collection, profile in PROFILES.items():
-        planning.create(collection, profile)
-    planning.create("timings", a_server_timing())
-    return planning
-
-
-def a_request(users: int = 2, **fields: Any) -> dict[str, Any]:
-    return {
-        "channel": "cell",
-        "server": "edge-gpu",
-        "users": [
-            {"id": f"camera {n}?#", "device": "camera-cpu", "model": "small-net", "gain_db": -90.0, "deadline_s": 0.5,
-             "risk": 0.02}
-            for n in range(users)
-        ],
-        **fields,
-    }  # fmt: skip
+from client.planning import PlanningClient, PlanningError
+from tests.builders import a_server
+from tests.client.conftest import PROFILES, a_request, connected
 
 
 def test_every_kind_of_profile_is_stored_read_revised_and_deleted(stocked: PlanningClient) -> None:
@@ -85,38 +47,38 @@ def test_lists_are_read_to_their_end(planning: PlanningClient) -> None:
 
 
 def test_a_plan_is_answered_found_listed_and_forgotten(stocked: PlanningClient) -> None:
-    plan = stocked.plan_robust(a_request(name="lobby"))
+    plan = stocked.solve("robust", a_request(name="lobby"))
     assert plan["status"] == "solved"
     assert plan["result"]["certificate"]["holds"] is True
     assert stocked.plan(plan["id"]) == plan
     assert stocked.current_plan("lobby") == plan
-    assert list(stocked.plan_users(plan["id"])) == plan["result"]["users"]
-    assert stocked.plan_user(plan["id"], "camera 1?#") == plan["result"]["users"][1]
+    assert list(stocked.users(plan["id"])) == plan["result"]["users"]
+    assert stocked.user(plan["id"], "camera 1?#") == plan["result"]["users"][1]
 
-    other = stocked.plan_robust(a_request())
+    other = stocked.solve("robust", a_request())
     assert [entry["id"] for entry in stocked.plans()] == [other["id"], plan["id"]]
     assert [entry["id"] for entry in stocked.plans(name="lobby", status="solved")] == [plan["id"]]
-    stocked.delete_plan(other["id"])
+    stocked.forget(other["id"])
     assert [entry["id"] for entry in stocked.plans()] == [plan["id"]]
 
 
 def test_the_users_of_a_large_plan_come_in_pages(stocked: PlanningClient) -> None:
     request = a_request(users=1001, bandwidth_hz=2.0e9)
-    plan = stocked.plan_robust(request)
+    plan = stocked.solve("robust", request)
     assert "users" not in plan["result"]
-    assert [user["id"] for user in stocked.plan_users(plan["id"])] == [user["id"] for user in request["users"]]
+    assert [user["id"] for user in stocked.users(plan["id"])] == [user["id"] for user in request["users"]]
 
 
 def test_an_infeasible_cell_is_an_answer(stocked: PlanningClient) -> None:
     request = a_request()
     request["users"][0]["deadline_s"] = 1e-4
-    plan = stocked.plan_robust(request)
+    plan = stocked.solve("robust", request)
     assert (plan["status"], plan["result"]) == ("infeasible", None)
     assert plan["infeasible"]["users"][0]["id"] == "camera 0?#"
 
 
 def test_an_estimate_stores_nothing(stocked: PlanningClient) -> None:
-    assert stocked.estimate_robust(a_request(users=7))["users"] == 7
+    assert stocked.estimate("robust", a_request(users=7))["users"] == 7
     assert list(stocked.plans()) == []
 
 
@@ -124,7 +86,7 @@ def test_a_refusal_says_what_to_mend(stocked: PlanningClient) -> None:
     request = a_request()
     request["users"][1] |= {"risk": 2.0, "deadlin_s": 0.1}
     with pytest.raises(PlanningError) as refused:
-        stocked.plan_robust(request)
+        stocked.solve("robust", request)
     error = refused.value
     assert (error.status, error.type) == (422, "/v1/problem-types/invalid-request")
     assert {fault["pointer"] for fault in error.errors} == {"/users/1/risk", "/users/1/deadlin_s"}
@@ -168,7 +130,7 @@ def stranger(status: int, content_type: str, content: bytes) -> Iterator[str]:
 def test_what_the_service_did_not_say_is_not_its_answer(status: int, content_type: str, content: bytes) -> None:
     with (
         stranger(status, content_type, content) as url,
-        PlanningClient(url, transport=httpx.HTTPTransport()) as planning,
+        connected(url, patience_s=0.0) as planning,
         pytest.raises(PlanningError) as error,
     ):
         planning.plan("0" * 32)
@@ -180,7 +142,7 @@ def test_silence_ends_at_the_timeout() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"http://127.0.0.1:{mute.getsockname()[1]}"
         with (
-            PlanningClient(url, timeout_s=0.2, transport=httpx.HTTPTransport()) as planning,
+            connected(url, timeout_s=0.2) as planning,
             pytest.raises(httpx.ReadTimeout),
         ):
             planning.ready()

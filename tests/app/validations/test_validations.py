@@ -289,7 +289,7 @@ def test_bad_requests_are_pointed_at(client: httpx.Client, service: Service, ask
 def test_empirical_replays_need_observations(client: httpx.Client) -> None:
     document = plan(client, a_cell())
     refused = client.post(validations(document), json={"distributions": ["empirical"]})
-    assert "observed times" in refused.json()["detail"]
+    assert "measured times" in refused.json()["detail"]
 
 
 def test_too_many_draws_are_refused_before_any(client: httpx.Client) -> None:

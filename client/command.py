@@ -1,0 +1,362 @@
+"""`splitplan-client`: the service from a shell."""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+import httpx
+from rich.console import Console
+
+from client import present
+from client.planning import ENDED, MEASUREMENT_TYPES, Json, PlanningClient, PlanningError, briefly
+
+FAILED, INFEASIBLE, NO_RESULT = 1, 3, 4
+INTERRUPTED = 130
+F = TypeVar("F", bound=Callable[..., Any])
+
+log = logging.getLogger("splitplan.client")
+
+
+class Commands(click.Group):
+    """A group whose failures are one clear line, faults of the request a line each, and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except PlanningError as error:
+            _refused(error)
+        except httpx.InvalidURL as error:
+            raise click.UsageError(f"{ctx.params['url']} is no address: {error}") from None
+        except httpx.UnsupportedProtocol:
+            raise click.UsageError(f"{ctx.params['url']} is no address: begin with http:// or https://") from None
+        except httpx.TransportError as error:
+            mend = "is the service there? --url or SPLITPLAN_URL says where"
+            raise click.ClickException(f"{ctx.params['url']} does not answer: {briefly(error)}; {mend}") from None
+        except KeyboardInterrupt:
+            click.echo("\ninterrupted; a plan that was accepted goes on: splitplan-client list", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+def _refused(error: PlanningError) -> NoReturn:
+    if not error.errors:
+        raise click.ClickException(error.detail + (f" ({error.instance})" if error.instance else ""))
+    faults = [(fault["pointer"] or fault.get("parameter") or "/", fault["detail"]) for fault in error.errors]
+    width = min(40, max(len(where) for where, _ in faults))
+    lines = [f"  {where:<{width}}  {mend}" for where, mend in faults]
+    raise click.ClickException("\n".join([f"{error.title} ({error.status})", *lines]))
+
+
+@click.group(cls=Commands)
+@click.option(
+    "--url",
+    envvar="SPLITPLAN_URL",
+    default="http://127.0.0.1:8000",
+    show_default=True,
+    show_envvar=True,
+    help="Where the service is.",
+)
+@click.option(
+    "--api-key", envvar="SPLITPLAN_API_KEY", show_envvar=True, help="For services that ask for keys; best not typed."
+)
+@click.option(
+    "--patience",
+    "patience_s",
+    type=click.FloatRange(min=0.0),
+    default=30.0,
+    show_default=True,
+    help="Seconds to try again while the service is away or busy.",
+)
+@click.pass_context
+def main(ctx: click.Context, url: str, api_key: str | None, patience_s: float) -> None:
+    """Plan with a Splitplan service: where to cut neural networks between devices and an edge server.
+
+    Exit codes: 0 there is a plan, 1 failed or refused, 2 wrong usage, 3 infeasible, 4 timed out or cancelled without a
+    plan, 130 interrupted.
+    """
+    ctx.with_resource(_warnings_shown())
+    ctx.obj = ctx.with_resource(PlanningClient(url, patience_s=patience_s, api_key=api_key))
+
+
+class _Shown(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(record.getMessage(), err=True)
+
+
+@contextmanager
+def _warnings_shown() -> Iterator[None]:
+    """What the client does about a service that is away is told on standard error."""
+    shown = _Shown(logging.WARNING)
+    log.addHandler(shown)
+    try:
+        yield
+    finally:
+        log.removeHandler(shown)
+
+
+def machine(command: F) -> F:
+    """The option for programs."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON as the service answered it.")(command)
+
+
+@main.command("plan")
+@click.argument("kind", type=click.Choice(["robust", "stopping", "multi-user", "adaptive"]))
+@click.argument("request_file", metavar="REQUEST.json", type=click.File("rb"))
+@click.option("--async", "in_background", is_flag=True, help="Only order the plan, and print its id.")
+@click.option("--wait", is_flag=True, help="With --async: order it in the background, but wait for its end.")
+@click.option("--name", help="A name under which the newest plan is found again.")
+@click.option("--dry-run", is_flag=True, help="Only validate, and estimate what planning would take.")
+@machine
+@click.pass_obj
+def make(
+    planning: PlanningClient,
+    kind: Any,
+    request_file: Any,
+    in_background: bool,
+    wait: bool,
+    name: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Plan a fleet; `-` reads the request from standard input."""
+    request = _read(request_file) | ({} if name is None else {"name": name})
+    if dry_run:
+        _print(planning.estimate(kind, request), as_json, present.estimate)
+        return
+    ordered = planning.submit(kind, request, respond_async=in_background)
+    _answer(planning, ordered, as_json, wait=wait or not in_background)
+
+
+@main.command()
+@click.argument("plan_id", metavar="ID")
+@machine
+@click.pass_obj
+def watch(planning: PlanningClient, plan_id: str, as_json: bool) -> None:
+    """Follow a plan until its end, and show it."""
+    _answer(planning, planning.plan(plan_id), as_json, wait=True)
+
+
+@main.command()
+@click.argument("plan_id", metavar="ID")
+@machine
+@click.pass_obj
+def show(planning: PlanningClient, plan_id: str, as_json: bool) -> None:
+    """Show a plan, or how far it has come."""
+    _print(planning.plan(plan_id), as_json, present.plan)
+
+
+@main.command()
+@click.argument("plan_id", metavar="ID")
+@machine
+@click.pass_obj
+def users(planning: PlanningClient, plan_id: str, as_json: bool) -> None:
+    """List what a plan says of each user; as JSON, one user per line."""
+    if as_json:
+        for user in planning.users(plan_id):
+            click.echo(_line(user))
+    else:
+        present.users(present.console(sys.stdout), planning.plan(plan_id)["kind"], planning.users(plan_id))
+
+
+@main.command()
+@click.argument("plan_id", metavar="ID")
+@click.option("--keep-best", is_flag=True, help="Keep the best plan found so far.")
+@machine
+@click.pass_obj
+def cancel(planning: PlanningClient, plan_id: str, keep_best: bool, as_json: bool) -> None:
+    """Stop a plan, and wait until it has stopped."""
+    plan = planning.cancel(plan_id, keep_best=keep_best)
+    plan = planning.plan(plan_id) if plan["status"] in ENDED else planning.wait(plan_id)
+    _print(plan, as_json, present.plan)
+
+
+@main.command()
+@click.argument("plan_id", metavar="ID")
+@click.argument("patch_file", metavar="PATCH.json", type=click.File("rb"))
+@click.option("--async", "in_background", is_flag=True, help="Only order the plan, and print its id.")
+@click.option("--wait", is_flag=True, help="With --async: order it in the background, but wait for its end.")
+@machine
+@click.pass_obj
+def replan(
+    planning: PlanningClient, plan_id: str, patch_file: Any, in_background: bool, wait: bool, as_json: bool
+) -> None:
+    """Plan again with changes: a merge patch in which `users` is an object keyed by id."""
+    ordered = planning.replan(plan_id, _read(patch_file), respond_async=in_background)
+    _answer(planning, ordered, as_json, wait=wait or not in_background)
+
+
+@main.command()
+@click.argument("plan_id", metavar="ID")
+@click.option("--trials", type=click.IntRange(min=1), default=10_000, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--distribution", "distributions", multiple=True, help="One to draw from; may be repeated.")
+@machine
+@click.pass_obj
+def validate(
+    planning: PlanningClient, plan_id: str, trials: int, seed: int, distributions: tuple[str, ...], as_json: bool
+) -> None:
+    """Replay a robust plan; exit code 1 if somebody is late more often than they accept."""
+    found = planning.validate(plan_id, trials=trials, seed=seed, distributions=distributions or None)
+    _print(found, as_json, present.validation)
+    sys.exit(0 if found["holds"] else FAILED)
+
+
+@main.command("list")
+@click.option("--status", help="Only plans of this status.")
+@click.option("--kind", help="Only plans of this kind.")
+@click.option("--name", help="Only plans of this name.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The newest so many.")
+@machine
+@click.pass_obj
+def list_plans(
+    planning: PlanningClient, status: str | None, kind: str | None, name: str | None, limit: int, as_json: bool
+) -> None:
+    """List plans, newest first; as JSON, one per line."""
+    filters = {"status": status, "kind": kind, "name": name}
+    found = planning.plans(**{field: value for field, value in filters.items() if value is not None})
+    plans = [plan for plan, _ in zip(found, range(limit), strict=False)]
+    if as_json:
+        for plan in plans:
+            click.echo(_line(plan))
+    else:
+        present.console(sys.stdout).print(present.table(plans, present.PLANS))
+
+
+@main.group()
+def models() -> None:
+    """Profiles of neural networks."""
+
+
+@models.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", required=True, help="Of the new profile.")
+@click.option("--shape", "shapes", multiple=True, help="An input with its dimensions, e.g. data:1,3,224,224.")
+@click.option("--input-byte", multiple=True, help="What sending an input takes, e.g. data:150528.")
+@click.option("--max-tensors", type=click.IntRange(1, 3), default=1, help="How many tensors may cross a cut.")
+@click.option("--fusion-boundaries", is_flag=True, help="No cuts inside what a runtime computes in one kernel.")
+@click.option("--pareto", is_flag=True, help="No cuts that another beats in FLOP and bytes.")
+@machine
+@click.pass_obj
+def import_model(planning: PlanningClient, /, file: Path, name: str, as_json: bool, **how: Any) -> None:
+    """Store the places to cut the network in an ONNX file."""
+    _print(planning.import_model(file, name, **how), as_json, present.model)
+
+
+@main.group()
+def measurements() -> None:
+    """Times that were measured or observed."""
+
+
+@measurements.command("send")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--timing", required=True, help="The timing to revise or to hold the times against.")
+@click.option("--model", help="For tables: the model that was measured, unless the timing exists.")
+@click.option("--processor", help="For tables: the processor that was measured, unless the timing exists.")
+@click.option("--processor-kind", type=click.Choice(["device", "server"]), help="For tables: which of the two it is.")
+@click.option("--model-sha256", help="For tables: digest of the file that was run.")
+@machine
+@click.pass_obj
+def send_measurements(planning: PlanningClient, /, file: Path, timing: str, as_json: bool, **heading: Any) -> None:
+    """Send samples or observations: a JSON, CSV or Parquet file."""
+    if file.suffix.lower() not in MEASUREMENT_TYPES:
+        raise click.UsageError(f"{file} must end in one of {', '.join(MEASUREMENT_TYPES)}")
+    _print(planning.send_measurements(timing, file, **heading), as_json, present.measurement)
+
+
+def _answer(planning: PlanningClient, plan: Json, as_json: bool, *, wait: bool) -> None:
+    """Show a plan that was ordered, its way if it is waited for, and end with the exit code of its status."""
+    if plan["status"] not in ENDED and not wait:
+        if as_json:
+            _print(plan, as_json, present.plan)
+        else:
+            click.echo(plan["id"])
+        return
+    if plan["status"] not in ENDED:
+        plan = _followed(planning, plan)
+    elif "users_url" not in plan and plan["result"] is None:
+        plan = planning.plan(plan["id"])  # an answer in brief, of a plan that has ended since
+    _print(plan, as_json, present.plan)
+    sys.exit(_verdict(plan))
+
+
+def _followed(planning: PlanningClient, plan: Json) -> Json:
+    """A plan once it has ended; on a terminal with a bar, and whoever interrupts is asked what is meant."""
+    plan_id = plan["id"]
+    while True:
+        try:
+            if not sys.stderr.isatty():
+                return planning.wait(plan_id)
+            with present.Bar(Console(stderr=True)) as bar:
+                bar.tell(plan)
+                return planning.wait(plan_id, told=bar.tell)
+        except KeyboardInterrupt:
+            match _meant(plan_id):
+                case "cancel":
+                    planning.cancel(plan_id, keep_best=True)
+                case "leave":
+                    click.echo(f"it goes on: splitplan-client watch {plan_id}", err=True)
+                    sys.exit(INTERRUPTED)
+
+
+def _meant(plan_id: str) -> str:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return "leave"
+    try:
+        answer = click.prompt(
+            f"\nplan {plan_id} is not solved yet: cancel it and keep the best so far, leave it running, or wait?",
+            type=click.Choice(["cancel", "leave", "wait"]),
+            default="leave",
+            err=True,
+        )
+    except click.Abort:
+        return "leave"
+    return str(answer)
+
+
+def _verdict(plan: Json) -> int:
+    if plan["result"] is not None:
+        return 0
+    return {"infeasible": INFEASIBLE, "timed_out": NO_RESULT, "cancelled": NO_RESULT}.get(plan["status"], FAILED)
+
+
+def _read(file: Any) -> Json:
+    """A JSON object, by the letter: what the service would refuse is not repaired here."""
+    try:
+        content = json.loads(file.read().decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_constant)
+    except ValueError as error:
+        raise click.UsageError(f"{file.name} is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise click.UsageError(f"{file.name} is not a JSON object")
+    return content
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Json:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} is given twice")
+    return members
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _line(document: Json) -> str:
+    return json.dumps(document, ensure_ascii=False)
+
+
+def _print(document: Json, as_json: bool, shown: Callable[[Console, Json], None]) -> None:
+    if as_json:
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    else:
+        shown(present.console(sys.stdout), document)
+
+
+if __name__ == "__main__":
+    main()

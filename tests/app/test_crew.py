@@ -1,0 +1,69 @@
+"""The workers that `serve` keeps beside itself."""
+
+import logging
+import os
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app import crew, migration
+from app.crew import Crew
+from app.db import open_database
+from app.settings import Settings
+from tests.app.plans.background import a_small_cell, ended, eventually, lives, submit, submit_long, under_way
+from tests.app.plans.stopping.fleets import store_profiles
+from tests.conftest import Service
+
+
+def workers() -> list[int]:
+    """The workers of this process."""
+    children = [
+        child for task in Path("/proc/self/task").iterdir() for child in (task / "children").read_text().split()
+    ]
+    return [int(child) for child in children if b"command\0worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True, scope="session")
+def test_a_worker_that_dies_is_replaced_and_one_that_is_told_stops(
+    new_database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SPLITPLAN_DATABASE_URL", new_database_url)
+    database = open_database(new_database_url)
+    migration.migrate(database)
+    database.engine.dispose()
+    with (
+        Service(Settings(database_url=new_database_url)) as service,
+        httpx.Client(base_url=service.url, timeout=60.0, trust_env=False, verify=False) as client,
+    ):
+        store_profiles(client)
+        with Crew(1, grace_s=30.0):
+            plan_id = submit_long(client, 60)
+            under_way(client, plan_id)
+            (first,) = workers()
+            with caplog.at_level(logging.ERROR, "splitplan"):
+                os.kill(first, signal.SIGKILL)
+                assert ended(client, plan_id)["status"] == "solved"
+            assert "a worker ended with code -9: another one starts" in caplog.text
+            (second,) = workers()
+            assert second != first
+            assert ended(client, submit(client, a_small_cell()))["status"] == "solved"
+        assert workers() == []
+        eventually(lambda: not lives(second))
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True, scope="session")
+def test_a_worker_that_cannot_start_is_tried_again_ever_more_rarely(
+    new_database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SPLITPLAN_DATABASE_URL", new_database_url)  # never migrated
+    monkeypatch.setattr(crew, "_PAUSE_S", 0.05)
+    with caplog.at_level(logging.ERROR, "splitplan"), Crew(1, grace_s=1.0):
+        eventually(lambda: "starts in 0.2 s" in caplog.text)
+    said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("Error")]
+    assert said
+    assert all("run `splitplan migrate`" in line for line in said)

@@ -1,0 +1,113 @@
+"""The queue: where it is kept, what it knows, and that it may be lost."""
+
+import time
+import uuid
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.errors import ConfigurationError
+from app.queue import Engine, Queue, engine_url
+from tests.app.plans.background import a_small_cell, ended, eventually, submit
+from tests.conftest import Service
+
+
+def test_the_queue_is_kept_beside_the_plans() -> None:
+    assert engine_url("sqlite:////data/splitplan.db") == "sqlite:////data/splitplan.jobs.db"
+    assert engine_url("sqlite:///plans") == "sqlite:///plans.jobs"
+    # The password is needed here, and must not be starred out.
+    for scheme in ("postgres", "postgresql", "postgresql+psycopg"):
+        assert engine_url(f"{scheme}://me:s%40crt@db:5433/plans?sslmode=require") == (
+            "postgresql://me:s%40crt@db:5433/plans?sslmode=require"
+        )
+
+
+def test_a_queue_that_no_worker_has_set_up_does_not_answer(new_database_url: str) -> None:
+    queue = Queue(new_database_url)
+    try:
+        assert not queue.answers()
+    finally:
+        queue.close()
+
+
+def test_plans_are_accepted_though_the_queue_is_not_there(new_database_url: str) -> None:
+    """What is queued is only an id: a worker finds the plan without it."""
+    from app import migration
+    from app.db import open_database
+    from app.settings import Settings
+
+    database = open_database(new_database_url)
+    migration.migrate(database)
+    database.engine.dispose()
+    with (
+        Service(Settings(database_url=new_database_url)) as service,
+        httpx.Client(base_url=service.url, timeout=60.0, trust_env=False, verify=False) as client,
+    ):
+        submit(client, a_small_cell())
+        answer = client.get("/readyz")
+        assert answer.status_code == 503
+        assert "No worker" in answer.json()["detail"]
+
+
+@pytest.fixture
+def queue(service: Service, worker: str) -> Queue:
+    """The queue of a service that has a worker."""
+    queue: Queue = service.app.state.queue
+    eventually(queue.answers)
+    return queue
+
+
+def test_who_is_in_line_twice_is_solved_once(client: httpx.Client, service: Service, queue: Queue) -> None:
+    from sqlalchemy import select
+
+    from app.plans.tables import PlanRow
+
+    plan_id = submit(client, a_small_cell())
+    for _ in range(5):
+        queue.put("quick", plan_id)
+    assert ended(client, plan_id)["status"] == "solved"
+    queue.put("quick", plan_id)
+    time.sleep(0.3)
+    with service.database.reading() as session:
+        assert session.scalars(select(PlanRow.attempt)).one() == 1
+
+
+def test_it_knows_which_plans_no_job_cares_for(queue: Queue) -> None:
+    stranger, later = uuid.uuid4().hex, uuid.uuid4().hex
+    queue.put("quick", later, delay_s=3600.0)
+    assert queue.unknown(("quick", "plan"), [stranger, later]) == {stranger: False}
+    assert queue.unknown(("quick", "plan"), []) == {}
+
+
+def test_a_job_of_a_plan_that_is_not_there_ends(queue: Queue) -> None:
+    gone = uuid.uuid4().hex
+    queue.put("quick", gone)
+    eventually(lambda: queue.unknown(("quick", "plan"), [gone]) == {gone: False})
+
+
+def test_records_of_ended_jobs_are_forgotten(client: httpx.Client, queue: Queue) -> None:
+    plan_id = submit(client, a_small_cell())
+    ended(client, plan_id)
+    later = uuid.uuid4().hex
+    queue.put("quick", later, delay_s=3600.0)
+    assert queue.forget_before(time.time() - 86_400.0) == 0
+    eventually(lambda: queue.forget_before(time.time() + 86_400.0) >= 1)
+    assert queue.forget_before(time.time() + 86_400.0, most=1) <= 1
+    assert queue.unknown(("quick", "plan"), [later]) == {}, "those that have not ended stay"
+
+
+def test_an_sqlite_database_has_one_engine(tmp_path: Path) -> None:
+    def nothing(_: str) -> None:
+        """Never called."""
+
+    url = f"sqlite:///{tmp_path / 'splitplan.db'}"
+    first, second = (Engine(url, 1, nothing, nothing, nothing) for _ in range(2))
+    first._take_lock()
+    with pytest.raises(ConfigurationError, match=r"another worker holds .*splitplan\.jobs\.db\.lock"):
+        second.start()
+    assert first.name == "local"
+    assert first._lock is not None
+    assert second._lock is not None
+    first._lock.close()
+    second._lock.close()

@@ -1,0 +1,84 @@
+"""docs/client.md: what it shows is what happens."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.catalogue import service as catalogue
+from tests.conftest import Service
+
+PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text()
+ID = re.compile(r"[0-9a-f]{32}")
+# What differs from run to run.
+VARIES = re.compile(r"(?<=in )[\d.]+ [mµ]?s\b|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+
+
+@pytest.fixture(scope="session")
+def backend() -> str:
+    """What a client does is the same whatever stores the plans."""
+    return "sqlite"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def folder(service: Service, tmp_path: Path) -> Path:
+    """A folder with the page's files, beside a service with the catalogue."""
+    with service.database.writing() as session:
+        catalogue.load(session, catalogue.shipped())
+    cameras, patch = blocks("json")
+    (tmp_path / "cameras.json").write_text(cameras)
+    (tmp_path / "patch.json").write_text(patch)
+    program = tmp_path / "splitplan-client"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m client.command "$@"\n')
+    program.chmod(0o755)
+    return tmp_path
+
+
+def test_the_commands_print_what_the_page_shows(folder: Path, service: Service, worker: str) -> None:
+    environment = os.environ | {"SPLITPLAN_URL": service.url, "PATH": f"{folder}:{os.environ['PATH']}"}
+    environment |= {"LC_ALL": "C.UTF-8", "PYTHONUTF8": "1"}
+    real_id: dict[str, str] = {}
+    steps = [step for block in blocks("console") for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
+    assert len(steps) >= 7
+    for step in steps:
+        command, _, said = step.partition("\n")
+        command = ID.sub(lambda found: real_id[found[0]], command)
+        ran = subprocess.run(
+            command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, timeout=90
+        )
+        printed = ran.stdout + ran.stderr
+        real_id.update(zip(ID.findall(said), ID.findall(printed), strict=False))
+        said, printed = (VARIES.sub("...", ID.sub("id", text)) for text in (said, printed))
+        lines = printed.splitlines()
+        for line in said.splitlines():
+            if line == "...":
+                break
+            assert lines.pop(0) == line, f"$ {command}\n{ran.stdout}{ran.stderr}"
+        else:
+            assert lines == [], f"$ {command}"
+
+
+def test_the_python_runs(folder: Path, service: Service, worker: str) -> None:
+    printed = []
+    for program in blocks("python"):
+        words = [sys.executable, "-c", program.replace("http://127.0.0.1:8000", service.url)]
+        ran = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=90)
+        assert ran.returncode == 0, ran.stderr
+        printed.append(ran.stdout.splitlines())
+    plan, decision = printed
+    assert plan[:4] == [
+        "solved 0.02751 J",
+        "door pool1 192000000 Hz",
+        "lobby pool1 192000000 Hz",
+        "garage input 600000000 Hz",
+    ]
+    assert plan[-2:] == ["['garage']", "True"]
+    assert set(plan[4:-2]) == {"True"}
+    assert decision == ["fc conv1"]
