@@ -24,7 +24,6 @@ from app.catalogue import service as catalogue_service
 from app.crew import Crew
 from app.db import Database, open_database
 from app.errors import ConfigurationError, ImporterBusy, InvalidRequest, ProfileExists
-from app.main import create_app
 from app.profiles import service as profiles
 from app.profiles.reading import Wanted, read_model
 from app.quantities import NAME_PATTERN
@@ -58,6 +57,8 @@ def main() -> None:
 @click.option("--load-catalogue", is_flag=True, help="Store the shipped profiles whose names are free first.")
 def serve(host: str | None, port: int | None, migrate_first: bool, load_catalogue: bool) -> None:
     """Serve the API until told to stop."""
+    from app.main import create_app  # only where it is served: solvers load this module too, as their main one
+
     settings = read_settings()
     given = {"host": host, "port": port}
     settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
@@ -83,6 +84,9 @@ def serve(host: str | None, port: int | None, migrate_first: bool, load_catalogu
             timeout_graceful_shutdown=10,
             server_header=False,
         )
+        # The server hands each signal on once it has closed: it must end this block, not the process on the spot.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: sys.exit(0))
         with Crew(settings.workers, settings.shutdown_grace_s):
             _Door(config, app.state.draining, settings.drain_s).run(sockets=[listener])
 
@@ -128,10 +132,17 @@ def worker(with_parent: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     if with_parent:
-        threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(1)), daemon=True).start()
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     with _opened(settings) as database:
         _require_newest(database)
     Worker(settings).run(stop)
+
+
+def _end_with_parent() -> None:
+    # Not through sys.stdin: who ends while another thread reads from that is aborted by the interpreter.
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
 
 
 @main.command()
@@ -245,6 +256,8 @@ def _log() -> None:
 
 def openapi_document() -> bytes:
     """What /openapi.json serves, in an order that does not depend on the run."""
+    from app.main import create_app
+
     # No environment may change the document; the database is never opened.
     document = create_app(Settings.model_construct(database_url="sqlite:///never-opened.db")).openapi()
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)

@@ -8,9 +8,11 @@ from fastapi import Query, Request, Response
 from pydantic import BaseModel, Field
 
 from app.errors import FieldError, InvalidRequest
-from app.quantities import LARGEST_INTEGER
 
 Item = TypeVar("Item")
+
+# Postgres refuses to look for what its integer columns cannot hold.
+_LARGEST_KEY = 2**31 - 1
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="Items per page.")]
 Cursor = Annotated[
@@ -48,7 +50,7 @@ def decode_cursor(cursor: str, *types: type) -> tuple[str | int, ...]:
 
 def _storable(part: str | int) -> bool:
     """Whether a database can compare its own keys with this."""
-    return "\x00" not in part if isinstance(part, str) else 0 <= part <= LARGEST_INTEGER
+    return "\x00" not in part if isinstance(part, str) else 0 <= part <= _LARGEST_KEY
 
 
 def link_next(request: Request, response: Response, next_cursor: str | None) -> None:

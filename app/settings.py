@@ -17,6 +17,8 @@ from app.errors import ConfigurationError
 
 PREFIX = "SPLITPLAN_"
 ENV_FILE = "SPLITPLAN_ENV_FILE"
+# Whoever has set these for the client may run the service too.
+_OF_THE_CLIENT = ("SPLITPLAN_URL", "SPLITPLAN_API_KEY")
 # As Standard Webhooks asks.
 _LEAST_SECRET_BYTE = 24
 
@@ -115,7 +117,7 @@ def read_settings() -> Settings:
     if env_file is not None and not Path(env_file).is_file():
         raise ConfigurationError(f"{ENV_FILE} names {env_file}, which is not a file")
     given = {**(dotenv_values(env_file) if env_file else {}), **os.environ}
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | {ENV_FILE}
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {ENV_FILE, *_OF_THE_CLIENT}
     for name in sorted(given):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), known, n=1)

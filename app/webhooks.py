@@ -119,7 +119,9 @@ def _address(target: httpx.URL, *, private: bool) -> str:
 def _is_public(address: str) -> bool:
     parsed = ipaddress.ip_address(address)
     if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed in _TRANSLATED or parsed.ipv4_mapped is not None:  # what is meant is the IPv4 address in its last 32 bits
+        if (
+            parsed in _TRANSLATED or parsed.ipv4_mapped is not None
+        ):  # what is meant is the IPv4 address in its last 32 bits
             return _is_public(str(ipaddress.IPv4Address(parsed.packed[-4:])))
         if parsed not in _GLOBAL_UNICAST or parsed.sixtofour is not None:
             return False

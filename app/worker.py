@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as TooLate
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 
@@ -112,8 +113,8 @@ class Worker:
         )
         for crashes in range(1, _CRASHES + 1):
             self._stand_still_if_ending()
-            running = self._running[plan_id] = _Running(pool.submit(plan_id, limit_s))
             try:
+                running = self._running[plan_id] = _Running(pool.submit(plan_id, limit_s))
                 running.future.result()
                 return
             except (CancelledError, TooLate) as cut:
@@ -121,13 +122,15 @@ class Worker:
                 ended = jobs.stopped("timed_out" if isinstance(cut, TooLate) else "cancelled")
                 self._end_plan(plan_id, ended)
                 return
-            except ProcessExpired as crash:
+            except (ProcessExpired, BrokenProcessPool) as crash:
                 self._stand_still_if_ending()
-                log.error("plan %s: its process ended with %s (%d of %d)", plan_id, crash.exitcode, crashes, _CRASHES)
-                reason = f"The solving process died {crashes} times, lastly with exit code {crash.exitcode}."
+                code = crash.exitcode if isinstance(crash, ProcessExpired) else "no code"
+                log.error("plan %s: its process ended with %s (%d of %d)", plan_id, code, crashes, _CRASHES)
+                reason = f"The solving process died {crashes} times, lastly with exit code {code}."
             except (OperationalError, InterfaceError, PoolTimeout):
                 raise  # the database was away for too long: the sweep puts the plan back in line
             except Exception:  # it can be neither read nor stored, and will not be next time either
+                self._stand_still_if_ending()
                 log.exception("plan %s failed outside of its solver", plan_id)
                 detail = "The service failed around solving. The workers' log has the cause, under the plan's id."
                 self._end_plan(plan_id, service.failed("internal", detail))

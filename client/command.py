@@ -160,7 +160,7 @@ def users(planning: PlanningClient, plan_id: str, as_json: bool) -> None:
         for user in planning.users(plan_id):
             click.echo(_line(user))
     else:
-        present.users(present.console(sys.stdout), planning.plan(plan_id)["kind"], planning.users(plan_id))
+        present.users(present.console(sys.stdout), planning.plan(plan_id), planning.users(plan_id))
 
 
 @main.command()
@@ -170,9 +170,8 @@ def users(planning: PlanningClient, plan_id: str, as_json: bool) -> None:
 @click.pass_obj
 def cancel(planning: PlanningClient, plan_id: str, keep_best: bool, as_json: bool) -> None:
     """Stop a plan, and wait until it has stopped."""
-    plan = planning.cancel(plan_id, keep_best=keep_best)
-    plan = planning.plan(plan_id) if plan["status"] in ENDED else planning.wait(plan_id)
-    _print(plan, as_json, present.plan)
+    planning.cancel(plan_id, keep_best=keep_best)
+    _print(planning.wait(plan_id), as_json, present.plan)
 
 
 @main.command()
@@ -278,8 +277,6 @@ def _answer(planning: PlanningClient, plan: Json, as_json: bool, *, wait: bool) 
         return
     if plan["status"] not in ENDED:
         plan = _followed(planning, plan)
-    elif "users_url" not in plan and plan["result"] is None:
-        plan = planning.plan(plan["id"])  # an answer in brief, of a plan that has ended since
     _print(plan, as_json, present.plan)
     sys.exit(_verdict(plan))
 

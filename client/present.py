@@ -125,12 +125,12 @@ def _users(console: Console, document: Json, answer: Json, columns: Columns) -> 
             _say(console, "users", more)
 
 
-def users(console: Console, kind: str, found: Iterable[Json]) -> None:
-    """Users of a plan, feasible or not, a thousand per table."""
+def users(console: Console, document: Json, found: Iterable[Json]) -> None:
+    """All users of a plan, a thousand per table."""
+    columns = (INFEASIBLE_USERS if document["result"] is None else USERS)[document["kind"]]
     remaining = iter(found)
     while page := list(islice(remaining, 1000)):
-        solved = "reasons" not in page[0] and "reason" not in page[0] and page[0].keys() != {"id", "least_deadline_s"}
-        console.print(table(page, (USERS if solved else INFEASIBLE_USERS)[kind]))
+        console.print(table(page, columns))
 
 
 def table(rows: Iterable[Json], columns: Columns) -> Table:

@@ -24,6 +24,8 @@ _RECONNECT_MS = 2000
 _PAGE = 200
 # The id of the end of plans that are older than events.
 _BEFORE_EVENTS = 0
+# Postgres refuses to look for what its column cannot hold.
+_LARGEST_ID = 2**31 - 1
 
 Event = tuple[int, str, dict[str, Any]]
 
@@ -45,8 +47,10 @@ def _position(database: Database, plan_id: str, last_event_id: str | None) -> in
         number = service.find(session, plan_id).number
         mine = select(PlanEventRow.id).where(PlanEventRow.plan_number == number)
         if last_event_id is not None and last_event_id.isascii() and last_event_id.isdecimal():
-            known = int(last_event_id) if len(last_event_id) < 19 else -1
-            if known == _BEFORE_EVENTS or session.scalar(mine.where(PlanEventRow.id == known)) is not None:
+            known = int(last_event_id) if len(last_event_id) < 19 else _LARGEST_ID + 1
+            if known == _BEFORE_EVENTS:
+                return known
+            if known <= _LARGEST_ID and session.scalar(mine.where(PlanEventRow.id == known)) is not None:
                 return known
         return (session.scalar(select(func.max(mine.subquery().c.id))) or 0) - 1
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 from sqlalchemy import ColumnElement, delete, func, select, update
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
@@ -27,7 +27,7 @@ from app.plans.family import Outcome, Prepared, Watch
 from app.plans.replan import inherited
 from app.plans.resolve import Dossier
 from app.plans.schemas import PlanStatus
-from app.plans.service import ENDED, Descent, Order
+from app.plans.service import ENDED, Descent, Key, Order
 from app.plans.tables import PlanRow, PlanUsersRow
 from solvers.outcome import Cancelled, Progress
 
@@ -46,14 +46,6 @@ _OVER_S = 1e9
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """An Idempotency-Key: where it counts, and the body that came with it."""
-
-    scope: str
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
 class Claim:
     """The right to end a plan, until someone else claims it."""
 
@@ -67,16 +59,14 @@ class Claim:
         return (PlanRow.number == self.number) & (PlanRow.attempt == self.attempt) & (PlanRow.status == "running")
 
 
-class Superseded(Exception):
+class Superseded(Cancelled):
     """Another attempt has the plan, or it has ended, or it is gone."""
 
 
 def accept(database: Database, order: Order, key: Key | None, max_queued: int) -> str:
     """Store a queued plan; its id. Raises QueueFull, and IntegrityError where the key is taken."""
-    row = service.new_row(order)
+    row = service.new_row(order, key)
     users = None if order.bulk is None else order.bulk.packed
-    if key is not None:
-        row.idempotency, row.idempotency_body = key.scope, key.body
     with database.writing() as session:
         if (line := waiting(session)) >= max_queued:
             raise QueueFull(f"{line} plans are in line.", retry_after_s=min(60, 1 + line // 100))
@@ -104,20 +94,6 @@ def known(database: Database, key: Key) -> str | None:
     if found.idempotency_body != key.body:
         raise KeyReused(f"The key belongs to the plan {found.id!r}, whose request is another.")
     return str(found.id)
-
-
-def accept_once(database: Database, order: Order, key: Key | None, max_queued: int) -> tuple[str, bool]:
-    """Store a queued plan unless its key is known: the id, and whether the plan is new. Raises as `accept`, `known`."""
-    while True:
-        try:
-            return accept(database, order, key, max_queued), True
-        except IntegrityError:
-            if key is None:
-                raise
-            # Of two at once the loser finds the winner's row: its insert waited for that one's commit.
-            if (plan_id := known(database, key)) is not None:
-                return plan_id, False
-            # And where that one is deleted already, it is first.
 
 
 def claim(database: Database, plan_id: str) -> Claim | None:
@@ -152,19 +128,6 @@ def run(database: Database, plan_id: str) -> None:
     except Superseded:
         return
     insisting(lambda: finish(database, mine, outcome, descent))
-
-
-def run_here(database: Database, plan_id: str, order: Order, watch: Watch) -> bool:
-    """Solve a stored plan whose request is at hand; False where others will: the watch gave up, or they have it."""
-    mine = claim(database, plan_id)
-    if mine is None:
-        return True
-    try:
-        outcome = service.attempted(plan_id, order.prepared, watch)
-    except Cancelled:
-        hand_back(database, [plan_id])
-        return False
-    return finish(database, mine, outcome, order.descent)
 
 
 def finish(database: Database, mine: Claim, outcome: Outcome, descent: Descent | None = None) -> bool:
@@ -377,6 +340,8 @@ def _solved(database: Database, mine: Claim, telling: Telling) -> tuple[Outcome,
     prepared, descent = insisting(lambda: _restored(database, mine.plan_id))
     try:
         outcome = service.attempted(mine.plan_id, prepared, telling.watch)
+    except Superseded:
+        raise
     except Cancelled:
         return stopped("cancelled"), None
     if telling.stop is not None and outcome.status == "timed_out":

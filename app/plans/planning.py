@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 import orjson
 from fastapi import Depends, Header, Query, Request, Response
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from starlette.datastructures import Headers
 from starlette.routing import Match
 from starlette.types import Scope
@@ -191,22 +192,25 @@ def _ordered(request: Request, order: Order) -> Response:
     at_once = small and not asked.respond_async
     lane: Lane = "quick" if small else "plan"
     watch = _impatient(settings.sync_max_s if asked.wait_s is None else min(asked.wait_s, settings.sync_max_s))
-    if at_once and key is None and prepared.request.webhook_url is None:
-        try:
-            return created(service.carry_out(database, order, watch), asked)
-        except Cancelled:
-            at_once, lane = False, "plan"
-    plan_id, new = jobs.accept_once(database, order, key, settings.max_queued)
-    if not new:
-        return _replayed(database, plan_id, asked, _TWIN_WAIT_S if small else 0.0)
-    if at_once:
-        if jobs.run_here(database, plan_id, order, watch):
-            if order.prepared.request.webhook_url is not None:
-                _put(request.app.state.queue, "webhook", plan_id, "normal")
-            document = _read(database, plan_id)
-            # A worker that starts just then takes what nobody seems to care for.
-            return created(document, asked) if document["status"] in ENDED else accepted(document, asked, 1.0)
-        lane = "plan"
+    try:
+        if at_once:
+            try:
+                document = service.carry_out(database, order, watch, key)
+            except Cancelled:
+                lane = "plan"
+            else:
+                if prepared.request.webhook_url is not None:
+                    _put(request.app.state.queue, "webhook", document["id"], "normal")
+                return created(document, asked)
+        plan_id = jobs.accept(database, order, key, settings.max_queued)
+    except IntegrityError:
+        # Of two at once the loser finds the winner's row: its insert waited for that one's commit.
+        if key is None:
+            raise
+        winner = jobs.known(database, key)
+        if winner is None:
+            raise PlanNotFound("The plan with this key was deleted just now.") from None
+        return _replayed(database, winner, asked, _TWIN_WAIT_S if small else 0.0)
     _put(request.app.state.queue, lane, plan_id, prepared.request.priority)
     left_s = 0.0 if asked.wait_s is None else asked.wait_s - (time.monotonic() - arrived)
     if left_s > 0.0 and _ended_within(database, plan_id, left_s):
@@ -289,13 +293,13 @@ def _preferences(request: Request) -> Preferences:
     return preferences(",".join(request.headers.getlist("prefer")), _MOST_WAIT_S)
 
 
-def _key(request: Request) -> jobs.Key | None:
+def _key(request: Request) -> service.Key | None:
     """The Idempotency-Key, which counts for the path it was sent to."""
     given = request.headers.get("idempotency-key")
     if given is None:
         return None
     scope = hashlib.sha256(f"{request.url.path}\0{given}".encode()).hexdigest()
-    return jobs.Key(scope, service.digest(request.value))  # type: ignore[attr-defined]  # of StrictRoute
+    return service.Key(scope, service.digest(request.value))  # type: ignore[attr-defined]  # of StrictRoute
 
 
 def rendered(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import FieldError, InvalidRequest, MalformedJson, RevisionsUnknown, TooManyUsers
-from app.plans import service
+from app.plans import columnar, service
 from app.plans.families import FAMILIES, Entries, Family
 from app.plans.family import Outcome, Prepared
 from app.plans.schemas import Request
@@ -40,11 +40,13 @@ def replan(database: Database, plan_id: str, patch: Json, max_switches: int | No
             raise RevisionsUnknown(
                 f"The plan {plan_id!r} is from a time when the revisions behind names were not kept: plan it again."
             )
+        if row.users > max_users + len(patch.get("users") or {}):
+            raise TooManyUsers(row.users, max_users)
         family = FAMILIES[row.kind]
         if max_switches is not None and family.steady is None:
             detail = f"a {row.kind} plan cannot be held to an earlier one: leave it out"
             raise InvalidRequest([FieldError("/max_switches", detail)])
-        before = _view(row)
+        before = _view(session, row)
         after = _patched(before, patch, max_users)
         body = after | {"users": list(after["users"].values())}
         prepared = _prepared(session, row.pins, family, body, list(after["users"]))
@@ -70,7 +72,7 @@ def _held(
     """A plan held to its parent's decisions, and how it will be told from it; `users` are the new plan's, by id."""
     family = FAMILIES[parent.kind]
     entries = service.list_users(session, parent.id, 0, parent.users) if parent.answer["result"] else []
-    before = _view(parent)["users"]
+    before = _view(session, parent)["users"]
     # Who runs another network now has nothing to hold on to.
     held = {entry["id"]: entry for entry in entries if _same_model(entry["id"], before, users)}
     if max_switches is not None:
@@ -101,10 +103,18 @@ def merged(target: Any, patch: Any) -> Any:
     return result
 
 
-def _view(row: PlanRow) -> Json:
+def _view(session: Session, row: PlanRow) -> Json:
     """The request with its users by id. What the plan superseded is the plan's own affair."""
     view = {key: value for key, value in row.request.items() if key != "supersedes"}
-    return view | {"users": {user["id"]: user for user in view["users"]}}
+    users = view["users"] if "users" in view else _from_columns(session, row)
+    return view | {"users": {user["id"]: user for user in users}}
+
+
+def _from_columns(session: Session, row: PlanRow) -> list[Json]:
+    """Users that came as columns, as JSON has them."""
+    table = columnar.load(session, row.number, "request")
+    assert table is not None
+    return [{name: value for name, value in user.items() if value is not None} for user in table.to_pylist()]
 
 
 def _patched(view: Json, patch: Json, max_users: int) -> Json:

@@ -49,6 +49,14 @@ class Descent:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """An Idempotency-Key: where it counts, and the body that came with it."""
+
+    scope: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """A request that passed customs: what a plan is made of."""
 
@@ -69,7 +77,7 @@ def prepared(
     return prepare(request, Dossier(session, pins=dict(pins or {})))
 
 
-def new_row(order: Order) -> PlanRow:
+def new_row(order: Order, key: Key | None) -> PlanRow:
     """A queued plan: everything but what a solver says."""
     prepared, request, descent = order.prepared, order.prepared.request, order.descent
     weakest, profiles = used(prepared.sources, assumed=prepared.dossier.assumed)
@@ -107,16 +115,19 @@ def new_row(order: Order) -> PlanRow:
         attempt=0,
         priority=request.priority,
         webhook=webhook if request.webhook_url is not None else None,
+        idempotency=key and key.scope,
+        idempotency_body=key and key.body,
         webhook_waiting=True if request.webhook_url is not None else None,
     )
 
 
-def carry_out(database: Database, order: Order, watch: Watch) -> dict[str, Any]:
+def carry_out(database: Database, order: Order, watch: Watch, key: Key | None = None) -> dict[str, Any]:
     """Solve what is ordered and store the plan; the answer is what `GET` will say.
 
+    Raises Cancelled where the watch gives up, and IntegrityError where the key is taken: nothing is stored then.
     No transaction is open while the solver works: what it needs was read before, and revisions never change.
     """
-    row = new_row(order)
+    row = new_row(order, key)
     row.started_at = datetime.now(UTC)
     outcome = attempted(row.id, order.prepared, watch)
     row.status, row.finished_at = outcome.status, datetime.now(UTC)
@@ -129,6 +140,8 @@ def carry_out(database: Database, order: Order, watch: Watch) -> dict[str, Any]:
             columnar.store(session, row.number, "request", order.bulk.packed)
         add_users(session, row.number, outcome, packed)
         session.add(event(row.number, outcome.status, None))
+    if outcome.result is None and outcome.infeasible is None:
+        return _document(row, None, _no_progress(row))
     few = outcome.table is None and len(outcome.users) <= INLINE_USERS
     return _document(row, outcome.users if few else None)
 
@@ -341,7 +354,11 @@ def progress(session: Session, row: PlanRow) -> dict[str, Any]:
         PlanEventRow.plan_number == row.number, ~PlanEventRow.progress.is_(None)
     )
     found = session.scalars(latest.order_by(PlanEventRow.id.desc()).limit(1)).one_or_none()
-    return found or {"fraction": 0.0, "stage": row.status, "objective": None, "bound": None, "gap": None}
+    return found or _no_progress(row)
+
+
+def _no_progress(row: PlanRow) -> dict[str, Any]:
+    return {"fraction": 0.0, "stage": row.status, "objective": None, "bound": None, "gap": None}
 
 
 def _document(

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.measurements.observations import timing_of
 from app.measurements.service import standardised_times
+from app.plans import columnar
 from app.plans.tables import PlanRow
 from app.validations.rebuild import Rebuilt, RebuiltCell
 from solvers.measurement import Part, Samples
@@ -42,7 +43,9 @@ def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
     The law has the mean and variance of the plan in any case.
     """
     read: dict[int, Samples] = {}
-    users = row.request["users"]
+    listed: list[dict[str, Any]] | None = row.request.get("users")
+    table = columnar.load(session, row.number, "request")  # users sent as columns
+    assert (listed is None) != (table is None)
     rng = np.random.default_rng(0)
     cells: list[list[Shape]] = []
     for cell in rebuilt.cells:
@@ -52,6 +55,7 @@ def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
         for at in np.unique(option).tolist():
             who = np.nonzero(option == at)[0]
             user = int(cell.users[who[0]])
+            asked: dict[str, Any] = table.slice(user, 1).to_pylist()[0] if table is not None else (listed or [])[user]
             clock = float(work.clock_min_hz[at]) if work.clock_min_hz[at] == work.clock_max_hz[at] else None
             total = np.zeros(1)
             spreads: tuple[tuple[Part, float, float | None], ...] = (
@@ -61,7 +65,7 @@ def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
             for part, variance_s2, frequency_hz in spreads:
                 if variance_s2 == 0.0:
                     continue
-                ref = timing_of(row, users[user], part)
+                ref = timing_of(row, asked, part)
                 known = None
                 if ref is not None:
                     known = standardised_times(session, ref, part, int(work.cut[at]), frequency_hz, read)

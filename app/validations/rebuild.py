@@ -1,18 +1,22 @@
 """A stored plan as the problem that was solved and the decision that was made."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from sqlalchemy.orm import Session
 
 from app.errors import PlanNotReplayable
+from app.plans import columnar
 from app.plans import service as plans
+from app.plans.columnar import Bulk
 from app.plans.resolve import Dossier
 from app.plans.robust.assemble import assemble
-from app.plans.robust.columns import columns
-from app.plans.robust.schemas import RobustRequest
+from app.plans.robust.bulk import terms_of, users_of
+from app.plans.robust.columns import Users, columns
+from app.plans.robust.schemas import RobustRequest, RobustTerms
 from app.plans.tables import PlanRow
 from solvers.outcome import Certificate, Violation
 from solvers.robust.check import TOLERANCE, check
@@ -33,7 +37,7 @@ class RebuiltCell:
 class Rebuilt:
     """What was asked, what was decided and what the plan promised."""
 
-    ids: list[str]
+    ids: Sequence[str]
     cells: list[RebuiltCell]
     energy_j: float
     risk: Floats  # (users,)
@@ -81,28 +85,38 @@ def require_replayable(row: PlanRow) -> None:
 def rebuild(session: Session, row: PlanRow) -> Rebuilt:
     """Assemble the request again with the revisions and options of the time, and read the decision back."""
     assert row.pins is not None
-    request = RobustRequest.model_validate(row.request | {"options": row.answer["options"]})
     dossier = Dossier(session, pins=dict(row.pins))
-    asked = columns(request.users, request.cell_positions)
-    assembled = assemble(request, asked, dossier)
+    terms, asked = _asked(session, row)
+    assembled = assemble(terms, asked, dossier)
     assert assembled is not None, dossier.faults  # it was accepted once, and revisions never change
-    users = plans.list_users(session, row.id, 0, row.users)
-    cut = np.array([user["cut"] for user in users])
-    frequency_hz = np.array([user["frequency_hz"] for user in users], dtype=np.float64)
-    bandwidth_hz = np.array([user["bandwidth_hz"] for user in users], dtype=np.float64)
+    told = pa.concat_tables(plans.user_tables(session, row.id)).combine_chunks()
+    cut, frequency_hz, bandwidth_hz = (told[name].to_numpy() for name in ("cut", "frequency_hz", "bandwidth_hz"))
+    latency = told["latency"].combine_chunks()
     cells = []
     for cell in assembled.cells:
         who = cell.users
         decision = _decision(cell.problem, cut=cut[who], frequency_hz=frequency_hz[who], bandwidth_hz=bandwidth_hz[who])
         cells.append(RebuiltCell(who, cell.problem, decision))
     return Rebuilt(
-        ids=list(asked.ids),
+        ids=asked.ids,
         cells=cells,
         energy_j=row.answer["result"]["objective"]["energy_j"],
         risk=asked.risk,
-        mean_s=np.array([user["latency"]["mean_s"] for user in users]),
-        std_s=np.array([user["latency"]["std_s"] for user in users]),
+        mean_s=latency.field("mean_s").to_numpy(),
+        std_s=latency.field("std_s").to_numpy(),
     )
+
+
+def _asked(session: Session, row: PlanRow) -> tuple[RobustTerms, Users]:
+    """The request of a plan with the options of the time, however its users came."""
+    body = row.request | {"options": row.answer["options"]}
+    table = columnar.load(session, row.number, "request")
+    if table is None:
+        request = RobustRequest.model_validate(body)
+        return request, columns(request.users, request.cell_positions)
+    bulk = Bulk(body, table, "")
+    terms = terms_of(bulk)
+    return terms, users_of(bulk, terms)
 
 
 def _decision(problem: Problem, *, cut: Integers, frequency_hz: Floats, bandwidth_hz: Floats) -> Decision:

@@ -100,6 +100,8 @@ def test_an_infeasible_cell_is_explained(run: Run, written: Callable[[Json], Pat
     assert answer.exit_code == 3
     deadline = re.search(r"│ camera 0\?# +│ ([a-z, ]+?) +│ +([\d.]+) ms +│", answer.stdout)
     assert deadline is not None, answer.stdout
+    plan = json.loads(run("list", "--json").stdout)
+    assert "│ camera 0?#" in run("users", plan["id"]).stdout
     request["users"][0]["deadline_s"] = float(deadline[2]) * 1e-3
     assert run("plan", "robust", written(request)).exit_code == 0, "what is shown as enough is enough"
 

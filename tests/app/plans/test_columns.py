@@ -259,6 +259,30 @@ def test_infeasible_columns_say_why(client: httpx.Client) -> None:
     assert answer.json()["infeasible"] == infeasible(client, request)
 
 
+@pytest.mark.parametrize("size", [3, 1200])
+def test_a_plan_in_columns_is_replayed(client: httpx.Client, size: int) -> None:
+    request = a_stored_cell(*a_crowd(size, deadline_s=0.4), bandwidth_hz=1e6 * size)
+    verdicts = []
+    for plan in (planned(client, as_table(request)), client.post(ROBUST, json=request).json()):
+        asked = {"trials": 200, "seed": 1, "distributions": ["gamma", "two_point"]}
+        answer = client.post(f"/v1/plans/{plan['id']}/validations", json=asked)
+        assert answer.status_code == 201, answer.text
+        verdicts.append(answer.json())
+    for told in ("holds", "check", "laws"):
+        assert verdicts[0][told] == verdicts[1][told]
+
+
+def test_a_plan_in_columns_is_planned_again_with_changes(client: httpx.Client) -> None:
+    request = a_stored_cell(*a_crowd(4, deadline_s=0.4))
+    plan = planned(client, as_table(request))
+    patch = {"users": {"camera-1": {"deadline_s": 0.3}, "camera-2": None}}
+    headers = {"Content-Type": "application/merge-patch+json"}
+    again = client.post(f"/v1/plans/{plan['id']}/replan", content=json.dumps(patch), headers=headers)
+    assert again.status_code == 201, again.text
+    told = {user["id"]: user["deadline_s"] for user in again.json()["result"]["users"]}
+    assert told == {"camera-0": 0.4, "camera-1": 0.3, "camera-3": 0.4}
+
+
 def test_a_plan_in_columns_is_forgotten_whole(client: httpx.Client) -> None:
     plan = planned(client, as_table(a_stored_cell(*a_crowd(1200, deadline_s=0.4), bandwidth_hz=2e9)))
     assert client.delete(f"/v1/plans/{plan['id']}").status_code == 204
