@@ -158,3 +158,13 @@ def test_only_who_solves_it_loads_the_modelling_language() -> None:
     body = a_cell(a_user(device=DEVICE), channel=a_channel())
     done = subprocess.run([sys.executable, "-c", ALONE.format(body=body)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_worker_answers_it(client: httpx.Client, worker: str) -> None:
+    """However few its users, it is never solved in the web process."""
+    answer = client.post(ROBUST, json=a_request(), headers={"Prefer": "wait=60"})
+    assert answer.status_code == 201, answer.text
+    plan, exact = answer.json(), client.post(ROBUST, json=a_request("exact")).json()
+    assert plan["status"] == "solved"
+    assert plan["result"]["certificate"]["holds"]
+    assert plan["result"]["objective"]["energy_j"] >= exact["result"]["certificate"]["lower_bound_j"]
