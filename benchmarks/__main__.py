@@ -1,7 +1,29 @@
 """Every benchmark, one after the other."""
 
-from benchmarks import http, measurement, multiuser, robust, robust_figures, robust_reference, stopping
+from benchmarks import (
+    http,
+    measured_plan,
+    measurement,
+    multiuser,
+    profiler,
+    robust,
+    robust_figures,
+    robust_reference,
+    splits,
+    stopping,
+)
 
-for benchmark in (robust, http, robust_reference, robust_figures, stopping, multiuser, measurement):
+for benchmark in (
+    robust,
+    http,
+    robust_reference,
+    robust_figures,
+    stopping,
+    multiuser,
+    measurement,
+    splits,
+    profiler,
+    measured_plan,
+):
     print(f"## {benchmark.__name__}\n")
     benchmark.main()

@@ -46,9 +46,7 @@ def attempt(content: bytes, options: Options, shapes: dict[str, tuple[int, ...]]
             traceback.print_exc()
         finally:
             os._exit(status)
-    signal.alarm(2 * HANG_S)
-    _, status = os.waitpid(child, 0)
-    signal.alarm(0)
+    _, status = os.waitpid(child, 0)  # it waits for nothing, so the limit of its processor time ends it
     if os.WIFSIGNALED(status):
         return f"died of {signal.Signals(os.WTERMSIG(status)).name}"
     return ENDS[os.WEXITSTATUS(status)]
@@ -65,6 +63,8 @@ def fuzz(files: int, seed: int, keep: Path | None = None) -> Counter[str]:
         options = Options(max_tensors=rng.choice((1, 1, 2, 3)), fusion_boundaries=rng.random() < 0.3)
         end = attempt(content, options, {"x": (2, 8, 4, 4)} if b"batch" in content else {})
         ends[end] += 1
+        if number % 1000 == 999:
+            print(f"{number + 1}: {dict(ends)}", file=sys.stderr, flush=True)
         if keep is not None and end not in (ENDS[READ], ENDS[REFUSED]):
             keep.mkdir(parents=True, exist_ok=True)
             (keep / f"{seed + number}.onnx").write_bytes(content)

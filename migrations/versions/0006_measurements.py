@@ -13,9 +13,7 @@ depends_on: Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    op.add_column(
-        "profile_revision", sa.Column("stale", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True)
-    )
+    op.add_column("profile_revision", sa.Column("stale", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True))
     op.create_table(
         "measurement",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -32,9 +30,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_measurement")),
         sa.UniqueConstraint("profile_id", "number", name=op.f("uq_measurement_profile_id_number")),
     )
-    op.create_index(
-        op.f("ix_measurement_profile_id_kind_revision"), "measurement", ["profile_id", "kind", "revision"]
-    )
+    op.create_index(op.f("ix_measurement_profile_id_kind_revision"), "measurement", ["profile_id", "kind", "revision"])
     op.create_table(
         "measured_samples",
         sa.Column("measurement_id", sa.Integer(), nullable=False),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from solvers.onnx_reader.network import MOST_CUTS
 from solvers.onnx_reader.trace import Node, Trace
 
-MOST_WORK = 1_000_000_000  # mask words looked at: a few seconds
+MOST_WORK = 200_000_000  # mask words looked at: a few seconds
 CHUNK = 1 << 14
 
 

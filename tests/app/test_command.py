@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import time
 from pathlib import Path
 
 import httpx
@@ -26,7 +27,9 @@ def failed(result: object) -> str:
 def test_serve_migrates_loads_and_says_where_it_is(new_database_url: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with serving(log, "--migrate", "--load-catalogue", SPLITPLAN_DATABASE_URL=new_database_url) as service:
-        assert httpx.get(f"{service.url}/readyz", trust_env=False).status_code == 200
+        deadline = time.monotonic() + 60.0
+        while httpx.get(f"{service.url}/readyz", trust_env=False).status_code != 200:  # until its worker lives
+            assert time.monotonic() < deadline, log.read_text()
         catalogue = httpx.get(f"{service.url}/v1/catalogue", trust_env=False).json()["items"]
         assert catalogue
         assert all(entry["loaded"] for entry in catalogue)

@@ -93,12 +93,13 @@ def signal_to(process: int, number: signal.Signals) -> None:
     os.kill(process, number)
 
 
+@pytest.mark.slow  # nine solving processes are started one after the other
 @on_sqlite
 def test_solvers_that_crash_and_hang(place: Place) -> None:
     client = place.client
     worker = place.worker()
     # Once is an accident.
-    plan_id = submit_long(client, 20)
+    plan_id = submit_long(client, 150)
     under_way(client, plan_id)
     kill_solver(worker, worker.solver())
     assert ended(client, plan_id)["status"] == "solved"
@@ -106,7 +107,7 @@ def test_solvers_that_crash_and_hang(place: Place) -> None:
     assert re.search(rf"plan {plan_id}: its process ended with .*-9.* \(1 of 3\)", worker.log)
 
     # Three times is the plan's own fault.
-    plan_id = submit_long(client, 400)
+    plan_id = submit_long(client, 2000)
     for attempt in (1, 2, 3):
         eventually(lambda attempt=attempt: place.attempts(plan_id) == attempt)  # type: ignore[misc]
         kill_solver(worker, worker.solver())
@@ -118,7 +119,7 @@ def test_solvers_that_crash_and_hang(place: Place) -> None:
     assert place.attempts(plan_id) == 3
 
     # One that hangs is stopped some time after its limit.
-    plan_id = submit_long(client, 20, options={"time_limit_s": 1.0})
+    plan_id = submit_long(client, 150, options={"time_limit_s": 1.0})
     eventually(lambda: place.attempts(plan_id) == 1)
     hung = worker.solver()
     signal_to(hung, signal.SIGSTOP)
@@ -127,7 +128,7 @@ def test_solvers_that_crash_and_hang(place: Place) -> None:
     eventually(lambda: not lives(hung))
 
     # One that is cancelled is gone.
-    plan_id = submit_long(client, 400)
+    plan_id = submit_long(client, 2000)
     under_way(client, plan_id)
     dropped = worker.solver()
     client.post(f"/v1/plans/{plan_id}/cancel")
@@ -135,7 +136,7 @@ def test_solvers_that_crash_and_hang(place: Place) -> None:
     assert ended(client, plan_id)["status"] == "cancelled"
 
     # And the slot is as good as new.
-    assert ended(client, submit_long(client, 1))["status"] == "solved"
+    assert ended(client, submit_long(client, 5))["status"] == "solved"
     assert place.ends() == 5
     assert "Traceback" not in worker.log
 
@@ -157,8 +158,8 @@ def test_a_worker_sweeps_up_what_nobody_cares_for(place: Place) -> None:
 
 def test_a_worker_that_is_told_to_stop_finishes_first(place: Place) -> None:
     client, worker = place.client, place.worker()
-    plan_id = submit_long(client, 30)
-    waiting = submit_long(client, 1)
+    plan_id = submit_long(client, 250)
+    waiting = submit_long(client, 10)
     under_way(client, plan_id)
     worker.send(signal.SIGTERM)
     assert worker.process.wait(timeout=60.0) == 0
@@ -175,7 +176,7 @@ def test_a_plan_that_outlasts_the_grace_is_handed_back(new_database_url: str, tm
     settings = Settings(database_url=new_database_url, slots=1, lease_s=1.0, shutdown_grace_s=0.5)
     with a_place(settings, tmp_path) as place:
         client, worker = place.client, place.worker()
-        plan_id = submit_long(client, 60)
+        plan_id = submit_long(client, 400)
         under_way(client, plan_id)
         solver = worker.solver()
         worker.send(signal.SIGTERM)
@@ -191,7 +192,7 @@ def test_a_plan_that_outlasts_the_grace_is_handed_back(new_database_url: str, tm
 
 def test_a_killed_worker_takes_its_solvers_along(place: Place) -> None:
     client, worker = place.client, place.worker()
-    plan_id = submit_long(client, 60)
+    plan_id = submit_long(client, 400)
     under_way(client, plan_id)
     solver = worker.solver()
     worker.send(signal.SIGKILL)
@@ -209,7 +210,7 @@ def test_a_killed_worker_takes_its_solvers_along(place: Place) -> None:
 @on_postgres
 def test_a_frozen_worker_is_taken_over_and_fenced_off(place: Place) -> None:
     client, frozen = place.client, place.worker()
-    plan_id = submit_long(client, 60)
+    plan_id = submit_long(client, 400)
     under_way(client, plan_id)
     solver = frozen.solver()
     for process in (solver, frozen.process.pid):
@@ -223,7 +224,7 @@ def test_a_frozen_worker_is_taken_over_and_fenced_off(place: Place) -> None:
     assert place.attempts(plan_id) == 2
     assert place.ends() == 1
     # And the frozen one works again.
-    found = [submit_long(client, 2) for _ in range(6)]
+    found = [submit_long(client, 10) for _ in range(6)]
     assert {ended(client, one)["status"] for one in found} == {"solved"}
     assert "Traceback" not in frozen.log + other.log
 
@@ -232,7 +233,7 @@ def test_a_frozen_worker_is_taken_over_and_fenced_off(place: Place) -> None:
 def test_workers_share_the_work(place: Place) -> None:
     client = place.client
     one, other = place.worker(), place.worker()
-    found = [submit_long(client, 15) for _ in range(4)]
+    found = [submit_long(client, 100) for _ in range(4)]
     eventually(lambda: sum(read(client, plan_id)["status"] == "running" for plan_id in found) == 2)
     for plan_id in found:
         assert ended(client, plan_id)["status"] == "solved"

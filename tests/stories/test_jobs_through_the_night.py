@@ -66,7 +66,7 @@ def test_every_accepted_plan_ends_once_though_all_is_killed(new_database_url: st
 
     def wait_for_an_answer(client: httpx.Client) -> None:
         try:
-            client.post(STOPPING, json=a_long_fleet(80), headers=KEY)
+            client.post(STOPPING, json=a_long_fleet(500), headers=KEY)
         except httpx.TransportError as failure:
             lost.append(str(failure))
 
@@ -75,7 +75,7 @@ def test_every_accepted_plan_ends_once_though_all_is_killed(new_database_url: st
         store_profiles(client)
         done = submit(client, a_small_cell())
         assert ended(client, done)["status"] == "solved"
-        long = submit_long(client, 60)
+        long = submit_long(client, 400)
         under_way(client, long)
         # Answered at once, but not before the lights go out.
         caller = threading.Thread(target=wait_for_an_answer, args=(client,))
@@ -91,12 +91,12 @@ def test_every_accepted_plan_ends_once_though_all_is_killed(new_database_url: st
     assert lost, "the answer came before the end"
 
     with serving(tmp_path / "log", **settings) as service, calling(service) as client:
-        again = client.post(STOPPING, json=a_long_fleet(80), headers=KEY)
+        again = client.post(STOPPING, json=a_long_fleet(500), headers=KEY)
         assert again.status_code in (200, 202), again.text
         accepted = [long, again.json()["id"], *waiting]
         for plan_id in accepted:
             assert ended(client, plan_id)["status"] == "solved"
-        assert client.post(STOPPING, json=a_long_fleet(80), headers=KEY).json()["id"] == again.json()["id"]
+        assert client.post(STOPPING, json=a_long_fleet(500), headers=KEY).json()["id"] == again.json()["id"]
         family = family_of(service.process)
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(timeout=60.0) == 0
@@ -122,7 +122,7 @@ def test_a_service_that_is_told_to_stop_says_so_and_finishes(new_database_url: s
     with serving(tmp_path / "log", "--migrate", **settings) as service, calling(service) as client:
         ready(client)
         store_profiles(client)
-        plan_id = submit_long(client, 80)
+        plan_id = submit_long(client, 500)
         under_way(client, plan_id)
         family = family_of(service.process)
         with following(client, plan_id) as told:

@@ -53,7 +53,7 @@ def assert_whole(told: list[Event]) -> None:
 
 def test_a_plan_is_followed_to_its_end(client: httpx.Client, worker: str) -> None:
     store_profiles(client)
-    plan_id = submit_long(client, 30)
+    plan_id = submit_long(client, 250)
     told = followed(client, plan_id)
     assert_whole(told)
     assert len(told) >= 3
@@ -73,7 +73,7 @@ def test_a_plan_is_followed_to_its_end(client: httpx.Client, worker: str) -> Non
 
 def test_a_reader_who_comes_back_misses_nothing(client: httpx.Client, worker: str) -> None:
     store_profiles(client)
-    plan_id = submit_long(client, 30)
+    plan_id = submit_long(client, 250)
     first: list[Event] = []
     with following(client, plan_id) as told:
         for event in told:
@@ -223,7 +223,7 @@ def test_streams_end_when_the_service_is_about_to_stop(idle_client: httpx.Client
 
 def test_a_cancelled_plan_tells_its_end(client: httpx.Client, worker: str) -> None:
     store_profiles(client)
-    plan_id = submit_long(client, 200)
+    plan_id = submit_long(client, 1500)
     under_way(client, plan_id)
     with following(client, plan_id) as told:
         next(told)
