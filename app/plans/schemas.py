@@ -20,9 +20,12 @@ PlanId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 def _callable(url: str) -> str:
     """An address whose host could be looked up."""
     try:
-        httpx.URL(url).raw_host.decode().encode("idna")
+        parsed = httpx.URL(url)
+        named = bool(parsed.raw_host.decode().encode("idna")) and 0 < (parsed.port or 80) < 2**16
     except (httpx.InvalidURL, UnicodeError):
-        raise PydanticCustomError("url", "must have a host name and a port that can be called") from None
+        named = False
+    if not named:
+        raise PydanticCustomError("url", "must have a host name and a port that can be called")
     return url
 
 
