@@ -1,6 +1,7 @@
 """Every benchmark, one after the other."""
 
 from benchmarks import (
+    columns,
     http,
     measured_plan,
     measurement,
@@ -16,6 +17,7 @@ from benchmarks import (
 for benchmark in (
     robust,
     http,
+    columns,
     robust_reference,
     robust_figures,
     stopping,
