@@ -39,7 +39,7 @@ def test_a_worker_that_dies_is_replaced_and_one_that_is_told_stops(
     ):
         store_profiles(client)
         with Crew(1, grace_s=30.0):
-            plan_id = submit_long(client, 400)
+            plan_id = submit_long(client, 700)
             under_way(client, plan_id)
             (first,) = workers()
             with caplog.at_level(logging.ERROR, "splitplan"):

@@ -16,23 +16,25 @@ from app.queue import Queue
 
 # A worker whose jobs end when it is told to, and whose takeovers are asked for by name.
 PROGRAM = """
-import sys, threading
+import os, sys, threading
 from collections import defaultdict
 from app.queue import Engine
 told = defaultdict(threading.Event)
+def say(line):
+    os.write(1, f"{line}\\n".encode())  # in one piece, whichever threads speak
 def work(plan_id):
-    print("begins", plan_id, flush=True)
+    say(f"begins {plan_id}")
     told[plan_id].wait()
 engine = Engine(sys.argv[1], 2, work, work, work)
 engine.start()
-print("is", engine.name, flush=True)
+say(f"is {engine.name}")
 for line in sys.stdin:
     word, *names = line.split()
     if word == "end":
         told[names[0]].set()
     else:
         engine.take_over(names)
-        print("took", "over", flush=True)
+        say("took over")
 """
 
 
@@ -168,6 +170,14 @@ def test_an_embedded_engine_starts_with_the_sqlite_of_this_python(tmp_path: Path
         queue.put("quick", "one")
         assert worker.wait_for("begins") == ["one"]
         assert queue.unknown(["quick"], ["one", "two"]) == {"two": False}
+
+        # A job that ended before its plan did is in nobody's way.
+        worker.tell("end", "one")
+        deadline = time.monotonic() + 30.0
+        while "one" not in queue.unknown(["quick"], ["one"]) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        queue.put("quick", "one")
+        assert worker.wait_for("begins", 2) == ["one", "one"]
     finally:
         queue.close()
         worker.kill()

@@ -99,7 +99,7 @@ def test_solvers_that_crash_and_hang(place: Place) -> None:
     client = place.client
     worker = place.worker()
     # Once is an accident.
-    plan_id = submit_long(client, 150)
+    plan_id = submit_long(client, 600)
     under_way(client, plan_id)
     kill_solver(worker, worker.solver())
     assert ended(client, plan_id)["status"] == "solved"
@@ -119,7 +119,7 @@ def test_solvers_that_crash_and_hang(place: Place) -> None:
     assert place.attempts(plan_id) == 3
 
     # One that hangs is stopped some time after its limit.
-    plan_id = submit_long(client, 150, options={"time_limit_s": 1.0})
+    plan_id = submit_long(client, 600, options={"time_limit_s": 1.0})
     eventually(lambda: place.attempts(plan_id) == 1)
     hung = worker.solver()
     signal_to(hung, signal.SIGSTOP)
@@ -156,6 +156,7 @@ def test_a_worker_sweeps_up_what_nobody_cares_for(place: Place) -> None:
     assert place.ends() == 4
 
 
+@on_sqlite
 def test_a_worker_that_is_told_to_stop_finishes_first(place: Place) -> None:
     client, worker = place.client, place.worker()
     plan_id = submit_long(client, 250)
@@ -176,7 +177,7 @@ def test_a_plan_that_outlasts_the_grace_is_handed_back(new_database_url: str, tm
     settings = Settings(database_url=new_database_url, slots=1, lease_s=1.0, shutdown_grace_s=0.5)
     with a_place(settings, tmp_path) as place:
         client, worker = place.client, place.worker()
-        plan_id = submit_long(client, 400)
+        plan_id = submit_long(client, 1500)
         under_way(client, plan_id)
         solver = worker.solver()
         worker.send(signal.SIGTERM)
@@ -192,7 +193,7 @@ def test_a_plan_that_outlasts_the_grace_is_handed_back(new_database_url: str, tm
 
 def test_a_killed_worker_takes_its_solvers_along(place: Place) -> None:
     client, worker = place.client, place.worker()
-    plan_id = submit_long(client, 400)
+    plan_id = submit_long(client, 700)
     under_way(client, plan_id)
     solver = worker.solver()
     worker.send(signal.SIGKILL)
@@ -210,7 +211,7 @@ def test_a_killed_worker_takes_its_solvers_along(place: Place) -> None:
 @on_postgres
 def test_a_frozen_worker_is_taken_over_and_fenced_off(place: Place) -> None:
     client, frozen = place.client, place.worker()
-    plan_id = submit_long(client, 400)
+    plan_id = submit_long(client, 700)
     under_way(client, plan_id)
     solver = frozen.solver()
     for process in (solver, frozen.process.pid):
