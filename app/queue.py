@@ -33,7 +33,7 @@ Work = Callable[[str], None]
 _VERSION = "jobs-1"
 _SCHEMA = "dbos"
 _NAME = "splitplan"
-_POLL_S = 0.1
+_POLL_S = 0.2
 _RECOVERIES = 10
 _PRIORITY = {"high": 1, "normal": 10, "low": 100}
 # Small plans take milliseconds: what one poll brings must keep a slot busy until the next.

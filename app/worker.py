@@ -66,8 +66,6 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        # Plans are what is done side by side: a child whose linear algebra has a thread per core only waits for them.
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         self._database = open_database(settings.database_url, settings.sqlite_busy_timeout_s)
         self._queue = Queue(settings.database_url)
         self._engine = Engine(settings.database_url, settings.slots, self._solve_long, self._solve_quick, self._deliver)

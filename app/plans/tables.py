@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UtcDateTime
@@ -108,7 +108,7 @@ class PlanEventRow(Base):
     __tablename__ = "plan_event"
     __table_args__ = (Index(None, "plan_number", "id"), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
     """Increases with time, over all plans; never given twice."""
     plan_number: Mapped[int] = mapped_column(ForeignKey("plan.number", ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
