@@ -34,7 +34,6 @@ _VERSION = "jobs-1"
 _SCHEMA = "dbos"
 _NAME = "splitplan"
 _POLL_S = 0.2
-_RECOVERIES = 10
 _PRIORITY = {"high": 1, "normal": 10, "low": 100}
 # Small plans take milliseconds: what one poll brings must keep a slot busy until the next.
 _QUICK_AHEAD = 16
@@ -43,8 +42,7 @@ _DELIVERIES = 8
 _SELDOM_S = 60.0
 
 # Where the engine says that a job will not be run again.
-_GAVE_UP = "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
-_OVER = frozenset({"SUCCESS", "ERROR", "CANCELLED", _GAVE_UP})
+_OVER = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 
 
 def engine_url(database_url: str) -> str:
@@ -82,20 +80,18 @@ class Queue:
             options["delay_seconds"] = delay_s
         self._client.enqueue(options, plan_id)
 
-    def unknown(self, lanes: Sequence[Lane], plan_ids: Sequence[str]) -> dict[str, bool]:
-        """Of these unended plans those that no job cares for: True where the engine gave up, False where none is left.
+    def unknown(self, lanes: Sequence[Lane], plan_ids: Sequence[str]) -> set[str]:
+        """Of these unended plans those that no job cares for.
 
         A job may end before its plan does, since the attempt was another worker's by then, or the database was away for
-        too long. Its record is deleted, for as long as it stands nothing more would be run under its name.
+        too long. Its record is deleted: for as long as it stands nothing more would be run under its name.
         """
         jobs = [_job(lane, plan_id) for plan_id in plan_ids for lane in lanes]
         found = self._client.list_workflows(workflow_ids=jobs, load_input=False, load_output=False) if jobs else []
         cared_for = {_plan(job.workflow_id) for job in found if job.status not in _OVER}
-        over = [job for job in found if job.status in _OVER and _plan(job.workflow_id) not in cared_for]
-        gave_up = {_plan(job.workflow_id) for job in over if job.status == _GAVE_UP}
-        if ended := [job.workflow_id for job in over if job.status != _GAVE_UP]:
-            self._client.delete_workflows(ended)
-        return {plan_id: plan_id in gave_up for plan_id in plan_ids if plan_id not in cared_for}
+        if over := [job.workflow_id for job in found if _plan(job.workflow_id) not in cared_for]:
+            self._client.delete_workflows(over)
+        return set(plan_ids) - cared_for
 
     def forget_before(self, instant: float, most: int = 1000) -> int:
         """Delete the engine's records of jobs that ended before an instant (seconds since 1970); how many."""
@@ -142,7 +138,8 @@ class Engine:
         if self._embedded:
             self._take_lock()
         for lane, work in self._work.items():
-            DBOS.workflow(name=lane, max_recovery_attempts=_RECOVERIES)(_job_of(work))
+            # The engine would count jobs that a dead worker had taken ahead and never begun: a plan counts by itself.
+            DBOS.workflow(name=lane, max_recovery_attempts=None)(_job_of(work))
         DBOS(
             config={
                 "name": _NAME,

@@ -44,7 +44,7 @@ _KEEP_S = 20.0
 _TASKS = 200
 # A plan whose process dies so often by itself is given up.
 _CRASHES = 3
-# A plan that was begun so often without an end is given up, whatever the reason.
+# A plan that was begun so often without an end is given up: it may be what its workers die of.
 _ATTEMPTS = 20
 # The engine's records of ended jobs are of no use to anyone after a day.
 _RECORDS_S = 86_400.0
@@ -100,7 +100,11 @@ class Worker:
         """Have a child solve a plan; come back when the plan has ended."""
         plan = jobs.insisting(lambda: jobs.brief(self._database, plan_id))
         if plan is not None:
-            self._solve_in_child(plan, pool)
+            if plan.attempts < _ATTEMPTS:
+                self._solve_in_child(plan, pool)
+            else:
+                detail = f"The plan was begun {plan.attempts} times and never ended: the workers' log says why."
+                self._end_plan(plan_id, service.failed("crashed", detail))
             if plan.webhook:
                 self._queue.put("webhook", plan_id)
 
@@ -182,18 +186,13 @@ class Worker:
                 pass
 
     def _sweep(self, older_than_s: float) -> None:
-        """Put unended plans back in line that no job cares for, and give up those whose jobs gave up."""
+        """Put unended plans back in line that no job cares for."""
         after = ""
         while found := jobs.unended(self._database, older_than_s, after):
             after = found[-1].plan_id
             lost = self._queue.unknown(("quick", "plan"), [plan.plan_id for plan in found])
             for plan in found:
-                if plan.plan_id not in lost:
-                    continue
-                if lost[plan.plan_id] or plan.attempt >= _ATTEMPTS:
-                    detail = f"The plan was begun {plan.attempt} times and never ended: the workers' log says why."
-                    jobs.end(self._database, plan.plan_id, service.failed("crashed", detail))
-                else:
+                if plan.plan_id in lost:
                     small = plan.users <= self._settings.sync_max_users
                     self._queue.put("quick" if small else "plan", plan.plan_id, plan.priority)
         for plan_id, turn in webhooks.due(self._database):

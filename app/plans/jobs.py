@@ -185,6 +185,7 @@ class Brief:
 
     plan_id: str
     time_limit_s: float | None  # None: its family has none
+    attempts: int
     webhook: bool
 
 
@@ -192,9 +193,13 @@ def brief(database: Database, plan_id: str) -> Brief | None:
     """What a worker needs to know of an unended plan; None where there is nothing to do any more."""
     with database.reading() as session:
         row = session.execute(
-            select(PlanRow.answer, PlanRow.webhook_waiting).where(PlanRow.id == plan_id, PlanRow.status.in_(UNENDED))
+            select(PlanRow.answer, PlanRow.attempt, PlanRow.webhook_waiting).where(
+                PlanRow.id == plan_id, PlanRow.status.in_(UNENDED)
+            )
         ).one_or_none()
-    return None if row is None else Brief(plan_id, row.answer["options"].get("time_limit_s"), bool(row.webhook_waiting))
+    if row is None:
+        return None
+    return Brief(plan_id, row.answer["options"].get("time_limit_s"), row.attempt, bool(row.webhook_waiting))
 
 
 def hand_back(database: Database, plan_ids: Iterable[str]) -> None:
@@ -216,7 +221,6 @@ class Waiting:
     plan_id: str
     users: int
     priority: str
-    attempt: int
 
 
 def unended(database: Database, older_than_s: float, after: str = "", most: int = 500) -> list[Waiting]:
@@ -224,7 +228,7 @@ def unended(database: Database, older_than_s: float, after: str = "", most: int 
     before = datetime.now(UTC) - timedelta(seconds=older_than_s)
     with database.reading() as session:
         rows = session.execute(
-            select(PlanRow.id, PlanRow.users, PlanRow.priority, PlanRow.attempt)
+            select(PlanRow.id, PlanRow.users, PlanRow.priority)
             .where(PlanRow.status.in_(UNENDED), PlanRow.created_at <= before, PlanRow.id > after)
             .order_by(PlanRow.id)
             .limit(most)

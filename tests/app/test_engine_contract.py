@@ -3,6 +3,7 @@
 The method is private to the engine, so a new release of it may change anything here without a word.
 """
 
+import sqlite3
 import subprocess
 import sys
 import time
@@ -77,7 +78,9 @@ class Worker:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
 
 
 def jobs(url: str) -> dict[str, tuple[str, str | None]]:
@@ -169,7 +172,7 @@ def test_an_embedded_engine_starts_with_the_sqlite_of_this_python(tmp_path: Path
         assert worker.name == "local"
         queue.put("quick", "one")
         assert worker.wait_for("begins") == ["one"]
-        assert queue.unknown(["quick"], ["one", "two"]) == {"two": False}
+        assert queue.unknown(["quick"], ["one", "two"]) == {"two"}
 
         # A job that ended before its plan did is in nobody's way.
         worker.tell("end", "one")
@@ -181,3 +184,23 @@ def test_an_embedded_engine_starts_with_the_sqlite_of_this_python(tmp_path: Path
     finally:
         queue.close()
         worker.kill()
+
+
+def test_a_job_survives_any_number_of_dead_workers(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'splitplan.db'}"
+    first, queue = Worker(url, tmp_path), Queue(url)
+    second: Worker | None = None
+    try:
+        assert first.name == "local"
+        queue.put("quick", "one")
+        first.wait_for("begins")
+        first.kill()
+        with sqlite3.connect(tmp_path / "splitplan.jobs.db") as database:
+            assert database.execute("UPDATE workflow_status SET recovery_attempts = 1000").rowcount == 1
+        database.close()
+        second = Worker(url, tmp_path)
+        assert second.wait_for("begins") == ["one"]
+    finally:
+        queue.close()
+        for worker in (first, *([second] if second is not None else [])):
+            worker.kill()

@@ -73,17 +73,34 @@ def test_who_is_in_line_twice_is_solved_once(client: httpx.Client, service: Serv
         assert session.scalars(select(PlanRow.attempt)).one() == 1
 
 
+def test_a_plan_that_its_workers_die_of_is_given_up(client: httpx.Client, service: Service, queue: Queue) -> None:
+    from sqlalchemy import update
+
+    from app.plans.tables import PlanRow
+
+    plan_id = submit(client, a_small_cell())
+    ended(client, plan_id)
+    eventually(lambda: queue.unknown(("quick", "plan"), [plan_id]) == {plan_id})  # its job is over and forgotten
+    with service.database.writing() as session:
+        session.execute(update(PlanRow).values(status="running", finished_at=None, attempt=20))
+    queue.put("quick", plan_id)
+    document = ended(client, plan_id)
+    assert document["status"] == "failed"
+    assert document["failure"]["reason"] == "crashed"
+    assert "20 times" in document["failure"]["detail"]
+
+
 def test_it_knows_which_plans_no_job_cares_for(queue: Queue) -> None:
     stranger, later = uuid.uuid4().hex, uuid.uuid4().hex
     queue.put("quick", later, delay_s=3600.0)
-    assert queue.unknown(("quick", "plan"), [stranger, later]) == {stranger: False}
-    assert queue.unknown(("quick", "plan"), []) == {}
+    assert queue.unknown(("quick", "plan"), [stranger, later]) == {stranger}
+    assert queue.unknown(("quick", "plan"), []) == set()
 
 
 def test_a_job_of_a_plan_that_is_not_there_ends(queue: Queue) -> None:
     gone = uuid.uuid4().hex
     queue.put("quick", gone)
-    eventually(lambda: queue.unknown(("quick", "plan"), [gone]) == {gone: False})
+    eventually(lambda: queue.unknown(("quick", "plan"), [gone]) == {gone})
 
 
 def test_records_of_ended_jobs_are_forgotten(client: httpx.Client, queue: Queue) -> None:
@@ -94,7 +111,7 @@ def test_records_of_ended_jobs_are_forgotten(client: httpx.Client, queue: Queue)
     assert queue.forget_before(time.time() - 86_400.0) == 0
     eventually(lambda: queue.forget_before(time.time() + 86_400.0) >= 1)
     assert queue.forget_before(time.time() + 86_400.0, most=1) <= 1
-    assert queue.unknown(("quick", "plan"), [later]) == {}, "those that have not ended stay"
+    assert queue.unknown(("quick", "plan"), [later]) == set(), "those that have not ended stay"
 
 
 def test_an_sqlite_database_has_one_engine(tmp_path: Path) -> None:

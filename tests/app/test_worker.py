@@ -29,6 +29,8 @@ from tests.app.plans.background import (
 from tests.app.plans.stopping.fleets import store_profiles
 from tests.conftest import Service
 
+pytestmark = pytest.mark.slow
+
 on_sqlite = pytest.mark.parametrize("backend", ["sqlite"], indirect=True, scope="session")
 on_postgres = pytest.mark.parametrize("backend", ["postgresql"], indirect=True, scope="session")
 
@@ -191,6 +193,7 @@ def test_a_plan_that_outlasts_the_grace_is_handed_back(new_database_url: str, tm
         assert place.ends() == 1
 
 
+@on_sqlite
 def test_a_killed_worker_takes_its_solvers_along(place: Place) -> None:
     client, worker = place.client, place.worker()
     plan_id = submit_long(client, 700)

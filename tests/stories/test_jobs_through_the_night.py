@@ -31,6 +31,8 @@ from tests.app.plans.stopping.fleets import STOPPING, store_profiles
 from tests.operator import Serving, serving, splitplan
 
 KEY = {"Idempotency-Key": "night"}
+pytestmark = pytest.mark.slow
+
 on_sqlite = pytest.mark.parametrize("backend", ["sqlite"], indirect=True, scope="session")
 
 
@@ -61,6 +63,7 @@ def plans(database: Database) -> dict[str, tuple[str, int, int]]:
         return {row.id: (row.status, row.attempt, over.count(row.number)) for row in rows}
 
 
+@on_sqlite  # on Postgres: benchmarks/chaos.py
 def test_every_accepted_plan_ends_once_though_all_is_killed(new_database_url: str, tmp_path: Path) -> None:
     settings = {"SPLITPLAN_DATABASE_URL": new_database_url, "SPLITPLAN_SYNC_MAX_S": "60", "SPLITPLAN_LEASE_S": "1"}
     lost: list[str] = []
