@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-from onnx import helper
 
 from app import migration
 from app.db import open_database
