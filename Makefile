@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: serve demo test check lint migrate openapi catalogue profiler bench lock clean
+.PHONY: serve demo test soak check lint migrate openapi catalogue profiler bench lock clean
 
 serve: $(VENV)/serve.stamp            ## install, migrate, load the catalogue, serve on 127.0.0.1:8000
 	@exec $(BIN)/splitplan serve --migrate --load-catalogue
@@ -14,8 +14,11 @@ demo: $(VENV)/serve.stamp             ## plan 12 cameras in an LTE cell through 
 test: $(VENV)/dev.stamp               ## everything, against a real Postgres too
 	$(BIN)/python -m pytest -n 2
 
+soak: $(VENV)/dev.stamp               ## what kills and freezes processes for minutes
+	$(BIN)/python -m pytest -m soak
+
 check: lint                           ## the inner loop: lint and the quick tests, migrations among them
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not soak"
 
 lint: $(VENV)/dev.stamp               ## style, walls, types, OpenAPI drift
 	$(BIN)/ruff check .

@@ -68,6 +68,7 @@ def test_who_is_stopped_has_the_time_that_it_was_promised(services: dict[str, An
         assert seconds(services[name]["stop_grace_period"]) > promised_s + 5.0
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 def test_what_it_starts_plans_and_stops(services: dict[str, Any], new_database_url: str, tmp_path: Path) -> None:
     own = {"SPLITPLAN_DATABASE_URL": new_database_url, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

@@ -1,5 +1,6 @@
 """The workers that `serve` keeps beside itself."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -21,10 +22,13 @@ pytestmark = pytest.mark.slow
 
 def workers() -> set[int]:
     """The workers of this process, the one that the tests share among them."""
-    children = [
-        child for task in Path("/proc/self/task").iterdir() for child in (task / "children").read_text().split()
-    ]
-    return {int(child) for child in children if b"command\0worker" in Path(f"/proc/{child}/cmdline").read_bytes()}
+    found = set()
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread, or a child, that has just ended
+            for child in (task / "children").read_text().split():
+                if b"command\0worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.add(int(child))
+    return found
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True, scope="session")

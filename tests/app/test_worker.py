@@ -95,6 +95,7 @@ def signal_to(process: int, number: signal.Signals) -> None:
     os.kill(process, number)
 
 
+@pytest.mark.soak
 @pytest.mark.slow  # nine solving processes are started one after the other
 @on_sqlite
 def test_solvers_that_crash_and_hang(place: Place) -> None:
@@ -174,6 +175,7 @@ def test_a_worker_that_is_told_to_stop_finishes_first(place: Place) -> None:
     assert ended(client, waiting)["status"] == "solved"
 
 
+@pytest.mark.soak
 @on_sqlite
 def test_a_plan_that_outlasts_the_grace_is_handed_back(new_database_url: str, tmp_path: Path) -> None:
     settings = Settings(database_url=new_database_url, slots=1, lease_s=1.0, shutdown_grace_s=0.5)
@@ -193,6 +195,7 @@ def test_a_plan_that_outlasts_the_grace_is_handed_back(new_database_url: str, tm
         assert place.ends() == 1
 
 
+@pytest.mark.soak
 @on_sqlite
 def test_a_killed_worker_takes_its_solvers_along(place: Place) -> None:
     client, worker = place.client, place.worker()
@@ -211,6 +214,7 @@ def test_a_killed_worker_takes_its_solvers_along(place: Place) -> None:
     assert client.get("/readyz").status_code == 200
 
 
+@pytest.mark.soak
 @on_postgres
 def test_a_frozen_worker_is_taken_over_and_fenced_off(place: Place) -> None:
     client, frozen = place.client, place.worker()

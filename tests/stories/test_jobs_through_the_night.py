@@ -145,6 +145,7 @@ def test_a_service_that_is_told_to_stop_says_so_and_finishes(new_database_url: s
     database.engine.dispose()
 
 
+@pytest.mark.soak
 @on_sqlite
 def test_an_sqlite_database_has_one_worker(new_database_url: str, tmp_path: Path) -> None:
     settings = {"SPLITPLAN_DATABASE_URL": new_database_url}
