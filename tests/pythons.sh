@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 for folder in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.*/bin; do
     PATH=$folder:$PATH
 done
-[ $# -gt 0 ] || set -- -m "not slow" -n 2
+[ $# -gt 0 ] || set -- -m "not slow and not soak" -n 2
 failed=
 
 for version in ${PYTHONS:-3.11 3.12 3.13}; do
