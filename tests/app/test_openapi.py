@@ -70,7 +70,7 @@ def test_the_service_keeps_to_its_document(service: Service, mode: GenerationMod
 
         @given(operation.as_strategy(generation_mode=mode))
         @settings(
-            max_examples=12,
+            max_examples=6,
             deadline=None,
             derandomize=True,
             database=None,

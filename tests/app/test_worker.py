@@ -159,6 +159,7 @@ def test_a_worker_sweeps_up_what_nobody_cares_for(place: Place) -> None:
     assert place.ends() == 4
 
 
+@pytest.mark.soak
 @on_sqlite
 def test_a_worker_that_is_told_to_stop_finishes_first(place: Place) -> None:
     client, worker = place.client, place.worker()

@@ -33,7 +33,7 @@ def test_every_operation_answers_as_documented(
     operation = document[path][method]
 
     @settings(
-        max_examples=20,
+        max_examples=12,
         deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

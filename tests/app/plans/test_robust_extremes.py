@@ -171,7 +171,7 @@ def cells(draw: st.DrawFn) -> Body:
 
 
 @pytest.mark.slow
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(body=cells())
 def test_any_cell_has_an_answer(running: Service, body: Body) -> None:
     with httpx.Client(base_url=running.url, timeout=60.0, trust_env=False, verify=False) as client:

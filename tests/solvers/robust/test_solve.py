@@ -48,7 +48,11 @@ def a_case(seed: int) -> tuple[str, Problem]:
     return kind, problem
 
 
-BLOCKS = [pytest.param(block, marks=[pytest.mark.slow] if block > 1 else []) for block in range(20)]
+QUICK, USUAL = 2, 10
+BLOCKS = [
+    pytest.param(block, marks=[] if block < QUICK else [pytest.mark.slow] if block < USUAL else [pytest.mark.soak])
+    for block in range(20)
+]
 
 
 @pytest.mark.parametrize("block", BLOCKS)
