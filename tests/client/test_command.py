@@ -305,11 +305,12 @@ def terminal(service: Service) -> Iterator[Callable[..., Terminal]]:
         one.close()
 
 
+@pytest.mark.soak
 def test_on_a_terminal_a_bar_moves_and_an_interrupt_is_asked_about(
     terminal: Callable[..., Terminal], stocked: PlanningClient, worker: str, written: Callable[[Json], Path]
 ) -> None:
     first = terminal("plan", "multi-user", str(written(a_long_request())), "--async", "--wait")
-    first.until(r"branch and bound.* 60%.*best 102\.\d+, at least 102\.\d+, gap 7\.\de-05")
+    first.until(r"branch and bound.* 60%.*best 102\.\d+, at least 102\.\d+, gap ")
     first.process.send_signal(signal.SIGINT)
     first.until(r"plan [0-9a-f]{32} is not solved yet: .*\(cancel, leave, wait\) \[leave\]: ")
     first.type("leave\n")
