@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from benchmarks import machine
 from benchmarks.http import address
-from tests.builders import Body, a_channel, a_device, a_model, a_server, a_timing
+from tests.support.builders import Body, a_channel, a_device, a_model, a_server, a_timing
 
 ARROW = "application/vnd.apache.arrow.stream"
 CUTS = 8

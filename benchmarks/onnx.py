@@ -15,7 +15,7 @@ from app.profiles.reading import MEMORY_BYTE
 from benchmarks.light_models import names
 from benchmarks.machine import describe
 from solvers.onnx_reader import Options, read
-from tests.solvers.onnx_reader.graphs import light
+from tests.support.onnx.graphs import light
 
 LISTS = (
     Options(),

@@ -18,8 +18,8 @@ from pathlib import Path
 from benchmarks.machine import describe
 from solvers.onnx_reader import Options, Unreadable, read
 from solvers.onnx_reader.__main__ import limit
-from tests.solvers.onnx_reader.graphs import SMALL, light
-from tests.solvers.onnx_reader.mutations import damaged
+from tests.support.onnx.graphs import SMALL, light
+from tests.support.onnx.mutations import damaged
 
 FILES = 10_000
 SEED = 20261121

@@ -9,8 +9,8 @@ from solvers.outcome import Options, Status
 from solvers.robust.baselines import baselines
 from solvers.robust.check import check
 from solvers.robust.solve import solve
-from tests.solvers.robust.brute_force import brute_force
-from tests.solvers.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
+from tests.support.robust.brute_force import brute_force
+from tests.support.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
 
 EIGHT = [0, 1, 2, 4, 6, 7, 9, 10]  # cuts of AlexNet
 SIZES = (1, 10, 100, 1_000, 10_000, 100_000)

@@ -15,8 +15,8 @@ from app.plans.robust.present import user_columns
 from app.plans.robust.run import plan_cells
 from app.plans.robust.schemas import RobustTerms, RobustUser
 from benchmarks import machine
-from tests.app.plans.cells import a_user
-from tests.builders import a_channel, a_device, a_server
+from tests.support.builders import a_channel, a_device, a_server
+from tests.support.robust.requests import a_user
 
 
 def terms(users: int, cells: int) -> RobustTerms:

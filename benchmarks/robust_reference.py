@@ -15,7 +15,7 @@ from solvers.robust.check import check
 from solvers.robust.pccp import pccp, starts
 from solvers.robust.problem import Problem
 from solvers.robust.solve import solve
-from tests.solvers.robust.cells import a_cell, random_cell
+from tests.support.robust.cells import a_cell, random_cell
 
 USERS, CELLS = 12, 50
 SCIP_GAP, SCIP_LIMIT_S = 1e-5, 60.0

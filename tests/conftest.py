@@ -4,22 +4,19 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
-import uvicorn
-from sqlalchemy import create_engine, text
 
 from app import migration
-from app.db import Base, Database, open_database
-from app.main import create_app
+from app.db import Base, open_database
 from app.settings import Settings
+from tests.support.databases import empty_database
+from tests.support.servers import Service
 
 BACKENDS = ("sqlite", "postgresql")
 
@@ -49,7 +46,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def new_database_url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """An empty database of its own, never migrated, for tests that kill, migrate or break one."""
-    yield from _new_database(backend, tmp_path, request)
+    yield from empty_database(backend, tmp_path, request)
 
 
 @pytest.fixture(scope="session")
@@ -58,54 +55,12 @@ def settings(
 ) -> Iterator[Settings]:
     """Settings with a migrated database that the tests of this process share."""
     folder = tmp_path_factory.mktemp("database")
-    for url in _new_database(backend, folder, request):
+    for url in empty_database(backend, folder, request):
         database = open_database(url)
         migration.migrate(database)
         database.engine.dispose()
         # Large plans are answered at once here: how they are solved in the background has tests of its own.
         yield Settings(database_url=url, sync_max_users=10_000, sync_max_s=60.0)
-
-
-def _new_database(backend: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    if backend == "sqlite":
-        yield f"sqlite:///{folder / 'splitplan.db'}"
-        return
-    server = request.getfixturevalue("postgres_url")
-    name = f"splitplan_{uuid.uuid4().hex}"
-    engine = create_engine(server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield server.replace("/postgres?", f"/{name}?")
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
-
-
-class Service:
-    """The app behind a real server in a thread of this process."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.app = create_app(settings)
-        self.database: Database = self.app.state.database
-        config = uvicorn.Config(self.app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=5)
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run)
-
-    def __enter__(self) -> "Service":
-        self._thread.start()
-        deadline = time.monotonic() + 30.0
-        while not self._server.started:
-            assert self._thread.is_alive(), "the server did not start"
-            assert time.monotonic() < deadline, "the server did not start in 30 s"
-            time.sleep(0.005)
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join(timeout=30.0)
 
 
 @pytest.fixture(scope="session")

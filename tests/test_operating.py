@@ -9,7 +9,7 @@ from sqlalchemy import make_url, text
 from app.db import open_database
 from app.queue import engine_url
 from app.settings import Settings
-from tests.conftest import Service
+from tests.support.servers import Service
 
 PAGE = (Path(__file__).parent.parent / "docs" / "operating.md").read_text()
 CODE = "\n".join(path.read_text() for path in (Path(__file__).parent.parent / "app").rglob("*.py"))

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from app.catalogue import service as catalogue
-from tests.conftest import Service
+from tests.support.servers import Service
 
 CHECKOUT = Path(__file__).parent.parent
 README = CHECKOUT / "README.md"

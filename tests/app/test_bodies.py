@@ -9,9 +9,9 @@ import pytest
 from app.bodies import parse_json
 from app.errors import MalformedJson
 from app.settings import Settings
-from tests.answers import pointers, slug
-from tests.builders import a_device
-from tests.conftest import Service
+from tests.support.answers import pointers, slug
+from tests.support.builders import a_device
+from tests.support.servers import Service
 
 JSON = {"Content-Type": "application/json"}
 

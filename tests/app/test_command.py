@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 
 from app import migration
 from app.db import open_database
-from tests.operator import serving, splitplan
+from tests.support.operator import serving, splitplan
 
 
 def failed(result: object) -> str:

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from app.db import open_database
-from tests.builders import a_device
-from tests.operator import serving
+from tests.support.builders import a_device
+from tests.support.operator import serving
 
 WRITERS = 6
 

@@ -13,9 +13,9 @@ from app import crew, migration
 from app.crew import Crew
 from app.db import open_database
 from app.settings import Settings
-from tests.app.plans.background import a_small_cell, ended, eventually, lives, submit, submit_long, under_way
-from tests.app.plans.stopping.fleets import store_profiles
-from tests.conftest import Service
+from tests.support.background import a_small_cell, ended, eventually, lives, submit, submit_long, under_way
+from tests.support.servers import Service
+from tests.support.stopping.requests import store_profiles
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from app.db import Database, Json, UtcDateTime, open_database
 from app.profiles import service as profiles
 from app.profiles.schemas import Device
-from tests.builders import a_device
-from tests.conftest import Service
+from tests.support.builders import a_device
+from tests.support.servers import Service
 
 
 def test_sqlite_is_durable_and_checks_foreign_keys(service: Service, backend: str) -> None:

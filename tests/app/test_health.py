@@ -6,7 +6,7 @@ import pytest
 from app import migration, workers
 from app.db import open_database
 from app.settings import Settings
-from tests.conftest import Service
+from tests.support.servers import Service
 
 
 def test_a_running_service_is_alive_and_ready(

@@ -10,7 +10,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from app.main import create_app
 from app.settings import Settings
-from tests.conftest import Service
+from tests.support.servers import Service
 
 DOCUMENT: dict[str, Any] = create_app(Settings.model_construct(database_url="sqlite:///never-opened.db")).openapi()
 

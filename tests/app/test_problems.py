@@ -15,9 +15,9 @@ from app.main import create_app
 from app.problems import json_pointer, problem
 from app.profiles.tables import RevisionRow
 from app.settings import Settings
-from tests.answers import pointers, slug
-from tests.builders import a_channel, a_device, a_model
-from tests.conftest import Service
+from tests.support.answers import pointers, slug
+from tests.support.builders import a_channel, a_device, a_model
+from tests.support.servers import Service
 
 
 def test_the_catalogue_is_published_and_every_type_resolves(client: httpx.Client) -> None:

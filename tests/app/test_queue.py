@@ -9,8 +9,8 @@ import pytest
 
 from app.errors import ConfigurationError
 from app.queue import Engine, Queue, engine_url
-from tests.app.plans.background import a_small_cell, ended, eventually, submit
-from tests.conftest import Service
+from tests.support.background import a_small_cell, ended, eventually, submit
+from tests.support.servers import Service
 
 
 def test_the_queue_is_kept_beside_the_plans() -> None:

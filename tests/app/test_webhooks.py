@@ -21,9 +21,9 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from app import migration, webhooks
 from app.db import open_database
 from app.settings import Settings
-from tests.app.plans.background import a_small_cell, a_worker, eventually, read
-from tests.app.plans.cells import ROBUST, assert_nothing_stored, pointers
-from tests.conftest import Service
+from tests.support.background import a_small_cell, a_worker, eventually, read
+from tests.support.robust.requests import ROBUST, assert_nothing_stored, pointers
+from tests.support.servers import Service
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 Said = tuple[str, dict[str, str], bytes]

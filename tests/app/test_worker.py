@@ -14,7 +14,7 @@ from app import migration
 from app.db import open_database
 from app.plans.tables import PlanEventRow, PlanRow
 from app.settings import Settings
-from tests.app.plans.background import (
+from tests.support.background import (
     WorkerProcess,
     a_small_cell,
     a_worker,
@@ -26,8 +26,8 @@ from tests.app.plans.background import (
     submit_long,
     under_way,
 )
-from tests.app.plans.stopping.fleets import store_profiles
-from tests.conftest import Service
+from tests.support.servers import Service
+from tests.support.stopping.requests import store_profiles
 
 pytestmark = pytest.mark.slow
 

@@ -1,29 +1,13 @@
-"""A stocked service, and fleets that keep a solver busy."""
+"""A stocked service."""
 
-import random
 from collections.abc import Iterator
-from typing import Any
 
-import httpx
 import pytest
 
-from client.planning import Collection, Json, PlanningClient
-from tests.builders import a_channel, a_device, a_model, a_server, a_server_timing, a_timing
-from tests.conftest import Service
-
-# In an order in which they can be stored.
-PROFILES: dict[Collection, Json] = {
-    "devices": a_device(),
-    "models": a_model(),
-    "channels": a_channel(),
-    "servers": a_server(),
-    "timings": a_timing(),
-}
-
-
-def connected(url: str, **how: Any) -> PlanningClient:
-    """A client that asks no proxy."""
-    return PlanningClient(url, transport=httpx.HTTPTransport(), **how)
+from client.planning import PlanningClient
+from tests.support.builders import a_server_timing
+from tests.support.client import PROFILES, connected
+from tests.support.servers import Service
 
 
 @pytest.fixture
@@ -39,36 +23,3 @@ def stocked(planning: PlanningClient) -> PlanningClient:
         planning.create(collection, profile)
     planning.create("timings", a_server_timing())
     return planning
-
-
-def a_request(users: int = 2, **fields: Any) -> Json:
-    """A cell that is planned in milliseconds."""
-    return {
-        "channel": "cell",
-        "server": "edge-gpu",
-        "users": [
-            {"id": f"camera {n}?#", "device": "camera-cpu", "model": "small-net", "gain_db": -90.0, "deadline_s": 0.5,
-             "risk": 0.02}
-            for n in range(users)
-        ],
-        **fields,
-    }  # fmt: skip
-
-
-def a_long_request() -> Json:
-    """A cell whose least gap keeps a solver at branch and bound for minutes, with a plan in hand from the start."""
-    draw = random.Random(1)
-    users = [
-        {
-            "id": f"camera-{n}",
-            "device": "camera-cpu",
-            "model": "small-net",
-            "snr_db": draw.uniform(0.0, 25.0),
-            "weight": draw.uniform(0.5, 2.0),
-            "deadline_s": draw.uniform(0.1, 2.0),
-        }
-        for n in range(1500)
-    ]
-    options = {"gap": 1e-9, "time_limit_s": 120.0}
-    weights = {"latency_per_s": 1.0, "loss": 1.0}
-    return {"channel": "cell", "server": "edge-gpu", "users": users, "weights": weights, "options": options}

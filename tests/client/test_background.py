@@ -13,11 +13,11 @@ from sqlalchemy import select
 
 from app.plans.tables import PlanEventRow, PlanRow
 from client.planning import Json, PlanningClient, PlanningError
-from tests.app.plans.cells import a_user
-from tests.builders import a_channel, a_server
-from tests.client.conftest import a_long_request, a_request, connected
-from tests.conftest import Service
-from tests.relay import Relay, Trouble
+from tests.support.builders import a_channel, a_server
+from tests.support.client import a_long_request, a_request, connected
+from tests.support.relay import Relay, Trouble
+from tests.support.robust.requests import a_user
+from tests.support.servers import Service
 
 POST = b"POST /v1/plans/robust"
 EVENTS = b"/events HTTP/1.1"

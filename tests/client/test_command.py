@@ -19,11 +19,11 @@ from click.testing import CliRunner, Result
 from client import present
 from client.command import main
 from client.planning import Json, PlanningClient
-from tests.app.measurements.sheets import a_file
-from tests.builders import a_channel
-from tests.client.conftest import a_long_request, a_request
-from tests.conftest import Service
-from tests.solvers.onnx_reader.graphs import a_chain
+from tests.support.builders import a_channel
+from tests.support.client import a_long_request, a_request
+from tests.support.onnx.graphs import a_chain
+from tests.support.servers import Service
+from tests.support.sheets import a_file
 
 Run = Callable[..., Result]
 

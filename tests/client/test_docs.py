@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.catalogue import service as catalogue
-from tests.conftest import Service
+from tests.support.servers import Service
 
 PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text()
 ID = re.compile(r"[0-9a-f]{32}")

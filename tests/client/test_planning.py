@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from client.planning import PlanningClient, PlanningError
-from tests.builders import a_server
-from tests.client.conftest import PROFILES, a_request, connected
+from tests.support.builders import a_server
+from tests.support.client import PROFILES, a_request, connected
 
 
 def test_every_kind_of_profile_is_stored_read_revised_and_deleted(stocked: PlanningClient) -> None:

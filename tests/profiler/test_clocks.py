@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from profiler.clocks import Clock, ClockUnavailable, cpu_clock, devfreq_clock, same
-from tests.profiler import boards
+from tests.support.profiler import boards
 
 
 def test_a_clock_is_set_read_and_given_back(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 from app.measurements.schemas import MeasurementFile
 from profiler import bundle
 from profiler.command import main
-from tests.profiler import boards, nets
+from tests.support.profiler import boards, nets
 
 
 @pytest.fixture(autouse=True)

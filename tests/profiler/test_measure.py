@@ -12,7 +12,7 @@ from profiler.journal import Journal
 from profiler.measure import Plan, free_byte, measure
 from profiler.measurement import document, steadiness
 from profiler.network import Network, load_feeds, open_network
-from tests.profiler import nets
+from tests.support.profiler import nets
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from profiler.command import main
 from profiler.network import Network, open_network
 from profiler.quantization import BadCalibration, load_inputs, load_labels, measure_losses, quantized
 from profiler.runtime import Runner
-from tests.profiler import nets
+from tests.support.profiler import nets
 
 
 @pytest.fixture

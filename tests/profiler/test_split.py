@@ -15,7 +15,7 @@ from profiler.network import open_network
 from profiler.runtime import Runner, run_split
 from profiler.split import Graph, NotACut, UnknownTensor
 from solvers.onnx_reader import Options
-from tests.profiler import nets
+from tests.support.profiler import nets
 
 Tensors = dict[str, NDArray[Any]]
 

@@ -9,9 +9,9 @@ import pytest
 
 from solvers.outcome import Cancelled, Options, Progress, Status, silent
 from solvers.registry import FAMILIES, answer
-from tests.solvers.multiuser import cells as multiuser
-from tests.solvers.robust import cells as robust
-from tests.solvers.stopping import builders as stopping
+from tests.support.multiuser import cells as multiuser
+from tests.support.robust import cells as robust
+from tests.support.stopping import problems as stopping
 
 
 @dataclass(frozen=True)

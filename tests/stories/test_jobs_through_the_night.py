@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from app.db import Database, open_database
 from app.plans.tables import PlanEventRow, PlanRow
-from tests.app.plans.background import (
+from tests.support.background import (
     UNENDED,
     a_long_fleet,
     a_small_cell,
@@ -26,9 +26,9 @@ from tests.app.plans.background import (
     submit_long,
     under_way,
 )
-from tests.app.plans.cells import ROBUST
-from tests.app.plans.stopping.fleets import STOPPING, store_profiles
-from tests.operator import Serving, serving, splitplan
+from tests.support.operator import Serving, serving, splitplan
+from tests.support.robust.requests import ROBUST
+from tests.support.stopping.requests import STOPPING, store_profiles
 
 KEY = {"Idempotency-Key": "night"}
 pytestmark = pytest.mark.slow

@@ -16,8 +16,8 @@ from sqlalchemy import text
 
 from app.db import Database, open_database
 from app.plans.tables import PlanRow, PlanUsersRow
-from tests.app.plans.cells import ROBUST, a_cell, a_user
-from tests.builders import Body
+from tests.support.builders import Body
+from tests.support.robust.requests import ROBUST, a_cell, a_user
 
 
 def a_family_of(count: int) -> Body:

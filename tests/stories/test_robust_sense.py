@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from app.catalogue import service as catalogue
-from tests.app.plans.cells import a_cell, a_user, solved
-from tests.builders import Body, a_device
-from tests.conftest import Service
+from tests.support.builders import Body, a_device
+from tests.support.robust.requests import a_cell, a_user, solved
+from tests.support.servers import Service
 
 GAP = 1e-6
 MORE = 1.0 + 2.0 * GAP  # what two proven gaps may hide

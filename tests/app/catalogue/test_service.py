@@ -6,8 +6,8 @@ import pytest
 from app.catalogue import service as catalogue
 from app.profiles import service as profiles
 from app.profiles.schemas import Device, Model, Profile, Timing
-from tests.builders import a_device, a_model, a_timing
-from tests.conftest import Service
+from tests.support.builders import a_device, a_model, a_timing
+from tests.support.servers import Service
 
 # Small stand-ins in the order of a load; the shipped ones have their own tests.
 SHIPPED: tuple[Profile, ...] = (

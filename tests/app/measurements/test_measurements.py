@@ -13,8 +13,10 @@ import pytest
 from app.measurements.files import CSV, PARQUET
 from app.measurements.schemas import Measurement, MeasurementFile, MeasurementPage
 from app.profiles.schemas import TimingRevision
-from tests.answers import pointers, slug
-from tests.app.measurements.sheets import (
+from tests.support.answers import pointers, slug
+from tests.support.builders import Body, a_model, a_server, a_timing
+from tests.support.robust.requests import a_cell, a_stored_user, plan, solved
+from tests.support.sheets import (
     CLOCKS_HZ,
     FLOP_PER_CYCLE,
     OVERHEAD_S,
@@ -27,8 +29,6 @@ from tests.app.measurements.sheets import (
     server_mean_s,
     store,
 )
-from tests.app.plans.cells import a_cell, a_stored_user, plan, solved
-from tests.builders import Body, a_model, a_server, a_timing
 
 TIMING = "/v1/timings/camera-cpu.small-net"
 

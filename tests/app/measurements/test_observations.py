@@ -8,11 +8,11 @@ import pytest
 
 from app.measurements.schemas import MeasurementPage, ObservationFile, ObservationReport
 from app.profiles.schemas import TimingRevision
-from tests.answers import pointers, slug
-from tests.app.measurements.sheets import a_server_file, at, measured, store
-from tests.app.plans.cells import a_cell, a_crowd, a_stored_user, plan
-from tests.app.plans.test_columns import as_table, planned
-from tests.builders import Body, a_channel, a_device, a_server, a_timing
+from tests.support.answers import pointers, slug
+from tests.support.builders import Body, a_channel, a_device, a_server, a_timing
+from tests.support.robust.columns import as_table, planned
+from tests.support.robust.requests import a_cell, a_crowd, a_stored_user, plan
+from tests.support.sheets import a_server_file, at, measured, store
 
 TIMING = "/v1/timings/camera-cpu.small-net"
 

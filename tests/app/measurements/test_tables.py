@@ -12,8 +12,8 @@ import pytest
 from app.errors import InvalidRequest
 from app.measurements.files import CSV, PARQUET, from_rows
 from app.measurements.reader import Refused, read
-from tests.answers import pointers
-from tests.app.measurements.sheets import CLOCKS_HZ, at, device_mean_s, store
+from tests.support.answers import pointers
+from tests.support.sheets import CLOCKS_HZ, at, device_mean_s, store
 
 OF = {"model": "small-net", "processor": "camera-cpu"}
 HEADER = "cut,part,frequency_hz,time_s"

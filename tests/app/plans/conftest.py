@@ -8,12 +8,13 @@ import pytest
 from app import migration
 from app.db import Base, open_database
 from app.settings import Settings
-from tests.conftest import Service, _new_database
+from tests.support.databases import empty_database
+from tests.support.servers import Service
 
 
 @pytest.fixture(scope="session")
 def _idle(backend: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Service]:
-    for url in _new_database(backend, tmp_path_factory.mktemp("idle"), request):
+    for url in empty_database(backend, tmp_path_factory.mktemp("idle"), request):
         database = open_database(url)
         migration.migrate(database)
         database.engine.dispose()

@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from app.plans.columnar import ARROW, CSV, PARQUET
-from tests.app.plans.cells import (
+from tests.support.builders import Body, a_timing
+from tests.support.robust.columns import as_table, packed, planned, post
+from tests.support.robust.requests import (
     ROBUST,
     a_crowd,
     a_stored_cell,
@@ -26,7 +28,6 @@ from tests.app.plans.cells import (
     solved,
     store_profiles,
 )
-from tests.builders import Body, a_timing
 
 FORMATS = (ARROW, PARQUET)
 
@@ -34,34 +35,6 @@ FORMATS = (ARROW, PARQUET)
 @pytest.fixture(autouse=True)
 def _stored(client: httpx.Client) -> None:
     store_profiles(client)
-
-
-def as_table(request: Body) -> pa.Table:
-    """A JSON request as columns: its users are the rows, the rest is in the metadata."""
-    rest = {name: value for name, value in request.items() if name != "users"}
-    names = dict.fromkeys(name for user in request["users"] for name in user)
-    rows = [dict.fromkeys(names) | user for user in request["users"]]  # its columns are those of its first row
-    return pa.Table.from_pylist(rows).replace_schema_metadata({"splitplan": json.dumps(rest)})
-
-
-def packed(table: pa.Table, media_type: str = ARROW) -> bytes:
-    sink = io.BytesIO()
-    if media_type == ARROW:
-        with pa.ipc.new_stream(sink, table.schema) as writer:
-            writer.write_table(table)
-    else:
-        pq.write_table(table, sink)
-    return sink.getvalue()
-
-
-def post(client: httpx.Client, content: bytes, media_type: str = ARROW, **more: Any) -> httpx.Response:
-    return client.post(ROBUST, content=content, headers={"Content-Type": media_type, **more.pop("headers", {})}, **more)
-
-
-def planned(client: httpx.Client, table: pa.Table, media_type: str = ARROW) -> Body:
-    answer = post(client, packed(table, media_type), media_type)
-    assert answer.status_code == 201, answer.text
-    return dict(answer.json())
 
 
 def users(client: httpx.Client, plan: Body) -> list[Body]:

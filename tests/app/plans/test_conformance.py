@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from tests.app.plans.cells import a_cell, a_crowd, a_stored_cell, a_user, store_profiles
-from tests.builders import Body
-from tests.conftest import Service
+from tests.support.builders import Body
+from tests.support.robust.requests import a_cell, a_crowd, a_stored_cell, a_user, store_profiles
+from tests.support.servers import Service
 
 OPERATIONS = [
     ("POST", "/v1/plans/robust"),

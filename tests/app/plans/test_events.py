@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app.plans import events, jobs
 from app.plans.tables import PlanEventRow, PlanRow
-from tests.app.plans.background import (
+from tests.support.background import (
     UNENDED,
     Event,
     a_small_cell,
@@ -22,9 +22,9 @@ from tests.app.plans.background import (
     submit_long,
     under_way,
 )
-from tests.app.plans.cells import ROBUST, refusal
-from tests.app.plans.stopping.fleets import store_profiles
-from tests.conftest import Service
+from tests.support.robust.requests import ROBUST, refusal
+from tests.support.servers import Service
+from tests.support.stopping.requests import store_profiles
 
 
 def ids(told: list[Event]) -> list[int]:
@@ -107,7 +107,7 @@ def test_an_unknown_event_gets_how_things_stand(client: httpx.Client, unknown: s
 
 
 def events_of(answer: httpx.Response) -> list[Event]:
-    from tests.app.plans import background
+    from tests.support import background
 
     return list(background.events(answer))
 

@@ -9,11 +9,11 @@ import httpx
 import orjson
 import pytest
 
-from tests.app.plans.background import LATER, a_small_cell, ended, read
-from tests.app.plans.cells import ROBUST, a_cell, a_user, assert_nothing_stored, refusal
-from tests.app.plans.multiuser.cells import MULTI_USER
-from tests.builders import Body
-from tests.conftest import Service
+from tests.support.background import LATER, a_small_cell, ended, read
+from tests.support.builders import Body
+from tests.support.multiuser.requests import MULTI_USER
+from tests.support.robust.requests import ROBUST, a_cell, a_user, assert_nothing_stored, refusal
+from tests.support.servers import Service
 
 KEY = {"Idempotency-Key": "order-1"}
 PATCH = {"Content-Type": "application/merge-patch+json"}

@@ -18,7 +18,7 @@ from app.plans.robust import run as robust
 from app.plans.tables import PlanEventRow, PlanRow
 from app.settings import Settings
 from solvers.registry import RefutedAnswer
-from tests.app.plans.background import (
+from tests.support.background import (
     LATER,
     UNENDED,
     a_long_fleet,
@@ -30,10 +30,10 @@ from tests.app.plans.background import (
     submit_long,
     under_way,
 )
-from tests.app.plans.cells import ROBUST, a_cell, a_user, assert_nothing_stored, refusal
-from tests.app.plans.stopping.fleets import STOPPING, store_profiles
-from tests.builders import Body
-from tests.conftest import Service
+from tests.support.builders import Body
+from tests.support.robust.requests import ROBUST, a_cell, a_user, assert_nothing_stored, refusal
+from tests.support.servers import Service
+from tests.support.stopping.requests import STOPPING, store_profiles
 
 PATCH = {"Content-Type": "application/merge-patch+json"}
 TIMES = ("id", "created_at", "started_at", "finished_at")

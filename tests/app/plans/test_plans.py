@@ -3,7 +3,8 @@
 import httpx
 import pytest
 
-from tests.app.plans.cells import (
+from tests.support.builders import a_model, a_timing
+from tests.support.robust.requests import (
     ROBUST,
     a_cell,
     a_crowd,
@@ -14,7 +15,6 @@ from tests.app.plans.cells import (
     refusal,
     store_profiles,
 )
-from tests.builders import a_model, a_timing
 
 
 def test_a_plan_is_read_again_byte_for_byte(client: httpx.Client) -> None:

@@ -10,11 +10,11 @@ from sqlalchemy import update
 from app.plans.replan import merged
 from app.plans.routes import AnyPlan
 from app.plans.tables import PlanRow
-from tests.app.plans import cells
-from tests.app.plans.cells import assert_nothing_stored, pointers, refusal, store_profiles
-from tests.app.plans.multiuser.cells import ADAPTIVE, MULTI_USER, a_cell, a_fleet, a_rate_user, a_stored_user, a_user
-from tests.builders import Body, a_channel, a_model, a_timing
-from tests.conftest import Service
+from tests.support.builders import Body, a_channel, a_model, a_timing
+from tests.support.multiuser.requests import ADAPTIVE, MULTI_USER, a_cell, a_fleet, a_rate_user, a_stored_user, a_user
+from tests.support.robust import requests as cells
+from tests.support.robust.requests import assert_nothing_stored, pointers, refusal, store_profiles
+from tests.support.servers import Service
 
 STOPPING = "/v1/plans/stopping"
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}

@@ -8,7 +8,8 @@ import pytest
 
 from app.plans.robust.schemas import RobustPlan
 from app.plans.schemas import Estimate, UserPage
-from tests.app.plans.cells import (
+from tests.support.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
+from tests.support.robust.requests import (
     NOISE_W_PER_HZ,
     ROBUST,
     a_cell,
@@ -24,7 +25,6 @@ from tests.app.plans.cells import (
     solved,
     store_profiles,
 )
-from tests.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
 
 
 def test_names_revisions_and_bodies_mean_the_same(client: httpx.Client) -> None:

@@ -10,7 +10,8 @@ from app.plans.resolve import Dossier
 from app.plans.robust.run import prepare
 from app.plans.robust.schemas import RobustPlan, RobustRequest
 from solvers.outcome import Cancelled, Progress
-from tests.app.plans.cells import (
+from tests.support.builders import Body, a_channel, a_server, a_server_timing
+from tests.support.robust.requests import (
     ROBUST,
     a_cell,
     a_crowd,
@@ -23,8 +24,7 @@ from tests.app.plans.cells import (
     solved,
     store_profiles,
 )
-from tests.builders import Body, a_channel, a_server, a_server_timing
-from tests.conftest import Service
+from tests.support.servers import Service
 
 NARROW = a_channel(name="narrow", bandwidth_hz=4e6, path_loss={"intercept_db": 20.0, "exponent": 3.5})
 SLOW = a_server(name="slow", capacity_flop_per_s=1e11)

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.plans.cells import a_cell, a_user, infeasible, solved
-from tests.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
+from tests.support.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
+from tests.support.robust.requests import a_cell, a_user, infeasible, solved
 
 # The server's time varies as much as the device's, so that every term of the variance counts.
 RESTLESS = [{**cut, "variance_s2": 4e-6} for cut in a_server_timing()["cuts"]]

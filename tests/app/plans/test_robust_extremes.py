@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from app.plans.robust.schemas import RobustPlan
 from app.quantities import LARGEST_INTEGER, LARGEST_NUMBER, SMALLEST_NUMBER
-from tests.app.plans.cells import ROBUST, a_cell, a_user, plan, solved
-from tests.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
-from tests.conftest import Service
+from tests.support.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
+from tests.support.robust.requests import ROBUST, a_cell, a_user, plan, solved
+from tests.support.servers import Service
 
 ENDS = (SMALLEST_NUMBER, 1e-30, 1e-12, 1e12, 1e30, LARGEST_NUMBER)
 

@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.plans.cells import (
+from tests.support.builders import Body, a_channel, a_device, a_model, a_server_timing, a_timing
+from tests.support.robust.requests import (
     ROBUST,
     a_cell,
     a_stored_cell,
@@ -18,7 +19,6 @@ from tests.app.plans.cells import (
     refusal,
     store_profiles,
 )
-from tests.builders import Body, a_channel, a_device, a_model, a_server_timing, a_timing
 
 JSON = {"content-type": "application/json"}
 

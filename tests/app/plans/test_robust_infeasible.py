@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.plans.cells import a_cell, a_user, infeasible, plan
-from tests.builders import Body, a_device, a_server_timing, a_timing
+from tests.support.builders import Body, a_device, a_server_timing, a_timing
+from tests.support.robust.requests import a_cell, a_user, infeasible, plan
 
 FAR = -140.0
 # Relaxations are rounded up by 1e-9; this much less must not do.

@@ -12,9 +12,9 @@ from app.plans.resolve import Dossier
 from app.plans.robust.run import PreparedRobust, prepare
 from app.plans.robust.schemas import PCCP_USERS, RobustRequest, RobustResult
 from solvers.outcome import Cancelled, Progress
-from tests.app.plans.cells import ROBUST, a_cell, a_user, assert_nothing_stored, pointers
-from tests.builders import Body, a_channel, a_device
-from tests.conftest import Service
+from tests.support.builders import Body, a_channel, a_device
+from tests.support.robust.requests import ROBUST, a_cell, a_user, assert_nothing_stored, pointers
+from tests.support.servers import Service
 
 DEVICE = a_device(frequency_min_hz=1e7, power_coefficient_w_per_hz3=1e-26)
 

@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.plans.cells import a_cell, a_stored_cell, a_stored_user, a_user, plan, store_profiles
-from tests.builders import Body, a_channel, a_device, a_model, a_timing
+from tests.support.builders import Body, a_channel, a_device, a_model, a_timing
+from tests.support.robust.requests import a_cell, a_stored_cell, a_stored_user, a_user, plan, store_profiles
 
 
 def warned(client: httpx.Client, body: Body) -> list[str]:

@@ -20,11 +20,11 @@ from app.profiles import reading
 from app.profiles import service as profiles
 from app.profiles.schemas import Model
 from app.settings import Settings
-from tests.answers import slug
-from tests.conftest import Service
-from tests.operator import splitplan
-from tests.solvers.onnx_reader.graphs import SMALL, a_chain, a_model, a_residual, light, with_shape_arithmetic
-from tests.solvers.onnx_reader.mutations import damaged
+from tests.support.answers import slug
+from tests.support.onnx.graphs import SMALL, a_chain, a_model, a_residual, light, with_shape_arithmetic
+from tests.support.onnx.mutations import damaged
+from tests.support.operator import splitplan
+from tests.support.servers import Service
 
 ONNX = {"Content-Type": "application/octet-stream"}
 CHAIN = a_chain().SerializeToString()

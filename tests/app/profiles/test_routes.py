@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.answers import pointers, slug
-from tests.builders import a_channel, a_device, a_model, a_server, a_server_timing, a_timing
+from tests.support.answers import pointers, slug
+from tests.support.builders import a_channel, a_device, a_model, a_server, a_server_timing, a_timing
 
 ONE_OF_EACH = [
     ("devices", a_device),

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.problems import field_errors
 from app.profiles.plausibility import warnings_of
 from app.profiles.schemas import SCHEMAS, Channel, Device, DeviceRef, Model, PathLoss, Profile, Server, Timing
-from tests.builders import a_channel, a_device, a_model, a_server, a_server_timing, a_timing
+from tests.support.builders import a_channel, a_device, a_model, a_server, a_server_timing, a_timing
 
 VALID = [a_device(), a_model(), a_channel(), a_server(), a_timing(), a_server_timing()]
 

@@ -12,8 +12,8 @@ import pytest
 from app.errors import AmbiguousTiming, ProfileNotFound, RevisionNotFound
 from app.profiles import service as profiles
 from app.profiles.schemas import Device, Model, Server, Timing
-from tests.builders import a_device, a_model, a_server, a_timing
-from tests.conftest import Service
+from tests.support.builders import a_device, a_model, a_server, a_timing
+from tests.support.servers import Service
 
 
 def device(**fields: Any) -> Device:

@@ -6,10 +6,10 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.answers import pointers
-from tests.app.measurements.sheets import CLOCKS_HZ, FLOP, a_file, a_server_file, device_mean_s, measured, store
-from tests.app.plans.cells import a_cell, a_stored_user, plan
-from tests.builders import Body, a_channel, a_device, a_timing
+from tests.support.answers import pointers
+from tests.support.builders import Body, a_channel, a_device, a_timing
+from tests.support.robust.requests import a_cell, a_stored_user, plan
+from tests.support.sheets import CLOCKS_HZ, FLOP, a_file, a_server_file, device_mean_s, measured, store
 
 
 def stocked(client: httpx.Client, body: Body | None = None, **device: Any) -> None:

@@ -9,8 +9,8 @@ from sqlalchemy import text
 from app import migration
 from app.db import open_database
 from app.settings import Settings
-from tests.answers import slug
-from tests.conftest import Service
+from tests.support.answers import slug
+from tests.support.servers import Service
 
 
 def test_older_plans_stay_and_say_why_they_are_not_replayed(new_database_url: str) -> None:

@@ -15,10 +15,10 @@ from app.db import Database
 from app.plans.tables import PlanUsersRow
 from app.validations.schemas import Validation, ValidationPage
 from app.validations.tables import ValidationRow
-from tests.answers import pointers, slug
-from tests.app.plans.cells import a_cell, a_crowd, a_stored_cell, a_stored_user, a_user, plan, store_profiles
-from tests.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
-from tests.conftest import Service
+from tests.support.answers import pointers, slug
+from tests.support.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
+from tests.support.robust.requests import a_cell, a_crowd, a_stored_cell, a_stored_user, a_user, plan, store_profiles
+from tests.support.servers import Service
 
 
 def validations(document: Body) -> str:

@@ -10,7 +10,7 @@ from solvers.multiuser.check import check
 from solvers.multiuser.problem import Decision, Problem, Steadiness, latency
 from solvers.multiuser.solve import solve
 from solvers.outcome import Options, silent
-from tests.solvers.multiuser.cells import a_cell
+from tests.support.multiuser.cells import a_cell
 
 
 def a_planned_cell() -> tuple[Problem, Decision]:

@@ -11,8 +11,8 @@ from solvers.multiuser.solve import solve
 from solvers.multiuser.solve.budget import FACTOR, SERVER, UPLINK, least
 from solvers.multiuser.solve.fleet import Fleet
 from solvers.outcome import Options, Status, silent
-from tests.solvers.multiuser.brute_force import columns
-from tests.solvers.multiuser.cells import a_cell, a_short_cell
+from tests.support.multiuser.brute_force import columns
+from tests.support.multiuser.cells import a_cell, a_short_cell
 
 
 def needs(problem: Problem) -> tuple[float, float, float]:

@@ -8,7 +8,7 @@ import pytest
 from solvers.multiuser.problem import DecisionTable, TableProblem
 from solvers.multiuser.replay import Replay, best_at, replay
 from solvers.multiuser.solve import build_table
-from tests.solvers.multiuser.cells import some_options
+from tests.support.multiuser.cells import some_options
 
 
 def a_network(deadline_s: float = np.inf) -> TableProblem:

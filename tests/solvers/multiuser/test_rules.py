@@ -10,7 +10,7 @@ from solvers.multiuser.problem import Method
 from solvers.multiuser.solve import solve
 from solvers.multiuser.solve.fleet import Fleet
 from solvers.outcome import Options, silent
-from tests.solvers.multiuser.cells import a_cell
+from tests.support.multiuser.cells import a_cell
 
 
 @pytest.mark.parametrize("method", [Method.ALTERNATING, Method.EQUAL_SHARE, Method.GREEDY])

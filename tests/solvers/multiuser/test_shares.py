@@ -10,8 +10,8 @@ from solvers.multiuser.check import check
 from solvers.multiuser.problem import Decision
 from solvers.multiuser.solve.fleet import Chosen, Fleet, capped_cost
 from solvers.multiuser.solve.shares import _bisect, clear, shares
-from tests.solvers.multiuser.brute_force import best_shares, columns, convex_shares
-from tests.solvers.multiuser.cells import a_cell
+from tests.support.multiuser.brute_force import best_shares, columns, convex_shares
+from tests.support.multiuser.cells import a_cell
 
 
 def a_choice(fleet: Fleet, seed: int) -> NDArray[np.int64] | None:

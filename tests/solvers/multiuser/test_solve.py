@@ -13,8 +13,8 @@ from solvers.multiuser.solve import baselines, build_table, solve
 from solvers.multiuser.solve.dual import first_root
 from solvers.multiuser.solve.fleet import Fleet
 from solvers.outcome import Cancelled, Options, Progress, Solution, Status, silent
-from tests.solvers.multiuser.brute_force import best_shares, columns, enumerate_cell
-from tests.solvers.multiuser.cells import a_cell, a_short_cell
+from tests.support.multiuser.brute_force import best_shares, columns, enumerate_cell
+from tests.support.multiuser.cells import a_cell, a_short_cell
 
 
 def solved(problem: Problem, gap: float = 1e-9) -> Solution:  # type: ignore[type-arg]

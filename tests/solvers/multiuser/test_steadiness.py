@@ -10,8 +10,8 @@ from solvers.multiuser.check import check
 from solvers.multiuser.problem import Problem, Steadiness, switched
 from solvers.multiuser.solve import price_of_steadiness, solve
 from solvers.outcome import Options, Solution, Status, silent
-from tests.solvers.multiuser.brute_force import best_shares, columns
-from tests.solvers.multiuser.cells import a_cell
+from tests.support.multiuser.brute_force import best_shares, columns
+from tests.support.multiuser.cells import a_cell
 
 
 def moved(seed: int, users: int, *, options: int = 5, deadlines: bool = False) -> Problem:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from solvers.multiuser.check import check_table
 from solvers.multiuser.problem import DecisionTable, TableProblem
 from solvers.multiuser.solve import build_table
-from tests.solvers.multiuser.cells import some_options
+from tests.support.multiuser.cells import some_options
 
 RATES = np.geomspace(1e3, 1e9, 601)
 

@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 
 from solvers.onnx_reader import Cut, Options, read
-from tests.solvers.onnx_reader.graphs import light
+from tests.support.onnx.graphs import light
 
 # GMAC and millions of parameters of these files (AlexNet with its two groups, batch norm with its running statistics).
 PUBLISHED = {

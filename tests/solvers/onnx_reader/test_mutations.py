@@ -3,8 +3,8 @@
 import random
 
 from solvers.onnx_reader import Options, Unreadable, read
-from tests.solvers.onnx_reader.graphs import SMALL
-from tests.solvers.onnx_reader.mutations import damaged
+from tests.support.onnx.graphs import SMALL
+from tests.support.onnx.mutations import damaged
 
 
 def test_damage_is_survived_or_told() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from onnx import helper
 
-from tests.solvers.onnx_reader.graphs import a_chain, a_model, light
+from tests.support.onnx.graphs import a_chain, a_model, light
 
 
 def ask(file: Path, **fields: Any) -> subprocess.CompletedProcess[str]:

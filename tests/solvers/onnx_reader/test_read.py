@@ -8,8 +8,8 @@ import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from solvers.onnx_reader import Network, Options, Unreadable, parse_input_byte, parse_shape, read
-from tests.solvers.onnx_reader import graphs
-from tests.solvers.onnx_reader.graphs import a_chain, a_model, a_residual
+from tests.support.onnx import graphs
+from tests.support.onnx.graphs import a_chain, a_model, a_residual
 
 
 def read_model(model: ModelProto, options: Options | None = None, **shapes: tuple[int, ...]) -> Network:

@@ -9,7 +9,7 @@ from onnx import ModelProto, helper, numpy_helper
 
 from solvers.onnx_reader import Unreadable
 from solvers.onnx_reader.wire import LARGEST_KEPT_BYTE, strip
-from tests.solvers.onnx_reader.graphs import SMALL, a_chain, light
+from tests.support.onnx.graphs import SMALL, a_chain, light
 
 
 @pytest.mark.parametrize("maker", SMALL.values(), ids=SMALL)

@@ -8,8 +8,8 @@ import pytest
 from solvers.robust.alternatives import why_not
 from solvers.robust.problem import Problem
 from solvers.robust.solve import solve
-from tests.solvers.robust.brute_force import brute_force
-from tests.solvers.robust.cells import a_cell, joined, random_cell
+from tests.support.robust.brute_force import brute_force
+from tests.support.robust.cells import a_cell, joined, random_cell
 
 
 def forced(problem: Problem, user: int, cut: int) -> Problem:

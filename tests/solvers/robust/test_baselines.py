@@ -10,8 +10,8 @@ from solvers.outcome import Options
 from solvers.robust.baselines import baselines
 from solvers.robust.problem import Problem
 from solvers.robust.solve import solve
-from tests.solvers.robust.brute_force import Option, brute_force
-from tests.solvers.robust.cells import a_cell, random_cell
+from tests.support.robust.brute_force import Option, brute_force
+from tests.support.robust.cells import a_cell, random_cell
 
 
 def only(problem: Problem, keep: np.ndarray) -> Problem:

@@ -10,7 +10,7 @@ from solvers.registry import RefutedAnswer, answer
 from solvers.robust.check import check
 from solvers.robust.problem import Decision, Problem
 from solvers.robust.solve import solve
-from tests.solvers.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
+from tests.support.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
 
 
 @pytest.fixture(scope="module")

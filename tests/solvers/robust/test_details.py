@@ -8,7 +8,7 @@ import pytest
 from solvers.robust.check import check
 from solvers.robust.details import describe
 from solvers.robust.solve import solve
-from tests.solvers.robust.cells import a_cell, random_cell
+from tests.support.robust.cells import a_cell, random_cell
 
 
 def cells() -> list:

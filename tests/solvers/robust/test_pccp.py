@@ -14,7 +14,7 @@ from solvers.robust.check import check
 from solvers.robust.pccp import PccpSolution, pccp, relaxed_cuts, starts
 from solvers.robust.problem import Decision, Problem
 from solvers.robust.solve import solve
-from tests.solvers.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
+from tests.support.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
 
 
 def a_case(seed: int) -> Problem:

@@ -12,7 +12,7 @@ from solvers.robust.details import describe
 from solvers.robust.problem import Decision, Problem
 from solvers.robust.replay import Law, Replay, replay
 from solvers.robust.solve import solve
-from tests.solvers.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
+from tests.support.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
 
 ALL = tuple(Law)
 SKEWED = np.random.default_rng(7).gamma(0.3, 1.0, 300)  # a handful of long times among many short ones

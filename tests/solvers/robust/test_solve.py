@@ -13,8 +13,8 @@ from solvers.registry import answer
 from solvers.robust.problem import Problem
 from solvers.robust.solve import solve
 from solvers.robust.solve.candidates import options_of
-from tests.solvers.robust.brute_force import brute_force
-from tests.solvers.robust.cells import a_cell, random_cell
+from tests.support.robust.brute_force import brute_force
+from tests.support.robust.cells import a_cell, random_cell
 
 KINDS = ("generic", "generic", "tied", "levels", "tight", "infeasible", "single", "worst_case")
 CUTS = {1: 8, 2: 8, 3: 6, 4: 5, 5: 4}

@@ -9,7 +9,7 @@ from solvers.outcome import Options
 from solvers.stopping.check import check
 from solvers.stopping.problem import Rule, Waiting
 from solvers.stopping.solve import solve
-from tests.solvers.stopping.builders import a_problem, every_law
+from tests.support.stopping.problems import a_problem, every_law
 
 
 def changed(decision, field, user, value):

@@ -8,7 +8,7 @@ import pytest
 from solvers.registry import answer
 from solvers.stopping.channel import GainTrace, LogNormal, Markov, Nakagami, Rayleigh, Rician
 from solvers.stopping.problem import Problem, Rule, Waiting
-from tests.solvers.stopping.builders import a_problem
+from tests.support.stopping.problems import a_problem
 
 # Of two states, one an outage, each left once in a billion steps.
 SLOW = Markov(np.array([0.0, 1e7]), np.array([[1.0 - 1e-9, 1e-9], [1e-9, 1.0 - 1e-9]]))

@@ -9,7 +9,7 @@ from solvers.stopping.problem import Rule, Workloads
 from solvers.stopping.solve import solve
 from solvers.stopping.solve.inverse_rate import inverse_rate
 from solvers.stopping.solve.perceptron import EqualLayers, placement
-from tests.solvers.stopping.builders import a_problem
+from tests.support.stopping.problems import a_problem
 
 LAWS = [Rayleigh(), Nakagami(3.0), LogNormal(7.0), GainTrace(np.ones(1)), RateTrace(np.array([0.0, 2e6, 1e7, 4e7]))]
 

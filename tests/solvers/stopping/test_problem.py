@@ -5,7 +5,7 @@ import pytest
 
 from solvers.stopping.channel import Markov, Nakagami, RateTrace, Rayleigh, Rician
 from solvers.stopping.problem import AbsorbingOutage, FreeWaiting, UnboundedCost, Waiting
-from tests.solvers.stopping.builders import a_network, a_problem
+from tests.support.stopping.problems import a_network, a_problem
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from solvers.stopping.channel import LogNormal, Nakagami, Rayleigh, Rician
 from solvers.stopping.problem import FREE, Rule, Waiting
 from solvers.stopping.solve import solve
 from solvers.stopping.solve.inverse_rate import inverse_rate
-from tests.solvers.stopping.brute_force import induction, integral
-from tests.solvers.stopping.builders import a_problem
+from tests.support.stopping.brute_force import induction, integral
+from tests.support.stopping.problems import a_problem
 
 LAWS = [Rayleigh(), Rician(0.5), Rician(30.0), Nakagami(0.6), Nakagami(1.2), Nakagami(4.0), Nakagami(80.0)]
 LAWS += [LogNormal(3.0), LogNormal(10.0)]

@@ -8,7 +8,7 @@ from solvers.outcome import Options
 from solvers.stopping.problem import Rule, Waiting
 from solvers.stopping.replay import replay
 from solvers.stopping.solve import solve
-from tests.solvers.stopping.builders import a_problem, every_law
+from tests.support.stopping.problems import a_problem, every_law
 
 LAWS = every_law()
 PARTS = (("cost", "running_cost"), ("time_s", "time_s"), ("energy_j", "energy_j"))

@@ -8,8 +8,8 @@ from solvers.stopping.channel import GainTrace, LogNormal, Markov, RateTrace, Ra
 from solvers.stopping.check import check
 from solvers.stopping.problem import Problem, Rule, Waiting, Workloads
 from solvers.stopping.solve import solve
-from tests.solvers.stopping.brute_force import cheapest_chain_table, cheapest_table
-from tests.solvers.stopping.builders import BANDWIDTH_HZ, a_network, a_problem, every_law
+from tests.support.stopping.brute_force import cheapest_chain_table, cheapest_table
+from tests.support.stopping.problems import BANDWIDTH_HZ, a_network, a_problem, every_law
 
 LAWS = every_law()
 

@@ -13,8 +13,8 @@ from client.edge import RateTable
 from solvers.multiuser.problem import TableProblem
 from solvers.multiuser.replay import decide
 from solvers.multiuser.solve import build_table
-from tests.app.plans.cells import assert_nothing_stored, store_profiles
-from tests.app.plans.multiuser.cells import (
+from tests.support.builders import Body, a_channel
+from tests.support.multiuser.requests import (
     ADAPTIVE,
     CROSSING_BIT,
     DEVICE_S,
@@ -27,7 +27,7 @@ from tests.app.plans.multiuser.cells import (
     planned,
     solved,
 )
-from tests.builders import Body, a_channel
+from tests.support.robust.requests import assert_nothing_stored, store_profiles
 
 RTT_S = 0.004
 LOSS_WEIGHT = 2.0

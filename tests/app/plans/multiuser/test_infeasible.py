@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from app.plans.multiuser.schemas import MultiUserPlan, UnservableUser
-from tests.app.plans.multiuser.cells import (
+from tests.support.builders import Body, a_server
+from tests.support.multiuser.requests import (
     MULTI_USER,
     a_cell,
     a_quantised_model,
@@ -16,7 +17,6 @@ from tests.app.plans.multiuser.cells import (
     planned,
     solved,
 )
-from tests.builders import Body, a_server
 
 
 def a_crowd(count: int, **fields: Any) -> list[Body]:

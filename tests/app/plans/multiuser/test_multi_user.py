@@ -13,8 +13,8 @@ from client.edge import RateTable
 from solvers.multiuser.problem import Method, Problem, Workloads
 from solvers.outcome import Options
 from solvers.registry import answer
-from tests.app.plans.cells import assert_nothing_stored, store_profiles
-from tests.app.plans.multiuser.cells import (
+from tests.support.builders import Body, a_channel, a_device, a_model, a_server, a_timing
+from tests.support.multiuser.requests import (
     CLOCK_HZ,
     CROSSING_BIT,
     DEVICE_S,
@@ -28,7 +28,7 @@ from tests.app.plans.multiuser.cells import (
     planned,
     solved,
 )
-from tests.builders import Body, a_channel, a_device, a_model, a_server, a_timing
+from tests.support.robust.requests import assert_nothing_stored, store_profiles
 
 
 def a_mixed_cell(**fields: Any) -> Body:

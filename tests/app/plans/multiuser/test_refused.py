@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.plans.cells import assert_nothing_stored, pointers, refusal
-from tests.app.plans.multiuser.cells import ADAPTIVE, MULTI_USER, a_cell, a_fleet, a_rate_user, a_user
-from tests.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
+from tests.support.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
+from tests.support.multiuser.requests import ADAPTIVE, MULTI_USER, a_cell, a_fleet, a_rate_user, a_user
+from tests.support.robust.requests import assert_nothing_stored, pointers, refusal
 
 
 def levels_only(**fields: Any) -> Body:

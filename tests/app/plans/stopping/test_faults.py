@@ -6,8 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.answers import pointers
-from tests.app.plans.stopping.fleets import (
+from tests.support.answers import pointers
+from tests.support.builders import Body, a_device, a_model, a_server_timing, a_timing
+from tests.support.stopping.requests import (
     STOPPING,
     a_fleet,
     a_radio,
@@ -17,7 +18,6 @@ from tests.app.plans.stopping.fleets import (
     store_profiles,
     warnings,
 )
-from tests.builders import Body, a_device, a_model, a_server_timing, a_timing
 
 # What is refused before anything is stored is the same on every database.
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True, scope="session")

@@ -12,7 +12,8 @@ from client.edge import StoppingTable
 from solvers.registry import answer
 from solvers.stopping.channel import Rayleigh
 from solvers.stopping.problem import Problem, Waiting, Workloads
-from tests.app.plans.stopping.fleets import (
+from tests.support.builders import Body, a_device, a_model, a_server, a_timing
+from tests.support.stopping.requests import (
     CHAIN,
     EVERY_FADING,
     NOISE_W_PER_HZ,
@@ -21,7 +22,6 @@ from tests.app.plans.stopping.fleets import (
     a_robot,
     first,
 )
-from tests.builders import Body, a_device, a_model, a_server, a_timing
 
 # Numbers are the same on every database.
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True, scope="session")

@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from app.plans.schemas import Estimate, UserPage
-from tests.app.plans.stopping.fleets import (
+from tests.support.builders import a_device, a_model
+from tests.support.stopping.requests import (
     CHAIN,
     EVERY_FADING,
     RATES_BPS,
@@ -20,7 +21,6 @@ from tests.app.plans.stopping.fleets import (
     solved,
     store_profiles,
 )
-from tests.builders import a_device, a_model
 
 
 def test_names_revisions_and_bodies_mean_the_same(client: httpx.Client) -> None:

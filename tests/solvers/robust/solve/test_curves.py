@@ -9,7 +9,7 @@ from solvers.robust.problem import Problem
 from solvers.robust.solve.candidates import options_of
 from solvers.robust.solve.curves import Curves, log_snr_for
 from solvers.robust.solve.dual import Market
-from tests.solvers.robust.cells import random_cell
+from tests.support.robust.cells import random_cell
 
 
 def markets() -> list[tuple[Problem, Market]]:

@@ -10,7 +10,7 @@ from solvers.outcome import Status
 from solvers.registry import answer
 from solvers.robust.problem import Problem
 from solvers.robust.solve import solve
-from tests.solvers.robust.cells import a_cell, random_cell
+from tests.support.robust.cells import a_cell, random_cell
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from solvers.robust.baselines import baselines
 from solvers.robust.problem import Problem
 from solvers.robust.solve import solve
 from solvers.robust.solve.infeasible import diagnose
-from tests.solvers.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
+from tests.support.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
 
 
 class Clock:

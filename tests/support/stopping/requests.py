@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from app.plans.stopping.schemas import StoppingPlan
-from tests.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
+from tests.support.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
 
 STOPPING = "/v1/plans/stopping"
 NOISE_W_PER_HZ = 10.0 ** ((-174.0 - 30.0) / 10.0)

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from tests.builders import Body, a_device, a_model, a_server
+from tests.support.builders import Body, a_device, a_model, a_server
 
 CLOCKS_HZ = (2e8, 4e8, 6e8, 8e8, 1e9)
 FLOP = np.array([cut["flop"] for cut in a_model()["cuts"]], dtype=float)

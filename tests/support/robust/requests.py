@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from tests.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
+from tests.support.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
 
 ROBUST = "/v1/plans/robust"
 NOISE_W_PER_HZ = 10.0 ** ((-174.0 - 30.0) / 10.0)

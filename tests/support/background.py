@@ -15,9 +15,9 @@ import httpx
 import orjson
 
 from app.settings import Settings
-from tests.app.plans.cells import ROBUST, a_cell, a_user
-from tests.app.plans.stopping.fleets import STOPPING, a_fleet, a_stored_robot
-from tests.builders import Body
+from tests.support.builders import Body
+from tests.support.robust.requests import ROBUST, a_cell, a_user
+from tests.support.stopping.requests import STOPPING, a_fleet, a_stored_robot
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ def a_small_cell(**fields: Any) -> Body:
 
 
 def a_long_fleet(users: int, **fields: Any) -> Body:
-    """A request that takes some 4 ms for each user, tells of each, and names what `fleets.store_profiles` stores.
+    """A request that takes some 4 ms for each user, tells of each, and names what `store_profiles` stores.
 
     Every robot runs at a clock of its own, so none is planned together with another.
     """

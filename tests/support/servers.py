@@ -1,0 +1,37 @@
+"""The app behind a real server."""
+
+import threading
+import time
+
+import uvicorn
+
+from app.db import Database
+from app.main import create_app
+from app.settings import Settings
+
+
+class Service:
+    """The app behind a real server in a thread of this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.app = create_app(settings)
+        self.database: Database = self.app.state.database
+        config = uvicorn.Config(self.app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=5)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run)
+
+    def __enter__(self) -> "Service":
+        self._thread.start()
+        deadline = time.monotonic() + 30.0
+        while not self._server.started:
+            assert self._thread.is_alive(), "the server did not start"
+            assert time.monotonic() < deadline, "the server did not start in 30 s"
+            time.sleep(0.005)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=30.0)
