@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.random import Generator
@@ -33,7 +33,7 @@ class Observed:
     """The shapes of every cell, or the first user whose times nobody measured."""
 
     cells: list[list[Shape]]
-    unmeasured: tuple[int, Part, str | None] | None  # position in the request, part, revision
+    unmeasured: tuple[int, Part | Literal["network"], str | None] | None  # position in the request, part, revision
 
 
 def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
@@ -72,6 +72,9 @@ def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
                 if known is None:
                     return Observed([], (user, part, ref))
                 total = _sum(total, np.sqrt(variance_s2) * known, rng)
+            networked = cell.problem.network_variance_s2 > 0.0 and work.crossing_bit[at] > 0.0
+            if networked and len(total) == 1:  # all that varies is what nobody measures
+                return Observed([], (user, "network", None))
             shapes.append(Shape(who, total if len(total) > 1 else np.empty(0)))
         cells.append(shapes)
     return Observed(cells, None)

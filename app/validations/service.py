@@ -130,16 +130,20 @@ def _undrawable(rebuilt: Rebuilt, asked: ValidationRequest, measured: Observed |
         if distribution == "empirical":
             assert measured is not None
             if measured.unmeasured is not None:
-                user, part, ref = measured.unmeasured
-                whose = f"{ref} holds none" if ref else "its timing came with the request"
-                detail = (
-                    f"empirical draws from measured times: of the {part}'s part of user {rebuilt.ids[user]!r} {whose}"
-                )
-                yield FieldError(f"/distributions/{n}", f"{detail}; POST /v1/timings/{{name}}/measurements takes them")
+                yield FieldError(f"/distributions/{n}", _unmeasured(rebuilt, *measured.unmeasured))
         elif distribution != "two_point" and len(around_zero):
             user = rebuilt.ids[around_zero[0]]
             detail = f"{distribution} times are above 0 on average, but those of user {user!r} vary around 0"
             yield FieldError(f"/distributions/{n}", f"{detail}: leave it out")
+
+
+def _unmeasured(rebuilt: Rebuilt, user: int, part: str, ref: str | None) -> str:
+    """Whose times the empirical law would need, and what to do."""
+    detail = f"empirical draws from measured times: of user {rebuilt.ids[user]!r} "
+    if part == "network":
+        return f"{detail}nothing varies but the network's delay, which has none: leave it out"
+    whose = f"{ref} holds none" if ref else "its timing came with the request"
+    return f"{detail}the {part}'s part has none: {whose}; POST /v1/timings/{{name}}/measurements takes them"
 
 
 def _replay(

@@ -35,6 +35,8 @@ _HALVINGS = 70
 _DECADES = 15.0
 # Clocks are rounded up by this much, so that rounding never turns a deadline just met into one just missed.
 _ROUND_UP = 1.0 + 4e-14
+# Costs beyond this many cells' energy are all alike to the procedure: nobody moves to a dearer cut.
+_OUT_OF_REACH = 1e3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +164,7 @@ def pccp(
     point = _allocate(cell, start)
     report(Progress(stage="resources", fraction=0.0, objective=point.energy_j))
     timed_out = False
-    while True:
+    while point.energy_j > 0.0:  # else there is nothing to save, and no unit to count costs in
         if late():
             timed_out = True
             break
@@ -398,7 +400,8 @@ def _procedure(users: int, options: int) -> Callable[[_Cell, _Point, Floats, Flo
         deadline = cell.problem.deadline_s[:, None]
         # An option that takes longer than this is out of reach whatever the rest; the cap keeps the numbers near 1.
         reachable = cell.allowed & (late <= 10.0 * deadline)
-        cost.value = np.where(reachable, energy, 0.0) / point.energy_j
+        # So is one that costs the cell many times over, however little the cell spends.
+        cost.value = np.minimum(np.where(reachable, energy, 0.0) / point.energy_j, _OUT_OF_REACH)
         mean = np.where(reachable, late / deadline, 0.0)
         allowed.value = reachable.astype(np.float64)
         variance = np.where(reachable, cell.variance_s2 / deadline**2, 0.0)
