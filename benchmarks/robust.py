@@ -36,7 +36,7 @@ def growth() -> None:
         solution = solve(problem)
         assert solution.decision is not None
         checked, _, _ = machine.seconds(lambda p=problem, d=solution.decision: check(p, d), 3)  # type: ignore[misc]
-        compared, _, _ = machine.seconds(lambda p=problem: baselines(p), 3)  # type: ignore[misc]
+        compared, _, _ = machine.seconds(lambda p=problem, s=solution: baselines(p, s), 3)  # type: ignore[misc]
         least.append(fastest)
         print(
             f"| {users} | {fastest:.4f} | {median:.4f} | {1e6 * fastest / users:.1f} | {solution.gap:.1e} "

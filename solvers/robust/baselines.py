@@ -1,7 +1,5 @@
 """What the same cell would spend with simpler rules: the yardsticks of a plan."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
 
@@ -9,28 +7,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.moments import Margin
-from solvers.outcome import Options, Progress, Report, Solution, silent
+from solvers.outcome import Options, Progress, Report, Solution, relative_gap, silent
+from solvers.robust.budget import time_budget
 from solvers.robust.details import describe
 from solvers.robust.problem import Problem
-from solvers.robust.solve import attempt
+from solvers.robust.solve import RobustSolution, attempt
 from solvers.robust.solve.candidates import in_blocks, options_of
 from solvers.robust.solve.pulse import Pulse
 
-# Yardsticks are real plans, priced and completed: within a per cent of the best, which nobody needs proven.
-_ROUGH = Options(gap=0.1)
+# A search pays for itself up to this many options: beyond, it may take longer than the plan.
+_SEARCHED = 500
+# Nobody waits longer than this for a yardstick's proof unless it was asked for.
+_PATIENCE_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """Energy [J] of a rule, None where it cannot keep every deadline."""
+    """Energy of a rule and what it spends at least [J]; None where it cannot keep every deadline."""
 
     energy_j: float | None
+    lower_bound_j: float | None = None
     violation_bound_max: float | None = None
 
     @property
     def feasible(self) -> bool:
         """Whether the rule keeps every deadline at its risk."""
         return self.energy_j is not None
+
+    @property
+    def gap(self) -> float | None:
+        """Relative distance of the two."""
+        if self.energy_j is None or self.lower_bound_j is None:
+            return None
+        return relative_gap(self.energy_j, self.lower_bound_j)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +52,51 @@ class Baselines:
     mean_only: Baseline
 
 
-def baselines(problem: Problem, report: Report = silent, clock: Callable[[], float] = time.perf_counter) -> Baselines:
-    """Plan the cell by each of the simpler rules; `report` may stop it."""
+@dataclass(frozen=True, slots=True)
+class _Yardsticks:
+    """How hard to try, and the plan that is measured."""
+
+    plan: RobustSolution | None
+    options: Options
+    prove: bool
+
+    def found(self, problem: Problem, pulse: Pulse) -> RobustSolution | None:
+        """The plan of another problem; None where there is none."""
+        first = problem.workloads.first
+        laid_out = int((first[problem.workload + 1] - first[problem.workload]).sum())
+        solution = attempt(problem, self.options, pulse, prove=self.prove or laid_out <= _SEARCHED)
+        return solution if isinstance(solution, Solution) else None
+
+
+def baselines(
+    problem: Problem,
+    plan: RobustSolution | None = None,
+    options: Options | None = None,
+    report: Report = silent,
+    *,
+    prove: bool = False,
+) -> Baselines:
+    """Plan the cell by each of the simpler rules.
+
+    Parameters
+    ----------
+    plan : the cell's own, if there is one. Where it keeps a rule it is a plan by that rule, so no such rule is dearer.
+    options : `gap` as that of the plan; `time_limit_s` bounds the search for each rule.
+    report : may stop it.
+    prove : search until the gap is proven, however many options there are.
+    """
+    options = options or Options()
+    if not prove:
+        options = replace(options, time_limit_s=min(options.time_limit_s, _PATIENCE_S))
     work = problem.workloads
     last = np.repeat(np.maximum.reduceat(work.cut, work.first[:-1]), np.diff(work.first))
-    options = replace(_ROUGH, clock=clock)
     quarter = [Pulse(options, partial(_quarter, report, k)) for k in range(4)]
+    yardsticks = _Yardsticks(plan, options, prove)
     return Baselines(
-        device_only=_among(problem, work.cut == last, options, quarter[0]),
-        edge_only=_among(problem, work.cut == 0, options, quarter[1]),
+        device_only=_among(yardsticks, problem, work.cut == last, quarter[0]),
+        edge_only=_among(yardsticks, problem, work.cut == 0, quarter[1]),
         equal_share=_equal_share(problem, quarter[2]),
-        mean_only=_mean_only(problem, options, quarter[3]),
+        mean_only=_mean_only(yardsticks, problem, quarter[3]),
     )
 
 
@@ -62,17 +105,23 @@ def _quarter(report: Report, k: int, progress: Progress, /) -> None:
     report(Progress(stage="baselines", fraction=0.25 * (k + progress.fraction)))
 
 
-def _among(problem: Problem, rows: NDArray[np.bool_], options: Options, pulse: Pulse) -> Baseline:
+def _among(yardsticks: _Yardsticks, problem: Problem, rows: NDArray[np.bool_], pulse: Pulse) -> Baseline:
     """The best plan with some rows of the workload table only (every workload has such rows)."""
-    work = problem.workloads
+    work, plan = problem.workloads, yardsticks.plan
+    decision = None if plan is None else plan.decision
+    if plan is not None and decision is not None and np.all(rows[work.first[problem.workload] + decision.option]):
+        # The best of all plans keeps the rule, and what bounds all plans bounds those that do.
+        return Baseline(energy_j=plan.objective, lower_bound_j=plan.lower_bound)
     counts = np.add.reduceat(rows.astype(np.int64), work.first[:-1])
     columns = {field.name: getattr(work, field.name)[rows] for field in fields(work)[2:]}
     some = replace(work, first=np.concatenate(([0], np.cumsum(counts))), **columns)
     restricted = replace(problem, workloads=some)
     if not np.any(some.crossing_bit > 0.0):
         return _equal_share(restricted, pulse)  # who sends nothing needs no share: everybody's best cut is the plan
-    found = attempt(restricted, options, pulse)
-    return Baseline(energy_j=found.objective if isinstance(found, Solution) else None)
+    found = yardsticks.found(restricted, pulse)
+    if found is None:
+        return Baseline(energy_j=None)
+    return Baseline(energy_j=found.objective, lower_bound_j=found.lower_bound)
 
 
 def _equal_share(problem: Problem, pulse: Pulse) -> Baseline:
@@ -86,14 +135,21 @@ def _equal_share(problem: Problem, pulse: Pulse) -> Baseline:
         fits = possible & (curves.least_hz <= share)
         x = np.where(curves.sends & fits, curves.x_at(share), 0.0)
         total += float(candidates.least(np.where(fits, curves.energy_j(x), np.inf)).sum())
-    return Baseline(energy_j=total if np.isfinite(total) else None)
+    energy = total if np.isfinite(total) else None
+    return Baseline(energy_j=energy, lower_bound_j=energy)  # nothing is left to be found
 
 
-def _mean_only(problem: Problem, options: Options, pulse: Pulse) -> Baseline:
+def _mean_only(yardsticks: _Yardsticks, problem: Problem, pulse: Pulse) -> Baseline:
     """The plan that looks at mean delays alone, and the worst bound on lateness that it accepts by doing so."""
+    plan, margin = yardsticks.plan, time_budget(problem).margin_s
     blind = replace(problem, margin=Margin.MEAN)
-    found = attempt(blind, options, pulse)
-    if not isinstance(found, Solution) or found.decision is None:
+    same = plan is not None and not np.any(margin)
+    found = plan if same else yardsticks.found(blind, pulse)
+    if found is None or found.decision is None or found.objective is None:
         return Baseline(energy_j=None)
+    if plan is not None and plan.objective is not None and plan.objective < found.objective and np.all(margin >= 0.0):
+        # The plan is in time on average too.
+        found = replace(found, decision=plan.decision, objective=plan.objective)
+    assert found.decision is not None
     bound = describe(blind, found.decision).violation_bound
-    return Baseline(energy_j=found.objective, violation_bound_max=float(bound.max()))
+    return Baseline(energy_j=found.objective, lower_bound_j=found.lower_bound, violation_bound_max=float(bound.max()))

@@ -246,11 +246,14 @@ def _baselines(yardsticks: Sequence[Baselines]) -> dict[str, Any]:
         of_cells: list[Baseline] = [getattr(some, name) for some in yardsticks]
         energies = [one.energy_j for one in of_cells if one.energy_j is not None]
         energy = sum(energies) if len(energies) == len(of_cells) else None
+        bound = None if energy is None else sum(one.lower_bound_j or 0.0 for one in of_cells)
+        gap = None if energy is None or bound is None else relative_gap(energy, bound)
+        proven = {"energy_j": energy, "lower_bound_j": bound, "gap": gap}
         if name == "mean_only":
             bounds = [one.violation_bound_max for one in of_cells if one.violation_bound_max is not None]
-            found[name] = {"energy_j": energy, "violation_bound_max": None if energy is None else max(bounds)}
+            found[name] = proven | {"violation_bound_max": None if energy is None else max(bounds)}
         else:
-            found[name] = {"energy_j": energy, "feasible": energy is not None}
+            found[name] = proven | {"feasible": energy is not None}
     return found
 
 

@@ -78,8 +78,8 @@ class PreparedRobust(Prepared):
             return Outcome(status="infeasible", result=None, infeasible=whole, users=listed, solve_s=seconds)
         seconds = time.perf_counter() - started
         # Yardsticks are worth what is left of the time, not more.
-        late = watch.clock() - began > asked.time_limit_s
-        yardsticks = compare(plans, watch) if self._compared and not late else None
+        left_s = asked.time_limit_s - (watch.clock() - began)
+        yardsticks = compare(plans, asked, left_s, watch) if self._compared and left_s >= 0.0 else None
         # Explained users hold a list each, so they stay objects.
         many = self.users > INLINE_USERS and not asked.explain
         users = [] if many else present.users(self.assembled, plans)
@@ -139,8 +139,9 @@ def plan_cells(cells: Sequence[Cell], asked: RobustOptions, watch: Watch) -> lis
     return plans
 
 
-def compare(plans: list[CellPlan], watch: Watch) -> list[Baselines]:
-    """The yardsticks of every cell."""
+def compare(plans: list[CellPlan], asked: RobustOptions, left_s: float, watch: Watch) -> list[Baselines]:
+    """The yardsticks of every cell, to the gap of their plans as far as the time that is left allows."""
+    ends = watch.clock() + left_s
     found: list[Baselines] = []
     objective, bound = sum(plan.energy_j for plan in plans), sum(plan.bound_j for plan in plans)
     whole, done = sum(plan.cell.problem.users for plan in plans), 0
@@ -152,7 +153,10 @@ def compare(plans: list[CellPlan], watch: Watch) -> list[Baselines]:
 
     for plan in plans:
         users = plan.cell.problem.users
-        found.append(baselines(plan.cell.problem, report, watch.clock))
+        # There are three searches in a cell at most.
+        part_s = max(ends - watch.clock(), 0.0) * users / (whole - done) / 3.0
+        options = Options(gap=asked.gap, time_limit_s=part_s, seed=asked.seed, clock=watch.clock)
+        found.append(baselines(plan.cell.problem, plan.solution, options, report, prove=asked.baselines is True))
         done += users
     return found
 

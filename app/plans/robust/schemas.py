@@ -91,7 +91,9 @@ class RobustOptions(Body):
     """Of all cells together. A first plan is always found; what would better it, or prove more, ends with the time."""
     seed: Annotated[Count, Field(le=2**32 - 1)] = 0
     baselines: bool | None = absent()
-    """Compare with simpler rules, as far as the time limit leaves time; default: up to 10,000 users."""
+    """Compare with simpler rules, as far as the time limit leaves time; default: up to 10,000 users.
+    Asked for, they are planned to the plan's own gap. By default a rule with many cuts and clocks to choose
+    from is not searched to the end, and its `lower_bound_j` says what is left open."""
     explain: bool = False
     """Say of every cut of every user why it is not taken (`alternatives`)."""
 
@@ -242,6 +244,11 @@ class BaselineResult(Body):
     """What a simpler rule would spend; null where it cannot keep the deadlines."""
 
     energy_j: float | None
+    """Of the best plan by this rule that was found; never more than that of the plan itself where it keeps the rule."""
+    lower_bound_j: float | None
+    """Proven: no plan by this rule spends less."""
+    gap: float | None
+    """Relative distance of the two; up to the gap asked for they count as equal."""
     feasible: bool
 
 
@@ -249,6 +256,11 @@ class MeanOnlyResult(Body):
     """What planning with means alone would spend, and how late it could be."""
 
     energy_j: float | None
+    """Of the best plan that was found; never more than that of the plan itself."""
+    lower_bound_j: float | None
+    """Proven: no plan with means alone spends less."""
+    gap: float | None
+    """Relative distance of the two; up to the gap asked for they count as equal."""
     violation_bound_max: float | None
 
 

@@ -57,15 +57,16 @@ def solve(problem: Problem, options: Options | None = None, report: Report = sil
     return Solution(status=Status.INFEASIBLE, infeasibility=explain(problem, found, pulse))
 
 
-def attempt(problem: Problem, options: Options, pulse: Pulse) -> RobustSolution | Floats:
+def attempt(problem: Problem, options: Options, pulse: Pulse, *, prove: bool = True) -> RobustSolution | Floats:
     """A plan with its bound; or, where there is none, each user's least share, from which the reasons follow.
 
     The first plan is found however short the time is; what would improve it, or prove more, ends with the time.
+    Without `prove` exchanges are made, but no search.
     """
     entered = enter(problem, pulse)
     if not isinstance(entered, Bidding):
         return entered
-    return _solved(problem, entered, options)
+    return _solved(problem, entered, options, prove=prove)
 
 
 def enter(problem: Problem, pulse: Pulse) -> Bidding | Floats:
@@ -84,7 +85,7 @@ def enter(problem: Problem, pulse: Pulse) -> Bidding | Floats:
     return Bidding(market=market, between=None)
 
 
-def _solved(problem: Problem, bid: Bidding, options: Options) -> RobustSolution:
+def _solved(problem: Problem, bid: Bidding, options: Options, *, prove: bool) -> RobustSolution:
     """Price, complete, exchange, and prove."""
     market, between, pulse = bid.market, bid.between, bid.market.pulse
     pulse.stage("price", 0.5, 0.65)
@@ -98,10 +99,10 @@ def _solved(problem: Problem, bid: Bidding, options: Options) -> RobustSolution:
     pulse.stage("complete", 0.65, 0.8)
     goal = bound / (1.0 - 0.5 * options.gap)
     plan = complete(market, dual.dear, dual.cheap, log_price)
-    if not small:  # the search makes all exchanges of a small cell
+    if not (small and prove):  # the search makes all exchanges of a small cell
         plan = exchange(market, plan, goal)
 
-    if plan.energy_j > goal and dual.price > 0.0 and between is None:
+    if prove and plan.energy_j > goal and dual.price > 0.0 and between is None:
         pulse.energy_j = plan.energy_j
         pulse.stage("branch", 0.8, 1.0)
         found = search(market, plan, bound, dual.price, _classes(problem), options)

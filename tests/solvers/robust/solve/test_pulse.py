@@ -105,14 +105,14 @@ def test_the_reasons_of_a_cell_without_a_plan_can_be_stopped() -> None:
 
 def test_the_yardsticks_report_and_can_be_stopped() -> None:
     watcher = Watcher()
-    baselines(a_large_cell(), watcher, Clock())
+    baselines(a_large_cell(), None, Options(clock=Clock()), watcher)
     fractions = [progress.fraction for progress in watcher.seen]
     assert fractions == sorted(fractions)
     assert len(set(fractions)) > 10
     assert {progress.stage for progress in watcher.seen} == {"baselines"}
     for stop_at in (0, len(watcher.seen) // 2, len(watcher.seen) - 1):
         with pytest.raises(Cancelled):
-            baselines(a_large_cell(), Watcher(stop_at), Clock())
+            baselines(a_large_cell(), None, Options(clock=Clock()), Watcher(stop_at))
 
 
 def test_the_time_of_a_large_cell_includes_its_sweeps() -> None:
