@@ -46,6 +46,13 @@ class Clock:
         """Hold a clock [Hz] until the end. Raises ClockUnavailable."""
         raise ClockUnavailable(f"this machine's clock cannot be set to {level_hz:g} Hz: leave --clocks out")
 
+    def limits(self) -> tuple[str, str]:
+        """The lower and upper limit, in the words of the kernel. Raises ClockUnavailable."""
+        raise ClockUnavailable("this machine's clock has no limits: leave --clocks out")
+
+    def give_back(self, limits: tuple[str, str]) -> None:
+        """Let `restore` give back these limits: a run that was killed left its own behind."""
+
     def __enter__(self) -> "Clock":
         return self
 
@@ -110,24 +117,33 @@ class SysfsClock(Clock):
             raise ClockUnavailable(f"{level_hz:g} Hz is not between {levels[0]:g} and {levels[-1]:g} Hz")
         wanted = nearest if same(nearest, level_hz) else level_hz
         text = str(round(wanted / self._unit_hz))
+        if self._found is None:
+            self._found = self.limits()
         try:
-            if self._found is None:
-                self._found = (self._least.read_text().strip(), self._most.read_text().strip())
             self._write(text, text)
         except OSError as error:
-            raise ClockUnavailable(
-                f"the clock cannot be set ({error.filename}: {error.strerror}): run as root, or fix it by other means "
-                "and leave --clocks out"
-            ) from error
+            raise _not_permitted(error) from error
         deadline = time.monotonic() + _SETTLE_S
         while not same(self.read_hz() or 0.0, wanted) and time.monotonic() < deadline:
             time.sleep(_POLL_S)
 
+    def limits(self) -> tuple[str, str]:
+        """The lower and upper limit, in the words of the kernel. Raises ClockUnavailable."""
+        try:
+            return self._least.read_text().strip(), self._most.read_text().strip()
+        except OSError as error:
+            raise _not_permitted(error) from error
+
+    def give_back(self, limits: tuple[str, str]) -> None:
+        """Let `restore` give back these limits: a run that was killed left its own behind."""
+        self._found = limits
+
     def restore(self) -> None:
         """Give the limits back that were found."""
-        if self._found is not None:
+        # Who may not set a clock has nothing to give back, and was told why.
+        if self._found is not None and self._found != self.limits():
             self._write(*self._found)
-            self._found = None
+        self._found = None
 
     def _write(self, least: str, most: str) -> None:
         # The kernel refuses limits that cross, so on the way up the upper one goes first, on the way down the lower.
@@ -185,6 +201,13 @@ def _cores(policy: Path) -> set[int]:
         if (policy / name).is_file():
             return {int(word) for word in (policy / name).read_text().split()}
     return set()
+
+
+def _not_permitted(error: OSError) -> ClockUnavailable:
+    return ClockUnavailable(
+        f"the clock cannot be set ({error.filename}: {error.strerror}): run as root, or fix it by other "
+        "means and leave --clocks out"
+    )
 
 
 def _number(path: Path) -> float | None:

@@ -94,6 +94,8 @@ def _measured(asked: argparse.Namespace, network: Network) -> int:
         }
         kept = asked.out.with_name(asked.out.name + ".journal")
         with Journal(kept, header, asked.resume) as journal:
+            if asked.clocks:
+                clock.give_back(journal.first_limits(clock.limits()))
             measure(network, plan, clock, journal, _progress(sys.stderr.isatty()))
     content = measurement.document(journal, network.name, network.sha256, asked.processor, runtime)
     measurement.write(content, asked.out)

@@ -46,13 +46,14 @@ class Sitting(NamedTuple):
 
 
 class Journal:
-    """An append-only file of JSON lines: a header, then sittings and visits."""
+    """An append-only file of JSON lines: a header, the clock's limits, then sittings and visits."""
 
     def __init__(self, path: Path, header: dict[str, Any], resume: bool = False) -> None:
         """Begin a journal, or go on with one. Raises JournalConflict."""
         self.path = path
         self.sittings: list[Sitting] = []
         self.visits: list[Visit] = []
+        self._limits: tuple[str, str] | None = None
         header = {"schema_version": SCHEMA_VERSION} | header
         if path.exists():
             if not resume:
@@ -81,6 +82,14 @@ class Journal:
         self._append({"visit": visit})
         self.visits.append(visit)
 
+    def first_limits(self, limits: tuple[str, str]) -> tuple[str, str]:
+        """The clock's limits as the first sitting found them; these are kept if this is the first."""
+        if self._limits is None:
+            self._append({"limits": limits})
+            self.sync()
+            self._limits = limits
+        return self._limits
+
     def sync(self) -> None:
         """Make what was added outlive the machine as well."""
         os.fsync(self._file)
@@ -104,6 +113,9 @@ class Journal:
                     self._compare(line, header)
                 elif "sitting" in line:
                     self.sittings.append(Sitting(*line["sitting"]))
+                elif "limits" in line:
+                    least, most = line["limits"]
+                    self._limits = (str(least), str(most))
                 else:
                     *fields, device, server = line["visit"]
                     readings = (part and Reading(*part) for part in (device, server))

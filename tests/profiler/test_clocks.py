@@ -84,6 +84,17 @@ def test_setting_without_permission_says_what_to_do(tmp_path: Path) -> None:
         cpu_clock([0], tmp_path).set_hz(7.296e8)
 
 
+def test_what_could_not_be_set_is_not_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    boards.a_cpu(tmp_path)
+
+    def refusing(path: Path, _text: str) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "write_text", refusing)
+    with pytest.raises(ClockUnavailable, match=r"cannot be set .*run as root"), cpu_clock([0], tmp_path) as clock:
+        clock.set_hz(7.296e8)
+
+
 def test_cores_with_separate_clocks_are_refused(tmp_path: Path) -> None:
     boards.a_cpu(tmp_path, policy=0, cores="0 1 2 3")
     boards.a_cpu(tmp_path, policy=4, cores="4 5")

@@ -25,6 +25,13 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
         assert journal.visits == [VISIT._replace(order=order) for order in range(3)]
 
 
+def test_the_limits_of_the_first_sitting_are_those_to_give_back(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j", HEADER) as journal:
+        assert journal.first_limits(("422400", "1907200")) == ("422400", "1907200")
+    with Journal(tmp_path / "j", HEADER, resume=True) as journal:
+        assert journal.first_limits(("729600", "729600")) == ("422400", "1907200")
+
+
 def test_a_line_that_a_kill_cut_is_dropped_and_written_over(tmp_path: Path) -> None:
     path = a_journal(tmp_path / "j")
     whole = path.read_bytes()
