@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from app import migration
-from app.db import Base, open_database
+from app.db import open_database
 from app.settings import Settings
 from tests.support.databases import empty_database
-from tests.support.servers import Service
+from tests.support.servers import Service, emptied
 
 BACKENDS = ("sqlite", "postgresql")
 
@@ -93,10 +93,7 @@ def worker(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture
 def service(running: Service) -> Service:
     """The service with empty tables."""
-    with running.database.writing() as session:
-        for table in reversed(Base.metadata.sorted_tables):
-            session.execute(table.delete())
-    return running
+    return emptied(running)
 
 
 @pytest.fixture
@@ -104,4 +101,27 @@ def client(service: Service) -> Iterator[httpx.Client]:
     """An HTTP client of the service with empty tables, on either database."""
     # Plain HTTP: without `verify=False` every client would load the certificates, 50 ms each.
     with httpx.Client(base_url=service.url, timeout=60.0, trust_env=False, verify=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def _idle(backend: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Service]:
+    for url in empty_database(backend, tmp_path_factory.mktemp("idle"), request):
+        database = open_database(url)
+        migration.migrate(database)
+        database.engine.dispose()
+        with Service(Settings(database_url=url, sync_max_users=5, max_queued=10)) as service:
+            yield service
+
+
+@pytest.fixture
+def idle(_idle: Service) -> Service:
+    """A service without a worker, with empty tables, that answers five users at once and lets ten plans wait."""
+    return emptied(_idle)
+
+
+@pytest.fixture
+def idle_client(idle: Service) -> Iterator[httpx.Client]:
+    """An HTTP client of the service without a worker."""
+    with httpx.Client(base_url=idle.url, timeout=60.0, trust_env=False, verify=False) as client:
         yield client

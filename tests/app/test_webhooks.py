@@ -1,12 +1,13 @@
 """Webhooks: signed, tried again, never to a private address, and bounded whatever answers."""
 
+import itertools
 import socket
 import ssl
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -72,15 +73,21 @@ def listener() -> Iterator[Listener]:
 
 
 @pytest.fixture(scope="session")
-def telling(running: Service, settings: Settings) -> Iterator[Service]:
-    """A service on the same database that may tell private addresses."""
-    with Service(settings.model_copy(update={"webhook_secret": SECRET, "webhook_private": True})) as service:
+def _telling(_idle: Service) -> Iterator[Service]:
+    # A worker of the shared database would solve and tell what these tests solve and tell by hand.
+    with Service(_idle.settings.model_copy(update={"webhook_secret": SECRET, "webhook_private": True})) as service:
         yield service
 
 
 @pytest.fixture
-def caller(service: Service, telling: Service) -> Iterator[httpx.Client]:
-    """A caller of that service; the tables are empty."""
+def telling(_telling: Service, idle: Service) -> Service:
+    """A service without a worker, with empty tables, that may tell private addresses."""
+    return _telling
+
+
+@pytest.fixture
+def caller(telling: Service) -> Iterator[httpx.Client]:
+    """A caller of that service."""
     with httpx.Client(base_url=telling.url, timeout=60.0, trust_env=False, verify=False) as client:
         yield client
 
@@ -288,16 +295,15 @@ def answering(talk: Callable[[socket.socket], None]) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def run() -> None:
-            connection, _ = server.accept()
-            with connection:
-                try:
+            with suppress(OSError):  # nobody came, or had enough, which is what is tested
+                connection, _ = server.accept()
+                with connection:
                     talk(connection)
-                except OSError:
-                    return  # the other side had enough, which is what is tested
 
         thread = threading.Thread(target=run)
         thread.start()
         yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
         thread.join(timeout=30.0)
         assert not thread.is_alive()
 
@@ -311,7 +317,7 @@ def endless(connection: socket.socket) -> None:
 
 def dripping(connection: socket.socket) -> None:
     connection.recv(65536)
-    for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1000:
+    for byte in itertools.chain(b"HTTP/1.1 200 OK\r\nX: ", itertools.repeat(ord("y"))):
         connection.sendall(bytes([byte]))
         time.sleep(0.05)
 
@@ -334,13 +340,13 @@ def endless_headers(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize(
-    ("talk", "status"),
+    ("talk", "patience_s", "status"),
     [
-        (endless, "delivered"),  # its status was good, what follows is not read
-        (dripping, "waiting"),
-        (silent, "waiting"),
-        (broken, "waiting"),
-        (endless_headers, "waiting"),
+        (endless, 60.0, "delivered"),  # its status was good, what follows is not read
+        (dripping, 0.5, "waiting"),
+        (silent, 0.5, "waiting"),
+        (broken, 60.0, "waiting"),
+        (endless_headers, 60.0, "waiting"),
     ],
 )
 def test_whatever_answers_is_bounded(
@@ -348,14 +354,14 @@ def test_whatever_answers_is_bounded(
     telling: Service,
     monkeypatch: pytest.MonkeyPatch,
     talk: Callable[[socket.socket], None],
+    patience_s: float,
     status: str,
 ) -> None:
-    monkeypatch.setattr(webhooks, "_PATIENCE_S", 0.5)
+    # What comes to no end by itself is what the limit is for; the rest may take a busy machine as long as it likes.
+    monkeypatch.setattr(webhooks, "_PATIENCE_S", patience_s)
     with answering(talk) as port:
         plan_id = a_told_plan(caller, f"http://127.0.0.1:{port}/")
-        began = time.monotonic()
         deliver(telling, plan_id)
-        assert time.monotonic() - began < 5.0
     assert read(caller, plan_id)["webhook"]["status"] == status
 
 

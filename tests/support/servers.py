@@ -5,7 +5,7 @@ import time
 
 import uvicorn
 
-from app.db import Database
+from app.db import Base, Database
 from app.main import create_app
 from app.settings import Settings
 
@@ -35,3 +35,11 @@ class Service:
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
         self._thread.join(timeout=30.0)
+
+
+def emptied(service: Service) -> Service:
+    """A service with nothing in its tables."""
+    with service.database.writing() as session:
+        for table in reversed(Base.metadata.sorted_tables):
+            session.execute(table.delete())
+    return service
