@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: serve demo test soak check lint migrate openapi catalogue profiler bench lock clean
+.PHONY: help serve demo test soak check costs fix lint migrate openapi catalogue profiler bench lock hook clean
+
+help:                                 ## what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: $(VENV)/serve.stamp            ## install, migrate, load the catalogue, serve on 127.0.0.1:8000
 	@exec $(BIN)/splitplan serve --migrate --load-catalogue
@@ -14,11 +17,24 @@ demo: $(VENV)/serve.stamp             ## plan 12 cameras in an LTE cell through 
 test: $(VENV)/dev.stamp               ## everything, against a real Postgres too
 	$(BIN)/python -m pytest -n 2
 
-soak: $(VENV)/dev.stamp               ## what kills and freezes processes for minutes
-	$(BIN)/python -m pytest -m soak
+# Another SEED is another day's search; the one that found something finds it again.
+ifndef SEED
+SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+endif
+
+soak: $(VENV)/dev.stamp               ## what kills processes for minutes, and what is drawn, drawn anew
+	@echo "to have this run again: make soak SEED=$(SEED)"
+	SPLITPLAN_TEST_SEED=$(SEED) $(BIN)/python -m pytest --hypothesis-profile=soak --hypothesis-seed=$(SEED) -m "soak or drawn or hypothesis"
 
 check: lint                           ## the inner loop: lint and the quick tests, migrations among them
 	$(BIN)/python -m pytest -n 2 -m "not slow and not soak"
+
+costs: $(VENV)/dev.stamp              ## processor time of every test, and which mark is wrong by it
+	$(BIN)/python -m pytest -p tests.support.costs
+
+fix: $(VENV)/dev.stamp                ## mend what ruff can mend, and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 lint: $(VENV)/dev.stamp               ## style, walls, types, OpenAPI drift
 	$(BIN)/ruff check .
@@ -42,9 +58,15 @@ profiler: $(VENV)/dev.stamp           ## dist/splitplan-profiler.pyz, to carry t
 bench: $(VENV)/dev.stamp              ## the figures in the documentation, measured here
 	$(BIN)/python -m benchmarks
 
-lock: $(VENV)/dev.stamp               ## resolve the dependencies again
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --upgrade pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --upgrade pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+UPGRADE := --upgrade
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+
+lock: $(VENV)/dev.stamp               ## resolve the dependencies again; UPGRADE= moves only what must move
+	$(COMPILE) $(UPGRADE) pyproject.toml -o requirements.lock
+	$(COMPILE) $(UPGRADE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+hook: $(VENV)/dev.stamp               ## have git run ruff and the walls before a commit, `make check` before a push
+	$(BIN)/pre-commit install
 
 $(VENV)/pyvenv.cfg:
 	$(PYTHON) -m venv $(VENV)

@@ -10,15 +10,44 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
+import hypothesis
 import pytest
 
 from app import migration
 from app.db import open_database
 from app.settings import Settings
+from tests.support import seeds
 from tests.support.databases import empty_database
 from tests.support.servers import Service, emptied
 
 BACKENDS = ("sqlite", "postgresql")
+# The profile of every other suite is Hypothesis's own `ci`: the same examples each time.
+hypothesis.settings.register_profile("soak", deadline=None, database=None, print_blob=True)
+
+
+def pytest_report_header() -> str:
+    """Where the random cells come from, to have them again."""
+    return f"random cells: SPLITPLAN_TEST_SEED={seeds.FIRST}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what follows from the fixtures that a test asks for."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if "drawn" in fixtures:
+            item.add_marker(pytest.mark.drawn)
+        if "worker" in fixtures:  # it and its solvers take seconds to start
+            item.add_marker(pytest.mark.slow)
+        # Tests on one database stay in one process, or each process would start servers on both.
+        callspec = getattr(item, "callspec", None)
+        if callspec is not None and "backend" in callspec.params:
+            item.add_marker(pytest.mark.xdist_group(callspec.params["backend"]))
+
+
+@pytest.fixture
+def drawn() -> seeds.Drawn:
+    """Seeds of random cells; who asks for them is run by `make soak`, too."""
+    return seeds.seeds
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +108,7 @@ def worker(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with log.open("wb") as written:
         process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stderr=written)
     try:
-        deadline = time.monotonic() + 30.0
+        deadline = time.monotonic() + 120.0
         while not (said := re.search(r"worker (\S+) solves", log.read_text())):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()

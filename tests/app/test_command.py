@@ -24,6 +24,7 @@ def failed(result: object) -> str:
     return lines[0]
 
 
+@pytest.mark.slow
 def test_serve_migrates_loads_and_says_where_it_is(new_database_url: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with serving(log, "--migrate", "--load-catalogue", SPLITPLAN_DATABASE_URL=new_database_url) as service:
@@ -42,11 +43,13 @@ def test_serve_migrates_loads_and_says_where_it_is(new_database_url: str, tmp_pa
         assert "stopped, 0 plans handed back" in service.process.stderr.read(), "its worker was given its time"
 
 
+@pytest.mark.slow
 def test_serve_needs_a_migrated_database(new_database_url: str) -> None:
     told = failed(splitplan("serve", "--port", "0", SPLITPLAN_DATABASE_URL=new_database_url))
     assert "splitplan migrate" in told
 
 
+@pytest.mark.slow
 def test_migrate_creates_the_folder(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/a/b/c.db"
     assert splitplan("migrate", SPLITPLAN_DATABASE_URL=url).returncode == 0
@@ -56,6 +59,7 @@ def test_migrate_creates_the_folder(tmp_path: Path) -> None:
     database.engine.dispose()
 
 
+@pytest.mark.slow
 def test_catalogue_load_twice(new_database_url: str) -> None:
     told = failed(splitplan("catalogue", "load", SPLITPLAN_DATABASE_URL=new_database_url))
     assert "splitplan migrate" in told
@@ -66,6 +70,7 @@ def test_catalogue_load_twice(new_database_url: str) -> None:
     assert "catalogue: 0 profiles stored" in second.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "url", ["postgresql://planner:secret@127.0.0.1:1/plans", "sqlite:////proc/nowhere/splitplan.db"]
 )
@@ -76,6 +81,7 @@ def test_an_unreachable_database_is_one_line(url: str, command: list[str]) -> No
     assert "secret" not in told
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -85,11 +91,13 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     assert not (tmp_path / "splitplan.db").exists(), "the database was not touched"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.org"])
 def test_without_keys_only_loopback(host: str) -> None:
     assert "SPLITPLAN_ALLOW_UNAUTHENTICATED" in failed(splitplan("serve", "--host", host))
 
 
+@pytest.mark.slow
 def test_beyond_loopback_on_request(tmp_path: Path) -> None:
     settings = {
         "SPLITPLAN_DATABASE_URL": f"sqlite:///{tmp_path}/splitplan.db",
@@ -101,16 +109,19 @@ def test_beyond_loopback_on_request(tmp_path: Path) -> None:
         assert httpx.get(f"{address}/livez", trust_env=False).status_code == 200
 
 
+@pytest.mark.slow
 def test_settings_are_printed() -> None:
     printed = splitplan("settings", SPLITPLAN_PORT="9000", SPLITPLAN_DATABASE_URL="postgresql://u:secret@h/d").stdout
     assert "SPLITPLAN_PORT=9000\n" in printed
     assert "secret" not in printed
 
 
+@pytest.mark.slow
 def test_a_wrong_setting_is_one_line() -> None:
     assert "SPLITPLAN_PORT" in failed(splitplan("settings", SPLITPLAN_PORT="x"))
 
 
+@pytest.mark.slow
 def test_the_committed_openapi_document_is_what_is_served() -> None:
     result = splitplan("openapi", "--check", SPLITPLAN_PORT="9000")
     assert result.returncode == 0, result.stderr

@@ -15,6 +15,7 @@ from tests.support.operator import serving
 WRITERS = 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answered", [50])
 def test_every_answered_profile_survives_a_kill(new_database_url: str, tmp_path: Path, answered: int) -> None:
     """Writers create and revise until the service is killed; every 201 and 200 they saw must be there after."""

@@ -121,6 +121,7 @@ def workers(new_database_url: str, tmp_path: Path) -> Iterator[list[Worker]]:
             worker.kill()
 
 
+@pytest.mark.slow
 def test_only_what_the_named_dead_were_at_is_begun_again_and_once(new_database_url: str, workers: list[Worker]) -> None:
     dead, busy, idle = workers
     dead.kill()
@@ -145,6 +146,7 @@ def test_only_what_the_named_dead_were_at_is_begun_again_and_once(new_database_u
     assert dead.name not in {executor for _, executor in jobs(new_database_url).values()}
 
 
+@pytest.mark.slow
 def test_who_was_taken_for_dead_can_end_nothing_any_more(new_database_url: str, workers: list[Worker]) -> None:
     frozen, _, idle = workers
     idle.take_over(frozen.name)
@@ -165,6 +167,7 @@ def test_who_was_taken_for_dead_can_end_nothing_any_more(new_database_url: str, 
     assert jobs(new_database_url)["one"] == ("SUCCESS", owner)
 
 
+@pytest.mark.slow
 def test_an_embedded_engine_starts_with_the_sqlite_of_this_python(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'splitplan.db'}"
     worker, queue = Worker(url, tmp_path), Queue(url)
@@ -186,6 +189,7 @@ def test_an_embedded_engine_starts_with_the_sqlite_of_this_python(tmp_path: Path
         worker.kill()
 
 
+@pytest.mark.slow
 def test_a_job_survives_any_number_of_dead_workers(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'splitplan.db'}"
     first, queue = Worker(url, tmp_path), Queue(url)

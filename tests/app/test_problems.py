@@ -131,6 +131,7 @@ def test_an_unforeseen_failure_tells_only_an_id(settings: Settings, caplog: pyte
     assert "secret" in str(record.exc_info[1])
 
 
+@pytest.mark.slow
 def test_an_unreachable_database_is_retried_later(settings: Settings) -> None:
     away = settings.model_copy(update={"database_url": "postgresql://nobody:secret@127.0.0.1:1/none"})
     with Service(away) as service:
@@ -145,6 +146,7 @@ def test_an_unreachable_database_is_retried_later(settings: Settings) -> None:
         assert httpx.get(f"{service.url}/livez", trust_env=False).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_failed_commit_never_answers_success(settings: Settings, backend: str) -> None:
     """A constraint that is checked only at the commit: every statement of the request succeeds."""
     with Service(settings) as service:
@@ -169,6 +171,7 @@ def test_a_failed_commit_never_answers_success(settings: Settings, backend: str)
             assert session.scalars(select(RevisionRow).where(RevisionRow.profile_id == 99)).all() == []
 
 
+@pytest.mark.slow
 def test_the_documented_answers_are_the_ones_given(settings: Settings) -> None:
     document = create_app(settings).openapi()
     assert "HTTPValidationError" not in document["components"]["schemas"]

@@ -129,6 +129,7 @@ def test_a_message_is_signed_and_says_what_ended(caller: httpx.Client, telling: 
     assert len(listener.heard) == 1
 
 
+@pytest.mark.slow
 def test_it_is_tried_again_for_a_day_and_then_no_more(
     caller: httpx.Client, telling: Service, listener: Listener
 ) -> None:
@@ -460,6 +461,7 @@ def test_a_secret_that_cannot_sign_is_no_setting(secret: str) -> None:
 # From end to end.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True, scope="session")
 def test_a_worker_tells_and_tells_again(new_database_url: str, tmp_path: Path, listener: Listener) -> None:
     settings = Settings(database_url=new_database_url, webhook_secret=SECRET, webhook_private=True, sync_max_users=1000)

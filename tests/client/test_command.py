@@ -53,6 +53,7 @@ def written(tmp_path: Path) -> Callable[[Json], Path]:
     return write
 
 
+@pytest.mark.slow
 def test_a_plan_is_made_shown_listed_and_its_users_too(run: Run, written: Callable[[Json], Path]) -> None:
     made = run("plan", "robust", written(a_request(users=25)), "--name", "lobby")
     assert made.exit_code == 0, made.output
@@ -136,6 +137,7 @@ def test_an_estimate_stores_nothing(run: Run, written: Callable[[Json], Path]) -
     assert run("list", "--json").stdout == ""
 
 
+@pytest.mark.slow
 def test_a_network_and_its_times_are_sent(
     run: Run, stocked: PlanningClient, written: Callable[[Json], Path], tmp_path: Path
 ) -> None:

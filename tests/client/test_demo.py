@@ -55,6 +55,7 @@ def in_session(leader: int) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_it_prints_a_row_for_every_camera_and_leaves_nothing_behind(start: Start, tmp_path: Path) -> None:
     users_database = tmp_path / "the-users.db"
     own = tmp_path / "temporary"
@@ -78,6 +79,7 @@ def test_it_prints_a_row_for_every_camera_and_leaves_nothing_behind(start: Start
     assert not users_database.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stopped_early_it_stops_its_service(start: Start, tmp_path: Path, ending: signal.Signals) -> None:
     demo = start(tmp_path)
@@ -93,6 +95,7 @@ def test_stopped_early_it_stops_its_service(start: Start, tmp_path: Path, ending
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_service_that_does_not_start_is_told_with_its_log(start: Start, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()

@@ -39,6 +39,7 @@ def test_a_change_that_another_overtook_is_refused(stocked: PlanningClient) -> N
     assert stocked.profile("servers", "edge-gpu")["capacity_flop_per_s"] == 5.0e12
 
 
+@pytest.mark.slow
 def test_lists_are_read_to_their_end(planning: PlanningClient) -> None:
     names = [f"server-{n:03}" for n in range(101)]  # the service's page has 100
     for name in names:

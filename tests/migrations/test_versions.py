@@ -32,6 +32,7 @@ def version(database: Database) -> str | None:
         return migration.current(session.connection())
 
 
+@pytest.mark.slow
 def test_up_without_drift_and_down_again(database: Database) -> None:
     assert version(database) is None
     migration.migrate(database)
@@ -44,6 +45,7 @@ def test_up_without_drift_and_down_again(database: Database) -> None:
     assert version(database) == migration.newest()
 
 
+@pytest.mark.slow
 def test_every_version_can_be_reached_and_left(database: Database) -> None:
     script = ScriptDirectory.from_config(migration.configuration())
     for revision in reversed([entry.revision for entry in script.walk_revisions()]):
@@ -53,6 +55,7 @@ def test_every_version_can_be_reached_and_left(database: Database) -> None:
         assert version(database) == revision
 
 
+@pytest.mark.slow
 def test_several_processes_may_migrate_at_once(new_database_url: str) -> None:
     command_line = [str(Path(sys.executable).with_name("splitplan")), "migrate"]
     environment = {**os.environ, "SPLITPLAN_DATABASE_URL": new_database_url}

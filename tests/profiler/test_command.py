@@ -54,6 +54,7 @@ def samples(content: dict[str, Any], **wanted: object) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 def test_a_run_measures_both_halves_of_every_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments(tmp_path)) == 0
     content = written(tmp_path)
@@ -88,12 +89,14 @@ def test_a_run_measures_both_halves_of_every_cut(tmp_path: Path, capsys: pytest.
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_one_part_alone(tmp_path: Path) -> None:
     assert main(arguments(tmp_path, "--parts", "server", "--sessions", "1")) == 0
     found = samples(written(tmp_path))
     assert {(sample["cut"], sample["part"]) for sample in found} == {(cut, "server") for cut in range(7)}
 
 
+@pytest.mark.slow
 def test_clocks_are_set_and_given_back(tmp_path: Path) -> None:
     folder = boards.a_cpu(tmp_path / "sys")
     before = boards.limits(folder)
@@ -108,6 +111,7 @@ def test_clocks_are_set_and_given_back(tmp_path: Path) -> None:
     assert content["runtime"]["clock"].endswith("scaling_cur_freq")
 
 
+@pytest.mark.slow
 def test_throttling_is_recorded_as_measured_and_fails_the_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -121,6 +125,7 @@ def test_throttling_is_recorded_as_measured_and_fails_the_run(
     assert main([*asked, "--accept-unsteady"]) == 0
 
 
+@pytest.mark.slow
 def test_a_declared_clock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments(tmp_path, "--frequency-hz", "1.9e9", "--sessions", "1", "--repetitions", "1")) == 0
     content = written(tmp_path)
@@ -140,6 +145,7 @@ def halt(run: "subprocess.Popen[str]", board: Path) -> None:
         run.send_signal(signal.SIGCONT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_run_that_is_killed_goes_on_where_it_stopped(tmp_path: Path, number: signal.Signals) -> None:
     folder = boards.a_cpu(tmp_path / "sys")
@@ -189,6 +195,7 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(tmp_path: Path, number: s
     assert not journal.exists()
 
 
+@pytest.mark.slow
 def test_a_profile_says_which_cuts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cuts = [
         {"name": "input", "flop": 0, "feature_byte": 3072, "parameter_byte": 0, "tensors": ["image"]},
@@ -256,6 +263,7 @@ class _Door(BaseHTTPRequestHandler):
         """Nothing."""
 
 
+@pytest.mark.slow
 def test_the_file_is_sent_where_it_is_asked_to(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,6 +287,7 @@ def test_the_file_is_sent_where_it_is_asked_to(
             server.shutdown()
 
 
+@pytest.mark.slow
 def test_the_bundle_runs_from_one_file(tmp_path: Path) -> None:
     archive = tmp_path / "splitplan-profiler.pyz"
     bundle.bundle(archive)

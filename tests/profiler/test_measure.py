@@ -39,6 +39,7 @@ def measured(network: Network, plan: Plan, path: Path, clock: Clock | None = Non
     return journal, pauses
 
 
+@pytest.mark.slow
 def test_a_clock_that_changes_during_a_visit_is_no_clock(network: Network, tmp_path: Path) -> None:
     clock = Wobbling(2e9, 2e9, 2e9, 1e9, 1e9, 1e9)  # two readings a visit: steady, slowing down, slow
     journal, _ = measured(network, Plan(repetitions=6, sessions=1, warm_up=0), tmp_path / "j", clock)
@@ -52,6 +53,7 @@ def test_a_clock_that_changes_during_a_visit_is_no_clock(network: Network, tmp_p
     assert sent["samples"] == [sample for sample in samples if sample["frequency_hz"] is not None]
 
 
+@pytest.mark.slow
 def test_sessions_are_apart_and_what_is_done_stays_done(network: Network, tmp_path: Path) -> None:
     plan = Plan(repetitions=2, sessions=3, warm_up=0, gap_s=7.0)
     journal, pauses = measured(network, plan, tmp_path / "j")
@@ -62,6 +64,7 @@ def test_sessions_are_apart_and_what_is_done_stays_done(network: Network, tmp_pa
     assert (again.visits, again.sittings, pauses) == (journal.visits, journal.sittings, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [1, 17, 30, 47])
 def test_an_interrupted_run_visits_what_is_missing(network: Network, tmp_path: Path, kept: int) -> None:
     plan = Plan(repetitions=3, sessions=2, warm_up=0, gap_s=0.0)
@@ -78,6 +81,7 @@ def test_an_interrupted_run_visits_what_is_missing(network: Network, tmp_path: P
         assert [visit.order for visit in visits] == list(range(len(visits)))
 
 
+@pytest.mark.slow
 def test_little_memory_changes_the_order_and_nothing_else(network: Network, tmp_path: Path) -> None:
     journal, _ = measured(network, Plan(repetitions=2, sessions=1, warm_up=1, memory_byte=1), tmp_path / "j")
     assert len({(visit.round, visit.cut) for visit in journal.visits}) == len(journal.visits) == 16

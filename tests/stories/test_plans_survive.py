@@ -37,6 +37,7 @@ def incomplete(database: Database) -> list[str]:
         return [plan.id for plan in plans if stored.get(plan.number, []) != asked[plan.number]]
 
 
+@pytest.mark.slow
 def test_clients_do_not_hinder_each_other(client: httpx.Client) -> None:
     def post(n: int) -> httpx.Response:
         return client.post(ROBUST, json=a_family_of(1 + n % 5) | {"name": f"client-{n % 8}"})

@@ -56,6 +56,7 @@ def spent_j(client: httpx.Client, body: Body) -> float:
 SEEDS = pytest.mark.parametrize("seed", [0, 1, 2])
 
 
+@pytest.mark.slow
 @SEEDS
 def test_more_room_never_costs_more(shipped: httpx.Client, seed: int) -> None:
     body = a_lobby(seed)

@@ -51,7 +51,7 @@ def submit_long(client: httpx.Client, users: int, **fields: Any) -> str:
     return submit(client, a_long_fleet(users, **fields), STOPPING)
 
 
-def eventually(look: Callable[[], T], within_s: float = 30.0) -> T:
+def eventually(look: Callable[[], T], within_s: float = 120.0) -> T:
     """What a look finds, as soon as it finds something."""
     deadline = time.monotonic() + within_s
     while not (found := look()):
@@ -67,7 +67,7 @@ def read(client: httpx.Client, plan_id: str) -> dict[str, Any]:
     return dict(answer.json())
 
 
-def ended(client: httpx.Client, plan_id: str, within_s: float = 60.0) -> dict[str, Any]:
+def ended(client: httpx.Client, plan_id: str, within_s: float = 120.0) -> dict[str, Any]:
     """A plan once it has ended."""
 
     def look() -> dict[str, Any] | None:
@@ -77,7 +77,7 @@ def ended(client: httpx.Client, plan_id: str, within_s: float = 60.0) -> dict[st
     return eventually(look, within_s)
 
 
-def under_way(client: httpx.Client, plan_id: str, within_s: float = 60.0) -> dict[str, Any]:
+def under_way(client: httpx.Client, plan_id: str, within_s: float = 120.0) -> dict[str, Any]:
     """A plan once its solver has told how far it has come."""
 
     def look() -> dict[str, Any] | None:

@@ -23,10 +23,10 @@ class Service:
 
     def __enter__(self) -> "Service":
         self._thread.start()
-        deadline = time.monotonic() + 30.0
+        deadline = time.monotonic() + 120.0
         while not self._server.started:
             assert self._thread.is_alive(), "the server did not start"
-            assert time.monotonic() < deadline, "the server did not start in 30 s"
+            assert time.monotonic() < deadline, "the server did not start in 120 s"
             time.sleep(0.005)
         port = self._server.servers[0].sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"

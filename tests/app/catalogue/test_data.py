@@ -46,6 +46,7 @@ def device_time_s(entry: dict[str, Any], flop: float, clock_hz: float) -> float:
     return time_s
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", files())
 def test_generated_files_are_up_to_date(name: str) -> None:
     assert (FOLDER / name).read_text(encoding="utf-8") == files()[name], "run `make catalogue`"

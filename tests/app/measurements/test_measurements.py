@@ -136,6 +136,7 @@ def test_a_server_has_means(client: httpx.Client) -> None:
     assert all(one["fit"] is None for one in measurement["cuts"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("media_type", [CSV, PARQUET])
 def test_tables_say_the_same_as_json(client: httpx.Client, media_type: str) -> None:
     store(client)
@@ -251,6 +252,7 @@ def test_pairs_say_how_the_parts_go_together(client: httpx.Client) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_cut_without_new_samples_keeps_its_entry(client: httpx.Client) -> None:
     store(client)
     measured(client)
@@ -357,6 +359,7 @@ def test_what_is_doubtful_is_told_and_plans_say_so(client: httpx.Client, spoil: 
     assert any(check in w["message"] and "timing" in w["field"] for w in document["warnings"]), document["warnings"]
 
 
+@pytest.mark.slow
 def test_steady_samples_raise_no_doubt(client: httpx.Client) -> None:
     store(client)
     doubtful = sum(bool(measured(client, a_file(seed=seed, count=100))["doubts"]) for seed in range(10))
@@ -497,6 +500,7 @@ def test_identical_samples_never_vary(client: httpx.Client) -> None:
         assert entry["variance_s2"] == pytest.approx(0.0, abs=1e-25)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_samples(client: httpx.Client) -> None:
     store(client)
     rng = np.random.default_rng(0)
@@ -519,6 +523,7 @@ def test_a_hundred_thousand_samples(client: httpx.Client) -> None:
     assert answer.json()["cuts"][2]["fit"]["flop_per_cycle"] == pytest.approx(FLOP_PER_CYCLE, rel=3e-3)
 
 
+@pytest.mark.slow
 def test_several_measure_at_once(client: httpx.Client) -> None:
     store(client)
     bodies = [a_file(seed=seed) for seed in range(4)]

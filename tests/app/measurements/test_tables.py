@@ -47,6 +47,7 @@ def csv(*lines: str, header: str = HEADER) -> str:
     return "\n".join([header, *(",".join(map(str, row)) for row in rows()), *lines]) + "\n"
 
 
+@pytest.mark.slow
 def test_the_tables_themselves_are_read(client: httpx.Client) -> None:
     store(client)
     assert send(client, csv()).status_code == 201
@@ -123,6 +124,7 @@ def test_broken_parquet(content: bytes) -> None:
         read("parquet", content, 2_000_000)
 
 
+@pytest.mark.slow
 def test_refusals_over_http(client: httpx.Client) -> None:
     store(client)
     for content, media_type, expected in (
@@ -135,6 +137,7 @@ def test_refusals_over_http(client: httpx.Client) -> None:
         assert pointers(send(client, content, media_type)) == [expected]
 
 
+@pytest.mark.slow
 def test_a_bomb_bursts_somewhere_else() -> None:
     """Small files that become large: too many rows, and one long text said again in every row."""
     zeros = pa.array([0], pa.int64()).take(pa.array([0] * 3_000_000, pa.int32()))
@@ -150,6 +153,7 @@ def test_a_bomb_bursts_somewhere_else() -> None:
         from_rows(bomb, PARQUET)
 
 
+@pytest.mark.slow
 def test_damaged_parquet_is_refused_or_read() -> None:
     """Flipped bytes anywhere: the process that reads them may die, the service says what it was."""
     good, rng = parquet(columns()), random.Random(0)

@@ -49,6 +49,7 @@ def users(client: httpx.Client, plan: Body) -> list[Body]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("media_type", FORMATS)
 @pytest.mark.parametrize("size", [3, 2500])
 def test_columns_and_json_are_the_same_plan(client: httpx.Client, media_type: str, size: int) -> None:
@@ -204,6 +205,7 @@ def test_users_are_found_by_their_ids_in_any_order(client: httpx.Client) -> None
         refusal(client.get(f"/v1/plans/{plan['id']}/users/{stranger}"), 404, "plan-user-not-found")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [3, 2500])
 def test_all_users_at_once_as_csv_arrow_and_parquet(client: httpx.Client, size: int) -> None:
     request = a_stored_cell(*a_crowd(size, deadline_s=0.4), bandwidth_hz=1e6 * size)
@@ -232,6 +234,7 @@ def test_infeasible_columns_say_why(client: httpx.Client) -> None:
     assert answer.json()["infeasible"] == infeasible(client, request)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [3, 1200])
 def test_a_plan_in_columns_is_replayed(client: httpx.Client, size: int) -> None:
     request = a_stored_cell(*a_crowd(size, deadline_s=0.4), bandwidth_hz=1e6 * size)
@@ -262,6 +265,7 @@ def test_a_plan_in_columns_is_forgotten_whole(client: httpx.Client) -> None:
     refusal(client.get(f"/v1/plans/{plan['id']}/users", headers={"Accept": ARROW}), 404, "plan-not-found")
 
 
+@pytest.mark.slow
 def test_two_readers_at_once(client: httpx.Client) -> None:
     plan = planned(client, as_table(a_stored_cell(*a_crowd(9000, deadline_s=0.4), bandwidth_hz=9e9)))
     sizes: list[int] = []

@@ -153,6 +153,7 @@ def test_requests_at_the_same_time_make_one_plan(
         assert all(answer.json() == document for answer in answers)
 
 
+@pytest.mark.slow
 def test_many_keys_at_the_same_time(client: httpx.Client) -> None:
     def post(n: int) -> tuple[int, str]:
         key = f"order-{n % 6}"
@@ -166,6 +167,7 @@ def test_many_keys_at_the_same_time(client: httpx.Client) -> None:
     assert plans(client) == 6
 
 
+@pytest.mark.slow
 def test_a_key_that_is_posted_and_deleted_at_once_never_fails(client: httpx.Client) -> None:
     def work(n: int) -> None:
         answer = client.post(ROBUST, json=a_small_cell(), headers=KEY)

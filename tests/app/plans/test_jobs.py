@@ -159,6 +159,7 @@ def test_waiting_ends(idle_client: httpx.Client) -> None:
     assert waited_s >= 0.6
 
 
+@pytest.mark.slow
 def test_those_who_wait_leave_room_for_others(idle_client: httpx.Client) -> None:
     """Each of them holds a thread of the web: were there no limit, nothing else would be answered meanwhile."""
     # More than the web has threads; nobody solves these.
@@ -460,6 +461,7 @@ def test_a_plan_asked_to_stop_is_not_begun_again(idle_client: httpx.Client, idle
     assert jobs.wanted_stopped(idle.database) == {}
 
 
+@pytest.mark.slow
 def test_old_plans_are_forgotten_but_for_those_in_use(idle_client: httpx.Client, idle: Service) -> None:
     def post(**fields: Any) -> str:
         return str(idle_client.post(ROBUST, json=a_small_cell(**fields)).json()["id"])

@@ -27,6 +27,7 @@ def test_a_plan_is_read_again_byte_for_byte(client: httpx.Client) -> None:
     assert client.get("/v1/plans/current", params={"name": "lobby"}).content == answer.content
 
 
+@pytest.mark.slow
 def test_a_plan_outlives_what_it_was_made_of(client: httpx.Client) -> None:
     store_profiles(client)
     before = plan(client, a_stored_cell())
@@ -59,6 +60,7 @@ def test_a_name_finds_the_newest(client: httpx.Client) -> None:
     assert client.get("/v1/plans/current?name=lobby").json() == first
 
 
+@pytest.mark.slow
 def test_lists_are_newest_first_and_filtered(client: httpx.Client) -> None:
     ids = {}
     for name, deadline_s in (("a", 0.2), ("b", 1e-4), ("a", 1e-4), ("b", 0.2), ("a", 0.2)):
@@ -77,6 +79,7 @@ def test_lists_are_newest_first_and_filtered(client: httpx.Client) -> None:
     assert listed(name="nobody") == []
 
 
+@pytest.mark.slow
 def test_lists_are_paged_while_plans_come(client: httpx.Client) -> None:
     ids = [plan(client, a_cell(name="page"))["id"] for _ in range(7)]
     seen: list[str] = []
@@ -119,6 +122,7 @@ def test_a_device_polls_its_own_entry(client: httpx.Client) -> None:
     refusal(client.get(f"/v1/plans/{document['id']}/users/z"), 404, "plan-user-not-found")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("deadline_s", "part"), [(0.4, "result"), (1e-4, "infeasible")])
 def test_a_crowd_has_an_address_of_its_own(client: httpx.Client, deadline_s: float, part: str) -> None:
     store_profiles(client)
@@ -149,6 +153,7 @@ def test_a_crowd_has_an_address_of_its_own(client: httpx.Client, deadline_s: flo
     refusal(client.get(at), 404, "plan-not-found")
 
 
+@pytest.mark.slow
 def test_a_thousand_users_are_still_told_at_once(client: httpx.Client) -> None:
     store_profiles(client)
     for count, listed in ((1000, True), (1001, False)):
@@ -157,6 +162,7 @@ def test_a_thousand_users_are_still_told_at_once(client: httpx.Client) -> None:
         assert client.get(f"/v1/plans/{document['id']}").json() == document
 
 
+@pytest.mark.slow
 def test_the_few_who_fail_of_a_crowd_are_told_at_once(client: httpx.Client) -> None:
     store_profiles(client)
     crowd = a_crowd(1500)

@@ -136,6 +136,7 @@ def test_one_deadline(client: httpx.Client) -> None:
     assert without_time(undone) == without_time(parent)
 
 
+@pytest.mark.slow
 def test_steadiness_and_its_price(client: httpx.Client) -> None:
     parent = planned(client, a_shared_cell())
     patch = {"bandwidth_hz": 3.0e6}
@@ -198,6 +199,7 @@ def test_an_infeasible_parent(client: httpx.Client) -> None:
         assert later["changed"]["switched"] is None
 
 
+@pytest.mark.slow
 def test_revisions_stay_unless_patched(client: httpx.Client) -> None:
     store_profiles(client)
     parent = planned(client, a_cell(a_stored_user(id="a"), a_stored_user(id="b"), channel="cell", server="edge-gpu"))
@@ -269,6 +271,7 @@ def test_doubts_name_users(client: httpx.Client) -> None:
     assert [warning["field"] for warning in later["warnings"]] == ["/users/b/deadline_s"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_planned_again(client: httpx.Client, service: Service) -> None:
     refusal(client.post(f"/v1/plans/{'0' * 32}/replan", json={}), 404, "plan-not-found")
     assert_nothing_stored(client)

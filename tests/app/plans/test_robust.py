@@ -248,6 +248,7 @@ def test_a_dry_run_stores_nothing(client: httpx.Client) -> None:
     assert pointers(client.post(f"{ROBUST}?dry_run=true", json=a_cell(a_user(risk=2.0)))) == ["/users/0/risk"]
 
 
+@pytest.mark.slow
 def test_answers_are_what_the_contract_says(client: httpx.Client) -> None:
     """Strictly: no field more, none less, none of another type."""
     store_profiles(client)

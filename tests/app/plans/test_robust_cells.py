@@ -322,6 +322,7 @@ def test_reasons_of_several_cells_are_looked_for_in_order(service: Service) -> N
     assert fractions[-1] > 0.2
 
 
+@pytest.mark.slow
 def test_a_request_can_be_stopped_in_any_cell(service: Service) -> None:
     body, seen = in_cells(northerners(), southerners()), list[Progress]()
     watched(service, body, Watch(seen.append))

@@ -188,6 +188,7 @@ def test_another_media_type(client: httpx.Client, media_type: str | None) -> Non
     assert_nothing_stored(client)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [10_001, 100_000])
 def test_too_many_users(client: httpx.Client, count: int) -> None:
     content = json.dumps(a_cell() | {"users": [a_stored_user(id=str(n)) for n in range(count)]})

@@ -70,6 +70,7 @@ def test_the_same_question_has_the_same_answer(service: Service) -> None:
     assert (again.result, again.users) == (first.result, first.users)
 
 
+@pytest.mark.slow
 def test_cells_and_reasons_as_of_the_exact_method(service: Service) -> None:
     users = [a_user(id=str(n), cell="ab"[n % 2], gain_db=-95.0 - n, device=DEVICE) for n in range(6)]
     cells = [{"id": "a"}, {"id": "b", "bandwidth_hz": 3e6}]
@@ -153,6 +154,7 @@ assert "cvxpy" in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_only_who_solves_it_loads_the_modelling_language() -> None:
     """The web process prepares plans of every method and solves the exact ones."""
     body = a_cell(a_user(device=DEVICE), channel=a_channel())

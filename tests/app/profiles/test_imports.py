@@ -48,6 +48,7 @@ def fault(answer: httpx.Response) -> dict[str, Any]:
     return error
 
 
+@pytest.mark.slow
 def test_an_import_is_a_profile_like_any_other(client: httpx.Client) -> None:
     made = post(client, CHAIN)
     assert made.status_code == 201, made.text
@@ -63,6 +64,7 @@ def test_an_import_is_a_profile_like_any_other(client: httpx.Client) -> None:
     assert replaced.json()["revision"] == 2
 
 
+@pytest.mark.slow
 def test_a_plan_can_use_it(client: httpx.Client) -> None:
     """`tensors` and all: what import stores is a valid body of POST."""
     post(client, light("squeezenet"))
@@ -71,6 +73,7 @@ def test_a_plan_can_use_it(client: httpx.Client) -> None:
     assert client.post("/v1/models", json={**body, "name": "copy"}).status_code == 201
 
 
+@pytest.mark.slow
 def test_options_choose_the_cuts(client: httpx.Client) -> None:
     content = a_residual().SerializeToString()
     assert len(post(client, content, name="single").json()["cuts"]) == 4
@@ -84,6 +87,7 @@ def test_options_choose_the_cuts(client: httpx.Client) -> None:
     assert [warning["message"] for warning in pareto["warnings"] if "conv, relu, pool" in warning["message"]]
 
 
+@pytest.mark.slow
 def test_open_dimensions_are_asked_for(client: httpx.Client) -> None:
     content = with_shape_arithmetic().SerializeToString()
     error = fault(post(client, content))
@@ -98,6 +102,7 @@ def test_several_inputs_are_several_parameters(client: httpx.Client) -> None:
     assert made.json()["cuts"][0]["feature_byte"] == 4 * (8 + 12)
 
 
+@pytest.mark.slow
 def test_a_name_that_is_taken(client: httpx.Client) -> None:
     assert post(client, CHAIN).status_code == 201
     refused = post(client, CHAIN)
@@ -130,6 +135,7 @@ def test_another_media_type(client: httpx.Client, headers: dict[str, str]) -> No
     assert (refused.status_code, slug(refused)) == (415, "unsupported-media-type")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"", b"\x00", b'{"name": "net"}', CHAIN[:-9], b"\xff" * 10_000])
 def test_what_is_no_model(client: httpx.Client, content: bytes) -> None:
     assert fault(post(client, content))["pointer"] == ""
@@ -157,6 +163,7 @@ def strict(settings: Settings) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.mark.slow
 def test_models_have_a_limit_of_their_own(strict: httpx.Client) -> None:
     for content in (bytes(65_537), iter([bytes(40_000)] * 2)):
         refused = post(strict, content)
@@ -191,12 +198,14 @@ def test_nothing_is_left_on_the_disk(client: httpx.Client, monkeypatch: pytest.M
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_many_at_once_wait_for_each_other(client: httpx.Client) -> None:
     with ThreadPoolExecutor(6) as pool:
         made = list(pool.map(lambda number: post(client, CHAIN, name=f"net{number}"), range(6)))
     assert [answer.status_code for answer in made] == [201] * 6
 
 
+@pytest.mark.slow
 def test_no_slot_is_free(strict: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_slots", threading.BoundedSemaphore(1))
     assert reading._slots.acquire()
@@ -205,6 +214,7 @@ def test_no_slot_is_free(strict: httpx.Client, monkeypatch: pytest.MonkeyPatch) 
     assert refused.headers["Retry-After"] == "5"
 
 
+@pytest.mark.slow
 def test_damaged_files_do_no_harm(client: httpx.Client) -> None:
     """What the fuzz benchmark does with thousands, through the whole service."""
     seeds = [maker().SerializeToString() for maker in SMALL.values()]
@@ -214,6 +224,7 @@ def test_damaged_files_do_no_harm(client: httpx.Client) -> None:
         assert answer.status_code in (201, 422), answer.text
 
 
+@pytest.mark.slow
 def test_the_command_stores_the_same(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'splitplan.db'}"
     file = tmp_path / "chain.onnx"

@@ -152,6 +152,7 @@ class TestRaces:
         assert set(statuses) <= {204, 404, 412}
 
 
+@pytest.mark.slow
 def test_eight_writers_wait_for_each_other(service: Service) -> None:
     """Each reads, then writes, in one transaction: what fails at once when the write lock is taken late."""
 

@@ -38,6 +38,7 @@ def two_valued(body: Body, share: float) -> None:
             entry["time_s"] = (mean * (1.0 + 0.1 * rng.permutation(late))).tolist()
 
 
+@pytest.mark.slow
 def test_measured_times_keep_the_risk(client: httpx.Client) -> None:
     stocked(client)
     users = [a_stored_user(id=str(n), gain_db=-80.0 - 10.0 * n) for n in range(5)]

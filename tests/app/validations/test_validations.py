@@ -118,6 +118,7 @@ def test_the_worst_distribution_refutes_a_plan_that_ignores_risk(client: httpx.C
         assert all(user["rejected"] and user["interval"][0] > user["risk"] for user in law["worst"])
 
 
+@pytest.mark.slow
 def test_nobody_is_refuted_by_chance_in_a_large_cell(client: httpx.Client) -> None:
     """A thousand users at their risk exactly: at 99.9 % for each alone, about one would be."""
     store_profiles(client)
@@ -343,6 +344,7 @@ def test_two_at_once_get_numbers_of_their_own(client: httpx.Client) -> None:
     assert {item["number"]: item["seed"] for item in listed} == {made[n]["number"]: n for n in range(8)}
 
 
+@pytest.mark.slow
 def test_nothing_is_locked_during_a_replay(client: httpx.Client, service: Service) -> None:
     store_profiles(client)
     document = plan(client, a_stored_cell(*a_crowd(40)))

@@ -13,6 +13,7 @@ from solvers.multiuser.solve.fleet import Fleet
 from solvers.outcome import Options, Status, silent
 from tests.support.multiuser.brute_force import columns
 from tests.support.multiuser.cells import a_cell, a_short_cell
+from tests.support.seeds import Drawn
 
 
 def needs(problem: Problem) -> tuple[float, float, float]:
@@ -30,9 +31,9 @@ def needs(problem: Problem) -> tuple[float, float, float]:
     return float(factor), float(up[on <= 1.0].min(initial=np.inf)), float(on[up <= 1.0].min(initial=np.inf))
 
 
-def test_least_budgets_equal_enumeration() -> None:
+def test_least_budgets_equal_enumeration(drawn: Drawn) -> None:
     finite = 0
-    for seed in range(25):
+    for seed in drawn(25):
         problem = a_short_cell(seed)
         expected = needs(problem)
         fleet = Fleet(problem)
@@ -48,6 +49,7 @@ def test_least_budgets_equal_enumeration() -> None:
     assert finite > 30
 
 
+@pytest.mark.slow
 def test_the_amounts_that_suffice_do_and_those_below_do_not() -> None:
     explained = 0
     for seed in range(40):

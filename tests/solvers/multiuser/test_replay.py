@@ -53,6 +53,7 @@ def test_without_hysteresis_the_table_is_clairvoyant(deadline_s: float) -> None:
     assert found.table.late == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deadline_s", [np.inf, 0.35])
 def test_hysteresis_trades_switches_for_regret(deadline_s: float) -> None:
     problem = a_network(deadline_s)

@@ -12,6 +12,7 @@ from solvers.multiuser.solve.fleet import Chosen, Fleet, capped_cost
 from solvers.multiuser.solve.shares import _bisect, clear, shares
 from tests.support.multiuser.brute_force import best_shares, columns, convex_shares
 from tests.support.multiuser.cells import a_cell
+from tests.support.seeds import Drawn
 
 
 def a_choice(fleet: Fleet, seed: int) -> NDArray[np.int64] | None:
@@ -25,8 +26,8 @@ def a_choice(fleet: Fleet, seed: int) -> NDArray[np.int64] | None:
     return None
 
 
-def test_square_root_rule_equals_a_convex_solver() -> None:
-    for seed in range(12):
+def test_square_root_rule_equals_a_convex_solver(drawn: Drawn) -> None:
+    for seed in drawn(12):
         problem = a_cell(seed, 6)
         fleet = Fleet(problem)
         choice = a_choice(fleet, seed)
@@ -41,9 +42,10 @@ def test_square_root_rule_equals_a_convex_solver() -> None:
         assert (p, q) == pytest.approx((np.sqrt(weight * sent).sum(), np.sqrt(weight * served).sum()), rel=1e-12)
 
 
-def test_binding_deadlines_equal_a_convex_solver() -> None:
+@pytest.mark.slow
+def test_binding_deadlines_equal_a_convex_solver(drawn: Drawn) -> None:
     bound = 0
-    for seed in range(40):
+    for seed in drawn(40):
         problem = a_cell(seed, 6, deadlines=True, hertz_per_user=4e5)
         fleet = Fleet(problem)
         choice = a_choice(fleet, seed)
@@ -79,6 +81,7 @@ def test_bisection_agrees_with_newton() -> None:
     assert compared >= 10
 
 
+@pytest.mark.slow
 def test_capped_price_is_the_least_over_a_grid_of_shares() -> None:
     rng = np.random.default_rng(5)
     x = np.concatenate([np.geomspace(1e-5, 1.0, 1_200)])

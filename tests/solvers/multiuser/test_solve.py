@@ -15,6 +15,7 @@ from solvers.multiuser.solve.fleet import Fleet
 from solvers.outcome import Cancelled, Options, Progress, Solution, Status, silent
 from tests.support.multiuser.brute_force import best_shares, columns, enumerate_cell
 from tests.support.multiuser.cells import a_cell, a_short_cell
+from tests.support.seeds import Drawn
 
 
 def solved(problem: Problem, gap: float = 1e-9) -> Solution:  # type: ignore[type-arg]
@@ -29,11 +30,12 @@ def solved(problem: Problem, gap: float = 1e-9) -> Solution:  # type: ignore[typ
     return answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deadlines", [False, True])
-def test_exact_equals_enumeration(deadlines: bool) -> None:
+def test_exact_equals_enumeration(deadlines: bool, drawn: Drawn) -> None:
     """200 random cells of up to five users."""
     infeasible = 0
-    for seed in range(100):
+    for seed in drawn(100):
         users = 1 + seed % 5
         short = deadlines and seed % 3 == 0
         problem = a_short_cell(seed, users) if short else a_cell(seed, users, options=4, deadlines=deadlines)
@@ -50,9 +52,10 @@ def test_exact_equals_enumeration(deadlines: bool) -> None:
     assert (infeasible >= 5) == deadlines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deadlines", [False, True])
-def test_any_price_bounds_the_optimum(deadlines: bool) -> None:
-    for seed in range(20):
+def test_any_price_bounds_the_optimum(deadlines: bool, drawn: Drawn) -> None:
+    for seed in drawn(20):
         problem = a_cell(seed, 3, deadlines=deadlines)
         best, _ = enumerate_cell(problem)
         fleet = Fleet(problem)
@@ -61,6 +64,7 @@ def test_any_price_bounds_the_optimum(deadlines: bool) -> None:
             assert fleet.price(factor * p, factor * q).bound <= best * (1 + 1e-11)  # by how much the oracle rounds
 
 
+@pytest.mark.slow
 def test_one_user_alone_is_the_table_at_full_rate() -> None:
     for seed in range(60):
         problem = a_cell(seed, 1, options=8, deadlines=seed % 2 == 1)
@@ -77,12 +81,13 @@ def test_one_user_alone_is_the_table_at_full_rate() -> None:
         assert answer.objective == pytest.approx(float(problem.weight[0] * alone.cost(option, rate)[0]), rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("users", [5, 10, 30])
 @pytest.mark.parametrize("deadlines", [False, True])
-def test_exact_is_proven_and_never_worse_than_any_rule(users: int, deadlines: bool) -> None:
+def test_exact_is_proven_and_never_worse_than_any_rule(users: int, deadlines: bool, drawn: Drawn) -> None:
     """200 cells of each size."""
     better = 0
-    for seed in range(100):
+    for seed in drawn(100):
         problem = a_cell(1_000 + seed, users, options=8, deadlines=deadlines)
         answer = solved(problem, gap=1e-6)
         if answer.status is Status.INFEASIBLE:
@@ -100,6 +105,7 @@ def test_exact_is_proven_and_never_worse_than_any_rule(users: int, deadlines: bo
     assert better > 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deadlines", [False, True])
 @pytest.mark.parametrize("users", [300, 5_000])
 def test_large_cells_close_the_gap(users: int, deadlines: bool) -> None:
@@ -141,6 +147,7 @@ def test_every_user_with_its_own_network() -> None:
     assert solved(problem, gap=1e-6).status is Status.OPTIMAL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deadlines", [False, True])
 def test_prices_are_derivatives_at_the_chosen_options(deadlines: bool) -> None:
     for seed in range(8):
@@ -162,6 +169,7 @@ def test_prices_are_derivatives_at_the_chosen_options(deadlines: bool) -> None:
         assert answer.prices["server_per_flop_per_s"] == pytest.approx(per_flop_per_s, rel=1e-4, abs=1e-22)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 12), st.booleans())
 def test_the_order_of_users_does_not_matter(seed: int, users: int, deadlines: bool) -> None:
@@ -175,6 +183,7 @@ def test_the_order_of_users_does_not_matter(seed: int, users: int, deadlines: bo
         assert other.objective == pytest.approx(one.objective, rel=2e-8)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.floats(1.0, 3.0), st.floats(1.0, 3.0), st.booleans())
 def test_more_budget_never_costs_more(seed: int, bandwidth: float, server: float, deadlines: bool) -> None:
@@ -187,6 +196,7 @@ def test_more_budget_never_costs_more(seed: int, bandwidth: float, server: float
         assert rich.objective <= poor.objective * (1 + 1e-8)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.floats(1.0, 3.0))
 def test_a_later_deadline_never_costs_more(seed: int, later: float) -> None:
@@ -207,9 +217,10 @@ def test_same_seed_same_answer() -> None:
     assert np.array_equal(one.decision.option, other.decision.option)  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deadlines", [False, True])
-def test_baselines_keep_their_rule(deadlines: bool) -> None:
-    for seed in range(12):
+def test_baselines_keep_their_rule(deadlines: bool, drawn: Drawn) -> None:
+    for seed in drawn(12):
         problem = a_cell(seed, 8, deadlines=deadlines, hertz_per_user=3e6)
         answer, found = solved(problem), baselines(problem, Options())
         assert set(found) == set(Method) - {Method.EXACT}

@@ -46,6 +46,7 @@ def enumerate_steady(problem: Problem, max_switches: int, switching_cost: float)
     return float((best_shares(problem, *parts) + switching_cost * count[possible]).min())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("switching_cost", [0.0, 0.02])
 def test_equals_enumeration(switching_cost: float) -> None:
     for seed in range(25):
@@ -56,6 +57,7 @@ def test_equals_enumeration(switching_cost: float) -> None:
             assert answer.objective == pytest.approx(enumerate_steady(problem, limit, switching_cost), rel=2e-8)
 
 
+@pytest.mark.slow
 def test_every_switch_allowed_helps() -> None:
     for seed in range(8):
         problem = moved(seed, 20)

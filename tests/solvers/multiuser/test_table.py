@@ -32,6 +32,7 @@ def table_cost(
     return np.where(option >= 0, problem.cost(np.maximum(option, 0), rate), np.inf)
 
 
+@pytest.mark.slow
 def test_envelope_is_the_minimum_on_ten_thousand_option_sets() -> None:
     rng = np.random.default_rng(1)
     returned = 0
@@ -60,6 +61,7 @@ def test_no_row_is_wasted() -> None:
         assert table.rate_from_bps[0] == 0.0
 
 
+@pytest.mark.slow
 def test_witness_agrees_and_refuses_corrupted_tables() -> None:
     rng = np.random.default_rng(3)
     refused = 0

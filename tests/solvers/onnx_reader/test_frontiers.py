@@ -60,6 +60,7 @@ def by_brute_force(trace: Trace, most: int) -> set[tuple[frozenset[int], frozens
     return found
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(graphs(), st.integers(1, 3))
 def test_all_and_only_the_frontiers_are_found(trace: Trace, most: int) -> None:

@@ -45,6 +45,7 @@ def test_work_and_weights_are_the_published_ones(name: str) -> None:
     assert network.notes == ()
 
 
+@pytest.mark.slow
 @each_network
 def test_every_place_is_found(name: str) -> None:
     content = light(name)
@@ -52,6 +53,7 @@ def test_every_place_is_found(name: str) -> None:
     assert tuple(len(read(content, options=options).cuts) - 2 for options in every) == PLACES[name]
 
 
+@pytest.mark.slow
 @each_network
 def test_cuts_run_from_nothing_to_everything(name: str) -> None:
     first, *inner, last = read(light(name), options=Options(max_tensors=3)).cuts
@@ -66,6 +68,7 @@ def test_cuts_run_from_nothing_to_everything(name: str) -> None:
         before = cut
 
 
+@pytest.mark.slow
 @each_network
 def test_a_list_for_fewer_tensors_is_part_of_one_for_more(name: str) -> None:
     content = light(name)
@@ -73,6 +76,7 @@ def test_a_list_for_fewer_tensors_is_part_of_one_for_more(name: str) -> None:
     assert one <= two
 
 
+@pytest.mark.slow
 @each_network
 def test_what_pareto_leaves_out_is_beaten_and_what_it_keeps_is_not(name: str) -> None:
     every = read(light(name)).cuts

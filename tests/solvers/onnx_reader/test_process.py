@@ -78,6 +78,7 @@ def test_an_empty_file(file: Path) -> None:
     assert answer(file) == {"unreadable": "the file is empty", "option": None}
 
 
+@pytest.mark.slow
 def test_names_that_a_profile_cannot_hold_are_left_out(file: Path) -> None:
     model = a_chain()
     for node in model.graph.node:
@@ -96,6 +97,7 @@ def test_memory_has_an_end(file: Path) -> None:
     assert ask(file, memory_byte=64 * 2**20).returncode != 0
 
 
+@pytest.mark.slow
 def test_time_has_an_end(file: Path) -> None:
     model = a_model("net (float[1] x) => (float[1] y) { y = Relu (x) }")
     model.graph.node.extend(helper.make_node("Relu", ["x"], [f"t{number}"]) for number in range(60_000))

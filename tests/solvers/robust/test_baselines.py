@@ -12,6 +12,7 @@ from solvers.robust.problem import Problem, Workloads
 from solvers.robust.solve import solve
 from tests.support.robust.brute_force import Option, brute_force
 from tests.support.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
+from tests.support.seeds import Drawn
 
 
 def only(problem: Problem, keep: np.ndarray) -> Problem:
@@ -19,8 +20,8 @@ def only(problem: Problem, keep: np.ndarray) -> Problem:
     return replace(problem, workloads=replace(problem.workloads, fits_memory=keep))
 
 
-def test_single_cut_rules_are_plans_of_that_cut() -> None:
-    for seed in range(15):
+def test_single_cut_rules_are_plans_of_that_cut(drawn: Drawn) -> None:
+    for seed in drawn(15):
         problem = random_cell(np.random.default_rng(seed), 4, 5, ("generic", "levels")[seed % 2])
         found, cut = baselines(problem), problem.workloads.cut
         for baseline, keep in ((found.device_only, cut == cut.max()), (found.edge_only, cut == 0)):
@@ -33,8 +34,8 @@ def test_single_cut_rules_are_plans_of_that_cut() -> None:
                 assert baseline.gap <= 1e-6
 
 
-def test_equal_share_is_the_best_cut_at_an_equal_share() -> None:
-    for seed in range(15):
+def test_equal_share_is_the_best_cut_at_an_equal_share(drawn: Drawn) -> None:
+    for seed in drawn(15):
         problem = random_cell(np.random.default_rng(seed), 4, 5)
         option = Option(problem)
         share = np.full(len(option.row), problem.bandwidth_hz / 4)
@@ -54,8 +55,8 @@ def test_mean_only_is_cheaper_and_says_how_late_it_may_be() -> None:
     assert found.mean_only.violation_bound_max > problem.risk.max()
 
 
-def test_no_rule_that_respects_the_risk_beats_the_plan() -> None:
-    for seed in range(20):
+def test_no_rule_that_respects_the_risk_beats_the_plan(drawn: Drawn) -> None:
+    for seed in drawn(20):
         problem = random_cell(np.random.default_rng(seed), 3, 4)
         plan, found = solve(problem, Options(gap=1e-9)), baselines(problem)
         for baseline in (found.device_only, found.edge_only, found.equal_share):

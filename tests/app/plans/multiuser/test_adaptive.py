@@ -173,6 +173,7 @@ def test_a_server_without_timing_is_told(client: httpx.Client) -> None:
     assert last["fixed_cost"] == pytest.approx(200e6 / 4.0e12)
 
 
+@pytest.mark.slow
 def test_thousands_share_tables(client: httpx.Client) -> None:
     store_profiles(client)
     users = [

@@ -91,6 +91,7 @@ def test_out_of_time_without_a_plan(client: httpx.Client) -> None:
     assert not document["infeasible"]["proven"]
 
 
+@pytest.mark.slow
 def test_many_who_fail_have_an_address(client: httpx.Client) -> None:
     users = [a_user(id=f"u{n}", deadline_s=1e-4) for n in range(1200)]
     reasons = infeasible(client, a_cell(*users))

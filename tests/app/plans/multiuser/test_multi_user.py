@@ -379,6 +379,7 @@ def test_out_of_time_with_a_plan(client: httpx.Client) -> None:
     assert certificate["lower_bound"] <= document["result"]["objective"]["cost"]
 
 
+@pytest.mark.slow
 def test_many_users_have_an_address_of_their_own(client: httpx.Client) -> None:
     store_profiles(client)
     users = [

@@ -142,6 +142,7 @@ def test_what_is_no_json_or_too_much(client: httpx.Client, door: str) -> None:
     assert_nothing_stored(client)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extreme", [5e-324, 1e-60, 1e-9, 1e9, 1e60])
 def test_extremes_are_answered_or_refused(client: httpx.Client, extreme: float) -> None:
     """Every number of a request in turn at the end of its range; numpy's warnings are errors here."""

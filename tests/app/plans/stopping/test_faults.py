@@ -276,6 +276,7 @@ def test_a_slow_chain_settles(client: httpx.Client, waiting: str) -> None:
     assert plan(client, body)["status"] == "solved"
 
 
+@pytest.mark.slow
 def test_waiting_for_the_rarest_look_is_worked_out(client: httpx.Client) -> None:
     """A wait is so cheap that only one look in thousands is taken: the quadrature is refined until it is right."""
     weights = {"time_per_s": 1e-6, "energy_per_j": 1.0}

@@ -202,6 +202,7 @@ def test_time_may_run_out(client: httpx.Client) -> None:
     assert document["result"]["objective"]["cost"] == pytest.approx(rule["total_cost"])
 
 
+@pytest.mark.slow
 def test_many_users_have_pages_of_their_own(client: httpx.Client) -> None:
     store_profiles(client)
     robots = [a_stored_robot(id=f"robot-{n}", mean_snr_db=30.0 * n / 1200) for n in range(1200)]

@@ -26,6 +26,7 @@ def prices_of(market: Market) -> np.ndarray:
     return market.first_price() * np.array([1e-4, 0.03, 1.0, 30.0, 1e4])
 
 
+@pytest.mark.slow
 def test_share_at_a_price_minimises_energy_plus_price() -> None:
     compared = 0
     for _, market in markets():
