@@ -26,8 +26,9 @@ from app.measurements.fitting import Subject, fitted
 from app.measurements.schemas import MeasurementFile
 from app.profiles.schemas import Cut, Device, Model
 from benchmarks import machine
+from solvers.margin import Margin
 from solvers.measurement import Fit, Samples, fit, times_of
-from solvers.moments import Margin, margin_factor
+from solvers.moments import margin_factor
 from solvers.stationarity import LEVEL, difference_p_value, wander
 
 Floats = NDArray[np.float64]

@@ -19,7 +19,8 @@ from scipy.stats import binom, ks_2samp, ttest_ind
 
 from benchmarks import machine
 from benchmarks.stopping_plots import HEIGHT, WIDTH, Series, plot
-from solvers.moments import Margin, margin_factor
+from solvers.margin import Margin
+from solvers.moments import margin_factor
 from solvers.outcome import Options
 from solvers.robust.check import check
 from solvers.robust.problem import Decision, Problem, Workloads

@@ -1,21 +1,12 @@
 """Means and variances of a sum of times, and the margin that a risk of lateness asks for."""
 
-from enum import StrEnum
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from solvers.margin import Margin
+
 Floats = NDArray[np.float64]
-
-
-class Margin(StrEnum):
-    """What stands between the mean delay and the deadline."""
-
-    CANTELLI = "cantelli"
-    GAUSSIAN = "gaussian"
-    MEAN = "mean"
-    WORST_CASE = "worst_case"
 
 
 def margin_factor(risk: Floats, margin: Margin) -> Floats:

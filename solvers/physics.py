@@ -1,4 +1,5 @@
-"""Each physical formula once, as the papers write it. Solvers may use equivalent forms; witnesses use these."""
+"""Each physical formula once, as the papers write it. Solvers may use equivalent
+forms; the checks write their own."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -16,7 +16,7 @@ import solvers.stopping.solve
 from solvers.multiuser.problem import DecisionTable, TableProblem
 from solvers.outcome import Certificate, Options, Report, Solution, Status, silent
 
-# What the witness recomputes may differ from what the solver claims by rounding only ...
+# What the check recomputes may differ from what the solver claims by rounding only ...
 _ROUNDING = 1e-9
 # ... or, where both integrate by quadratures of their own, by what these leave out.
 _QUADRATURE = solvers.stopping.check.TOLERANCE
@@ -39,7 +39,7 @@ FAMILIES: dict[type, Family] = {
 
 
 class RefutedAnswer(Exception):
-    """The witness contradicts the solver: a fault of ours, kept with its evidence and never answered as a plan."""
+    """The check contradicts the solver: a fault of ours, kept with its evidence and never answered as a plan."""
 
     def __init__(self, solution: Solution[Any, Any], certificate: Certificate) -> None:
         broken = [(v.constraint, v.user, v.excess) for v in certificate.violations[:5]]
@@ -58,7 +58,7 @@ def answer(
 
     Returns
     -------
-    The solution, and the witness's certificate where there is a decision.
+    The solution, and the check's certificate where there is a decision.
 
     Raises
     ------

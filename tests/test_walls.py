@@ -1,5 +1,10 @@
 """The import walls of pyproject.toml: each of them breaks when somebody walks through it."""
 
+import ast
+import dataclasses
+import enum
+import importlib
+import inspect
 import shutil
 import subprocess
 import sys
@@ -9,6 +14,8 @@ import grimp
 import pytest
 
 CHECKOUT = Path(__file__).parent.parent
+CHECK_ALONE = "The check shares no formula with the solver"
+SOLVER_ALONE = "The solver shares no formula with the check"
 LINT = Path(sys.executable).with_name("lint-imports")
 
 
@@ -43,8 +50,19 @@ def test_the_copy_stands_before_it_is_broken(copy: Path) -> None:
         ("app/command.py", "def late():\n    import cvxpy", "The modelling language is for references"),
         ("solvers/registry.py", "import solvers.robust.pccp", "A reference method has one door"),
         ("solvers/registry.py", "import solvers.robust.solve.reference", "And who opens it is the family's own solve"),
-        ("solvers/robust/check.py", "from solvers.robust.solve import solve", "The witness never meets the accused"),
-        ("solvers/robust/solve/dual.py", "import solvers.robust.check", "Nor does the accused coach the witness"),
+        ("solvers/robust/check/limits.py", "from solvers.robust.solve import solve", CHECK_ALONE),
+        ("solvers/robust/check/terms.py", "from solvers.moments import margin_factor", CHECK_ALONE),
+        ("solvers/robust/replay.py", "from solvers import physics", CHECK_ALONE),
+        ("solvers/multiuser/check/terms.py", "from solvers.multiuser.costs import cost", CHECK_ALONE),
+        ("solvers/multiuser/check/table.py", "import solvers.multiuser.solve.envelope", CHECK_ALONE),
+        ("solvers/multiuser/replay.py", "from solvers.physics import transfer_s", CHECK_ALONE),
+        ("solvers/stopping/check/evaluation.py", "import solvers.stopping.solve.costs", CHECK_ALONE),
+        ("solvers/stopping/check/looks.py", "from solvers.physics import rate_bps", CHECK_ALONE),
+        ("solvers/robust/problem.py", "from solvers.moments import total_variance", CHECK_ALONE),
+        ("solvers/robust/solve/dual.py", "import solvers.robust.check", SOLVER_ALONE),
+        ("solvers/moments.py", "import solvers.robust.check.terms", SOLVER_ALONE),
+        ("solvers/multiuser/costs.py", "import solvers.multiuser.check.terms", SOLVER_ALONE),
+        ("solvers/stopping/channel.py", "import solvers.stopping.check.laws", SOLVER_ALONE),
         ("solvers/robust/problem.py", "import solvers.multiuser.problem", "Every module of the science has a place"),
         ("solvers/utils.py", "", "Every module of the science has a place"),
         ("app/profiles/service.py", "import app.plans.tables", "Every module of the service has a place"),
@@ -86,3 +104,73 @@ def test_no_folder_of_modules_is_outside_the_walls() -> None:
     roots = [CHECKOUT / name for name in ("app", "client", "profiler", "solvers")]
     packages = {path.parent for root in roots for path in root.rglob("*.py")}
     assert [folder for folder in packages if not (folder / "__init__.py").is_file()] == []
+
+
+FAMILIES = ("multiuser", "robust", "stopping")
+SHARED = {"margin", "outcome", "records"} | {f"{family}.problem" for family in FAMILIES} | {"stopping.channel"}
+
+
+def sources_of_checks() -> list[Path]:
+    science = CHECKOUT / "solvers"
+    return sorted(
+        path for family in FAMILIES for name in ("check", "replay") for path in science.glob(f"{family}/{name}*/*.py")
+    ) + [science / family / "replay.py" for family in FAMILIES]
+
+
+def records() -> list[type]:
+    """Every class that a check shares with a solver."""
+    modules = [importlib.import_module(f"solvers.{name}") for name in sorted(SHARED - {"outcome"})]
+    return [
+        kind
+        for module in modules
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if kind.__module__ == module.__name__ and not issubclass(kind, enum.Enum)
+    ]
+
+
+def computed(kinds: list[type]) -> tuple[set[str], set[str]]:
+    """Names that compute: properties, and methods, that are no record's plain field."""
+    plain = {field.name for kind in kinds if dataclasses.is_dataclass(kind) for field in dataclasses.fields(kind)}
+    members = [(name, value) for kind in kinds for name, value in vars(kind).items() if not name.startswith("_")]
+    properties = {name for name, value in members if isinstance(value, property)}
+    return properties - plain, {name for name, value in members if inspect.isfunction(value)}
+
+
+def used_names(tree: ast.Module) -> tuple[set[str], set[str]]:
+    """Attributes read, and attributes called; those of numpy itself are nobody's."""
+
+    def of_numpy(node: ast.Attribute) -> bool:
+        return isinstance(node.value, ast.Name) and node.value.id == "np"
+
+    read = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and not of_numpy(node)}
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return read, {node.attr for node in calls if isinstance(node, ast.Attribute) and not of_numpy(node)}
+
+
+# A table is looked up as a device does, a channel sampled as it is stated: what a replay plays.
+PLAYED = {"look_up", "sample"}
+
+
+@pytest.mark.parametrize("path", sources_of_checks(), ids=lambda path: str(path.relative_to(CHECKOUT)))
+def test_a_check_takes_plain_fields_and_nothing_that_computes(path: Path) -> None:
+    properties, methods = computed(records())
+    tree = ast.parse(path.read_text())
+    read, called = used_names(tree)
+    assert read & properties == set()
+    assert called & methods - (PLAYED if path.name == "replay.py" else set()) == set()
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    for node in imports:
+        package, _, rest = str(node.module).partition(".")
+        if package != "solvers":
+            continue
+        own = rest.split(".")[1:2] == ["check"]
+        assert own or rest in SHARED, node.module
+        for name in node.names:
+            shared = getattr(importlib.import_module(str(node.module)), name.name)
+            assert own or not inspect.isfunction(shared) or rest == "records", (node.module, name.name)
+
+
+def test_the_wall_sees_a_method_that_computes() -> None:
+    properties, methods = computed(records())
+    assert {"waiting_cost", "min_rate_bps", "fixed_cost"} <= properties
+    assert {"cost", "log_gain_density", "placement_cost"} <= methods

@@ -45,7 +45,7 @@ class Rebuilt:
     std_s: Floats  # (users,)
 
     def check(self) -> Certificate:
-        """What the witness says of all cells; users by their positions in the request."""
+        """What the check says of all cells; users by their positions in the request."""
         found = [check(cell.problem, cell.decision) for cell in self.cells]
         violations: list[Violation] = []
         for cell, certificate in zip(self.cells, found, strict=True):

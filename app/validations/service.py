@@ -29,7 +29,7 @@ _VERSION = version("splitplan")
 # A plan that keeps every risk may be refuted by chance this often, over all its users and distributions together.
 _SIGNIFICANCE = 1e-3
 
-# What the witness recomputes may differ from the stored plan by rounding only.
+# What the check recomputes may differ from the stored plan by rounding only.
 _AGREEMENT = 1e-9
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.multiuser import fleet, table_problem
-from solvers.multiuser.problem import Method, latency
+from solvers.multiuser.costs import latency
+from solvers.multiuser.problem import Method
 from solvers.multiuser.solve import build_table, solve
 from solvers.outcome import Options, silent
 

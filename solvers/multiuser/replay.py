@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from solvers.multiuser.check.terms import option_cost, option_latency_s
 from solvers.multiuser.problem import DecisionTable, Floats, Integers, TableProblem
 
 
@@ -103,13 +104,13 @@ def decide(problem: TableProblem, table: DecisionTable, seen_bps: Floats, hyster
     least = np.full(len(problem.cut), np.inf)
     named = table.option >= 0
     least[table.option[named]] = table.late_below_bps[named]
-    new_cost = np.where(best >= 0, problem.cost(np.maximum(best, 0), seen_bps), np.inf)
+    new_cost = np.where(best >= 0, option_cost(problem, np.maximum(best, 0), seen_bps), np.inf)
     held = np.empty_like(best)
     now = -1
     for sample, (candidate, rate) in enumerate(zip(best.tolist(), seen_bps.tolist(), strict=True)):
         if candidate != now:
             late = now < 0 or candidate < 0 or rate < least[now]
-            here = np.inf if late else float(problem.cost(np.int64(now), np.float64(rate)))  # type: ignore[arg-type]
+            here = np.inf if late else float(option_cost(problem, np.int64(now), np.float64(rate)))  # type: ignore[arg-type]
             if late or new_cost[sample] < (1.0 - hysteresis) * here:
                 now = candidate
         held[sample] = now
@@ -119,8 +120,10 @@ def decide(problem: TableProblem, table: DecisionTable, seen_bps: Floats, hyster
 def best_at(problem: TableProblem, rate_bps: Floats) -> Integers:
     """The best allowed option at every rate, by looking at all of them; -1 where nothing fits."""
     every = np.arange(len(problem.cut))[:, None]
-    in_time = problem.latency_s(every, rate_bps) <= problem.deadline_s
-    cost = np.where(in_time & (problem.loss <= problem.max_loss)[:, None], problem.cost(every, rate_bps), np.inf)
+    in_time = option_latency_s(problem, every, rate_bps) <= problem.deadline_s
+    cost = np.where(
+        in_time & (problem.loss <= problem.max_loss)[:, None], option_cost(problem, every, rate_bps), np.inf
+    )
     best = cost.argmin(axis=0)
     return np.where(np.isfinite(cost.min(axis=0)), best, -1)
 
@@ -134,8 +137,8 @@ def _best_fixed(problem: TableProblem, options: Integers, rate: Floats, sample_s
 
 def _play(problem: TableProblem, option: Integers, rate: Floats, sample_s: float) -> Played:
     run = np.maximum(option, 0)
-    latency = np.where(option >= 0, problem.latency_s(run, rate), np.inf)
-    cost = np.where(option >= 0, problem.cost(run, rate), np.inf)
+    latency = np.where(option >= 0, option_latency_s(problem, run, rate), np.inf)
+    cost = np.where(option >= 0, option_cost(problem, run, rate), np.inf)
     through = np.isfinite(latency)
     hours = len(rate) * sample_s / 3600.0
 

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.moments import Margin
+from solvers.margin import Margin
 from solvers.outcome import Options, Progress, Report, Solution, relative_gap, silent
 from solvers.robust.budget import time_budget
 from solvers.robust.details import describe

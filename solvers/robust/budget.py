@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.moments import Margin, margin_factor, total_variance
+from solvers.margin import Margin
+from solvers.moments import margin_factor, total_variance
 from solvers.robust.problem import Problem
 
 Floats = NDArray[np.float64]

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers import physics
-from solvers.moments import Margin, margin_factor
+from solvers.margin import Margin
+from solvers.moments import margin_factor
 from solvers.outcome import Options, Progress, Report, Solution, Status, silent
 from solvers.robust.budget import TimeBudget, time_budget
 from solvers.robust.problem import Decision, Problem

@@ -6,7 +6,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.moments import Margin
+from solvers.margin import Margin
 from solvers.records import all_finite, freeze, require
 
 Floats = NDArray[np.float64]

@@ -9,9 +9,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
-from solvers import physics
-from solvers.moments import miss_bound, total_variance
 from solvers.robust.check import TOLERANCE
+from solvers.robust.check.terms import chance, terms
 from solvers.robust.problem import Decision, Problem
 
 Floats = NDArray[np.float64]
@@ -98,7 +97,8 @@ def replay(
         raise ValueError("trials: at least one")
     if not 0.0 < significance < 1.0:
         raise ValueError("significance in (0, 1)")
-    mean, variance = _moments(problem, decision)
+    found = terms(problem, decision)
+    mean, variance = found.mean_s, found.variance_s2
     deadline = problem.deadline_s
     fixed = variance == 0.0
     drawn: dict[Law, Misses] = {}
@@ -112,27 +112,8 @@ def replay(
         who = np.nonzero(~known)[0]
         late[who] = _count(law, problem, who, mean, variance, trials, rng, samples)
         drawn[law] = _judge(law, late, known, trials, problem.risk, significance)
-    bound = miss_bound(mean, variance, np.where(fixed, deadline * (1.0 + TOLERANCE), deadline))
+    bound = chance(mean, variance, np.where(fixed, deadline * (1.0 + TOLERANCE), deadline))
     return Replay(trials=trials, mean_s=mean, variance_s2=variance, violation_bound=bound, laws=drawn)
-
-
-def _moments(problem: Problem, decision: Decision) -> tuple[Floats, Floats]:
-    """Mean and variance of every user's total time, from problem and decision alone."""
-    work = problem.workloads
-    row = work.first[problem.workload] + decision.option
-    sends = work.crossing_bit[row] > 0.0
-    rate = physics.rate_bps(decision.bandwidth_hz, problem.tx_power_w, problem.gain, problem.noise_w_per_hz)
-    uplink = physics.transfer_s(work.crossing_bit[row], rate)
-    device = physics.device_s(work.cycles[row], decision.frequency_hz, work.overhead_s[row])
-    network = np.where(sends, problem.network_mean_s, 0.0)
-    variance = total_variance(
-        work.device_variance_s2[row],
-        work.server_variance_s2[row],
-        np.where(sends, problem.network_variance_s2, 0.0),
-        problem.correlation,
-        work.device_variance_low_s2[row],
-    )
-    return device + uplink + network + work.server_mean_s[row], variance
 
 
 def _count(

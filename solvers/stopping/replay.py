@@ -7,9 +7,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from solvers.physics import transfer_s
 from solvers.records import freeze
 from solvers.stopping.channel import Markov, RateTrace
+from solvers.stopping.check.laws import min_rate_bps, start_of
 from solvers.stopping.problem import Decision, Problem, Waiting
 
 Floats = NDArray[np.float64]
@@ -41,7 +41,7 @@ def channel(problem: Problem, user: int, trials: int, rng: Generator) -> Look:
     """The stated channel as the trials see it, a new look at each call."""
     law = problem.law
     if isinstance(law, Markov):
-        steps, begin = law.transition.cumsum(axis=1), law.start.cumsum()
+        steps, begin = law.transition.cumsum(axis=1), start_of(law).cumsum()
         state = np.full(trials, -1)
 
         def look_at_chain(trial: Integers, _elapsed_s: Floats) -> NDArray[np.generic]:
@@ -65,7 +65,8 @@ def play(problem: Problem, decision: Decision, user: int, trials: int, look: Loo
     RuntimeError : a trial waited a million times at one cut.
     """
     work, law = problem.workloads, problem.law
-    rows = work.cuts(int(problem.workload[user]))
+    first = work.first[problem.workload[user] :]
+    rows = slice(int(first[0]), int(first[1]))
     tau, joule = np.diff(work.device_s[rows], prepend=0.0), np.diff(work.device_j[rows], prepend=0.0)
     bits, server_s = work.crossing_bit[rows], work.server_s[rows]
     transmit_w, idle_w = float(problem.tx_power_w[user]), float(problem.idle_power_w[user])
@@ -88,11 +89,12 @@ def play(problem: Problem, decision: Decision, user: int, trials: int, look: Loo
                 wait = decision.wait_states[user, k, state]
             else:
                 rate = seen.astype(np.float64)
-                up = (rate > 0.0) & (rate >= problem.min_rate_bps * (1.0 - 1e-12))
+                up = (rate > 0.0) & (rate >= min_rate_bps(problem) * (1.0 - 1e-12))
                 stop = up & (rate >= decision.threshold_bps[user, k])
                 held = ~stop if problem.waiting is Waiting.ALWAYS else ~up
                 wait = held & decision.wait[user, k]
-            ended, sent_s = looking[stop], transfer_s(bits[k : k + 1], rate[stop])
+            ended = looking[stop]
+            sent_s = bits[k] / rate[stop] if bits[k] > 0.0 else np.zeros(ended.size)
             cut[ended] = k
             time_s[ended] += sent_s + server_s[k]
             energy_j[ended] += transmit_w * sent_s + idle_w * server_s[k]

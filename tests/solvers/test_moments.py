@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from solvers.moments import Margin, margin_factor, miss_bound, total_variance
+from solvers.margin import Margin
+from solvers.moments import margin_factor, miss_bound, total_variance
 
 
 def test_cantelli_is_attained_by_the_two_point_law() -> None:

@@ -9,18 +9,8 @@ from numpy.typing import NDArray
 
 from app.plans.multiuser.assemble import Assembled
 from app.plans.multiuser.workload import Workload
-from solvers.multiuser.problem import (
-    Decision,
-    DecisionTable,
-    Infeasibility,
-    Method,
-    Problem,
-    TableProblem,
-    cost,
-    latency,
-    switched,
-    table_problem,
-)
+from solvers.multiuser.costs import cost, latency, switched, table_problem
+from solvers.multiuser.problem import Decision, DecisionTable, Infeasibility, Method, Problem, TableProblem
 from solvers.multiuser.solve import Answer, Baseline, SteadinessPrice
 from solvers.outcome import Certificate
 from solvers.registry import tabulate

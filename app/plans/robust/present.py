@@ -26,7 +26,7 @@ _LISTED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class CellPlan:
-    """The plan of one cell, with the witness's certificate."""
+    """The plan of one cell, with the check's certificate."""
 
     cell: Cell
     solution: RobustSolution

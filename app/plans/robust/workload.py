@@ -12,7 +12,7 @@ from app.errors import FieldError
 from app.plans.doubts import feature_beyond_memory, server_time_assumed
 from app.plans.resolve import Ensemble
 from app.profiles.schemas import Device, FieldWarning, Model, Server, Timing, TimingCut
-from solvers.moments import Margin
+from solvers.margin import Margin
 from solvers.robust.problem import Workloads
 
 _BITS = 8

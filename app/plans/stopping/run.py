@@ -22,7 +22,7 @@ _PER_CUT_BOUND_S = 1.5e-5
 _PER_TRANSITION_S = 1e-7
 _PER_CUT_BYTE = 3000
 
-# Where waiting costs next to nothing the rarest looks count, and the quadrature is refined until the witness agrees.
+# Where waiting costs next to nothing the rarest looks count, and the quadrature is refined until the check agrees.
 _REFINE, _REFINEMENTS = 4, 3
 
 

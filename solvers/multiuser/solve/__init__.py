@@ -4,17 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from solvers.multiuser.problem import (
-    Decision,
-    Floats,
-    Infeasibility,
-    Integers,
-    Method,
-    Problem,
-    cost,
-    latency,
-    switched,
-)
+from solvers.multiuser.costs import cost, latency, switched
+from solvers.multiuser.problem import Decision, Floats, Infeasibility, Integers, Method, Problem
 from solvers.multiuser.solve import budget, rules
 from solvers.multiuser.solve.envelope import build_table
 from solvers.multiuser.solve.exact import Clock, Proven, descend, exact, fit

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from solvers.moments import Margin
+from solvers.margin import Margin
 from solvers.outcome import Report, silent
 from solvers.physics import rate_bps, transfer_s
 from solvers.robust.budget import TimeBudget, time_budget

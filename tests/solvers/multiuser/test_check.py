@@ -1,4 +1,4 @@
-"""The witness refuses every decision that was tampered with."""
+"""The check refuses every decision that was tampered with."""
 
 import dataclasses
 from collections.abc import Callable
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from solvers.multiuser.check import check
-from solvers.multiuser.problem import Decision, Problem, Steadiness, latency
+from solvers.multiuser.costs import latency
+from solvers.multiuser.problem import Decision, Problem, Steadiness
 from solvers.multiuser.solve import solve
 from solvers.outcome import Options, silent
 from tests.support.multiuser.cells import a_cell

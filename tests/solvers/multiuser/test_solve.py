@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solvers.multiuser.check import check
-from solvers.multiuser.problem import Decision, Method, Problem, latency, table_problem
+from solvers.multiuser.costs import latency, table_problem
+from solvers.multiuser.problem import Decision, Method, Problem
 from solvers.multiuser.solve import baselines, build_table, solve
 from solvers.multiuser.solve.dual import first_root
 from solvers.multiuser.solve.fleet import Fleet

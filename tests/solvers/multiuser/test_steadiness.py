@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from solvers.multiuser.check import check
-from solvers.multiuser.problem import Problem, Steadiness, switched
+from solvers.multiuser.costs import switched
+from solvers.multiuser.problem import Problem, Steadiness
 from solvers.multiuser.solve import price_of_steadiness, solve
 from solvers.outcome import Options, Solution, Status, silent
 from tests.support.multiuser.brute_force import best_shares, columns

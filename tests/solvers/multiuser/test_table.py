@@ -62,7 +62,7 @@ def test_no_row_is_wasted() -> None:
 
 
 @pytest.mark.slow
-def test_witness_agrees_and_refuses_corrupted_tables() -> None:
+def test_the_check_agrees_and_refuses_corrupted_tables() -> None:
     rng = np.random.default_rng(3)
     refused = 0
     for _ in range(2_000):
@@ -84,7 +84,7 @@ def test_witness_agrees_and_refuses_corrupted_tables() -> None:
     assert refused > 500
 
 
-def test_witness_refuses_moved_limits_and_gaps() -> None:
+def test_the_check_refuses_moved_limits_and_gaps() -> None:
     problem = dataclasses.replace(some_options(np.random.default_rng(6)), deadline_s=np.inf, max_loss=1.0)
     table = build_table(problem)
     assert len(table.option) > 1

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from solvers.moments import Margin
+from solvers.margin import Margin
 from solvers.outcome import Options
 from solvers.robust.baselines import baselines
 from solvers.robust.problem import Problem, Workloads

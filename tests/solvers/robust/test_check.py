@@ -1,11 +1,11 @@
-"""The witness accepts what holds and refuses a decision spoilt in any way."""
+"""The check accepts what holds and refuses a decision spoilt in any way."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from solvers.moments import Margin
+from solvers.margin import Margin
 from solvers.registry import RefutedAnswer, answer
 from solvers.robust.check import check
 from solvers.robust.problem import Decision, Problem
@@ -122,7 +122,7 @@ def test_each_margin_is_held_against_its_own_deadline(margin: Margin) -> None:
         assert not check(problem, careless).holds
 
 
-def test_an_answer_that_the_witness_refutes_never_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_the_check_refutes_never_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     import solvers.registry as registry
 
     honest = registry.FAMILIES[Problem]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from solvers import physics
-from solvers.moments import Margin
+from solvers.margin import Margin
 from solvers.outcome import Options, Progress, Status
 from solvers.robust.budget import time_budget
 from solvers.robust.check import check

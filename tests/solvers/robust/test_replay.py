@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from solvers.moments import Margin
+from solvers.margin import Margin
 from solvers.robust.details import describe
 from solvers.robust.problem import Decision, Problem
 from solvers.robust.replay import Law, Replay, replay

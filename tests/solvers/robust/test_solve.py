@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from solvers.moments import Margin
+from solvers.margin import Margin
 from solvers.outcome import Cancelled, Options, Progress, Status
 from solvers.registry import answer
 from solvers.robust.problem import Problem

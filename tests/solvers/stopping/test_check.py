@@ -1,4 +1,4 @@
-"""The witness refuses every decision that was tampered with."""
+"""The check refuses every decision that was tampered with."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Channels that strain solver and witness: nearly no way out of an outage, samples next to zero, waits next to free."""
+"""Channels that strain solver and check: nearly no way out of an outage, samples next to zero, waits next to free."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ SLOW = Markov(np.array([0.0, 1e7]), np.array([[1.0 - 1e-9, 1e-9], [1e-9, 1.0 - 1
 
 
 def stands(problem: Problem) -> None:
-    """The witness holds, and the clairvoyant costs no more than the plan."""
+    """The check holds, and the clairvoyant costs no more than the plan."""
     solution, certificate = answer(problem)
     assert solution.decision is not None
     assert certificate is not None

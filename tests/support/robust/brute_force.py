@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from solvers.moments import Margin
+from solvers.margin import Margin
 from solvers.robust.problem import Problem
 
 Floats = NDArray[np.float64]

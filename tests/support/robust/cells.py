@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from solvers.moments import Margin
+from solvers.margin import Margin
 from solvers.robust.problem import Problem, Workloads
 
 N0 = 10 ** (-174 / 10) / 1000.0  # W/Hz, thermal noise

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from solvers.moments import Margin
+from solvers.margin import Margin
 from solvers.outcome import Status
 from solvers.robust.problem import Problem
 from solvers.robust.solve import solve

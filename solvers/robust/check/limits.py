@@ -1,11 +1,10 @@
-"""The witness: every constraint recomputed from problem and decision alone, in the papers' own terms."""
+"""Every constraint of a plan recomputed from problem and decision alone."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers import physics
-from solvers.moments import Margin, margin_factor, total_variance
 from solvers.outcome import Certificate, Violation
+from solvers.robust.check.terms import terms, too_late_s
 from solvers.robust.problem import Decision, Problem
 
 Floats = NDArray[np.float64]
@@ -28,32 +27,15 @@ def check(problem: Problem, decision: Decision) -> Certificate:
     work = problem.workloads
     row = work.first[problem.workload] + decision.option
     share, clock = decision.bandwidth_hz, decision.frequency_hz
-    sends = work.crossing_bit[row] > 0.0
-
-    rate = physics.rate_bps(share, problem.tx_power_w, problem.gain, problem.noise_w_per_hz)
-    uplink = physics.transfer_s(work.crossing_bit[row], rate)
-    device = physics.device_s(work.cycles[row], clock, work.overhead_s[row])
-    network = np.where(sends, problem.network_mean_s, 0.0)
-    late = device + uplink + network + work.server_mean_s[row]
-    if problem.margin is Margin.WORST_CASE:
-        late = late + work.device_excess_s[row] + work.server_excess_s[row]
-    else:
-        variance = total_variance(
-            work.device_variance_s2[row],
-            work.server_variance_s2[row],
-            np.where(sends, problem.network_variance_s2, 0.0),
-            problem.correlation,
-            work.device_variance_low_s2[row],
-        )
-        late = late + margin_factor(problem.risk, problem.margin) * np.sqrt(variance)
+    found = terms(problem, decision)
 
     used = float(share.sum())
     for constraint, excess, limit in (
-        ("memory", np.where(work.fits_memory[row], 0.0, 1.0), np.zeros(problem.users)),
+        ("memory", np.where(work.fits_memory[row], 0.0, 1.0), np.zeros(len(problem.workload))),
         ("clock_min", work.clock_min_hz[row] - clock, work.clock_min_hz[row]),
         ("clock_max", clock - work.clock_max_hz[row], work.clock_max_hz[row]),
-        ("deadline", late - problem.deadline_s, problem.deadline_s),
-        ("bandwidth_sign", -share, np.zeros(problem.users)),
+        ("deadline", too_late_s(problem, found, TOLERANCE), np.zeros(len(problem.workload))),
+        ("bandwidth_sign", -share, np.zeros(len(problem.workload))),
     ):
         broken = np.nonzero(~(excess <= TOLERANCE * limit))[0]
         violations += [
@@ -61,9 +43,7 @@ def check(problem: Problem, decision: Decision) -> Certificate:
         ]
     if not used <= problem.bandwidth_hz * (1.0 + TOLERANCE):
         violations.append(Violation(constraint="bandwidth", user=None, excess=used - problem.bandwidth_hz))
-    energy = physics.compute_energy_j(work.power_coefficient_w_per_hz3[problem.workload], clock, device)
-    energy = energy + physics.radio_energy_j(problem.tx_power_w, uplink)
-    return Certificate(objective=float(energy.sum()), used={"bandwidth_hz": used}, violations=tuple(violations))
+    return Certificate(objective=float(found.energy_j.sum()), used={"bandwidth_hz": used}, violations=tuple(violations))
 
 
 def _malformed(problem: Problem, decision: Decision) -> list[Violation]:
@@ -73,7 +53,7 @@ def _malformed(problem: Problem, decision: Decision) -> list[Violation]:
         "frequency_hz": decision.frequency_hz,
         "bandwidth_hz": decision.bandwidth_hz,
     }
-    wrong = [name for name, column in columns.items() if column.shape != (problem.users,)]
+    wrong = [name for name, column in columns.items() if column.shape != (len(problem.workload),)]
     if wrong:
         return [Violation(constraint=f"{name}_shape", user=None, excess=float("nan")) for name in wrong]
     count = np.diff(problem.workloads.first)[problem.workload]
