@@ -100,9 +100,9 @@ def compare(client: httpx.Client, path: Path, repetitions: int) -> None:
                 == any((part, at) in drifted for part in ("device", "server", None) for at in (each.cut, None))
             ]
             if rows:
-                shares = [each.late / each.count for each in rows]
+                shares = [each.late / each.runs for each in rows]
                 print(
-                    f"| {'moved' if moved else 'passes'} | {risk} | {len(rows)} | {rows[0].count} "
+                    f"| {'moved' if moved else 'passes'} | {risk} | {len(rows)} | {rows[0].runs} "
                     f"| {np.mean(shares):.4f} | {max(shares):.3f} | {sum(each.refuted for each in rows)} |"
                 )
 
@@ -112,13 +112,13 @@ class Tried(NamedTuple):
 
     cut: int
     risk: float
-    count: int
+    runs: int
     late: int
 
     @property
     def refuted(self) -> bool:
         """Whether a plan that keeps its risk would hardly ever be late so often."""
-        return bool(binom.sf(self.late - 1, self.count, self.risk) < SIGNIFICANCE)
+        return bool(binom.sf(self.late - 1, self.runs, self.risk) < SIGNIFICANCE)
 
 
 def tried_at(

@@ -305,7 +305,7 @@ def fresh(timing: Path) -> None:
         for file in sorted((timing / "orin_nano_cycles").glob("*.csv"))
     }
     long = np.loadtxt(timing / "orin_nano_100k_clocked.csv.gz", delimiter=",", skiprows=1, usecols=2)
-    studies = {
+    studies: dict[str, list[Any]] = {
         f"{len(observed)} processes, first half → second": [np.array_split(times, 2) for times in observed.values()],
         "one process of 100,000, each 150 → the next": list(itertools.pairwise(np.array_split(long, len(long) // 150))),
         "the same, each 1,000 → the next": list(itertools.pairwise(np.array_split(long, len(long) // 1_000))),

@@ -10,6 +10,7 @@ import resource
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def speed() -> None:
         for waiting in Waiting:
             for bound in (False, True):
                 problem = cell(users, clairvoyant=bound, waiting=waiting)
-                times = seconds(lambda problem=problem: solve(problem, Options()), runs)
+                times = seconds(partial(solve, problem, Options()), runs)
                 figures = " | ".join(f"{1e3 * value:.2f} ms" for value in times)
                 print(f"| {users} | {waiting} | {'yes' if bound else 'no'} | {figures} |")
     problem = cell(FLEET, clairvoyant=False)

@@ -173,7 +173,7 @@ class Image:
             # Only its owner may enter, so the image's user gets a copy.
             without = shutil.ignore_patterns("__pycache__", "site-packages", "test", "idlelib", "lib2to3", "*.a")
             shutil.copytree(Path(sys.base_prefix, "lib"), base / "lib", symlinks=True, ignore=without)
-            python = shutil.copy2(python, base / "bin" / python.name)
+            python = Path(shutil.copy2(python, base / "bin" / python.name))
             self.base = {"LD_LIBRARY_PATH": f"{base}/lib"}  # a shared libpython is remembered by its old address
         (base / "bin" / "python").symlink_to(python)
         self.base["PATH"] = f"{base}/bin:/usr/local/bin:/usr/bin:/bin"

@@ -83,7 +83,9 @@ def curl(command: str) -> tuple[str, str, dict[str, str], dict[str, Any]]:
     """Method, path, headers and body of a curl command, as the shell reads it."""
     program, *words = shlex.split(command)
     assert program == "curl"
-    method, path, headers, body = None, None, {}, None
+    method, headers = "POST", dict[str, str]()
+    path: str | None = None
+    body: dict[str, Any] | None = None
     words = [word for word in words if word not in ("-s", "-S", "-sS")]
     while words:
         match words:
@@ -100,7 +102,7 @@ def curl(command: str) -> tuple[str, str, dict[str, str], dict[str, Any]]:
                 assert path.startswith("/"), f"{url} is not where `make serve` listens"
     assert path is not None
     assert body is not None
-    return method or "POST", path, headers, body
+    return method, path, headers, body
 
 
 def differences(said: Any, real: Any, where: str = "") -> list[str]:

@@ -41,7 +41,8 @@ def users(client: httpx.Client, plan: Body) -> list[Body]:
     """All users of a plan, from its body or page by page."""
     if "users" in plan["result"]:
         return list(plan["result"]["users"])
-    found, cursor = [], ""
+    found: list[Body] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = client.get(plan["result"]["users_url"], params={"limit": 1000} | ({"cursor": cursor} if cursor else {}))
         found += page.json()["items"]

@@ -86,7 +86,7 @@ def a_parent(client: httpx.Client, kind: str) -> dict[str, Any]:
     return planned(client, body, door)
 
 
-NOTHING = {"users_added": [], "users_removed": [], "users_changed": [], "fields": []}
+NOTHING: Body = {"users_added": [], "users_removed": [], "users_changed": [], "fields": []}
 KINDS = ("robust", "stopping", "multi-user", "adaptive")
 
 
@@ -279,7 +279,7 @@ def test_what_cannot_be_planned_again(client: httpx.Client, service: Service) ->
     refusal(client.post(at, content=b"{}", headers={"Content-Type": "text/plain"}), 415, "unsupported-media-type")
     deep = b'{"channel":' * 3000 + b"1" + b"}" * 3000
     refusal(client.post(at, content=deep, headers=MERGE_PATCH), 400, "malformed-json")
-    crowd = {"users": {f"user-{n}": {} for n in range(service.settings.max_users)}}
+    crowd: Body = {"users": {f"user-{n}": {} for n in range(service.settings.max_users)}}
     refusal(client.post(at, json=crowd), 413, "too-many-users")
     assert client.post(at, content=b"{}", headers=MERGE_PATCH).status_code == 201
     with service.database.writing() as session:

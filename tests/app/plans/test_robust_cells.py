@@ -116,11 +116,11 @@ def test_one_named_cell_is_the_same_cell(client: httpx.Client) -> None:
 
 def test_what_a_cell_does_not_say_the_request_says(client: httpx.Client) -> None:
     users = [user | {"cell": "c"} for user in northerners()]
-    everything = {"id": "c", "channel": a_channel(), "bandwidth_hz": 6e6, "server": a_server()}
+    everything: Body = {"id": "c", "channel": a_channel(), "bandwidth_hz": 6e6, "server": a_server()}
     full = solved(client, {"users": users, "cells": [everything]})
     for left_out in (("channel",), ("server",), ("bandwidth_hz",), ("channel", "server", "bandwidth_hz")):
         cell = {name: value for name, value in everything.items() if name not in left_out}
-        defaults = {name: everything[name] for name in left_out}
+        defaults: Body = {name: everything[name] for name in left_out}
         assert solved(client, {"users": users, "cells": [cell], **defaults}) == full, left_out
     for cell, wide in (({"bandwidth_hz": 6e6}, {"bandwidth_hz": 3e7}), ({"channel": NARROW}, {"bandwidth_hz": 6e6})):
         found = solved(client, a_cell(*users, cells=[{"id": "c", **cell}], **wide))

@@ -47,7 +47,7 @@ CASES: list[tuple[str, int, list[Array], dict[str, Any]]] = [
     ("Where", 16, [np.array([True, False, True, False]), SHAPE, -SHAPE], {}),
     ("Cast", 13, [SHAPE], {"to": TensorProto.FLOAT}),
     ("Cast", 13, [np.array([1.9, -1.9], np.float32)], {"to": TensorProto.INT64}),
-    ("Clip", 13, [SHAPE, np.int64(3), np.int64(100)], {}),
+    ("Clip", 13, [SHAPE, np.array(3), np.array(100)], {}),
     ("Gather", 13, [SHAPE, ints(0, -1)], {"axis": 0}),
     ("Gather", 13, [SHAPE, np.array(2, np.int64)], {}),
     ("Concat", 13, [SHAPE, ints(7)], {"axis": 0}),

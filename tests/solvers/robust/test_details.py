@@ -1,17 +1,19 @@
 """What a plan says of a user is true: sums, bounds, the weakest channel it survives, the way out."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from solvers.robust.check import check
 from solvers.robust.details import describe
+from solvers.robust.problem import Problem
 from solvers.robust.solve import solve
 from tests.support.robust.cells import a_cell, random_cell
 
 
-def cells() -> list:
+def cells() -> list[tuple[Problem, Any]]:
     some = [random_cell(np.random.default_rng(seed), 5, 5, ("generic", "levels")[seed % 2]) for seed in range(20)]
     solved = [(problem, solve(problem)) for problem in [a_cell(12), *some]]
     return [(problem, solution) for problem, solution in solved if solution.decision is not None]

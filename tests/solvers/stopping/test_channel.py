@@ -1,11 +1,14 @@
 """The laws of the channel against scipy's own, and the Markov channel against what it was fitted to."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import integrate, stats
 
 from solvers.stopping.channel import (
     GainTrace,
+    Law,
     LogNormal,
     Markov,
     Nakagami,
@@ -31,7 +34,7 @@ NAMES = [str(law) for law, _ in LAWS]
 
 
 @pytest.mark.parametrize(("law", "truth"), LAWS, ids=NAMES)
-def test_law_is_scipys(law, truth):
+def test_law_is_scipys(law: Law, truth: Any) -> None:
     gain = truth.ppf(np.array([1e-6, 1e-3, 0.1, 0.5, 0.9, 0.999, 1.0 - 1e-9]))
     np.testing.assert_allclose(law.log_gain_density(np.log(gain)), truth.pdf(gain) * gain, rtol=1e-9)
     np.testing.assert_allclose(law.below(gain), truth.cdf(gain), rtol=1e-9)
@@ -39,14 +42,14 @@ def test_law_is_scipys(law, truth):
 
 
 @pytest.mark.parametrize(("law", "truth"), LAWS, ids=NAMES)
-def test_range_leaves_next_to_nothing_out(law, truth):
+def test_range_leaves_next_to_nothing_out(law: Law, truth: Any) -> None:
     low, high = np.exp(law.log_gain_range)
     assert truth.cdf(low) <= 1e-15
     assert truth.sf(high) <= 1e-15
 
 
 @pytest.mark.parametrize("law", [Nakagami(1.3), Nakagami(5.0), LogNormal(6.0)], ids=str)
-def test_mean_of_the_inverse_gain(law):
+def test_mean_of_the_inverse_gain(law: Law) -> None:
     for edge in (0.05, 1.0, 3.0):
         found, _ = integrate.quad(
             lambda u, law=law: float(law.log_gain_density(np.array(u))) * np.exp(-u),
@@ -59,7 +62,7 @@ def test_mean_of_the_inverse_gain(law):
         assert law.inverse_below(np.array([edge]))[0] == pytest.approx(found, rel=1e-7)
 
 
-def test_where_the_mean_inverse_rate_is_infinite():
+def test_where_the_mean_inverse_rate_is_infinite() -> None:
     infinite = [Rayleigh(), Rician(0.0), Rician(1000.0), Nakagami(0.5), Nakagami(1.0)]
     infinite += [GainTrace(np.array([0.0, 1.0])), RateTrace(np.array([0.0, 1.0]))]
     finite = [Nakagami(1.01), LogNormal(12.0), GainTrace(np.ones(1)), RateTrace(np.array([1.0, 2.0]))]
@@ -69,12 +72,12 @@ def test_where_the_mean_inverse_rate_is_infinite():
 
 
 @pytest.mark.parametrize(("law", "truth"), LAWS, ids=NAMES)
-def test_samples_follow_the_law(law, truth):
+def test_samples_follow_the_law(law: Law, truth: Any) -> None:
     drawn = law.sample(np.random.default_rng(3), (20_000,))
     assert stats.kstest(drawn, truth.cdf).pvalue > 1e-3
 
 
-def test_traces_are_sampled_evenly():
+def test_traces_are_sampled_evenly() -> None:
     rng = np.random.default_rng(0)
     for law, values in (
         (GainTrace(np.array([1.0, 2.0, 5.0])), {1.0, 2.0, 5.0}),
@@ -85,7 +88,7 @@ def test_traces_are_sampled_evenly():
         assert stats.chisquare(counts).pvalue > 1e-3
 
 
-def test_fitted_chain_remembers_its_trace():
+def test_fitted_chain_remembers_its_trace() -> None:
     rng = np.random.default_rng(1)
     chain = Markov(np.array([1e6, 5e6, 2e7]), np.array([[0.8, 0.2, 0.0], [0.1, 0.7, 0.2], [0.0, 0.3, 0.7]]))
     state, path = 0, []
@@ -97,7 +100,7 @@ def test_fitted_chain_remembers_its_trace():
     np.testing.assert_allclose(fitted.transition, chain.transition, atol=0.03)
 
 
-def test_fitted_chain_is_stationary_in_what_was_seen():
+def test_fitted_chain_is_stationary_in_what_was_seen() -> None:
     trace = np.abs(np.random.default_rng(2).normal(1e7, 5e6, 501)) + 1.0
     fitted = fit_markov(trace, 7)
     np.testing.assert_allclose(stationary(fitted.transition), fitted.start, atol=1e-12)
@@ -105,14 +108,14 @@ def test_fitted_chain_is_stationary_in_what_was_seen():
     assert np.ptp(fitted.start) < 0.01  # equally filled
 
 
-def test_outage_has_a_state_of_its_own():
+def test_outage_has_a_state_of_its_own() -> None:
     fitted = fit_markov(np.array([0.0, 5.0, 9.0, 0.5, 6.0, 8.0]), 2, min_rate_bps=1.0)
     assert fitted.in_outage(1.0).tolist() == [True, False, False]
     assert fitted.rate_bps[0] == 0.0
     assert fitted.start[0] == pytest.approx(1 / 3)
 
 
-def test_chain_refuses_what_is_no_chain():
+def test_chain_refuses_what_is_no_chain() -> None:
     rates = np.array([1.0, 2.0])
     with pytest.raises(ValueError, match="transition"):
         Markov(rates, np.array([[0.5, 0.4], [0.5, 0.5]]))
@@ -126,7 +129,7 @@ def test_chain_refuses_what_is_no_chain():
         fit_markov(np.array([1.0]), 2)
 
 
-def test_absorbing_outage_is_seen():
+def test_absorbing_outage_is_seen() -> None:
     stuck = np.array([[1.0, 0.0, 0.0], [0.1, 0.5, 0.4], [0.0, 0.5, 0.5]])
     free = np.array([[0.9, 0.1, 0.0], [0.1, 0.5, 0.4], [0.0, 0.5, 0.5]])
     rates = np.array([0.0, 1.0, 2.0])
@@ -135,7 +138,7 @@ def test_absorbing_outage_is_seen():
     assert Markov(rates, free).outage_is_absorbing(3.0)
 
 
-def test_downlink_seconds_per_bit():
+def test_downlink_seconds_per_bit() -> None:
     rates = np.array([1.0, 4.0])
     assert mean_seconds_per_bit(rates, one_fade=True) == pytest.approx(0.625)
     assert mean_seconds_per_bit(rates, one_fade=False) == pytest.approx(0.4)

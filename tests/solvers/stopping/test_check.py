@@ -1,18 +1,19 @@
 """The check refuses every decision that was tampered with."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from solvers.outcome import Options
 from solvers.stopping.check import check
-from solvers.stopping.problem import Rule, Waiting
+from solvers.stopping.problem import Decision, Rule, Waiting
 from solvers.stopping.solve import solve
 from tests.support.stopping.problems import a_problem, every_law
 
 
-def changed(decision, field, user, value):
+def changed(decision: Decision, field: str, user: int, value: Any) -> Decision:
     values = getattr(decision, field).copy()
     values[user] = value(values[user]) if callable(value) else value
     return replace(decision, **{field: values})
@@ -36,7 +37,7 @@ CORRUPTIONS = [
 
 @pytest.mark.parametrize(("field", "value"), CORRUPTIONS, ids=[f"{n}-{c[0]}" for n, c in enumerate(CORRUPTIONS)])
 @pytest.mark.parametrize("waiting", list(Waiting))
-def test_corrupted_decisions_are_refused(field, value, waiting):
+def test_corrupted_decisions_are_refused(field: str, value: Any, waiting: Waiting) -> None:
     problem = a_problem(users=3, layers=6, seed=2, waiting=waiting, min_snr=1.0, coherence_time_s=0.02)
     decision = solve(problem, Options()).decision
     assert check(problem, decision).holds
@@ -44,7 +45,7 @@ def test_corrupted_decisions_are_refused(field, value, waiting):
     assert not check(problem, changed(decision, field, 1, value)).holds
 
 
-def test_a_costlier_placement_is_refused():
+def test_a_costlier_placement_is_refused() -> None:
     """A consistent decision for another placement than the best one."""
     best = solve(a_problem(layers=8), Options()).decision
     other = int(best.placement[0]) - 1
@@ -53,7 +54,7 @@ def test_a_costlier_placement_is_refused():
     assert "best_placement" in {violation.constraint for violation in certificate.violations}
 
 
-def test_a_flattered_curve_is_refused():
+def test_a_flattered_curve_is_refused() -> None:
     """The chosen placement looks best only because the rest of the curve was raised."""
     problem = a_problem(layers=8)
     worse = solve(a_problem(layers=8, placement=np.array([2])), Options()).decision
@@ -61,7 +62,7 @@ def test_a_flattered_curve_is_refused():
     assert not check(problem, replace(worse, running_curve=curve)).holds
 
 
-def test_look_ahead_is_not_passed_off_as_optimal():
+def test_look_ahead_is_not_passed_off_as_optimal() -> None:
     problem = a_problem(layers=8, rule=Rule.ONE_STAGE_LOOK_AHEAD)
     decision = solve(problem, Options()).decision
     assert check(problem, decision).holds
@@ -69,7 +70,7 @@ def test_look_ahead_is_not_passed_off_as_optimal():
 
 
 @pytest.mark.parametrize("waiting", list(Waiting))
-def test_chains_are_watched_too(waiting):
+def test_chains_are_watched_too(waiting: Waiting) -> None:
     problem = a_problem(users=2, layers=6, law=every_law()["markov"], waiting=waiting)
     decision = solve(problem, Options()).decision
     assert check(problem, decision).holds
@@ -79,7 +80,7 @@ def test_chains_are_watched_too(waiting):
 
 
 @pytest.mark.parametrize("name", ["device_only", "edge_only", "best_fixed"])
-def test_baselines_are_watched_too(name):
+def test_baselines_are_watched_too(name: str) -> None:
     problem = a_problem(users=2)
     decision = solve(problem, Options()).decision
     offer = getattr(decision.baselines, name)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from solvers.outcome import Options
-from solvers.stopping.channel import GainTrace, LogNormal, Nakagami, RateTrace, Rayleigh
+from solvers.stopping.channel import GainTrace, Law, LogNormal, Nakagami, RateTrace, Rayleigh
 from solvers.stopping.problem import Rule, Workloads
 from solvers.stopping.solve import solve
 from solvers.stopping.solve.inverse_rate import inverse_rate
@@ -16,7 +16,7 @@ LAWS = [Rayleigh(), Nakagami(3.0), LogNormal(7.0), GainTrace(np.ones(1)), RateTr
 
 @pytest.mark.parametrize("stays", [False, True])
 @pytest.mark.parametrize("law", LAWS, ids=str)
-def test_closed_form_is_the_recursion(law, stays):
+def test_closed_form_is_the_recursion(law: Law, stays: bool) -> None:
     chosen = []
     for seed in range(60):
         rng = np.random.default_rng(seed)

@@ -1,9 +1,11 @@
 """What the family refuses, and the words it does so with."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from solvers.stopping.channel import Markov, Nakagami, RateTrace, Rayleigh, Rician
+from solvers.stopping.channel import Law, Markov, Nakagami, RateTrace, Rayleigh, Rician
 from solvers.stopping.problem import AbsorbingOutage, FreeWaiting, UnboundedCost, Waiting
 from tests.support.stopping.problems import a_network, a_problem
 
@@ -11,23 +13,23 @@ from tests.support.stopping.problems import a_network, a_problem
 @pytest.mark.parametrize(
     "law", [Rayleigh(), Rician(10.0), Nakagami(1.0), Nakagami(0.6), RateTrace(np.array([0.0, 1e6]))], ids=str
 )
-def test_infinite_forced_offload_is_refused(law):
+def test_infinite_forced_offload_is_refused(law: Law) -> None:
     with pytest.raises(UnboundedCost, match="minimum SNR"):
         a_problem(law=law, min_snr=0.0)
     a_problem(law=law, min_snr=1e-9)
 
 
-def test_nakagami_above_one_needs_no_minimum():
+def test_nakagami_above_one_needs_no_minimum() -> None:
     a_problem(law=Nakagami(1.01), min_snr=0.0)
 
 
-def test_absorbing_outage_is_refused():
+def test_absorbing_outage_is_refused() -> None:
     law = Markov(np.array([0.0, 1e6]), np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([0.0, 1.0]))
     with pytest.raises(AbsorbingOutage):
         a_problem(law=law)
 
 
-def test_free_waiting_at_any_time_is_refused():
+def test_free_waiting_at_any_time_is_refused() -> None:
     with pytest.raises(FreeWaiting):
         a_problem(waiting=Waiting.ALWAYS, coherence_time_s=0.0)
     with pytest.raises(FreeWaiting):
@@ -53,7 +55,7 @@ def test_free_waiting_at_any_time_is_refused():
         ({"nodes": 3}, "nodes"),
     ],
 )
-def test_fields_are_named(changes, named):
+def test_fields_are_named(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         a_problem(**changes)
 
@@ -69,7 +71,7 @@ def test_fields_are_named(changes, named):
         ("first", [0, 2]),
     ],
 )
-def test_workloads_are_named(field, values):
+def test_workloads_are_named(field: str, values: Any) -> None:
     good = a_network(2, np.random.default_rng(0))
     parts = {name: getattr(good, name) for name in ("first", "device_s", "device_j", "crossing_bit", "server_s")}
     parts["parameter_bit"] = good.parameter_bit
@@ -77,7 +79,7 @@ def test_workloads_are_named(field, values):
         type(good)(**(parts | {field: np.array(values)}))
 
 
-def test_arrays_cannot_be_changed():
+def test_arrays_cannot_be_changed() -> None:
     problem = a_problem()
     with pytest.raises(ValueError, match="read-only"):
         problem.tx_power_w[0] = 2.0
@@ -85,7 +87,7 @@ def test_arrays_cannot_be_changed():
         problem.workloads.device_s[0] = 2.0
 
 
-def test_rate_snr_and_gain_name_the_same_threshold():
+def test_rate_snr_and_gain_name_the_same_threshold() -> None:
     problem = a_problem()
     rate = np.array([5e6, 3e7])
     snr = 2.0 ** (rate / problem.bandwidth_hz) - 1.0

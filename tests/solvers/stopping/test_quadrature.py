@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from solvers.outcome import Options
-from solvers.stopping.channel import LogNormal, Nakagami, Rayleigh, Rician
+from solvers.stopping.channel import Law, LogNormal, Nakagami, Rayleigh, Rician
 from solvers.stopping.problem import FREE, Rule, Waiting
 from solvers.stopping.solve import solve
 from solvers.stopping.solve.inverse_rate import inverse_rate
@@ -26,7 +26,7 @@ CASES = [
 
 @pytest.mark.parametrize(("law", "min_snr"), CASES)
 @pytest.mark.parametrize("mean_snr", [0.3, 10.0, 3000.0])
-def test_capped_inverse_rate(law, min_snr, mean_snr):
+def test_capped_inverse_rate(law: Law, min_snr: float, mean_snr: float) -> None:
     problem = a_problem(law=law, min_snr=min_snr, mean_snr=np.array([mean_snr]))
     channel = inverse_rate(problem, problem.mean_snr)
     up = integral(problem, law, 0, min_snr) if min_snr > 0.0 else 1.0
@@ -46,7 +46,7 @@ def test_capped_inverse_rate(law, min_snr, mean_snr):
 
 
 @pytest.mark.parametrize(("law", "min_snr"), CASES)
-def test_users_of_a_block_share_nodes(law, min_snr):
+def test_users_of_a_block_share_nodes(law: Law, min_snr: float) -> None:
     """Nodes reach as deep as the strongest user needs; the others' fades start between two of them."""
     mean_snr = np.array([0.3, 1.0, 7.0, 90.0, 3000.0])
     together = inverse_rate(a_problem(users=5, law=law, min_snr=min_snr, mean_snr=mean_snr), mean_snr)
@@ -58,7 +58,7 @@ def test_users_of_a_block_share_nodes(law, min_snr):
 
 
 @pytest.mark.parametrize(("law", "min_snr"), CASES)
-def test_thresholds_and_costs(law, min_snr):
+def test_thresholds_and_costs(law: Law, min_snr: float) -> None:
     for seed in range(3):
         problem = a_problem(layers=4, seed=seed, law=law, min_snr=min_snr)
         for placement in (4, 3):
@@ -70,7 +70,7 @@ def test_thresholds_and_costs(law, min_snr):
 
 
 @pytest.mark.parametrize("law", LAWS, ids=str)
-def test_reservation_is_where_a_wait_is_worth_its_cost(law):
+def test_reservation_is_where_a_wait_is_worth_its_cost(law: Law) -> None:
     """Under `always` at placement 0 the value x solves x = a E[min(S, c_w + x) | up] + (1-a)(c_w + x)."""
     for seed in range(3):
         problem = a_problem(layers=2, seed=seed, law=law, min_snr=0.1, waiting=Waiting.ALWAYS, placement=np.array([0]))
@@ -85,7 +85,7 @@ def test_reservation_is_where_a_wait_is_worth_its_cost(law):
         assert xi + eta / rate == pytest.approx(waiting + cost, rel=1e-6)
 
 
-def test_more_nodes_change_nothing_that_counts():
+def test_more_nodes_change_nothing_that_counts() -> None:
     coarse, fine = (
         solve(a_problem(users=20, layers=20, min_snr=1e-4, nodes=nodes), Options()).decision for nodes in (256, 4096)
     )
@@ -93,7 +93,7 @@ def test_more_nodes_change_nothing_that_counts():
     assert np.array_equal(coarse.placement, fine.placement)
 
 
-def test_look_ahead_thresholds_in_closed_form():
+def test_look_ahead_thresholds_in_closed_form() -> None:
     problem = a_problem(layers=5, rule=Rule.ONE_STAGE_LOOK_AHEAD, placement=np.array([5]))
     decision = solve(problem, Options()).decision
     law = problem.law
@@ -109,5 +109,5 @@ def test_look_ahead_thresholds_in_closed_form():
         assert decision.threshold_bps[0, cut] == pytest.approx(expected, rel=1e-6)
 
 
-def test_free_placement_is_the_default():
+def test_free_placement_is_the_default() -> None:
     assert solve(a_problem(placement=np.array([FREE])), Options()).objective == solve(a_problem(), Options()).objective

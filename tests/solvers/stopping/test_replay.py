@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from solvers.outcome import Options
-from solvers.stopping.problem import Rule, Waiting
+from solvers.stopping.problem import Problem, Rule, Waiting
 from solvers.stopping.replay import replay
 from solvers.stopping.solve import solve
 from tests.support.stopping.problems import a_problem, every_law
@@ -14,9 +14,10 @@ LAWS = every_law()
 PARTS = (("cost", "running_cost"), ("time_s", "time_s"), ("energy_j", "energy_j"))
 
 
-def deviations(problem, trials, seed):
+def deviations(problem: Problem, trials: int, seed: int) -> tuple[list[float], float]:
     """Standard errors that the simulated cost, time and energy are off by; the p-value of the cuts' frequencies."""
     decision = solve(problem, Options()).decision
+    assert decision is not None
     paths = replay(problem, decision, 0, trials, np.random.default_rng(seed))
     off = []
     for simulated, expected in PARTS:
@@ -36,7 +37,7 @@ def deviations(problem, trials, seed):
 @pytest.mark.parametrize("waiting", list(Waiting))
 @pytest.mark.parametrize("rule", list(Rule))
 @pytest.mark.parametrize("kind", LAWS)
-def test_simulation_agrees(kind, rule, waiting):
+def test_simulation_agrees(kind: str, rule: Rule, waiting: Waiting) -> None:
     problem = a_problem(layers=7, seed=21, law=LAWS[kind], rule=rule, waiting=waiting, clairvoyant=False)
     off, cuts = deviations(problem, 100_000, seed=1)
     assert max(off) < 4.0
@@ -45,7 +46,7 @@ def test_simulation_agrees(kind, rule, waiting):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", LAWS)
-def test_fifty_random_networks(kind):
+def test_fifty_random_networks(kind: str) -> None:
     """10^5 paths each; of 150 figures three standard errors may miss a few (0.4 expected), five none."""
     off = []
     for seed in range(50):
@@ -63,7 +64,7 @@ def test_fifty_random_networks(kind):
     assert np.mean(np.array(off) < 3.0) >= 0.98
 
 
-def test_same_seed_same_paths():
+def test_same_seed_same_paths() -> None:
     problem = a_problem(layers=5)
     decision = solve(problem, Options()).decision
     one, other = (replay(problem, decision, 0, 1000, np.random.default_rng(9)) for _ in range(2))
@@ -71,7 +72,7 @@ def test_same_seed_same_paths():
     np.testing.assert_array_equal(one.cut, other.cut)
 
 
-def test_no_path_undercuts_the_clairvoyant_mean():
+def test_no_path_undercuts_the_clairvoyant_mean() -> None:
     """On one's own paths the bound is below every rule's mean cost, clearly beyond its sampling error."""
     for waiting in Waiting:
         problem = a_problem(layers=7, seed=3, waiting=waiting)

@@ -1,12 +1,14 @@
 """The plan against enumeration, its neighbours and its own promises."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from solvers.outcome import Cancelled, Options, Progress, Status
 from solvers.stopping.channel import GainTrace, LogNormal, Markov, RateTrace, Rayleigh
 from solvers.stopping.check import check
-from solvers.stopping.problem import Problem, Rule, Waiting, Workloads
+from solvers.stopping.problem import Decision, Problem, Rule, Waiting, Workloads
 from solvers.stopping.solve import solve
 from tests.support.stopping.brute_force import cheapest_chain_table, cheapest_table
 from tests.support.stopping.problems import BANDWIDTH_HZ, a_network, a_problem, every_law
@@ -14,7 +16,7 @@ from tests.support.stopping.problems import BANDWIDTH_HZ, a_network, a_problem, 
 LAWS = every_law()
 
 
-def planned(problem: Problem):
+def planned(problem: Problem) -> Decision:
     solution = solve(problem, Options())
     assert solution.decision is not None
     return solution.decision
@@ -22,7 +24,7 @@ def planned(problem: Problem):
 
 @pytest.mark.parametrize("waiting", list(Waiting))
 @pytest.mark.parametrize("rates", [[2e6, 1e7, 4e7], [0.0, 5e6, 3e7]], ids=["up", "outage"])
-def test_three_rates_four_layers_by_enumeration(waiting, rates):
+def test_three_rates_four_layers_by_enumeration(waiting: Waiting, rates: Any) -> None:
     for seed in range(20):
         problem = a_problem(layers=4, seed=seed, law=RateTrace(np.array(rates)), waiting=waiting)
         curve = planned(problem).running_curve[0]
@@ -32,7 +34,7 @@ def test_three_rates_four_layers_by_enumeration(waiting, rates):
 
 @pytest.mark.parametrize("waiting", list(Waiting))
 @pytest.mark.parametrize("rates", [[2e6, 4e7], [0.0, 3e7]], ids=["up", "outage"])
-def test_chain_by_enumeration(waiting, rates):
+def test_chain_by_enumeration(waiting: Waiting, rates: Any) -> None:
     for seed in range(6):
         rng = np.random.default_rng(seed)
         law = Markov(np.array(rates), rng.dirichlet(np.ones(2), 2))
@@ -41,7 +43,7 @@ def test_chain_by_enumeration(waiting, rates):
         np.testing.assert_allclose(planned(problem).running_curve[0], every, rtol=1e-9)
 
 
-def test_a_middle_state_may_stop_alone():
+def test_a_middle_state_may_stop_alone() -> None:
     """The fast state is sure to stay fast, the slow one to become fast; only the middle one must be used at once."""
     law = Markov(
         np.array([1e6, 1e7, 2e7]), np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]), np.full(3, 1 / 3)
@@ -61,7 +63,7 @@ def test_a_middle_state_may_stop_alone():
     assert (row.offload, row.rate_bps, row.stop_states) == ("threshold", None, (1,))
 
 
-def test_chain_with_equal_rows_is_the_independent_channel():
+def test_chain_with_equal_rows_is_the_independent_channel() -> None:
     rates = np.array([0.0, 4e6, 9e6, 2e7, 5e7])
     chain = Markov(rates, np.full((5, 5), 0.2))
     for waiting in Waiting:
@@ -82,7 +84,7 @@ def test_chain_with_equal_rows_is_the_independent_channel():
 
 @pytest.mark.parametrize("waiting", list(Waiting))
 @pytest.mark.parametrize("kind", LAWS)
-def test_everything_checks(kind, waiting):
+def test_everything_checks(kind: str, waiting: Waiting) -> None:
     for rule in Rule:
         problem = a_problem(users=6, layers=9, seed=4, law=LAWS[kind], waiting=waiting, rule=rule)
         solution = solve(problem, Options())
@@ -93,7 +95,7 @@ def test_everything_checks(kind, waiting):
 
 @pytest.mark.parametrize("waiting", list(Waiting))
 @pytest.mark.parametrize("kind", LAWS)
-def test_neighbours_stand_in_order(kind, waiting):
+def test_neighbours_stand_in_order(kind: str, waiting: Waiting) -> None:
     """Clairvoyant <= optimum <= look-ahead and every fixed cut; and the curve only falls."""
     problem = a_problem(users=8, layers=10, seed=11, law=LAWS[kind], waiting=waiting)
     decision = planned(problem)
@@ -110,7 +112,7 @@ def test_neighbours_stand_in_order(kind, waiting):
     np.testing.assert_allclose(base.optimum.total_cost, total)
 
 
-def test_with_free_placement_more_layers_never_cost():
+def test_with_free_placement_more_layers_never_cost() -> None:
     for law in (Rayleigh(), LogNormal(8.0)):
         problem = a_problem(users=5, layers=20, law=law, placement_s_per_bit=np.zeros(5))
         decision = planned(problem)
@@ -118,7 +120,7 @@ def test_with_free_placement_more_layers_never_cost():
         assert not decision.placement_cost.any()
 
 
-def test_parts_of_the_cost_add_up():
+def test_parts_of_the_cost_add_up() -> None:
     for law in LAWS.values():
         for waiting in Waiting:
             problem = a_problem(users=4, layers=8, law=law, waiting=waiting, energy_per_j=0.7, time_per_s=1.3)
@@ -129,7 +131,7 @@ def test_parts_of_the_cost_add_up():
             np.testing.assert_allclose(decision.stop_probability.sum(axis=1), 1.0, rtol=1e-6)
 
 
-def test_table_ends_at_the_placement():
+def test_table_ends_at_the_placement() -> None:
     problem = a_problem(layers=5, placement=np.array([3]))
     rows = planned(problem).table(problem, 0)
     assert [row.cut for row in rows] == [0, 1, 2, 3]
@@ -142,7 +144,7 @@ def test_table_ends_at_the_placement():
     assert planned(sent).table(sent, 0)[-1].offload == "always"
 
 
-def test_placements_that_do_not_fit_are_no_candidates():
+def test_placements_that_do_not_fit_are_no_candidates() -> None:
     free = a_problem(users=3, layers=8)
     wanted = planned(free).placement
     assert np.all(wanted > 2)
@@ -156,7 +158,7 @@ def test_placements_that_do_not_fit_are_no_candidates():
     assert check(problem, decision).holds
 
 
-def test_fixed_placement_that_does_not_fit():
+def test_fixed_placement_that_does_not_fit() -> None:
     problem = a_problem(users=2, placement=np.array([6, 0]), memory_byte=np.zeros(2))
     solution = solve(problem, Options())
     assert solution.status is Status.INFEASIBLE
@@ -164,7 +166,7 @@ def test_fixed_placement_that_does_not_fit():
     assert (solution.infeasibility.user.tolist(), solution.infeasibility.reason) == ([0], ("memory",))
 
 
-def test_never_up_means_all_on_the_device():
+def test_never_up_means_all_on_the_device() -> None:
     for waiting in Waiting:
         problem = a_problem(users=2, min_snr=1e6, waiting=waiting)
         decision = planned(problem)
@@ -176,12 +178,12 @@ def test_never_up_means_all_on_the_device():
         assert cramped.infeasibility.reason == ("outage",)
 
 
-def test_trace_that_is_always_in_outage():
+def test_trace_that_is_always_in_outage() -> None:
     problem = a_problem(law=RateTrace(np.zeros(3)))
     assert planned(problem).placement.tolist() == [6]
 
 
-def test_network_without_layers():
+def test_network_without_layers() -> None:
     empty = {"first": np.array([0, 1]), "device_s": np.zeros(1), "device_j": np.zeros(1)}
     empty |= {"server_s": np.zeros(1), "parameter_bit": np.zeros(1)}
     nothing = planned(a_problem(workloads=Workloads(**empty, crossing_bit=np.zeros(1))))
@@ -192,7 +194,7 @@ def test_network_without_layers():
 
 
 @pytest.mark.parametrize("field", ["tx_power_w", "idle_power_w", "rx_power_w"])
-def test_zero_powers(field):
+def test_zero_powers(field: str) -> None:
     for waiting in Waiting:
         problem = a_problem(users=2, waiting=waiting, **{field: np.zeros(2)})
         assert check(problem, planned(problem)).holds
@@ -200,7 +202,7 @@ def test_zero_powers(field):
     assert check(energy, planned(energy)).holds
 
 
-def test_cuts_that_cross_nothing_compare_costs_directly():
+def test_cuts_that_cross_nothing_compare_costs_directly() -> None:
     work = a_network(4, np.random.default_rng(1))
     bits = work.crossing_bit.copy()
     bits[1] = 0.0
@@ -213,7 +215,7 @@ def test_cuts_that_cross_nothing_compare_costs_directly():
         assert check(problem, decision).holds
 
 
-def test_ties_stop_and_take_the_smaller_placement():
+def test_ties_stop_and_take_the_smaller_placement() -> None:
     flat = Workloads(
         first=np.array([0, 4]),
         device_s=np.zeros(4),
@@ -228,7 +230,7 @@ def test_ties_stop_and_take_the_smaller_placement():
     assert planned(forced).stop_probability[0, 0] == 1.0
 
 
-def test_look_ahead_is_feasible_and_its_bound_the_optimum():
+def test_look_ahead_is_feasible_and_its_bound_the_optimum() -> None:
     problem = a_problem(users=20, layers=12, rule=Rule.ONE_STAGE_LOOK_AHEAD)
     solution = solve(problem, Options())
     assert solution.status is Status.FEASIBLE
@@ -237,7 +239,7 @@ def test_look_ahead_is_feasible_and_its_bound_the_optimum():
     assert not solution.decision.optimal.any()
 
 
-def test_out_of_time_falls_back_to_look_ahead():
+def test_out_of_time_falls_back_to_look_ahead() -> None:
     ticks = iter(range(1000))
     problem = a_problem(users=600, layers=12, clairvoyant=False)
     solution = solve(problem, Options(time_limit_s=1.5, clock=lambda: float(next(ticks))))
@@ -251,7 +253,7 @@ def test_out_of_time_falls_back_to_look_ahead():
     assert check(problem, solution.decision).holds
 
 
-def test_progress_and_cancellation():
+def test_progress_and_cancellation() -> None:
     seen: list[Progress] = []
     solve(a_problem(users=600, layers=3, clairvoyant=False), Options(), seen.append)
     assert [round(step.fraction, 3) for step in seen] == [0.333, 0.667, 1.0]
@@ -263,7 +265,7 @@ def test_progress_and_cancellation():
         solve(a_problem(users=600, layers=3, clairvoyant=False), Options(), stop)
 
 
-def test_users_are_independent():
+def test_users_are_independent() -> None:
     """A fleet of two networks in any order, or in parts, is planned as each of its users alone."""
     rng = np.random.default_rng(5)
     small, large = a_network(3, rng), a_network(9, rng)
@@ -285,13 +287,13 @@ def test_users_are_independent():
         assert alone.running_cost[0] == pytest.approx(together.running_cost[user], rel=1e-8)
 
 
-def test_cheaper_placement_never_places_less():
+def test_cheaper_placement_never_places_less() -> None:
     placements = [planned(a_problem(users=30, layers=15, inferences=served)).placement for served in (1e1, 1e3, 1e5)]
     assert np.all(placements[0] <= placements[1])
     assert np.all(placements[1] <= placements[2])
 
 
-def test_in_outage_the_cost_may_fall_as_the_minimum_rises():
+def test_in_outage_the_cost_may_fall_as_the_minimum_rises() -> None:
     """A minimum SNR turns poor looks into outages, and an outage may be waited out where a poor look may not."""
     law, placement = RateTrace(np.array([1e5, 4e7])), np.array([0])
     low = planned(a_problem(law=law, min_snr=1e-4, placement=placement)).running_cost[0]

@@ -27,11 +27,11 @@ class Option:
         self.problem = problem
         work = problem.workloads
         rows, owner = [], []
-        for n in range(problem.users):
-            k = problem.workload[n]
+        for user in range(problem.users):
+            k = problem.workload[user]
             for row in range(work.first[k], work.first[k + 1]):
                 rows.append(row)
-                owner.append(n)
+                owner.append(user)
         self.row, self.owner = np.array(rows), np.array(owner)
         r, n = self.row, self.owner
         self.d, self.c, self.t0 = work.crossing_bit[r], work.cycles[r], work.overhead_s[r]

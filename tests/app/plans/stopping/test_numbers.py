@@ -196,7 +196,8 @@ def test_a_device_that_sees_the_states_of_a_chain(client: httpx.Client, waiting:
     channel["min_snr_db"] = -100.0
     options = {"waiting": waiting, "placement": 2}
     user = first(client, a_fleet(a_robot(mean_snr_db=None), channel=channel, options=options))
-    rates, step = CHAIN["rate_bps"], np.array(CHAIN["transition"]).cumsum(axis=1)
+    rates: Any = CHAIN["rate_bps"]
+    step = np.array(CHAIN["transition"]).cumsum(axis=1)
     # Stationary law of the chain, by the null space of its generator.
     values, vectors = np.linalg.eig(np.array(CHAIN["transition"]).T)
     law = np.real(vectors[:, np.argmax(np.real(values))])
