@@ -84,7 +84,8 @@ def replay(
     regret = float((carried.cost[both] - clairvoyant.cost[both]).mean()) if both.any() else 0.0
     every = np.arange(len(problem.cut))
     allowed = (problem.loss <= problem.max_loss) & np.isfinite(problem.server_s)
-    local = (problem.crossing_bit == 0.0) & (problem.server_s == 0.0)
+    # The last cut may still send its result.
+    local = (problem.server_s == 0.0) & ((problem.crossing_bit == 0.0) | (problem.cut == problem.cut.max()))
     return Replay(
         table=carried,
         regret=regret,

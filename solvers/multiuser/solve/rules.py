@@ -58,9 +58,11 @@ def greedy(fleet: Fleet) -> Incumbent:
 
 
 def device_only(problem: Problem) -> Fleet:
-    """The fleet that keeps everything on the device."""
+    """The fleet that leaves nothing for the server to compute; the last cut may still send its result."""
     work = problem.workloads
-    return Fleet(problem, only=(work.crossing_bit == 0.0) & (work.server_s == 0.0))
+    last = np.maximum.reduceat(work.cut, work.first[:-1])
+    whole = work.cut == np.repeat(last, np.diff(work.first))
+    return Fleet(problem, only=(work.server_s == 0.0) & ((work.crossing_bit == 0.0) | whole))
 
 
 def edge_only(problem: Problem) -> Fleet:

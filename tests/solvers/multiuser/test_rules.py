@@ -7,7 +7,7 @@ import pytest
 
 from solvers.multiuser.check import check
 from solvers.multiuser.problem import Method
-from solvers.multiuser.solve import solve
+from solvers.multiuser.solve import baselines, solve
 from solvers.multiuser.solve.fleet import Fleet
 from solvers.outcome import Options, silent
 from tests.support.multiuser.cells import a_cell
@@ -31,3 +31,26 @@ def test_a_rule_looks_at_every_block(method: Method) -> None:
     assert options is not None
     for kind in range(2):
         assert len(np.unique(options.option[problem.workload == kind])) == 1
+
+
+def test_the_last_cut_may_send_its_result_and_is_on_the_device_still() -> None:
+    problem = a_cell(4, 6)
+    work = problem.workloads
+    last = work.first[1:] - 1
+    crossing = work.crossing_bit.copy()
+    crossing[last] = 8.0 * 1000
+    sending = replace(problem, workloads=replace(work, crossing_bit=crossing), method=Method.DEVICE_ONLY)
+    decision = solve(sending, Options(), silent).decision
+    assert decision is not None
+    assert np.array_equal(decision.row(sending), last[sending.workload])
+    assert np.all(decision.bandwidth_share > 0.0)
+    assert baselines(sending, Options())[Method.DEVICE_ONLY].feasible
+
+
+def test_cuts_with_work_left_for_the_server_are_not_on_the_device() -> None:
+    problem = a_cell(4, 6)
+    work = problem.workloads
+    server = work.server_s.copy()
+    server[work.first[1:] - 1] = 0.01
+    busy = replace(problem, workloads=replace(work, server_s=server), method=Method.DEVICE_ONLY)
+    assert solve(busy, Options(), silent).decision is None
