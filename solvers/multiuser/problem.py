@@ -132,10 +132,10 @@ class Decision:
 class Infeasibility:
     """Why there is no plan.
 
-    `alone` are the users that find no option even with the whole uplink and server; the budgets say nothing then.
-    Otherwise the budgets are short together, and each remedy is a pair (proven lower bound, amount that was seen to
-    suffice); infinite where that budget alone can never mend it. `proven` is false where a plan was neither found nor
-    excluded.
+    `alone` are the users that find no option even with the whole uplink and server. Each remedy is for the whole cell,
+    everything else as it is: a pair (proven lower bound, amount that was seen to suffice), None where not asked. An
+    infinite amount was not found, an infinite bound proves that there is none. `proven` is false where a plan was
+    neither found nor excluded.
     """
 
     proven: bool
@@ -143,10 +143,10 @@ class Infeasibility:
     least_deadline_s: (
         Floats  # (len(alone),) with the whole uplink and server; infinite where the loss limit forbids all
     )
-    bandwidth_hz: tuple[float, float] | None = None  # least at this server
-    server_flop_per_s: tuple[float, float] | None = None  # least at this uplink
-    factor: tuple[float, float] | None = None  # least common factor on both
-    switches: int | None = None  # users that must leave their previous option, where more than allowed
+    bandwidth_hz: tuple[float, float] | None = None  # uplink at this server
+    server_flop_per_s: tuple[float, float] | None = None  # server at this uplink, its times shrinking with it
+    factor: tuple[float, float] | None = None  # common factor on both
+    switches: tuple[float, float] | None = None  # users that leave their previous option
 
     def __post_init__(self) -> None:
         freeze(self)
@@ -214,6 +214,7 @@ class DecisionTable:
     rate_from_bps: Floats  # (rows,) rising from 0
     option: Integers  # (rows,) -1 where nothing fits
     late_below_bps: Floats  # (rows,) least rate at which the row's option keeps the deadline
+    pinned: int | None = None  # row that names the option of a plan, though not the best
 
     def __post_init__(self) -> None:
         freeze(self)
@@ -225,10 +226,13 @@ class DecisionTable:
     def rows(self, problem: TableProblem) -> list[dict[str, float | int | None]]:
         """Rows as a device stores them; costs are null where nothing fits or an option would send at rate 0."""
         rate_to = np.append(self.rate_from_bps[1:], np.inf)
-        return [
+        rows = [
             _row(problem, int(option), *map(float, limits))
             for option, *limits in zip(self.option, self.rate_from_bps, rate_to, self.late_below_bps, strict=True)
         ]
+        if self.pinned is not None:
+            rows[self.pinned]["pinned"] = True
+        return rows
 
 
 def _row(

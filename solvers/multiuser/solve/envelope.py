@@ -1,8 +1,10 @@
 """Lower envelope of the options' costs over all rates: the decision table of RAP, exact."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solvers.multiuser.problem import DecisionTable, Floats, TableProblem
 
@@ -32,6 +34,38 @@ def build_table(problem: TableProblem) -> DecisionTable:
     return DecisionTable(
         rate_from_bps=rate_from, option=option, late_below_bps=np.where(option >= 0, least[option], np.inf)
     )
+
+
+def pin(problem: TableProblem, table: DecisionTable, row: int, option: int) -> DecisionTable:
+    """The table that names the option of a plan in the row of the planned rate, dearer as it is.
+
+    A plan that is held to an earlier one, or made by a simple rule, may choose what is not the
+    best for one device at its share. In that row the plan's option takes the place of the best,
+    from where it keeps the deadline on: the best is the same all over the row, and so is the
+    plan's reason not to follow it. All other rows stay.
+
+    Returns
+    -------
+    A table of the same rows, or one more where the plan's option is late at the row's lower rates; `pinned` says which.
+
+    Raises
+    ------
+    ValueError
+        where the option is late at every rate of the row.
+    """
+    start = float(table.rate_from_bps[row])
+    end = float(table.rate_from_bps[row + 1]) if row + 1 < len(table.option) else np.inf
+    least = float(least_rate_bps(problem)[option])
+    if not least < end:
+        raise ValueError(f"option {option} is late at every rate of row {row}")
+    columns: list[NDArray[Any]] = [table.rate_from_bps, table.option, table.late_below_bps]
+    late = least > start  # at the row's lower rates, which stay as they are
+    at = row + late
+    rate_from, options, late_below = (
+        np.insert(column, at, column[row]) if late else column.copy() for column in columns
+    )
+    rate_from[at], options[at], late_below[at] = max(start, least), option, least
+    return DecisionTable(rate_from_bps=rate_from, option=options, late_below_bps=late_below, pinned=at)
 
 
 def least_rate_bps(problem: TableProblem) -> Floats:
