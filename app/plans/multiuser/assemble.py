@@ -16,7 +16,7 @@ from solvers.multiuser.problem import Method, Problem, Steadiness, TableProblem
 _LONG_DEADLINE_S = 10.0
 # 5G's best: 256-QAM in eight layers. More is a rate that somebody took for an efficiency.
 _HIGH_EFFICIENCY = 60.0
-_BANDWIDTH_HZ = (1e-3, 1e15)
+SMALLEST_BANDWIDTH_HZ, LARGEST_BANDWIDTH_HZ = 1e-3, 1e15
 _SNR_DB = (-200.0, 200.0)
 
 
@@ -194,7 +194,7 @@ def _efficiency(dossier: Dossier, channel: Channel, device: Device, user: MultiU
 
 
 def _bandwidth_in_range(dossier: Dossier, channel: Channel, override_hz: float | None) -> None:
-    low, high = _BANDWIDTH_HZ
+    low, high = SMALLEST_BANDWIDTH_HZ, LARGEST_BANDWIDTH_HZ
     bandwidth = override_hz or channel.bandwidth_hz
     if not low <= bandwidth <= high:
         pointer = "/channel" if override_hz is None else "/bandwidth_hz"

@@ -1,17 +1,19 @@
 """The answers of the multi-user family: SI arrays go in, the contract's JSON comes out."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.plans.multiuser.assemble import Assembled
+from app.plans.multiuser.assemble import LARGEST_BANDWIDTH_HZ, Assembled
 from app.plans.multiuser.workload import Workload
+from app.quantities import LARGEST_NUMBER
 from solvers.multiuser.costs import cost, latency, switched, table_problem
 from solvers.multiuser.problem import Decision, DecisionTable, Infeasibility, Method, Problem, TableProblem
-from solvers.multiuser.solve import Answer, Baseline, SteadinessPrice
+from solvers.multiuser.solve import Answer, Baseline, SteadinessPrice, pin
 from solvers.outcome import Certificate
 from solvers.registry import tabulate
 
@@ -28,6 +30,7 @@ def users(assembled: Assembled, ids: list[str], decision: Decision) -> list[dict
     row = decision.row(problem)
     parts = latency(problem, decision)
     bandwidth_hz = decision.bandwidth_share * problem.bandwidth_hz
+    rate_bps = bandwidth_hz * problem.spectral_efficiency
     cuts = problem.workloads.cut[row].tolist()
     clocks = np.array([some.frequency_hz for some in assembled.workloads])
     shared = _rows(
@@ -35,7 +38,7 @@ def users(assembled: Assembled, ids: list[str], decision: Decision) -> list[dict
         frequency_hz=clocks[problem.workload],
         bandwidth_hz=bandwidth_hz,
         bandwidth_share=decision.bandwidth_share,
-        rate_bps=bandwidth_hz * problem.spectral_efficiency,
+        rate_bps=rate_bps,
         server_share=decision.server_share,
         server_flop_per_s=decision.server_share * problem.server_flop_per_s,
     )
@@ -60,24 +63,49 @@ def users(assembled: Assembled, ids: list[str], decision: Decision) -> list[dict
             "table": table,
         }
         for n, (cut, number, table) in enumerate(
-            zip(cuts, problem.workload.tolist(), _tables(assembled, decision), strict=True)
+            zip(cuts, problem.workload.tolist(), _tables(assembled, decision, rate_bps.tolist()), strict=True)
         )
     ]
 
 
-def _tables(assembled: Assembled, decision: Decision) -> list[dict[str, Any]]:
-    """The table of each user at its share of the server; those with the same share and limits share one object."""
+def _tables(assembled: Assembled, decision: Decision, rate_bps: list[float]) -> list[dict[str, Any]]:
+    """The table of each user at its share of the server; those with the same share and limits share one object.
+
+    Where the plan is not what a table would choose at the planned rate, that row is pinned to the plan's option.
+    """
     problem = assembled.problem
-    made: dict[tuple[float, ...], dict[str, Any]] = {}
-    tables = []
     what = (problem.workload, decision.server_share, problem.deadline_s, problem.max_loss)
-    for n, key in enumerate(zip(*(column.tolist() for column in what), strict=True)):
-        if key not in made:
-            question = table_problem(problem, decision, n)
-            question = replace(question, deadline_s=question.deadline_s * _ROUNDING)
-            made[key] = table(question, tabulate(question)[0], assembled.workloads[key[0]])
-        tables.append(made[key])
+    best: dict[tuple[float, ...], _Best] = {}
+    shown: dict[tuple[tuple[float, ...], int, int], dict[str, Any]] = {}
+    tables = []
+    users = zip(zip(*(column.tolist() for column in what), strict=True), decision.option.tolist(), strict=True)
+    for n, (key, option) in enumerate(users):
+        if key not in best:
+            best[key] = _best(problem, decision, n)
+        of = best[key]
+        row = bisect_right(of.starts, rate_bps[n]) - 1
+        same = (key, -1, -1) if of.options[row] == option else (key, row, option)
+        if same not in shown:
+            as_planned = of.table if same[1] < 0 else pin(of.question, of.table, row, option)
+            shown[same] = table(of.question, as_planned, assembled.workloads[key[0]])
+        tables.append(shown[same])
     return tables
+
+
+class _Best(NamedTuple):
+    """A question and its best table, also as plain lists: a million users look it up one by one."""
+
+    question: TableProblem
+    table: DecisionTable
+    starts: list[float]
+    options: list[int]
+
+
+def _best(problem: Problem, decision: Decision, user: int) -> _Best:
+    question = table_problem(problem, decision, user)
+    question = replace(question, deadline_s=question.deadline_s * _ROUNDING)
+    built, _ = tabulate(question)
+    return _Best(question, built, built.rate_from_bps.tolist(), built.option.tolist())
 
 
 def table(problem: TableProblem, built: DecisionTable, workload: Workload) -> dict[str, Any]:
@@ -103,6 +131,8 @@ def result(
     problem, decision = assembled.problem, solution.decision
     assert decision is not None
     row = decision.row(problem)
+    # A sum of shares may round to a little more than the whole.
+    used = {name: min(share, 1.0) for name, share in certificate.used.items()}
     counts: dict[str, int] = {}
     pairs, sizes = np.unique(np.stack([problem.workload, problem.workloads.cut[row]]), axis=1, return_counts=True)
     for (number, cut), size in zip(pairs.T.tolist(), sizes.tolist(), strict=True):
@@ -125,10 +155,10 @@ def result(
             "server_price": solution.prices.get("server_per_flop_per_s"),
         },
         "utilisation": {
-            "bandwidth_hz": certificate.used["bandwidth_share"] * problem.bandwidth_hz,
-            "bandwidth_share": certificate.used["bandwidth_share"],
-            "server_flop_per_s": certificate.used["server_share"] * problem.server_flop_per_s,
-            "server_share": certificate.used["server_share"],
+            "bandwidth_hz": used["bandwidth_share"] * problem.bandwidth_hz,
+            "bandwidth_share": used["bandwidth_share"],
+            "server_flop_per_s": used["server_share"] * problem.server_flop_per_s,
+            "server_share": used["server_share"],
         },
         "baselines": {
             method.value: {
@@ -142,17 +172,16 @@ def result(
     }
 
 
-def infeasible(found: Infeasibility, ids: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Why there is no plan: of the budgets, and of each user who fails alone."""
+def infeasible(problem: Problem, found: Infeasibility, ids: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Why there is no plan: what would mend the whole cell, and each user who fails alone."""
     remedies = {
-        "bandwidth_hz": found.bandwidth_hz,
-        "server_flop_per_s": found.server_flop_per_s,
-        "budget_factor": found.factor,
+        "bandwidth_hz": (found.bandwidth_hz, LARGEST_BANDWIDTH_HZ),
+        "server_flop_per_s": (found.server_flop_per_s, LARGEST_NUMBER),
+        "budget_factor": (found.factor, LARGEST_BANDWIDTH_HZ / problem.bandwidth_hz),
     }
-    bound, enough = (
-        {name: None if pair is None else number_or_null(pair[side]) for name, pair in remedies.items()}
-        for side in (0, 1)
-    )
+    bound = {name: number_or_null(pair[0]) if pair else None for name, (pair, _) in remedies.items()}
+    # An amount that no request may ask for mends nothing.
+    enough = {name: pair[1] if pair and pair[1] <= most else None for name, (pair, most) in remedies.items()}
     whole = {
         "proven": found.proven,
         "least_total_bandwidth_hz": enough["bandwidth_hz"],
@@ -161,7 +190,9 @@ def infeasible(found: Infeasibility, ids: list[str]) -> tuple[dict[str, Any], li
         "proven_at_least": bound,
     }
     if found.switches is not None:
-        whole["least_switches"] = found.switches
+        bound["switches"], whole["least_switches"] = (
+            int(number) if np.isfinite(number) else None for number in found.switches
+        )
     listed = [
         # Full precision loses nothing, so no loss limit leaves a user without any option.
         {"id": ids[n], "least_deadline_s": least * _NUDGE}

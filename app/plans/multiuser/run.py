@@ -60,7 +60,7 @@ class PreparedMultiUser(Prepared):
         solution, certificate = answer(assembled.problem, options, watch.report)
         seconds = time.perf_counter() - started
         if solution.infeasibility is not None:
-            whole, listed = present.infeasible(solution.infeasibility, ids)
+            whole, listed = present.infeasible(assembled.problem, solution.infeasibility, ids)
             return Outcome(
                 status="timed_out" if solution.timed_out else "infeasible",
                 result=None,

@@ -179,6 +179,8 @@ class RateRow(Body):
     """cost = fixed_cost + cost_per_inverse_rate / rate_bps"""
     late_below_bps: float | None
     """The least rate at which this row's cut keeps the deadline, for a device that stays with it."""
+    pinned: Literal[True] | None = absent()
+    """This row holds the planned rate and names the plan's cut, though another would be cheaper for this device."""
 
 
 class RateTable(Body):
@@ -208,9 +210,9 @@ class MultiUserResult(Body):
     """Per element of what crosses; 32 where the model does not count its elements."""
     frequency_hz: float
     bandwidth_hz: float
-    bandwidth_share: float
+    bandwidth_share: Fraction
     rate_bps: float
-    server_share: float
+    server_share: Fraction
     server_flop_per_s: float
     """server_share × the server's capacity."""
     latency: MeanLatency
@@ -220,7 +222,10 @@ class MultiUserResult(Body):
     deadline_s: float | None
     slack_s: float | None
     table: RateTable
-    """The best cut at every rate, at this share of the server; deadlines a billionth longer, for rounding."""
+    """The best cut at every rate, at this share of the server; at the planned rate the plan's (see `pinned`).
+
+    Deadlines are a billionth longer, for rounding.
+    """
 
 
 class MultiUserObjective(Body):
@@ -254,9 +259,9 @@ class Utilisation(Body):
     """How much of both budgets is given out."""
 
     bandwidth_hz: float
-    bandwidth_share: float
+    bandwidth_share: Fraction
     server_flop_per_s: float
-    server_share: float
+    server_share: Fraction
 
 
 class MultiUserBaseline(Body):
@@ -318,29 +323,37 @@ class UnservableUser(Body):
 
 
 class AtLeast(Body):
-    """Proven: with less of this one, nothing else changed, there is no plan."""
+    """Proven: with less of this one, nothing else changed, there is no plan; null where no amount is enough."""
 
     bandwidth_hz: float | None
     server_flop_per_s: float | None
     budget_factor: float | None
+    switches: Count | None = absent()
+    """Of a re-plan with `max_switches`."""
 
 
 class MultiUserInfeasible(Body):
-    """Why there is no plan. No user listed: each can be served alone, but the budgets are short together."""
+    """Why there is no plan, and what would mend the whole cell, everything else as it is.
+
+    A remedy that is null while its `proven_at_least` is a number was not found. Where both are null no amount helps if
+    the plan's method is `exact` (proven); other rules are not asked for remedies.
+    """
 
     proven: bool
-    """Whether it is certain that no plan exists: rules other than `exact` never prove that, nor does running late."""
+    """Whether it is certain that no plan exists: rules other than `exact` never prove that of a whole cell, nor does
+    running late."""
     users: list[UnservableUser] | None = absent()
+    """Who fails even alone; where none is listed, the budgets are short together or too many must switch."""
     users_url: str | None = absent()
     least_total_bandwidth_hz: float | None
-    """An uplink that suffices with this server; null where none does, or where users fail alone."""
+    """An uplink that suffices with this server, rounded up by a millionth like all amounts here."""
     least_server_flop_per_s: float | None
-    """A capacity that suffices with this uplink, if all times on the server shrink with it."""
+    """A capacity that suffices with this uplink, if all times on the server shrink with it, also those of a timing."""
     least_budget_factor: float | None
     """A common factor on both that suffices."""
     proven_at_least: AtLeast
     least_switches: Count | None = absent()
-    """Users who must leave the cut and bits of the parent: more than the `max_switches` of this re-plan."""
+    """With `max_switches` of a re-plan: a limit that suffices for the whole cell; null where no number does."""
 
 
 class MultiUserPlan(PlanBase):

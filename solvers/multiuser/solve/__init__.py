@@ -6,19 +6,18 @@ import numpy as np
 
 from solvers.multiuser.costs import cost, latency, switched
 from solvers.multiuser.problem import Decision, Floats, Infeasibility, Integers, Method, Problem
-from solvers.multiuser.solve import budget, rules
-from solvers.multiuser.solve.envelope import build_table
-from solvers.multiuser.solve.exact import Clock, Proven, descend, exact, fit
+from solvers.multiuser.solve import rules
+from solvers.multiuser.solve.deadlines import alone_late, explain, fit, tolerant
+from solvers.multiuser.solve.envelope import build_table, pin
+from solvers.multiuser.solve.exact import Clock, Proven, descend, exact
 from solvers.multiuser.solve.fleet import Fleet
 from solvers.multiuser.solve.primal import Incumbent
 from solvers.multiuser.solve.shares import shares
 from solvers.outcome import Options, Report, Solution, Status, relative_gap, silent
 
-__all__ = ["Baseline", "baselines", "build_table", "price_of_steadiness", "solve"]
+__all__ = ["Baseline", "baselines", "build_table", "pin", "price_of_steadiness", "solve"]
 
 Answer = Solution[Decision, Infeasibility]
-
-_NONE = np.empty(0, dtype=np.int64)
 
 
 def solve(problem: Problem, options: Options, report: Report) -> Answer:
@@ -42,26 +41,44 @@ def solve(problem: Problem, options: Options, report: Report) -> Answer:
     Joint multi-user partition and resource allocation of Li et al., IEEE TMC 23(12), 2024; the dual decomposition,
     bounds and search are Splitplan's own, see docs/families/multi-user.md.
     """
+    if problem.method is Method.EXACT:
+        return _exact(problem, options, Clock(options, report), np.random.default_rng(options.seed))
+    return _by_rule(problem, options, report) or Solution(
+        status=Status.INFEASIBLE, infeasibility=alone_late(Fleet(tolerant(problem)))
+    )
+
+
+def _by_rule(problem: Problem, options: Options, report: Report) -> Answer | None:
+    """What a simple rule makes of the question; None where it breaks a limit."""
     clock, rng = Clock(options, report), np.random.default_rng(options.seed)
-    method = problem.method
-    if method is Method.EXACT:
-        return _exact(problem, options, clock, rng)
-    fleet = Fleet(problem)
-    decision: Decision | None
-    if method is Method.EQUAL_SHARE:
+    found = _as_asked(problem, problem, options, clock, rng)
+    if found is None and np.isfinite(problem.deadline_s).any():
+        found = _as_asked(problem, tolerant(problem), options, clock, rng)
+    return found
+
+
+def _as_asked(
+    problem: Problem, asked: Problem, options: Options, clock: Clock, rng: np.random.Generator
+) -> Answer | None:
+    """What the rule makes of the question as it is `asked`; None where that breaks a limit of the problem."""
+    if problem.method is Method.EQUAL_SHARE:
+        fleet = Fleet(asked)
         equal = np.full(problem.users, 1.0 / problem.users)
         decision = _decision(fleet, rules.at_equal_shares(fleet), equal, equal)
-        incumbent = None
+        prices = {}
     else:
-        fleet, incumbent = _ruled(fleet, options, clock, rng)
-        decision = _shared(fleet, incumbent) if np.isfinite(incumbent.cost) else None
-    if decision is None or not _keeps_limits(problem, decision):
-        return Solution(status=Status.INFEASIBLE, infeasibility=_alone(Fleet(problem)) or _unexplained())
+        fleet, incumbent = _ruled(asked, options, clock, rng)
+        if not np.isfinite(incumbent.cost):
+            return None
+        decision = _shared(fleet, incumbent)
+        prices = _prices(problem, incumbent.root)
+    if not _keeps_limits(problem, decision):
+        return None
     return Solution(
         status=Status.FEASIBLE,
         decision=decision,
         objective=float(cost(problem, decision).sum()),
-        prices={} if incumbent is None else _prices(problem, incumbent.root),
+        prices=prices,
     )
 
 
@@ -69,17 +86,16 @@ def _exact(problem: Problem, options: Options, clock: Clock, rng: np.random.Gene
     fleet = Fleet(problem)
     start: Integers | None = None
     if fleet.allowed is not None:
-        if (alone := _alone(fleet)) is not None:
-            return Solution(status=Status.INFEASIBLE, infeasibility=alone)
         fitting = fit(fleet, rng, clock)
         if fitting.choice is None:
-            short = _short(fleet, proven=fitting.excluded)
-            return Solution(status=Status.INFEASIBLE, infeasibility=short, timed_out=not fitting.excluded)
+            fleet = Fleet(tolerant(problem))
+            fitting = fit(fleet, np.random.default_rng(options.seed), clock)
+        if fitting.choice is None:
+            return _none(fleet, clock, options, excluded=fitting.excluded)
         start = fitting.choice
     plan = exact(fleet, start, options, clock, rng)
     if not np.isfinite(plan.incumbent.cost):
-        short = _short(fleet, proven=False)
-        return Solution(status=Status.INFEASIBLE, infeasibility=short, timed_out=plan.timed_out)
+        return _none(fleet, clock, options, excluded=False)
     decision = _shared(fleet, plan.incumbent)
     objective = float(cost(problem, decision).sum())
     bound = min(plan.bound, objective)
@@ -93,13 +109,12 @@ def _exact(problem: Problem, options: Options, clock: Clock, rng: np.random.Gene
     )
 
 
-def _ruled(fleet: Fleet, options: Options, clock: Clock, rng: np.random.Generator) -> tuple[Fleet, Incumbent]:
-    problem = fleet.problem
+def _ruled(problem: Problem, options: Options, clock: Clock, rng: np.random.Generator) -> tuple[Fleet, Incumbent]:
     match problem.method:
         case Method.ALTERNATING:
-            return fleet, rules.alternating(fleet)
+            return (fleet := Fleet(problem)), rules.alternating(fleet)
         case Method.GREEDY:
-            return fleet, rules.greedy(fleet)
+            return (fleet := Fleet(problem)), rules.greedy(fleet)
         case Method.DEVICE_ONLY:
             fleet = rules.device_only(problem)
         case Method.EDGE_ONLY:
@@ -116,8 +131,6 @@ def _found(fleet: Fleet, options: Options, clock: Clock, rng: np.random.Generato
     nothing = Proven(Incumbent(np.inf, np.zeros(fleet.users, dtype=np.int64), (0.0, 0.0)), 0.0, timed_out=False)
     start: Integers | None = None
     if fleet.allowed is not None:
-        if not np.all(fleet.allowed.any(axis=1)):
-            return nothing
         start = fit(fleet, rng, clock).choice
         if start is None:
             return nothing
@@ -154,60 +167,9 @@ def _keeps_limits(problem: Problem, decision: Decision) -> bool:
     return bool(np.all(in_time & exact_enough)) and bool(few)
 
 
-def _forced(fleet: Fleet) -> int:
-    """Users whose previous option is no longer allowed."""
-    if fleet.home is None or fleet.allowed is None:
-        return 0
-    settled = np.flatnonzero(fleet.home >= 0)
-    return int((~fleet.allowed[settled, fleet.home[settled]]).sum())
-
-
-def _allowed_switches(fleet: Fleet) -> int:
-    return fleet.users if fleet.max_switches is None else fleet.max_switches
-
-
-def _unexplained() -> Infeasibility:
-    """A rule that found no plan says nothing about others."""
-    return Infeasibility(proven=False, alone=_NONE, least_deadline_s=np.empty(0))
-
-
-def _alone(fleet: Fleet) -> Infeasibility | None:
-    """The users that no plan can serve, or that must switch though too many do; None where there are none such."""
-    if fleet.allowed is None:
-        return None
-    alone = np.flatnonzero(~fleet.allowed.any(axis=1))
-    if len(alone):
-        users = fleet.order[alone]
-        by_user = np.argsort(users)
-        least = _least_deadline_s(fleet, alone)[by_user]
-        return Infeasibility(proven=True, alone=users[by_user], least_deadline_s=least)
-    if (forced := _forced(fleet)) > _allowed_switches(fleet):
-        return Infeasibility(proven=True, alone=_NONE, least_deadline_s=np.empty(0), switches=forced)
-    return None
-
-
-def _short(fleet: Fleet, *, proven: bool) -> Infeasibility:
-    """Which budget is short, by how much."""
-    rng = np.random.default_rng(0)
-    common, up, on = (budget.least(fleet, ask, rng) for ask in (budget.FACTOR, budget.UPLINK, budget.SERVER))
-    hertz, flops = fleet.problem.bandwidth_hz, fleet.problem.server_flop_per_s
-    return Infeasibility(
-        proven=proven,
-        alone=_NONE,
-        least_deadline_s=np.empty(0),
-        bandwidth_hz=(up.bound * hertz, up.found * hertz),
-        server_flop_per_s=(on.bound * flops, on.found * flops),
-        factor=(common.bound, common.found),
-    )
-
-
-def _least_deadline_s(fleet: Fleet, users: Integers) -> Floats:
-    """Least latency of some users with both budgets whole, over the options their loss limit leaves."""
-    kind = fleet.kind[users]
-    sent = (fleet.root_share[users, None] * fleet.root_bit[kind]) ** 2
-    full = fleet.fixed_s[kind] + sent + fleet.root_server[kind] ** 2
-    within = fleet.real[kind] & (fleet.loss[kind] <= fleet.max_loss[users, None])
-    return np.asarray(np.where(within, full, np.inf).min(axis=1))
+def _none(fleet: Fleet, clock: Clock, options: Options, *, excluded: bool) -> Answer:
+    why = explain(fleet, clock, options.seed, excluded=excluded)
+    return Solution(status=Status.INFEASIBLE, infeasibility=why, timed_out=not excluded)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,10 +190,9 @@ def baselines(problem: Problem, options: Options, report: Report = silent) -> di
     for method in Method:
         if method is Method.EXACT:
             continue
-        answer = solve(replace(free, method=method), options, report)
-        feasible = answer.decision is not None
-        decision = answer.decision or solve(replace(unlimited, method=method), options, report).decision
-        found[method] = _baseline(free, decision, feasible=feasible)
+        kept = _by_rule(replace(free, method=method), options, report)
+        answer = kept or _by_rule(replace(unlimited, method=method), options, report)
+        found[method] = _baseline(free, answer and answer.decision, feasible=kept is not None)
     return found
 
 

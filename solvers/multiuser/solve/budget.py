@@ -7,37 +7,63 @@ sides of it gives a plan.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from solvers.multiuser.problem import Floats, Integers
-from solvers.multiuser.solve.fleet import ROUNDING, Fleet
-from solvers.multiuser.solve.primal import best_between
+from solvers.multiuser.solve import shares
+from solvers.multiuser.solve.branch import Tree, search
+from solvers.multiuser.solve.fleet import ROUNDING, Fleet, with_switches_priced
+from solvers.multiuser.solve.primal import best_between, when_permitted
 
 _HALVINGS = 50
 _ENOUGH = 1e-9
-# Amounts said to suffice are rounded up by this much: exactly at the edge prices would be infinite.
-_NUDGE = 1.0 + 1e-6
+TREE = 20_000_000  # priced options that fit in memory comfortably
+_PRICES = 25
+_REACH = 4.0  # of the logarithm of q/p to both sides of the best
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """An amount to keep small, as a fraction of the budgets there are."""
+    """An amount to keep small, as a fraction of the budgets there are.
+
+    A total at prices (p², q²) bounds it by (total - paid(p, q))/scale(p, q): what the fixed budget pays is taken off.
+    """
 
     amount: Callable[[Floats], Floats]  # of the needs (a, c, s)
-    bound: Callable[[float, float, float], float]  # from the total at prices (p², q²)
+    scale: Callable[[Floats, Floats], Floats]
+    paid: Callable[[Floats, Floats], Floats]
     rises: Callable[[float, float], bool]  # whether the bound rises with q/p, given the demands for uplink and server
-    hopeless: tuple[float, float] | None  # prices at which a total above 1 says that no amount is enough
+    uplink_grows: bool
+    server_grows: bool
+
+    def bound(self, total: float, p: float, q: float) -> float:
+        """What the amount is at least, from a total at prices (p², q²)."""
+        root = np.float64(p), np.float64(q)
+        return float((total - self.paid(*root)) / self.scale(*root))  # type: ignore[arg-type]
+
+    @property
+    def fixed(self) -> tuple[float, float] | None:
+        """Prices of the budget that stays alone: a total above 1 there says that no amount is enough."""
+        if self.uplink_grows and self.server_grows:
+            return None
+        return (0.0, 1.0) if self.uplink_grows else (1.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The amount needed at least (proven), the amount that `choice` makes do with."""
+    """The amount needed at least (proven), the amount that `choice` makes do with; the prices of the best bound."""
 
     bound: float
     found: float
     choice: Integers
+    root: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def closed(self) -> bool:
+        """Whether bound and amount are the same, or no amount is enough."""
+        return self.bound == np.inf or (self.found < np.inf and self.found - self.bound <= _ENOUGH * self.found)
 
 
 def factor(sums: Floats) -> Floats:
@@ -59,48 +85,96 @@ def server(sums: Floats) -> Floats:
     return uplink(np.stack([c, a, s]))
 
 
-FACTOR = Ask(factor, lambda total, p, q: total / (p * p + q * q), lambda up, on: on > up, None)
-UPLINK = Ask(uplink, lambda total, p, q: (total - q * q) / (p * p), lambda _, on: on > 1.0, (0.0, 1.0))
-SERVER = Ask(server, lambda total, p, q: (total - p * p) / (q * q), lambda up, _: up < 1.0, (1.0, 0.0))
+def _nothing(p: Floats, _: Floats) -> Floats:
+    return np.zeros_like(p)
+
+
+FACTOR = Ask(factor, lambda p, q: p * p + q * q, _nothing, lambda up, on: on > up, True, True)
+UPLINK = Ask(uplink, lambda p, _: p * p, lambda _, q: q * q, lambda _, on: on > 1.0, True, False)
+SERVER = Ask(server, lambda _, q: q * q, lambda p, _: p * p, lambda up, _: up < 1.0, False, True)
 
 
 def least(fleet: Fleet, ask: Ask, rng: np.random.Generator, enough: Callable[[Need], bool] = lambda _: False) -> Need:
-    """The least amount with which all deadlines can be kept, or until `enough` is known."""
+    """The least amount with which all deadlines can be kept, or until `enough` is known.
+
+    Only options that `fleet` allows are looked at: for the least amount of all, those of `fleet.growing`.
+    """
     everyone = np.arange(fleet.users)
 
-    def terms(choice: Integers, users: Integers) -> Floats:
-        chosen = fleet.chosen(choice, users)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            up = np.where(chosen.root_uplink > 0.0, chosen.root_uplink**2 / chosen.room_s, 0.0)
-            on = np.where(chosen.root_server > 0.0, chosen.root_server**2 / chosen.room_s, 0.0)
-        return np.stack([up, on, np.sqrt(up * on)])
-
-    def found(choice: Integers) -> Need:
-        return Need(0.0, float(ask.amount(terms(choice, everyone).sum(axis=1))), choice)
+    def found(choice: Integers) -> float:
+        return float(ask.amount(_terms(fleet, choice, everyone).sum(axis=1)))
 
     def total(p: float, q: float) -> tuple[float, Integers]:
         value, choice = fleet.best(lambda block: fleet.need(block, p, q))
         return value * (1.0 - ROUNDING), choice
 
-    best, bound = Need(0.0, np.inf, np.zeros(fleet.users, dtype=np.int64)), 0.0
+    best = Need(0.0, np.inf, np.zeros(fleet.users, dtype=np.int64))
     low, high = 0.0, np.pi / 2
     sides: dict[bool, Integers] = {}
     for _ in range(_HALVINGS):
         angle = 0.5 * (low + high)
         p, q = float(np.cos(angle)), float(np.sin(angle))
         value, choice = total(p, q)
-        bound = max(bound, ask.bound(value, p, q))
-        best = min(best, found(choice), key=lambda need: need.found)
-        if enough(Need(bound, best.found, best.choice)) or best.found - bound <= _ENOUGH * best.found:
-            break
-        a, c, s = terms(choice, everyone).sum(axis=1)
+        best = _better(best, found(choice), choice, ask.bound(value, p, q), (p, q))
+        if enough(best) or best.closed:
+            return best
+        a, c, s = _terms(fleet, choice, everyone).sum(axis=1)
         rises = ask.rises(float(a + s * q / p), float(c + s * p / q))
         sides[rises] = choice
         low, high = (angle, high) if rises else (low, angle)
     if len(sides) == 2:
-        best = min(
-            best, found(best_between(fleet, sides[False], sides[True], rng, terms, ask.amount)), key=lambda n: n.found
+        between = best_between(
+            fleet, sides[False], sides[True], rng, lambda choice, users: _terms(fleet, choice, users), ask.amount
         )
-    if best.found == np.inf and ask.hopeless is not None and total(*ask.hopeless)[0] > 1.0:
-        bound = np.inf
-    return Need(bound, best.found * _NUDGE, best.choice)
+        best = _better(best, found(between), between)
+    if best.found == np.inf and ask.fixed is not None:
+        value, choice = total(*ask.fixed)
+        best = _better(best, found(choice), choice, np.inf if value > 1.0 else 0.0)
+    return best
+
+
+def settle(
+    fleet: Fleet, ask: Ask, need: Need, go_on: Callable[[Need], bool], *, below: float = np.inf, gap: float = _ENOUGH
+) -> Need:
+    """Search choices for one that makes do with less, until none does by more than `gap` or `go_on` says no.
+
+    Choices that need `below` or more are of no use. Returns `need` as it is where the cell is too large.
+    """
+    most = min(need.found, below)
+    if not np.isfinite(most) or _PRICES * fleet.users * fleet.options > TREE:
+        return need
+    slope = need.root[1] / need.root[0] * np.exp(np.linspace(-_REACH, _REACH, _PRICES))
+    p, q = 1.0 / np.hypot(1.0, slope), slope / np.hypot(1.0, slope)
+    scale = ask.scale(p, q)
+    everyone = slice(0, fleet.users)
+    total = np.stack([fleet.need(everyone, *root) for root in zip(p.tolist(), q.tolist(), strict=True)])
+    cost, offset = with_switches_priced(fleet, total / scale[:, None, None], ask.paid(p, q) / scale)
+    tree = Tree(
+        cost=cost,
+        offset=offset,
+        twin=fleet.twin,
+        value=lambda choice: when_permitted(fleet, choice, ask.amount(np.stack(shares.need(fleet.chosen(choice))))),
+    )
+    found = search(tree, most, gap, lambda best, bound: go_on(replace(need, bound=bound, found=best)))
+    if found.choice is not None:
+        need = replace(need, found=found.value, choice=found.choice)
+    return replace(need, bound=max(need.bound, found.bound))
+
+
+def _better(
+    need: Need, found: float, choice: Integers, bound: float = 0.0, root: tuple[float, float] | None = None
+) -> Need:
+    if found < need.found:
+        need = replace(need, found=found, choice=choice)
+    if bound > need.bound:
+        need = replace(need, bound=bound, root=need.root if root is None else root)
+    return need
+
+
+def _terms(fleet: Fleet, choice: Integers, users: Integers) -> Floats:
+    """What the deadlines of chosen options need, (3, users): a, c, s."""
+    chosen = fleet.chosen(choice, users)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        up = np.where(chosen.root_uplink > 0.0, chosen.root_uplink**2 / chosen.room_s, 0.0)
+        on = np.where(chosen.root_server > 0.0, chosen.root_server**2 / chosen.room_s, 0.0)
+    return np.stack([up, on, np.sqrt(up * on)])

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from solvers.multiuser.problem import Floats, Integers
-from solvers.multiuser.solve import budget
 from solvers.multiuser.solve.branch import Tree, search
 from solvers.multiuser.solve.dual import ascend, first_root
-from solvers.multiuser.solve.fleet import ROUNDING, Chosen, Fleet, Priced, capped_cost
-from solvers.multiuser.solve.primal import Incumbent, cleared, exchange, permitted, walk
+from solvers.multiuser.solve.fleet import ROUNDING, Chosen, Fleet, Priced, capped_cost, with_switches_priced
+from solvers.multiuser.solve.primal import Incumbent, cleared, exchange, walk, when_permitted
 from solvers.multiuser.solve.rules import alternating
-from solvers.multiuser.solve.shares import clear, need
+from solvers.multiuser.solve.shares import clear
 from solvers.outcome import Options, Progress, Report, relative_gap
 
 _WALKS = 8  # most recent choices that are walked between
@@ -19,7 +18,6 @@ _ALTERNATING_USERS = 10_000  # more have a gap near rounding anyway
 _TREE = 20_000_000  # priced options that fit in memory comfortably
 _GRID = 9
 _BRANCHED_USERS = 200  # of fewer, branch and bound closes the gap sooner than the last digits of the prices
-_ANGLES = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +27,6 @@ class Proven:
     incumbent: Incumbent
     bound: float
     timed_out: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """Choices whose deadlines fit in the budgets, None where none were found; whether there are none."""
-
-    choice: Integers | None
-    excluded: bool
 
 
 class Clock:
@@ -56,32 +46,6 @@ class Clock:
         """Report progress; may raise `Cancelled`."""
         finite = objective if objective is not None and np.isfinite(objective) else None
         self._report(Progress(stage=stage, fraction=fraction, objective=finite, bound=bound))
-
-
-def fit(fleet: Fleet, rng: np.random.Generator, clock: Clock) -> Fit:
-    """Look for choices that keep all deadlines within both budgets; in a small cell until it is settled."""
-
-    def enough(need: budget.Need) -> bool:
-        clock.tell("deadlines", 0.0)
-        return need.found < 1.0 or need.bound >= 1.0 or clock.late
-
-    found = budget.least(fleet, budget.FACTOR, rng, enough)
-    if found.found < 1.0:
-        return Fit(found.choice, excluded=False)
-    if found.bound >= 1.0 or clock.late or _ANGLES * fleet.users * fleet.options > _TREE:
-        return Fit(None, excluded=found.bound >= 1.0)
-    angle = np.linspace(0.0, np.pi / 2, _ANGLES)
-    everyone = slice(0, fleet.users)
-    tree = Tree(
-        cost=np.stack(
-            [fleet.need(everyone, float(p), float(q)) for p, q in zip(np.cos(angle), np.sin(angle), strict=True)]
-        ),
-        offset=np.zeros(_ANGLES),
-        twin=_twins(fleet),
-        value=lambda choice: _if_permitted(fleet, choice, budget.factor(np.stack(need(fleet.chosen(choice))))),
-    )
-    found_one = search(tree, 1.0, 0.0, lambda best, _: best >= 1.0 and not clock.late)
-    return Fit(found_one.choice, excluded=found_one.complete and found_one.choice is None)
 
 
 def exact(fleet: Fleet, start: Integers | None, options: Options, clock: Clock, rng: np.random.Generator) -> Proven:
@@ -139,10 +103,10 @@ def _branch(fleet: Fleet, best: Incumbent, bound: float, options: Options, clock
         return not clock.late
 
     def value(choice: Integers) -> Floats:
-        return _if_permitted(fleet, choice, clear(fleet.chosen(choice), *best.root)[0])
+        return when_permitted(fleet, choice, clear(fleet.chosen(choice), *best.root)[0])
 
     cost, offset = _priced_grid(fleet, best.root)
-    tree = Tree(cost=cost, offset=offset, twin=_twins(fleet), value=value)
+    tree = Tree(cost=cost, offset=offset, twin=fleet.twin, value=value)
     # Half of the gap is left to the prices at which the winner is cleared and the sums are rounded.
     found = search(tree, best.cost, 0.5 * options.gap, go_on)
     if found.choice is not None:
@@ -163,27 +127,4 @@ def _priced_grid(fleet: Fleet, root: tuple[float, float]) -> tuple[Floats, Float
     flat = Chosen(*(np.asarray(getattr(every, name)).T for name in Chosen.__slots__))
     cost = capped_cost(flat, p[:, None, None], q[:, None, None])
     cost = np.where(fleet.real[fleet.kind] if fleet.allowed is None else fleet.allowed, cost, np.inf)
-    offset = p * p + q * q
-    if fleet.max_switches is not None and fleet.home is not None:
-        settled = np.flatnonzero(fleet.home >= 0)
-        stay = cost[:, settled, fleet.home[settled]]
-        gain = np.sort(np.maximum(stay - cost[:, settled].min(axis=2), 0.0), axis=1)[:, ::-1]
-        # The price of a switch at which just as many are worth it as are allowed.
-        switch = gain[:, fleet.max_switches] if fleet.max_switches < len(settled) else np.zeros(len(p))
-        switch = np.where(np.isfinite(switch), switch, 0.0)
-        away = (fleet.home[:, None] >= 0) & (fleet.home[:, None] != np.arange(fleet.options))
-        cost = cost + switch[:, None, None] * away
-        offset = offset + switch * fleet.max_switches
-    return cost, offset
-
-
-def _twins(fleet: Fleet) -> Integers:
-    home = np.full(fleet.users, -1) if fleet.home is None else fleet.home
-    features = np.stack([fleet.kind, fleet.root_share, fleet.weight, fleet.deadline_s, fleet.max_loss, home], axis=1)
-    return np.asarray(np.unique(features, axis=0, return_inverse=True)[1]).ravel()
-
-
-def _if_permitted(fleet: Fleet, choice: Integers, value: Floats) -> Floats:
-    if fleet.max_switches is None:
-        return value
-    return np.where([permitted(fleet, row) for row in choice], value, np.inf)
+    return with_switches_priced(fleet, cost, p * p + q * q)

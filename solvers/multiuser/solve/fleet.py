@@ -9,6 +9,7 @@ and asks for x = z sqrt(A)/p and y = z sqrt(C)/q, z = max(k, w/(D - t0)). Shares
 stays valid, and for cells in which one user can fill a budget `capped_cost` tightens it.
 """
 
+import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class Fleet:
         self.max_loss = problem.max_loss[self.order]
         self.timed = bool(np.any(np.isfinite(self.deadline_s)))
         self._tabulate(np.ones(len(problem.workloads.cut), dtype=np.bool_) if only is None else only)
-        self._limit()
+        self.allowed: Mask | None = self._keeping_limits()
         self._settle()
 
     def _tabulate(self, only: Mask) -> None:
@@ -84,18 +85,63 @@ class Fleet:
         self.step = max(1, _BLOCK // self.options)
         self.kinds = kinds
 
-    def _limit(self) -> None:
-        """Which options keep the user's deadline and loss limit when alone; None where no user has either."""
-        self.allowed: Mask | None = None
+    def _keeping_limits(self, *, uplink_grows: bool = False, server_grows: bool = False) -> Mask | None:
+        """Which options keep the user's deadline and loss limit when alone; None where no user has either.
+
+        A budget that may grow without end takes no time.
+        """
         if not self.timed and np.all(self.max_loss >= self.loss.max()) and np.all(self.real.any(axis=1)):
-            return
+            return None
         allowed = np.empty((self.users, self.options), dtype=np.bool_)
         for block in self.blocks():
             rows = self.rows(block)
-            full = (self.root_share[block, None] * self.root_bit[rows]) ** 2 + self.root_server[rows] ** 2
-            in_time = full <= self.deadline_s[block, None] - self.fixed_s[rows]
+            sent = (self.root_share[block, None] * self.root_bit[rows]) ** 2
+            served = self.root_server[rows] ** 2
+            room = self.deadline_s[block, None] - self.fixed_s[rows]
+            in_time = (0.0 if uplink_grows else sent) + (0.0 if server_grows else served) <= room
+            if uplink_grows or server_grows:  # however little, it takes some time
+                in_time &= (room > 0.0) | (sent + served == 0.0)
             allowed[block] = in_time & (self.loss[rows] <= self.max_loss[block, None]) & self.real[rows]
-        self.allowed = allowed
+        return allowed
+
+    def growing(self, *, uplink: bool, server: bool) -> "Fleet":
+        """The same fleet with every option that some size of the budgets that may grow would allow."""
+        grown = copy.copy(self)
+        grown.allowed = self._keeping_limits(uplink_grows=uplink, server_grows=server)
+        return grown
+
+    def switching(self, at_most: int) -> "Fleet":
+        """The same fleet with another limit on the users who leave their previous option."""
+        moved = copy.copy(self)
+        moved.max_switches = at_most
+        return moved
+
+    @property
+    def forced(self) -> int:
+        """Users who must switch: their previous option is not allowed."""
+        if self.home is None or self.allowed is None:
+            return 0
+        settled = np.flatnonzero(self.home >= 0)
+        return int((~self.allowed[settled, self.home[settled]]).sum())
+
+    @property
+    def most_switches(self) -> int:
+        """How many users may leave their previous option."""
+        return self.users if self.max_switches is None else min(self.max_switches, self.users)
+
+    @property
+    def served(self) -> bool:
+        """Whether everyone has an option when alone, and no more must switch than may."""
+        if self.allowed is None:
+            return True
+        return bool(self.allowed.any(axis=1).all()) and self.forced <= self.most_switches
+
+    @property
+    def twin(self) -> Integers:
+        """A number for each user (users,), equal for those who are interchangeable."""
+        home = np.full(self.users, -1) if self.home is None else self.home
+        same = np.stack([self.kind, self.root_share, self.weight, self.deadline_s, self.max_loss, home], axis=1)
+        return np.asarray(np.unique(same, axis=0, return_inverse=True)[1]).ravel()
 
     def _settle(self) -> None:
         """Where each user stays if it does not switch, -1 for the free."""
@@ -206,7 +252,7 @@ class Fleet:
     def _kept(self, gain: Floats) -> Integers:
         """Users who would switch but may not: all but the `max_switches` with the largest gain."""
         leaving = np.flatnonzero(gain > 0.0)
-        surplus = len(leaving) - (self.max_switches or 0)
+        surplus = len(leaving) - self.most_switches
         if surplus <= 0:
             return leaving[:0]
         return np.asarray(leaving[np.argpartition(gain[leaving], surplus - 1)[:surplus]])
@@ -305,6 +351,22 @@ def capped_cost(chosen: Chosen, p: Floats, q: Floats) -> Floats:
         full = np.where(a > 0.0, whole(a, c, p, q), np.inf)
         capped = np.minimum(full, np.where(c > 0.0, whole(c, a, q, p), np.inf))
     return np.asarray(chosen.fixed_cost + np.where(too_much, capped, free))
+
+
+def with_switches_priced(fleet: Fleet, cost: Floats, offset: Floats) -> tuple[Floats, Floats]:
+    """Costs (prices, users, options) and offsets of a bound that also heeds how many users may switch.
+
+    At each pair of prices a switch costs what makes just as many worth it as are allowed.
+    """
+    if fleet.max_switches is None or fleet.home is None:
+        return cost, offset
+    settled = np.flatnonzero(fleet.home >= 0)
+    stay = cost[:, settled, fleet.home[settled]]
+    gain = np.sort(np.maximum(stay - cost[:, settled].min(axis=2), 0.0), axis=1)[:, ::-1]
+    switch = gain[:, fleet.most_switches] if fleet.most_switches < len(settled) else np.zeros(len(cost))
+    switch = np.where(np.isfinite(switch), switch, 0.0)
+    away = (fleet.home[:, None] >= 0) & (fleet.home[:, None] != np.arange(fleet.options))
+    return cost + switch[:, None, None] * away, offset + switch * fleet.most_switches
 
 
 def _dominated(criteria: list[Floats], real: Mask) -> Mask:

@@ -37,7 +37,14 @@ def permitted(fleet: Fleet, choice: Integers) -> bool:
     users = np.arange(fleet.users)
     if fleet.allowed is not None and not np.all(fleet.allowed[users, choice]):
         return False
-    return bool(_switches(fleet, choice).sum() <= _most_switches(fleet))
+    return bool(_switches(fleet, choice).sum() <= fleet.most_switches)
+
+
+def when_permitted(fleet: Fleet, choice: Integers, value: Floats) -> Floats:
+    """Values of choices (choices, users), infinite where too many switch."""
+    if fleet.max_switches is None:
+        return value
+    return np.where(_switches(fleet, choice).sum(axis=-1) <= fleet.most_switches, value, np.inf)
 
 
 def walk(fleet: Fleet, start: Incumbent, other: Integers, rng: np.random.Generator) -> Incumbent:
@@ -73,7 +80,7 @@ def best_between(
     for part in _parts(differ):
         along = sums[:, None] + np.cumsum(terms(other[part], part) - terms(one[part], part), axis=1)
         count = switches + np.cumsum(_switches(fleet, other[part], part) - _switches(fleet, one[part], part))
-        value = np.where(count <= _most_switches(fleet), worth(along), np.inf)
+        value = np.where(count <= fleet.most_switches, worth(along), np.inf)
         at = int(np.argmin(value))
         if value[at] < best:
             best, stop = float(value[at]), passed + at + 1
@@ -149,7 +156,3 @@ def _switches(fleet: Fleet, choice: Integers, users: slice | Integers = slice(No
         return np.zeros(np.shape(choice), dtype=np.int64)
     home = fleet.home[users]
     return np.asarray((home >= 0) & (home != choice), dtype=np.int64)
-
-
-def _most_switches(fleet: Fleet) -> int:
-    return fleet.users if fleet.max_switches is None else fleet.max_switches

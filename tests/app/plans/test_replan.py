@@ -1,5 +1,7 @@
 """Plans made from earlier ones: what is patched changes, what is not stays, and steadiness has its price."""
 
+import math
+import random
 from typing import Any
 
 import httpx
@@ -10,8 +12,18 @@ from sqlalchemy import update
 from app.plans.replan import merged
 from app.plans.routes import AnyPlan
 from app.plans.tables import PlanRow
+from client.edge import RateTable
 from tests.support.builders import Body, a_channel, a_model, a_timing
-from tests.support.multiuser.requests import ADAPTIVE, MULTI_USER, a_cell, a_fleet, a_rate_user, a_stored_user, a_user
+from tests.support.multiuser.requests import (
+    ADAPTIVE,
+    MULTI_USER,
+    a_cell,
+    a_fleet,
+    a_quantised_model,
+    a_rate_user,
+    a_stored_user,
+    a_user,
+)
 from tests.support.robust import requests as cells
 from tests.support.robust.requests import assert_nothing_stored, pointers, refusal, store_profiles
 from tests.support.servers import Service
@@ -178,6 +190,105 @@ def test_too_many_switches_are_needed(client: httpx.Client) -> None:
     enough = replanned(client, parent, {"users": weak, "max_switches": len(sending)})
     assert enough["status"] == "solved"
     assert enough["result"]["steadiness"]["switches"] == len(sending)
+
+
+def test_switches_are_counted_where_the_budgets_are_short(client: httpx.Client) -> None:
+    """Everyone could stay if alone, but on half of the uplink not all may: some must, and the answer says how many."""
+    parent = planned(client, a_shared_cell() | {"bandwidth_hz": 2.0e8})
+    slowest = max(user["latency"]["mean_s"] for user in parent["result"]["users"])
+    users = {user["id"]: {"deadline_s": max(1.05 * slowest, 0.056)} for user in parent["result"]["users"]}
+    patch = {"users": users, "bandwidth_hz": 1.0e7}
+    reasons = replanned(client, parent, patch | {"max_switches": 0})["infeasible"]
+    least = reasons["least_switches"]
+    assert reasons["proven"]
+    assert reasons["users"] == []
+    assert least == reasons["proven_at_least"]["switches"] > 0
+    assert replanned(client, parent, patch | {"max_switches": least})["status"] == "solved"
+    assert replanned(client, parent, patch | {"max_switches": least - 1})["status"] == "infeasible"
+
+
+def test_no_number_of_switches_helps(client: httpx.Client) -> None:
+    parent = planned(client, a_shared_cell())
+    patch = {"users": {"camera-0": {"deadline_s": 1e-6}}, "max_switches": 3}
+    reasons = replanned(client, parent, patch)["infeasible"]
+    assert [user["id"] for user in reasons["users"]] == ["camera-0"]
+    assert reasons["least_switches"] is None
+    assert reasons["proven_at_least"]["switches"] is None
+
+
+def test_a_limit_beyond_every_fleet_is_no_limit(client: httpx.Client) -> None:
+    parent = planned(client, a_shared_cell())
+    patch = {"bandwidth_hz": 3.0e6, "max_switches": 2**63 - 1}
+    held = replanned(client, parent, patch)
+    assert held["changed"]["max_switches"] == 2**63 - 1
+    assert held["result"]["steadiness"]["cost"] == 0.0
+
+
+def assert_tables_agree(document: dict[str, Any]) -> int:
+    """A device that loads its table and asks at the planned rate does what the plan says; how many rows are pinned."""
+    pinned = 0
+    for user in document["result"]["users"]:
+        rows = user["table"]["rows"]
+        for answer in (RateTable(rows).best(user["rate_bps"]), RateTable(rows, 0.1).decide(user["rate_bps"])):
+            assert answer is not None
+            assert (answer.cut, answer.bits) == (user["cut"], user["bits"])
+        pinned += sum(row.get("pinned", False) for row in rows)
+        for row in rows:
+            if row.get("pinned"):
+                end = row["rate_to_bps"]
+                assert row["rate_from_bps"] <= user["rate_bps"] < (math.inf if end is None else end)
+    return pinned
+
+
+def assert_replans_agree(client: httpx.Client, seeds: range) -> int:
+    """Cells replanned on another uplink, held to few switches or to a rule; how many of their rows were pinned."""
+    pinned = 0
+    for seed in seeds:
+        rng = random.Random(seed)
+        users = [
+            a_user(
+                id=f"u{n}",
+                model=a_quantised_model() if n % 2 else a_model(),
+                spectral_efficiency_bps_per_hz=rng.uniform(0.3, 8.0),
+                weight=10 ** rng.uniform(-1.0, 1.0),
+                **({"deadline_s": rng.uniform(0.06, 0.3)} if rng.random() < 0.3 else {}),
+            )
+            for n in range(6)
+        ]
+        body = a_cell(*users, bandwidth_hz=10 ** rng.uniform(6.5, 8.5), weights={"latency_per_s": 1.0, "loss": 2.0})
+        parent = client.post(MULTI_USER, json=body).json()
+        patch: Body = {"bandwidth_hz": 10 ** rng.uniform(6.5, 8.5)}
+        if seed % 4 == 3:
+            rule = rng.choice(["alternating", "equal_share", "device_only", "edge_only", "latency_only", "greedy"])
+            patch["options"] = {"method": rule}
+        else:
+            patch["max_switches"] = rng.choice([0, 0, 1, 3])
+        later = replanned(client, parent, patch)
+        if later["result"] is not None:
+            pinned += assert_tables_agree(later)
+        if parent["result"] is not None:
+            assert assert_tables_agree(parent) == 0  # free plans are what each device would choose
+    return pinned
+
+
+def test_tables_agree_with_plans(client: httpx.Client) -> None:
+    assert assert_replans_agree(client, range(24)) >= 10
+
+
+@pytest.mark.soak
+def test_tables_agree_with_three_hundred_plans(client: httpx.Client) -> None:
+    assert assert_replans_agree(client, range(1000, 1300)) >= 150
+
+
+def test_a_kept_cut_is_not_undone_by_its_own_table(client: httpx.Client) -> None:
+    """On a much slower uplink nobody would send, but nobody may switch: tables keep to it at the planned rate."""
+    parent = planned(client, a_shared_cell() | {"bandwidth_hz": 5.0e8})
+    held = replanned(client, parent, {"bandwidth_hz": 5.0e6, "max_switches": 0})
+    assert options(held) == options(parent)
+    assert held["result"]["steadiness"]["free_switches"] > 0
+    assert assert_tables_agree(held) > 0
+    free = replanned(client, parent, {"bandwidth_hz": 5.0e6})
+    assert assert_tables_agree(free) == 0
 
 
 def test_another_network_is_no_switch(client: httpx.Client) -> None:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app.plans.multiuser.schemas import MultiUserPlan, UnservableUser
-from tests.support.builders import Body, a_server
+from tests.support.builders import Body, a_model, a_server, a_server_timing
 from tests.support.multiuser.requests import (
     MULTI_USER,
     a_cell,
@@ -33,7 +33,9 @@ def test_users_who_fail_alone_are_named_with_a_deadline_that_works(client: httpx
     reasons = answered.json()["infeasible"]
     assert reasons["proven"]
     assert [user["id"] for user in reasons["users"]] == ["hurried", "lossless"]
-    assert reasons["least_total_bandwidth_hz"] is None
+    wide = reasons["least_total_bandwidth_hz"]
+    assert solved(client, a_cell(calm, hurried, lossless, bandwidth_hz=wide))
+    assert infeasible(client, a_cell(calm, hurried, lossless, bandwidth_hz=0.999 * wide))["proven"]
     for asked, failed in zip((hurried, lossless), reasons["users"], strict=True):
         least = failed["least_deadline_s"]
         user = only(solved(client, a_cell(asked | {"deadline_s": least})))
@@ -68,6 +70,42 @@ def test_what_an_oversubscribed_cell_is_short_of(client: httpx.Client) -> None:
         infeasible(client, changed(0.999 * proven / budget))
         worked += 1
     assert worked >= 2
+
+
+def test_an_option_that_only_a_larger_uplink_allows(client: httpx.Client) -> None:
+    """Alone nobody could send the picture now; what all can do instead is too much for the server."""
+    cuts = a_model()["cuts"]
+    cuts[1]["feature_byte"] = 100
+    slow = a_server_timing()
+    for cut, mean_s in zip(slow["cuts"], (0.001, 0.03, 0.03, 0.0), strict=True):
+        cut["mean_s"] = mean_s
+    users = [a_user(id=name, model=a_model(cuts=cuts), server_timing=slow, deadline_s=0.05) for name in "ab"]
+    # The picture takes a little longer than the deadline on the whole uplink, at 4 bit/s/Hz.
+    narrow = 8.0 * 150_528 / 4.0 / 0.0505
+
+    def cell(factor: float) -> Body:
+        return a_cell(*users, bandwidth_hz=factor * narrow)
+
+    reasons = infeasible(client, cell(1.0))
+    assert reasons["proven"]
+    assert reasons["users"] == []
+    enough = reasons["least_total_bandwidth_hz"] / narrow
+    assert enough < 3.0
+    assert reasons["proven_at_least"]["budget_factor"] <= enough
+    assert {user["cut"] for user in solved(client, cell(enough))["users"]} >= {0}
+    infeasible(client, cell(0.999 * enough))
+
+
+def test_no_uplink_mends_a_server_that_is_too_small(client: httpx.Client) -> None:
+    """Without a number there is none: neither a least amount nor a bound on it."""
+    server = a_server(capacity_flop_per_s=1.0e10)
+    reasons = infeasible(client, a_cell(*a_crowd(4), server=server, bandwidth_hz=1e9))
+    assert reasons["proven"]
+    assert reasons["least_total_bandwidth_hz"] is None
+    assert reasons["proven_at_least"]["bandwidth_hz"] is None
+    infeasible(client, a_cell(*a_crowd(4), server=server, bandwidth_hz=1e15))
+    enough = reasons["least_server_flop_per_s"]
+    solved(client, a_cell(*a_crowd(4), server=a_server(capacity_flop_per_s=enough), bandwidth_hz=1e9))
 
 
 def test_a_rule_that_finds_nothing_proves_nothing(client: httpx.Client) -> None:
