@@ -192,7 +192,7 @@ def baselines(problem: Problem, options: Options, report: Report = silent) -> di
             continue
         kept = _by_rule(replace(free, method=method), options, report)
         answer = kept or _by_rule(replace(unlimited, method=method), options, report)
-        found[method] = _baseline(free, answer and answer.decision, feasible=kept is not None)
+        found[method] = _baseline(free, answer.decision if answer else None, feasible=kept is not None)
     return found
 
 
