@@ -271,6 +271,7 @@ def assert_replans_agree(client: httpx.Client, seeds: range) -> int:
     return pinned
 
 
+@pytest.mark.slow
 def test_tables_agree_with_plans(client: httpx.Client) -> None:
     assert assert_replans_agree(client, range(24)) >= 10
 

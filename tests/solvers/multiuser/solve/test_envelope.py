@@ -21,7 +21,7 @@ def at_some_rate(rng: np.random.Generator) -> tuple[TableProblem, int, float] | 
 def test_a_device_that_asks_at_the_planned_rate_keeps_to_the_plan() -> None:
     rng = np.random.default_rng(5)
     pinned_rows = split = 0
-    for _ in range(3_000):
+    for _ in range(1_000):
         found = at_some_rate(rng)
         if found is None:
             continue
@@ -49,8 +49,8 @@ def test_a_device_that_asks_at_the_planned_rate_keeps_to_the_plan() -> None:
         assert np.all(pinned.look_up(rates[~outside]) == option)
         inside = rates[~outside & (rates > 0.0)]
         assert np.all(problem.latency_s(np.int64(option), inside) <= problem.deadline_s)  # type: ignore[arg-type]
-    assert pinned_rows > 500
-    assert split > 30
+    assert pinned_rows > 200
+    assert split > 5
 
 
 def test_an_option_that_is_late_all_over_the_row_is_refused() -> None:
