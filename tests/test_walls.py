@@ -34,12 +34,14 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([LINT, "--no-logo"], cwd=folder, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.slow
 def test_the_copy_stands_before_it_is_broken(copy: Path) -> None:
     found = lint(copy)
     assert found.returncode == 0, found.stdout
     assert " 0 broken" in found.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "line", "broken"),
     [

@@ -14,6 +14,7 @@ from tests.support.builders import a_server
 from tests.support.client import PROFILES, a_request, connected
 
 
+@pytest.mark.slow
 def test_every_kind_of_profile_is_stored_read_revised_and_deleted(stocked: PlanningClient) -> None:
     for collection, profile in reversed(PROFILES.items()):
         name = profile["name"]

@@ -89,6 +89,7 @@ def test_little_memory_changes_the_order_and_nothing_else(network: Network, tmp_
     assert len(set(cuts[:8])) == 8  # a round of each cut in each of the two passes
 
 
+@pytest.mark.slow
 def test_several_threads_are_all_counted(network: Network, tmp_path: Path) -> None:
     journal, _ = measured(network, Plan(repetitions=1, sessions=1, threads=2), tmp_path / "j")
     readings = [visit.device for visit in journal.visits if visit.device is not None]

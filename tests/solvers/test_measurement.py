@@ -296,6 +296,7 @@ def test_what_the_fit_misses_never_costs_the_promise() -> None:
             assert level.variance_s2 / (level.variance_s2 + room**2) <= risk * (1.0 + 1e-9)
 
 
+@pytest.mark.slow
 def test_times_that_resemble_their_neighbours_are_worth_fewer() -> None:
     """The intervals of 300 fits to times with a memory of 0.5 cover the truth all the same."""
     rng = np.random.default_rng(0)

@@ -34,6 +34,7 @@ def steady(rng: np.random.Generator, count: int, law: str) -> Floats:
     return 0.1 + noise[50:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", ["gamma", "heavy", "coarse", "remembers"])
 @pytest.mark.parametrize("count", [40, 300])
 def test_steady_times_are_called_steady(law: str, count: int) -> None:

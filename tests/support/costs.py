@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-SLOW_S = 0.3
+SLOW_S = 0.2
 """A test that takes more, on either database, is marked `slow`."""
 
 _TICK_HZ = os.sysconf("SC_CLK_TCK")

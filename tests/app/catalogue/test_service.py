@@ -22,12 +22,14 @@ def load(service: Service) -> catalogue.Loaded:
         return catalogue.load(session, SHIPPED)
 
 
+@pytest.mark.slow
 def test_a_second_load_does_nothing(service: Service) -> None:
     assert load(service).created == SHIPPED
     again = load(service)
     assert (again.created, again.skipped, again.refused) == ((), SHIPPED, ())
 
 
+@pytest.mark.slow
 def test_what_the_user_changed_or_deleted_stays_so(service: Service, client: httpx.Client) -> None:
     load(service)
     body = a_device(tx_power_w=0.7)
@@ -55,6 +57,7 @@ def test_a_timing_that_does_not_fit_the_users_model_is_refused(service: Service,
     assert "2 cuts" in reason
 
 
+@pytest.mark.slow
 def test_the_shipped_profiles_load_whole(service: Service, client: httpx.Client) -> None:
     entries = client.get("/v1/catalogue").json()["items"]
     assert entries

@@ -65,6 +65,7 @@ def test_times_as_planned_change_nothing(client: httpx.Client) -> None:
     assert timing.headers["etag"] == tag
 
 
+@pytest.mark.slow
 def test_slower_times_make_the_timing_stale(client: httpx.Client) -> None:
     stocked(client)
     document = a_plan(client)
@@ -96,6 +97,7 @@ def test_slower_times_make_the_timing_stale(client: httpx.Client) -> None:
     assert raw["plan"] == document["id"]
 
 
+@pytest.mark.slow
 def test_a_stale_timing_can_be_sent_back_or_measured_anew(client: httpx.Client) -> None:
     stocked(client)
     document = a_plan(client)
@@ -152,6 +154,7 @@ def test_a_few_times_prove_nothing(client: httpx.Client) -> None:
     assert (told["tests"][0]["verdict"], told["stale"]) == ("undecided", False)
 
 
+@pytest.mark.slow
 def test_each_look_asks_for_more(client: httpx.Client) -> None:
     """However often steady times are reported, a false alarm stays unlikely: the levels sum to 1 %."""
     stocked(client)
@@ -232,6 +235,7 @@ def test_a_name_that_two_kinds_share_is_not_confused(client: httpx.Client) -> No
     assert pointers(client.post(at(), json=body)) == ["/plan"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [True, False])
 def test_users_of_a_large_plan(client: httpx.Client, columns: bool) -> None:
     stocked(client)

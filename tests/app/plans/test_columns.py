@@ -192,6 +192,7 @@ def follow(client: httpx.Client, address: str) -> Body:
     return dict(client.get(address).json())
 
 
+@pytest.mark.slow
 def test_users_are_found_by_their_ids_in_any_order(client: httpx.Client) -> None:
     crowd = a_crowd(2000, deadline_s=0.4)
     for n, user in enumerate(crowd):

@@ -62,6 +62,7 @@ ANSWERS: dict[str, Body] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", ANSWERS.values(), ids=ANSWERS)
 def test_real_answers_are_as_documented(
     client: httpx.Client, document: schemathesis.schemas.BaseSchema, body: Body

@@ -362,6 +362,7 @@ def test_a_plan_made_again_later_is_told_from_its_parent(client: httpx.Client, w
 # In line.
 
 
+@pytest.mark.slow
 def test_the_line_has_an_end(idle_client: httpx.Client, idle: Service) -> None:
     with idle.database.reading() as session:
         assert jobs.waiting(session) == 0

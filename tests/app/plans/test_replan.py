@@ -130,6 +130,7 @@ def test_users_come_and_go(client: httpx.Client, kind: str) -> None:
     assert client.get("/v1/plans/current?name=hall").json() == later
 
 
+@pytest.mark.slow
 def test_one_deadline(client: httpx.Client) -> None:
     parent = planned(client, a_shared_cell())
     sending = [user for user in parent["result"]["users"] if user["bandwidth_hz"]]

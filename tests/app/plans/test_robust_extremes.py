@@ -47,6 +47,7 @@ QUANTITIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ENDS)
 @pytest.mark.parametrize("cell", QUANTITIES.values(), ids=QUANTITIES)
 def test_a_quantity_at_its_end(client: httpx.Client, cell: Any, value: float) -> None:

@@ -116,6 +116,7 @@ def crowded(bandwidth_hz: float, factor: float = 1.0) -> Body:
     return a_cell(*users, bandwidth_hz=bandwidth_hz)
 
 
+@pytest.mark.slow
 def test_an_over_subscribed_cell(client: httpx.Client) -> None:
     bandwidth_hz = 5e6
     found = infeasible(client, crowded(bandwidth_hz))

@@ -96,6 +96,7 @@ def test_open_dimensions_are_asked_for(client: httpx.Client) -> None:
     assert post(client, content, shape="x:2,8,4,4").status_code == 201
 
 
+@pytest.mark.slow
 def test_several_inputs_are_several_parameters(client: httpx.Client) -> None:
     model = a_model("net (float[n, 4] a, float[m, 4] b) => (float y) { y = MatMul (a, t) t = Transpose (b) }")
     made = post(client, model.SerializeToString(), shape=["a:2,4", "b:3,4"])
@@ -111,6 +112,7 @@ def test_a_name_that_is_taken(client: httpx.Client) -> None:
     assert post(client, CHAIN).json()["revision"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("params", "parameter"),
     [

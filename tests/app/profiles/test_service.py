@@ -115,12 +115,14 @@ class TestRaces:
 
         return sorted(at_once(8, run))
 
+    @pytest.mark.slow
     def test_for_a_name(self, service: Service) -> None:
         def create(client: httpx.Client, number: int) -> httpx.Response:
             return client.post("/v1/servers", json=a_server(capacity_flop_per_s=1e12 + number))
 
         assert self.statuses(service, create) == [201] + [409] * 7
 
+    @pytest.mark.slow
     def test_for_a_deleted_name(self, service: Service, client: httpx.Client) -> None:
         client.post("/v1/servers", json=a_server())
         client.delete("/v1/servers/edge-gpu")
@@ -131,6 +133,7 @@ class TestRaces:
         assert self.statuses(service, create) == [201] + [409] * 7
         assert client.get("/v1/servers/edge-gpu").json()["revision"] == 2
 
+    @pytest.mark.slow
     def test_for_a_revision(self, service: Service, client: httpx.Client) -> None:
         client.post("/v1/servers", json=a_server())
 
@@ -141,6 +144,7 @@ class TestRaces:
         assert self.statuses(service, revise) == [200] + [412] * 7
         assert client.get("/v1/servers/edge-gpu").json()["revision"] == 2
 
+    @pytest.mark.slow
     def test_to_delete(self, service: Service, client: httpx.Client) -> None:
         client.post("/v1/servers", json=a_server())
 

@@ -78,6 +78,7 @@ def test_a_plan_that_ignores_risk_is_refuted(client: httpx.Client) -> None:
     assert not replayed(client, document)["holds"]
 
 
+@pytest.mark.slow
 def test_what_nobody_measured_is_told(client: httpx.Client) -> None:
     stocked(client)
     inline = a_stored_user(device_timing=a_timing(), gain_db=-125.0)
@@ -92,6 +93,7 @@ def test_what_nobody_measured_is_told(client: httpx.Client) -> None:
     assert "by-hand@1 holds none" in refused.json()["detail"]
 
 
+@pytest.mark.slow
 def test_an_older_revision_has_its_own_samples(client: httpx.Client) -> None:
     """The plan's own revision is asked, however often the timing was measured since."""
     stocked(client)

@@ -141,6 +141,7 @@ def test_the_same_seed_finds_the_same(client: httpx.Client) -> None:
     assert alone["laws"]["lognormal"] == first["laws"]["lognormal"]
 
 
+@pytest.mark.slow
 def test_a_plan_means_for_ever_what_it_meant(client: httpx.Client) -> None:
     store_profiles(client)
     document = plan(client, a_stored_cell(*a_crowd(6)))
@@ -214,6 +215,7 @@ def test_clock_levels_are_found_again(client: httpx.Client) -> None:
     assert validate(client, document)["holds"]
 
 
+@pytest.mark.slow
 def test_large_plans_name_the_worst_only(client: httpx.Client) -> None:
     store_profiles(client)
     document = plan(client, a_stored_cell(*a_crowd(1001), bandwidth_hz=1e9))

@@ -91,6 +91,7 @@ def test_stale_rates_cost_regret() -> None:
     assert stale.regret > fresh.regret
 
 
+@pytest.mark.slow
 def test_best_by_looking_at_all_agrees_with_the_table() -> None:
     rng = np.random.default_rng(0)
     for _ in range(300):

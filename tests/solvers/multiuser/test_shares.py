@@ -26,6 +26,7 @@ def a_choice(fleet: Fleet, seed: int) -> NDArray[np.int64] | None:
     return None
 
 
+@pytest.mark.slow
 def test_square_root_rule_equals_a_convex_solver(drawn: Drawn) -> None:
     for seed in drawn(12):
         problem = a_cell(seed, 6)
@@ -69,6 +70,7 @@ def test_binding_deadlines_equal_a_convex_solver(drawn: Drawn) -> None:
     assert bound >= 10
 
 
+@pytest.mark.slow
 def test_bisection_agrees_with_newton() -> None:
     compared = 0
     for seed in range(30):

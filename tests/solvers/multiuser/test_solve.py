@@ -124,6 +124,7 @@ def test_prices_climb_from_a_plan_that_uses_nothing() -> None:
     assert min(answer.prices.values()) > 0.0
 
 
+@pytest.mark.slow
 def test_identical_users_are_split_between_options() -> None:
     """At the best prices all are indifferent at once; the plan must break the tie by number."""
     split = 0

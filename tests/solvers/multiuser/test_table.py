@@ -52,6 +52,7 @@ def test_envelope_is_the_minimum_on_ten_thousand_option_sets() -> None:
     assert returned >= 10  # options that come back: what a hull would get wrong
 
 
+@pytest.mark.slow
 def test_no_row_is_wasted() -> None:
     rng = np.random.default_rng(2)
     for _ in range(1_000):

@@ -35,6 +35,7 @@ PLACES = {
 each_network = pytest.mark.parametrize("name", PUBLISHED)
 
 
+@pytest.mark.slow
 @each_network
 def test_work_and_weights_are_the_published_ones(name: str) -> None:
     network = read(light(name))

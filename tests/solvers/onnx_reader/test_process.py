@@ -40,6 +40,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "model.onnx"
 
 
+@pytest.mark.slow
 def test_a_network_comes_out_as_a_profile_has_it(file: Path) -> None:
     file.write_bytes(light("squeezenet"))
     found = answer(file, shapes=["data_0:1,3,224,224"], input_byte=["data_0:20000"], pareto=True)
@@ -57,6 +58,7 @@ def test_a_network_comes_out_as_a_profile_has_it(file: Path) -> None:
     assert "r0" in found["dropped"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fields", "told", "option"),
     [
@@ -73,6 +75,7 @@ def test_what_is_wrong_is_told(file: Path, fields: dict[str, Any], told: str, op
     assert told in found["unreadable"]
 
 
+@pytest.mark.slow
 def test_an_empty_file(file: Path) -> None:
     file.write_bytes(b"")
     assert answer(file) == {"unreadable": "the file is empty", "option": None}
@@ -92,6 +95,7 @@ def test_names_that_a_profile_cannot_hold_are_left_out(file: Path) -> None:
     assert any("2 cuts do not say their tensors" in note for note in found["notes"])
 
 
+@pytest.mark.slow
 def test_memory_has_an_end(file: Path) -> None:
     file.write_bytes(light("squeezenet"))
     assert ask(file, memory_byte=64 * 2**20).returncode != 0
@@ -105,6 +109,7 @@ def test_time_has_an_end(file: Path) -> None:
     assert ask(file, cpu_s=1).returncode != 0
 
 
+@pytest.mark.slow
 def test_weights_take_no_memory(file: Path) -> None:
     """A file of 1 GB is read by a process that may have half of that beside it."""
     with file.open("wb") as written:  # sparse on the disk: the same graph, which protobuf merges, with 1 GB of zeros

@@ -30,6 +30,7 @@ def forced(problem: Problem, user: int, cut: int) -> Problem:
     return replace(problem, workloads=joined([work, alone]), workload=of)
 
 
+@pytest.mark.slow
 def test_bound_is_below_every_plan_that_takes_the_cut(drawn: Drawn) -> None:
     compared = 0
     for seed in drawn(8):

@@ -55,6 +55,7 @@ def test_mean_only_is_cheaper_and_says_how_late_it_may_be() -> None:
     assert found.mean_only.violation_bound_max > problem.risk.max()
 
 
+@pytest.mark.slow
 def test_no_rule_that_respects_the_risk_beats_the_plan(drawn: Drawn) -> None:
     for seed in drawn(20):
         problem = random_cell(np.random.default_rng(seed), 3, 4)

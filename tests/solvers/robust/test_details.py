@@ -50,6 +50,7 @@ def test_plan_survives_down_to_the_least_gain_and_not_below() -> None:
     assert compared > 30
 
 
+@pytest.mark.slow
 def test_fallback_keeps_the_deadline_without_the_channel() -> None:
     for problem, solution in cells():
         details = describe(problem, solution.decision)

@@ -54,6 +54,7 @@ def cheaper_elsewhere(problem: Problem, decision: Decision) -> int:
     return len(np.unique(user[in_time & (energy < held[user] * (1.0 - 1e-9))]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(15))
 def test_never_beats_the_exact_method_and_never_gets_worse(seed: int) -> None:
     problem = a_case(seed)
@@ -104,6 +105,7 @@ def test_shares_are_those_of_the_exact_method_where_much_time_does_not_scale_wit
     np.testing.assert_allclose(found.frequency_hz, exact.frequency_hz, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_moves_cuts_until_hardly_any_user_has_a_cheaper_one() -> None:
     """The relaxed half against looking at every cut: it starts where many could move, and few still can at the end."""
     could, still, moved = 0, 0, 0
@@ -128,6 +130,7 @@ def cameras(seed: int) -> Problem:
     return a_cell(12, gain=10.0 ** (gain_db / 10.0), deadline_s=rng.uniform(0.2, 0.6, 12))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cell", "clock"), [(cameras, 0.4), (a_case, 1.0)])
 def test_the_procedure_ends_in_whole_numbers_that_looking_at_every_cut_confirms(
     cell: Callable[[int], Problem], clock: float

@@ -56,6 +56,7 @@ BLOCKS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", BLOCKS)
 def test_equals_brute_force_over_all_cuts(block: int, drawn: Drawn) -> None:
     for seed in drawn(10 * block + 10)[-10:]:
@@ -75,6 +76,7 @@ def test_equals_brute_force_over_all_cuts(block: int, drawn: Drawn) -> None:
         assert certificate.holds, (seed, kind)
 
 
+@pytest.mark.slow
 def test_the_cases_hold_what_they_promise() -> None:
     found = [(kind, answer(problem)[0].status) for kind, problem in map(a_case, range(200))]
     for kind in set(KINDS):
@@ -108,6 +110,7 @@ def test_brute_force_agrees_with_a_conic_solver() -> None:
     assert solution.objective == pytest.approx(value, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_twelve_users_are_proven_within_two_seconds_each() -> None:
     proven = 0
     for seed in range(100):
@@ -231,6 +234,7 @@ RELAXED = {
 }
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(seed=st.integers(0, 10**6), factor=st.floats(1.0, 3.0), what=st.sampled_from(sorted(RELAXED)))
 def test_more_freedom_never_costs_more(seed: int, factor: float, what: str) -> None:

@@ -35,6 +35,7 @@ CORRUPTIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("field", "value"), CORRUPTIONS, ids=[f"{n}-{c[0]}" for n, c in enumerate(CORRUPTIONS)])
 @pytest.mark.parametrize("waiting", list(Waiting))
 def test_corrupted_decisions_are_refused(field: str, value: Any, waiting: Waiting) -> None:

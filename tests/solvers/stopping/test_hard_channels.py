@@ -43,6 +43,7 @@ def test_waiting_on_a_trace_with_a_sample_next_to_zero(rule: Rule) -> None:
     stands(a_problem(law=GainTrace(gain), min_snr=0.0, rule=rule, waiting=Waiting.ALWAYS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("law", "min_snr"), [(Rayleigh(), 0.01), (Rayleigh(), 3.0), (LogNormal(15.0), 0.01)])
 @pytest.mark.parametrize("waiting", list(Waiting))
 def test_the_clairvoyant_bound_under_outages(law: Any, min_snr: float, waiting: Waiting) -> None:

@@ -14,6 +14,7 @@ from tests.support.stopping.problems import a_problem
 LAWS = [Rayleigh(), Nakagami(3.0), LogNormal(7.0), GainTrace(np.ones(1)), RateTrace(np.array([0.0, 2e6, 1e7, 4e7]))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stays", [False, True])
 @pytest.mark.parametrize("law", LAWS, ids=str)
 def test_closed_form_is_the_recursion(law: Law, stays: bool) -> None:

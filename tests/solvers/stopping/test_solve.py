@@ -82,6 +82,7 @@ def test_chain_with_equal_rows_is_the_independent_channel() -> None:
                 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("waiting", list(Waiting))
 @pytest.mark.parametrize("kind", LAWS)
 def test_everything_checks(kind: str, waiting: Waiting) -> None:
@@ -120,6 +121,7 @@ def test_with_free_placement_more_layers_never_cost() -> None:
         assert not decision.placement_cost.any()
 
 
+@pytest.mark.slow
 def test_parts_of_the_cost_add_up() -> None:
     for law in LAWS.values():
         for waiting in Waiting:

@@ -115,6 +115,7 @@ def test_a_rule_that_finds_nothing_proves_nothing(client: httpx.Client) -> None:
     solved(client, a_cell(a_user(deadline_s=0.04)))
 
 
+@pytest.mark.slow
 def test_out_of_time_without_a_plan(client: httpx.Client) -> None:
     """Deadlines that just fit: whether there is a plan takes longer to find out than there is time."""
     users = a_crowd(60)

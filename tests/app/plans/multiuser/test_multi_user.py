@@ -43,6 +43,7 @@ def a_mixed_cell(**fields: Any) -> Body:
     )
 
 
+@pytest.mark.slow
 def test_names_revisions_and_bodies_mean_the_same(client: httpx.Client) -> None:
     store_profiles(client)
     by_name = a_cell(a_stored_user(), channel="cell", server="edge-gpu")
@@ -168,6 +169,7 @@ def test_prices_are_what_one_more_is_worth(client: httpx.Client) -> None:
     assert certificate["server_price"] == pytest.approx(flops, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_distance_snr_and_efficiency_mean_the_same(client: httpx.Client) -> None:
     distance_m = 120.0
     gain_db = -(15.3 + 37.6 * math.log10(distance_m))
@@ -353,6 +355,7 @@ def test_a_device_that_asks_its_table_at_once_keeps_to_the_plan(client: httpx.Cl
     assert tight >= 1
 
 
+@pytest.mark.slow
 def test_the_plan_of_one_user_is_its_table(client: httpx.Client) -> None:
     for efficiency in (0.01, 0.3, 1.0, 5.0, 30.0):
         user = only(solved(client, a_cell(a_user(spectral_efficiency_bps_per_hz=efficiency))))

@@ -189,6 +189,7 @@ def test_a_device_that_plays_its_table_pays_what_was_expected(
     assert_mean(costs, user["expected"]["cost"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("waiting", ["in_outage", "always"])
 def test_a_device_that_sees_the_states_of_a_chain(client: httpx.Client, waiting: str) -> None:
     channel = a_radio(fading=CHAIN, min_snr_db=None, coherence_time_s=0.004)

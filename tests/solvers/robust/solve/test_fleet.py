@@ -40,6 +40,7 @@ def cells() -> list[Problem]:
 WHOLE = [solve(problem) for problem in cells()]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("sweeping")
 @pytest.mark.parametrize("number", range(len(WHOLE)))
 def test_swept_cell_has_the_answer_of_the_whole_one(number: int) -> None:

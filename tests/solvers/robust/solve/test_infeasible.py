@@ -25,6 +25,7 @@ def feasible(problem: Problem) -> bool:
     return solve(problem).status is not Status.INFEASIBLE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("margin", [Margin.CANTELLI, Margin.GAUSSIAN, Margin.MEAN])
 def test_each_relaxation_of_a_lone_user_is_the_least(margin: Margin) -> None:
     checked = {"deadline": 0, "risk": 0, "bandwidth": 0}

@@ -54,6 +54,7 @@ def assert_bounds_hold(seen: list[Progress], best_j: float) -> None:
     assert all(progress.objective is None or progress.objective >= best_j * (1.0 - 1e-9) for progress in seen)
 
 
+@pytest.mark.slow
 def test_a_large_cell_says_how_far_it_is() -> None:
     watcher = Watcher()
     solution = solve(a_large_cell(), Options(clock=Clock(), time_limit_s=1e9), watcher)
@@ -69,6 +70,7 @@ def test_a_large_cell_says_how_far_it_is() -> None:
     assert_bounds_hold(watcher.seen, solution.objective)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [0, 1, 3, 5, 8, 12])
 def test_a_large_cell_can_be_stopped_anywhere(stop_at: int) -> None:
     watcher = Watcher(stop_at)
@@ -77,6 +79,7 @@ def test_a_large_cell_can_be_stopped_anywhere(stop_at: int) -> None:
     assert len(watcher.seen) == stop_at + 1, "not asked again"
 
 
+@pytest.mark.slow
 def test_the_search_of_a_small_cell_reports_both_ends() -> None:
     proofs = 0
     for seed in range(40):
@@ -91,6 +94,7 @@ def test_the_search_of_a_small_cell_reports_both_ends() -> None:
     assert proofs > 5
 
 
+@pytest.mark.slow
 def test_the_reasons_of_a_cell_without_a_plan_can_be_stopped() -> None:
     problem = over_subscribed(a_large_cell())
     full = Watcher()
@@ -103,6 +107,7 @@ def test_the_reasons_of_a_cell_without_a_plan_can_be_stopped() -> None:
             solve(problem, Options(clock=Clock(), time_limit_s=1e9), watcher)
 
 
+@pytest.mark.slow
 def test_the_yardsticks_report_and_can_be_stopped() -> None:
     watcher = Watcher()
     baselines(a_large_cell(), None, Options(clock=Clock()), watcher)
@@ -115,6 +120,7 @@ def test_the_yardsticks_report_and_can_be_stopped() -> None:
             baselines(a_large_cell(), None, Options(clock=Clock()), Watcher(stop_at))
 
 
+@pytest.mark.slow
 def test_the_time_of_a_large_cell_includes_its_sweeps() -> None:
     """At a limit that is over before the first sweep ends: a checked plan, said to be late unless it is proven."""
     problem = replace(a_large_cell(), margin=Margin.MEAN)
