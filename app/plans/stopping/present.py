@@ -23,7 +23,8 @@ def users(assembled: Assembled, ids: list[str], decision: Decision) -> list[dict
         name: _offers(getattr(baselines, name)) for name in ("device_only", "edge_only", "best_fixed", "look_ahead")
     }
     optimum, total = baselines.optimum.total_cost, decision.running_cost + decision.placement_cost
-    dearer = (baselines.look_ahead.total_cost - np.where(np.isnan(optimum), total, optimum)).tolist()
+    # Nothing is cheaper than the optimum: what lies below is rounding.
+    dearer = np.maximum(baselines.look_ahead.total_cost - np.where(np.isnan(optimum), total, optimum), 0.0).tolist()
     same_placement = baselines.look_ahead_same_placement.tolist()
     names = {id(model): [cut.name for cut in model.cuts] for model in assembled.models}
     mean_snr = None if assembled.in_rates else problem.mean_snr

@@ -307,3 +307,15 @@ def test_in_outage_the_cost_may_fall_as_the_minimum_rises() -> None:
     ]
     assert always[0] <= always[1] * (1.0 + 1e-12)
     assert BANDWIDTH_HZ * np.log2(1.1) > 1e5
+
+
+def test_probabilities_of_chains_stay_probabilities():
+    """Stationary laws and systems of waits are rounded, and what they add up to must not leave [0, 1]."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        states = int(rng.integers(2, 6))
+        law = Markov(np.sort(10.0 ** rng.uniform(5.0, 8.0, states)), rng.dirichlet(np.ones(states), states))
+        for waiting in Waiting:
+            problem = a_problem(users=4, seed=seed, law=law, waiting=waiting, mean_snr=None, min_snr=0.0)
+            ends = solve(problem, Options()).decision.stop_probability
+            assert np.all((ends >= 0.0) & (ends <= 1.0)), (seed, waiting)

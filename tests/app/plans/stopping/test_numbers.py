@@ -21,6 +21,7 @@ from tests.support.stopping.requests import (
     a_radio,
     a_robot,
     first,
+    solved,
 )
 
 # Numbers are the same on every database.
@@ -234,3 +235,16 @@ def test_edge_reads_every_table(client: httpx.Client, kind: str) -> None:
             assert table.decide(row["cut"], 1e7) == "offload"
         for state in row.get("stop_states", []):
             assert table.decide(row["cut"], 1e7, state) == "offload"
+
+
+@pytest.mark.parametrize("fading", ["rayleigh", "lognormal", "trace of rates", "chain"])
+def test_rounding_leaves_no_number_beyond_its_range(client: httpx.Client, fading: str) -> None:
+    """Probabilities are that, and nothing is cheaper than the optimum, however many users are planned."""
+    in_rates = fading in ("trace of rates", "chain")
+    snrs = [None] if in_rates else [float(snr) for snr in range(-5, 31)]
+    users = [a_robot(id=str(n), mean_snr_db=snr) for n, snr in enumerate(snrs)]
+    result = solved(client, a_fleet(*users, channel=a_radio(fading=EVERY_FADING[fading])))
+    for user in result["users"]:
+        assert user["look_ahead"]["dearer_by"] >= 0.0, user["id"]
+        ends = [row["stop_probability"] for row in user["table"]["rows"]]
+        assert all(0.0 <= end <= 1.0 for end in ends), user["id"]
