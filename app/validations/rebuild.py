@@ -19,8 +19,8 @@ from app.plans.robust.columns import Users, columns
 from app.plans.robust.schemas import RobustRequest, RobustTerms
 from app.plans.tables import PlanRow
 from solvers.outcome import Certificate, Violation
-from solvers.robust.check import TOLERANCE, check
-from solvers.robust.problem import Decision, Floats, Integers, Problem
+from solvers.robust.check import check
+from solvers.robust.problem import TOLERANCE, Decision, Floats, Integers, Problem
 from solvers.robust.replay import Misses
 
 

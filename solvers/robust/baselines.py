@@ -15,6 +15,9 @@ from solvers.robust.solve import RobustSolution, attempt
 from solvers.robust.solve.candidates import in_blocks, options_of
 from solvers.robust.solve.pulse import Pulse
 
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
 # A search pays for itself up to this many options: beyond, it may take longer than the plan.
 _SEARCHED = 500
 # Nobody waits longer than this for a yardstick's proof unless it was asked for.
@@ -126,17 +129,26 @@ def _among(yardsticks: _Yardsticks, problem: Problem, rows: NDArray[np.bool_], p
 
 def _equal_share(problem: Problem, pulse: Pulse) -> Baseline:
     """Everybody's best cut with an equal part of the uplink."""
-    share, total = problem.bandwidth_hz / problem.users, 0.0
+    total = 0.0
     pulse.stage("price", 0.0, 1.0)
     for users in in_blocks(problem):
         pulse.beat(users[0] / problem.users)
-        candidates, possible = options_of(problem, users)
-        curves = candidates.curves
-        fits = possible & (curves.least_hz <= share)
-        x = np.where(curves.sends & fits, curves.x_at(share), 0.0)
-        total += float(candidates.least(np.where(fits, curves.energy_j(x), np.inf)).sum())
+        energy_j = _at_equal_shares(problem, users)
+        if np.any(np.isinf(energy_j)):  # a limit may be missed by rounding alone
+            energy_j = np.minimum(energy_j, _at_equal_shares(problem.at_tolerance(), users))
+        total += float(energy_j.sum())
     energy = total if np.isfinite(total) else None
     return Baseline(energy_j=energy, lower_bound_j=energy)  # nothing is left to be found
+
+
+def _at_equal_shares(problem: Problem, users: Integers) -> Floats:
+    """Energy of each user's best cut with an equal part of the uplink; infinite where no cut is in time."""
+    share = problem.bandwidth_hz / problem.users
+    candidates, possible = options_of(problem, users)
+    curves = candidates.curves
+    fits = possible & (curves.least_hz <= share)
+    x = np.where(curves.sends & fits, curves.x_at(share), 0.0)
+    return candidates.least(np.where(fits, curves.energy_j(x), np.inf))
 
 
 def _mean_only(yardsticks: _Yardsticks, problem: Problem, pulse: Pulse) -> Baseline:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from solvers import physics
 from solvers.moments import miss_bound
 from solvers.robust.budget import TimeBudget, time_budget
-from solvers.robust.problem import Decision, Problem
+from solvers.robust.problem import TOLERANCE, Decision, Problem
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -56,8 +56,9 @@ def describe(problem: Problem, decision: Decision) -> Details:
     network = np.where(sends, problem.network_mean_s, 0.0)
     mean = device + uplink + network + work.server_mean_s[row]
     bound = mean + budget.margin_s[pair]
-    slack = problem.deadline_s - bound
-    # A deadline met exactly carries rounding of either sign.
+    # A deadline met exactly carries rounding of either sign, and one missed within the tolerance counts as met.
+    deadline = np.clip(bound, problem.deadline_s, problem.deadline_s * (1.0 + TOLERANCE))
+    slack = deadline - bound
     slack = np.where(np.abs(slack) <= 1e-12 * problem.deadline_s, 0.0, slack)
 
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -77,7 +78,7 @@ def describe(problem: Problem, decision: Decision) -> Details:
         std_s=np.sqrt(budget.variance_s2[pair]),
         bound_s=bound,
         slack_s=slack,
-        violation_bound=miss_bound(mean, budget.variance_s2[pair], problem.deadline_s),
+        violation_bound=miss_bound(mean, budget.variance_s2[pair], deadline),
         least_gain=np.where(sends, least_gain, np.nan),
         fallback_cut=_fallback(problem, budget),
     )
@@ -89,8 +90,9 @@ def _fallback(problem: Problem, budget: TimeBudget) -> Integers:
     cycles, overhead = work.cycles[row], work.overhead_s[row]
     silent = (work.crossing_bit[row] == 0.0) & work.fits_memory[row]
     with np.errstate(divide="ignore", invalid="ignore"):
-        clock = np.where(cycles > 0.0, cycles / budget.left_s, 0.0)
-    works = silent & (budget.left_s - cycles / work.clock_max_hz[row] >= 0.0)
+        clock = np.where(cycles > 0.0, cycles / np.maximum(budget.left_s, cycles / work.clock_max_hz[row]), 0.0)
+    late = cycles / work.clock_max_hz[row] - budget.left_s
+    works = silent & (late <= TOLERANCE * problem.deadline_s[budget.user])
     clock = np.clip(np.where(works, clock, 0.0), work.clock_min_hz[row], work.clock_max_hz[row])
     kappa = work.power_coefficient_w_per_hz3[problem.workload[budget.user]]
     time = physics.device_s(cycles, clock, overhead)

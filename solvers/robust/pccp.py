@@ -36,6 +36,8 @@ _HALVINGS = 70
 _DECADES = 15.0
 # Clocks are rounded up by this much, so that rounding never turns a deadline just met into one just missed.
 _ROUND_UP = 1.0 + 4e-14
+# Less of the uplink than this is beyond the conic solver's accuracy: nothing is shared out.
+_TO_SHARE_OUT = 1e-7
 # Costs beyond this many cells' energy are all alike to the procedure: nobody moves to a dearer cut.
 _OUT_OF_REACH = 1e3
 
@@ -288,7 +290,7 @@ def _allocate(cell: _Cell, option: Integers) -> _Point:
     least = _least(cell, option)
     sends = cell.crossing_bit[at] > 0.0
     share = least
-    if np.any(sends):
+    if np.any(sends) and problem.bandwidth_hz - least.sum() > _TO_SHARE_OUT * problem.bandwidth_hz:
         wanted = _resources(len(option))(cell, option)
         # Rounded onto the constraints: nobody below the least share, all together exactly the uplink.
         beyond = np.where(sends, np.maximum(wanted - least, 0.0), 0.0)

@@ -1,6 +1,6 @@
 """What the robust family is asked (arXiv 2503.21476, problem P1) and what it decides."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 import numpy as np
@@ -11,6 +11,12 @@ from solvers.records import all_finite, freeze, require
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+# What a limit may be exceeded by, relative to it: rounding, of plans and of requests. The witness allows it, and a cell
+# that lacks no more than this of a deadline or of the uplink is planned.
+TOLERANCE = 1e-9
+# So much of the tolerance is left to the rounding of a plan that is made at its end.
+AT_TOLERANCE = 1.0 + TOLERANCE * (1.0 - 1e-3)
 
 
 class Method(StrEnum):
@@ -115,6 +121,10 @@ class Problem:
     def users(self) -> int:
         """Number of users."""
         return len(self.workload)
+
+    def at_tolerance(self) -> "Problem":
+        """The same question with deadlines and uplink at the end of the tolerance: what no plan exceeds."""
+        return replace(self, bandwidth_hz=self.bandwidth_hz * AT_TOLERANCE, deadline_s=self.deadline_s * AT_TOLERANCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

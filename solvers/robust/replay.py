@@ -9,9 +9,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
-from solvers.robust.check import TOLERANCE
 from solvers.robust.check.terms import chance, terms
-from solvers.robust.problem import Decision, Problem
+from solvers.robust.problem import TOLERANCE, Decision, Problem
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -61,7 +61,8 @@ def user_columns(plan: CellPlan) -> Columns:
         "cut": details.cut,
         "frequency_hz": decision.frequency_hz,
         "bandwidth_hz": decision.bandwidth_hz,
-        "bandwidth_share": decision.bandwidth_hz / problem.bandwidth_hz,
+        # A hertz more than the uplink has is rounding, of the tolerance's size at most.
+        "bandwidth_share": np.clip(decision.bandwidth_hz / problem.bandwidth_hz, 0.0, 1.0),
         "rate_bps": details.rate_bps,
         "energy_j": details.energy_j,
         "compute_energy_j": details.compute_energy_j,
@@ -167,12 +168,13 @@ def explain(plans: Sequence[CellPlan], users: list[dict[str, Any]]) -> None:
         cell = plan.cell
         found = why_not(cell.problem, plan.solution.prices["dual_bandwidth_j_per_hz"])
         position, workload = cell.users.tolist(), cell.problem.workload.tolist()
-        for n, cut, energy, binding, short in zip(
+        for n, cut, energy, binding, short, narrow in zip(
             found.user.tolist(),
             found.cut.tolist(),
             found.cell_energy_at_least_j.tolist(),
             found.binding,
             found.short_by_s.tolist(),
+            found.short_by_hz.tolist(),
             strict=True,
         ):
             users[position[n]]["alternatives"].append(
@@ -182,6 +184,7 @@ def explain(plans: Sequence[CellPlan], users: list[dict[str, Any]]) -> None:
                     "cell_energy_at_least_j": _number(energy),
                     "binding": binding.value if binding is not None else None,
                     "short_by_s": _number(short),
+                    "short_by_hz": _number(narrow),
                 }
             )
 
@@ -283,6 +286,11 @@ def _room(found: Infeasibility) -> dict[str, Any]:
     return {
         "least_total_bandwidth_hz": _number(found.least_total_bandwidth_hz),
         "least_deadline_factor": _number(found.least_deadline_factor),
+        "together": {
+            "deadline_factor": _number(found.together.deadline_factor),
+            "bandwidth_with_deadlines_hz": _number(found.together.bandwidth_with_deadlines_hz),
+            "bandwidth_with_risks_hz": _number(found.together.bandwidth_with_risks_hz),
+        },
     }
 
 

@@ -204,6 +204,9 @@ class Alternative(Body):
     binding: Literal["clock", "rate", "margin", "memory"] | None
     """What stops the cut even if the user had the whole uplink."""
     short_by_s: float | None
+    """What the cut lacks then; null where nothing stops it so, or memory does."""
+    short_by_hz: float | None
+    """What the cut lacks of the uplink beside the others' least shares, where that alone leaves no plan; else null."""
 
 
 class RobustUserResult(Body):
@@ -216,7 +219,7 @@ class RobustUserResult(Body):
     frequency_hz: float
     bandwidth_hz: NonNegative
     bandwidth_share: float
-    """Of its cell's uplink."""
+    """Of its cell's uplink, in [0, 1]."""
     rate_bps: float
     energy_j: float
     compute_energy_j: float
@@ -323,7 +326,9 @@ class Reason(Body):
 
 
 class InfeasibleUser(Body):
-    """A user who fails even alone, and the least change of each kind that would help; null: none would."""
+    """A user who fails even alone, and the least change of each kind that would help; null: none would.
+
+    With exactly that the user alone has a plan, with less, by 1e-9 of the number, none. For all of them: `together`."""
 
     id: str
     cell: str | None = absent()
@@ -331,6 +336,19 @@ class InfeasibleUser(Body):
     least_deadline_s: float | None
     least_risk: float | None
     least_bandwidth_hz: float | None
+
+
+class Together(Body):
+    """Changes for a whole cell, each enough alone: changed by exactly that it has a plan, by less it has none.
+
+    What is told for a user who fails helps that user alone: beside the others there may be too little of the uplink."""
+
+    deadline_factor: float | None
+    """The least factor on the deadlines of all its users."""
+    bandwidth_with_deadlines_hz: float | None
+    """The least uplink once every user who fails alone has its least_deadline_s; 0: nobody needs to send then."""
+    bandwidth_with_risks_hz: float | None
+    """The least uplink once every user who fails alone has its least_risk; null where somebody has none."""
 
 
 class InfeasibleCell(Body):
@@ -343,6 +361,7 @@ class InfeasibleCell(Body):
     """Users who fail even alone; 0: the cell is over-subscribed."""
     least_total_bandwidth_hz: float | None
     least_deadline_factor: float | None
+    together: Together
 
 
 class RobustInfeasible(Body):
@@ -355,6 +374,8 @@ class RobustInfeasible(Body):
     Null too where the request lists several cells: see them."""
     least_deadline_factor: float | None
     """The least factor on all deadlines that makes room for everyone; null unless the cell is over-subscribed."""
+    together: Together | None
+    """What helps the whole cell, also where users fail alone; null where the request lists several cells: see them."""
     cells: list[InfeasibleCell] | None = absent()
     """The cells that have no plan, where the request lists any: the others would have one."""
 

@@ -1,5 +1,5 @@
 """The independent check: limits, energy and a lower bound from problem and decision alone."""
 
-from solvers.robust.check.limits import TOLERANCE, check
+from solvers.robust.check.limits import check
 
-__all__ = ["TOLERANCE", "check"]
+__all__ = ["check"]

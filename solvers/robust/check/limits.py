@@ -5,12 +5,10 @@ from numpy.typing import NDArray
 
 from solvers.outcome import Certificate, Violation
 from solvers.robust.check.terms import terms, too_late_s
-from solvers.robust.problem import Decision, Problem
+from solvers.robust.problem import TOLERANCE, Decision, Problem
 
 Floats = NDArray[np.float64]
 
-# Rounding that a plan may carry, relative to the limit it is held against.
-TOLERANCE = 1e-9
 _REPORTED = 100
 
 

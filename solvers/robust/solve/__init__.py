@@ -10,9 +10,10 @@ from solvers.robust.solve.candidates import Candidates, options_of
 from solvers.robust.solve.curves import Curves
 from solvers.robust.solve.dual import Market, maximise
 from solvers.robust.solve.fleet import Bidding, bidding
-from solvers.robust.solve.infeasible import Infeasibility, explain, least_shares
+from solvers.robust.solve.infeasible import Infeasibility, explain
 from solvers.robust.solve.primal import Plan, complete, exchange
 from solvers.robust.solve.pulse import Pulse
+from solvers.robust.solve.remedies import least_shares
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -70,7 +71,15 @@ def attempt(problem: Problem, options: Options, pulse: Pulse, *, prove: bool = T
 
 
 def enter(problem: Problem, pulse: Pulse) -> Bidding | Floats:
-    """The market of a cell; or, where there is no plan, each user's least share."""
+    """The market of a cell; or, where there is no plan, each user's least share at the end of the tolerance.
+
+    Where limits are missed by rounding alone, the market is that of the limits as far as the tolerance allows.
+    """
+    entered = _enter(problem, pulse)
+    return entered if isinstance(entered, Bidding) else _enter(problem.at_tolerance(), pulse)
+
+
+def _enter(problem: Problem, pulse: Pulse) -> Bidding | Floats:
     first = problem.workloads.first
     laid_out = int((first[problem.workload + 1] - first[problem.workload]).sum())
     if problem.users > _LARGE_CELL and laid_out > _LARGE_TABLE:

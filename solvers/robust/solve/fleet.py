@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from solvers.robust.problem import Problem
 from solvers.robust.solve.candidates import Candidates, in_blocks, options_of
 from solvers.robust.solve.dual import Market, in_the_running, maximise, points_at
-from solvers.robust.solve.infeasible import all_least_shares, least_shares
 from solvers.robust.solve.pulse import Pulse
+from solvers.robust.solve.remedies import all_least_shares, least_shares
 
 Floats = NDArray[np.float64]
 

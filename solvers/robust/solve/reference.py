@@ -14,8 +14,9 @@ from solvers.robust.solve import RobustSolution, enter, spectrum_price
 from solvers.robust.solve.candidates import options_of
 from solvers.robust.solve.dual import maximise
 from solvers.robust.solve.fleet import Bidding
-from solvers.robust.solve.infeasible import all_least_shares, explain
+from solvers.robust.solve.infeasible import explain
 from solvers.robust.solve.pulse import Pulse
+from solvers.robust.solve.remedies import all_least_shares
 from solvers.robust.solve.shares import share_out
 
 
@@ -35,6 +36,9 @@ def alternate(problem: Problem, options: Options, report: Report) -> RobustSolut
 
     found: PccpSolution | None = None
     cuts = starts(problem)
+    if not cuts:  # limits that are missed by rounding alone
+        problem = problem.at_tolerance()
+        cuts = starts(problem)
     for k, start in enumerate(cuts.values()):
         best_j = found.objective if found is not None and found.objective is not None else np.inf
 
@@ -52,7 +56,7 @@ def alternate(problem: Problem, options: Options, report: Report) -> RobustSolut
         if point.objective < best_j:
             found = replace(point, timed_out=point.timed_out or (found is not None and found.timed_out))
     if found is None:  # what fits by a hair alone need not fit where the same shares are found by halving
-        least = all_least_shares(problem, pulse)
+        least = all_least_shares(problem.at_tolerance(), pulse)
         return Solution(status=Status.INFEASIBLE, infeasibility=explain(problem, least, pulse))
     assert found.decision is not None
     assert found.objective is not None

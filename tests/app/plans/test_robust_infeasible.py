@@ -5,12 +5,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.builders import Body, a_device, a_server_timing, a_timing
-from tests.support.robust.requests import a_cell, a_user, infeasible, plan
+from tests.support.builders import Body, a_device, a_model, a_server_timing, a_timing
+from tests.support.robust.requests import a_cell, a_user, infeasible, plan, solved
 
 FAR = -140.0
-# Relaxations are rounded up by 1e-9; this much less must not do.
-LESS = 0.999
+# What is told is the least to a billionth: so much less must not do.
+LESS = 1.0 - 1e-9
 
 
 def bindings(client: httpx.Client, **fields: Any) -> list[str]:
@@ -136,3 +136,140 @@ def test_no_plan_is_stored_and_found_like_any_other(client: httpx.Client) -> Non
     assert client.get("/v1/plans", params={"status": "infeasible"}).json()["items"][0]["id"] == document["id"]
     user = client.get(f"/v1/plans/{document['id']}/users/camera").json()
     assert user == document["infeasible"]["users"][0]
+
+
+def test_what_helps_each_alone_and_what_helps_all(client: httpx.Client) -> None:
+    """Two users who fail alone: with their least deadlines each asks for the whole uplink, so more is needed."""
+    slow = a_device(frequency_min_hz=1e6, frequency_max_hz=2e6)
+    users = [a_user(id=str(n), device=slow, gain_db=-115.0 - n, deadline_s=0.03) for n in range(2)]
+    body = a_cell(*users, a_user(id="fine"), bandwidth_hz=4e5)
+    found = infeasible(client, body)
+    assert [user["id"] for user in found["users"]] == ["0", "1"]
+    eased = [user | {"deadline_s": told["least_deadline_s"]} for user, told in zip(users, found["users"], strict=True)]
+    for user in eased:
+        assert plan(client, a_cell(user, bandwidth_hz=4e5))["status"] == "solved", "each alone"
+    assert plan(client, a_cell(*eased, bandwidth_hz=4e5))["status"] == "infeasible", "but not both"
+
+    together, everybody = found["together"], body["users"]
+    for factor, status in ((1.0, "solved"), (LESS, "infeasible")):
+        slower = [
+            user | {"deadline_s": user["deadline_s"] * together["deadline_factor"] * factor} for user in everybody
+        ]
+        assert plan(client, a_cell(*slower, bandwidth_hz=4e5))["status"] == status
+        wider = together["bandwidth_with_deadlines_hz"] * factor
+        assert plan(client, a_cell(*eased, everybody[2], bandwidth_hz=wider))["status"] == status
+
+
+def test_all_who_are_too_sure_are_helped_together(client: httpx.Client) -> None:
+    users = [a_user(id=str(n), risk=1e-7, gain_db=-80.0 - n) for n in range(3)]
+    found = infeasible(client, a_cell(*users))
+    bolder = [user | {"risk": told["least_risk"]} for user, told in zip(users, found["users"], strict=True)]
+    for factor, status in ((1.0, "solved"), (LESS, "infeasible")):
+        wider = found["together"]["bandwidth_with_risks_hz"] * factor
+        assert plan(client, a_cell(*bolder, bandwidth_hz=wider))["status"] == status
+
+
+def test_an_over_subscribed_cell_is_told_the_same_twice(client: httpx.Client) -> None:
+    found = infeasible(client, crowded(5e6))
+    together = found["together"]
+    assert together["deadline_factor"] == found["least_deadline_factor"]
+    assert together["bandwidth_with_deadlines_hz"] == found["least_total_bandwidth_hz"], "nobody fails alone"
+    assert together["bandwidth_with_risks_hz"] == found["least_total_bandwidth_hz"]
+
+
+@pytest.mark.parametrize("risk", [1e-9, 0.1, 0.4999999])
+def test_a_least_risk_is_one_that_may_be_asked_for(client: httpx.Client, risk: float) -> None:
+    """With half the risk accepted the gaussian margin is nothing, and more than half it does not know."""
+    late = a_user(gain_db=-80.0, deadline_s=0.005, risk=risk)
+    lone = a_cell(late, options={"margin": "gaussian"})
+    mean = [
+        reason["short_by_s"]
+        for reason in infeasible(client, lone | {"options": {"margin": "mean"}})["users"][0]["reasons"]
+    ]
+    exact = late | {"deadline_s": 0.005 + min(mean)}
+    (failing,) = infeasible(client, a_cell(exact, options={"margin": "gaussian"}))["users"]
+    assert failing["least_risk"] == pytest.approx(0.5, abs=1e-6)
+    assert failing["least_risk"] <= 0.5
+    helped = exact | {"risk": failing["least_risk"]}
+    assert plan(client, a_cell(helped, options={"margin": "gaussian"}))["status"] == "solved"
+
+
+def test_a_risk_next_to_certainty_is_told(client: httpx.Client) -> None:
+    """The mean is in time by a hair, so that only a risk next to 1 is left; it is told, and planned."""
+    late = a_user(gain_db=-80.0, deadline_s=0.005)
+    mean = infeasible(client, a_cell(late, options={"margin": "mean"}))["users"][0]["reasons"]
+    exact = late | {"deadline_s": (0.005 + min(reason["short_by_s"] for reason in mean)) * (1.0 + 1e-7)}
+    (failing,) = infeasible(client, a_cell(exact))["users"]
+    assert 1.0 - 1e-3 < failing["least_risk"] < 1.0
+    assert plan(client, a_cell(exact | {"risk": failing["least_risk"]}))["status"] == "solved"
+    assert plan(client, a_cell(exact | {"risk": LESS * failing["least_risk"]}))["status"] == "infeasible"
+
+
+def on_its_own(seconds: tuple[float, float], deadline_s: float, **fields: Any) -> Body:
+    """A device that takes two times one after the other, and sends nothing."""
+    cuts = [{"name": name, "flop": 0, "feature_byte": 0, "parameter_byte": 0} for name in ("in", "all")]
+    steady = {"variance_s2": 0.0}
+    return a_user(
+        model=a_model(cuts=cuts),
+        device_timing=a_timing(cuts=[{"flop_per_cycle": 1.0, "overhead_s": seconds[0], **steady}] * 2),
+        server_timing=a_server_timing(cuts=[{"mean_s": seconds[1], **steady}] * 2),
+        deadline_s=deadline_s,
+        **fields,
+    )
+
+
+@pytest.mark.parametrize(("lacking", "status"), [(0.0, "solved"), (5e-10, "solved"), (2e-9, "infeasible")])
+@pytest.mark.parametrize("margin", ["cantelli", "gaussian", "mean"])
+def test_a_deadline_missed_by_rounding_is_met(client: httpx.Client, margin: str, lacking: float, status: str) -> None:
+    """0.2 s and 0.1 s are more than 0.3 s in binary; what the check allows is planned, and no more."""
+    user = on_its_own((0.2, 0.1), 0.3 * (1.0 - lacking))
+    document = plan(client, a_cell(user, options={"margin": margin, "explain": True}))
+    assert document["status"] == status
+    if status == "solved":
+        (decided,) = document["result"]["users"]
+        assert (decided["slack_s"], decided["violation_bound"], decided["fallback_cut"]) == (0.0, 0.0, 0)
+        assert document["result"]["certificate"]["holds"]
+        assert all(document["result"]["baselines"][name]["feasible"] for name in ("device_only", "equal_share"))
+        assert [entry["binding"] for entry in decided["alternatives"]] == [None, None]
+    else:
+        (failing,) = document["infeasible"]["users"]
+        assert failing["least_deadline_s"] == pytest.approx(0.3, rel=2e-9)
+        assert all(reason["short_by_s"] > 0.0 for reason in failing["reasons"])
+
+
+@pytest.mark.parametrize(("lacking", "status"), [(5e-10, "solved"), (2e-9, "infeasible")])
+def test_an_uplink_short_by_rounding_is_enough(client: httpx.Client, lacking: float, status: str) -> None:
+    exact = infeasible(client, crowded(5e6))["least_total_bandwidth_hz"] * (1.0 + 1e-9)
+    document = plan(client, crowded(exact * (1.0 - lacking)))
+    assert document["status"] == status
+    for user in document["result"]["users"] if status == "solved" else ():
+        assert 0.0 <= user["bandwidth_share"] <= 1.0
+
+
+def test_a_cut_without_a_plan_has_no_energy(client: httpx.Client) -> None:
+    """A picture that fits the whole uplink but not what the other user leaves: no number, and what is missing."""
+    sizes = {"greedy": [110_000, 1000], "steady": [70_000, 70_000]}
+    users = [
+        a_user(
+            id=name,
+            gain_db=-95.0,
+            server_timing=None,
+            model=a_model(
+                cuts=[
+                    {"name": f"cut-{m}", "flop": 1_000_000 * m, "feature_byte": size, "parameter_byte": 0}
+                    for m, size in enumerate(sent)
+                ]
+            ),
+            device_timing=a_timing(cuts=[{"flop_per_cycle": 1.0, "variance_s2": 0.0}] * 2),
+        )
+        for name, sent in sizes.items()
+    ]
+    body = a_cell(*users, bandwidth_hz=4e5, options={"explain": True})
+    first, second = solved(client, body)["users"][0]["alternatives"]
+    assert (first["cell_energy_at_least_j"], first["binding"], first["short_by_s"]) == (None, None, None)
+    assert second["cell_energy_at_least_j"] is not None
+    assert second["short_by_hz"] is None
+    wider = body | {"bandwidth_hz": 4e5 + first["short_by_hz"] * (1.0 + 1e-6)}
+    assert solved(client, wider)["users"][0]["alternatives"][0]["cell_energy_at_least_j"] is not None
+    narrow = body | {"bandwidth_hz": 4e5 + first["short_by_hz"] * (1.0 - 1e-6)}
+    assert solved(client, narrow)["users"][0]["alternatives"][0]["cell_energy_at_least_j"] is None

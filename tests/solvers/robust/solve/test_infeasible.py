@@ -40,16 +40,16 @@ def test_each_relaxation_of_a_lone_user_is_the_least(margin: Margin) -> None:
         assert found.users.tolist() == [0]
         deadline, risk, bandwidth = found.least_deadline_s[0], found.least_risk[0], found.least_bandwidth_hz[0]
         assert feasible(replace(problem, deadline_s=np.array([deadline])))
-        assert not feasible(replace(problem, deadline_s=np.array([deadline * (1 - 1e-6)])))
+        assert not feasible(replace(problem, deadline_s=np.array([deadline * (1 - 1e-9)])))
         checked["deadline"] += 1
         if np.isfinite(risk) and not (margin is Margin.GAUSSIAN and risk > 0.5):
             assert feasible(replace(problem, risk=np.array([risk])))
-            assert not feasible(replace(problem, risk=np.array([risk * (1 - 1e-6)])))
+            assert not feasible(replace(problem, risk=np.array([risk * (1 - 1e-9)])))
             checked["risk"] += 1
         if np.isfinite(bandwidth):
             assert found.least_total_bandwidth_hz == bandwidth
             assert feasible(replace(problem, bandwidth_hz=bandwidth))
-            assert not feasible(replace(problem, bandwidth_hz=bandwidth * (1 - 1e-6)))
+            assert not feasible(replace(problem, bandwidth_hz=bandwidth * (1 - 1e-9)))
             checked["bandwidth"] += 1
         else:
             assert not feasible(replace(problem, bandwidth_hz=problem.bandwidth_hz * 1e6))
@@ -84,10 +84,10 @@ def test_over_subscribed_cell_says_what_makes_room() -> None:
     assert len(found.users) == 0
     assert found.least_total_bandwidth_hz > problem.bandwidth_hz
     assert feasible(replace(problem, bandwidth_hz=found.least_total_bandwidth_hz))
-    assert not feasible(replace(problem, bandwidth_hz=found.least_total_bandwidth_hz * (1 - 1e-6)))
+    assert not feasible(replace(problem, bandwidth_hz=found.least_total_bandwidth_hz * (1 - 1e-9)))
     factor = found.least_deadline_factor
     assert feasible(replace(problem, deadline_s=problem.deadline_s * factor))
-    assert not feasible(replace(problem, deadline_s=problem.deadline_s * (factor - 1e-5)))
+    assert not feasible(replace(problem, deadline_s=problem.deadline_s * factor * (1 - 1e-9)))
 
 
 def test_total_bandwidth_is_unknown_where_no_bandwidth_helps_somebody() -> None:
