@@ -98,9 +98,14 @@ def _amount(fleet: Fleet, ask: budget.Ask, clock: Clock, at_least: float) -> tup
     grown = fleet.growing(uplink=ask.uplink_grows, server=ask.server_grows)
     if not grown.served:
         return np.inf, np.inf
-    need = budget.least(grown, ask, np.random.default_rng(0))
+
+    def late(_: budget.Need) -> bool:
+        clock.tell("remedies", 0.9)
+        return clock.late
+
+    need = budget.least(grown, ask, np.random.default_rng(0), late)
     if not need.closed:
-        need = budget.settle(grown, ask, need, _for_some_rounds(clock))
+        need = budget.settle(grown, ask, need, _for_some_rounds(late))
     if need.found == np.inf:
         return max(need.bound, at_least), np.inf
     sums = np.stack(shares.need(grown.chosen(need.choice)))
@@ -108,14 +113,9 @@ def _amount(fleet: Fleet, ask: budget.Ask, clock: Clock, at_least: float) -> tup
     return max(need.bound, at_least), float(ask.amount(sums * (1.0 + ROUNDING))) * _NUDGE
 
 
-def _for_some_rounds(clock: Clock) -> Callable[[budget.Need], bool]:
+def _for_some_rounds(late: Callable[[budget.Need], bool]) -> Callable[[budget.Need], bool]:
     left = iter(range(_ROUNDS))
-
-    def go_on(_: budget.Need) -> bool:
-        clock.tell("remedies", 0.9)
-        return next(left, None) is not None and not clock.late
-
-    return go_on
+    return lambda need: not late(need) and next(left, None) is not None
 
 
 def _switches(fleet: Fleet, clock: Clock, seed: int, *, excluded: bool) -> tuple[float, float]:
