@@ -248,6 +248,8 @@ class StoppingCertificate(Body):
     lower_bound: float | None
     """null where time ran out."""
     gap: float | None
+    """Relative distance to the bound under the integrals as computed. On a fading channel these are good to 1e-6, which
+    the check holds them to, so that much may be left open at a gap of 0; traces and chains are exact."""
     holds: bool
     """Tables, costs, times and energies were evaluated again by code that shares nothing with the solver."""
     nodes: Count

@@ -298,3 +298,27 @@ def test_explains_why_no_other_cut(client: httpx.Client) -> None:
         assert taken <= total * (1 + 1e-9)
     silent = solved(client, cell | {"options": {}})
     assert all("alternatives" not in user for user in silent["users"])
+
+
+def test_the_yardstick_that_is_the_plan_costs_no_more(client: httpx.Client) -> None:
+    """Planned with means alone, the mean-only rule is the plan itself; every yardstick has a bound of its own."""
+    users = [a_user(id=str(n), gain_db=-95.0 - 3.0 * n) for n in range(4)]
+    for options in ({"margin": "mean"}, {"margin": "mean", "gap": 0.1}, {"margin": "mean", "baselines": True}):
+        result = solved(client, a_cell(*users, bandwidth_hz=3e6, options=options))
+        mean, certificate = result["baselines"]["mean_only"], result["certificate"]
+        assert mean["energy_j"] == result["objective"]["energy_j"]
+        assert (mean["lower_bound_j"], mean["gap"]) == (certificate["lower_bound_j"], certificate["gap"])
+        for yardstick in result["baselines"].values():
+            if yardstick["energy_j"] is not None:
+                assert yardstick["lower_bound_j"] <= yardstick["energy_j"]
+
+
+def test_a_result_that_is_sent_from_the_device(client: httpx.Client) -> None:
+    """Everything on the device is a rule like any other where the last cut sends its result."""
+    sizes = [
+        cut | {"feature_byte": 4000} if cut["name"] == a_model()["cuts"][-1]["name"] else cut
+        for cut in a_model()["cuts"]
+    ]
+    result = solved(client, a_cell(a_user(model=a_model(cuts=sizes), gain_db=-90.0, deadline_s=0.5)))
+    assert result["baselines"]["device_only"]["feasible"]
+    assert result["baselines"]["device_only"]["energy_j"] >= result["objective"]["energy_j"] * (1.0 - 1e-6)

@@ -248,3 +248,13 @@ def test_rounding_leaves_no_number_beyond_its_range(client: httpx.Client, fading
         assert user["look_ahead"]["dearer_by"] >= 0.0, user["id"]
         ends = [row["stop_probability"] for row in user["table"]["rows"]]
         assert all(0.0 <= end <= 1.0 for end in ends), user["id"]
+
+
+def test_a_device_that_sends_its_result_still_does_everything_itself(client: httpx.Client) -> None:
+    cuts = a_model()["cuts"]
+    sent = a_model(cuts=[*cuts[:-1], cuts[-1] | {"feature_byte": 4000}])
+    (user,) = solved(client, a_fleet(a_robot(model=sent)))["users"]
+    own = user["baselines"]["device_only"]
+    assert own["feasible"]
+    assert own["placement"] == len(cuts) - 1
+    assert own["total_cost"] >= user["total_cost"]
