@@ -75,6 +75,7 @@ class Certificate:
     objective: float
     used: dict[str, float]
     violations: tuple[Violation, ...] = ()
+    lower_bound: float | None = None  # on every plan, where the check has one of its own
 
     @property
     def holds(self) -> bool:

@@ -1,6 +1,6 @@
 """One question, one answer: the type of a problem says which family solves it, and no answer leaves unchecked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,11 +29,15 @@ class Family:
     solve: Callable[[Any, Options, Report], Solution[Any, Any]]
     check: Callable[[Any, Any], Certificate]
     agreement: float = _ROUNDING
+    # Adds the check's own lower bound to a certificate, where the family has one.
+    prove: Callable[[Any, Any, Certificate, float, Mapping[str, float], float], Certificate] | None = None
 
 
 FAMILIES: dict[type, Family] = {
     solvers.multiuser.problem.Problem: Family(solvers.multiuser.solve.solve, solvers.multiuser.check.check),
-    solvers.robust.problem.Problem: Family(solvers.robust.solve.solve, solvers.robust.check.check),
+    solvers.robust.problem.Problem: Family(
+        solvers.robust.solve.solve, solvers.robust.check.check, prove=solvers.robust.check.prove
+    ),
     solvers.stopping.problem.Problem: Family(solvers.stopping.solve.solve, solvers.stopping.check.check, _QUADRATURE),
 }
 
@@ -63,7 +67,8 @@ def answer(
     Raises
     ------
     RefutedAnswer
-        where the certificate does not hold or the objectives differ by more than rounding.
+        where the certificate does not hold, the objectives differ by more than rounding, or the
+        check finds a plan below the bound that was claimed.
     """
     family = FAMILIES[type(problem)]
     solution = family.solve(problem, options or Options(), report)
@@ -77,6 +82,11 @@ def answer(
     bounded = bound is None or bound <= certificate.objective + family.agreement * abs(certificate.objective)
     if not (certificate.holds and agrees and bounded):
         raise RefutedAnswer(solution, certificate)
+    if family.prove is not None and bound is not None:
+        gap = (options or Options()).gap
+        certificate = family.prove(problem, solution.decision, certificate, bound, solution.prices, gap)
+        if not certificate.holds:
+            raise RefutedAnswer(solution, certificate)
     return solution, certificate
 
 

@@ -223,6 +223,7 @@ def _certificate(plans: Sequence[CellPlan]) -> dict[str, Any]:
     return {
         "status": (Status.OPTIMAL if proven else Status.FEASIBLE).value,
         "lower_bound_j": bound,
+        "checked_lower_bound_j": sum(plan.certificate.lower_bound or 0.0 for plan in plans),
         "gap": relative_gap(energy, bound),
         "holds": all(plan.certificate.holds for plan in plans),
         "bandwidth_price_j_per_hz": plans[0].solution.prices["bandwidth_j_per_hz"] if len(plans) == 1 else None,

@@ -1,5 +1,6 @@
 """The independent check: limits, energy and a lower bound from problem and decision alone."""
 
 from solvers.robust.check.limits import check
+from solvers.robust.check.verdict import prove
 
-__all__ = ["check"]
+__all__ = ["check", "prove"]

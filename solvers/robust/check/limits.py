@@ -12,8 +12,12 @@ Floats = NDArray[np.float64]
 _REPORTED = 100
 
 
-def check(problem: Problem, decision: Decision) -> Certificate:
+def check(problem: Problem, decision: Decision, tolerance: float = TOLERANCE) -> Certificate:
     """Hold a decision against problem P1 of arXiv 2503.21476 (eq. 10): options, memory, clocks, deadlines, spectrum.
+
+    Parameters
+    ----------
+    tolerance : relative to each limit; 0 for a plan that has to be beyond doubt.
 
     Returns
     -------
@@ -32,14 +36,14 @@ def check(problem: Problem, decision: Decision) -> Certificate:
         ("memory", np.where(work.fits_memory[row], 0.0, 1.0), np.zeros(len(problem.workload))),
         ("clock_min", work.clock_min_hz[row] - clock, work.clock_min_hz[row]),
         ("clock_max", clock - work.clock_max_hz[row], work.clock_max_hz[row]),
-        ("deadline", too_late_s(problem, found, TOLERANCE), np.zeros(len(problem.workload))),
+        ("deadline", too_late_s(problem, found, tolerance), np.zeros(len(problem.workload))),
         ("bandwidth_sign", -share, np.zeros(len(problem.workload))),
     ):
-        broken = np.nonzero(~(excess <= TOLERANCE * limit))[0]
+        broken = np.nonzero(~(excess <= tolerance * limit))[0]
         violations += [
             Violation(constraint=constraint, user=int(n), excess=float(excess[n])) for n in broken[:_REPORTED]
         ]
-    if not used <= problem.bandwidth_hz * (1.0 + TOLERANCE):
+    if not used <= problem.bandwidth_hz * (1.0 + tolerance):
         violations.append(Violation(constraint="bandwidth", user=None, excess=used - problem.bandwidth_hz))
     return Certificate(objective=float(found.energy_j.sum()), used={"bandwidth_hz": used}, violations=tuple(violations))
 

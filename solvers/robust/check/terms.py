@@ -13,6 +13,7 @@ from solvers.margin import Margin
 from solvers.robust.problem import Decision, Problem
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def terms(problem: Problem, decision: Decision) -> Terms:
     return Terms(
         mean_s=mean_s,
         excess_s=excess_s,
-        variance_s2=_variance_s2(problem, row) + network_s2,
+        variance_s2=variance_s2(problem, row, problem.correlation) + network_s2,
         energy_j=compute_j + problem.tx_power_w * uplink_s,
     )
 
@@ -59,14 +60,25 @@ def _uplink_s(problem: Problem, bits: Floats, share_hz: Floats) -> Floats:
         return np.where(bits > 0.0, bits / rate_bps, 0.0)
 
 
-def _variance_s2(problem: Problem, row: NDArray[np.int64]) -> Floats:
+def variance_s2(problem: Problem, row: Integers, correlation: Floats) -> Floats:
     """Var(device + server) as a complete square; the worse of both ends of the device's variance."""
-    work, rho = problem.workloads, problem.correlation
+    work, rho = problem.workloads, correlation
     server = np.sqrt(work.server_variance_s2[row])
     apart = (1.0 - rho) * (1.0 + rho) * work.server_variance_s2[row]
     ends = (work.device_variance_s2[row], work.device_variance_low_s2[row])
     worse = [np.square(np.sqrt(end) + rho * server) + apart for end in ends]
-    return np.maximum(*worse)
+    return np.asarray(np.maximum(*worse))
+
+
+def margin_s(margin: Margin, variance: Floats, risk: Floats) -> Floats:
+    """Seconds to keep free before the deadline, `sqrt(V/eps - V)` or a normal quantile, else none."""
+    match margin:
+        case Margin.CANTELLI:
+            return np.asarray(np.sqrt(variance / risk - variance))
+        case Margin.GAUSSIAN:
+            return np.asarray(np.sqrt(2.0 * variance) * erfcinv(2.0 * risk))
+        case _:
+            return np.zeros_like(variance)
 
 
 def chance(mean_s: Floats, variance_s2: Floats, deadline_s: Floats) -> Floats:
@@ -94,11 +106,10 @@ def too_late_s(problem: Problem, found: Terms, tolerance: float) -> Floats:
             case Margin.CANTELLI:
                 # V/(V + room²) <= risk without the quotient.
                 kept = variance * (1.0 - risk) <= risk * np.square(room_s)
-                margin_s = np.sqrt(variance / risk - variance)
             case Margin.GAUSSIAN:
                 kept = 0.5 * erfc(room_s / np.sqrt(2.0 * variance)) <= risk
-                margin_s = np.sqrt(2.0 * variance) * erfcinv(2.0 * risk)
             case _:
-                kept, margin_s = np.ones_like(room_s, dtype=np.bool_), np.zeros_like(room_s)
+                kept = np.ones_like(room_s, dtype=np.bool_)
         kept = (kept | (variance == 0.0)) & (room_s >= 0.0)
-        return np.where(kept, 0.0, np.maximum(mean_s + margin_s - problem.deadline_s, np.finfo(float).tiny))
+        late_s = mean_s + margin_s(problem.margin, variance, risk) - problem.deadline_s
+        return np.where(kept, 0.0, np.maximum(late_s, np.finfo(float).tiny))

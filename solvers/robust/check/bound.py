@@ -1,0 +1,105 @@
+"""A lower bound on every plan, by the check's own Lagrangian dual at a price it is told.
+
+Any price gives a valid bound, so it matters for nothing but how good the bound is who found it.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from solvers.robust.check.curves import (
+    Floats,
+    Integers,
+    Options,
+    Reach,
+    least_j,
+    least_share_hz,
+    most_efficiency,
+    options_of,
+)
+from solvers.robust.check.search import Bound, search
+from solvers.robust.check.terms import terms
+from solvers.robust.problem import Decision, Problem
+
+_BLOCK = 65_536  # options at once: temporary arrays stay in the cache
+# In larger cells nobody's share comes near the uplink less what the others need at least.
+_CAPPED_USERS = 200
+_ROUNDING = 1e-14  # relative, of a sum
+# A plan may be early by the tolerance of its deadline, and its energy lower by as much.
+_SLACK = 1.0 + 1e-7
+_SEARCHED_USERS = 50
+_NEXT_TO_NOTHING = 1e-30  # J/Hz
+
+
+def lower_bound_j(problem: Problem, decision: Decision, prices: Sequence[float], goal_j: float) -> Bound:
+    """Energy [J] that no plan goes below, proven from the problem alone.
+
+    Parameters
+    ----------
+    decision : a feasible plan; it only says which options cannot matter.
+    prices : of spectrum [J/Hz], not negative: that of the dual, and others that may be the best ones
+        of some combination of options.
+    goal_j : a bound beyond this is not looked for. In cells of up to 50 users, where the dual leaves
+        a gap, a breadth-first search over the options that the bound leaves open goes on until it
+        is reached or too many combinations are open.
+    """
+    price = prices[0]
+    small = len(problem.workload) <= _SEARCHED_USERS
+    held = terms(problem, decision).energy_j + price * decision.bandwidth_hz
+    total, size = 0.0, 0.0
+    for users in _in_blocks(problem):
+        options, reach = in_reach(problem, users)
+        useful = options.cheapest_j() <= held[options.user] * _SLACK
+        useful |= options.option == decision.option[options.user]
+        if not small:  # whose search takes more than what the dual's minimum needs
+            options, reach = options[useful], reach[useful]
+        value = _priced_j(options, price, reach)
+        least = _least(value, options, users)
+        total += float(least.sum())
+        size += float(np.abs(least).sum())
+    paid = price * problem.bandwidth_hz
+    root = total - paid - _ROUNDING * (size + paid)
+    if root >= goal_j or not small or price == 0.0:
+        return Bound(root)
+    found = search(problem, prices, goal_j, root, options, reach, value - least[options.user])
+    return found if found.energy_j > root else Bound(root, found.rival)
+
+
+def _priced_j(options: Options, price: float, reach: Reach) -> Floats:
+    if price > 0.0:
+        return least_j(options, price, reach)[0]
+    # For nothing everybody takes the largest share, as at a price next to nothing; its bound on
+    # E + price b is above that on E by less than the price of the whole uplink.
+    value, share = least_j(options, _NEXT_TO_NOTHING, reach)
+    return np.asarray(value - _NEXT_TO_NOTHING * share)
+
+
+def _in_blocks(problem: Problem) -> Iterator[Integers]:
+    ends = np.cumsum(np.diff(problem.workloads.first)[problem.workload])
+    start = 0
+    while start < len(ends):
+        before = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + _BLOCK, side="right")))
+        yield np.arange(start, stop)
+        start = stop
+
+
+def _least(values: Floats, options: Options, users: Integers) -> Floats:
+    """Smallest value of each of some consecutive users, infinite where it has no option."""
+    least = np.full(len(users), np.inf)
+    np.minimum.at(least, options.user - users[0], values)
+    return least
+
+
+def in_reach(problem: Problem, users: Integers) -> tuple[Options, Reach]:
+    """Options of some users, and the shares they may have: at most what the others leave."""
+    options = options_of(problem, users)
+    most_u = most_efficiency(options)
+    cap = np.full(len(users), problem.bandwidth_hz)
+    if len(users) == len(problem.workload) <= _CAPPED_USERS:
+        least = _least(least_share_hz(options, most_u), options, users)
+        cap = problem.bandwidth_hz * (1.0 + _ROUNDING) - (least.sum() - least) * (1.0 - _ROUNDING)
+    with np.errstate(divide="ignore"):
+        least_u = np.log1p(options.scale_hz / cap[options.user - users[0]]) * (1.0 - _ROUNDING)
+    # A share beyond the cap is no option; a hair beyond it may be rounding.
+    return options, Reach(np.minimum(least_u, most_u), most_u)

@@ -1,0 +1,125 @@
+"""Closes the gap that the dual leaves in a small cell, with the check's own bound."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from solvers.robust.check.curves import Floats, Integers, Options, Reach, clock_hz, least_j
+from solvers.robust.problem import Decision, Problem
+
+_ROUNDING = 1e-14  # relative, of a sum
+_NODES = 256  # combinations open at once; with more the dual's bound has to do
+_PRICES = np.exp(np.array([0.0, 0.03, -0.03, 0.1, -0.1, 0.4, -0.4]))
+_BEAM = 8  # of them followed then
+_STEPS = 10  # of the search for each combination's own price
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What no plan goes below, and a plan that seems cheaper than the one held against it."""
+
+    energy_j: float
+    rival: Decision | None = None
+
+
+def search(
+    problem: Problem,
+    likely: Sequence[float],
+    goal_j: float,
+    root_j: float,
+    options: Options,
+    reach: Reach,
+    detour_j: Floats,
+) -> Bound:
+    """Least bound of all combinations of options [J], no more than `goal_j` where all are above.
+
+    `detour_j` is what each option costs, at the first of the likely prices, beyond its user's best.
+
+    Users are taken one after the other, those with few choices first. Each price bounds a
+    combination, so that the best of several does; those below the goal stay open. What is left at
+    the end gets a price of its own: with the options fixed its dual has no gap.
+    """
+    users = np.arange(len(problem.workload))
+    # An option whose detour costs more than the gap is in no better plan.
+    alive = root_j + detour_j < goal_j
+    options, reach = options[alive], reach[alive]
+    start = np.searchsorted(options.user, np.append(users, len(users)))
+    count = np.diff(start)
+    prices = np.concatenate([likely[0] * _PRICES, likely[1:]])
+    each = np.repeat(np.arange(len(options.user)), len(prices))
+    every = least_j(options[each], np.tile(prices, len(options.user)), reach[each])[0]
+    values = every.reshape(-1, len(prices))
+    paid = prices * problem.bandwidth_hz
+    ahead = np.add.reduce(np.minimum.reduceat(values, start[:-1]), axis=0)
+    slack = _ROUNDING * (ahead + paid)
+    sums, chosen = np.zeros((1, len(prices))), np.zeros((1, 0), dtype=np.int64)
+    order, complete = np.argsort(count, kind="stable"), True
+    for user in order:
+        own = np.arange(start[user], start[user + 1])
+        ahead = ahead - values[own].min(axis=0)
+        sums = (sums[:, None, :] + values[None, own, :]).reshape(-1, len(prices))
+        chosen = np.hstack((np.repeat(chosen, len(own), axis=0), np.tile(own, len(chosen))[:, None]))
+        below = (sums + ahead - paid - slack).max(axis=1)
+        kept = np.flatnonzero(below < goal_j)
+        if len(kept) > _NODES:
+            # Nothing more is proven, but the most promising may still make a cheaper plan.
+            kept, complete = kept[np.argsort(below[kept], kind="stable")[:_BEAM]], False
+        sums, chosen = sums[kept], chosen[kept]
+        if len(sums) == 0:
+            return Bound(goal_j if complete else root_j)
+    own, log_price = _at_own_price(problem, prices, goal_j, chosen, options, reach)
+    bound = np.maximum(own, (sums - paid - slack).max(axis=1))
+    first = int(bound.argmin())
+    if bound[first] >= goal_j:
+        return Bound(goal_j if complete else root_j)
+    of_users = chosen[first][np.argsort(order)]
+    rival = _plan(options[of_users], reach[of_users], float(log_price[first]))
+    return Bound(float(bound[first]) if complete else root_j, rival)
+
+
+def _plan(options: Options, reach: Reach, log_price: float) -> Decision:
+    """One option per user, shared out at a price."""
+    _, share = least_j(options, float(np.exp(log_price)), reach)
+    return Decision(option=options.option, frequency_hz=clock_hz(options, share), bandwidth_hz=share)
+
+
+def _at_own_price(
+    problem: Problem, prices: Floats, goal_j: float, chosen: Integers, options: Options, reach: Reach
+) -> tuple[Floats, Floats]:
+    """Best bound of each combination (combinations, users) over its own price.
+
+    The bound is concave in the price and rises while the combination asks for more than there is:
+    the root of ln(demand/uplink) in ln(price) by the Illinois method. Any price gives a bound. Also
+    a price at which each combination fits in the uplink.
+    """
+    some, within = options[chosen.ravel()], reach[chosen.ravel()]
+    best = np.full(len(chosen), -np.inf)
+
+    def excess(log_price: Floats) -> Floats:
+        own = np.exp(log_price)
+        value, share = least_j(some, np.repeat(own, chosen.shape[1]), within)
+        total = value.reshape(chosen.shape).sum(axis=1)
+        paid = own * problem.bandwidth_hz
+        np.maximum(best, total - paid - _ROUNDING * (total + paid), out=best)
+        demand = share.reshape(chosen.shape).sum(axis=1)
+        return np.asarray(np.log(np.maximum(demand / problem.bandwidth_hz, 1e-9)))
+
+    low = np.full(len(chosen), np.log(prices.min()) - 1.0)
+    high = np.full(len(chosen), np.log(prices.max()) + 1.0)
+    at_low, at_high = excess(low), excess(high)
+    side = np.zeros(len(chosen))
+    for _ in range(_STEPS):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            at = (low * at_high - high * at_low) / (at_high - at_low)
+        at = np.where((at > low) & (at < high), at, 0.5 * (low + high))
+        here = excess(at)
+        if best.min() >= goal_j:
+            break
+        more = here > 0.0
+        at_high = np.where(more & (side > 0.0), 0.5 * at_high, at_high)
+        at_low = np.where(~more & (side < 0.0), 0.5 * at_low, at_low)
+        low, at_low = np.where(more, at, low), np.where(more, here, at_low)
+        high, at_high = np.where(more, high, at), np.where(more, at_high, here)
+        side = np.where(more, 1.0, -1.0)
+    return best, high

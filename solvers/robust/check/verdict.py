@@ -1,0 +1,66 @@
+"""What the check proves of a plan's energy, beside the bound that the solver claims."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from solvers.outcome import Certificate, Violation
+from solvers.robust.check.bound import lower_bound_j
+from solvers.robust.check.limits import check
+from solvers.robust.problem import TOLERANCE, Decision, Problem
+
+# A plan may use up the tolerance of its deadlines, which makes it cheaper than any bound allows.
+_TOLERATED = 1e-6
+_EXACT = 1e-12  # of the limits of a plan that refutes another
+
+
+def prove(
+    problem: Problem,
+    decision: Decision,
+    certificate: Certificate,
+    claimed_j: float,
+    prices: Mapping[str, float],
+    gap: float,
+) -> Certificate:
+    """The certificate of a plan that keeps its limits, with a lower bound of the check's own [J].
+
+    Parameters
+    ----------
+    claimed_j : the solver's lower bound. It is refuted where the check finds a plan below it.
+    prices : of the solver; the dual's price is taken as a suggestion, for every price gives a bound.
+    gap : relative; the check looks no further than a bound that proves it.
+
+    Notes
+    -----
+    In cells of up to 50 users a search closes the duality gap, unless more than 256 combinations
+    stay open; in larger ones the bound is the dual's, whose gap falls as 1/N.
+    """
+    energy_j = certificate.objective
+    goal_j = energy_j * (1.0 - gap)
+    strict = check(problem, decision, tolerance=_EXACT).holds
+    asked = problem if strict else _stretched(problem)
+    found = lower_bound_j(asked, decision, _suggested(prices), goal_j)
+    broken = list(certificate.violations)
+    if found.energy_j > energy_j * (1.0 + _TOLERATED):
+        broken.append(_unbounded(found.energy_j - energy_j))
+    if found.rival is not None and strict:
+        rival = check(problem, found.rival, tolerance=_EXACT)
+        if rival.holds and rival.objective < claimed_j * (1.0 - _TOLERATED):
+            broken.append(_unbounded(claimed_j - rival.objective))
+    return replace(certificate, lower_bound=min(found.energy_j, energy_j), violations=tuple(broken))
+
+
+def _stretched(problem: Problem) -> Problem:
+    """What a plan is held to that needs the tolerance: its limits with the tolerance added."""
+    by = 1.0 + TOLERANCE
+    return replace(problem, bandwidth_hz=problem.bandwidth_hz * by, deadline_s=problem.deadline_s * by)
+
+
+def _suggested(prices: Mapping[str, float]) -> list[float]:
+    """Prices that may serve: the dual's first, then that of the plan's own options."""
+    dual, own = (prices.get(name, 0.0) for name in ("dual_bandwidth_j_per_hz", "bandwidth_j_per_hz"))
+    usable = [price for price in (dual, own) if 0.0 < price < float("inf")]
+    return usable if dual > 0.0 and usable else [0.0]
+
+
+def _unbounded(excess_j: float) -> Violation:
+    return Violation(constraint="lower_bound", user=None, excess=excess_j)
