@@ -7,11 +7,10 @@ from solvers.outcome import Options, Report, Solution, Status, silent
 from solvers.robust.problem import Decision, Method, Problem
 from solvers.robust.solve.branch import search
 from solvers.robust.solve.candidates import Candidates, options_of
-from solvers.robust.solve.curves import Curves
-from solvers.robust.solve.dual import Market, maximise
+from solvers.robust.solve.dual import Dual, Market, maximise
 from solvers.robust.solve.fleet import Bidding, bidding
 from solvers.robust.solve.infeasible import Infeasibility, explain
-from solvers.robust.solve.primal import Plan, complete, exchange
+from solvers.robust.solve.primal import Plan, complete, exchange, firm
 from solvers.robust.solve.pulse import Pulse
 from solvers.robust.solve.remedies import least_shares
 
@@ -30,6 +29,7 @@ _SMALL_CELL = 50
 _LARGE_CELL = 2_000
 _LARGE_TABLE = 160_000
 _SMALL_CELL_TOLERANCE = 1e-4
+_PATIENCE = 1_000  # nodes grown before a search counts as stalled
 
 
 def solve(problem: Problem, options: Options | None = None, report: Report = silent) -> RobustSolution:
@@ -112,10 +112,8 @@ def _solved(problem: Problem, bid: Bidding, options: Options, *, prove: bool) ->
         plan = exchange(market, plan, goal)
 
     if prove and plan.energy_j > goal and dual.price > 0.0 and between is None:
-        pulse.energy_j = plan.energy_j
-        pulse.stage("branch", 0.8, 1.0)
-        found = search(market, plan, bound, dual.price, _classes(problem), options)
-        plan, bound = found.plan, found.bound_j
+        plan, bound = _searched(problem, market, plan, dual, options)
+    plan, price = firm(market, plan)
     bound = min(bound, plan.energy_j)
     proven = plan.energy_j - bound <= options.gap * plan.energy_j
     return Solution(
@@ -124,11 +122,36 @@ def _solved(problem: Problem, bid: Bidding, options: Options, *, prove: bool) ->
         objective=plan.energy_j,
         lower_bound=bound,
         prices={
-            "bandwidth_j_per_hz": spectrum_price(market.options.curves[plan.choice], plan.x),
+            "bandwidth_j_per_hz": price,
             "dual_bandwidth_j_per_hz": dual.price,
         },
         timed_out=not proven and pulse.late,
     )
+
+
+def _searched(problem: Problem, market: Market, plan: Plan, dual: Dual, options: Options) -> tuple[Plan, float]:
+    """The plan and the bound after branch and bound.
+
+    A rough price is enough for most small cells. Where the search stalls on it, the price is driven on to the gap,
+    between the two it was left at: what a rough bound leaves open the search can only close choice by choice.
+    """
+    pulse = market.pulse
+    pulse.bound_j, pulse.energy_j = dual.bound_j, plan.energy_j
+    pulse.stage("branch", 0.8, 1.0)
+    alike = _classes(problem)
+    found = search(market, plan, dual.bound_j, dual.price, alike, options, patience=_PATIENCE)
+    if not found.stalled:
+        return found.plan, found.bound_j
+    plan, bound, price = found.plan, found.bound_j, dual.price
+    finer = maximise(market, _DUAL_TOLERANCE * options.gap, dual.between)
+    if finer.bound_j > bound:
+        bound, price = finer.bound_j, finer.price
+    better = complete(market, finer.dear, finer.cheap, float(np.log(finer.price)))
+    plan = min(plan, better, key=lambda some: some.energy_j)
+    if plan.energy_j <= bound / (1.0 - 0.5 * options.gap):
+        return plan, bound
+    found = search(market, plan, bound, price, alike, options)
+    return found.plan, found.bound_j
 
 
 def _classes(problem: Problem) -> Integers:
@@ -145,12 +168,6 @@ def _classes(problem: Problem) -> Integers:
         axis=1,
     )
     return np.asarray(np.unique(columns, axis=0, return_inverse=True)[1].reshape(-1), dtype=np.int64)
-
-
-def spectrum_price(curves: Curves, x: Floats) -> float:
-    """What one more hertz saves at the chosen cuts: the largest -dE/db to the right among those who transmit."""
-    larger, _ = curves.marginal_j_per_hz(x)
-    return float(np.max(np.where(curves.sends, larger, 0.0)))
 
 
 def _decision(options: Candidates, plan: Plan) -> Decision:

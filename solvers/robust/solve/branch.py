@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from solvers.outcome import Options
 from solvers.robust.solve.dual import ROUNDING, Market
-from solvers.robust.solve.primal import Plan, best_of
+from solvers.robust.solve.primal import Plan, bounds_of, shared_out
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _PRICES = 41
+_BEND, _SHARP_BEND = 3.0, 6.0  # how much denser the grid of prices is near the dual's
 _NODES = 20_000  # open at once; the others wait on a stack
 _GROWN = 4_000_000  # priced energies of their children, so that memory stays flat and a generation short
 _SHARED_OUT = 4_000  # users in the leaves that are shared out at once
@@ -28,11 +29,12 @@ _BLOCK = 400_000  # curves priced at once, so that memory stays flat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """The best plan found and the bound that is proven, with whether the clock stopped the search."""
+    """The best plan found and the bound that is proven, with what stopped the search before its end."""
 
     plan: Plan
     bound_j: float
     timed_out: bool = False
+    stalled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +52,10 @@ class _Nodes:
         )
 
 
-def price_grid(price: float, users: int) -> Floats:
-    """Prices around the dual's, dense near it; small cells move the price far when one cut changes."""
+def price_grid(price: float, users: int, bend: float = 3.0) -> Floats:
+    """Prices around the dual's, denser near it the larger `bend`; small cells move it far when one cut changes."""
     reach = min(4.0, 0.1 + 12.0 / users)
-    steps = np.sinh(np.linspace(-3.0, 3.0, _PRICES)) / np.sinh(3.0)
+    steps = np.sinh(np.linspace(-bend, bend, _PRICES)) / np.sinh(bend)
     return np.asarray(price * np.exp(reach * steps))
 
 
@@ -64,6 +66,8 @@ def search(
     price: float,
     alike: Integers,
     options: Options,
+    *,
+    patience: float = np.inf,
 ) -> Search:
     """Prove the plan optimal to `options.gap`, or find the better ones and prove those, until the market's time ends.
 
@@ -72,12 +76,20 @@ def search(
     bound_j, price : the dual's best bound, and the price that gave it.
     alike : (users,) a class for each user; users of a class are the same in everything, and only plans whose options
         do not fall along a class are looked at (any other is one of these with names exchanged).
+    patience : stalled after so many nodes grown without an end in sight; a search without that limit is one whose
+        price is the dual's to the last digits, so that its grid is denser there.
+
+    Notes
+    -----
+    A choice that was shared out is done with only where its own dual, rounded outward, is beyond the plan less the gap;
+    where the arithmetic cannot tell, the bound stays at that dual.
     """
     pulse = market.pulse
     margin = 1.0 - 0.5 * options.gap
     kept = np.arange(len(market.options.option))
+    bend = _BEND if np.isfinite(patience) else _SHARP_BEND
     # First the one price that rules out most, so that the table is made for what is left only.
-    for prices in (np.array([price]), price_grid(price, market.options.users)):
+    for prices in (np.array([price]), price_grid(price, market.options.users, bend)):
         value, root, lifted = _reduced_costs(market, prices)
         bound_j = max(bound_j, float(root.max()))
         keep = lifted < plan.energy_j * margin
@@ -89,23 +101,29 @@ def search(
 
     tree = _Tree(market, value, prices, _order(market, lifted, alike), alike)
     stack = [tree.root()]
+    undecided_j, grown = np.inf, 0
     while stack:
         nodes = stack.pop()
         nodes = nodes[nodes.bound_j < plan.energy_j * margin]
         if len(nodes.bound_j) == 0:
             continue
-        late = pulse.late
-        if late or pulse.due:
-            proven = max(bound_j, min(float(some.bound_j.min()) for some in (nodes, *stack)))
+        late, stalled = pulse.late, grown > patience
+        if late or stalled or pulse.due:
+            proven = max(bound_j, min(undecided_j, *(float(some.bound_j.min()) for some in (nodes, *stack))))
             proven = min(proven, plan.energy_j * margin)
-            if late:
-                return Search(plan=plan, bound_j=proven, timed_out=True)
+            if late or stalled:
+                return Search(plan=plan, bound_j=proven, timed_out=late, stalled=not late)
             pulse.energy_j, pulse.bound_j = plan.energy_j, proven
             pulse.wait()
         if nodes.taken.shape[1] == len(tree.open):
-            # The plan itself may be a leaf: it is shared out already.
+            # The plan itself may be a leaf: it is shared out already, and only its own dual is asked.
             same = np.all(kept[nodes.taken] == plan.choice[tree.open], axis=1) & tree.settled_as(kept, plan.choice)
-            found, rest = _best_leaf(tree, nodes[~same], plan, margin)
+            if same.any():
+                own = bounds_of(market, tree.choices(nodes[same]), np.full(int(same.sum()), plan.log_price))
+                own_j = float(np.maximum(own, nodes.bound_j[same]).min())
+                undecided_j = min(undecided_j, own_j if own_j < plan.energy_j * margin else np.inf)
+            found, rest, doubt_j = _best_leaf(tree, nodes[~same], plan, margin)
+            undecided_j = min(undecided_j, doubt_j)
             if found is not None:
                 plan = replace(found, choice=kept[found.choice])
             if len(rest.bound_j):
@@ -113,9 +131,10 @@ def search(
             continue
         children = tree.grow(nodes, plan.energy_j * margin)
         children = children[np.argsort(-children.bound_j, kind="stable")]
+        grown += len(children.bound_j)
         size = tree.at_once(nodes.taken.shape[1] + 1)
         stack += [children[k : k + size] for k in range(0, len(children.bound_j), size)]
-    return Search(plan=plan, bound_j=max(bound_j, plan.energy_j * margin))
+    return Search(plan=plan, bound_j=max(bound_j, min(undecided_j, plan.energy_j * margin)))
 
 
 def _reduced_costs(market: Market, prices: Floats) -> tuple[Floats, Floats, Floats]:
@@ -154,18 +173,25 @@ class _Tree:
         paid = prices * market.bandwidth_hz
         self.base_j = value[:, self.settled[decided]].sum(axis=-1) - paid
         self.base_j -= ROUNDING * (np.abs(value).sum(axis=-1) + paid)
-        self.base_hz = float(options.curves.least_hz[self.settled[decided]].sum())
+        self.least_hz = options.curves.surely_least_hz()
+        self.base_hz = float(self.least_hz[self.settled[decided]].sum())
         self.rest_j = np.zeros((len(order) + 1, len(prices)))
         self.rest_hz = np.zeros(len(order) + 1)
         for k in reversed(range(len(order))):
             self.rest_j[k] = self.rest_j[k + 1] + value[:, self.options_of[k]].min(axis=-1)
-            self.rest_hz[k] = self.rest_hz[k + 1] + options.curves.least_hz[self.options_of[k]].min()
+            self.rest_hz[k] = self.rest_hz[k + 1] + self.least_hz[self.options_of[k]].min()
 
     def settled_as(self, kept: Integers, choice: Integers) -> bool:
         """Whether the users without a choice left do what they do in a plan."""
         decided = np.ones(len(choice), dtype=bool)
         decided[self.open] = False
         return bool(np.array_equal(kept[self.settled[decided]], choice[decided]))
+
+    def choices(self, leaves: _Nodes) -> Integers:
+        """The options of all users in some leaves, (leaves, users)."""
+        choices = np.repeat(self.settled[None, :], len(leaves.taken), axis=0)
+        choices[:, self.open] = leaves.taken
+        return choices
 
     def root(self) -> _Nodes:
         """The node where nobody with a choice has chosen."""
@@ -187,7 +213,7 @@ class _Tree:
         depth = nodes.taken.shape[1]
         mine = self.options_of[depth]
         sums = nodes.sums_j[:, None, :] + self.value[:, mine].T
-        used = nodes.used_hz[:, None] + self.market.options.curves.least_hz[mine]
+        used = nodes.used_hz[:, None] + self.least_hz[mine]
         bound = (sums + self.rest_j[depth + 1]).max(axis=-1)
         fits = used + self.rest_hz[depth + 1] <= self.market.bandwidth_hz * (1.0 + 1e-12)
         good = (bound < cutoff_j) & fits
@@ -203,18 +229,23 @@ class _Tree:
         )
 
 
-def _best_leaf(tree: _Tree, leaves: _Nodes, plan: Plan, margin: float) -> tuple[Plan | None, _Nodes]:
-    """Share out complete choices, the lowest bound first, until time is over or the rest, returned, is no better."""
+def _best_leaf(tree: _Tree, leaves: _Nodes, plan: Plan, margin: float) -> tuple[Plan | None, _Nodes, float]:
+    """Share out complete choices, the lowest bound first, until time is over or the rest, returned, is no better.
+
+    The last is the least bound of a choice that was shared out and may yet be better by the gap; infinite if none.
+    """
     leaves = leaves[np.argsort(leaves.bound_j, kind="stable")]
     log_price = plan.log_price if np.isfinite(plan.log_price) else 0.0
-    best, found = plan.energy_j, None
+    best, found, least_j = plan.energy_j, None, [np.inf]
     done, size = 0, 4
     most = max(4, _SHARED_OUT // tree.market.options.users)
     while done < len(leaves.bound_j) and leaves.bound_j[done] < best * margin and not tree.market.pulse.late:
-        choices = np.repeat(tree.settled[None, :], len(leaves.taken[done : done + size]), axis=0)
-        choices[:, tree.open] = leaves.taken[done : done + size]
-        some, _ = best_of(tree.market, choices, log_price)
+        choices = tree.choices(leaves[slice(done, done + size)])
+        some, _, log_prices = shared_out(tree.market, choices, log_price)
+        bounds = np.maximum(bounds_of(tree.market, choices, log_prices), leaves.bound_j[done : done + size])
+        least_j.append(float(bounds.min()))
         if some.energy_j < best:
             best, found = some.energy_j, some
         done, size = done + size, min(4 * size, most)
-    return found, leaves[done:]
+    doubt_j = min(least_j)
+    return found, leaves[done:], doubt_j if doubt_j < best * margin else np.inf

@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 
 from solvers.robust.budget import time_budget
 from solvers.robust.problem import Problem
-from solvers.robust.solve.curves import Curves, log_snr_for
+from solvers.robust.solve.curves import PAD, Curves, log_snr_for
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _LN2 = float(np.log(2.0))
-# Least shares are rounded up by this much, so that rounding never turns a deadline just met into one just missed.
-_ROUND_UP = 1.0 + 1e-13
+# Times are good to this part of the deadline and of all that is taken from it: a few roundings of sums, of the margin
+# and of the uplink time (its unit, exponential and logarithm).
+_TIME_ERROR = 8 * 2.0**-52
 # Ln s of a share so large that no uplink has it: where the clock is above its minimum for every share.
 _NEVER = -60.0
 
@@ -107,7 +108,7 @@ def options_of(problem: Problem, users: Integers | None = None) -> tuple[Candida
     x_kink = np.where(work.cycles[row] > 0.0, np.minimum(x_kink, x_most), x_most)
     least = np.where(sends, np.inf, 0.0)
     with np.errstate(over="ignore"):
-        least[sending] = scale[sending] * np.exp(-x_most[sending]) * _ROUND_UP
+        least[sending] = scale[sending] * np.exp(-x_most[sending]) * (1.0 + PAD)
 
     log_weight = np.zeros(len(row))
     log_weight[sends] = np.log(problem.tx_power_w[user[sends]] * tau_unit[sends] / scale[sends])
@@ -125,6 +126,7 @@ def options_of(problem: Problem, users: Integers | None = None) -> tuple[Candida
         x_most=x_most,
         least_hz=least,
         log_weight=log_weight,
+        time_error_s=_TIME_ERROR * (problem.deadline_s[user] + budget.fixed_s + np.abs(budget.margin_s)),
     )
     option = row - work.first[problem.workload[user]]
     options = Candidates(first=budget.first, option=option, curves=curves)

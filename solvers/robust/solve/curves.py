@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_NEWTON_STEPS = 60
+_NEWTON_STEPS = 80
+# Least shares are rounded up by this part, so that rounding never misses a deadline that is just met.
+PAD = 1e-13
 _NO_TIME = 1e-300  # seconds; keeps a quotient defined where there are no cycles either
 
 
@@ -52,6 +54,7 @@ class Curves:
     x_most = _Column()  # ln s at the least share
     least_hz = _Column()  # least share that keeps the deadline, 0 where nothing crosses
     log_weight = _Column()  # ln(p tau_unit/scale): marginal energy over psi while the clock is at its minimum
+    time_error_s = _Column()  # rounding of S and of the uplink time together
     log_marginal_kink = _Column()  # ln(-dE/db) just beyond the kink, and at the least share
     log_marginal_most = _Column()
 
@@ -129,12 +132,21 @@ class Curves:
 
     def _marginal_power(self, x: Floats) -> tuple[Floats, Floats]:
         """dE/d(uplink time) where the clock is free, and the derivative of its logarithm."""
-        clock = self.clock_hz(self.uplink_s(x))
+        return self._total_power(self.uplink_s(x))
+
+    def _total_power(self, uplink_s: Floats) -> tuple[Floats, Floats]:
+        clock = self.clock_hz(uplink_s)
         cycles = np.where(self.cycles > 0.0, self.cycles, 1.0)
         stretch = self.overhead_s * clock / cycles
         cube = np.where(self.cycles > 0.0, self.kappa * clock**3, 0.0)
         watts = self.tx_power_w + cube * (2.0 + 3.0 * stretch)
         return watts, cube / watts * (6.0 + 12.0 * stretch) * (clock / cycles)
+
+    def _clock_power(self, clock: Floats) -> Floats:
+        """Energy that a second more for the cycles saves, were the clock free; 0 without cycles."""
+        cycles = np.where(self.cycles > 0.0, self.cycles, np.inf)
+        cube = np.where(self.cycles > 0.0, self.kappa, 0.0) * clock**3
+        return cube * (2.0 + 3.0 * (self.overhead_s / cycles) * clock)
 
     def respond(self, log_price: Floats | float, x_least: Floats) -> tuple[Floats, Floats]:
         """Where each curve's E(b) + price b is least: x, and dx/d ln(price) (0 where x does not move).
@@ -162,19 +174,66 @@ class Curves:
         x = np.maximum(x, np.minimum(x_least, self.x_most))
         return np.minimum(x, self.x_most), np.where(still, 0.0, rate)
 
+    def beyond_hz(self, x: Floats) -> Floats:
+        """Share at x less the least share, without their cancellation."""
+        with np.errstate(invalid="ignore"):  # where nothing crosses the two may be infinite
+            return np.where(self.sends, self.least_hz * np.expm1(self.x_most - x), 0.0)
+
+    def x_beyond(self, beyond_hz: Floats) -> Floats:
+        """The x of a share given by what it is beyond the least share."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.sends, self.x_most - np.log1p(beyond_hz / self.least_hz), 0.0)
+
+    def surely_least_hz(self) -> Floats:
+        """What no share that keeps the deadline lies below: the least share with its own error taken off.
+
+        The logarithm of tau/tau_unit - 1 changes with x at a rate of at least 0.81, so that an error of the time left
+        moves x_most by no more than 1.25 times its part of the time beyond tau_unit.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            beyond_s = self.left_s - self.cycles / self.clock_max_hz - self.tau_unit_s
+            doubt = np.where(self.sends & (beyond_s > 0.0), 1.25 * self.time_error_s / beyond_s, 0.0)
+        return np.asarray(self.least_hz * np.maximum(1.0 - 2.0 * PAD - doubt, 0.0))
+
+    def doubt_j(self, x: Floats) -> Floats:
+        """How far the energy at x may be overstated by the rounding of times."""
+        clock = self.clock_hz(self.uplink_s(x))
+        return self.time_error_s * np.where(clock > self.clock_min_hz, self._clock_power(clock), 0.0)
+
     def priced_j(self, price: Floats | float, x: Floats, x_least: Floats) -> tuple[Floats, Floats]:
         """A proven lower bound on min over b of E(b) + price b from a point x near the minimiser, and the share there.
 
         The curve lies above its tangent, so the value at x less |slope| times the way to the far end of the allowed
-        shares never overstates the minimum, however badly x was found.
+        shares never overstates the minimum, however badly x was found. A slope that is off by rounding costs its
+        square: -dE/db falls at least as fast as 1/b, so the minimiser is no further than that rounding.
+
+        Times carry rounding. What is computed is exact for a time left that differs by `time_error_s` at most, and the
+        minimum is convex in the time left (b and f are jointly convex), so it falls by no more than the multiplier of
+        the deadline times that error: the power of the clock, or at the least share what the price asks for it.
         """
-        share = self.share_hz(x)
-        value = self.energy_j(x) + price * share
-        larger, smaller = self.marginal_j_per_hz(x)
+        sends, s = self.sends, np.exp(x)
+        log1p = np.log1p(s)
+        stretch = s / log1p
+        least = x >= self.x_most
+        share = np.where(sends, np.where(least, self.least_hz, self.scale_hz / s), 0.0)
+        uplink = self.tau_unit_s * stretch
+        clock = self.clock_hz(uplink)
+        cycling = self.kappa * clock**2
+        energy = cycling * (self.cycles + self.overhead_s * clock) + self.tx_power_w * uplink
+        psi = stretch * stretch * _bend(s, log1p) * (self.tau_unit_s / self.scale_hz)
+        watts = self._clock_power(clock)
+        slow, fast = self.tx_power_w * psi, (self.tx_power_w + watts) * psi
+        larger = np.where(x > self.x_kink, fast, slow)
+        smaller = np.where((x >= self.x_kink) & (self.x_kink < self.x_most), fast, slow)
         # Slopes of E + price b to either side of x: at the kink they bracket 0 and cost nothing.
         down = np.maximum(price - smaller, 0.0) * np.maximum(share - self.least_hz, 0.0)
         up = np.maximum(larger - price, 0.0) * np.maximum(self.scale_hz * np.exp(-x_least) - share, 0.0)
-        return np.where(self.sends, value - np.maximum(down, up), value), share
+        multiplier = np.where(clock > self.clock_min_hz, watts, 0.0)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            asked = np.where(least & sends, price / psi - self.tx_power_w, 0.0)
+        doubt = self.time_error_s * np.maximum(multiplier, asked)
+        lost = np.where(sends, np.maximum(down, up), 0.0) + PAD * price * self.least_hz + doubt
+        return energy + price * share - lost, share
 
 
 def _free_clock(curves: Curves, log_price: Floats, start: Floats) -> tuple[Floats, Floats]:
@@ -186,8 +245,10 @@ def _free_clock(curves: Curves, log_price: Floats, start: Floats) -> tuple[Float
     for _ in range(_NEWTON_STEPS):
         part = curves if len(active) == len(x) else curves[active]
         at = x[active]
-        log_psi, psi_slope = _psi(at)
-        watts, power_slope = part._marginal_power(at)
+        s = np.exp(at)
+        log1p = np.log1p(s)
+        log_psi, psi_slope = _log_psi(at, s, log1p)
+        watts, power_slope = part._total_power(part.tau_unit_s * (s / log1p))
         value = np.log(watts) + log_psi + constant[active]
         slope = power_slope * part.tau_unit_s * np.exp(log_psi - at) + psi_slope  # d tau/dx = tau_unit psi/s
         above = value > 0.0
@@ -198,8 +259,10 @@ def _free_clock(curves: Curves, log_price: Floats, start: Floats) -> tuple[Float
         newton = (step >= lower) & (step <= upper)
         step = np.where(newton, step, 0.5 * (lower + upper))
         x[active], rate[active] = step, 1.0 / slope
-        # Newton squares the error: what is left after a step this small is lost in rounding.
-        active = active[np.abs(step - at) > np.where(newton, 1e-7, 1e-13)]
+        # The power of the clock is a power of the time left, so Newton squares the residual of its logarithm, however
+        # little time that is; a step as small may still be far off.
+        settled = newton & (np.abs(value) <= 1e-5)
+        active = active[~settled & (upper - lower > 2e-16 * np.abs(at))]
         if len(active) == 0:
             break
     return x, rate
@@ -208,18 +271,26 @@ def _free_clock(curves: Curves, log_price: Floats, start: Floats) -> tuple[Float
 def _psi(x: Floats) -> tuple[Floats, Floats]:
     """Ln psi and its slope in x, where psi(s) = s² d/ds [s/ln(1 + s)] and x = ln s."""
     s = np.exp(x)
-    log1p = np.log1p(s)
+    return _log_psi(x, s, np.log1p(s))
+
+
+def _log_psi(x: Floats, s: Floats, log1p: Floats) -> tuple[Floats, Floats]:
+    """`_psi` where s and ln(1 + s) are known."""
     ratio = s / (1.0 + s)
-    small = s < 1e-3
-    # ln(1 + s) - s/(1 + s), which cancels for small s: its series is s² sum over k >= 2 of (-1)^k (k - 1)/k s^(k - 2).
-    difference = np.where(small, 1.0, log1p - ratio)
-    log_difference, bend = np.log(difference), ratio * ratio / difference
+    difference = _bend(s, log1p)
+    return 2.0 * x + np.log(difference / (log1p * log1p)), 2.0 + ratio * ratio / difference - 2.0 * ratio / log1p
+
+
+def _bend(s: Floats, log1p: Floats) -> Floats:
+    """Ln(1 + s) - s/(1 + s), which cancels for small s: its series is s² sum (-1)^k (k - 1)/k s^(k - 2), k >= 2."""
+    difference = log1p - s / (1.0 + s)
+    small = s < 1e-2
     if small.any():
-        t = np.minimum(s, 1e-3)
-        series = 1 / 2 + t * (-2 / 3 + t * (3 / 4 + t * (-4 / 5 + t * (5 / 6))))
-        log_difference = np.where(small, 2.0 * x + np.log(series), log_difference)
-        bend = np.where(small, 1.0 / ((1.0 + s) * (1.0 + s) * series), bend)
-    return 2.0 * x + log_difference - 2.0 * np.log(log1p), 2.0 + bend - 2.0 * ratio / log1p
+        t = np.minimum(s, 1e-2)
+        series = 5 / 6 + t * (-6 / 7 + t * (7 / 8 + t * (-8 / 9)))
+        series = 1 / 2 + t * (-2 / 3 + t * (3 / 4 + t * (-4 / 5 + t * series)))
+        difference = np.where(small, s * s * series, difference)
+    return np.asarray(difference)
 
 
 _X_GRID = np.linspace(-30.0, 90.0, 8193)

@@ -34,6 +34,7 @@ class Dual:
     price: float
     dear: Integers  # (users,) choices where demand fits in the uplink
     cheap: Integers  # (users,) choices at the largest price where it does not; the same where no such price was met
+    between: tuple[float, float] | None  # those two prices; None where spectrum is free
 
 
 class Market:
@@ -50,15 +51,15 @@ class Market:
         curves = options.curves
         self.options, self.pulse = options, pulse or Pulse()
         self.bandwidth_hz = bandwidth_hz
-        least = options.least(curves.least_hz)
+        least = options.least(curves.surely_least_hz())
         # Nobody can have more than what the others' least shares leave: without this even one user shows a false gap.
-        most = bandwidth_hz - ((least.sum() if least_total_hz is None else least_total_hz) - least)
+        most = bandwidth_hz * (1.0 + ROUNDING) - ((least.sum() if least_total_hz is None else least_total_hz) - least)
         self.x_least = curves.x_at(np.maximum(np.repeat(most, np.diff(options.first)), curves.least_hz))
 
     def worth_sending(self) -> "Market":
         """Without options that, even with the largest share for nothing, cost more than one that sends nothing."""
         curves = self.options.curves
-        cheapest_j = curves.energy_j(self.x_least)
+        cheapest_j = curves.energy_j(self.x_least) - curves.doubt_j(self.x_least)
         silent_j = self.options.least(np.where(curves.sends, np.inf, cheapest_j))
         mask = cheapest_j <= np.repeat(silent_j, np.diff(self.options.first))
         return self.keep(mask)
@@ -133,7 +134,7 @@ def maximise(market: Market, tolerance: float, between: tuple[float, float] | No
     else:
         free = points_at(market, np.zeros(1))[0]
         if free.excess_hz <= ROUNDING * market.bandwidth_hz * market.options.users:
-            return Dual(bound_j=free.bound_j, price=0.0, dear=free.choice, cheap=free.choice)
+            return Dual(bound_j=free.bound_j, price=0.0, dear=free.choice, cheap=free.choice, between=None)
         low, high = _bracket(market, free)
     best = max(low, high, key=lambda point: point.bound_j)
     bundled = len(market.options.option) <= _BUNDLED
@@ -173,7 +174,13 @@ def maximise(market: Market, tolerance: float, between: tuple[float, float] | No
         low = max((point for point in (low, *points) if point.excess_hz > 0.0), key=lambda point: point.price)
         high = min((point for point in (high, *points) if point.excess_hz <= 0.0), key=lambda point: point.price)
         best = max(best, *points, key=lambda point: point.bound_j)
-    return Dual(bound_j=best.bound_j, price=best.price, dear=original[high.choice], cheap=original[low.choice])
+    return Dual(
+        bound_j=best.bound_j,
+        price=best.price,
+        dear=original[high.choice],
+        cheap=original[low.choice],
+        between=(low.price, high.price),
+    )
 
 
 def in_the_running(market: Market, low: Point, high: Point) -> NDArray[np.bool_]:
@@ -228,11 +235,14 @@ def points_at(market: Market, prices: Floats) -> list[Point]:
     demand = np.take_along_axis(share, choice, axis=-1).sum(axis=-1)
     paid = prices * market.bandwidth_hz
     bound = best - paid - ROUNDING * (np.abs(best) + paid)
+    excess = demand - market.bandwidth_hz
+    # What rounding overdraws fits: least shares that leave nothing at all are still a plan.
+    excess[(excess > 0.0) & (excess <= ROUNDING * market.bandwidth_hz)] = 0.0
     return [
         Point(
             price=float(prices[k]),
             bound_j=float(bound[k]),
-            excess_hz=float(demand[k] - market.bandwidth_hz),
+            excess_hz=float(excess[k]),
             choice=choice[k],
             value_j=value[k],
             share_hz=share[k],

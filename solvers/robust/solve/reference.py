@@ -10,7 +10,7 @@ import numpy as np
 from solvers.outcome import Options, Progress, Report, Solution, Status
 from solvers.robust.pccp import PccpSolution, pccp, starts
 from solvers.robust.problem import Decision, Problem
-from solvers.robust.solve import RobustSolution, enter, spectrum_price
+from solvers.robust.solve import RobustSolution, enter
 from solvers.robust.solve.candidates import options_of
 from solvers.robust.solve.dual import maximise
 from solvers.robust.solve.fleet import Bidding
@@ -79,5 +79,5 @@ def _price(problem: Problem, decision: Decision, near_j_per_hz: float) -> float:
     """What one more hertz saves at the cuts of a decision, split exactly."""
     everything, _ = options_of(problem)
     curves = everything.curves[(everything.first[:-1] + decision.option)[None, :]].with_marginals()
-    shares = share_out(curves, problem.bandwidth_hz, float(np.log(near_j_per_hz)) if near_j_per_hz > 0.0 else 0.0)
-    return spectrum_price(curves, shares.x)
+    log_price = float(np.log(near_j_per_hz)) if near_j_per_hz > 0.0 else 0.0
+    return float(share_out(curves, problem.bandwidth_hz, log_price, precision=1e-13).price_j_per_hz[0])

@@ -11,6 +11,7 @@ from solvers.robust.solve.pulse import Pulse
 Floats = NDArray[np.float64]
 
 _STEPS = 100
+_ROUNDING = 4 * 2.0**-52
 # Users priced at once in a large cell: temporary arrays stay in the cache.
 _AT_ONCE = 65_536
 
@@ -22,28 +23,38 @@ class Shares:
     x: Floats
     energy_j: Floats  # infinite where even the least shares do not fit
     log_price: Floats
+    price_j_per_hz: Floats  # what one more hertz saves: -dE/dB to the right, as sharp as `precision`
 
 
-def share_out(curves: Curves, bandwidth_hz: float, log_price: float, pulse: Pulse | None = None) -> Shares:
+def share_out(
+    curves: Curves, bandwidth_hz: float, log_price: float, pulse: Pulse | None = None, *, precision: float = 1e-7
+) -> Shares:
     """Split the uplink at least energy among chosen options.
 
     Parameters
     ----------
     curves : (plans, users), one curve per user of each plan.
     log_price : ln of a price near the answer [ln(J/Hz)], where the search starts.
+    precision : of what is beyond the least shares, in parts of what they leave.
 
     Notes
     -----
     The sum of shares falls continuously in the price, close to its -1/2 power, so Newton's method in the logarithms
-    settles in a few steps; a bracket guards it where many users sit at a kink or at their least share.
+    settles in a few steps; a bracket guards it where many users sit at a kink or at their least share. What is beyond
+    the least shares is held against what they leave of the uplink: where that is little, so is the error.
+
+    Where every sender sits at a kink or at its least share, a whole stretch of prices splits the uplink in the same
+    way. Its lower end is what one more hertz saves, its upper end what one less costs.
     """
     plans, pulse = curves.shape[0], pulse or Pulse()
     # A lone user takes the whole uplink at any price: allow more than that, so that a price always exists.
     x_least = curves.x_at(2.0 * bandwidth_hz)
     least = curves.least_hz.sum(axis=-1)
+    left_hz = bandwidth_hz - least
     log_prices = np.full(plans, log_price)
     low, high = np.full(plans, -np.inf), np.full(plans, np.inf)
     x = np.zeros(curves.shape)
+    flat = np.zeros(plans, dtype=bool)
     active = np.nonzero(curves.sends.any(axis=-1) & (least <= bandwidth_hz))[0]
     for _ in range(_STEPS):
         if len(active) == 0:
@@ -53,8 +64,11 @@ def share_out(curves: Curves, bandwidth_hz: float, log_price: float, pulse: Puls
         x[active], rate = _respond(part, at[:, None], x_least[active], pulse)
         share = part.share_hz(x[active])
         total = share.sum(axis=-1)
-        excess = np.log(total / bandwidth_hz)
+        over_hz = part.beyond_hz(x[active]).sum(axis=-1) - left_hz[active]
+        excess = np.log1p(over_hz / bandwidth_hz)
         slope = (share * rate).sum(axis=-1) / total  # -d ln(total)/d ln(price)
+        near = np.maximum(precision * left_hz[active], _ROUNDING * bandwidth_hz)
+        flat[active] = (slope == 0.0) & (np.abs(over_hz) <= near)
         above = excess > 0.0
         low[active] = np.where(above, at, low[active])
         high[active] = np.where(above, high[active], at)
@@ -66,22 +80,29 @@ def share_out(curves: Curves, bandwidth_hz: float, log_price: float, pulse: Puls
         with np.errstate(invalid="ignore"):
             goal = np.where(inside | ~np.isfinite(lower + upper), goal, 0.5 * (lower + upper))
         log_prices[active] = goal
+        # What is left over is spread below, and costs the square of this. A bracket that has closed is left on the side
+        # where too much is asked for, of which each can be given a part.
         with np.errstate(invalid="ignore"):
-            # What is left over is spread below, and costs the square of this.
-            settled = (np.abs(excess) < 1e-7) | (upper - lower < 1e-13)
+            closed = np.isfinite(lower) & (upper - lower <= 4e-16 * np.abs(lower))
+        log_prices[active] = np.where(closed & ~above, lower, log_prices[active])
+        settled = (np.abs(over_hz) <= near) | (closed & above)
         active = active[~settled]
+    price = np.where(curves.sends.any(axis=-1), np.exp(log_prices), 0.0)
+    if flat.any():
+        larger = curves[flat].marginal_j_per_hz(x[flat])[0]
+        price[flat] = np.where(curves[flat].sends, larger, 0.0).max(axis=-1)
     # What the price leaves over or overdraws by rounding is spread over what the users have beyond their least.
-    share = curves.share_hz(x)
-    beyond = share - curves.least_hz
+    beyond = curves.beyond_hz(x)
+    total = beyond.sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        factor = np.where(beyond.sum(axis=-1) > 0.0, (bandwidth_hz - least) / beyond.sum(axis=-1), 0.0)
-    share = np.where(curves.sends, curves.least_hz + beyond * np.maximum(factor, 0.0)[:, None], curves.scale_hz)
-    x = curves.x_at(share)
+        factor = np.where(total > 0.0, np.maximum(left_hz, 0.0) / total, 0.0)
+    x = curves.x_beyond(beyond * factor[:, None])
     energy = curves.energy_j(x).sum(axis=-1)
     return Shares(
         x=x,
         energy_j=np.where(least <= bandwidth_hz, energy, np.inf),
         log_price=np.where(curves.sends.any(axis=-1), log_prices, -np.inf),
+        price_j_per_hz=price,
     )
 
 

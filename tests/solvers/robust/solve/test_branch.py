@@ -1,0 +1,38 @@
+"""The search ends: where its bound is rough it is made sharp, and what cannot be told is not claimed."""
+
+import numpy as np
+import pytest
+
+from solvers.outcome import Options, Status
+from solvers.robust.solve import solve
+from tests.support.robust.cells import random_cell
+
+
+class Looks:
+    """A clock that advances by one at every look, so that a time limit counts looks and not seconds."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self) -> float:
+        self.count += 1
+        return float(self.count)
+
+
+def test_a_search_that_stalls_on_a_rough_price_is_given_a_sharp_one() -> None:
+    for seed in (59, 65, 71):
+        problem = random_cell(np.random.default_rng(seed), 30, 8, "levels")
+        looks = Looks()
+        solution = solve(problem, Options(clock=looks, time_limit_s=300.0))
+        assert solution.status is Status.OPTIMAL, seed
+        assert looks.count < 300, seed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["generic", "levels", "tied"])
+def test_no_small_cell_burns_its_limit(kind: str) -> None:
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        problem = random_cell(rng, int(rng.integers(2, 50)), 8, kind)
+        solution = solve(problem, Options(clock=Looks(), time_limit_s=1_000.0))
+        assert solution.status is not Status.FEASIBLE, seed
