@@ -94,6 +94,7 @@ def test_the_same_question_has_the_same_answer(name: str) -> None:
             assert np.array_equal(values, getattr(other.decision, field), equal_nan=values.dtype.kind == "f")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SWORN)
 def test_the_order_of_users_does_not_matter(name: str) -> None:
     sworn = SWORN[name]
@@ -107,6 +108,7 @@ def test_the_order_of_users_does_not_matter(name: str) -> None:
             assert other.objective == pytest.approx(one.objective, rel=2 * GAP)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "freedom"), [(name, way) for name, sworn in SWORN.items() for way in sworn.freer])
 def test_more_freedom_never_costs_more(name: str, freedom: str) -> None:
     for seed in SEEDS:

@@ -13,6 +13,7 @@ from solvers.outcome import Options, silent
 from tests.support.multiuser.cells import a_cell
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [Method.ALTERNATING, Method.EQUAL_SHARE, Method.GREEDY])
 def test_a_rule_looks_at_every_block(method: Method) -> None:
     problem = replace(a_cell(4, 6000, kinds=2, options=20), method=method)

@@ -97,6 +97,7 @@ def test_the_check_refuses_moved_limits_and_gaps() -> None:
     assert not check_table(tight, table).holds
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**9), st.floats(1.01, 10.0))
 def test_a_faster_network_never_costs_more(seed: int, faster: float) -> None:

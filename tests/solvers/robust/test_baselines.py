@@ -20,6 +20,7 @@ def only(problem: Problem, keep: np.ndarray) -> Problem:
     return replace(problem, workloads=replace(problem.workloads, fits_memory=keep))
 
 
+@pytest.mark.slow
 def test_single_cut_rules_are_plans_of_that_cut(drawn: Drawn) -> None:
     for seed in drawn(15):
         problem = random_cell(np.random.default_rng(seed), 4, 5, ("generic", "levels")[seed % 2])
@@ -67,6 +68,7 @@ def test_no_rule_that_respects_the_risk_beats_the_plan(drawn: Drawn) -> None:
     assert brute_force(problem) == pytest.approx(plan.objective, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("margin", list(Margin)[:3])
 def test_a_rule_that_the_plan_keeps_is_never_dearer(margin: Margin) -> None:
     """Whatever is left open in either: the plan itself is a plan by the rule."""

@@ -182,6 +182,7 @@ def test_a_mean_beyond_the_deadline_is_always_late_under_the_worst_law() -> None
     assert found.laws[Law.GAMMA].share.max() < 1.0
 
 
+@pytest.mark.slow
 def test_intervals_are_the_exact_binomial_ones() -> None:
     problem = CELLS["mixed risks"]
     found = played(problem, planned(replace(problem, margin=Margin.MEAN)), 300)

@@ -246,6 +246,7 @@ def test_more_freedom_never_costs_more(seed: int, factor: float, what: str) -> N
         assert after.objective <= before.objective * (1.0 + 2e-6)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 10**6))
 def test_any_cell_gets_a_proof_or_a_reason(seed: int) -> None:

@@ -309,6 +309,7 @@ def test_in_outage_the_cost_may_fall_as_the_minimum_rises() -> None:
     assert BANDWIDTH_HZ * np.log2(1.1) > 1e5
 
 
+@pytest.mark.slow
 def test_probabilities_of_chains_stay_probabilities() -> None:
     """Stationary laws and systems of waits are rounded, and what they add up to must not leave [0, 1]."""
     for seed in range(20):

@@ -18,6 +18,7 @@ def at_some_rate(rng: np.random.Generator) -> tuple[TableProblem, int, float] | 
     return (problem, int(rng.choice(every[fits])), rate) if fits.any() else None
 
 
+@pytest.mark.slow
 def test_a_device_that_asks_at_the_planned_rate_keeps_to_the_plan() -> None:
     rng = np.random.default_rng(5)
     pinned_rows = split = 0

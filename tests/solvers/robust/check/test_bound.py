@@ -30,6 +30,7 @@ def test_small_cells_are_proven_without_the_solver(kind: str, users: int) -> Non
         assert certificate.lower_bound >= certificate.objective * (1.0 - 1.01e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_price_lifts_the_bound_above_the_optimum(kind: str) -> None:
     """Whatever the price: halves, doubles, orders of magnitude, nothing at all."""

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from benchmarks.robust_remedies import infeasible_cells, planned, remedies_of
 from solvers.outcome import Status
@@ -11,6 +12,7 @@ from solvers.robust.solve import solve
 from tests.support.robust.cells import a_cell, random_cell
 
 
+@pytest.mark.slow
 def test_what_is_told_is_the_least() -> None:
     told: dict[str, int] = {}
     for kind, problem, found in infeasible_cells(30):
