@@ -145,8 +145,8 @@ class Curves:
     def _clock_power(self, clock: Floats) -> Floats:
         """Energy that a second more for the cycles saves, were the clock free; 0 without cycles."""
         cycles = np.where(self.cycles > 0.0, self.cycles, np.inf)
-        cube = np.where(self.cycles > 0.0, self.kappa, 0.0) * clock**3
-        return cube * (2.0 + 3.0 * (self.overhead_s / cycles) * clock)
+        power = self.kappa * clock * clock * clock * (2.0 + 3.0 * (self.overhead_s / cycles) * clock)
+        return np.where(self.cycles > 0.0, power, 0.0)
 
     def respond(self, log_price: Floats | float, x_least: Floats) -> tuple[Floats, Floats]:
         """Where each curve's E(b) + price b is least: x, and dx/d ln(price) (0 where x does not move).
@@ -195,10 +195,12 @@ class Curves:
             doubt = np.where(self.sends & (beyond_s > 0.0), 1.25 * self.time_error_s / beyond_s, 0.0)
         return np.asarray(self.least_hz * np.maximum(1.0 - 2.0 * PAD - doubt, 0.0))
 
-    def doubt_j(self, x: Floats) -> Floats:
-        """How far the energy at x may be overstated by the rounding of times."""
-        clock = self.clock_hz(self.uplink_s(x))
-        return self.time_error_s * np.where(clock > self.clock_min_hz, self._clock_power(clock), 0.0)
+    def surely_j(self, x: Floats) -> Floats:
+        """Energy at x less what the rounding of times may overstate it by."""
+        uplink = self.uplink_s(x)
+        clock = self.clock_hz(uplink)
+        energy = self.kappa * clock**2 * (self.cycles + self.overhead_s * clock) + self.tx_power_w * uplink
+        return energy - self.time_error_s * np.where(clock > self.clock_min_hz, self._clock_power(clock), 0.0)
 
     def priced_j(self, price: Floats | float, x: Floats, x_least: Floats) -> tuple[Floats, Floats]:
         """A proven lower bound on min over b of E(b) + price b from a point x near the minimiser, and the share there.

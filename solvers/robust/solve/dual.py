@@ -59,7 +59,7 @@ class Market:
     def worth_sending(self) -> "Market":
         """Without options that, even with the largest share for nothing, cost more than one that sends nothing."""
         curves = self.options.curves
-        cheapest_j = curves.energy_j(self.x_least) - curves.doubt_j(self.x_least)
+        cheapest_j = curves.surely_j(self.x_least)
         silent_j = self.options.least(np.where(curves.sends, np.inf, cheapest_j))
         mask = cheapest_j <= np.repeat(silent_j, np.diff(self.options.first))
         return self.keep(mask)
