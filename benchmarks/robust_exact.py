@@ -28,7 +28,8 @@ def claims(cells: int) -> None:
 
 def prices(cells: int) -> None:
     """Print how far prices are from the differences of energies, in parts of the price."""
-    errors, corners, seed = [], 0, 0
+    errors: list[float] = []
+    corners, seed = 0, 0
     while len(errors) < cells:
         found = price_error(priced_cell(seed))
         if found is not None:

@@ -263,7 +263,7 @@ def _free_clock(curves: Curves, log_price: Floats, start: Floats) -> tuple[Float
         x[active], rate[active] = step, 1.0 / slope
         # The power of the clock is a power of the time left, so Newton squares the residual of its logarithm, however
         # little time that is; a step as small may still be far off.
-        settled = newton & (np.abs(value) <= 1e-5)
+        settled = newton & (np.abs(value) <= 2e-7)
         active = active[~settled & (upper - lower > 2e-16 * np.abs(at))]
         if len(active) == 0:
             break

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from itertools import product
 
-import mpmath
+import mpmath  # type: ignore[import-untyped]
 import numpy as np
 
 from solvers.moments import Margin
