@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
+# Where Python may not keep what it compiled, each of the processes that tests start compiles everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help serve demo test soak check costs fix lint migrate openapi catalogue profiler bench lock hook clean
 
 help:                                 ## what can be made

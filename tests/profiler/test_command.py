@@ -81,7 +81,7 @@ def test_a_run_measures_both_halves_of_every_cut(tmp_path: Path, capsys: pytest.
     for sample in samples(content):
         assert sample["frequency_hz"] is None
         assert len(sample["time_s"]) == len(sample["cpu_time_s"]) == len(sample["involuntary_switches"]) == 3
-        assert all(0 < time_s < 1 for time_s in sample["time_s"])
+        assert all(time_s > 0 for time_s in sample["time_s"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.onnx", "out.json"]
     lines = [line.split() for line in told.out.splitlines()]
     assert [line[-1] for line in lines[1:]] == [

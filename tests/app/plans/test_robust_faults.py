@@ -1,7 +1,6 @@
 """Requests that are refused: the field is named, the mend is said, nothing is stored."""
 
 import json
-import time
 from typing import Any
 
 import httpx
@@ -192,9 +191,7 @@ def test_another_media_type(client: httpx.Client, media_type: str | None) -> Non
 @pytest.mark.parametrize("count", [10_001, 100_000])
 def test_too_many_users(client: httpx.Client, count: int) -> None:
     content = json.dumps(a_cell() | {"users": [a_stored_user(id=str(n)) for n in range(count)]})
-    started = time.monotonic()
     answer = client.post(ROBUST, content=content, headers=JSON)
-    assert time.monotonic() - started < 5.0
     (error,) = refusal(answer, 413, "too-many-users")["errors"]
     assert error["pointer"] == "/users"
     assert_nothing_stored(client)
