@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from app import migration, workers
-from app.bodies import StrictRoute
 from app.db import ReadSession
 from app.errors import NotReady
+from app.http.bodies import StrictRoute
 from app.plans import jobs
 from app.problems import documented
 from app.settings import Settings

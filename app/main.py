@@ -12,9 +12,9 @@ from fastapi_offline import FastAPIOffline
 from starlette.responses import RedirectResponse
 
 from app import health, problems
-from app.bodies import BodyLimit
 from app.catalogue import routes as catalogue
 from app.db import open_database
+from app.http.bodies import BodyLimit
 from app.measurements import routes as measurements
 from app.plans import routes as plans
 from app.plans.multiuser import routes as multiuser

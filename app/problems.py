@@ -15,7 +15,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.bodies import StrictRoute
 from app.errors import (
     PROBLEMS,
     BodyTooLarge,
@@ -32,6 +31,7 @@ from app.errors import (
     UnsupportedMediaType,
     problem_type,
 )
+from app.http.bodies import StrictRoute
 
 MOST_ERRORS = 100
 MEDIA_TYPE = "application/problem+json"

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from app.bodies import parse_json
+from app.http.bodies import parse_json
 from app.measurements import files
 from app.measurements.fitting import Subject, fitted
 from app.measurements.schemas import MeasurementFile

@@ -176,3 +176,32 @@ def test_the_wall_sees_a_method_that_computes() -> None:
     properties, methods = computed(records())
     assert {"waiting_cost", "min_rate_bps", "fixed_cost"} <= properties
     assert {"cost", "log_gain_density", "placement_cost"} <= methods
+
+
+NEGOTIATED = {"accept", "content-type", "if-match", "if-none-match"}
+
+
+def looked_up(tree: ast.AST) -> set[str]:
+    """The headers of a request that code asks for by name."""
+    asked = [
+        node.args[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("get", "getlist")
+        and node.args
+    ]
+    asked += [
+        node.slice for node in ast.walk(tree) if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)
+    ]
+    names = {node.value.lower() for node in asked if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return names & NEGOTIATED
+
+
+def test_only_the_http_room_reads_what_http_negotiates() -> None:
+    read = {path: looked_up(ast.parse(path.read_text())) for path in (CHECKOUT / "app").rglob("*.py")}
+    room = CHECKOUT / "app" / "http"
+    assert not {path: names for path, names in read.items() if names and room not in path.parents}
+    # Whether the search finds anything.
+    assert looked_up(ast.parse('headers.get("Accept"); request.headers["content-type"]')) == {"accept", "content-type"}
+    assert set().union(*read.values()) >= {"content-type"}

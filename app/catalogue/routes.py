@@ -3,9 +3,9 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from app.bodies import StrictRoute
 from app.catalogue import service
 from app.db import ReadSession
+from app.http.bodies import StrictRoute
 from app.problems import documented
 from app.profiles.schemas import Kind, Provenance
 

@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import FieldError, InvalidRequest
+from app.http.media import CSV
 from app.measurements.schemas import MOST_SAMPLES, MeasurementFile, ObservationFile
 from solvers.measurement import PARTS, Samples
 
-CSV = "text/csv"
-PARQUET = "application/vnd.apache.parquet"
 READER = ("-m", "app.measurements.reader")
 _READER_S = 60.0
 _OPTIONAL = ("cpu_time_s", "involuntary_switches")

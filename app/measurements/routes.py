@@ -1,13 +1,11 @@
 """Measurements over HTTP: parse, call, return."""
 
-from email.message import Message as Header
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ValidationError
 
-from app.bodies import StrictRoute, parse_json
 from app.db import Database, ReadSession
 from app.errors import (
     BodyTooLarge,
@@ -19,8 +17,11 @@ from app.errors import (
     StaleRevision,
     UnsupportedMediaType,
 )
+from app.http.answers import rendered
+from app.http.bodies import StrictRoute, declared_as, parse_json
+from app.http.media import CSV, JSON, PARQUET, VARY, preferred
+from app.http.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
 from app.measurements import files, observations, service
-from app.measurements.files import CSV, PARQUET
 from app.measurements.schemas import (
     AnyMeasurement,
     MeasurementFile,
@@ -28,8 +29,6 @@ from app.measurements.schemas import (
     ObservationFile,
 )
 from app.measurements.service import Heading
-from app.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
-from app.plans.planning import rendered
 from app.problems import documented, field_errors
 from app.profiles.routes import ProfileName
 from app.profiles.schemas import ProcessorKind
@@ -38,7 +37,6 @@ from app.quantities import NAME_PATTERN
 router = APIRouter(prefix="/v1/timings/{name}/measurements", tags=["Measurements"], route_class=StrictRoute)
 
 B = TypeVar("B", bound=BaseModel)
-JSON = "application/json"
 MeasurementNumber = Annotated[int, Path(ge=1, le=999_999_999, description="Number within the timing, from 1.")]
 _ROWS = (
     "A table with the columns cut, part (`device` or `server`), time_s and, as far as known, session, frequency_hz, "
@@ -71,13 +69,9 @@ class Sent(BaseModel):
 
 
 async def _sent(request: Request) -> Sent:
-    header = Header()
-    header["content-type"] = request.headers.get("content-type", "")
-    media_type = header.get_content_type() if "content-type" in request.headers else "absent"
+    media_type = declared_as(request, JSON, CSV, PARQUET).essence
     if media_type not in (JSON, CSV, PARQUET):
         raise UnsupportedMediaType(f"The body's type is {media_type}: send {JSON}, {CSV} or {PARQUET}.")
-    if header.get_content_charset("utf-8") != "utf-8":
-        raise UnsupportedMediaType("Send UTF-8.")
     return Sent(media_type=media_type, content=await request.body())
 
 
@@ -187,11 +181,12 @@ def get_samples(session: ReadSession, request: Request, name: ProfileName, numbe
     row, content = service.get_samples(session, name, number)
     if row.kind == "observations":
         return rendered(files.observations_as_json(content, row.summary["plan"]))
-    samples, wanted = files.unpack(content), request.headers.get("accept", "")
-    if PARQUET in wanted:
-        return Response(files.as_parquet(samples), media_type=PARQUET)
-    if CSV in wanted:
-        return StreamingResponse(files.as_csv(samples), media_type=CSV)
+    samples = files.unpack(content)
+    media_type = preferred(request.headers, (JSON, CSV, PARQUET))
+    if media_type == PARQUET:
+        return Response(files.as_parquet(samples), 200, VARY, PARQUET)
+    if media_type == CSV:
+        return StreamingResponse(files.as_csv(samples), 200, VARY, CSV)
     told = {field: row.summary[field] for field in ("model", "processor", "processor_kind", "model_sha256", "runtime")}
     kept = {field: value for field, value in told.items() if value is not None}
-    return rendered(files.as_json(samples, kept, row.details["started_at"]))
+    return rendered(files.as_json(samples, kept, row.details["started_at"]), 200, VARY)

@@ -19,15 +19,13 @@ import pyarrow.parquet as pq
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from app.bodies import parse_json
 from app.errors import BodyTooLarge, FieldError, InvalidRequest, MalformedColumns, TooManyUsers
+from app.http.bodies import parse_json
+from app.http.media import ARROW, CSV, PARQUET
 from app.plans.tables import PlanColumnsRow, PlanIndexRow
 
 Part = Literal["request", "users"]
 
-ARROW = "application/vnd.apache.arrow.stream"
-PARQUET = "application/vnd.apache.parquet"
-CSV = "text/csv"
 READ = (ARROW, PARQUET)
 
 # The key of the schema's metadata under which the rest of the request is, as JSON.

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
-import orjson
 from fastapi import Depends, Header, Query, Request, Response
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -16,7 +15,6 @@ from starlette.datastructures import Headers
 from starlette.routing import Match
 from starlette.types import Scope
 
-from app.bodies import StrictRoute
 from app.db import Database
 from app.errors import (
     BodyTooLarge,
@@ -30,6 +28,10 @@ from app.errors import (
     UnsupportedMediaType,
     in_one_line,
 )
+from app.http.answers import rendered
+from app.http.bodies import StrictRoute, declared_as
+from app.http.media import content_type
+from app.http.preferences import Preferences, preferences
 from app.plans import columnar, jobs, service
 from app.plans.columnar import Bulk
 from app.plans.family import Prepared, Watch
@@ -38,7 +40,6 @@ from app.plans.schemas import Estimate
 from app.plans.schemas import Request as PlanRequest
 from app.plans.service import ENDED, Order
 from app.plans.tables import PlanRow
-from app.preferences import Preferences, preferences
 from app.problems import documented
 from app.queue import Lane, Queue
 from app.settings import Settings
@@ -133,8 +134,9 @@ class ColumnsRoute(StrictRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Only requests whose body is declared to be columns."""
         match, child = super().matches(scope)
-        declared = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
-        return (match, child) if declared in columnar.READ else (Match.NONE, {})
+        declared = content_type(Headers(scope=scope))
+        columns = declared is not None and declared.essence in columnar.READ
+        return (match, child) if columns else (Match.NONE, {})
 
 
 async def _read_body(request: Request) -> bytes:
@@ -151,7 +153,7 @@ def planned_columns(
     database: Database = request.app.state.database
     settings: Settings = request.app.state.settings
     created_at = datetime.now(UTC)
-    media_type = request.headers["content-type"].partition(";")[0].strip().lower()
+    media_type = declared_as(request, *columnar.READ).essence
     bulk = columnar.read(media_type, body, settings.max_bulk_users, _UNPACKED * settings.max_body_byte)
     request.value = [bulk.terms, bulk.digest]  # type: ignore[attr-defined]  # as StrictRoute does with JSON
     if not dry_run and (again := known_answer(request)) is not None:
@@ -300,8 +302,3 @@ def _key(request: Request) -> service.Key | None:
         return None
     scope = hashlib.sha256(f"{request.url.path}\0{given}".encode()).hexdigest()
     return service.Key(scope, service.digest(request.value))  # type: ignore[attr-defined]  # of StrictRoute
-
-
-def rendered(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """JSON of plain values, however many: written as they are."""
-    return Response(orjson.dumps(content), status, headers, "application/json")

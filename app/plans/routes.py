@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from app.bodies import StrictRoute
 from app.db import Database, ReadSession, WriteSession
 from app.errors import (
     InvalidRequest,
@@ -19,8 +18,11 @@ from app.errors import (
     PlanUserNotFound,
     RevisionsUnknown,
 )
-from app.media import preferred
-from app.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
+from app.http.answers import rendered
+from app.http.bodies import StrictRoute
+from app.http.etags import held
+from app.http.media import CSV, JSON, VARY, preferred
+from app.http.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
 from app.plans import columnar, jobs, service
 from app.plans.events import stream
 from app.plans.multiuser.schemas import (
@@ -30,7 +32,7 @@ from app.plans.multiuser.schemas import (
     MultiUserResult,
     UnservableUser,
 )
-from app.plans.planning import ANSWERS, HEADERS, known_answer, ordered, rendered, require_webhooks
+from app.plans.planning import ANSWERS, HEADERS, known_answer, ordered, require_webhooks
 from app.plans.replan import replan
 from app.plans.robust.schemas import InfeasibleUser, RobustPlan, RobustUserResult
 from app.plans.schemas import PlanKind, PlanPage, PlanPatch, PlanStatus, PlanSummary, UserPage
@@ -57,6 +59,18 @@ AnyUserResult = (
     | AdaptiveResult
 )
 """The answers of all families: one more family, one more member."""
+
+
+def _accept(
+    accept: Annotated[str | None, Header(description="JSON in pages, or all users as CSV, Arrow or Parquet.")] = None,
+) -> None:
+    """Declare what `preferred` reads."""
+
+
+def _if_none_match(
+    if_none_match: Annotated[str | None, Header(description="ETag of the answer already held.")] = None,
+) -> None:
+    """Declare what `held` reads."""
 
 
 @router.get("", summary="List plans", response_model=PlanPage, responses=documented(InvalidRequest))
@@ -190,11 +204,12 @@ def delete_plan(session: WriteSession, plan_id: PlanIdPath) -> None:
 @router.get(
     "/{plan_id}/users",
     summary="List the users of a plan",
+    dependencies=[Depends(_accept)],
     response_model=UserPage,
     responses=documented(InvalidRequest, PlanNotFound)
     | {
         200: {
-            "content": {media_type: {"schema": {"type": "string"}} for media_type in (columnar.CSV, *columnar.READ)},
+            "content": {media_type: {"schema": {"type": "string"}} for media_type in (CSV, *columnar.READ)},
             "description": "A page of users, or all of them in the media type that was asked for",
         }
     },
@@ -205,21 +220,21 @@ def list_plan_users(
     plan_id: PlanIdPath,
     limit: Limit = 100,
     cursor: Cursor = None,
-    accept: Annotated[str | None, Header(description="JSON in pages, or all users as CSV, Arrow or Parquet.")] = None,
 ) -> Response:
     """The users of a plan's result in the order of the request; of its reasons where it is infeasible.
 
     JSON comes in pages. With `Accept: text/csv`, `application/vnd.apache.arrow.stream` or
     `application/vnd.apache.parquet` all of them come at once; in CSV nested fields are named `outer.inner`.
     """
-    media_type = preferred(accept, ("application/json", columnar.CSV, *columnar.READ))
-    if media_type != "application/json":
+    media_type = preferred(request.headers, (JSON, CSV, *columnar.READ))
+    if media_type != JSON:
         service.find(session, plan_id)
-        return StreamingResponse(_exported(request.app.state.database, plan_id, media_type), media_type=media_type)
+        exported = _exported(request.app.state.database, plan_id, media_type)
+        return StreamingResponse(exported, 200, VARY, media_type)
     start = int(decode_cursor(cursor, int)[0]) if cursor else 0
     users = service.list_users(session, plan_id, start, limit + 1)
     following = encode_cursor(start + limit) if len(users) > limit else None
-    response = rendered({"items": users[:limit], "next_cursor": following})
+    response = rendered({"items": users[:limit], "next_cursor": following}, 200, VARY)
     link_next(request, response, following)
     return response
 
@@ -234,18 +249,19 @@ def _exported(database: Database, plan_id: str, media_type: str) -> Iterator[byt
     "/{plan_id}/users/{user_id}",
     summary="Read what one device should do",
     response_model=AnyUserResult,
+    dependencies=[Depends(_if_none_match)],
     responses=documented(InvalidRequest, PlanNotFound, PlanUserNotFound)
     | {304: {"description": "Unchanged since the ETag in If-None-Match"}},
 )
 def get_plan_user(
     session: ReadSession,
+    request: Request,
     plan_id: PlanIdPath,
     user_id: UserIdPath,
-    if_none_match: Annotated[str | None, Header(description="ETag of the answer already held.")] = None,
 ) -> Response:
     """What one device should do: small, and unchanged for as long as the plan stands."""
     content = orjson.dumps(service.get_user(session, plan_id, user_id))
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    if if_none_match is not None and (if_none_match.strip() == "*" or etag in if_none_match):
+    if held(request.headers, etag):
         return Response(status_code=304, headers={"ETag": etag})
     return Response(content, 200, {"ETag": etag}, "application/json")

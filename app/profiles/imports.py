@@ -10,9 +10,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from app.bodies import StrictRoute, declared_media_type
 from app.db import Database
 from app.errors import BodyTooLarge, ImporterBusy, ProfileExists, UnsupportedMediaType
+from app.http.bodies import StrictRoute, declared_as
 from app.problems import documented
 from app.profiles import service
 from app.profiles.plausibility import warnings_of
@@ -59,8 +59,8 @@ async def receive(
     pareto: Annotated[bool, Query(description="Leave out cuts that another beats in FLOP and bytes.")] = False,
 ) -> AsyncIterator[Upload]:
     """Write the body to a file for as long as the request takes."""
-    if (media_type := declared_media_type(request)) != MEDIA_TYPE:
-        raise UnsupportedMediaType(f"The body is {media_type or 'of no declared type'}: send {MEDIA_TYPE}.")
+    if (declared := declared_as(request, MEDIA_TYPE)).essence != MEDIA_TYPE:
+        raise UnsupportedMediaType(f"The body is {declared.essence}: send {MEDIA_TYPE}.")
     digest = hashlib.sha256()
     with NamedTemporaryFile(prefix="splitplan-import-", suffix=".onnx") as file:
 

@@ -3,10 +3,10 @@
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from pydantic import BaseModel
+from starlette.datastructures import Headers
 
-from app.bodies import StrictRoute
 from app.db import ReadSession, WriteSession
 from app.errors import (
     FieldError,
@@ -17,7 +17,9 @@ from app.errors import (
     RevisionRequired,
     StaleRevision,
 )
-from app.paging import Cursor, Limit, Page, decode_cursor, encode_cursor, link_next
+from app.http.bodies import StrictRoute
+from app.http.etags import held, to_change
+from app.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor, link_next
 from app.problems import documented
 from app.profiles import schemas, service
 from app.profiles.plausibility import warnings_of
@@ -28,13 +30,21 @@ RevisionNumber = Annotated[int, Path(ge=1, le=999_999_999, description="Revision
 IfMatch = Annotated[
     str | None, Header(alias="If-Match", description='The ETag of the revision the change starts from, e.g. `"3"`.')
 ]
-IfNoneMatch = Annotated[
-    str | None, Header(alias="If-None-Match", description="ETags the caller has; 304 if the latest is among them.")
-]
-
 ETAG = {"ETag": {"description": 'The revision, e.g. `"3"`.', "schema": {"type": "string"}}}
 LOCATION = {"Location": {"description": "Address of the profile.", "schema": {"type": "string"}}}
 LINK = {"Link": {"description": 'RFC 8288: the next page, `rel="next"`.', "schema": {"type": "string"}}}
+
+
+def _if_none_match(
+    if_none_match: Annotated[
+        str | None,
+        Header(
+            alias="If-None-Match",
+            description="ETags the caller has; 304 if the latest is among them.",
+        ),
+    ] = None,
+) -> None:
+    """Declare what `held` reads."""
 
 
 def etag(revision: int, *, stale: bool = False) -> str:
@@ -45,26 +55,13 @@ def etag(revision: int, *, stale: bool = False) -> str:
     return f'"{revision}-stale"' if stale else f'"{revision}"'
 
 
-def expected_revisions(if_match: str | None) -> set[int] | None:
-    """The revisions an If-Match header accepts, None for `*`. Raises RevisionRequired, InvalidRequest."""
-    if if_match is None:
-        raise RevisionRequired("Send If-Match with the ETag of the revision that you changed.")
-    if if_match.strip() == "*":
+def expected_revisions(headers: Headers) -> set[int] | None:
+    """The revisions an If-Match header accepts, None for `*`. Raises InvalidRequest."""
+    tags = to_change(headers)
+    if tags is None:
         return None
-    # A weak tag is well formed but never matches a change (RFC 9110, 13.1.1).
-    tags = [tag.strip() for tag in if_match.split(",")]
-    if not all(re.fullmatch(r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"', tag) for tag in tags):
-        detail = 'must be an ETag in quotes, e.g. "3"'
-        raise InvalidRequest([FieldError("", f"header parameter If-Match: {detail}", parameter="If-Match")])
     ours = (re.fullmatch(r'"([1-9][0-9]{0,8})(-stale)?"', tag) for tag in tags)
     return {int(tag[1]) for tag in ours if tag}
-
-
-def _known(if_none_match: str | None, tag: str) -> bool:
-    if if_none_match is None:
-        return False
-    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-    return "*" in tags or tag in tags
 
 
 def _collection(schema: type[schemas.Profile], edit: type[schemas.Profile], answer: type[BaseModel]) -> APIRouter:
@@ -119,13 +116,14 @@ def _collection(schema: type[schemas.Profile], edit: type[schemas.Profile], answ
         operation_id=f"get_{kind}",
         summary=f"Read a {kind}",
         response_model=answer,
+        dependencies=[Depends(_if_none_match)],
         responses={200: {"headers": ETAG}, 304: {"description": "Not modified"}, **documented(ProfileNotFound)},
     )
-    def get(name: ProfileName, session: ReadSession, response: Response, if_none_match: IfNoneMatch = None) -> Any:
+    def get(name: ProfileName, session: ReadSession, request: Request, response: Response) -> Any:
         """The latest revision."""
         found = service.get(session, schema, name)
         response.headers["ETag"] = tag = etag(found.revision, stale=found.stale is not None)
-        if _known(if_none_match, tag):
+        if held(request.headers, tag):
             return Response(status_code=304, headers={"ETag": tag})
         return stored(found)
 
@@ -143,6 +141,7 @@ def _collection(schema: type[schemas.Profile], edit: type[schemas.Profile], answ
         name: ProfileName,
         body: edit,  # type: ignore[valid-type]
         session: WriteSession,
+        request: Request,
         response: Response,
         if_match: IfMatch = None,
     ) -> Any:
@@ -150,7 +149,9 @@ def _collection(schema: type[schemas.Profile], edit: type[schemas.Profile], answ
 
         `revision`, `created_at` and `warnings` of an answer may be sent back; they are ignored.
         """
-        expected = expected_revisions(if_match)
+        if if_match is None:
+            raise RevisionRequired("Send If-Match with the ETag of the revision that you changed.")
+        expected = expected_revisions(request.headers)
         profile = schema.model_construct(**{field: getattr(body, field) for field in schema.model_fields})
         if profile.name != name:
             raise InvalidRequest([FieldError("/name", f"a profile cannot be renamed: the address says {name!r}")])
@@ -165,9 +166,10 @@ def _collection(schema: type[schemas.Profile], edit: type[schemas.Profile], answ
         summary=f"Delete a {kind}",
         responses=documented(ProfileNotFound, StaleRevision),
     )
-    def delete(name: ProfileName, session: WriteSession, if_match: IfMatch = None) -> Response:
+    def delete(name: ProfileName, session: WriteSession, request: Request, if_match: IfMatch = None) -> Response:
         """Take the name out of use. Its revisions stay readable, for the plans that rest on them."""
-        service.hide(session, schema, name, expected_revisions(if_match) if if_match is not None else None)
+        expected = None if if_match is None else expected_revisions(request.headers)
+        service.hide(session, schema, name, expected)
         return Response(status_code=204)
 
     @router.get(

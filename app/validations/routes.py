@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from app.bodies import StrictRoute
 from app.db import Database, ReadSession
 from app.errors import (
     BodyTooLarge,
@@ -15,8 +14,9 @@ from app.errors import (
     UnsupportedMediaType,
     ValidationNotFound,
 )
-from app.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
-from app.plans.planning import rendered
+from app.http.answers import rendered
+from app.http.bodies import StrictRoute
+from app.http.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
 from app.plans.routes import PlanIdPath
 from app.problems import documented
 from app.validations import service

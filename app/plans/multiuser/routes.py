@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from app.bodies import StrictRoute
+from app.http.bodies import StrictRoute
 from app.plans.multiuser.run import prepare, prepare_tables
 from app.plans.multiuser.schemas import AdaptivePlan, AdaptiveRequest, MultiUserPlan, MultiUserRequest
 from app.plans.planning import DOOR, DryRun, planned

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from app.bodies import StrictRoute
+from app.http.bodies import StrictRoute
 from app.plans.planning import DOOR, ColumnsBody, ColumnsRoute, DryRun, planned, planned_columns
 from app.plans.robust.run import prepare, prepare_columns
 from app.plans.robust.schemas import RobustPlan, RobustRequest

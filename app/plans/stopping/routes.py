@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from app.bodies import StrictRoute
+from app.http.bodies import StrictRoute
 from app.plans.planning import DOOR, DryRun, planned
 from app.plans.stopping.run import prepare
 from app.plans.stopping.schemas import StoppingPlan, StoppingRequest

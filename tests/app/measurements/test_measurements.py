@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
-from app.measurements.files import CSV, PARQUET
+from app.http.media import CSV, JSON, PARQUET
 from app.measurements.schemas import Measurement, MeasurementFile, MeasurementPage
 from app.profiles.schemas import TimingRevision
 from tests.support.answers import pointers, slug
@@ -154,6 +154,26 @@ def test_tables_say_the_same_as_json(client: httpx.Client, media_type: str) -> N
     assert answer.json()["cuts"] == first["cuts"]
     again = client.get(answer.json()["samples_url"], headers={"Accept": media_type})
     assert again.content == rows.content or media_type == PARQUET
+
+
+@pytest.mark.parametrize(
+    ("accept", "answered"),
+    [
+        (f"{JSON}, {CSV};q=0", JSON),
+        (f"{JSON};q=0.2, {CSV};q=0.1", JSON),
+        (f"*/*, {PARQUET};q=0.9", JSON),
+        ("image/png", JSON),
+        (f"{CSV};q=0.5, {PARQUET};q=0.4", CSV),
+        (f"{PARQUET}, {CSV}", CSV),
+        ("TEXT/*", CSV),
+        (f"{JSON};q=0.8, Application/Vnd.Apache.Parquet", PARQUET),
+    ],
+)
+def test_samples_come_in_the_type_that_is_preferred(client: httpx.Client, accept: str, answered: str) -> None:
+    store(client)
+    samples = client.get(measured(client)["samples_url"], headers={"Accept": accept})
+    assert samples.headers["content-type"].partition(";")[0] == answered
+    assert samples.headers["vary"] == "Accept"
 
 
 def test_raw_samples_come_back_as_they_were_sent(client: httpx.Client) -> None:
@@ -443,6 +463,23 @@ def test_what_cannot_be_used_is_refused(client: httpx.Client, change: Any, expec
 def test_other_json_is_refused(client: httpx.Client, body: Any) -> None:
     store(client)
     assert refused(client, body)
+
+
+@pytest.mark.parametrize(
+    ("declared", "status"),
+    [
+        ('Application/JSON ; charset="UTF-8"', 201),
+        ('application/json; profile="a;charset=latin-1"', 201),
+        ('application/json; charset="latin-1"', 415),
+        ("application/jsonl", 415),
+        ("json", 415),
+    ],
+)
+def test_the_type_of_a_body_is_read_by_the_letter(client: httpx.Client, declared: str, status: int) -> None:
+    store(client)
+    body = json.dumps(a_file()).encode()
+    answer = client.post(at(), content=body, headers={"Content-Type": declared})
+    assert answer.status_code == status, answer.text
 
 
 def test_clocks_in_megahertz_are_refused_with_a_guess(client: httpx.Client) -> None:

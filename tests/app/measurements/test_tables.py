@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from app.errors import InvalidRequest
-from app.measurements.files import CSV, PARQUET, from_rows
+from app.http.media import CSV, PARQUET
+from app.measurements.files import from_rows
 from app.measurements.reader import Refused, read
 from tests.support.answers import pointers
 from tests.support.sheets import CLOCKS_HZ, at, device_mean_s, store

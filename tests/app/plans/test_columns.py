@@ -13,7 +13,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 
-from app.plans.columnar import ARROW, CSV, PARQUET
+from app.http.media import ARROW, CSV, PARQUET
 from tests.support.builders import Body, a_timing
 from tests.support.robust.columns import as_table, packed, planned, post
 from tests.support.robust.requests import (
@@ -224,7 +224,11 @@ def test_all_users_at_once_as_csv_arrow_and_parquet(client: httpx.Client, size: 
     table = pa.csv.read_csv(io.BytesIO(csv.content))
     assert table["id"].to_pylist() == [user["id"] for user in told]
     assert table["latency.bound_s"].to_pylist() == pytest.approx([user["latency"]["bound_s"] for user in told])
-    assert client.get(address, headers={"Accept": "image/png"}).json()["items"] == told[:100]
+    for most in ("image/png", f"{CSV};q=0, application/json", f"{CSV}, application/json", "*/*"):
+        page = client.get(address, headers={"Accept": most})
+        assert (page.json()["items"], page.headers["vary"]) == (told[:100], "Accept")
+    lines = [("Accept", f"{CSV};q=0.5"), ("Accept", ARROW)]
+    assert client.get(address, headers=lines).headers["content-type"] == ARROW
     refusal(client.get("/v1/plans/none/users", headers={"Accept": CSV}), 404, "plan-not-found")
 
 

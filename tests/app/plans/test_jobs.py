@@ -12,7 +12,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from app.paging import encode_cursor
+from app.http.paging import encode_cursor
 from app.plans import jobs
 from app.plans.robust import run as robust
 from app.plans.tables import PlanEventRow, PlanRow

@@ -51,7 +51,11 @@ def test_the_life_of_a_profile(client: httpx.Client, collection: str, build: Any
     assert read.status_code == 200
     assert read.json() == created.json()
     assert read.headers["etag"] == '"1"'
-    assert client.get(at, headers={"If-None-Match": 'W/"1"'}).status_code == 304
+    for tag in ('W/"1"', '"0,5", "1"', "*"):
+        assert client.get(at, headers={"If-None-Match": tag}).status_code == 304
+    assert client.get(at, headers={"If-None-Match": '"0,"1""'}).status_code == 200
+    lines = [("If-None-Match", '"0"'), ("If-None-Match", '"1"')]
+    assert client.get(at, headers=lines).status_code == 304
 
     revised = client.put(at, json={**read.json(), "reference": "bench log 7"}, headers={"If-Match": '"1"'})
     assert revised.status_code == 200

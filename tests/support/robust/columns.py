@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from app.plans.columnar import ARROW
+from app.http.media import ARROW
 from tests.support.builders import Body
 from tests.support.robust.requests import ROBUST
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.preferences import Preferences, preferences
+from app.http.preferences import Preferences, preferences
 
 MOST_S = 60.0
 

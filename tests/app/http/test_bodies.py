@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from app.bodies import parse_json
 from app.errors import MalformedJson
+from app.http.bodies import parse_json
 from app.settings import Settings
 from tests.support.answers import pointers, slug
 from tests.support.builders import a_device

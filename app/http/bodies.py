@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Coroutine, Mapping
-from email.message import Message as Header
 from typing import Any
 
 from fastapi import Request, Response, params
@@ -12,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import BodyTooLarge, FieldError, InvalidRequest, MalformedJson, UnsupportedMediaType
+from app.http.media import MediaType, content_type
 
 
 class BodyLimit:
@@ -87,14 +87,20 @@ def _constant(name: str) -> None:
     raise MalformedJson(f"{name} is not a JSON number.")
 
 
-def declared_media_type(request: Request) -> str | None:
-    """The media type of a body without its parameters, None if none is declared."""
-    declared = request.headers.get("content-type")
+def declared_as(request: Request, *expected: str) -> MediaType:
+    """What the body of a request is declared to be, in UTF-8 if it is text.
+
+    Raises UnsupportedMediaType where nothing is declared that can be read, naming what is expected.
+    """
+    declared = content_type(request.headers)
+    send = f"send {', '.join(expected[:-1])} or {expected[-1]}" if expected[1:] else f"send {expected[0]}"
     if declared is None:
-        return None
-    header = Header()
-    header["content-type"] = declared
-    return header.get_content_type()
+        raw = request.headers.get("content-type")
+        said = "is missing" if raw is None else f"is no media type ({raw[:100]!r})"
+        raise UnsupportedMediaType(f"The Content-Type of the body {said}: {send}.")
+    if declared.charset != "utf-8":
+        raise UnsupportedMediaType(f"The body is in {declared.charset[:100]}: send UTF-8.")
+    return declared
 
 
 class _JsonRequest(Request):
@@ -103,16 +109,9 @@ class _JsonRequest(Request):
     value: Any
 
     async def read(self) -> None:
-        declared = self.headers.get("content-type")
-        if declared is None:
-            raise UnsupportedMediaType("The body has no Content-Type: send application/json.")
-        header = Header()
-        header["content-type"] = declared
-        media_type, charset = header.get_content_type(), header.get_content_charset("utf-8")
-        if not (media_type == "application/json" or (media_type.startswith("application/") and "+json" in media_type)):
-            raise UnsupportedMediaType(f"The body is {media_type}: send application/json.")
-        if charset != "utf-8":
-            raise UnsupportedMediaType(f"The body is in {charset}: send UTF-8.")
+        declared = declared_as(self, "application/json")
+        if not declared.is_json:
+            raise UnsupportedMediaType(f"The body is {declared.essence}: send application/json.")
         self.value = parse_json(await self.body())
 
     async def json(self) -> Any:

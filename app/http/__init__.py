@@ -1,0 +1,1 @@
+"""What HTTP itself says, read and written once for all features."""

@@ -1,0 +1,13 @@
+"""Answers written as they are, however many values they hold."""
+
+from typing import Any
+
+import orjson
+from fastapi import Response
+
+from app.http.media import JSON
+
+
+def rendered(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """JSON of plain values."""
+    return Response(orjson.dumps(content), status, headers, JSON)
