@@ -19,7 +19,6 @@ class PlanRow(Base):
 
     __tablename__ = "plan"
     __table_args__ = (
-        CheckConstraint("kind IN ('robust', 'stopping', 'multi-user', 'adaptive')", name="kind"),
         CheckConstraint(
             "status IN ('queued', 'running', 'solved', 'infeasible', 'failed', 'cancelled', 'timed_out')",
             name="status",
@@ -34,6 +33,7 @@ class PlanRow(Base):
     """In the order of acceptance; lists go by it."""
     id: Mapped[str] = mapped_column(String(32), unique=True)
     kind: Mapped[str] = mapped_column(String(16))
+    """One of the registry of families, the only one to say which there are."""
     status: Mapped[str] = mapped_column(String(16))
     name: Mapped[str | None] = mapped_column(String(63))
     supersedes: Mapped[str | None] = mapped_column(String(32))

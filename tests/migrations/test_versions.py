@@ -10,7 +10,8 @@ from subprocess import PIPE, STDOUT
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from app import migration
 from app.db import Database, open_database
@@ -81,3 +82,44 @@ def test_a_failed_migration_changes_nothing(database: Database, monkeypatch: pyt
     monkeypatch.undo()
     migration.migrate(database)
     assert version(database) == migration.newest()
+
+
+def a_plan(kind: str) -> str:
+    return (
+        "INSERT INTO plan (id, kind, status, users, created_at, request, request_hash, answer) "
+        f"VALUES ('{kind}', '{kind}', 'solved', 1, '2026-01-01', '{{}}', '', '{{}}')"
+    )
+
+
+@pytest.mark.slow
+def test_kinds_of_plans_are_open_from_0008_on(database: Database) -> None:
+    """Both ways with rows in the tables, none of which are lost but those that 0007 cannot hold."""
+
+    def kinds() -> set[str]:
+        with database.reading() as session:
+            return set(session.scalars(text("SELECT kind FROM plan")))
+
+    def told() -> int:
+        with database.reading() as session:
+            return session.scalars(text("SELECT count(*) FROM plan_users")).one()
+
+    migration.migrate(database, "0007")
+    with database.writing() as session:
+        session.execute(text(a_plan("robust")))
+        number = session.scalars(text("SELECT number FROM plan")).one()
+        session.execute(text(f"INSERT INTO plan_users VALUES ({number}, 0, '[]', '[]')"))
+    with pytest.raises(IntegrityError), database.writing() as session:
+        session.execute(text(a_plan("unheard-of")))
+    migration.migrate(database, "0008")
+    with database.writing() as session:
+        session.execute(text(a_plan("unheard-of")))
+    assert (kinds(), told()) == ({"robust", "unheard-of"}, 1)
+    with pytest.raises(IntegrityError), database.writing() as session:
+        session.execute(text("UPDATE plan SET status = 'unheard-of'"))
+    command.downgrade(migration.configuration(database), "-1")
+    assert (kinds(), told()) == ({"robust"}, 1)
+    with pytest.raises(IntegrityError), database.writing() as session:
+        session.execute(text(a_plan("unheard-of")))
+    if database.engine.dialect.name == "sqlite":
+        with database.reading() as session:
+            assert session.scalars(text("PRAGMA integrity_check")).all() == ["ok"]
