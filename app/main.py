@@ -16,10 +16,8 @@ from app.catalogue import routes as catalogue
 from app.db import open_database
 from app.http.bodies import BodyLimit
 from app.measurements import routes as measurements
+from app.plans import doors
 from app.plans import routes as plans
-from app.plans.multiuser import routes as multiuser
-from app.plans.robust import routes as robust
-from app.plans.stopping import routes as stopping
 from app.profiles import imports
 from app.profiles import routes as profiles
 from app.queue import Queue
@@ -84,10 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.queue = queue
     app.state.draining = threading.Event()  # set when the service is about to stop
     for router in (
-        robust.columns,
-        robust.router,
-        stopping.router,
-        multiuser.router,
+        *doors.routers(),
         plans.router,
         validations.router,
         *profiles.routers,

@@ -205,3 +205,51 @@ def test_only_the_http_room_reads_what_http_negotiates() -> None:
     # Whether the search finds anything.
     assert looked_up(ast.parse('headers.get("Accept"); request.headers["content-type"]')) == {"accept", "content-type"}
     assert set().union(*read.values()) >= {"content-type"}
+
+
+def rings(graph: dict[str, set[str]]) -> list[set[str]]:
+    """The strongly connected components of more than one part."""
+
+    def reached(start: str) -> set[str]:
+        found: set[str] = set()
+        ahead = [start]
+        while ahead:
+            new = graph.get(ahead.pop(), set()) - found
+            found |= new
+            ahead += new
+        return found
+
+    reach = {part: reached(part) for part in graph}
+    found = [frozenset(other for other in reach[part] if part in reach.get(other, ())) for part in graph]
+    return [set(ring) for ring in {ring for ring in found if len(ring) > 1}]
+
+
+def parts(graph: grimp.ImportGraph, package: str) -> dict[str, set[str]]:
+    """What is directly below a package, folders collapsed, and what of it each part imports."""
+    depth = package.count(".") + 2
+
+    def part(module: str) -> str:
+        return ".".join(module.split(".")[:depth])
+
+    inside = {module for module in graph.modules if module.startswith(f"{package}.")}
+    found: dict[str, set[str]] = {part(module): set() for module in inside}
+    for module in inside:
+        imported = graph.find_modules_directly_imported_by(module) & inside
+        found[part(module)] |= {part(other) for other in imported} - {part(module)}
+    return found
+
+
+@pytest.mark.parametrize(
+    "package",
+    ["app", "app.plans", "app.profiles", "app.measurements", "app.validations", "app.http", "solvers", "client"],
+)
+def test_parts_import_each_other_in_no_ring(package: str) -> None:
+    graph = parts(grimp.build_graph("app", "client", "solvers"), package)
+    assert any(graph.values())
+    assert rings(graph) == []
+
+
+def test_a_ring_is_found() -> None:
+    ringed = {"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": {"e"}, "e": set()}
+    assert rings(ringed) == [{"a", "b", "c"}]
+    assert rings({"a": {"b"}, "b": set()}) == []

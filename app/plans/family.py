@@ -1,15 +1,17 @@
-"""What the common house asks of a family: a prepared request that can estimate itself and solve itself."""
+"""What the common house asks of a family of problems, and of a request that it has prepared."""
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pyarrow as pa
+from pydantic import BaseModel
 
-from app.plans.resolve import Dossier, Source, used
-from app.plans.schemas import Estimate, PlanKind, PlanStatus, Request
+from app.plans.columnar import Bulk
+from app.plans.resolve import Dossier, Source
+from app.plans.schemas import PlanBase, PlanStatus, Request
 from app.profiles.schemas import Profile
 from solvers.outcome import Report, silent
 
@@ -47,7 +49,7 @@ class Outcome:
 class Prepared(ABC):
     """A request that passed customs."""
 
-    kind: ClassVar[PlanKind]
+    kind: ClassVar[str]
 
     dossier: Dossier
     sources: list[Source[Profile]]
@@ -75,17 +77,29 @@ class Prepared(ABC):
     def solve(self, watch: Watch = UNWATCHED) -> Outcome:
         """Solve, check, compare with the baselines."""
 
-    def estimate(self) -> Estimate:
-        """What a dry run answers."""
-        options, seconds, byte = self.size()
-        weakest, _ = used(self.sources, assumed=self.dossier.assumed)
-        return Estimate(
-            kind=self.kind,
-            users=self.users,
-            options=options,
-            solve_s=seconds,
-            memory_byte=byte,
-            effective_options=self.effective_options(),
-            provenance=weakest,
-            warnings=self.dossier.warnings or None,
-        )
+
+Entries = Mapping[str, dict[str, Any]]
+"""What a plan says of its users, by their ids."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """A kind of plan: how it is asked for, planned, answered, and made anew from an earlier plan."""
+
+    kind: str
+    """Its name in addresses, answers and rows, at most 16 characters."""
+    summary: str
+    description: str
+    """What its door offers, in the API's documentation."""
+    request: type[Request]
+    plan: type[PlanBase]
+    users: tuple[type[BaseModel], ...]
+    """What a plan may say of a user: in its result, and in its reasons where there is none."""
+    prepare: Callable[[Any, Dossier], Prepared]
+    """Resolve, translate and doubt a request. Raises InvalidRequest."""
+    decision: Callable[[dict[str, Any]], Hashable]
+    """What of a user's entry is its decision."""
+    prepare_bulk: Callable[[Bulk, Dossier], Prepared] | None = None
+    """How it reads a request whose users are columns; None: it takes JSON only."""
+    steady: Callable[[Any, Entries, int], Prepared] | None = None
+    """Hold a prepared request to the entries of an earlier plan, but for a number of users; None: it cannot."""

@@ -1,19 +1,14 @@
-"""What the doors of all families share: how a planning request is accepted and answered."""
+"""How an order is answered: at once where it is small, in the background, or as it was answered before."""
 
 import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Header, Request, Response
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from starlette.datastructures import Headers
-from starlette.routing import Match
-from starlette.types import Scope
 
 from app.db import Database
 from app.errors import (
@@ -29,14 +24,9 @@ from app.errors import (
     in_one_line,
 )
 from app.http.answers import rendered
-from app.http.bodies import StrictRoute, declared_as
-from app.http.media import content_type
 from app.http.preferences import Preferences, preferences
-from app.plans import columnar, jobs, service
-from app.plans.columnar import Bulk
-from app.plans.family import Prepared, Watch
-from app.plans.resolve import Dossier
-from app.plans.schemas import Estimate
+from app.plans import jobs, service
+from app.plans.family import Watch
 from app.plans.schemas import Request as PlanRequest
 from app.plans.service import ENDED, Order
 from app.plans.tables import PlanRow
@@ -45,14 +35,8 @@ from app.queue import Lane, Queue
 from app.settings import Settings
 from solvers.outcome import Cancelled, Progress
 
-R = TypeVar("R", bound=PlanRequest)
-
 log = logging.getLogger("splitplan")
 
-DryRun = Annotated[bool, Query(description="Only validate and estimate; store nothing.")]
-
-# Compressed columns may unpack to so many times the largest body.
-_UNPACKED = 16
 # Callers who want to wait longer listen to the plan's events.
 _MOST_WAIT_S = 60.0
 _LOOK_S = 0.05
@@ -79,14 +63,6 @@ def _headers(
     """Declare what `ordered` reads."""
 
 
-async def _few_enough(request: Request) -> None:
-    """Refuse long lists of users before each of them is looked at."""
-    body, most = getattr(request, "value", None), request.app.state.settings.max_users
-    users = body.get("users") if isinstance(body, dict) else None
-    if isinstance(users, list) and len(users) > most:
-        raise TooManyUsers(len(users), most)
-
-
 _LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Address of the plan"}}
 _APPLIED = {"Preference-Applied": {"schema": {"type": "string"}, "description": "Which preferences were honoured"}}
 _RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds after which to look again"}}
@@ -104,66 +80,6 @@ ANSWERS: dict[int | str, dict[str, Any]] = documented(
         "headers": _LOCATION | _APPLIED | _RETRY,
     },
 }
-
-# The arguments of every route that takes a planning request.
-DOOR: dict[str, Any] = {
-    "status_code": 201,
-    "dependencies": [Depends(_few_enough), HEADERS],
-    "responses": ANSWERS
-    | {200: {"model": Estimate, "description": "A dry run's estimate, or what came with the same Idempotency-Key"}},
-}
-
-
-def planned(request: Request, prepare: service.Prepare[R], body: R, *, dry_run: bool) -> Response:
-    """Answer a planning request of any family."""
-    database: Database = request.app.state.database
-    created_at = datetime.now(UTC)
-    if not dry_run and (again := known_answer(request)) is not None:
-        return again
-    require_webhooks(request.app.state.settings, body)
-    with database.reading() as session:
-        ready = service.prepared(session, prepare, body)
-        if dry_run:
-            return rendered(ready.estimate().model_dump(mode="json"))
-    return ordered(request, Order(ready, request.value, created_at))  # type: ignore[attr-defined]  # of StrictRoute
-
-
-class ColumnsRoute(StrictRoute):
-    """A route for bodies in columns, beside the one with the same path for JSON."""
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Only requests whose body is declared to be columns."""
-        match, child = super().matches(scope)
-        declared = content_type(Headers(scope=scope))
-        columns = declared is not None and declared.essence in columnar.READ
-        return (match, child) if columns else (Match.NONE, {})
-
-
-async def _read_body(request: Request) -> bytes:
-    return await request.body()
-
-
-ColumnsBody = Annotated[bytes, Depends(_read_body)]
-
-
-def planned_columns(
-    request: Request, prepare: Callable[[Bulk, Dossier], Prepared], body: bytes, *, dry_run: bool
-) -> Response:
-    """Answer a planning request of any family whose users are columns."""
-    database: Database = request.app.state.database
-    settings: Settings = request.app.state.settings
-    created_at = datetime.now(UTC)
-    media_type = declared_as(request, *columnar.READ).essence
-    bulk = columnar.read(media_type, body, settings.max_bulk_users, _UNPACKED * settings.max_body_byte)
-    request.value = [bulk.terms, bulk.digest]  # type: ignore[attr-defined]  # as StrictRoute does with JSON
-    if not dry_run and (again := known_answer(request)) is not None:
-        return again
-    with database.reading() as session:
-        ready = prepare(bulk, Dossier(session))
-        if dry_run:
-            return rendered(ready.estimate().model_dump(mode="json"))
-    require_webhooks(settings, ready.request)
-    return ordered(request, Order(ready, bulk.terms, created_at, bulk=bulk))
 
 
 def require_webhooks(settings: Settings, body: PlanRequest) -> None:

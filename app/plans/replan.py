@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from app.db import Database
 from app.errors import FieldError, InvalidRequest, MalformedJson, RevisionsUnknown, TooManyUsers
 from app.plans import columnar, service
-from app.plans.families import FAMILIES, Entries, Family
-from app.plans.family import Outcome, Prepared
+from app.plans.families import FAMILIES
+from app.plans.family import Entries, Family, Outcome, Prepared
 from app.plans.schemas import Request
 from app.plans.service import Descent, Order
 from app.plans.tables import PlanRow

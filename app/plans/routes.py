@@ -7,7 +7,6 @@ from typing import Annotated
 import orjson
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import Field
 
 from app.db import Database, ReadSession, WriteSession
 from app.errors import (
@@ -24,19 +23,11 @@ from app.http.etags import held
 from app.http.media import CSV, JSON, VARY, preferred
 from app.http.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
 from app.plans import columnar, jobs, service
+from app.plans.documents import AnyPlan, AnyUserResult, PlanKind, PlanPage, PlanSummary
 from app.plans.events import stream
-from app.plans.multiuser.schemas import (
-    AdaptivePlan,
-    AdaptiveResult,
-    MultiUserPlan,
-    MultiUserResult,
-    UnservableUser,
-)
 from app.plans.planning import ANSWERS, HEADERS, known_answer, ordered, require_webhooks
 from app.plans.replan import replan
-from app.plans.robust.schemas import InfeasibleUser, RobustPlan, RobustUserResult
-from app.plans.schemas import PlanKind, PlanPage, PlanPatch, PlanStatus, PlanSummary, UserPage
-from app.plans.stopping.schemas import StoppingInfeasibleUser, StoppingPlan, StoppingUserResult
+from app.plans.schemas import PlanPatch, PlanStatus, UserPage
 from app.problems import documented
 from app.quantities import NAME_PATTERN, TEXT_PATTERN
 from app.settings import Settings
@@ -46,19 +37,6 @@ router = APIRouter(prefix="/v1/plans", tags=["Plans"], route_class=StrictRoute)
 PlanIdPath = Annotated[str, Path(description="The `id` of a plan.", pattern=TEXT_PATTERN, min_length=1, max_length=64)]
 UserIdPath = Annotated[str, Path(description="The `id` of a user in the plan's request.", min_length=1, max_length=128)]
 PlanName = Annotated[str, Query(pattern=NAME_PATTERN, description="The name that requests gave their plans.")]
-
-
-AnyPlan = Annotated[RobustPlan | StoppingPlan | MultiUserPlan | AdaptivePlan, Field(discriminator="kind")]
-AnyUserResult = (
-    RobustUserResult
-    | InfeasibleUser
-    | StoppingUserResult
-    | StoppingInfeasibleUser
-    | MultiUserResult
-    | UnservableUser
-    | AdaptiveResult
-)
-"""The answers of all families: one more family, one more member."""
 
 
 def _accept(

@@ -10,7 +10,6 @@ from pydantic_core import PydanticCustomError
 from app.profiles.schemas import FieldWarning, Provenance
 from app.quantities import Body, Count, Decibel, Name, Positive, absent
 
-PlanKind = Literal["robust", "stopping", "multi-user", "adaptive"]
 PlanStatus = Literal["queued", "running", "solved", "infeasible", "failed", "cancelled", "timed_out"]
 Priority = Literal["low", "normal", "high"]
 UserId = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/]+$", min_length=1, max_length=128)]
@@ -123,40 +122,6 @@ class Certificate(Body):
     bandwidth_price_j_per_hz: float
     """What one more hertz would save at the chosen cuts."""
     bandwidth_used_hz: float
-
-
-class Estimate(Body):
-    """What a dry run says: the request is valid, and this is what answering it would take."""
-
-    kind: PlanKind
-    users: Count
-    options: Count
-    """Combinations of user, cut and clock level to choose from."""
-    solve_s: float
-    memory_byte: Count
-    effective_options: dict[str, Any]
-    provenance: Provenance
-    warnings: list[FieldWarning] | None = absent()
-
-
-class PlanSummary(Body):
-    """A plan in a list."""
-
-    id: PlanId
-    kind: PlanKind
-    status: PlanStatus
-    name: str | None
-    users: Count
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-
-
-class PlanPage(Body):
-    """One page of plans, newest first."""
-
-    items: list[PlanSummary]
-    next_cursor: str | None
 
 
 class UserPage(Body):

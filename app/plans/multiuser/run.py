@@ -12,7 +12,6 @@ from app.plans.multiuser import present
 from app.plans.multiuser.assemble import Assembled, AssembledTables, assemble, assemble_tables, hold
 from app.plans.multiuser.schemas import AdaptiveRequest, MultiUserRequest
 from app.plans.resolve import Dossier
-from app.plans.schemas import PlanKind
 from solvers.multiuser.problem import Decision, Method, Problem
 from solvers.multiuser.solve import SteadinessPrice, baselines, price_of_steadiness
 from solvers.outcome import Options, Progress
@@ -34,7 +33,7 @@ _LEAST_FOR_RULES = 0.1
 class PreparedMultiUser(Prepared):
     """A cell, ready to be solved."""
 
-    kind: ClassVar[PlanKind] = "multi-user"
+    kind: ClassVar[str] = "multi-user"
 
     request: MultiUserRequest
     assembled: Assembled
@@ -100,7 +99,7 @@ def _price(problem: Problem, decision: Decision, options: Options) -> Steadiness
 class PreparedAdaptive(Prepared):
     """Questions for tables, each asked once."""
 
-    kind: ClassVar[PlanKind] = "adaptive"
+    kind: ClassVar[str] = "adaptive"
 
     request: AdaptiveRequest
     assembled: AssembledTables

@@ -16,7 +16,7 @@ from app.plans.robust.bulk import terms_of, users_of
 from app.plans.robust.columns import columns
 from app.plans.robust.present import CellPlan
 from app.plans.robust.schemas import RobustOptions, RobustRequest, RobustTerms
-from app.plans.schemas import INLINE_USERS, PlanKind
+from app.plans.schemas import INLINE_USERS
 from solvers.outcome import Options, Progress, Report
 from solvers.registry import answer
 from solvers.robust.baselines import Baselines, baselines
@@ -40,7 +40,7 @@ _PLANNED = 0.4
 class PreparedRobust(Prepared):
     """Cells, ready to be solved."""
 
-    kind: ClassVar[PlanKind] = "robust"
+    kind: ClassVar[str] = "robust"
 
     request: RobustTerms
     assembled: Assembled

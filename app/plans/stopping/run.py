@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from app.plans.family import UNWATCHED, Outcome, Prepared, Watch
 from app.plans.resolve import Dossier
-from app.plans.schemas import PlanKind
 from app.plans.stopping import present
 from app.plans.stopping.assemble import Assembled, assemble
 from app.plans.stopping.schemas import StoppingRequest
@@ -30,7 +29,7 @@ _REFINE, _REFINEMENTS = 4, 3
 class PreparedStopping(Prepared):
     """A fleet, ready to be planned."""
 
-    kind: ClassVar[PlanKind] = "stopping"
+    kind: ClassVar[str] = "stopping"
 
     request: StoppingRequest
     assembled: Assembled

@@ -28,7 +28,7 @@ def sent(name: str, *lines: str) -> Headers:
         ([""], False),
     ],
 )
-def test_a_held_answer_is_one_of_the_list(lines, known):
+def test_a_held_answer_is_one_of_the_list(lines: list[str], known: bool) -> None:
     assert held(sent("If-None-Match", *lines), '"3"') == known
 
 
@@ -42,12 +42,12 @@ def test_a_held_answer_is_one_of_the_list(lines, known):
         (['"a,b"'], ['"a,b"']),
     ],
 )
-def test_only_strong_tags_change_anything(lines, tags):
+def test_only_strong_tags_change_anything(lines: list[str], tags: list[str] | None) -> None:
     assert to_change(sent("If-Match", *lines)) == tags
 
 
 @pytest.mark.parametrize("line", ["", ",", "3", '"3', 'w/"3"', '"3" "4"', '*, "3"'])
-def test_what_is_no_tag_is_refused(line):
+def test_what_is_no_tag_is_refused(line: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         to_change(sent("If-Match", line))
     assert refused.value.errors[0].parameter == "If-Match"

@@ -56,15 +56,15 @@ def accepting(*lines: str) -> Headers:
         (f"{CSV};header=absent", CSV),
     ],
 )
-def test_the_most_specific_range_gives_the_weight(accept, answered):
+def test_the_most_specific_range_gives_the_weight(accept: str, answered: str) -> None:
     assert preferred(accepting(accept), OFFERED) == answered
 
 
-def test_without_a_preference_the_first_is_answered():
+def test_without_a_preference_the_first_is_answered() -> None:
     assert preferred(accepting(), OFFERED) == JSON
 
 
-def test_a_header_may_be_spread_over_lines():
+def test_a_header_may_be_spread_over_lines() -> None:
     assert preferred(accepting(f"{JSON};q=0.1", f"{CSV};q=0.2"), OFFERED) == CSV
 
 
@@ -72,17 +72,17 @@ def test_a_header_may_be_spread_over_lines():
     st.permutations([f"{JSON};q=0.3", f"{CSV};q=0.5", "application/*;q=0.4", "*/*;q=0.6"]),
     st.permutations(OFFERED),
 )
-def test_the_order_of_a_header_says_nothing(ranges, offered):
+def test_the_order_of_a_header_says_nothing(ranges: list[str], offered: list[str]) -> None:
     assert preferred(accepting(", ".join(ranges)), offered) == CSV
 
 
 @given(st.text(st.characters(max_codepoint=255, exclude_categories=["Cc"]), max_size=60))
-def test_any_header_is_answered(accept):
+def test_any_header_is_answered(accept: str) -> None:
     assert preferred(accepting(accept), OFFERED) in OFFERED
 
 
 @pytest.mark.parametrize("piece", ['"', "\\", ";", ",", " ", "a/b;", 'a/b;c="', ";q=0"])
-def test_a_long_header_takes_no_longer_than_its_length(piece):
+def test_a_long_header_takes_no_longer_than_its_length(piece: str) -> None:
     long = piece * (200_000 // len(piece))  # in quadratic time it would end by the suite's timeout
     assert preferred(accepting(long), OFFERED) == JSON
     declared = content_type(Headers({"content-type": "a/b" + long}))
@@ -101,13 +101,13 @@ def test_a_long_header_takes_no_longer_than_its_length(piece):
         ("a/b;c=d;C=e", "a/b", {"c": "d"}),
     ],
 )
-def test_a_media_type_is_read_with_its_parameters(declared, essence, parameters):
+def test_a_media_type_is_read_with_its_parameters(declared: str, essence: str, parameters: dict[str, str]) -> None:
     found = content_type(Headers({"Content-Type": declared}))
     assert found == MediaType(essence, parameters)
 
 
 @pytest.mark.parametrize("declared", ["", "json", "a/", "/b", "a /b", "a/b c", "a/b;c", "a/b;c=", 'a/b;c="', "a/b,c/d"])
-def test_what_is_no_media_type_is_not_guessed(declared):
+def test_what_is_no_media_type_is_not_guessed(declared: str) -> None:
     assert content_type(Headers({"Content-Type": declared})) is None
 
 
@@ -121,9 +121,9 @@ def test_what_is_no_media_type_is_not_guessed(declared):
         ("model/x+json", False),
     ],
 )
-def test_json_has_formats_written_in_it(essence, is_json):
+def test_json_has_formats_written_in_it(essence: str, is_json: bool) -> None:
     assert MediaType(essence).is_json == is_json
 
 
-def test_a_list_keeps_its_quoted_commas():
+def test_a_list_keeps_its_quoted_commas() -> None:
     assert elements(accepting('"a,b" , c,, "d'), "accept") == ['"a,b"', "c", '"d']

@@ -6,8 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
+from app.plans.documents import Estimate
 from app.plans.robust.schemas import RobustPlan
-from app.plans.schemas import Estimate, UserPage
+from app.plans.schemas import UserPage
 from tests.support.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
 from tests.support.robust.requests import (
     NOISE_W_PER_HZ,

@@ -144,7 +144,7 @@ body = {body!r}
 for method in ("exact", "pccp"):
     body["options"] = {{"method": method}}
     ready = prepare(RobustRequest.model_validate(body), Dossier(None))
-    ready.estimate()
+    estimate(ready)
     if not ready.heavy:
         assert ready.solve().result is not None
     assert "cvxpy" not in sys.modules, method

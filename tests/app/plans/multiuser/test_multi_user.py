@@ -7,8 +7,8 @@ import httpx
 import numpy as np
 import pytest
 
+from app.plans.documents import Estimate
 from app.plans.multiuser.schemas import MultiUserPlan, MultiUserResult
-from app.plans.schemas import Estimate
 from client.edge import RateTable
 from solvers.multiuser.problem import Method, Problem, Workloads
 from solvers.outcome import Options

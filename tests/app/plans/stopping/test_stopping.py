@@ -5,7 +5,8 @@ from itertools import pairwise
 import httpx
 import pytest
 
-from app.plans.schemas import Estimate, UserPage
+from app.plans.documents import Estimate
+from app.plans.schemas import UserPage
 from tests.support.builders import a_device, a_model
 from tests.support.stopping.requests import (
     CHAIN,

@@ -1,0 +1,53 @@
+"""The multi-user family, as the common house knows it: joint plans, and tables alone."""
+
+from app.plans.family import Family
+from app.plans.multiuser.run import prepare, prepare_tables, steady
+from app.plans.multiuser.schemas import (
+    AdaptivePlan,
+    AdaptiveRequest,
+    AdaptiveResult,
+    MultiUserPlan,
+    MultiUserRequest,
+    MultiUserResult,
+    UnservableUser,
+)
+
+_PLANS = """\
+Cut, bits and shares of one uplink and one server for every user, at least weighted latency and \
+loss.
+
+`exact` proves its answer: `certificate` holds a lower bound on every possible plan, and every \
+constraint was
+checked again by code that shares nothing with the solver. Every user carries a table that says \
+what to do when its
+rate moves. A cell without a plan is answered as `infeasible`, with who or what is short."""
+
+_TABLES = """\
+A decision table for every user: the best cut and bits at every rate of its uplink, the server \
+to itself.
+
+Tables are exact and checked row by row. A row without a cut says that nothing keeps the limits \
+at its rates."""
+
+MULTI_USER = Family(
+    kind="multi-user",
+    summary="Shares of uplink and server, cuts and bits, for many users",
+    description=_PLANS,
+    request=MultiUserRequest,
+    plan=MultiUserPlan,
+    users=(MultiUserResult, UnservableUser),
+    prepare=prepare,
+    decision=lambda entry: (entry["cut"], entry["bits"]),
+    steady=steady,
+)
+
+ADAPTIVE = Family(
+    kind="adaptive",
+    summary="Decision tables over the rate of the uplink",
+    description=_TABLES,
+    request=AdaptiveRequest,
+    plan=AdaptivePlan,
+    users=(AdaptiveResult,),
+    prepare=prepare_tables,
+    decision=lambda entry: tuple((row["cut"], row["bits"]) for row in entry["table"]["rows"]),
+)

@@ -1,0 +1,29 @@
+"""The robust family, as the common house knows it."""
+
+from app.plans.family import Family
+from app.plans.robust.run import prepare, prepare_columns
+from app.plans.robust.schemas import InfeasibleUser, RobustPlan, RobustRequest, RobustUserResult
+
+_OFFERS = """\
+Cut, clock and bandwidth of every user at least energy, each late with probability at most its \
+risk.
+
+One cell, or several with `cells`: each has its own uplink, and nothing else couples them.
+
+The answer is proven: `certificate` holds a lower bound on every possible plan, and every \
+constraint was checked
+again by code that shares nothing with the solver. A cell without a plan is answered as \
+`infeasible`, with what
+would make it feasible."""
+
+ROBUST = Family(
+    kind="robust",
+    summary="Cut, clock and bandwidth under uncertain inference time",
+    description=_OFFERS,
+    request=RobustRequest,
+    plan=RobustPlan,
+    users=(RobustUserResult, InfeasibleUser),
+    prepare=prepare,
+    decision=lambda entry: entry["cut"],
+    prepare_bulk=prepare_columns,
+)

@@ -1,0 +1,31 @@
+"""The stopping family, as the common house knows it."""
+
+from app.plans.family import Family
+from app.plans.stopping.run import prepare
+from app.plans.stopping.schemas import (
+    StoppingInfeasibleUser,
+    StoppingPlan,
+    StoppingRequest,
+    StoppingUserResult,
+)
+
+_OFFERS = """\
+Which layers to place on each device, and the table by which it decides when to offload, at \
+least expected cost.
+
+A device runs layer after layer, sees the channel after each, and offloads, computes on or \
+waits as its table says.
+Every placement was compared by backward induction, and tables and costs were evaluated again \
+by code that shares
+nothing with the solver."""
+
+STOPPING = Family(
+    kind="stopping",
+    summary="Layers to place, and thresholds to decide the cut by",
+    description=_OFFERS,
+    request=StoppingRequest,
+    plan=StoppingPlan,
+    users=(StoppingUserResult, StoppingInfeasibleUser),
+    prepare=prepare,
+    decision=lambda entry: entry["placement"],
+)
