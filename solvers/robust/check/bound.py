@@ -16,6 +16,7 @@ from solvers.robust.check.curves import (
     least_share_hz,
     most_efficiency,
     options_of,
+    widest_j,
 )
 from solvers.robust.check.search import Bound, search
 from solvers.robust.check.terms import terms
@@ -28,7 +29,6 @@ _ROUNDING = 1e-14  # relative, of a sum
 # A plan may be early by the tolerance of its deadline, and its energy lower by as much.
 _SLACK = 1.0 + 1e-7
 _SEARCHED_USERS = 50
-_NEXT_TO_NOTHING = 1e-30  # J/Hz
 
 
 def lower_bound_j(problem: Problem, decision: Decision, prices: Sequence[float], goal_j: float) -> Bound:
@@ -68,10 +68,8 @@ def lower_bound_j(problem: Problem, decision: Decision, prices: Sequence[float],
 def _priced_j(options: Options, price: float, reach: Reach) -> Floats:
     if price > 0.0:
         return least_j(options, price, reach)[0]
-    # For nothing everybody takes the largest share, as at a price next to nothing; its bound on
-    # E + price b is above that on E by less than the price of the whole uplink.
-    value, share = least_j(options, _NEXT_TO_NOTHING, reach)
-    return np.asarray(value - _NEXT_TO_NOTHING * share)
+    # For nothing everybody takes the largest share.
+    return widest_j(options, reach)
 
 
 def _in_blocks(problem: Problem) -> Iterator[Integers]:

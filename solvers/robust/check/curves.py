@@ -157,6 +157,14 @@ def least_j(options: Options, price: Floats | float, reach: Reach) -> tuple[Floa
     return np.where(sends, np.fmax(bound, silent), silent), np.where(sends, share1, 0.0)
 
 
+def widest_j(options: Options, reach: Reach) -> Floats:
+    """Lower bound on E(b) over the shares in reach: it falls in b, so it is that of the largest share."""
+    with np.errstate(all="ignore"):
+        energy = _side(options, 0.0, reach.least_u)[0]
+    silent = options.cheapest_j()
+    return np.where(options.unit_s > 0.0, np.fmax(energy, silent), silent)
+
+
 def clock_hz(options: Options, share_hz: Floats) -> Floats:
     """Clock that keeps the deadline with a share, rounded up."""
     with np.errstate(divide="ignore", invalid="ignore"):
