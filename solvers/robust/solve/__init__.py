@@ -10,7 +10,7 @@ from solvers.robust.solve.candidates import Candidates, options_of
 from solvers.robust.solve.dual import Dual, Market, maximise
 from solvers.robust.solve.fleet import Bidding, bidding
 from solvers.robust.solve.infeasible import Infeasibility, explain
-from solvers.robust.solve.primal import Plan, complete, exchange, firm
+from solvers.robust.solve.primal import Plan, complete, exchange
 from solvers.robust.solve.pulse import Pulse
 from solvers.robust.solve.remedies import least_shares
 
@@ -113,16 +113,16 @@ def _solved(problem: Problem, bid: Bidding, options: Options, *, prove: bool) ->
 
     if prove and plan.energy_j > goal and dual.price > 0.0 and between is None:
         plan, bound = _searched(problem, market, plan, dual, options)
-    plan, price = firm(market, plan)
-    bound = min(bound, plan.energy_j)
-    proven = plan.energy_j - bound <= options.gap * plan.energy_j
+    decision, objective = _carried_out(market.options, plan)
+    bound = min(bound, objective)
+    proven = objective - bound <= options.gap * objective
     return Solution(
         status=Status.OPTIMAL if proven else Status.FEASIBLE,
-        decision=_decision(market.options, plan),
-        objective=plan.energy_j,
+        decision=decision,
+        objective=objective,
         lower_bound=bound,
         prices={
-            "bandwidth_j_per_hz": price,
+            "bandwidth_j_per_hz": plan.price_j_per_hz,
             "dual_bandwidth_j_per_hz": dual.price,
         },
         timed_out=not proven and pulse.late,
@@ -156,28 +156,30 @@ def _searched(problem: Problem, market: Market, plan: Plan, dual: Dual, options:
 
 def _classes(problem: Problem) -> Integers:
     """The same number for users who are the same in everything."""
-    columns = np.stack(
-        [
-            problem.workload.astype(np.float64),
-            problem.tx_power_w,
-            problem.gain,
-            problem.deadline_s,
-            problem.risk,
-            problem.correlation,
-        ],
-        axis=1,
+    columns = (
+        problem.workload,
+        problem.tx_power_w,
+        problem.gain,
+        problem.deadline_s,
+        problem.risk,
+        problem.correlation,
     )
-    return np.asarray(np.unique(columns, axis=0, return_inverse=True)[1].reshape(-1), dtype=np.int64)
+    number: dict[tuple[float, ...], int] = {}
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return np.array([number.setdefault(row, len(number)) for row in rows], dtype=np.int64)
 
 
-def _decision(options: Candidates, plan: Plan) -> Decision:
-    """The plan as numbers that a device can set."""
+def _carried_out(options: Candidates, plan: Plan) -> tuple[Decision, float]:
+    """The plan as numbers that a device can set, and the energy [J] of these very numbers."""
     curves = options.curves[plan.choice]
-    clock = curves.clock_hz(curves.uplink_s(plan.x))
-    return Decision(
-        option=options.option[plan.choice],
-        frequency_hz=np.where(
-            clock > curves.clock_min_hz, np.minimum(clock * _ROUND_UP, curves.clock_max_hz), curves.clock_min_hz
-        ),
-        bandwidth_hz=curves.share_hz(plan.x),
+    share, sends = curves.share_hz(plan.x), curves.sends
+    s = curves.scale_hz / np.where(sends, share, curves.scale_hz)
+    uplink = curves.tau_unit_s * s / np.log1p(s)
+    room = np.maximum(curves.left_s - uplink - curves.time_error_s, 0.5 * curves.cycles / curves.clock_max_hz)
+    least = np.where(curves.cycles > 0.0, curves.cycles / np.where(room > 0.0, room, 1.0), 0.0)
+    clock = np.where(
+        least > curves.clock_min_hz, np.minimum(least * _ROUND_UP, curves.clock_max_hz), curves.clock_min_hz
     )
+    compute = curves.kappa * clock**2 * (curves.cycles + curves.overhead_s * clock)
+    energy = float((compute + curves.tx_power_w * uplink).sum())
+    return Decision(option=options.option[plan.choice], frequency_hz=clock, bandwidth_hz=share), energy

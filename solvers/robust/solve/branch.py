@@ -13,14 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.outcome import Options
-from solvers.robust.solve.dual import ROUNDING, Market
-from solvers.robust.solve.primal import Plan, bounds_of, shared_out
+from solvers.robust.solve.dual import Market
+from solvers.robust.solve.primal import Plan, bound_of, bounds_of, shared_out
+from solvers.robust.solve.shares import ROUNDING
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _PRICES = 41
 _BEND, _SHARP_BEND = 3.0, 6.0  # how much denser the grid of prices is near the dual's
+_FINER = 40  # prices of the finer grid for each of the grid, on which complete choices are held
+_WORTH_REFINING = 256  # leaves, before the finer grid pays
+_FINEST = 4_000_000  # priced energies of the finer grid, so that memory stays flat
 _NODES = 20_000  # open at once; the others wait on a stack
 _GROWN = 4_000_000  # priced energies of their children, so that memory stays flat and a generation short
 _SHARED_OUT = 4_000  # users in the leaves that are shared out at once
@@ -86,7 +90,7 @@ def search(
     """
     pulse = market.pulse
     margin = 1.0 - 0.5 * options.gap
-    kept = np.arange(len(market.options.option))
+    kept, whole = np.arange(len(market.options.option)), market
     bend = _BEND if np.isfinite(patience) else _SHARP_BEND
     # First the one price that rules out most, so that the table is made for what is left only.
     for prices in (np.array([price]), price_grid(price, market.options.users, bend)):
@@ -104,6 +108,7 @@ def search(
     undecided_j, grown = np.inf, 0
     while stack:
         nodes = stack.pop()
+        nodes = tree.refined(nodes[nodes.bound_j < plan.energy_j * margin])
         nodes = nodes[nodes.bound_j < plan.energy_j * margin]
         if len(nodes.bound_j) == 0:
             continue
@@ -119,8 +124,7 @@ def search(
             # The plan itself may be a leaf: it is shared out already, and only its own dual is asked.
             same = np.all(kept[nodes.taken] == plan.choice[tree.open], axis=1) & tree.settled_as(kept, plan.choice)
             if same.any():
-                own = bounds_of(market, tree.choices(nodes[same]), np.full(int(same.sum()), plan.log_price))
-                own_j = float(np.maximum(own, nodes.bound_j[same]).min())
+                own_j = max(bound_of(whole, plan), float(nodes.bound_j[same].min()))
                 undecided_j = min(undecided_j, own_j if own_j < plan.energy_j * margin else np.inf)
             found, rest, doubt_j = _best_leaf(tree, nodes[~same], plan, margin)
             undecided_j = min(undecided_j, doubt_j)
@@ -168,30 +172,75 @@ class _Tree:
         self.options_of = [np.arange(options.first[n], options.first[n + 1]) for n in order]
         self.twin = [k > 0 and alike[n] == alike[order[k - 1]] for k, n in enumerate(order)]
         self.settled = options.first[:-1].copy()  # the options of users without a choice; others are filled in
-        decided = np.ones(options.users, dtype=bool)
-        decided[order] = False
-        paid = prices * market.bandwidth_hz
-        self.base_j = value[:, self.settled[decided]].sum(axis=-1) - paid
-        self.base_j -= ROUNDING * (np.abs(value).sum(axis=-1) + paid)
+        self.decided = np.ones(options.users, dtype=bool)
+        self.decided[order] = False
+        self.prices, self.finer = prices, 1
+        self.fine: tuple[Floats, Floats, Floats] | None = None
+        self.base_j = self._base_j(prices, value)
         self.least_hz = options.curves.surely_least_hz()
-        self.base_hz = float(self.least_hz[self.settled[decided]].sum())
-        self.rest_j = np.zeros((len(order) + 1, len(prices)))
+        self.base_hz = float(self.least_hz[self.settled[self.decided]].sum())
+        self.rest_j = self._rest_j(value)
         self.rest_hz = np.zeros(len(order) + 1)
         for k in reversed(range(len(order))):
-            self.rest_j[k] = self.rest_j[k + 1] + value[:, self.options_of[k]].min(axis=-1)
             self.rest_hz[k] = self.rest_hz[k + 1] + self.least_hz[self.options_of[k]].min()
 
     def settled_as(self, kept: Integers, choice: Integers) -> bool:
         """Whether the users without a choice left do what they do in a plan."""
-        decided = np.ones(len(choice), dtype=bool)
-        decided[self.open] = False
-        return bool(np.array_equal(kept[self.settled[decided]], choice[decided]))
+        return bool(np.array_equal(kept[self.settled[self.decided]], choice[self.decided]))
 
     def choices(self, leaves: _Nodes) -> Integers:
         """The options of all users in some leaves, (leaves, users)."""
         choices = np.repeat(self.settled[None, :], len(leaves.taken), axis=0)
         choices[:, self.open] = leaves.taken
         return choices
+
+    def refined(self, nodes: _Nodes) -> _Nodes:
+        """Nodes with sharper bounds: L at the finer grid's prices next to where a parabola has its top.
+
+        Between two prices of the grid a node's own dual may rise by the square of their distance, which is more than
+        the gap asked for; sharing a leaf out to find that it is no better costs a hundred times as much.
+        """
+        if len(nodes.bound_j) < _WORTH_REFINING:
+            return nodes
+        base, value, rest = self._finer()
+        depth = nodes.taken.shape[1]
+        totals = nodes.sums_j + self.rest_j[depth]
+        top = np.clip(totals.argmax(axis=-1), 1, totals.shape[1] - 2)
+        before, at, after = (np.take_along_axis(totals, (top + k)[:, None], axis=1)[:, 0] for k in (-1, 0, 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            beside = np.nan_to_num(0.5 * (before - after) / (before - 2.0 * at + after))
+        middle = np.rint((top + np.clip(beside, -1.0, 1.0)) * self.finer).astype(np.int64)
+        bound, always = nodes.bound_j, base + rest[depth]
+        for k in (-1, 0, 1):
+            price = np.clip(middle + k, 0, len(base) - 1)
+            bound = np.maximum(bound, always[price] + value[price[:, None], nodes.taken].sum(axis=-1))
+        return replace(nodes, bound_j=bound)
+
+    def _finer(self) -> tuple[Floats, Floats, Floats]:
+        """At the prices of the finer grid: the settled users' part of L, priced energies, and the least of the rest."""
+        if self.fine is None:
+            count = len(self.prices)
+            self.finer = int(np.clip(_FINEST // (count * self.value.shape[1]), 1, _FINER))
+            at = np.arange((count - 1) * self.finer + 1) / self.finer
+            prices = np.exp(np.interp(at, np.arange(count), np.log(self.prices)))
+            size = max(1, _BLOCK // self.value.shape[1])
+            blocks = [self.market.priced_j(prices[k : k + size])[0] for k in range(0, len(prices), size)]
+            value = np.concatenate(blocks)
+            self.fine = self._base_j(prices, value), value, self._rest_j(value)
+        return self.fine
+
+    def _rest_j(self, value: Floats) -> Floats:
+        """Least priced energy of the open users from each on, (open users + 1, prices)."""
+        rest = np.zeros((len(self.open) + 1, len(value)))
+        for k in reversed(range(len(self.open))):
+            rest[k] = rest[k + 1] + value[:, self.options_of[k]].min(axis=-1)
+        return rest
+
+    def _base_j(self, prices: Floats, value: Floats) -> Floats:
+        """What the users without a choice and the uplink add to L, less what all sums may lose by rounding."""
+        paid = prices * self.market.bandwidth_hz
+        base = value[:, self.settled[self.decided]].sum(axis=-1) - paid
+        return np.asarray(base - ROUNDING * (np.abs(value).sum(axis=-1) + paid))
 
     def root(self) -> _Nodes:
         """The node where nobody with a choice has chosen."""
@@ -241,8 +290,8 @@ def _best_leaf(tree: _Tree, leaves: _Nodes, plan: Plan, margin: float) -> tuple[
     most = max(4, _SHARED_OUT // tree.market.options.users)
     while done < len(leaves.bound_j) and leaves.bound_j[done] < best * margin and not tree.market.pulse.late:
         choices = tree.choices(leaves[slice(done, done + size)])
-        some, _, log_prices = shared_out(tree.market, choices, log_price)
-        bounds = np.maximum(bounds_of(tree.market, choices, log_prices), leaves.bound_j[done : done + size])
+        some, _, shares = shared_out(tree.market, choices, log_price)
+        bounds = np.maximum(bounds_of(tree.market, choices, shares), leaves.bound_j[done : done + size])
         least_j.append(float(bounds.min()))
         if some.energy_j < best:
             best, found = some.energy_j, some

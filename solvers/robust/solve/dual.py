@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from solvers.robust.solve.candidates import Candidates
 from solvers.robust.solve.pulse import Pulse
+from solvers.robust.solve.shares import ROUNDING
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-# Sums of N terms carry rounding of about this relative size: bounds are lowered by it.
-ROUNDING = 1e-14
 # Below this many options a pass is all overhead, so several prices are tried in one.
 _BUNDLED = 2_000
 _LADDER = 5.0 ** np.arange(-3, 4)

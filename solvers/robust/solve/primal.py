@@ -1,18 +1,16 @@
 """Good plans near the best price: complete the choices of users who tie, then let single users change their mind."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.robust.solve.dual import ROUNDING, Market
-from solvers.robust.solve.shares import share_out
+from solvers.robust.solve.dual import Market
+from solvers.robust.solve.shares import Shares, proven_j, share_out
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_FIRM = 1e-13
-_FREE = -200.0  # ln of a price that nothing costs
 _TRIED_AT_ONCE = 8
 _ROUNDS = 50
 _PLANNED_AT_ONCE = 200_000  # users of all plans together, so that memory stays flat
@@ -26,6 +24,7 @@ class Plan:
     x: Floats  # (users,)
     energy_j: float
     log_price: float
+    price_j_per_hz: float  # what one more hertz saves
 
 
 def best_of(market: Market, choices: Integers, log_price: float) -> tuple[Plan, int]:
@@ -38,36 +37,30 @@ def best_of(market: Market, choices: Integers, log_price: float) -> tuple[Plan, 
     return plan, k
 
 
-def shared_out(market: Market, choices: Integers, log_price: float) -> tuple[Plan, int, Floats]:
-    """As `best_of`, with ln of every plan's price."""
+def shared_out(market: Market, choices: Integers, log_price: float) -> tuple[Plan, int, Shares]:
+    """As `best_of`, with the shares of all."""
     shares = share_out(market.options.curves[choices], market.bandwidth_hz, log_price, market.pulse)
     k = int(np.argmin(shares.energy_j))
     plan = Plan(
-        choice=choices[k], x=shares.x[k], energy_j=float(shares.energy_j[k]), log_price=float(shares.log_price[k])
+        choice=choices[k],
+        x=shares.x[k],
+        energy_j=float(shares.energy_j[k]),
+        log_price=float(shares.log_price[k]),
+        price_j_per_hz=float(shares.price_j_per_hz[k]),
     )
-    return plan, k, shares.log_price
+    return plan, k, shares
 
 
-def bounds_of(market: Market, choices: Integers, log_price: Floats) -> Floats:
+def bounds_of(market: Market, choices: Integers, shares: Shares) -> Floats:
     """What plans with these choices, (plans, users), spend at least, however they share: their dual at a price each."""
-    log_price = np.where(np.isfinite(log_price), log_price, _FREE)  # where nobody sends any price will do
-    x_least, price = market.x_least[choices], np.exp(log_price)[:, None]
-    curves = market.options.curves[choices]
-    x, _ = curves.respond(log_price[:, None], x_least)
-    value, _ = curves.priced_j(price, x, x_least)
-    paid = price[:, 0] * market.bandwidth_hz
-    return np.asarray(value.sum(axis=-1) - paid - ROUNDING * (np.abs(value).sum(axis=-1) + paid))
+    curves, price = market.options.curves[choices], np.exp(shares.log_price)
+    return proven_j(curves, market.bandwidth_hz, shares.x, price, market.x_least[choices])
 
 
-def firm(market: Market, plan: Plan) -> tuple[Plan, float]:
-    """The plan shared out to the last digits, and what one more hertz saves at its choices [J/Hz]."""
-    curves = market.options.curves[plan.choice][None, :]
-    log_price = plan.log_price if np.isfinite(plan.log_price) else 0.0
-    shares = share_out(curves, market.bandwidth_hz, log_price, market.pulse, precision=_FIRM)
-    price = float(shares.price_j_per_hz[0])
-    if shares.energy_j[0] > plan.energy_j:  # by rounding
-        return plan, price
-    return replace(plan, x=shares.x[0], energy_j=float(shares.energy_j[0])), price
+def bound_of(market: Market, plan: Plan) -> float:
+    """As `bounds_of`, of a plan that is shared out."""
+    curves, price = market.options.curves[plan.choice], np.exp(np.array(plan.log_price))
+    return float(proven_j(curves, market.bandwidth_hz, plan.x, price, market.x_least[plan.choice]))
 
 
 def complete(market: Market, dear: Integers, cheap: Integers, log_price: float) -> Plan:

@@ -80,4 +80,4 @@ def _price(problem: Problem, decision: Decision, near_j_per_hz: float) -> float:
     everything, _ = options_of(problem)
     curves = everything.curves[(everything.first[:-1] + decision.option)[None, :]].with_marginals()
     log_price = float(np.log(near_j_per_hz)) if near_j_per_hz > 0.0 else 0.0
-    return float(share_out(curves, problem.bandwidth_hz, log_price, precision=1e-13).price_j_per_hz[0])
+    return float(share_out(curves, problem.bandwidth_hz, log_price).price_j_per_hz[0])

@@ -11,7 +11,10 @@ from solvers.robust.solve.pulse import Pulse
 Floats = NDArray[np.float64]
 
 _STEPS = 100
+_SETTLED = 1e-7  # in ln(price), and of what is beyond the least shares
 _ROUNDING = 4 * 2.0**-52
+# Sums of N terms carry rounding of about this relative size: bounds are lowered by it.
+ROUNDING = 1e-14
 # Users priced at once in a large cell: temporary arrays stay in the cache.
 _AT_ONCE = 65_536
 
@@ -23,19 +26,16 @@ class Shares:
     x: Floats
     energy_j: Floats  # infinite where even the least shares do not fit
     log_price: Floats
-    price_j_per_hz: Floats  # what one more hertz saves: -dE/dB to the right, as sharp as `precision`
+    price_j_per_hz: Floats  # what one more hertz saves: -dE/dB to the right; 0 where nobody sends
 
 
-def share_out(
-    curves: Curves, bandwidth_hz: float, log_price: float, pulse: Pulse | None = None, *, precision: float = 1e-7
-) -> Shares:
+def share_out(curves: Curves, bandwidth_hz: float, log_price: float, pulse: Pulse | None = None) -> Shares:
     """Split the uplink at least energy among chosen options.
 
     Parameters
     ----------
     curves : (plans, users), one curve per user of each plan.
     log_price : ln of a price near the answer [ln(J/Hz)], where the search starts.
-    precision : of what is beyond the least shares, in parts of what they leave.
 
     Notes
     -----
@@ -53,57 +53,94 @@ def share_out(
     left_hz = bandwidth_hz - least
     log_prices = np.full(plans, log_price)
     low, high = np.full(plans, -np.inf), np.full(plans, np.inf)
-    x = np.zeros(curves.shape)
-    flat = np.zeros(plans, dtype=bool)
+    x, rate = np.zeros(curves.shape), np.zeros(curves.shape)
     active = np.nonzero(curves.sends.any(axis=-1) & (least <= bandwidth_hz))[0]
     for _ in range(_STEPS):
         if len(active) == 0:
             break
         part = curves if len(active) == plans else curves[active]
         at = log_prices[active]
-        x[active], rate = _respond(part, at[:, None], x_least[active], pulse)
+        x[active], rate[active] = _respond(part, at[:, None], x_least[active], pulse)
         share = part.share_hz(x[active])
         total = share.sum(axis=-1)
         over_hz = part.beyond_hz(x[active]).sum(axis=-1) - left_hz[active]
         excess = np.log1p(over_hz / bandwidth_hz)
-        slope = (share * rate).sum(axis=-1) / total  # -d ln(total)/d ln(price)
-        near = np.maximum(precision * left_hz[active], _ROUNDING * bandwidth_hz)
-        flat[active] = (slope == 0.0) & (np.abs(over_hz) <= near)
+        slope = (share * rate[active]).sum(axis=-1) / total  # -d ln(total)/d ln(price)
         above = excess > 0.0
         low[active] = np.where(above, at, low[active])
         high[active] = np.where(above, high[active], at)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            step = np.clip(np.where(slope > 1e-9, excess / slope, np.sign(excess)), -3.0, 3.0)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            newton = np.where(slope > 0.0, excess / slope, np.copysign(np.inf, excess))
+            step = np.clip(newton, -3.0, 3.0)
         lower, upper = low[active], high[active]
         goal = at + step
         inside = (goal > lower) & (goal < upper)
         with np.errstate(invalid="ignore"):
             goal = np.where(inside | ~np.isfinite(lower + upper), goal, 0.5 * (lower + upper))
-        log_prices[active] = goal
-        # What is left over is spread below, and costs the square of this. A bracket that has closed is left on the side
-        # where too much is asked for, of which each can be given a part.
-        with np.errstate(invalid="ignore"):
             closed = np.isfinite(lower) & (upper - lower <= 4e-16 * np.abs(lower))
-        log_prices[active] = np.where(closed & ~above, lower, log_prices[active])
-        settled = (np.abs(over_hz) <= near) | (closed & above)
+        # What so small a step leaves over is handed out below, and costs the square of it. Where nobody moves with the
+        # price, it must be next to nothing.
+        near = np.maximum(_SETTLED * left_hz[active], _ROUNDING * bandwidth_hz)
+        still = (slope == 0.0) & (np.abs(over_hz) <= near)
+        settled = (np.abs(newton) <= _SETTLED) | still | closed
+        log_prices[active] = np.where(settled, at, goal)
         active = active[~settled]
-    price = np.where(curves.sends.any(axis=-1), np.exp(log_prices), 0.0)
-    if flat.any():
-        larger = curves[flat].marginal_j_per_hz(x[flat])[0]
-        price[flat] = np.where(curves[flat].sends, larger, 0.0).max(axis=-1)
-    # What the price leaves over or overdraws by rounding is spread over what the users have beyond their least.
-    beyond = curves.beyond_hz(x)
-    total = beyond.sum(axis=-1)
+    return _handed_out(curves, left_hz, (x, rate), log_prices)
+
+
+def _handed_out(curves: Curves, left_hz: Floats, response: tuple[Floats, Floats], log_prices: Floats) -> Shares:
+    """The response to a price, corrected by what it leaves over or overdraws.
+
+    Those who move with the price take what a price a hair off would give them.
+    """
+    x, rate = response
+    sends, fits = curves.sends.any(axis=-1), left_hz >= 0.0
+    share = curves.share_hz(x)
+    rest = np.where(sends & fits, left_hz - curves.beyond_hz(x).sum(axis=-1), 0.0)
+    moves = share * rate
+    mobile = moves.sum(axis=-1)
+    still = sends & (mobile <= 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        factor = np.where(total > 0.0, np.maximum(left_hz, 0.0) / total, 0.0)
-    x = curves.x_beyond(beyond * factor[:, None])
-    energy = curves.energy_j(x).sum(axis=-1)
+        off = np.where(mobile > 0.0, rest / mobile, 0.0)
+        change = np.where(moves > 0.0, off[:, None] * rate, 0.0)
+        log_price = np.where(sends, log_prices - off, -np.inf)
+    if still.any():
+        change[still] = _to_one(curves[still], x[still], share[still], rest[still])
+    x = np.where(change != 0.0, np.minimum(x - np.log1p(np.maximum(change, -0.5)), curves.x_most), x)
+    price = np.exp(log_price)
+    if still.any():
+        larger = curves[still].marginal_j_per_hz(x[still])[0]
+        price[still] = np.where(curves.sends[still], larger, 0.0).max(axis=-1)
     return Shares(
         x=x,
-        energy_j=np.where(least <= bandwidth_hz, energy, np.inf),
-        log_price=np.where(curves.sends.any(axis=-1), log_prices, -np.inf),
+        energy_j=np.where(fits, curves.energy_j(x).sum(axis=-1), np.inf),
+        log_price=log_price,
         price_j_per_hz=price,
     )
+
+
+def _to_one(curves: Curves, x: Floats, share_hz: Floats, rest_hz: Floats) -> Floats:
+    """Relative changes of the shares where nobody moves with the price: all sit at kinks or ends.
+
+    Who gains most by a larger share takes what is left over; who loses least by a smaller one gives what is overdrawn.
+    """
+    larger, smaller = curves.marginal_j_per_hz(x)
+    gains = np.where(curves.sends, larger, -np.inf).argmax(axis=-1)
+    losses = np.where(curves.sends & (x < curves.x_most), smaller, np.inf).argmin(axis=-1)
+    taker = np.where(rest_hz >= 0.0, gains, losses)[:, None]
+    change = np.zeros_like(x)
+    np.put_along_axis(change, taker, rest_hz[:, None] / np.take_along_axis(share_hz, taker, axis=-1), axis=-1)
+    return change
+
+
+def proven_j(curves: Curves, bandwidth_hz: float, x: Floats, price_j_per_hz: Floats, x_least: Floats) -> Floats:
+    """A lower bound on the energy of chosen options, however the uplink is split: their dual at the split's own price.
+
+    Of any leading shape, as `share_out`; it does not rest on the split being exact.
+    """
+    value, _ = curves.priced_j(price_j_per_hz[..., None], np.maximum(x, x_least), x_least)
+    paid = price_j_per_hz * bandwidth_hz
+    return np.asarray(value.sum(axis=-1) - paid - ROUNDING * (np.abs(value).sum(axis=-1) + paid))
 
 
 def _respond(curves: Curves, log_price: Floats, x_least: Floats, pulse: Pulse) -> tuple[Floats, Floats]:

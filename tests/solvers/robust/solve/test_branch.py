@@ -34,5 +34,14 @@ def test_no_small_cell_burns_its_limit(kind: str) -> None:
     for seed in range(300):
         rng = np.random.default_rng(seed)
         problem = random_cell(rng, int(rng.integers(2, 50)), 8, kind)
-        solution = solve(problem, Options(clock=Looks(), time_limit_s=1_000.0))
+        solution = solve(problem, Options(clock=Looks(), time_limit_s=400.0))
         assert solution.status is not Status.FEASIBLE, seed
+
+
+def test_bounds_between_the_prices_of_the_grid_spare_choices_that_are_no_better() -> None:
+    """Users nearly alike leave thousands of choices within the error of a coarse grid; a limit of looks ends those."""
+    for seed, users, cuts in ((1715709492, 23, 3), (1760062243, 34, 5), (838279444, 42, 5)):
+        problem = random_cell(np.random.default_rng(seed), users, cuts, "levels")
+        looks = Looks()
+        solution = solve(problem, Options(clock=looks, time_limit_s=150.0))
+        assert solution.status is Status.OPTIMAL, seed

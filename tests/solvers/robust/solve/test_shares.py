@@ -17,7 +17,6 @@ def test_price_is_the_slope_of_the_energy_at_the_chosen_cuts(block: int) -> None
     errors = [error for error, _ in filter(None, found)]
     assert len(errors) >= 12
     assert max(errors) < 1e-4
-    assert any(corner for _, corner in filter(None, found))
 
 
 def at_a_kink(bandwidth_hz: float) -> Problem:
@@ -47,7 +46,7 @@ def test_a_user_at_its_kink_does_not_set_the_price_of_those_who_share_the_rest()
 
 
 def test_price_at_a_corner_is_that_of_the_next_hertz() -> None:
-    """Where all who send sit at their kinks, the last hertz was worth more than the next."""
+    """Where all who send sit at their kinks, the last hertz was worth more than the next: so in one cell of eight."""
     problem = next(
         cell for cell in map(priced_cell, range(0, 200, 2)) if (found := price_error(cell)) is not None and found[1]
     )
