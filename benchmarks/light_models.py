@@ -8,6 +8,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, numpy_helper
 
+from solvers.arrays import Floats
+
 FOLDER = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
 
@@ -55,7 +57,7 @@ def an_image(model: ModelProto, seed: int) -> dict[str, NDArray[np.float32]]:
     return {value.name: pixels.astype(np.float32)}
 
 
-def _drawn(rng: np.random.Generator, shape: tuple[int, ...], reader: NodeProto, place: int) -> NDArray[np.float64]:
+def _drawn(rng: np.random.Generator, shape: tuple[int, ...], reader: NodeProto, place: int) -> Floats:
     match reader.op_type, place:
         case ("Conv", 1):
             return rng.normal(0.0, np.sqrt(2.0 / np.prod(shape[1:])), shape)

@@ -15,16 +15,15 @@ from typing import Any, NamedTuple
 import httpx
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from scipy.stats import binom
 
 from benchmarks import light_models, machine
 from benchmarks.http import address
+from solvers.arrays import Floats
 
 RISKS = (0.01, 0.02, 0.05, 0.1, 0.2)
 BANDWIDTH_HZ = 1e8
 SIGNIFICANCE = 1e-3
-Floats = NDArray[np.float64]
 
 
 def main() -> None:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import binom
 
 from app.http.bodies import parse_json
@@ -26,12 +25,11 @@ from app.measurements.fitting import Subject, fitted
 from app.measurements.schemas import MeasurementFile
 from app.profiles.schemas import Cut, Device, Model
 from benchmarks import machine
+from solvers.arrays import Floats
 from solvers.margin import Margin
 from solvers.measurement import Fit, Samples, fit, times_of
 from solvers.moments import margin_factor
 from solvers.stationarity import LEVEL, difference_p_value, wander
-
-Floats = NDArray[np.float64]
 
 SETS = 500
 RISKS = (0.05, 0.01)

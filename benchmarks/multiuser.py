@@ -19,13 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.edge import RateTable
+from solvers.arrays import Floats
 from solvers.multiuser.check import check
 from solvers.multiuser.problem import DecisionTable, Method, Problem, TableProblem, Workloads
 from solvers.multiuser.replay import Played, Replay, replay
 from solvers.multiuser.solve import baselines, build_table, solve
 from solvers.outcome import Options, silent
-
-Floats = NDArray[np.float64]
 
 DEVICE, SERVER = "snapdragon-835-cpu", "nvidia-t4"
 NETWORKS = ("alexnet", "vgg16", "resnet50", "mobilenet-v2")

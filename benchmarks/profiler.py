@@ -15,13 +15,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from benchmarks import light_models, machine
+from solvers.arrays import Floats
 
 SESSIONS = 2
 GAP_S = 10
-Floats = NDArray[np.float64]
 
 
 def main() -> None:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import binom, ks_2samp, ttest_ind
 
 from benchmarks import machine
 from benchmarks.stopping_plots import HEIGHT, WIDTH, Series, plot
+from solvers.arrays import Floats
 from solvers.margin import Margin
 from solvers.moments import margin_factor
 from solvers.outcome import Options
@@ -26,8 +26,6 @@ from solvers.robust.check import check
 from solvers.robust.problem import Decision, Problem, Workloads
 from solvers.robust.replay import Law, replay
 from solvers.robust.solve import solve
-
-Floats = NDArray[np.float64]
 
 CATALOGUE = Path(__file__).parents[1] / "app" / "catalogue"
 DOCS = Path(__file__).parents[1] / "docs" / "families"

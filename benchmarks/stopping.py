@@ -16,17 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.machine import describe, seconds
+from solvers.arrays import Floats
 from solvers.outcome import Options
 from solvers.stopping.channel import Markov, RateTrace, Rayleigh, fit_markov
 from solvers.stopping.check import check
 from solvers.stopping.problem import Decision, Problem, Rule, Waiting, Workloads
 from solvers.stopping.replay import Look, play, replay
 from solvers.stopping.solve import solve
-
-Floats = NDArray[np.float64]
 
 SERVER = "nvidia-t4"
 FLEET = 100_000

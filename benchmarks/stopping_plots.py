@@ -5,14 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.stopping import cell
+from solvers.arrays import Floats
 from solvers.outcome import Options
 from solvers.stopping.problem import Waiting
 from solvers.stopping.solve import solve
 
-Floats = NDArray[np.float64]
 Series = dict[str, tuple[Floats, Floats]]
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 360, 64, 48, 36, 16

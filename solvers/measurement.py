@@ -6,14 +6,12 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import chdtrc, log_ndtr, ndtri_exp, stdtrit
 
+from solvers.arrays import Booleans, Floats, Integers
 from solvers.records import freeze, require
 from solvers.stationarity import difference_p_value, memory, significant, wander
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 Part = Literal["device", "server"]
 Severity = Literal["note", "warning"]
 
@@ -55,7 +53,7 @@ class Samples:
     def __len__(self) -> int:
         return len(self.time_s)
 
-    def take(self, rows: Integers | NDArray[np.bool_]) -> "Samples":
+    def take(self, rows: Integers | Booleans) -> "Samples":
         """Some of the rows."""
         return Samples(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
@@ -509,7 +507,7 @@ def _series(samples: Samples, nominal: Floats) -> list[Integers]:
     return _groups(rows, samples.part[rows], samples.cut[rows], nominal[rows], samples.session[rows])
 
 
-def _groups(rows: Integers, *keys: NDArray[np.int64] | Floats) -> list[Integers]:
+def _groups(rows: Integers, *keys: Integers | Floats) -> list[Integers]:
     """The rows with equal keys, ascending by key, in the order given; NaN equals NaN."""
     if len(rows) == 0:
         return []

@@ -1,12 +1,10 @@
 """Means and variances of a sum of times, and the margin that a risk of lateness asks for."""
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from solvers.arrays import Floats
 from solvers.margin import Margin
-
-Floats = NDArray[np.float64]
 
 
 def margin_factor(risk: Floats, margin: Margin) -> Floats:

@@ -2,9 +2,8 @@
 forms; the checks write their own."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from solvers.arrays import Floats
 
 
 def rate_bps(bandwidth_hz: Floats, tx_power_w: Floats, gain: Floats, noise_w_per_hz: float) -> Floats:

@@ -4,7 +4,8 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from solvers.arrays import Floats
 
 
 def freeze(record: Any) -> None:
@@ -23,7 +24,7 @@ def require(condition: bool, what: str) -> None:
         raise ValueError(what)
 
 
-def all_finite(values: NDArray[np.float64], above: float | None = None) -> bool:
+def all_finite(values: Floats, above: float | None = None) -> bool:
     """Whether all values are finite, and not negative or (with `above`) larger than that."""
     low = values >= 0.0 if above is None else values > above
     return bool(np.all(low & np.isfinite(values)))

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import bdtrc, betainc, stdtr
 
-Floats = NDArray[np.float64]
+from solvers.arrays import Booleans, Floats
 
 LEVEL = 0.01  # how often one file of steady times is called unsteady, over all its series together
 SMALLEST_BATCH = 4
@@ -138,7 +137,7 @@ def look_level(look: int) -> float:
     return LEVEL * 6.0 / (np.pi * look) ** 2
 
 
-def significant(p_values: Sequence[float], level: float = LEVEL) -> NDArray[np.bool_]:
+def significant(p_values: Sequence[float], level: float = LEVEL) -> Booleans:
     """Which of many tests refute, with at most that chance of even one false alarm (Holm, Scand. J. Stat. 6, 1979)."""
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p, kind="stable")

@@ -75,6 +75,18 @@ def test_what_is_made_is_a_target_of_the_makefile() -> None:
     assert {"serve", "test", "demo", "check"} <= named <= targets
 
 
+def test_array_types_are_defined_once() -> None:
+    """The profiler, which carries nothing of the science, has its own."""
+    alias = re.compile(r"^\w+ = NDArray\[np\.(float64|int64|bool_)\]", re.MULTILINE)
+    defined = [
+        f"{path.relative_to(CHECKOUT)}: {found[0]}"
+        for path in written_files()
+        if path.suffix == ".py"
+        for found in alias.finditer(path.read_text())
+    ]
+    assert [where.partition(":")[0] for where in defined] == ["solvers/arrays.py"] * 3, defined
+
+
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from app.errors import FieldError, InvalidRequest
 from app.http.media import CSV
 from app.measurements.schemas import MOST_SAMPLES, MeasurementFile, ObservationFile
+from solvers.arrays import Integers
 from solvers.measurement import PARTS, Samples
 
 READER = ("-m", "app.measurements.reader")
@@ -155,7 +156,7 @@ def as_json(samples: Samples, heading: dict[str, Any], started_at: list[str | No
     return {"schema_version": 1, **heading, "sessions": sessions}
 
 
-def _set(samples: Samples, at: NDArray[np.int64]) -> dict[str, Any]:
+def _set(samples: Samples, at: Integers) -> dict[str, Any]:
     first = int(at[0])
     told: dict[str, Any] = {
         "cut": int(samples.cut[first]),

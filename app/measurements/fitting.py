@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.errors import FieldError, InvalidRequest
 from app.measurements.files import Sheet
 from app.profiles.schemas import Device, Model, ProcessorKind, Server, Timing, TimingCut, TimingLevel
+from solvers.arrays import Floats
 from solvers.measurement import (
     FEWEST_CLOCKS,
     FEWEST_SAMPLES,
@@ -28,8 +28,6 @@ from solvers.measurement import (
     series_count,
     times_of,
 )
-
-Floats = NDArray[np.float64]
 
 _MOST_LEVELS = 1000  # of a timing's entry
 _LEAST_TIME_S = 1e-12

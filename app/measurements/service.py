@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -18,9 +17,8 @@ from app.measurements.tables import MeasuredSamplesRow, MeasurementRow
 from app.profiles import service as profiles
 from app.profiles.schemas import Device, Measured, Model, ProcessorKind, Server, Timing
 from app.profiles.tables import ProfileRow
+from solvers.arrays import Floats
 from solvers.measurement import Finding, Part, Samples, standardised
-
-Floats = NDArray[np.float64]
 
 _MOST_FINDINGS = 1000
 _ATTEMPTS = 5

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from app.plans.resolve import Dossier
 from app.plans.schemas import SnrReference
 from app.profiles.schemas import Channel
-
-Floats = NDArray[np.float64]
+from solvers.arrays import Floats
 
 # Beyond these no radio works, and powers of ten run out of range.
 _GAIN_DB = (-400.0, 100.0)

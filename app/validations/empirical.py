@@ -13,8 +13,9 @@ from app.measurements.service import standardised_times
 from app.plans import columnar
 from app.plans.tables import PlanRow
 from app.validations.rebuild import Rebuilt, RebuiltCell
+from solvers.arrays import Floats, Integers
 from solvers.measurement import Part, Samples
-from solvers.robust.problem import Decision, Floats, Integers, Problem
+from solvers.robust.problem import Decision, Problem
 from solvers.robust.replay import Law, Misses, replay
 
 _MIXED = 50_000  # sums of a device's and a server's times, drawn apart

@@ -18,9 +18,10 @@ from app.plans.robust.bulk import terms_of, users_of
 from app.plans.robust.columns import Users, columns
 from app.plans.robust.schemas import RobustRequest, RobustTerms
 from app.plans.tables import PlanRow
+from solvers.arrays import Floats, Integers
 from solvers.outcome import Certificate, Violation
 from solvers.robust.check import check
-from solvers.robust.problem import TOLERANCE, Decision, Floats, Integers, Problem
+from solvers.robust.problem import TOLERANCE, Decision, Problem
 from solvers.robust.replay import Misses
 
 

@@ -4,15 +4,13 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.multiuser import fleet, table_problem
+from solvers.arrays import Floats
 from solvers.multiuser.costs import latency
 from solvers.multiuser.problem import Method
 from solvers.multiuser.solve import build_table, solve
 from solvers.outcome import Options, silent
-
-Floats = NDArray[np.float64]
 
 HERE = Path(__file__).parent
 COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#c98b00", "#7a5195", "#444444")

@@ -4,15 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.robust_figures import STUDIES, USERS, base, first
 from benchmarks.stopping_plots import HEIGHT, WIDTH, Series, plot
+from solvers.arrays import Floats
 from solvers.outcome import Options
 from solvers.robust.problem import Problem
 from solvers.robust.solve import solve
-
-Floats = NDArray[np.float64]
 
 HERE = Path(__file__).parent
 BANDWIDTHS_HZ = np.linspace(3e6, 30e6, 271)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from solvers.multiuser.problem import Decision, Floats, Integers, Problem, TableProblem
+from solvers.arrays import Booleans, Floats, Integers
+from solvers.multiuser.problem import Decision, Problem, TableProblem
 from solvers.physics import transfer_s
 
 
@@ -37,7 +37,7 @@ def latency(problem: Problem, decision: Decision) -> Latency:
     )
 
 
-def switched(problem: Problem, option: Integers) -> NDArray[np.bool_]:
+def switched(problem: Problem, option: Integers) -> Booleans:
     """Which users leave the option they had in the previous plan."""
     if problem.steadiness is None:
         return np.zeros(problem.users, dtype=np.bool_)

@@ -8,12 +8,9 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
+from solvers.arrays import Floats, Integers
 from solvers.records import all_finite, freeze, require
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 
 class Method(StrEnum):

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from solvers.arrays import Floats, Integers
 from solvers.multiuser.check.terms import option_cost, option_latency_s
-from solvers.multiuser.problem import DecisionTable, Floats, Integers, TableProblem
+from solvers.multiuser.problem import DecisionTable, TableProblem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,17 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from solvers.arrays import Floats, Integers
 from solvers.robust.problem import Problem
 from solvers.robust.solve.candidates import options_of
 from solvers.robust.solve.dual import Market
 from solvers.robust.solve.infeasible import Binding, reasons_of
 from solvers.robust.solve.remedies import least_shares
 from solvers.robust.solve.shares import ROUNDING
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.arrays import Floats, Integers
 from solvers.margin import Margin
 from solvers.outcome import Options, Progress, Report, Solution, relative_gap, silent
 from solvers.robust.budget import time_budget
@@ -14,9 +15,6 @@ from solvers.robust.problem import Problem
 from solvers.robust.solve import RobustSolution, attempt
 from solvers.robust.solve.candidates import in_blocks, options_of
 from solvers.robust.solve.pulse import Pulse
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 # A search pays for itself up to this many options: beyond, it may take longer than the plan.
 _SEARCHED = 500

@@ -3,15 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from solvers import physics
+from solvers.arrays import Floats, Integers
 from solvers.moments import miss_bound
 from solvers.robust.budget import TimeBudget, time_budget
 from solvers.robust.problem import TOLERANCE, Decision, Problem
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

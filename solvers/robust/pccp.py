@@ -19,14 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers import physics
+from solvers.arrays import Floats, Integers
 from solvers.margin import Margin
 from solvers.moments import margin_factor
 from solvers.outcome import Options, Progress, Report, Solution, Status, silent
 from solvers.robust.budget import TimeBudget, time_budget
 from solvers.robust.problem import Decision, Problem
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 # Its atoms are put together at run time, where no type checker sees them.
 cp: Any = cvxpy

@@ -6,11 +6,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.arrays import Floats, Integers
 from solvers.margin import Margin
 from solvers.records import all_finite, freeze, require
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 # What a limit may be exceeded by, relative to it: rounding, of plans and of requests. The witness allows it, and a cell
 # that lacks no more than this of a deadline or of the uplink is planned.

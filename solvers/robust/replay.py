@@ -9,11 +9,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
+from solvers.arrays import Floats, Integers
 from solvers.robust.check.terms import chance, terms
 from solvers.robust.problem import TOLERANCE, Decision, Problem
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 # Times drawn at once: memory stays flat however many users and trials there are.
 _BLOCK = 1 << 20

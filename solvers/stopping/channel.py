@@ -10,12 +10,10 @@ from typing import Protocol
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 from scipy.special import gammainc, gammaincc, gammainccinv, gammaincinv, gammaln, i0e, ndtr
 
+from solvers.arrays import Booleans, Floats
 from solvers.records import freeze, require
-
-Floats = NDArray[np.float64]
 
 # A law is described between quantiles that leave out about this probability at each end.
 NEGLIGIBLE = 1e-18
@@ -312,7 +310,7 @@ class Markov:
             saved = saved | ((self.transition > 0.0) & saved).any(axis=1)
         return not bool(saved.all())
 
-    def in_outage(self, min_rate_bps: float) -> NDArray[np.bool_]:
+    def in_outage(self, min_rate_bps: float) -> Booleans:
         """The states nobody may transmit in."""
         return np.asarray((self.rate_bps < min_rate_bps) | (self.rate_bps == 0.0))
 

@@ -8,14 +8,10 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
+from solvers.arrays import Booleans, Floats, Integers
 from solvers.records import all_finite, freeze, require
 from solvers.stopping.channel import Law, Markov, RateTrace
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-Booleans = NDArray[np.bool_]
 
 FREE = -1  # the solver chooses the placement
 

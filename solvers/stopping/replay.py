@@ -7,13 +7,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from solvers.arrays import Floats, Integers
 from solvers.records import freeze
 from solvers.stopping.channel import Markov, RateTrace
 from solvers.stopping.check.laws import min_rate_bps, start_of
 from solvers.stopping.problem import Decision, Problem, Waiting
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 # What the trials see at their elapsed times: for a Markov law the index of the state, otherwise the rate [bit/s].
 Look = Callable[[Integers, Floats], NDArray[np.generic]]

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from solvers.arrays import Floats
 from solvers.measurement import (
     Fit,
     Samples,
@@ -19,7 +19,6 @@ from solvers.measurement import (
     two_modes,
 )
 
-Floats = NDArray[np.float64]
 CLOCKS_HZ = np.array([3e8, 5e8, 7e8, 9e8, 1.1e9])
 
 

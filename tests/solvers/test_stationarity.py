@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from solvers.arrays import Floats
 from solvers.stationarity import (
     LEVEL,
     batch_means,
@@ -16,8 +16,6 @@ from solvers.stationarity import (
     standard_error,
     wander,
 )
-
-Floats = NDArray[np.float64]
 
 
 def steady(rng: np.random.Generator, count: int, law: str) -> Floats:

@@ -27,14 +27,14 @@ _SCIENCE = {
         class Problem:
             """One row of costs per user, padded with infinity."""
 
-            cost: NDArray[np.float64]
+            cost: Floats
 
 
         @dataclass(frozen=True, slots=True, kw_only=True)
         class Decision:
             """The cut of every user."""
 
-            cut: NDArray[np.int64]
+            cut: Integers
     ''',
     "solve": '''
         """The least cost of every row."""

@@ -14,10 +14,9 @@ from app.plans.robust.schemas import PCCP_USERS, RobustTerms
 from app.plans.robust.workload import Workload, table, workload
 from app.profiles.plausibility import doubts_of_bandwidth, doubts_of_tx_power
 from app.profiles.schemas import Channel, Model, Profile, Server
+from solvers.arrays import Integers
 from solvers.margin import Margin
 from solvers.robust.problem import Method, Problem
-
-Integers = NDArray[np.int64]
 
 _LONG_DEADLINE_S = 10.0
 

@@ -7,15 +7,15 @@ from typing import Any, overload
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from app.errors import FieldError, InvalidRequest
 from app.plans.columnar import Bulk
-from app.plans.robust.columns import Floats, Integers, Users
+from app.plans.robust.columns import Users
 from app.plans.robust.schemas import RobustTerms, RobustUser
 from app.problems import field_errors
 from app.quantities import LARGEST_NUMBER, REFERENCE_PATTERN, SMALLEST_NUMBER
+from solvers.arrays import Booleans, Floats, Integers
 
 _LISTED = 100
 # Each way to run a network is looked at on its own.
@@ -38,8 +38,6 @@ _RANGES = {
     "risk": (SMALLEST_NUMBER, float(np.nextafter(1.0, 0.0))),
     "correlation": (-1.0, 1.0),
 }
-
-Flags = NDArray[np.bool_]
 
 
 class Ids(Sequence[str]):
@@ -153,7 +151,7 @@ def _numbers(table: pa.Table, name: str) -> Floats:
     return np.asarray(pc.fill_null(column, np.nan).to_numpy())
 
 
-def _given(table: pa.Table, name: str) -> Flags:
+def _given(table: pa.Table, name: str) -> Booleans:
     if name not in table.column_names:
         return np.zeros(table.num_rows, np.bool_)
     return np.asarray(table[name].is_valid().to_numpy())
@@ -187,7 +185,7 @@ def _is_reference(name: str | None) -> bool:
     return name is None or re.fullmatch(REFERENCE_PATTERN, name) is not None
 
 
-def _odd_ids(ids: pa.ChunkedArray) -> Flags:
+def _odd_ids(ids: pa.ChunkedArray) -> Booleans:
     """Ids that are missing, malformed, or given again."""
     fine = pc.and_(pc.match_substring_regex(ids, _ID_PATTERN), pc.less_equal(pc.utf8_length(ids), _LONGEST_ID))
     odd = ~np.asarray(pc.fill_null(fine, False).to_numpy())

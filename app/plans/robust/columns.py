@@ -4,13 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.plans.resolve import RunsNetwork
 from app.plans.robust.schemas import RobustUser
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+from solvers.arrays import Floats, Integers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

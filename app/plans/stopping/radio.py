@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.errors import FieldError
 from app.plans import units
@@ -16,6 +15,7 @@ from app.profiles.schemas import (
     RicianFading,
     TraceFading,
 )
+from solvers.arrays import Floats
 from solvers.stopping.channel import (
     GainTrace,
     Law,
@@ -28,8 +28,6 @@ from solvers.stopping.channel import (
     fit_markov,
     mean_seconds_per_bit,
 )
-
-Floats = NDArray[np.float64]
 
 # Beyond these no radio works, and costs run out of range.
 _SNR_DB = (-200.0, 200.0)

@@ -5,17 +5,15 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.errors import FieldError
 from app.plans.clock import at_clock
 from app.plans.doubts import server_time_assumed
 from app.plans.resolve import Ensemble
 from app.profiles.schemas import Device, FieldWarning, Model, Server, Timing
+from solvers.arrays import Floats
 from solvers.physics import compute_energy_j
 from solvers.stopping.problem import Workloads
-
-Floats = NDArray[np.float64]
 
 _BITS = 8
 # Longer or hungrier inferences are a wrong unit, and their costs would run out of range.

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from solvers.arrays import Floats
 from solvers.multiuser.check.terms import terms
-from solvers.multiuser.problem import Decision, Floats, Problem
+from solvers.multiuser.problem import Decision, Problem
 from solvers.outcome import Certificate, Violation
 
 # Shares and latencies are sums and quotients of a few numbers: anything beyond this is no rounding.

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from solvers.arrays import Floats
 from solvers.multiuser.check.decision import TOLERANCE
 from solvers.multiuser.check.terms import fixed_s
-from solvers.multiuser.problem import DecisionTable, Floats, TableProblem
+from solvers.multiuser.problem import DecisionTable, TableProblem
 from solvers.outcome import Certificate, Violation
 
 

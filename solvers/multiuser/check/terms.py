@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from solvers.multiuser.problem import Decision, Floats, Integers, Problem, TableProblem
+from solvers.arrays import Booleans, Floats, Integers
+from solvers.multiuser.problem import Decision, Problem, TableProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Terms:
 
     latency_s: Floats
     loss: Floats
-    leaves: NDArray[np.bool_]  # whether it leaves the option it had
+    leaves: Booleans  # whether it leaves the option it had
     cost: Floats
 
 

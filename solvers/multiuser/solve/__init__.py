@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from solvers.arrays import Floats, Integers
 from solvers.multiuser.costs import cost, latency, switched
-from solvers.multiuser.problem import Decision, Floats, Infeasibility, Integers, Method, Problem
+from solvers.multiuser.problem import Decision, Infeasibility, Method, Problem
 from solvers.multiuser.solve import rules
 from solvers.multiuser.solve.deadlines import alone_late, explain, fit, tolerant
 from solvers.multiuser.solve.envelope import build_table, pin

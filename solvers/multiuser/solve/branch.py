@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.multiuser.problem import Floats, Integers
+from solvers.arrays import Floats, Integers
 from solvers.multiuser.solve.fleet import ROUNDING
 
 _AT_ONCE = 512

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from solvers.multiuser.problem import Floats, Integers
+from solvers.arrays import Floats, Integers
 from solvers.multiuser.solve import shares
 from solvers.multiuser.solve.branch import Tree, search
 from solvers.multiuser.solve.fleet import ROUNDING, Fleet, with_switches_priced

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from solvers.multiuser.problem import Floats, Infeasibility, Integers, Problem
+from solvers.arrays import Floats, Integers
+from solvers.multiuser.problem import Infeasibility, Problem
 from solvers.multiuser.solve import budget, shares
 from solvers.multiuser.solve.exact import Clock
 from solvers.multiuser.solve.fleet import ROUNDING, Fleet

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from solvers.multiuser.problem import Floats
+from solvers.arrays import Floats
 from solvers.multiuser.solve.fleet import Fleet, Priced, peak
 
 _CUTS = 14

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.multiuser.problem import DecisionTable, Floats, TableProblem
+from solvers.arrays import Floats
+from solvers.multiuser.problem import DecisionTable, TableProblem
 
 # An envelope from the highest rate down: (rate from which the piece holds, option).
 Pieces = list[tuple[float, int]]

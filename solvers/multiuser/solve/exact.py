@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from solvers.multiuser.problem import Floats, Integers
+from solvers.arrays import Floats, Integers
 from solvers.multiuser.solve.branch import Tree, search
 from solvers.multiuser.solve.dual import ascend, first_root
 from solvers.multiuser.solve.fleet import ROUNDING, Chosen, Fleet, Priced, capped_cost, with_switches_priced

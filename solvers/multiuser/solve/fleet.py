@@ -18,14 +18,14 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.multiuser.problem import Floats, Integers, Problem
+from solvers.arrays import Booleans, Floats, Integers
+from solvers.multiuser.problem import Problem
 
 # Sums of N terms carry rounding of about this relative size: bounds are lowered by it.
 ROUNDING = 1e-14
 _BLOCK = 32_768  # priced options at a time: a few arrays of this size stay in a core's cache
 _TINY_S = 1e-300
 
-Mask = NDArray[np.bool_]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -42,7 +42,7 @@ class Priced:
 class Fleet:
     """Users sorted by workload; options of a workload that another beats in everything are left out."""
 
-    def __init__(self, problem: Problem, only: Mask | None = None) -> None:
+    def __init__(self, problem: Problem, only: Booleans | None = None) -> None:
         """`only` leaves just some rows of the workloads to choose from."""
         self.problem = problem
         self.order = np.argsort(problem.workload, kind="stable")
@@ -55,10 +55,10 @@ class Fleet:
         self.max_loss = problem.max_loss[self.order]
         self.timed = bool(np.any(np.isfinite(self.deadline_s)))
         self._tabulate(np.ones(len(problem.workloads.cut), dtype=np.bool_) if only is None else only)
-        self.allowed: Mask | None = self._keeping_limits()
+        self.allowed: Booleans | None = self._keeping_limits()
         self._settle()
 
-    def _tabulate(self, only: Mask) -> None:
+    def _tabulate(self, only: Booleans) -> None:
         work = self.problem.workloads
         kinds, size = len(work.first) - 1, int(np.diff(work.first).max())
         place = np.arange(size)
@@ -73,7 +73,7 @@ class Fleet:
             keep[self.problem.workload[had], steady.previous[had]] = True
         columns = np.argsort(~keep, axis=1, kind="stable")[:, : max(1, int(keep.sum(axis=1).max()))]
         self.original: Integers = columns  # (kinds, options) the option's number in its workload
-        self.real: Mask = np.take_along_axis(keep, columns, axis=1)
+        self.real: Booleans = np.take_along_axis(keep, columns, axis=1)
         row, crossing, fixed = (np.take_along_axis(values, columns, axis=1) for values in (row, crossing, fixed))
         self.loss: Floats = np.where(self.real, work.loss[row], 0.0)
         self.fixed_s: Floats = np.where(self.real, fixed, 0.0)
@@ -85,7 +85,7 @@ class Fleet:
         self.step = max(1, _BLOCK // self.options)
         self.kinds = kinds
 
-    def _keeping_limits(self, *, uplink_grows: bool = False, server_grows: bool = False) -> Mask | None:
+    def _keeping_limits(self, *, uplink_grows: bool = False, server_grows: bool = False) -> Booleans | None:
         """Which options keep the user's deadline and loss limit when alone; None where no user has either.
 
         A budget that may grow without end takes no time.
@@ -369,7 +369,7 @@ def with_switches_priced(fleet: Fleet, cost: Floats, offset: Floats) -> tuple[Fl
     return cost + switch[:, None, None] * away, offset + switch * fleet.most_switches
 
 
-def _dominated(criteria: list[Floats], real: Mask) -> Mask:
+def _dominated(criteria: list[Floats], real: Booleans) -> Booleans:
     """Options that another of the same workload beats or equals in everything (of equals the first stays)."""
     size = real.shape[1]
     result = np.zeros_like(real)

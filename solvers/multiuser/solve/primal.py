@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from solvers.multiuser.problem import Floats, Integers
+from solvers.arrays import Floats, Integers
 from solvers.multiuser.solve.fleet import Fleet, peak
 from solvers.multiuser.solve.shares import clear
 

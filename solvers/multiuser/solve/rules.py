@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from solvers.multiuser.problem import Floats, Integers, Problem
+from solvers.arrays import Floats, Integers
+from solvers.multiuser.problem import Problem
 from solvers.multiuser.solve.fleet import Fleet
 from solvers.multiuser.solve.primal import Incumbent, cleared
 from solvers.multiuser.solve.shares import shares

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from solvers.multiuser.problem import Floats, Integers
+from solvers.arrays import Floats, Integers
 from solvers.multiuser.solve.fleet import Chosen, Fleet, peak
 
 _ROUNDS = 60

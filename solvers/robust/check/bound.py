@@ -7,17 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from solvers.robust.check.curves import (
-    Floats,
-    Integers,
-    Options,
-    Reach,
-    least_j,
-    least_share_hz,
-    most_efficiency,
-    options_of,
-    widest_j,
-)
+from solvers.arrays import Floats, Integers
+from solvers.robust.check.curves import Options, Reach, least_j, least_share_hz, most_efficiency, options_of, widest_j
 from solvers.robust.check.search import Bound, search
 from solvers.robust.check.terms import terms
 from solvers.robust.problem import Decision, Problem

@@ -10,12 +10,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.arrays import Floats, Integers
 from solvers.margin import Margin
 from solvers.robust.check.terms import margin_s, variance_s2
 from solvers.robust.problem import Problem
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 # A value here is made by some 30 operations, each good to an ulp or two.
 _ROUNDING = 64.0 * float(np.finfo(float).eps)

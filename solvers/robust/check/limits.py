@@ -1,13 +1,10 @@
 """Every constraint of a plan recomputed from problem and decision alone."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from solvers.outcome import Certificate, Violation
 from solvers.robust.check.terms import terms, too_late_s
 from solvers.robust.problem import TOLERANCE, Decision, Problem
-
-Floats = NDArray[np.float64]
 
 _REPORTED = 100
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from solvers.robust.check.curves import Floats, Integers, Options, Reach, clock_hz, least_j
+from solvers.arrays import Floats, Integers
+from solvers.robust.check.curves import Options, Reach, clock_hz, least_j
 from solvers.robust.problem import Decision, Problem
 
 _ROUNDING = 1e-14  # relative, of a sum

@@ -6,14 +6,11 @@ Nothing here is shared with the solver: where a formula has another form, this i
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import erfc, erfcinv
 
+from solvers.arrays import Floats, Integers
 from solvers.margin import Margin
 from solvers.robust.problem import Decision, Problem
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The exact method: price the uplink, complete the plan, prove it."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from solvers.arrays import Floats, Integers
 from solvers.outcome import Options, Report, Solution, Status, silent
 from solvers.robust.problem import Decision, Method, Problem
 from solvers.robust.solve.branch import search
@@ -13,9 +13,6 @@ from solvers.robust.solve.infeasible import Infeasibility, explain
 from solvers.robust.solve.primal import Plan, complete, exchange
 from solvers.robust.solve.pulse import Pulse
 from solvers.robust.solve.remedies import least_shares
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 RobustSolution = Solution[Decision, Infeasibility]
 

@@ -10,15 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from solvers.arrays import Floats, Integers
 from solvers.outcome import Options
 from solvers.robust.solve.dual import Market
 from solvers.robust.solve.primal import Plan, bound_of, bounds_of, shared_out
 from solvers.robust.solve.shares import ROUNDING
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 _PRICES = 41
 _BEND, _SHARP_BEND = 3.0, 6.0  # how much denser the grid of prices is near the dual's

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.arrays import Floats, Integers
 from solvers.robust.budget import time_budget
 from solvers.robust.problem import Problem
 from solvers.robust.solve.curves import PAD, Curves, log_snr_for
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 _LN2 = float(np.log(2.0))
 # Times are good to this part of the deadline and of all that is taken from it: a few roundings of sums, of the margin

@@ -12,8 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+from solvers.arrays import Floats, Integers
 
 _NEWTON_STEPS = 80
 # Least shares are rounded up by this part, so that rounding never misses a deadline that is just met.

@@ -9,12 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.arrays import Floats, Integers
 from solvers.robust.solve.candidates import Candidates
 from solvers.robust.solve.pulse import Pulse
 from solvers.robust.solve.shares import ROUNDING
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 # Below this many options a pass is all overhead, so several prices are tried in one.
 _BUNDLED = 2_000

@@ -8,15 +8,13 @@ user is left, and memory grows with the users, not with their options.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from solvers.arrays import Floats
 from solvers.robust.problem import Problem
 from solvers.robust.solve.candidates import Candidates, in_blocks, options_of
 from solvers.robust.solve.dual import Market, in_the_running, maximise, points_at
 from solvers.robust.solve.pulse import Pulse
 from solvers.robust.solve.remedies import all_least_shares, least_shares
-
-Floats = NDArray[np.float64]
 
 # The sample's price is good to about its square root; a bracket that misses is widened and the sweep repeated.
 _REACH = 0.1

@@ -4,15 +4,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
+from solvers.arrays import Floats, Integers
 from solvers.outcome import Report, silent
 from solvers.robust.problem import Problem
 from solvers.robust.solve.pulse import Pulse
 from solvers.robust.solve.remedies import Alone, Remedies, Together, all_least_shares
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 
 class Binding(StrEnum):

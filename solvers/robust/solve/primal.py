@@ -3,13 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from solvers.arrays import Floats, Integers
 from solvers.robust.solve.dual import Market
 from solvers.robust.solve.shares import Shares, proven_j, share_out
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 _TRIED_AT_ONCE = 8
 _ROUNDS = 50

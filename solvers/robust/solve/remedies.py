@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 from scipy.optimize import toms748
 from scipy.special import ndtr
 
+from solvers.arrays import Floats, Integers
 from solvers.margin import Margin
 from solvers.physics import rate_bps, transfer_s
 from solvers.robust.budget import TimeBudget, time_budget
 from solvers.robust.problem import AT_TOLERANCE, Problem
 from solvers.robust.solve.candidates import BLOCK, Candidates, in_blocks, options_of
 from solvers.robust.solve.pulse import Pulse
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 _LAST_PLACE = 2.0**-52
 _DOUBLINGS = 45

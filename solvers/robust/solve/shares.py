@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from solvers.arrays import Floats
 from solvers.robust.solve.curves import Curves
 from solvers.robust.solve.pulse import Pulse
-
-Floats = NDArray[np.float64]
 
 _STEPS = 100
 _SETTLED = 1e-7  # in ln(price), and of what is beyond the least shares

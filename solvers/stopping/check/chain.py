@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from solvers.arrays import Floats, Integers
 from solvers.stopping.channel import Markov
 from solvers.stopping.check.laws import min_rate_bps, start_of
-from solvers.stopping.check.terms import Floats, Integers, Terms
+from solvers.stopping.check.terms import Terms
 from solvers.stopping.problem import Decision, Problem, Waiting
 
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from solvers.arrays import Floats
 from solvers.stopping.check.evaluation import Evaluation
 from solvers.stopping.check.looks import Looks
-from solvers.stopping.check.terms import Floats, Terms
+from solvers.stopping.check.terms import Terms
 
 
 class Induction(Evaluation):

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from solvers.arrays import Floats, Integers
 from solvers.stopping.check.looks import Looks
-from solvers.stopping.check.terms import Floats, Integers, Terms
+from solvers.stopping.check.terms import Terms
 from solvers.stopping.problem import Decision, Problem, Waiting
 
 

@@ -1,13 +1,11 @@
 """Laws of the channel, written for the check alone: densities of ln G, and where they count."""
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import chdtr, chdtri, erfc, gammaln, ive, xlogy
 
+from solvers.arrays import Floats
 from solvers.stopping.channel import Fading, LogNormal, Markov, Nakagami, Rayleigh, Rician
 from solvers.stopping.problem import Problem
-
-Floats = NDArray[np.float64]
 
 _LEFT_OUT = 1e-18  # probability beyond each end of a law
 _DB = 10.0 / np.log(10.0)  # decibels per unit of ln G

@@ -5,8 +5,8 @@ from the check's own density of the gain; traces are summed.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from solvers.arrays import Floats, Integers
 from solvers.stopping.channel import Fading, GainTrace, Markov, RateTrace
 from solvers.stopping.check.laws import (
     deep_fade_weight,
@@ -15,9 +15,6 @@ from solvers.stopping.check.laws import (
     min_rate_bps,
 )
 from solvers.stopping.problem import Problem
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 
 class Looks:

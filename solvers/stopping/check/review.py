@@ -1,17 +1,15 @@
 """Every claim of a decision, held against what its tables are worth on the channel."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from solvers.arrays import Booleans, Floats, Integers
 from solvers.outcome import Certificate, Violation
 from solvers.stopping.channel import Markov
 from solvers.stopping.check.chain import Chain
 from solvers.stopping.check.curve import Induction
 from solvers.stopping.check.looks import Looks, points
-from solvers.stopping.check.terms import Floats, Integers, Terms, terms_of
+from solvers.stopping.check.terms import Terms, terms_of
 from solvers.stopping.problem import FREE, Decision, Offer, Problem
-
-Booleans = NDArray[np.bool_]
 
 TOLERANCE = 1e-6  # relative, of costs, times and energies
 ROUNDING = 1e-9  # relative to the energy of a radio that is never silent

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
+from solvers.arrays import Integers
 from solvers.outcome import Options, Progress, Report, Solution, Status, silent
 from solvers.stopping.channel import GainTrace, Markov
 from solvers.stopping.problem import Decision, Infeasibility, Problem
 from solvers.stopping.solve.plan import Plan
 
-Integers = NDArray[np.int64]
 Block = tuple[int, Integers]  # a workload and some of its users
 
 BLOCK = 256  # users at once on an independent channel: what a core's cache holds

@@ -5,15 +5,11 @@ integrand keeps the bound a bound; for continuous laws it is as good as the quad
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from solvers.arrays import Booleans, Floats, Integers
 from solvers.stopping.solve.costs import Costs
 from solvers.stopping.solve.inverse_rate import InverseRate
 from solvers.stopping.solve.markov import MarkovStopping
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-Booleans = NDArray[np.bool_]
 
 COARSE = 32  # levels of a first look, each twice as far as the one before
 # Survival probabilities where it sets the panels' ends, dense in the tail for the plateaus that outages make.

@@ -4,15 +4,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from solvers.arrays import Booleans, Floats, Integers
 from solvers.stopping.problem import Waiting
 from solvers.stopping.solve.costs import Costs
 from solvers.stopping.solve.inverse_rate import InverseRate, expected_least
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-Booleans = NDArray[np.bool_]
 
 TIE = 1e-12  # 1/R this close above the threshold is as good as on it, and ties stop
 

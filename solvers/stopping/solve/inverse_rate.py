@@ -8,10 +8,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.arrays import Floats
 from solvers.stopping.channel import Fading, GainTrace, RateTrace
 from solvers.stopping.problem import Problem
 
-Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 LN2 = float(np.log(2.0))

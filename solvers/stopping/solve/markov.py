@@ -3,15 +3,11 @@
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from solvers.arrays import Booleans, Floats, Integers
 from solvers.stopping.channel import Markov
 from solvers.stopping.problem import Problem, Waiting
 from solvers.stopping.solve.costs import Costs
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-Booleans = NDArray[np.bool_]
 
 # Waiting must beat the alternative by more than rounding, so that the policy iteration ends; ties stop.
 CLEARLY = 1e-12

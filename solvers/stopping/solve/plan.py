@@ -1,8 +1,8 @@
 """The plan of every user, filled in block by block."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from solvers.arrays import Booleans, Floats, Integers
 from solvers.stopping.channel import GainTrace, Markov, RateTrace
 from solvers.stopping.problem import FREE, Baselines, Decision, Infeasibility, Offer, Problem, Rule, Waiting
 from solvers.stopping.solve.clairvoyant import independent_bound, markov_bound
@@ -10,10 +10,6 @@ from solvers.stopping.solve.costs import Costs, costs
 from solvers.stopping.solve.independent import Stopping
 from solvers.stopping.solve.inverse_rate import inverse_rate
 from solvers.stopping.solve.markov import MarkovStopping
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-Booleans = NDArray[np.bool_]
 
 TIE = 1e-12  # totals closer than this are equal, and the smaller placement is taken
 NO_ROOM, NEVER_UP = 1, 2

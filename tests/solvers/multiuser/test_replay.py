@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from solvers.arrays import Floats
 from solvers.multiuser.problem import DecisionTable, TableProblem
 from solvers.multiuser.replay import Replay, best_at, replay
 from solvers.multiuser.solve import build_table
@@ -26,7 +27,7 @@ def a_network(deadline_s: float = np.inf) -> TableProblem:
     )  # fmt: skip
 
 
-def a_walk(seed: int, samples: int = 4_000) -> np.typing.NDArray[np.float64]:
+def a_walk(seed: int, samples: int = 4_000) -> Floats:
     """A rate that wanders over four decades and drops out now and then."""
     rng = np.random.default_rng(seed)
     steps = rng.normal(0.0, 0.35, samples)
@@ -38,9 +39,7 @@ def a_walk(seed: int, samples: int = 4_000) -> np.typing.NDArray[np.float64]:
     return np.where(rng.random(samples) < 0.01, 0.0, 4e6 * np.exp(level))
 
 
-def played(
-    problem: TableProblem, rate: np.typing.NDArray[np.float64], hysteresis: float = 0.0, **more: object
-) -> Replay:
+def played(problem: TableProblem, rate: Floats, hysteresis: float = 0.0, **more: object) -> Replay:
     speed = build_table(dataclasses.replace(problem, loss_weight=0.0))
     return replay(problem, build_table(problem), speed, rate, 1.0, hysteresis, **more)  # type: ignore[arg-type]
 

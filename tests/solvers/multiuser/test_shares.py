@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from solvers.arrays import Integers
 from solvers.multiuser.check import check
 from solvers.multiuser.problem import Decision
 from solvers.multiuser.solve.fleet import Chosen, Fleet, capped_cost
@@ -15,7 +15,7 @@ from tests.support.multiuser.cells import a_cell
 from tests.support.seeds import Drawn
 
 
-def a_choice(fleet: Fleet, seed: int) -> NDArray[np.int64] | None:
+def a_choice(fleet: Fleet, seed: int) -> Integers | None:
     """Random undominated options that each keep their limits, all together within the budgets."""
     rng = np.random.default_rng(seed)
     allowed = fleet.real[fleet.kind] if fleet.allowed is None else fleet.allowed

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from solvers.arrays import Floats
 from solvers.multiuser.check import check_table
 from solvers.multiuser.problem import DecisionTable, TableProblem
 from solvers.multiuser.solve import build_table
@@ -15,7 +16,7 @@ from tests.support.multiuser.cells import some_options
 RATES = np.geomspace(1e3, 1e9, 601)
 
 
-def brute_force(problem: TableProblem, rate: np.typing.NDArray[np.float64]) -> np.typing.NDArray[np.float64]:
+def brute_force(problem: TableProblem, rate: Floats) -> Floats:
     """Least cost over the options that keep the limits at each rate."""
     sent = problem.crossing_bit[:, None] / rate
     latency = problem.device_s[:, None] + problem.server_s[:, None] + sent
@@ -25,9 +26,7 @@ def brute_force(problem: TableProblem, rate: np.typing.NDArray[np.float64]) -> n
     return np.where(fits, cost, np.inf).min(axis=0)
 
 
-def table_cost(
-    problem: TableProblem, table: DecisionTable, rate: np.typing.NDArray[np.float64]
-) -> np.typing.NDArray[np.float64]:
+def table_cost(problem: TableProblem, table: DecisionTable, rate: Floats) -> Floats:
     option = table.look_up(rate)
     return np.where(option >= 0, problem.cost(np.maximum(option, 0), rate), np.inf)
 

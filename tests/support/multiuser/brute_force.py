@@ -4,16 +4,14 @@ import itertools
 
 import cvxpy as cp
 import numpy as np
-from numpy.typing import NDArray
 
+from solvers.arrays import Floats, Integers
 from solvers.multiuser.problem import Problem
-
-Floats = NDArray[np.float64]
 
 _GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 
 
-def columns(problem: Problem, option: NDArray[np.int64]) -> tuple[Floats, Floats, Floats, Floats]:
+def columns(problem: Problem, option: Integers) -> tuple[Floats, Floats, Floats, Floats]:
     """Fixed cost, A, C and room for choices (..., users)."""
     work = problem.workloads
     row = work.first[problem.workload] + option
@@ -23,7 +21,7 @@ def columns(problem: Problem, option: NDArray[np.int64]) -> tuple[Floats, Floats
     return cost, sent, work.server_s[row], problem.deadline_s - fixed
 
 
-def enumerate_cell(problem: Problem) -> tuple[float, NDArray[np.int64] | None]:
+def enumerate_cell(problem: Problem) -> tuple[float, Integers | None]:
     """Least cost over all combinations and one that reaches it; infinite where none keeps the limits."""
     sizes = np.diff(problem.workloads.first)[problem.workload]
     option = np.array(list(itertools.product(*(range(size) for size in sizes))))
@@ -73,7 +71,7 @@ def best_shares(problem: Problem, cost: Floats, sent: Floats, served: Floats, ro
     return np.where(fits, at_ratio(0.5 * (low + high)), np.inf)
 
 
-def convex_shares(problem: Problem, option: NDArray[np.int64]) -> float:
+def convex_shares(problem: Problem, option: Integers) -> float:
     """The same for one combination by a general convex solver."""
     cost, sent, served, room = columns(problem, option)
     latency: list[cp.Expression] = [cp.Constant(0.0)] * problem.users

@@ -4,8 +4,8 @@ cut moves, and features mostly shrink."""
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from solvers.arrays import Floats
 from solvers.multiuser.problem import Problem, TableProblem, Workloads
 
 
@@ -74,7 +74,7 @@ def a_cell(
     return replace(cell, deadline_s=np.maximum(cell.deadline_s, 1.1 * least_latency_s(cell)))
 
 
-def least_latency_s(cell: Problem) -> NDArray[np.float64]:
+def least_latency_s(cell: Problem) -> Floats:
     """What each user would need with everything for itself, whatever the loss."""
     work = cell.workloads
     fixed = work.device_s + work.server_s + cell.network_s * (work.crossing_bit > 0)
@@ -94,7 +94,7 @@ def some_options(rng: np.random.Generator) -> TableProblem:
     count = int(rng.integers(1, 13))
     coarse = rng.random() < 1 / 3
 
-    def drawn(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def drawn(values: Floats) -> Floats:
         return np.round(values, 1) if coarse else values
 
     return TableProblem(

@@ -8,13 +8,11 @@ optimum. The price is found by bisection, and so is every share at a price.
 import itertools
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import norm
 
+from solvers.arrays import Floats, Integers
 from solvers.margin import Margin
 from solvers.robust.problem import Problem
-
-Floats = NDArray[np.float64]
 
 _SHARE_HALVINGS = 50
 _PRICE_HALVINGS = 48
@@ -59,12 +57,12 @@ class Option:
         if problem.margin is Margin.WORST_CASE:
             self.time_left = self.time_left - work.device_excess_s[r] - work.server_excess_s[r]
 
-    def tau(self, b: Floats, at: NDArray[np.int64]) -> Floats:
+    def tau(self, b: Floats, at: Integers) -> Floats:
         with np.errstate(over="ignore"):
             snr = self.p[at] * self.h[at] / (self.problem.noise_w_per_hz * b)
         return self.d[at] / (b * np.log2(1 + snr))
 
-    def energy(self, b: Floats, at: NDArray[np.int64]) -> Floats:
+    def energy(self, b: Floats, at: Integers) -> Floats:
         """Energy with share b, +inf where the deadline is missed."""
         tau = np.where(self.d[at] > 0, self.tau(np.maximum(b, 1e-300), at), 0.0)
         room = self.time_left[at] - tau
@@ -75,7 +73,7 @@ class Option:
         energy = self.kappa[at] * f**3 * (self.c[at] / f + self.t0[at]) + self.p[at] * tau
         return np.where(late, np.inf, energy)
 
-    def marginal(self, b: Floats, at: NDArray[np.int64]) -> Floats:
+    def marginal(self, b: Floats, at: Integers) -> Floats:
         """-dE/db by the chain rule, with the clock free wherever it must be above its minimum."""
         tau = self.tau(b, at)
         snr = self.p[at] * self.h[at] / (self.problem.noise_w_per_hz * b)
@@ -124,7 +122,7 @@ def brute_force(problem: Problem) -> float:
     return best
 
 
-def _split(option: Option, combos: NDArray[np.int64], least: Floats) -> Floats:
+def _split(option: Option, combos: Integers, least: Floats) -> Floats:
     """Least energy of each combination, (combinations,)."""
     total = option.problem.bandwidth_hz
     sends = option.d[combos] > 0
