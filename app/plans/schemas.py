@@ -118,7 +118,7 @@ class Certificate(Body):
     lower_bound_j: float
     gap: float
     holds: bool
-    """Every constraint was recomputed from request and decision by code that shares nothing with the solver."""
+    """Every constraint was recomputed from request and decision by code with formulas of its own."""
     bandwidth_price_j_per_hz: float
     """What one more hertz would save at the chosen cuts."""
     bandwidth_used_hz: float

@@ -18,7 +18,7 @@ loss.
 
 `exact` proves its answer: `certificate` holds a lower bound on every possible plan, and every \
 constraint was
-checked again by code that shares nothing with the solver. Every user carries a table that says \
+checked again by code that shares no formula with the solver. Every user carries a table that says \
 what to do when its
 rate moves. A cell without a plan is answered as `infeasible`, with who or what is short."""
 

@@ -248,7 +248,7 @@ class MultiUserCertificate(Body):
     """null for every method but `exact`."""
     gap: float | None
     holds: bool
-    """Every constraint was recomputed from request and decision by code that shares nothing with the solver."""
+    """Every constraint was recomputed from request and decision by code with formulas of its own."""
     bandwidth_price: float | None
     """What one more hertz would take off the objective at the chosen cuts; null for equal_share."""
     server_price: float | None

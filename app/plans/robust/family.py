@@ -12,7 +12,7 @@ One cell, or several with `cells`: each has its own uplink, and nothing else cou
 
 The answer is proven: `certificate` holds a lower bound on every possible plan, and every \
 constraint was checked
-again by code that shares nothing with the solver. A cell without a plan is answered as \
+again by code that shares no formula with the solver. A cell without a plan is answered as \
 `infeasible`, with what
 would make it feasible."""
 

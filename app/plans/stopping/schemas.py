@@ -251,7 +251,7 @@ class StoppingCertificate(Body):
     """Relative distance to the bound under the integrals as computed. On a fading channel these are good to 1e-6, which
     the check holds them to, so that much may be left open at a gap of 0; traces and chains are exact."""
     holds: bool
-    """Tables, costs, times and energies were evaluated again by code that shares nothing with the solver."""
+    """Tables, costs, times and energies were evaluated again by code with formulas of its own."""
     nodes: Count
     """Of the quadrature that satisfied the check."""
     users_retraced: Count

@@ -1,0 +1,1 @@
+"""Faults planted in the solvers' formulas, and who notices."""

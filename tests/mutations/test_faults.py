@@ -1,0 +1,36 @@
+"""No planted fault survives: the check refutes it, or a proven optimum gives it away."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from tests.mutations.faults import FAULTS
+from tests.mutations.run import ROOT
+
+
+def test_every_fault_has_its_place_in_the_source() -> None:
+    assert len(FAULTS) >= 40
+    assert len(set(FAULTS)) == len(FAULTS)
+    for file, before, after in FAULTS:
+        assert (ROOT / file).read_text().count(before) == 1, (file, before)
+        assert before != after
+
+
+@pytest.mark.slow
+def test_no_fault_survives() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.mutations.run"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(ran.stdout.splitlines()[-1])
+    survivors = [fault for fault, verdict in zip(FAULTS, found, strict=True) if verdict == "same"]
+    assert survivors == []
+    # Cantelli's factor halved is what a check that shares formulas could not see.
+    assert found[0] == "refuted"
+    assert Counter(found)["refuted"] >= 30
