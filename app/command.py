@@ -26,6 +26,7 @@ from app.db import Database, open_database
 from app.errors import ConfigurationError, ImporterBusy, InvalidRequest, ProfileExists
 from app.profiles import service as profiles
 from app.profiles.reading import Wanted, read_model
+from app.profiles.references import ProfileRef
 from app.quantities import NAME_PATTERN
 from app.settings import Settings, read_settings
 
@@ -217,7 +218,7 @@ def models_import(
                 _require_newest(database)
                 with database.writing() as session:
                     made = profiles.create(session, model)
-            click.echo(f"stored {made.name}@{made.revision} with {len(model.cuts)} cuts")
+            click.echo(f"stored {ProfileRef(made.name, made.revision)} with {len(model.cuts)} cuts")
     except InvalidRequest as error:
         raise ConfigurationError(f"{file}: {error.errors[0].detail}") from None
     except (ImporterBusy, ProfileExists) as error:

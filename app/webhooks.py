@@ -8,7 +8,6 @@ import ipaddress
 import logging
 import socket
 from datetime import UTC, datetime
-from typing import Any
 
 import httpx
 import orjson
@@ -16,8 +15,9 @@ from sqlalchemy import select
 from standardwebhooks.webhooks import Webhook
 
 from app.db import Database
-from app.plans import service
+from app.plans import service, stored
 from app.plans.service import ENDED
+from app.plans.stored import Notice
 from app.plans.tables import PlanRow
 from app.settings import Settings
 
@@ -39,12 +39,12 @@ def due(database: Database, most: int = 500) -> list[tuple[str, int]]:
     """Ended plans whose end nobody was told yet, and how often that was tried."""
     with database.reading() as session:
         rows = session.execute(
-            select(PlanRow.id, PlanRow.webhook)
+            select(PlanRow.id, stored.WEBHOOK)
             .where(PlanRow.webhook_waiting.is_(True), PlanRow.status.in_(ENDED))
             .order_by(PlanRow.number)
             .limit(most)
         )
-        return [(plan_id, webhook["attempts"]) for plan_id, webhook in rows]
+        return [(plan_id, Notice.read(kept).attempts) for plan_id, kept in rows if kept is not None]
 
 
 def deliver(database: Database, settings: Settings, plan_id: str) -> tuple[int, float] | None:
@@ -54,7 +54,9 @@ def deliver(database: Database, settings: Settings, plan_id: str) -> tuple[int, 
         if row is None or not row.webhook_waiting or row.status not in ENDED:
             return None
         told = {"type": "plan.ended", "timestamp": row.finished_at, "data": service.heading(session, row)}
-        url, attempts = row.webhook["url"], row.webhook["attempts"] + 1  # type: ignore[index]  # it waits, so there is one
+        notice = stored.notice_of(row)
+        assert notice is not None  # it waits, so there is one
+        url, attempts = notice.url, notice.attempts + 1
     pause_s = PAUSES_S[attempts - 1] if attempts <= len(PAUSES_S) else None
     try:
         detail = _post(settings, url, f"plan_{plan_id}", orjson.dumps(told))
@@ -63,15 +65,15 @@ def deliver(database: Database, settings: Settings, plan_id: str) -> tuple[int, 
         detail = str(failure) or type(failure).__name__
         status = "failed" if pause_s is None or isinstance(failure, Refused) else "waiting"
         log.warning("webhook of plan %s, attempt %d: %s", plan_id, attempts, detail)
-    _record(database, plan_id, {"url": url, "status": status, "attempts": attempts, "detail": detail[:200]})
+    _record(database, plan_id, Notice(url, status, attempts, detail[:200]))
     return (attempts, pause_s) if status == "waiting" and pause_s is not None else None
 
 
-def _record(database: Database, plan_id: str, webhook: dict[str, Any]) -> None:
+def _record(database: Database, plan_id: str, notice: Notice) -> None:
     with database.writing() as session:
         row = session.scalars(select(PlanRow).where(PlanRow.id == plan_id).with_for_update()).one_or_none()
         if row is not None:
-            row.webhook, row.webhook_waiting = webhook, webhook["status"] == "waiting"
+            notice.keep(row)
 
 
 def _post(settings: Settings, url: str, message: str, body: bytes) -> str:

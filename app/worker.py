@@ -105,7 +105,7 @@ class Worker:
             else:
                 detail = f"The plan was begun {plan.attempts} times and never ended: the workers' log says why."
                 self._end_plan(plan_id, service.failed("crashed", detail))
-            if plan.webhook:
+            if plan.has_webhook:
                 self._queue.put("webhook", plan_id)
 
     def _solve_in_child(self, plan: jobs.Brief, pool: "_Pool") -> None:

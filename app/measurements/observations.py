@@ -6,20 +6,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import numpy as np
-from sqlalchemy import Text, cast, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import Database
-from app.errors import FieldError, InvalidRequest, PlanNotFound, PlanUserNotFound
+from app.errors import FieldError, InvalidRequest, PlanNotFound
 from app.measurements import files
 from app.measurements.schemas import ObservationFile
 from app.measurements.service import add, document, hold
 from app.measurements.tables import MeasurementRow
-from app.plans import columnar
 from app.plans import service as plans
-from app.plans.schemas import INLINE_USERS
+from app.plans import stored
+from app.plans.pins import Pins
 from app.plans.tables import PlanRow
 from app.profiles import service as profiles
+from app.profiles.references import ProfileRef
 from app.profiles.schemas import ProcessorKind, Timing, TimingCut
 from solvers.stationarity import FEWEST_BATCHES, departure_p_value, look_level, misses_p_value
 
@@ -56,7 +57,8 @@ def receive(database: Database, name: str, file: ObservationFile) -> dict[str, A
         ref, timing = _revision(session, row, name)
         expected = _expected(session, row, ref, timing, file)
         resting, count = plans_on(session, ref)
-    revision = int(ref.partition("@")[2])
+    revision = ref.revision
+    assert revision is not None  # pins name revisions
     now = datetime.now(UTC)
     with database.writing() as session:
         profile, number = hold(session, name)
@@ -101,36 +103,31 @@ def receive(database: Database, name: str, file: ObservationFile) -> dict[str, A
         return document(name, made)
 
 
-def plans_on(session: Session, ref: str) -> tuple[list[str], int]:
+def plans_on(session: Session, ref: ProfileRef) -> tuple[list[str], int]:
     """The newest plans that rest on a revision of a timing, and how many there are in all.
 
     Pins are a small object beside the request: the database looks through their text, of plans that are young enough.
     """
-    name, _, revision = ref.partition("@")
-    made_at = profiles.get(session, Timing, name, int(revision)).created_at
-    pinned = cast(PlanRow.pins, Text).contains(f'"{ref}"', autoescape=True)
+    made_at = profiles.get(session, Timing, ref.name, ref.revision).created_at
     newest = (
-        select(PlanRow.id, PlanRow.pins)
-        .where(PlanRow.created_at >= made_at - _CLOCKS_APART, pinned)
+        select(PlanRow.id, stored.PINS)
+        .where(PlanRow.created_at >= made_at - _CLOCKS_APART, stored.may_rest_on(ref))
         .order_by(PlanRow.number.desc())
     )
-    found = [key for key, pins in session.execute(newest) if pins is not None and _rests(pins, ref)]
+    found = [key for key, kept in session.execute(newest) if ref in Pins.of(kept).timings]
     return found[:_MOST_LISTED], len(found)
 
 
-def _rests(pins: Mapping[str, str | None], ref: str) -> bool:
-    """Whether a timing is pinned to that, and not another kind of profile with its name."""
-    return any(pinned == ref and pin.startswith("timing/") for pin, pinned in pins.items())
-
-
-def timing_of(row: PlanRow, user: Mapping[str, Any], kind: ProcessorKind) -> str | None:
-    """The stored revision `name@number` that a user of a plan was planned with; None for an inline timing, or none."""
+def timing_of(row: PlanRow, user: Mapping[str, Any], kind: ProcessorKind) -> ProfileRef | None:
+    """The stored revision that a user of a plan was planned with; None for an inline timing, or none."""
     given = user.get(f"{kind}_timing")
-    pins = row.pins or {}
+    pins = stored.pins_of(row) or Pins()
     if given is not None:
-        return pins.get(f"timing/{given}") if isinstance(given, str) else None
-    processor = _name(user["device"] if kind == "device" else _server(row.request, user))
-    return pins.get(f"timing/{kind}/{processor}/{_name(user['model'])}")
+        return pins.stored("timing", given) if isinstance(given, str) else None
+    processor = user["device"] if kind == "device" else _server(row.request, user)
+    if processor is None:
+        return None
+    return pins.timing(kind, _name(processor), _name(user["model"]))
 
 
 def _server(request: Mapping[str, Any], user: Mapping[str, Any]) -> Any:
@@ -139,42 +136,35 @@ def _server(request: Mapping[str, Any], user: Mapping[str, Any]) -> Any:
     return (cells[0].get("server") if cells else None) or request.get("server")
 
 
-def _name(reference: Any) -> str | None:
-    if isinstance(reference, dict):
-        return str(reference["name"])
-    return None if reference is None else str(reference.partition("@")[0])
+def _name(profile: str | Mapping[str, Any]) -> str:
+    """The name of a profile, referred to or inline."""
+    return ProfileRef.parse(profile).name if isinstance(profile, str) else str(profile["name"])
 
 
-def _revision(session: Session, row: PlanRow, name: str) -> tuple[str, Timing]:
+def _revision(session: Session, row: PlanRow, name: str) -> tuple[ProfileRef, Timing]:
     """The revision of the timing that the plan was made with."""
-    if row.kind != "robust" or row.answer.get("result") is None:
+    if row.kind != "robust" or stored.answer_of(row).result is None:
         detail = f"the plan {row.id!r} promises no times: only robust plans with a result can be held against them"
         raise InvalidRequest([FieldError("/plan", detail)])
-    refs = {ref for ref in (row.pins or {}).values() if ref is not None and ref.partition("@")[0] == name}
-    found = {ref: timing for ref in sorted(refs) if (timing := _timing(session, row, ref)) is not None}
+    timings = (stored.pins_of(row) or Pins()).timings
+    found = sorted(ref for ref in timings if ref.name == name)
     if not found:
         raise InvalidRequest([FieldError("/plan", f"the plan {row.id!r} does not rest on the timing {name!r}")])
     if len(found) > 1:
-        detail = f"the plan {row.id!r} rests on several revisions ({', '.join(found)})"
+        detail = f"the plan {row.id!r} rests on several revisions ({', '.join(map(str, found))})"
         raise InvalidRequest([FieldError("/plan", detail)])
-    return next(iter(found.items()))
-
-
-def _timing(session: Session, row: PlanRow, ref: str) -> Timing | None:
-    """The timing of a pin, unless the pin is of another kind of profile with that name."""
-    if not _rests(row.pins or {}, ref):
-        return None
-    name, _, revision = ref.partition("@")
-    return profiles.get(session, Timing, name, int(revision)).body
+    ref = found[0]
+    return ref, profiles.get(session, Timing, ref.name, ref.revision).body
 
 
 def _expected(
-    session: Session, row: PlanRow, ref: str, timing: Timing, file: ObservationFile
+    session: Session, row: PlanRow, ref: ProfileRef, timing: Timing, file: ObservationFile
 ) -> list[tuple[str, Expected, np.ndarray[Any, np.dtype[np.float64]]]]:
     """Each series of times with what the plan expects of it. Raises InvalidRequest."""
     assert timing.processor_kind is not None
     wanted = [one.user for one in file.observations]
-    asked, decided = _asked(session, row, wanted), _decided(session, row, wanted)
+    asked = stored.request_of(session, row).named(wanted)
+    decided = stored.users_named(session, row, wanted)
     faults: list[FieldError] = []
     found = []
     for n, one in enumerate(file.observations):
@@ -195,30 +185,6 @@ def _expected(
             )
     if faults:
         raise InvalidRequest(faults)
-    return found
-
-
-def _asked(session: Session, row: PlanRow, wanted: list[str]) -> dict[str, dict[str, Any]]:
-    """What the request says of users, sent as objects or as columns."""
-    if "users" in row.request:
-        return {user["id"]: user for user in row.request["users"]}
-    table = columnar.load(session, row.number, "request")
-    assert table is not None
-    rows = np.nonzero(np.isin(table["id"].to_numpy().astype(str), wanted))[0]
-    found: list[dict[str, Any]] = table.take(rows).to_pylist()
-    return {user["id"]: user for user in found}
-
-
-def _decided(session: Session, row: PlanRow, wanted: list[str]) -> dict[str, dict[str, Any]]:
-    """What the plan says of users, as far as it knows them."""
-    if row.users <= INLINE_USERS:
-        return {user["id"]: user for user in plans.list_users(session, row.id, 0, row.users)}
-    found = {}
-    for user in wanted:
-        try:
-            found[user] = plans.get_user(session, row.id, user)
-        except PlanUserNotFound:
-            continue
     return found
 
 

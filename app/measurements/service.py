@@ -15,6 +15,7 @@ from app.measurements.files import Sheet
 from app.measurements.fitting import Fitted, Subject, clocks_of, fitted
 from app.measurements.tables import MeasuredSamplesRow, MeasurementRow
 from app.profiles import service as profiles
+from app.profiles.references import ProfileRef
 from app.profiles.schemas import Device, Measured, Model, ProcessorKind, Server, Timing
 from app.profiles.tables import ProfileRow
 from solvers.arrays import Floats
@@ -88,17 +89,16 @@ def get_samples(session: Session, name: str, number: int) -> tuple[MeasurementRo
 
 
 def standardised_times(
-    session: Session, ref: str, part: Part, cut: int, frequency_hz: float | None, cache: dict[int, Samples]
+    session: Session, ref: ProfileRef, part: Part, cut: int, frequency_hz: float | None, cache: dict[int, Samples]
 ) -> Floats | None:
-    """Measured times behind a revision `name@number` with mean 0 and variance 1; None where there are none.
+    """Measured times behind a revision with mean 0 and variance 1; None where there are none.
 
     Samples that were read once stay in `cache`.
     """
-    name, _, revision = ref.partition("@")
-    timing = profiles.get(session, Timing, name, int(revision)).body
+    timing = profiles.get(session, Timing, ref.name, ref.revision).body
     if timing.measured is None:
         return None
-    profile = _profile(session, name)
+    profile = _profile(session, ref.name)
     newest = (
         select(MeasurementRow.id, MeasurementRow.details)
         .where(

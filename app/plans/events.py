@@ -77,8 +77,7 @@ def _as_it_was(event: PlanEventRow, now: dict[str, Any]) -> tuple[str, dict[str,
     past = now | {"status": event.status, "result": None, "finished_at": None}
     past.pop("infeasible", None)
     past.pop("failure", None)
-    unknown = {"fraction": 0.0, "stage": event.status, "objective": None, "bound": None, "gap": None}
-    return "progress", past | {"progress": event.progress or unknown}
+    return "progress", past | {"progress": event.progress or service.no_progress(event.status)}
 
 
 def _ended(database: Database, plan_id: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -20,15 +20,16 @@ from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import KeyReused, PlanNotFound, QueueFull, in_one_line
-from app.plans import columnar, service
-from app.plans.columnar import Bulk
+from app.plans import service, stored
 from app.plans.families import FAMILIES
 from app.plans.family import Outcome, Prepared, Watch
+from app.plans.pins import Pins
 from app.plans.replan import inherited
 from app.plans.resolve import Dossier
 from app.plans.schemas import PlanStatus
 from app.plans.service import ENDED, Descent, Key, Order
-from app.plans.tables import PlanRow, PlanUsersRow
+from app.plans.stored import Answer
+from app.plans.tables import PlanRow
 from solvers.outcome import Cancelled, Progress
 
 log = logging.getLogger("splitplan")
@@ -52,7 +53,7 @@ class Claim:
     plan_id: str
     number: int
     attempt: int
-    answer: dict[str, Any]
+    so_far: Answer
 
     def holds(self) -> ColumnElement[bool]:
         """Whether the right stands, as a condition on the plan's row."""
@@ -66,14 +67,12 @@ class Superseded(Cancelled):
 def accept(database: Database, order: Order, key: Key | None, max_queued: int) -> str:
     """Store a queued plan; its id. Raises QueueFull, and IntegrityError where the key is taken."""
     row = service.new_row(order, key)
-    users = None if order.bulk is None else order.bulk.packed
     with database.writing() as session:
         if (line := waiting(session)) >= max_queued:
             raise QueueFull(f"{line} plans are in line.", retry_after_s=min(60, 1 + line // 100))
         session.add(row)
         session.flush()
-        if users is not None:
-            columnar.store(session, row.number, "request", users)
+        stored.keep_request(session, row, order.bulk)
         session.add(service.event(row.number, "queued", None))
     return row.id
 
@@ -111,7 +110,7 @@ def claim(database: Database, plan_id: str) -> Claim | None:
         row.status, row.attempt = "running", row.attempt + 1
         row.started_at = row.started_at or now
         session.add(service.event(row.number, "running", None))
-        return Claim(row.id, row.number, row.attempt, row.answer)
+        return Claim(row.id, row.number, row.attempt, stored.answer_of(row))
 
 
 def run(database: Database, plan_id: str) -> None:
@@ -135,14 +134,14 @@ def finish(database: Database, mine: Claim, outcome: Outcome, descent: Descent |
     values = {
         "status": outcome.status,
         "finished_at": datetime.now(UTC),
-        "answer": service.ended_answer(mine.answer, outcome, descent),
+        "answer": mine.so_far.ended(outcome, service.changed_by(descent, outcome)).kept,
     }
-    packed = service.packed_users(outcome)
+    packed = stored.packed_users(outcome)
     with database.writing() as session:
         ended = session.scalar(update(PlanRow).where(mine.holds()).values(**values).returning(PlanRow.number))
         if ended is None:
             return False
-        service.add_users(session, mine.number, outcome, packed)
+        stored.keep_users(session, mine.number, outcome, packed)
         session.add(service.event(mine.number, outcome.status, None))
     return True
 
@@ -174,7 +173,7 @@ def end(database: Database, plan_id: str, outcome: Outcome) -> bool:
         ).one_or_none()
         if row is None:
             return False
-        row.answer = service.ended_answer(row.answer, outcome, None)
+        stored.end(row, outcome)
         _end(session, row, outcome.status)
         return True
 
@@ -186,20 +185,21 @@ class Brief:
     plan_id: str
     time_limit_s: float | None  # None: its family has none
     attempts: int
-    webhook: bool
+    has_webhook: bool
 
 
 def brief(database: Database, plan_id: str) -> Brief | None:
     """What a worker needs to know of an unended plan; None where there is nothing to do any more."""
     with database.reading() as session:
         row = session.execute(
-            select(PlanRow.answer, PlanRow.attempt, PlanRow.webhook_waiting).where(
+            select(stored.ANSWER, PlanRow.attempt, PlanRow.webhook_waiting).where(
                 PlanRow.id == plan_id, PlanRow.status.in_(UNENDED)
             )
         ).one_or_none()
     if row is None:
         return None
-    return Brief(plan_id, row.answer["options"].get("time_limit_s"), row.attempt, bool(row.webhook_waiting))
+    kept, attempts, waits = row
+    return Brief(plan_id, Answer.read(kept).time_limit_s, attempts, bool(waits))
 
 
 def hand_back(database: Database, plan_ids: Iterable[str]) -> None:
@@ -257,8 +257,7 @@ def forget_old(database: Database, retain_days: float, most: int = 100) -> int:
             .order_by(PlanRow.number)
             .limit(most)
         ).all()
-        session.execute(delete(PlanUsersRow).where(PlanUsersRow.plan_number.in_(old)))
-        columnar.forget(session, old)
+        stored.forget_users(session, old)
         session.execute(delete(PlanRow).where(PlanRow.number.in_(old)))
     return len(old)
 
@@ -358,12 +357,8 @@ def _restored(database: Database, plan_id: str) -> tuple[Prepared, Descent | Non
     with database.reading() as session:
         row = service.find(session, plan_id)
         family = FAMILIES[row.kind]
-        dossier = Dossier(session, pins=dict(row.pins or {}))
-        users = columnar.load(session, row.number, "request") if "users" not in row.request else None
-        if users is not None:
-            assert family.prepare_bulk is not None
-            return family.prepare_bulk(Bulk(row.request, users, ""), dossier), None
-        prepared = family.prepare(family.request.model_validate(row.request), dossier)
+        dossier = Dossier(session, pins=stored.pins_of(row) or Pins())
+        prepared = stored.request_of(session, row).prepared(family, dossier)
         return (prepared, None) if row.parent is None else inherited(session, row, prepared)
 
 

@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import FieldError, InvalidRequest, MalformedJson, RevisionsUnknown, TooManyUsers
-from app.plans import columnar, service
+from app.plans import service, stored
 from app.plans.families import FAMILIES
 from app.plans.family import Entries, Family, Outcome, Prepared
+from app.plans.pins import Pins
 from app.plans.schemas import Request
 from app.plans.service import Descent, Order
 from app.plans.tables import PlanRow
@@ -21,7 +22,6 @@ from app.problems import field_errors
 from app.profiles.schemas import FieldWarning
 
 Json = dict[str, Any]
-Pins = dict[str, str | None]
 
 _LISTED = 100
 _INDEXED = re.compile(r"^/users/(\d+)(?=/|$)")
@@ -36,7 +36,8 @@ def replan(database: Database, plan_id: str, patch: Json, max_switches: int | No
     created_at = datetime.now(UTC)
     with database.reading() as session:
         row = service.find(session, plan_id)
-        if row.pins is None:
+        pins = stored.pins_of(row)
+        if pins is None:
             raise RevisionsUnknown(
                 f"The plan {plan_id!r} is from a time when the revisions behind names were not kept: plan it again."
             )
@@ -49,7 +50,7 @@ def replan(database: Database, plan_id: str, patch: Json, max_switches: int | No
         before = _view(session, row)
         after = _patched(before, patch, max_users)
         body = after | {"users": list(after["users"].values())}
-        prepared = _prepared(session, row.pins, family, body, list(after["users"]))
+        prepared = _prepared(session, pins, family, body, list(after["users"]))
         changes = _changes(before, after, max_switches)
         prepared, descent = _held(session, row, prepared, after["users"], changes, max_switches)
     return Order(prepared, body, created_at, descent)
@@ -58,11 +59,12 @@ def replan(database: Database, plan_id: str, patch: Json, max_switches: int | No
 def inherited(session: Session, row: PlanRow, prepared: Prepared) -> tuple[Prepared, Descent]:
     """A stored plan that was made from another, prepared anew: held to that one as it was ordered."""
     assert row.parent is not None
-    changes = {key: value for key, value in row.answer["changed"].items() if key != "switched"}
+    changed = stored.answer_of(row).changed or {}
+    changes = {key: value for key, value in changed.items() if key != "switched"}
     parent = session.scalars(select(PlanRow).where(PlanRow.id == row.parent)).one_or_none()
     if parent is None:  # only plans without a limit on switches outlive their parents: nothing to hold them to
         return prepared, Descent(row.parent, changes, None, lambda _: None)
-    users = {user["id"]: user for user in row.request["users"]}
+    users = {user["id"]: user for user in stored.request_of(session, row).users}
     return _held(session, parent, prepared, users, changes, row.max_switches)
 
 
@@ -71,7 +73,8 @@ def _held(
 ) -> tuple[Prepared, Descent]:
     """A plan held to its parent's decisions, and how it will be told from it; `users` are the new plan's, by id."""
     family = FAMILIES[parent.kind]
-    entries = service.list_users(session, parent.id, 0, parent.users) if parent.answer["result"] else []
+    decided = stored.answer_of(parent).result is not None
+    entries = stored.users_of(session, parent, 0, parent.users) if decided else []
     before = _view(session, parent)["users"]
     # Who runs another network now has nothing to hold on to.
     held = {entry["id"]: entry for entry in entries if _same_model(entry["id"], before, users)}
@@ -81,7 +84,7 @@ def _held(
         prepared = family.steady(prepared, held, max_switches)
 
     def switched(outcome: Outcome) -> int | None:
-        both = parent.answer["result"] is not None and outcome.result is not None
+        both = decided and outcome.result is not None
         return _switched(family, held, outcome.users) if both else None
 
     return prepared, Descent(parent.id, changes, max_switches, switched)
@@ -106,16 +109,9 @@ def merged(target: Any, patch: Any) -> Any:
 
 def _view(session: Session, row: PlanRow) -> Json:
     """The request with its users by id. What the plan superseded is the plan's own affair."""
-    view = {key: value for key, value in row.request.items() if key != "supersedes"}
-    users = view["users"] if "users" in view else _from_columns(session, row)
-    return view | {"users": {user["id"]: user for user in users}}
-
-
-def _from_columns(session: Session, row: PlanRow) -> list[Json]:
-    """Users that came as columns, as JSON has them."""
-    table = columnar.load(session, row.number, "request")
-    assert table is not None
-    return [{name: value for name, value in user.items() if value is not None} for user in table.to_pylist()]
+    asked = stored.request_of(session, row)
+    view = {key: value for key, value in asked.body.items() if key != "supersedes"}
+    return view | {"users": {user["id"]: user for user in asked.users}}
 
 
 def _patched(view: Json, patch: Json, max_users: int) -> Json:

@@ -6,9 +6,11 @@ from typing import Generic, Protocol, TypeVar
 from sqlalchemy.orm import Session
 
 from app.errors import AmbiguousTiming, FieldError, InvalidRequest, ProfileNotFound, RevisionNotFound
+from app.plans.pins import Pins
 from app.plans.schemas import UsedProfile
 from app.profiles import service as profiles
 from app.profiles.plausibility import warnings_of
+from app.profiles.references import ProfileRef
 from app.profiles.schemas import Device, FieldWarning, Model, ProcessorKind, Profile, Provenance, Server, Timing
 
 P = TypeVar("P", bound=Profile)
@@ -30,7 +32,13 @@ class Source(Generic[P_co]):
     @property
     def ref(self) -> str:
         """How an answer names it."""
-        return f"inline:{self.body.name}" if self.revision is None else f"{self.body.name}@{self.revision}"
+        stored = self.stored
+        return f"inline:{self.body.name}" if stored is None else str(stored)
+
+    @property
+    def stored(self) -> ProfileRef | None:
+        """The revision that it is, unless it came with the request."""
+        return None if self.revision is None else ProfileRef(self.body.name, self.revision)
 
 
 class RunsNetwork(Protocol):
@@ -68,7 +76,7 @@ class Dossier:
     """Resolves the profiles of one request, once each; collects faults, warnings and provenance."""
 
     session: Session
-    pins: dict[str, str | None] = field(default_factory=dict)
+    pins: Pins = field(default_factory=Pins)
     """What each reference, and each omitted timing, stands for: entries given are kept, the others become the latest
     revisions. With the pins of a plan, its request means for ever what it meant when it was accepted."""
     faults: list[FieldError] = field(default_factory=list)
@@ -105,10 +113,10 @@ class Dossier:
         key = (kind.kind, given)
         if key not in self._stored:
             try:
-                pin = f"{kind.kind}/{given}"
-                stored = profiles.resolve_reference(self.session, kind, self.pins.get(pin) or given)
-                self._stored[key] = source = Source(stored.body, stored.revision)
-                self.pins[pin] = source.ref
+                ref = self.pins.stored(kind.kind, given) or ProfileRef.parse(given)
+                stored = profiles.get(self.session, kind, ref.name, ref.revision)
+                self._stored[key] = Source(stored.body, stored.revision)
+                self.pins.pin(kind.kind, given, ProfileRef(stored.body.name, stored.revision))
                 self.warnings += [warning.below(pointer) for warning in warnings_of(stored.body, stored.stale)]
             except (ProfileNotFound, RevisionNotFound) as missing:
                 self._stored[key] = None
@@ -169,21 +177,22 @@ class Dossier:
     def _stored_timing(self, name: str, kind: ProcessorKind, model: str, pointer: str) -> Source[Timing] | None:
         key = (name, kind, model)
         if key not in self._timings:
-            pin = f"timing/{kind}/{name}/{model}"
+            who = (kind, name, model)
             try:
-                stored = self._pinned_timing(pin) if pin in self.pins else profiles.timing_for(self.session, *key)
+                pinned = self.pins.has_timing(*who)
+                stored = self._pinned_timing(*who) if pinned else profiles.timing_for(self.session, *key)
             except AmbiguousTiming as several:
                 self.fault(pointer, several.detail)
                 return None
             self._timings[key] = source = Source(stored.body, stored.revision) if stored else None
-            self.pins[pin] = source.ref if source else None
+            self.pins.pin_timing(*who, source.stored if source else None)
             if stored is not None:
                 self.warnings += [warning.below(pointer) for warning in warnings_of(stored.body, stored.stale)]
         return self._timings[key]
 
-    def _pinned_timing(self, pin: str) -> profiles.Stored[Timing] | None:
-        ref = self.pins[pin]
-        return None if ref is None else profiles.resolve_reference(self.session, Timing, ref)
+    def _pinned_timing(self, kind: ProcessorKind, name: str, model: str) -> profiles.Stored[Timing] | None:
+        ref = self.pins.timing(kind, name, model)
+        return None if ref is None else profiles.get(self.session, Timing, ref.name, ref.revision)
 
 
 def used(sources: list[Source[Profile]], *, assumed: bool) -> tuple[Provenance, list[UsedProfile]]:

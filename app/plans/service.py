@@ -5,31 +5,29 @@ import json
 import logging
 import math
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any, TypeVar
 
 import pyarrow as pa
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import Database
-from app.errors import FieldError, InvalidRequest, PlanInUse, PlanNotEnded, PlanNotFound, PlanUserNotFound
-from app.plans import columnar
-from app.plans.columnar import Bulk, Packed
+from app.errors import FieldError, InvalidRequest, PlanInUse, PlanNotEnded, PlanNotFound
+from app.plans import stored
+from app.plans.columnar import Bulk
 from app.plans.family import Outcome, Prepared, Watch
-from app.plans.resolve import Dossier, used
+from app.plans.pins import Pins
+from app.plans.resolve import Dossier
 from app.plans.schemas import INLINE_USERS, PlanStatus, Request
-from app.plans.tables import PlanEventRow, PlanRow, PlanUsersRow
+from app.plans.stored import Answer, Notice
+from app.plans.tables import PlanEventRow, PlanRow
 from solvers.outcome import Cancelled, Progress
 from solvers.registry import RefutedAnswer
 
 log = logging.getLogger("splitplan")
-
-_BLOCK = 1000
-_VERSION = version("splitplan")
 
 
 R = TypeVar("R", bound=Request)
@@ -68,35 +66,18 @@ class Order:
     """The users, where they came as columns: `body` is then everything else."""
 
 
-def prepared(
-    session: Session, prepare: Prepare[R], request: R, pins: Mapping[str, str | None] | None = None
-) -> Prepared:
+def prepared(session: Session, prepare: Prepare[R], request: R, pins: Pins | None = None) -> Prepared:
     """A request that passed customs, with the revisions of `pins` where it names the same. Raises InvalidRequest."""
-    if request.supersedes is not None and not _stored(session, request.supersedes):
+    if request.supersedes is not None and not _exists(session, request.supersedes):
         raise InvalidRequest([FieldError("/supersedes", f"there is no plan {request.supersedes!r}")])
-    return prepare(request, Dossier(session, pins=dict(pins or {})))
+    return prepare(request, Dossier(session, pins=Pins() if pins is None else pins))
 
 
 def new_row(order: Order, key: Key | None) -> PlanRow:
     """A queued plan: everything but what a solver says."""
     prepared, request, descent = order.prepared, order.prepared.request, order.descent
-    weakest, profiles = used(prepared.sources, assumed=prepared.dossier.assumed)
-    answer: dict[str, Any] = {
-        "options": prepared.effective_options(),
-        "warnings": [warning.model_dump() for warning in prepared.dossier.warnings],
-        "result": None,
-        "infeasible": None,
-        "provenance": {
-            "weakest": weakest,
-            "profiles": [profile.model_dump() for profile in profiles],
-            "solver_version": _VERSION,
-            "solve_s": None,
-        },
-    }
-    if descent is not None:
-        answer["changed"] = descent.changes | {"switched": None}
-    webhook = {"url": request.webhook_url, "status": "waiting", "attempts": 0, "detail": None}
-    return PlanRow(
+    answer = Answer.expected(prepared, None if descent is None else descent.changes)
+    row = PlanRow(
         id=uuid.uuid4().hex,
         kind=prepared.kind,
         status="queued",
@@ -110,15 +91,16 @@ def new_row(order: Order, key: Key | None) -> PlanRow:
         finished_at=None,
         request=order.body,
         request_hash=digest(order.body if order.bulk is None else [order.body, order.bulk.digest]),
-        answer=answer,
-        pins=prepared.dossier.pins,
+        answer=answer.kept,
+        pins=prepared.dossier.pins.kept,
         attempt=0,
         priority=request.priority,
-        webhook=webhook if request.webhook_url is not None else None,
         idempotency=key and key.scope,
         idempotency_body=key and key.body,
-        webhook_waiting=True if request.webhook_url is not None else None,
     )
+    if request.webhook_url is not None:
+        Notice(request.webhook_url).keep(row)
+    return row
 
 
 def carry_out(database: Database, order: Order, watch: Watch, key: Key | None = None) -> dict[str, Any]:
@@ -131,17 +113,16 @@ def carry_out(database: Database, order: Order, watch: Watch, key: Key | None = 
     row.started_at = datetime.now(UTC)
     outcome = attempted(row.id, order.prepared, watch)
     row.status, row.finished_at = outcome.status, datetime.now(UTC)
-    row.answer = ended_answer(row.answer, outcome, order.descent)
-    packed = packed_users(outcome)
+    stored.end(row, outcome, changed_by(order.descent, outcome))
+    packed = stored.packed_users(outcome)
     with database.writing() as session:
         session.add(row)
         session.flush()
-        if order.bulk is not None:
-            columnar.store(session, row.number, "request", order.bulk.packed)
-        add_users(session, row.number, outcome, packed)
+        stored.keep_request(session, row, order.bulk)
+        stored.keep_users(session, row.number, outcome, packed)
         session.add(event(row.number, outcome.status, None))
     if outcome.result is None and outcome.infeasible is None:
-        return _document(row, None, _no_progress(row))
+        return _document(row, None, no_progress(row.status))
     few = outcome.table is None and len(outcome.users) <= INLINE_USERS
     return _document(row, outcome.users if few else None)
 
@@ -183,33 +164,9 @@ def failed(reason: str, detail: str) -> Outcome:
     return Outcome(status="failed", result=None, infeasible=None, users=[], solve_s=0.0, failure=failure)
 
 
-def ended_answer(answer: dict[str, Any], outcome: Outcome, descent: Descent | None) -> dict[str, Any]:
-    """The stored answer of a plan with what its solver said."""
-    ended = answer | {
-        "result": outcome.result,
-        "infeasible": outcome.infeasible,
-        "provenance": answer["provenance"] | {"solve_s": outcome.solve_s},
-    }
-    if outcome.failure is not None:
-        ended["failure"] = outcome.failure
-    if descent is not None:
-        ended["changed"] = descent.changes | {"switched": descent.switched(outcome)}
-    return ended
-
-
-def packed_users(outcome: Outcome) -> Packed | None:
-    """What an outcome says of many users, ready to be stored; takes a while, so no transaction should be open."""
-    return None if outcome.table is None else columnar.packed(outcome.table, outcome.table["id"])
-
-
-def add_users(session: Session, plan_number: int, outcome: Outcome, packed: Packed | None) -> None:
-    """Store what an outcome says of its users."""
-    if packed is not None:
-        columnar.store(session, plan_number, "users", packed)
-    for block, start in enumerate(range(0, len(outcome.users), _BLOCK)):
-        entries = outcome.users[start : start + _BLOCK]
-        ids = [entry["id"] for entry in entries]
-        session.add(PlanUsersRow(plan_number=plan_number, block=block, ids=ids, entries=entries))
+def changed_by(descent: Descent | None, outcome: Outcome) -> dict[str, Any] | None:
+    """What distinguishes an ended plan from the one it was made from; None where it is nobody's."""
+    return None if descent is None else descent.changes | {"switched": descent.switched(outcome)}
 
 
 def get(session: Session, plan_id: str) -> dict[str, Any]:
@@ -249,37 +206,12 @@ def list_plans(
 
 def list_users(session: Session, plan_id: str, start: int, limit: int) -> list[dict[str, Any]]:
     """Users of a plan's result (or of its reasons) from a position on. Raises PlanNotFound."""
-    row = find(session, plan_id)
-    if row.users > INLINE_USERS and (table := columnar.load(session, row.number, "users", start, limit)) is not None:
-        listed: list[dict[str, Any]] = table.to_pylist()
-        return listed
-    blocks = session.scalars(
-        select(PlanUsersRow.entries)
-        .where(
-            PlanUsersRow.plan_number == row.number,
-            PlanUsersRow.block.between(start // _BLOCK, (start + limit - 1) // _BLOCK),
-        )
-        .order_by(PlanUsersRow.block)
-    )
-    entries = [entry for block in blocks for entry in block]
-    offset = start % _BLOCK
-    return entries[offset : offset + limit]
+    return stored.users_of(session, find(session, plan_id), start, limit)
 
 
 def get_user(session: Session, plan_id: str, user_id: str) -> dict[str, Any]:
-    """What a plan says of one user. Raises PlanNotFound, PlanUserNotFound."""
-    row = find(session, plan_id)
-    if row.users > INLINE_USERS and (told := columnar.find(session, row.number, user_id)) is not None:
-        return told
-    ids = select(PlanUsersRow.block, PlanUsersRow.ids).where(PlanUsersRow.plan_number == row.number)
-    for block, names in session.execute(ids.order_by(PlanUsersRow.block)):
-        if user_id in names:
-            entries = session.scalars(
-                select(PlanUsersRow.entries).where(PlanUsersRow.plan_number == row.number, PlanUsersRow.block == block)
-            ).one()
-            entry: dict[str, Any] = entries[names.index(user_id)]
-            return entry
-    raise PlanUserNotFound(plan_id, user_id)
+    """What a plan says of one user. Raises PlanNotFound."""
+    return stored.user_of(session, find(session, plan_id), user_id)
 
 
 def forget(session: Session, plan_id: str) -> None:
@@ -293,8 +225,7 @@ def forget(session: Session, plan_id: str) -> None:
     child = select(PlanRow.id).where(PlanRow.parent == plan_id, PlanRow.status.in_(("queued", "running")))
     if (user := session.scalars(child.limit(1)).one_or_none()) is not None:
         raise PlanInUse(f"The plan {user!r} is made from the plan {plan_id!r} and has not ended.")
-    session.execute(delete(PlanUsersRow).where(PlanUsersRow.plan_number == row.number))
-    columnar.forget(session, [row.number])
+    stored.forget_users(session, [row.number])
     session.delete(row)
 
 
@@ -312,35 +243,20 @@ def _integral(value: Any) -> Any:
     return [_integral(member) for member in value] if isinstance(value, list) else value
 
 
-def _stored(session: Session, plan_id: str) -> bool:
+def _exists(session: Session, plan_id: str) -> bool:
     return session.scalar(select(PlanRow.number).where(PlanRow.id == plan_id)) is not None
 
 
 def _read(session: Session, row: PlanRow) -> dict[str, Any]:
     """A stored plan as JSON, with its users where they are few."""
-    users: list[dict[str, Any]] | None = None
-    if row.answer["result"] is None and row.answer["infeasible"] is None:
+    if not stored.answer_of(row).is_told:
         return _document(row, None, progress(session, row))
-    blocks = select(PlanUsersRow.entries).where(PlanUsersRow.plan_number == row.number)
-    if row.users <= INLINE_USERS:
-        users = [entry for block in session.scalars(blocks.order_by(PlanUsersRow.block)) for entry in block]
-    elif row.answer["result"] is None:
-        # Few users may fail in a large cell: at most one block is read to see.
-        first = list(session.scalars(blocks.order_by(PlanUsersRow.block).limit(2)))
-        users = [entry for block in first for entry in block] if len(first) < 2 else None
-    return _document(row, users)
+    return _document(row, stored.few_users(session, row))
 
 
 def user_tables(session: Session, plan_id: str) -> Iterator[pa.Table]:
     """What a plan says of all its users, as tables of one schema. Raises PlanNotFound."""
-    row = find(session, plan_id)
-    told = columnar.blocks(session, row.number, "users") if row.users > INLINE_USERS else iter(())
-    first = next(told, None)
-    if first is None:
-        yield pa.Table.from_pylist(list_users(session, plan_id, 0, row.users))
-        return
-    yield first
-    yield from told
+    return stored.user_tables(session, find(session, plan_id))
 
 
 def heading(session: Session, row: PlanRow) -> dict[str, Any]:
@@ -354,18 +270,19 @@ def progress(session: Session, row: PlanRow) -> dict[str, Any]:
         PlanEventRow.plan_number == row.number, ~PlanEventRow.progress.is_(None)
     )
     found = session.scalars(latest.order_by(PlanEventRow.id.desc()).limit(1)).one_or_none()
-    return found or _no_progress(row)
+    return found or no_progress(row.status)
 
 
-def _no_progress(row: PlanRow) -> dict[str, Any]:
-    return {"fraction": 0.0, "stage": row.status, "objective": None, "bound": None, "gap": None}
+def no_progress(status: str) -> dict[str, Any]:
+    """How far a plan has come of which nothing is known but its status."""
+    return {"fraction": 0.0, "stage": status, "objective": None, "bound": None, "gap": None}
 
 
 def _document(
     row: PlanRow, users: list[dict[str, Any]] | None, progress: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """The contract's plan; `users` None: they have an address of their own."""
-    answer = row.answer
+    answer, notice = stored.answer_of(row), stored.notice_of(row)
     part = {"users": users} if users is not None else {"users_url": f"/v1/plans/{row.id}/users"}
     document: dict[str, Any] = {
         "id": row.id,
@@ -377,19 +294,19 @@ def _document(
         "started_at": row.started_at,
         "finished_at": row.finished_at,
         "supersedes": row.supersedes,
-        **({} if row.parent is None else {"parent": row.parent, "changed": answer["changed"]}),
+        **({} if row.parent is None else {"parent": row.parent, "changed": answer.changed}),
         "request_hash": row.request_hash,
-        "options": answer["options"],
-        "result": answer["result"] and answer["result"] | part,
+        "options": answer.options,
+        "result": answer.result and answer.result | part,
     }
     if progress is not None:
         document["progress"] = progress
-    if answer.get("failure") is not None:
-        document["failure"] = answer["failure"]
-    if row.webhook is not None:
-        document["webhook"] = row.webhook
-    if answer["infeasible"] is not None:
-        document["infeasible"] = part | answer["infeasible"]
-    if answer["warnings"]:
-        document["warnings"] = answer["warnings"]
-    return document | {"provenance": answer["provenance"]}
+    if answer.failure is not None:
+        document["failure"] = answer.failure
+    if notice is not None:
+        document["webhook"] = asdict(notice)
+    if answer.infeasible is not None:
+        document["infeasible"] = part | answer.infeasible
+    if answer.warnings:
+        document["warnings"] = answer.warnings
+    return document | {"provenance": answer.provenance}

@@ -21,6 +21,7 @@ from app.errors import (
     RevisionNotFound,
     StaleRevision,
 )
+from app.profiles.references import ProfileRef
 from app.profiles.schemas import Device, Model, ProcessorKind, Profile, Server, Timing
 from app.profiles.tables import ProfileRow, RevisionRow
 
@@ -113,8 +114,8 @@ def get(session: Session, kind: type[P], name: str, revision: int | None = None)
 
 def resolve_reference(session: Session, kind: type[P], reference: str) -> Stored[P]:
     """What `name` (latest revision) or `name@revision` stands for. Raises ProfileNotFound, RevisionNotFound."""
-    name, _, revision = reference.partition("@")
-    return get(session, kind, name, int(revision) if revision else None)
+    ref = ProfileRef.parse(reference)
+    return get(session, kind, ref.name, ref.revision)
 
 
 def timing_for(session: Session, processor: str, processor_kind: ProcessorKind, model: str) -> Stored[Timing] | None:

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from app.measurements.observations import timing_of
 from app.measurements.service import standardised_times
-from app.plans import columnar
+from app.plans.stored import request_of
 from app.plans.tables import PlanRow
+from app.profiles.references import ProfileRef
 from app.validations.rebuild import Rebuilt, RebuiltCell
 from solvers.arrays import Floats, Integers
 from solvers.measurement import Part, Samples
@@ -34,7 +35,8 @@ class Observed:
     """The shapes of every cell, or the first user whose times nobody measured."""
 
     cells: list[list[Shape]]
-    unmeasured: tuple[int, Part | Literal["network"], str | None] | None  # position in the request, part, revision
+    unmeasured: tuple[int, Part | Literal["network"], ProfileRef | None] | None
+    """Its position in the request, the part, and the revision."""
 
 
 def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
@@ -44,9 +46,7 @@ def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
     The law has the mean and variance of the plan in any case.
     """
     read: dict[int, Samples] = {}
-    listed: list[dict[str, Any]] | None = row.request.get("users")
-    table = columnar.load(session, row.number, "request")  # users sent as columns
-    assert (listed is None) != (table is None)
+    request = request_of(session, row)
     rng = np.random.default_rng(0)
     cells: list[list[Shape]] = []
     for cell in rebuilt.cells:
@@ -56,7 +56,7 @@ def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
         for at in np.unique(option).tolist():
             who = np.nonzero(option == at)[0]
             user = int(cell.users[who[0]])
-            asked: dict[str, Any] = table.slice(user, 1).to_pylist()[0] if table is not None else (listed or [])[user]
+            asked = request.user(user)
             clock = float(work.clock_min_hz[at]) if work.clock_min_hz[at] == work.clock_max_hz[at] else None
             total = np.zeros(1)
             spreads: tuple[tuple[Part, float, float | None], ...] = (

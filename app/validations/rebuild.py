@@ -9,9 +9,7 @@ import pyarrow as pa
 from sqlalchemy.orm import Session
 
 from app.errors import PlanNotReplayable
-from app.plans import columnar
-from app.plans import service as plans
-from app.plans.columnar import Bulk
+from app.plans import stored
 from app.plans.resolve import Dossier
 from app.plans.robust.assemble import assemble
 from app.plans.robust.bulk import terms_of, users_of
@@ -75,9 +73,9 @@ def require_replayable(row: PlanRow) -> None:
     """Raise PlanNotReplayable unless the plan can be replayed."""
     if row.kind != "robust":
         raise PlanNotReplayable(f"The plan {row.id!r} is a {row.kind} plan: only robust plans can be replayed.")
-    if row.answer["result"] is None:
+    if stored.answer_of(row).result is None:
         raise PlanNotReplayable(f"The plan {row.id!r} is {row.status} and decides nothing that could be replayed.")
-    if row.pins is None:
+    if stored.pins_of(row) is None:
         raise PlanNotReplayable(
             f"The plan {row.id!r} is from a time when the revisions behind names were not kept: plan it again."
         )
@@ -85,12 +83,14 @@ def require_replayable(row: PlanRow) -> None:
 
 def rebuild(session: Session, row: PlanRow) -> Rebuilt:
     """Assemble the request again with the revisions and options of the time, and read the decision back."""
-    assert row.pins is not None
-    dossier = Dossier(session, pins=dict(row.pins))
+    pins, result = stored.pins_of(row), stored.answer_of(row).result
+    assert pins is not None
+    assert result is not None
+    dossier = Dossier(session, pins=pins)
     terms, asked = _asked(session, row)
     assembled = assemble(terms, asked, dossier)
     assert assembled is not None, dossier.faults  # it was accepted once, and revisions never change
-    told = pa.concat_tables(plans.user_tables(session, row.id)).combine_chunks()
+    told = pa.concat_tables(stored.user_tables(session, row)).combine_chunks()
     cut, frequency_hz, bandwidth_hz = (told[name].to_numpy() for name in ("cut", "frequency_hz", "bandwidth_hz"))
     latency = told["latency"].combine_chunks()
     cells = []
@@ -101,7 +101,7 @@ def rebuild(session: Session, row: PlanRow) -> Rebuilt:
     return Rebuilt(
         ids=asked.ids,
         cells=cells,
-        energy_j=row.answer["result"]["objective"]["energy_j"],
+        energy_j=result["objective"]["energy_j"],
         risk=asked.risk,
         mean_s=latency.field("mean_s").to_numpy(),
         std_s=latency.field("std_s").to_numpy(),
@@ -110,12 +110,11 @@ def rebuild(session: Session, row: PlanRow) -> Rebuilt:
 
 def _asked(session: Session, row: PlanRow) -> tuple[RobustTerms, Users]:
     """The request of a plan with the options of the time, however its users came."""
-    body = row.request | {"options": row.answer["options"]}
-    table = columnar.load(session, row.number, "request")
-    if table is None:
-        request = RobustRequest.model_validate(body)
+    asked, options = stored.request_of(session, row), stored.answer_of(row).options
+    if asked.table is None:
+        request = RobustRequest.model_validate(asked.body | {"options": options})
         return request, columns(request.users, request.cell_positions)
-    bulk = Bulk(body, table, "")
+    bulk = asked.bulk(options=options)
     terms = terms_of(bulk)
     return terms, users_of(bulk, terms)
 

@@ -14,6 +14,7 @@ from app.errors import FieldError, InvalidRequest, PlanNotFound, ValidationNotFo
 from app.plans import service as plans
 from app.plans.schemas import INLINE_USERS
 from app.plans.tables import PlanRow
+from app.profiles.references import ProfileRef
 from app.validations.empirical import Observed, observed, replay_observed
 from app.validations.rebuild import Rebuilt, RebuiltCell, rebuild, require_replayable
 from app.validations.schemas import Distribution, ValidationRequest
@@ -137,7 +138,7 @@ def _undrawable(rebuilt: Rebuilt, asked: ValidationRequest, measured: Observed |
             yield FieldError(f"/distributions/{n}", f"{detail}: leave it out")
 
 
-def _unmeasured(rebuilt: Rebuilt, user: int, part: str, ref: str | None) -> str:
+def _unmeasured(rebuilt: Rebuilt, user: int, part: str, ref: ProfileRef | None) -> str:
     """Whose times the empirical law would need, and what to do."""
     detail = f"empirical draws from measured times: of user {rebuilt.ids[user]!r} "
     if part == "network":

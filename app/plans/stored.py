@@ -1,0 +1,301 @@
+"""A stored plan: what the JSON of its row means, and where its users are.
+
+Users are kept in blocks of JSON, or, where there are many, in columns; those of a request are in
+its body, or in columns as they came. Nobody else looks into rows for any of these.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from importlib.metadata import version
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import ColumnElement, Text, cast, delete, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from app.errors import PlanUserNotFound
+from app.plans import columnar
+from app.plans.columnar import Bulk, Packed
+from app.plans.family import Family, Outcome, Prepared
+from app.plans.pins import Pins
+from app.plans.resolve import Dossier, used
+from app.plans.schemas import INLINE_USERS
+from app.plans.tables import PlanRow, PlanUsersRow
+from app.profiles.references import ProfileRef
+
+Json = dict[str, Any]
+
+_BLOCK = 1000
+_VERSION = version("splitplan")
+
+# The columns that `Answer.read`, `Notice.read` and `Pins.of` read.
+ANSWER: InstrumentedAttribute[Json] = PlanRow.answer
+WEBHOOK: InstrumentedAttribute[Json | None] = PlanRow.webhook
+PINS: InstrumentedAttribute[dict[str, str | None] | None] = PlanRow.pins
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a plan says, without its users."""
+
+    options: Json
+    """As they take effect."""
+    warnings: list[Json]
+    result: Json | None
+    infeasible: Json | None
+    """The reasons; neither result nor reasons until the plan has ended, and where it failed."""
+    provenance: Json
+    changed: Json | None = None
+    """Of a plan made from another: what distinguishes the two."""
+    failure: Json | None = None
+
+    @classmethod
+    def read(cls, kept: Json) -> Self:
+        """The answer in a row."""
+        known: Json = {field.name: kept.get(field.name) for field in fields(cls)}
+        return cls(**known)
+
+    @classmethod
+    def expected(cls, prepared: Prepared, changes: Json | None) -> Self:
+        """What can be said before a solver has said anything."""
+        weakest, profiles = used(prepared.sources, assumed=prepared.dossier.assumed)
+        return cls(
+            options=prepared.effective_options(),
+            warnings=[warning.model_dump() for warning in prepared.dossier.warnings],
+            result=None,
+            infeasible=None,
+            provenance={
+                "weakest": weakest,
+                "profiles": [profile.model_dump() for profile in profiles],
+                "solver_version": _VERSION,
+                "solve_s": None,
+            },
+            changed=None if changes is None else changes | {"switched": None},
+        )
+
+    def ended(self, outcome: Outcome, changed: Json | None = None) -> Self:
+        """With what a solver said, and how that differs from an earlier plan, if it is known."""
+        return replace(
+            self,
+            result=outcome.result,
+            infeasible=outcome.infeasible,
+            provenance=self.provenance | {"solve_s": outcome.solve_s},
+            failure=self.failure if outcome.failure is None else outcome.failure,
+            changed=self.changed if changed is None else changed,
+        )
+
+    @property
+    def kept(self) -> Json:
+        """As a row keeps it: without what does not apply."""
+        whole = {field.name: getattr(self, field.name) for field in fields(self)}
+        always = ("result", "infeasible")
+        return {name: value for name, value in whole.items() if name in always or value is not None}
+
+    @property
+    def time_limit_s(self) -> float | None:
+        """How long its solver may take; None where its family has no limit."""
+        limit: float | None = self.options.get("time_limit_s")
+        return limit
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it says anything of its users."""
+        return self.result is not None or self.infeasible is not None
+
+
+def answer_of(row: PlanRow) -> Answer:
+    """What a plan says, without its users."""
+    return Answer.read(row.answer)
+
+
+def end(row: PlanRow, outcome: Outcome, changed: Json | None = None) -> None:
+    """Keep what a solver said."""
+    row.answer = answer_of(row).ended(outcome, changed).kept
+
+
+def pins_of(row: PlanRow) -> Pins | None:
+    """The revisions of a plan; None where it is older than they were kept."""
+    return None if row.pins is None else Pins.of(row.pins)
+
+
+def may_rest_on(ref: ProfileRef) -> ColumnElement[bool]:
+    """Whether a revision is among a plan's pins, of any kind: the database searches their text."""
+    return cast(PlanRow.pins, Text).contains(f'"{ref}"', autoescape=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Where it is told that a plan has ended, and how that went."""
+
+    url: str
+    status: str = "waiting"
+    attempts: int = 0
+    detail: str | None = None
+
+    @classmethod
+    def read(cls, kept: Json) -> Self:
+        """The notice in a row."""
+        return cls(**kept)
+
+    def keep(self, row: PlanRow) -> None:
+        """Keep it with a plan."""
+        row.webhook, row.webhook_waiting = asdict(self), self.status == "waiting"
+
+
+def notice_of(row: PlanRow) -> Notice | None:
+    """Where it is to be told that a plan has ended."""
+    return None if row.webhook is None else Notice.read(row.webhook)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The request of a plan, however its users came."""
+
+    body: Json
+    """With the users, unless they are a table."""
+    table: pa.Table | None
+
+    @property
+    def users(self) -> list[Json]:
+        """All of them, as JSON has them."""
+        return self.body["users"] if self.table is None else _as_json(self.table)
+
+    def user(self, position: int) -> Json:
+        """One of them."""
+        if self.table is None:
+            found: Json = self.body["users"][position]
+            return found
+        return _as_json(self.table.slice(position, 1))[0]
+
+    def named(self, ids: Sequence[str]) -> dict[str, Json]:
+        """Those of them that have one of these ids."""
+        if self.table is None:
+            wanted = set(ids)
+            return {user["id"]: user for user in self.body["users"] if user["id"] in wanted}
+        rows = np.nonzero(np.isin(self.table["id"].to_numpy().astype(str), ids))[0]
+        return {user["id"]: user for user in _as_json(self.table.take(rows))}
+
+    def prepared(self, family: Family, dossier: Dossier) -> Prepared:
+        """The request, ready to be solved."""
+        if self.table is None:
+            return family.prepare(family.request.model_validate(self.body), dossier)
+        assert family.prepare_bulk is not None
+        return family.prepare_bulk(self.bulk(), dossier)
+
+    def bulk(self, **terms: Any) -> Bulk:
+        """The request in columns, with other terms."""
+        return Bulk(self.body | terms, self.table, "")
+
+
+def _as_json(table: pa.Table) -> list[Json]:
+    return [{name: value for name, value in user.items() if value is not None} for user in table.to_pylist()]
+
+
+def request_of(session: Session, row: PlanRow) -> Asked:
+    """What was asked for."""
+    columns = "users" not in row.request
+    table = columnar.load(session, row.number, "request") if columns else None
+    assert (table is not None) == columns
+    return Asked(row.request, table)
+
+
+def keep_request(session: Session, row: PlanRow, bulk: Bulk | None) -> None:
+    """Store the users of a request that came as columns."""
+    if bulk is not None:
+        columnar.store(session, row.number, "request", bulk.packed)
+
+
+def packed_users(outcome: Outcome) -> Packed | None:
+    """What an outcome says of many users, ready to be stored: slow, so with no transaction open."""
+    return None if outcome.table is None else columnar.packed(outcome.table, outcome.table["id"])
+
+
+def keep_users(session: Session, plan_number: int, outcome: Outcome, packed: Packed | None) -> None:
+    """Store what an outcome says of its users."""
+    if packed is not None:
+        columnar.store(session, plan_number, "users", packed)
+    for block, start in enumerate(range(0, len(outcome.users), _BLOCK)):
+        entries = outcome.users[start : start + _BLOCK]
+        ids = [entry["id"] for entry in entries]
+        session.add(PlanUsersRow(plan_number=plan_number, block=block, ids=ids, entries=entries))
+
+
+def forget_users(session: Session, plan_numbers: Sequence[int]) -> None:
+    """Delete the users of plans, asked for and told."""
+    session.execute(delete(PlanUsersRow).where(PlanUsersRow.plan_number.in_(plan_numbers)))
+    columnar.forget(session, plan_numbers)
+
+
+def few_users(session: Session, row: PlanRow) -> list[Json] | None:
+    """What a plan says of its users if that is told with the plan; None: it has its own address."""
+    blocks = select(PlanUsersRow.entries).where(PlanUsersRow.plan_number == row.number)
+    blocks = blocks.order_by(PlanUsersRow.block)
+    if row.users <= INLINE_USERS:
+        return [entry for block in session.scalars(blocks) for entry in block]
+    if answer_of(row).result is not None:
+        return None
+    # Few users may fail in a large cell: at most one block is read to see.
+    first = list(session.scalars(blocks.limit(2)))
+    return [entry for block in first for entry in block] if len(first) < 2 else None
+
+
+def users_of(session: Session, row: PlanRow, start: int, limit: int) -> list[Json]:
+    """What a plan says of its users, in the order of the request."""
+    if row.users > INLINE_USERS:
+        table = columnar.load(session, row.number, "users", start, limit)
+        if table is not None:
+            rows: list[Json] = table.to_pylist()
+            return rows
+    blocks = session.scalars(
+        select(PlanUsersRow.entries)
+        .where(
+            PlanUsersRow.plan_number == row.number,
+            PlanUsersRow.block.between(start // _BLOCK, (start + limit - 1) // _BLOCK),
+        )
+        .order_by(PlanUsersRow.block)
+    )
+    entries = [entry for block in blocks for entry in block]
+    offset = start % _BLOCK
+    return entries[offset : offset + limit]
+
+
+def user_of(session: Session, row: PlanRow, user_id: str) -> Json:
+    """What a plan says of one user. Raises PlanUserNotFound."""
+    if row.users > INLINE_USERS:
+        told = columnar.find(session, row.number, user_id)
+        if told is not None:
+            return told
+    mine = PlanUsersRow.plan_number == row.number
+    ids = select(PlanUsersRow.block, PlanUsersRow.ids).where(mine)
+    for block, names in session.execute(ids.order_by(PlanUsersRow.block)):
+        if user_id in names:
+            entries = select(PlanUsersRow.entries).where(mine, PlanUsersRow.block == block)
+            entry: Json = session.scalars(entries).one()[names.index(user_id)]
+            return entry
+    raise PlanUserNotFound(row.id, user_id)
+
+
+def users_named(session: Session, row: PlanRow, ids: Sequence[str]) -> Mapping[str, Json]:
+    """What a plan says of those with one of these ids, as far as it knows them."""
+    if row.users <= INLINE_USERS:
+        return {user["id"]: user for user in users_of(session, row, 0, row.users)}
+    found = {}
+    for user_id in ids:
+        try:
+            found[user_id] = user_of(session, row, user_id)
+        except PlanUserNotFound:
+            continue
+    return found
+
+
+def user_tables(session: Session, row: PlanRow) -> Iterator[pa.Table]:
+    """What a plan says of all its users, as tables of one schema."""
+    many = row.users > INLINE_USERS
+    told = columnar.blocks(session, row.number, "users") if many else iter(())
+    first = next(told, None)
+    if first is None:
+        yield pa.Table.from_pylist(users_of(session, row, 0, row.users))
+        return
+    yield first
+    yield from told
