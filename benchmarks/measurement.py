@@ -27,7 +27,9 @@ from app.profiles.schemas import Cut, Device, Model
 from benchmarks import machine
 from solvers.arrays import Floats
 from solvers.margin import Margin
-from solvers.measurement import Fit, Samples, fit, times_of
+from solvers.measurement.fit import Fit, fit
+from solvers.measurement.samples import Samples
+from solvers.measurement.times import times_of
 from solvers.moments import margin_factor
 from solvers.stationarity import LEVEL, difference_p_value, wander
 

@@ -18,7 +18,7 @@ from app.errors import FieldError, InvalidRequest
 from app.http.media import CSV
 from app.measurements.schemas import MOST_SAMPLES, MeasurementFile, ObservationFile
 from solvers.arrays import Integers
-from solvers.measurement import PARTS, Samples
+from solvers.measurement.samples import PARTS, Samples
 
 READER = ("-m", "app.measurements.reader")
 _READER_S = 60.0

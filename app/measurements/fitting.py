@@ -11,23 +11,11 @@ from app.errors import FieldError, InvalidRequest
 from app.measurements.files import Sheet
 from app.profiles.schemas import Device, Model, ProcessorKind, Server, Timing, TimingCut, TimingLevel
 from solvers.arrays import Floats
-from solvers.measurement import (
-    FEWEST_CLOCKS,
-    FEWEST_SAMPLES,
-    MOST_SERIES,
-    PARTS,
-    SAME_CLOCK,
-    Finding,
-    Fit,
-    Pairing,
-    PartTimes,
-    findings,
-    fit_findings,
-    nominal_hz,
-    pairings,
-    series_count,
-    times_of,
-)
+from solvers.measurement.findings import MOST_SERIES, Finding, findings, fit_findings, series_count
+from solvers.measurement.fit import Fit
+from solvers.measurement.pairing import Pairing, pairings
+from solvers.measurement.samples import FEWEST_SAMPLES, PARTS, SAME_CLOCK, nominal_hz
+from solvers.measurement.times import FEWEST_CLOCKS, PartTimes, times_of
 
 _MOST_LEVELS = 1000  # of a timing's entry
 _LEAST_TIME_S = 1e-12

@@ -19,7 +19,9 @@ from app.profiles.references import ProfileRef
 from app.profiles.schemas import Device, Measured, Model, ProcessorKind, Server, Timing
 from app.profiles.tables import ProfileRow
 from solvers.arrays import Floats
-from solvers.measurement import Finding, Part, Samples, standardised
+from solvers.measurement.findings import Finding
+from solvers.measurement.samples import Part, Samples
+from solvers.measurement.times import standardised
 
 _MOST_FINDINGS = 1000
 _ATTEMPTS = 5

@@ -15,7 +15,7 @@ from app.plans.tables import PlanRow
 from app.profiles.references import ProfileRef
 from app.validations.rebuild import Rebuilt, RebuiltCell
 from solvers.arrays import Floats, Integers
-from solvers.measurement import Part, Samples
+from solvers.measurement.samples import Part, Samples
 from solvers.robust.problem import Decision, Problem
 from solvers.robust.replay import Law, Misses, replay
 
