@@ -23,7 +23,8 @@ from app.http.bodies import parse_json
 from app.measurements import files
 from app.measurements.fitting import Subject, fitted
 from app.measurements.schemas import MeasurementFile
-from app.profiles.schemas import Cut, Device, Model
+from app.profiles.schemas.device import Device
+from app.profiles.schemas.model import Cut, Model
 from benchmarks import machine
 from solvers.arrays import Floats
 from solvers.margin import Margin

@@ -7,7 +7,7 @@ from app.catalogue import service
 from app.db import ReadSession
 from app.http.bodies import StrictRoute
 from app.problems import documented
-from app.profiles.schemas import Kind, Provenance
+from app.profiles.schemas.profile import Kind, Provenance
 
 router = APIRouter(prefix="/v1/catalogue", tags=["Catalogue"], route_class=StrictRoute)
 

@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from app.errors import InvalidRequest, ProfileExists
 from app.profiles import service
-from app.profiles.schemas import SCHEMAS, Profile, Timing
+from app.profiles.schemas.profile import Profile
+from app.profiles.schemas.revisions import SCHEMAS
+from app.profiles.schemas.timing import Timing
 from app.profiles.tables import ProfileRow
 
 # A timing is checked against the processor and the model it names, so those are loaded before it.

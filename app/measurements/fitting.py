@@ -9,7 +9,11 @@ import numpy as np
 
 from app.errors import FieldError, InvalidRequest
 from app.measurements.files import Sheet
-from app.profiles.schemas import Device, Model, ProcessorKind, Server, Timing, TimingCut, TimingLevel
+from app.profiles.schemas.device import Device
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.profile import ProcessorKind
+from app.profiles.schemas.server import Server
+from app.profiles.schemas.timing import Timing, TimingCut, TimingLevel
 from solvers.arrays import Floats
 from solvers.measurement.findings import MOST_SERIES, Finding, findings, fit_findings, series_count
 from solvers.measurement.fit import Fit

@@ -21,7 +21,8 @@ from app.plans.pins import Pins
 from app.plans.tables import PlanRow
 from app.profiles import service as profiles
 from app.profiles.references import ProfileRef
-from app.profiles.schemas import ProcessorKind, Timing, TimingCut
+from app.profiles.schemas.profile import ProcessorKind
+from app.profiles.schemas.timing import Timing, TimingCut
 from solvers.stationarity import FEWEST_BATCHES, departure_p_value, look_level, misses_p_value
 
 Observed = Literal["total", "device", "server"]

@@ -31,7 +31,7 @@ from app.measurements.schemas import (
 from app.measurements.service import Heading
 from app.problems import documented, field_errors
 from app.profiles.routes import ProfileName
-from app.profiles.schemas import ProcessorKind
+from app.profiles.schemas.profile import ProcessorKind
 from app.quantities import NAME_PATTERN
 
 router = APIRouter(prefix="/v1/timings/{name}/measurements", tags=["Measurements"], route_class=StrictRoute)

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from app.errors import FieldError
 from app.plans.schemas import PlanId, UserId
-from app.profiles.schemas import ProcessorKind
+from app.profiles.schemas.profile import ProcessorKind
 from app.quantities import (
     TEXT_PATTERN,
     Body,

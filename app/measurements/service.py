@@ -16,7 +16,11 @@ from app.measurements.fitting import Fitted, Subject, clocks_of, fitted
 from app.measurements.tables import MeasuredSamplesRow, MeasurementRow
 from app.profiles import service as profiles
 from app.profiles.references import ProfileRef
-from app.profiles.schemas import Device, Measured, Model, ProcessorKind, Server, Timing
+from app.profiles.schemas.device import Device
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.profile import ProcessorKind
+from app.profiles.schemas.server import Server
+from app.profiles.schemas.timing import Measured, Timing
 from app.profiles.tables import ProfileRow
 from solvers.arrays import Floats
 from solvers.measurement.findings import Finding

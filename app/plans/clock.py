@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import FieldError
-from app.profiles.schemas import Device, Model, Timing, TimingCut
+from app.profiles.schemas.device import Device
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.timing import Timing, TimingCut
 
 # The same clock, written by two people.
 _SAME_CLOCK = 1e-6

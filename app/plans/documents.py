@@ -11,7 +11,7 @@ from app.plans.families import FAMILIES
 from app.plans.family import Prepared
 from app.plans.resolve import used
 from app.plans.schemas import PlanId, PlanStatus
-from app.profiles.schemas import FieldWarning, Provenance
+from app.profiles.schemas.profile import FieldWarning, Provenance
 from app.quantities import Body, Count, absent
 
 if TYPE_CHECKING:

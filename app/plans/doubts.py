@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 
-from app.profiles.schemas import Device, FieldWarning, Model, Server
+from app.profiles.schemas.device import Device
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.profile import FieldWarning
+from app.profiles.schemas.server import Server
 
 
 def server_time_assumed(server: Server, model: Model, how: str) -> FieldWarning:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from app.plans.columnar import Bulk
 from app.plans.resolve import Dossier, Source
 from app.plans.schemas import PlanBase, PlanStatus, Request
-from app.profiles.schemas import Profile
+from app.profiles.schemas.profile import Profile
 from solvers.outcome import Report, silent
 
 

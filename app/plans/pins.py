@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from app.profiles.references import ProfileRef
-from app.profiles.schemas import ProcessorKind
+from app.profiles.schemas.profile import ProcessorKind
 
 Kept = dict[str, str | None]
 

@@ -19,7 +19,7 @@ from app.plans.schemas import Request
 from app.plans.service import Descent, Order
 from app.plans.tables import PlanRow
 from app.problems import field_errors
-from app.profiles.schemas import FieldWarning
+from app.profiles.schemas.profile import FieldWarning
 
 Json = dict[str, Any]
 

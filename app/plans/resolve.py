@@ -11,7 +11,11 @@ from app.plans.schemas import UsedProfile
 from app.profiles import service as profiles
 from app.profiles.plausibility import warnings_of
 from app.profiles.references import ProfileRef
-from app.profiles.schemas import Device, FieldWarning, Model, ProcessorKind, Profile, Provenance, Server, Timing
+from app.profiles.schemas.device import Device
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.profile import FieldWarning, ProcessorKind, Profile, Provenance
+from app.profiles.schemas.server import Server
+from app.profiles.schemas.timing import Timing
 
 P = TypeVar("P", bound=Profile)
 P_co = TypeVar("P_co", bound=Profile, covariant=True)

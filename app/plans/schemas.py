@@ -7,7 +7,7 @@ import httpx
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from app.profiles.schemas import FieldWarning, Provenance
+from app.profiles.schemas.profile import FieldWarning, Provenance
 from app.quantities import Body, Count, Decibel, Name, Positive, absent
 
 PlanStatus = Literal["queued", "running", "solved", "infeasible", "failed", "cancelled", "timed_out"]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from app.plans.resolve import Dossier
 from app.plans.schemas import SnrReference
-from app.profiles.schemas import Channel
+from app.profiles.schemas.channel import Channel
 from solvers.arrays import Floats
 
 # Beyond these no radio works, and powers of ten run out of range.

@@ -18,7 +18,7 @@ from app.profiles import service
 from app.profiles.plausibility import warnings_of
 from app.profiles.reading import Wanted, read_model
 from app.profiles.routes import ETAG, LOCATION, etag
-from app.profiles.schemas import ModelRevision
+from app.profiles.schemas.revisions import ModelRevision
 from app.quantities import Name
 from app.settings import Settings
 

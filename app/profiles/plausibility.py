@@ -3,7 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.profiles.schemas import Channel, Device, FieldWarning, Model, Profile, Server, Timing
+from app.profiles.schemas.channel import Channel
+from app.profiles.schemas.device import Device
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.profile import FieldWarning, Profile
+from app.profiles.schemas.server import Server
+from app.profiles.schemas.timing import Timing
 
 GIGABYTE = 1e9
 

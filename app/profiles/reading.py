@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import FieldError, ImporterBusy, InvalidRequest
-from app.profiles.schemas import FieldWarning, Model
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.profile import FieldWarning
 
 MEMORY_BYTE = 2 * 2**30  # of the reader's address space, beside the file itself; a network takes a tenth of it
 AT_ONCE = 2

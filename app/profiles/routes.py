@@ -21,8 +21,27 @@ from app.http.bodies import StrictRoute
 from app.http.etags import held, to_change
 from app.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor, link_next
 from app.problems import documented
-from app.profiles import schemas, service
+from app.profiles import service
 from app.profiles.plausibility import warnings_of
+from app.profiles.schemas.channel import Channel
+from app.profiles.schemas.device import Device
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.profile import Profile
+from app.profiles.schemas.revisions import (
+    ChannelEdit,
+    ChannelRevision,
+    DeviceEdit,
+    DeviceRevision,
+    ModelEdit,
+    ModelRevision,
+    ServerEdit,
+    ServerRevision,
+    StaleEvidence,
+    TimingEdit,
+    TimingRevision,
+)
+from app.profiles.schemas.server import Server
+from app.profiles.schemas.timing import Timing
 from app.quantities import Name
 
 ProfileName = Annotated[Name, Path(description="The profile's name.", examples=["jetson-xavier-nx-cpu"])]
@@ -64,13 +83,13 @@ def expected_revisions(headers: Headers) -> set[int] | None:
     return {int(tag[1]) for tag in ours if tag}
 
 
-def _collection(schema: type[schemas.Profile], edit: type[schemas.Profile], answer: type[BaseModel]) -> APIRouter:
+def _collection(schema: type[Profile], edit: type[Profile], answer: type[BaseModel]) -> APIRouter:
     """The routes of one kind. The schemas are values here, so their annotations are for FastAPI, not for mypy."""
     kind, collection = schema.kind, schema.collection
     router = APIRouter(prefix=f"/v1/{collection}", tags=[collection.capitalize()], route_class=StrictRoute)
 
     def stored(found: service.Stored[Any]) -> Any:
-        stale = found.stale and {"stale": True, "stale_evidence": schemas.StaleEvidence.model_validate(found.stale)}
+        stale = found.stale and {"stale": True, "stale_evidence": StaleEvidence.model_validate(found.stale)}
         return answer.model_construct(
             **dict(found.body),
             **(stale or {}),
@@ -211,9 +230,9 @@ def _collection(schema: type[schemas.Profile], edit: type[schemas.Profile], answ
 
 
 routers = [
-    _collection(schemas.Device, schemas.DeviceEdit, schemas.DeviceRevision),
-    _collection(schemas.Model, schemas.ModelEdit, schemas.ModelRevision),
-    _collection(schemas.Channel, schemas.ChannelEdit, schemas.ChannelRevision),
-    _collection(schemas.Server, schemas.ServerEdit, schemas.ServerRevision),
-    _collection(schemas.Timing, schemas.TimingEdit, schemas.TimingRevision),
+    _collection(Device, DeviceEdit, DeviceRevision),
+    _collection(Model, ModelEdit, ModelRevision),
+    _collection(Channel, ChannelEdit, ChannelRevision),
+    _collection(Server, ServerEdit, ServerRevision),
+    _collection(Timing, TimingEdit, TimingRevision),
 ]

@@ -22,7 +22,11 @@ from app.errors import (
     StaleRevision,
 )
 from app.profiles.references import ProfileRef
-from app.profiles.schemas import Device, Model, ProcessorKind, Profile, Server, Timing
+from app.profiles.schemas.device import Device
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.profile import ProcessorKind, Profile
+from app.profiles.schemas.server import Server
+from app.profiles.schemas.timing import Timing
 from app.profiles.tables import ProfileRow, RevisionRow
 
 P = TypeVar("P", bound=Profile)

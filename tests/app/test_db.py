@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 
 from app.db import Database, Json, UtcDateTime, open_database
 from app.profiles import service as profiles
-from app.profiles.schemas import Device
+from app.profiles.schemas.device import Device
 from tests.support.builders import a_device
 from tests.support.servers import Service
 

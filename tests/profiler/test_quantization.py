@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from app.profiles.schemas import Model
+from app.profiles.schemas.model import Model
 from profiler.command import main
 from profiler.network import Network, open_network
 from profiler.quantization import BadCalibration, load_inputs, load_labels, measure_losses, quantized

@@ -79,7 +79,7 @@ _SERVICE = {
         from typing import Literal
 
         from app.plans.schemas import PlanBase, Request, UserId
-        from app.profiles.schemas import Model
+        from app.profiles.schemas.model import Model
         from app.quantities import Body
 
 
@@ -129,7 +129,7 @@ _SERVICE = {
         from app.plans.family import Outcome, Prepared
         from app.plans.resolve import Dossier
         from app.plans.toy.schemas import ToyRequest
-        from app.profiles.schemas import Model
+        from app.profiles.schemas.model import Model
         from solvers.outcome import Options
         from solvers.registry import answer
         from solvers.toy.problem import Problem

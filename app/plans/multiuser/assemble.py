@@ -10,7 +10,10 @@ from app.plans.multiuser.schemas import AdaptiveRequest, AdaptiveUser, MultiUser
 from app.plans.multiuser.workload import LONGEST_S, Workload, table, workload
 from app.plans.resolve import Dossier, Ensemble, Source
 from app.profiles.plausibility import doubts_of_bandwidth
-from app.profiles.schemas import Channel, Device, Profile, Server
+from app.profiles.schemas.channel import Channel
+from app.profiles.schemas.device import Device
+from app.profiles.schemas.profile import Profile
+from app.profiles.schemas.server import Server
 from solvers.multiuser.problem import Method, Problem, Steadiness, TableProblem
 
 _LONG_DEADLINE_S = 10.0

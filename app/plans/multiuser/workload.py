@@ -12,7 +12,11 @@ from app.errors import FieldError
 from app.plans.clock import AtClock, at_clock
 from app.plans.doubts import feature_beyond_memory, server_time_assumed
 from app.plans.resolve import Ensemble
-from app.profiles.schemas import Cut, Device, FieldWarning, Model, Server, Timing
+from app.profiles.schemas.device import Device
+from app.profiles.schemas.model import Cut, Model
+from app.profiles.schemas.profile import FieldWarning
+from app.profiles.schemas.server import Server
+from app.profiles.schemas.timing import Timing
 from app.quantities import LARGEST_INTEGER
 from solvers.multiuser.problem import Workloads
 

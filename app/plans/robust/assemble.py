@@ -13,7 +13,10 @@ from app.plans.robust.columns import Users
 from app.plans.robust.schemas import PCCP_USERS, RobustTerms
 from app.plans.robust.workload import Workload, table, workload
 from app.profiles.plausibility import doubts_of_bandwidth, doubts_of_tx_power
-from app.profiles.schemas import Channel, Model, Profile, Server
+from app.profiles.schemas.channel import Channel
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.profile import Profile
+from app.profiles.schemas.server import Server
 from solvers.arrays import Integers
 from solvers.margin import Margin
 from solvers.robust.problem import Method, Problem

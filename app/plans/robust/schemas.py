@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from app.errors import FieldError
 from app.plans.schemas import GainDb, PlanBase, Request, SnrReference, UserId
-from app.profiles.schemas import ChannelRef, DeviceRef, ModelRef, ServerRef, TimingRef
+from app.profiles.schemas.references import ChannelRef, DeviceRef, ModelRef, ServerRef, TimingRef
 from app.quantities import Body, Count, NonNegative, Positive, Probability, absent
 
 Margin = Literal["cantelli", "gaussian", "mean", "worst_case"]

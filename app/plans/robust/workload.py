@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 from app.errors import FieldError
 from app.plans.doubts import feature_beyond_memory, server_time_assumed
 from app.plans.resolve import Ensemble
-from app.profiles.schemas import Device, FieldWarning, Model, Server, Timing, TimingCut
+from app.profiles.schemas.device import Device
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.profile import FieldWarning
+from app.profiles.schemas.server import Server
+from app.profiles.schemas.timing import Timing, TimingCut
 from solvers.margin import Margin
 from solvers.robust.problem import Workloads
 

@@ -11,7 +11,10 @@ from app.plans.schemas import INLINE_USERS
 from app.plans.stopping import radio
 from app.plans.stopping.schemas import STATES, StoppingRequest, StoppingUser
 from app.plans.stopping.workload import Workload, table, workload
-from app.profiles.schemas import Channel, Model, Profile, Server
+from app.profiles.schemas.channel import Channel
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.profile import Profile
+from app.profiles.schemas.server import Server
 from solvers.stopping.problem import AbsorbingOutage, FreeWaiting, Problem, Rule, UnboundedCost, Waiting
 
 _SNR_DB = (-200.0, 200.0)

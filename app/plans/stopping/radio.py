@@ -6,8 +6,8 @@ import numpy as np
 
 from app.errors import FieldError
 from app.plans import units
-from app.profiles.schemas import (
-    Channel,
+from app.profiles.schemas.channel import Channel
+from app.profiles.schemas.fading import (
     LognormalFading,
     MarkovFading,
     NakagamiFading,

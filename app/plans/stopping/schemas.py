@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from app.errors import FieldError
 from app.plans.schemas import GainDb, PlanBase, Request, UserId
-from app.profiles.schemas import ChannelRef, DeviceRef, ModelRef, ServerRef, TimingRef
+from app.profiles.schemas.references import ChannelRef, DeviceRef, ModelRef, ServerRef, TimingRef
 from app.quantities import Body, Count, Decibel, NonNegative, Positive, absent
 
 EXAMPLE: dict[str, Any] = {

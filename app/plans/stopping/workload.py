@@ -10,7 +10,11 @@ from app.errors import FieldError
 from app.plans.clock import at_clock
 from app.plans.doubts import server_time_assumed
 from app.plans.resolve import Ensemble
-from app.profiles.schemas import Device, FieldWarning, Model, Server, Timing
+from app.profiles.schemas.device import Device
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.profile import FieldWarning
+from app.profiles.schemas.server import Server
+from app.profiles.schemas.timing import Timing
 from solvers.arrays import Floats
 from solvers.physics import compute_energy_j
 from solvers.stopping.problem import Workloads

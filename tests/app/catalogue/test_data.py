@@ -13,7 +13,12 @@ from app.catalogue import build, measurements
 from app.catalogue.build import device_timing, files, fit, shares
 from app.catalogue.measurements import DEVICE_MEASUREMENTS, SERVER_MEASUREMENTS, DeviceMeasurement
 from app.profiles.plausibility import warnings_of
-from app.profiles.schemas import Channel, Device, Model, Profile, Server, Timing
+from app.profiles.schemas.channel import Channel
+from app.profiles.schemas.device import Device
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.profile import Profile
+from app.profiles.schemas.server import Server
+from app.profiles.schemas.timing import Timing
 
 FOLDER = Path(build.__file__).parent
 SCHEMAS: dict[str, type[Profile]] = {

@@ -5,7 +5,10 @@ import pytest
 
 from app.catalogue import service as catalogue
 from app.profiles import service as profiles
-from app.profiles.schemas import Device, Model, Profile, Timing
+from app.profiles.schemas.device import Device
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.profile import Profile
+from app.profiles.schemas.timing import Timing
 from tests.support.builders import a_device, a_model, a_timing
 from tests.support.servers import Service
 

@@ -12,7 +12,7 @@ import pytest
 
 from app.http.media import CSV, JSON, PARQUET
 from app.measurements.schemas import Measurement, MeasurementFile, MeasurementPage
-from app.profiles.schemas import TimingRevision
+from app.profiles.schemas.revisions import TimingRevision
 from tests.support.answers import pointers, slug
 from tests.support.builders import Body, a_model, a_server, a_timing
 from tests.support.robust.requests import a_cell, a_stored_user, plan, solved

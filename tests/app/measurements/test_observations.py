@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.measurements.schemas import MeasurementPage, ObservationFile, ObservationReport
-from app.profiles.schemas import TimingRevision
+from app.profiles.schemas.revisions import TimingRevision
 from tests.support.answers import pointers, slug
 from tests.support.builders import Body, a_channel, a_device, a_server, a_timing
 from tests.support.robust.columns import as_table, planned

@@ -18,7 +18,7 @@ from app import migration
 from app.db import open_database
 from app.profiles import reading
 from app.profiles import service as profiles
-from app.profiles.schemas import Model
+from app.profiles.schemas.model import Model
 from app.settings import Settings
 from tests.support.answers import slug
 from tests.support.onnx.graphs import SMALL, a_chain, a_model, a_residual, light, with_shape_arithmetic

@@ -11,7 +11,10 @@ import pytest
 
 from app.errors import AmbiguousTiming, ProfileNotFound, RevisionNotFound
 from app.profiles import service as profiles
-from app.profiles.schemas import Device, Model, Server, Timing
+from app.profiles.schemas.device import Device
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.server import Server
+from app.profiles.schemas.timing import Timing
 from tests.support.builders import a_device, a_model, a_server, a_timing
 from tests.support.servers import Service
 

@@ -1,0 +1,60 @@
+"""A channel: spectrum, noise and gain."""
+
+import math
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from app.profiles.schemas.fading import Fading
+from app.profiles.schemas.profile import Profile
+from app.quantities import (
+    Body,
+    Decibel,
+    NonNegative,
+    Positive,
+    absent,
+)
+
+
+class PathLoss(Body):
+    """gain_db = -(intercept_db + 10 × exponent × log10(distance_m))."""
+
+    intercept_db: Decibel
+    exponent: Annotated[Positive, Field(le=20.0)]
+
+    def gain_db(self, distance_m: float) -> float:
+        """Mean channel gain at a distance."""
+        return -(self.intercept_db + 10.0 * self.exponent * math.log10(distance_m))
+
+
+class Channel(Profile):
+    """A shared radio: spectrum, noise, how the gain falls with distance and how it moves."""
+
+    kind = "channel"
+    collection = "channels"
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "cell-10mhz",
+                    "bandwidth_hz": 1.0e7,
+                    "noise_psd_dbm_per_hz": -174.0,
+                    "path_loss": {"intercept_db": 15.3, "exponent": 3.76},
+                    "fading": {"kind": "rayleigh"},
+                    "coherence_time_s": 0.05,
+                    "provenance": "analytic",
+                }
+            ]
+        }
+    )
+
+    bandwidth_hz: Positive
+    noise_psd_dbm_per_hz: Decibel = -174.0
+    path_loss: PathLoss | None = absent()
+    fading: Fading | None = absent()
+    coherence_time_s: Positive | None = absent()
+    min_snr_db: Decibel | None = absent()
+    """Below this nothing can be decoded: the link is in outage."""
+    rtt_mean_s: NonNegative | None = absent()
+    rtt_variance_s2: NonNegative | None = absent()
+    downlink_bps: Positive | None = absent()

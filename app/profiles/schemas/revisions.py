@@ -1,0 +1,102 @@
+"""Profiles as stored and answered, and as sent back to be revised."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from app.profiles.schemas.channel import Channel
+from app.profiles.schemas.device import Device
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.profile import FieldWarning, Profile
+from app.profiles.schemas.server import Server
+from app.profiles.schemas.timing import Timing
+from app.quantities import (
+    Body,
+    PositiveCount,
+    absent,
+)
+
+SCHEMAS: tuple[type[Profile], ...] = (Device, Model, Channel, Server, Timing)
+
+
+class Revision(Body):
+    """What an answer adds to a profile."""
+
+    revision: int
+    created_at: datetime
+    """When this revision was made."""
+    warnings: tuple[FieldWarning, ...] | None = absent()
+    """Allowed, but they smell of a mistake."""
+
+
+class DeviceRevision(Revision, Device):
+    """A device as stored."""
+
+
+class ModelRevision(Revision, Model):
+    """A model as stored."""
+
+
+class ChannelRevision(Revision, Channel):
+    """A channel as stored."""
+
+
+class ServerRevision(Revision, Server):
+    """A server as stored."""
+
+
+class StaleEvidence(Body):
+    """What times observed in production say against a revision."""
+
+    since: datetime
+    """When they were received."""
+    measurement: PositiveCount
+    """The observations: `GET /v1/timings/{name}/measurements/{measurement}`."""
+    plan: str
+    """The plan under which they were observed."""
+    detail: str
+
+
+class TimingRevision(Revision, Timing):
+    """A timing as stored."""
+
+    stale: bool | None = absent()
+    """True once times observed in production refuted this revision."""
+    stale_evidence: StaleEvidence | None = absent()
+
+
+class Echo(Body):
+    """What a PUT may send back from an answer; ignored."""
+
+    revision: Any = Field(default=None, exclude=True)
+    """Ignored."""
+    created_at: Any = Field(default=None, exclude=True)
+    """Ignored."""
+    warnings: Any = Field(default=None, exclude=True)
+    """Ignored."""
+
+
+class DeviceEdit(Echo, Device):
+    """A device to revise."""
+
+
+class ModelEdit(Echo, Model):
+    """A model to revise."""
+
+
+class ChannelEdit(Echo, Channel):
+    """A channel to revise."""
+
+
+class ServerEdit(Echo, Server):
+    """A server to revise."""
+
+
+class TimingEdit(Echo, Timing):
+    """A timing to revise."""
+
+    stale: Any = Field(default=None, exclude=True)
+    """Ignored."""
+    stale_evidence: Any = Field(default=None, exclude=True)
+    """Ignored."""
