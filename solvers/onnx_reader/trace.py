@@ -229,35 +229,17 @@ class _Walk:
         self.visits += 1
         if self.visits > MOST_VISITS:
             raise Unreadable(f"its graph and bodies have more than {MOST_VISITS} nodes")
-        bodies = bodies_of(node)
-        explicit = [_resolved(name, scope) for name in node.input]
-        captured = sorted({_resolved(name, scope) for body in bodies for name in captured_by(body)})
-        for name in [*explicit, *captured]:
-            if name and name not in scope.types:
-                raise Unreadable(f"{called(node)} reads {name!r}, which nothing makes before it")
-        for name in filter(None, node.output):
-            if name in scope.types:
-                raise Unreadable(f"two things are named {name!r}; the second is made by {called(node)}")
-        reads = [name for name in dict.fromkeys([*explicit, *captured]) if name]
+        explicit, reads = self._reads(node, scope)
         variable = tuple(name for name in reads if name not in scope.constants)
         schema = self._schema(node)
         _require_ports(node, schema)
         attributes = _attributes(node, schema)
 
-        if node.op_type == "Identity" or (node.op_type == "Dropout" and self._passes(node, attributes, scope)):
-            self._alias(node, explicit[0], scope)
+        if self._is_known(node, explicit, attributes, scope):
             return None
-        if node.op_type == "Constant" and _domain(node) == "":
-            self._constant(node, attributes, scope)
-            return None
-        if node.op_type in ("Shape", "Size") and _domain(node) == "":
-            shape = shape_of(scope.types[explicit[0]])
-            if shape is not None:
-                self._measure(node, shape, attributes, scope)
-                return None
         weights = frozenset().union(*(scope.weights[name] for name in reads if name in scope.constants))
         flop = 0
-        if bodies:
+        if bodies_of(node):
             body = self._control(node, explicit, attributes, scope)
             flop, weights, types = body.flop, weights | body.weights, list(body.types)
         else:
@@ -273,6 +255,33 @@ class _Walk:
             if name:
                 scope.types[name] = type_
         return Node(node.op_type, variable, tuple(filter(None, node.output)), flop, weights)
+
+    def _reads(self, node: NodeProto, scope: _Scope) -> tuple[list[str], list[str]]:
+        """Its inputs as they stand, and each tensor that it or its bodies read; refused where the names do not fit."""
+        explicit = [_resolved(name, scope) for name in node.input]
+        captured = sorted({_resolved(name, scope) for body in bodies_of(node) for name in captured_by(body)})
+        for name in [*explicit, *captured]:
+            if name and name not in scope.types:
+                raise Unreadable(f"{called(node)} reads {name!r}, which nothing makes before it")
+        for name in filter(None, node.output):
+            if name in scope.types:
+                raise Unreadable(f"two things are named {name!r}; the second is made by {called(node)}")
+        return explicit, [name for name in dict.fromkeys([*explicit, *captured]) if name]
+
+    def _is_known(self, node: NodeProto, inputs: Sequence[str], attributes: Mapping[str, Any], scope: _Scope) -> bool:
+        """Whether the node only hands on, or gives a constant or a size; what it makes is then defined."""
+        if node.op_type == "Identity" or (node.op_type == "Dropout" and self._passes(node, attributes, scope)):
+            self._alias(node, inputs[0], scope)
+            return True
+        if _domain(node) != "":
+            return False
+        if node.op_type == "Constant":
+            self._constant(node, attributes, scope)
+            return True
+        if node.op_type in ("Shape", "Size") and (shape := shape_of(scope.types[inputs[0]])) is not None:
+            self._measure(node, shape, attributes, scope)
+            return True
+        return False
 
     def _passes(self, node: NodeProto, attributes: Mapping[str, Any], scope: _Scope) -> bool:
         """Whether a Dropout does nothing, as at inference."""
