@@ -22,7 +22,7 @@ from scipy.stats import binom
 from app.http.bodies import parse_json
 from app.measurements import files
 from app.measurements.fitting import Subject, fitted
-from app.measurements.schemas import MeasurementFile
+from app.measurements.schemas.files import MeasurementFile
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Cut, Model
 from benchmarks import machine

@@ -1,5 +1,6 @@
 """What the project's papers say is so."""
 
+import ast
 import json
 import os
 import re
@@ -21,6 +22,7 @@ DIFFERS = {"id", "created_at", "started_at", "finished_at", "request_hash"}
 FOREIGN = re.compile("|".join(("(?<![\\w.])/wo" + "rk/", "/tmp/scr" + "atch", "file:///" + "opt")))
 OUTSIDE = "../sha" + "red"
 OUTSIDE_ALLOWED = "SPLITPLAN_DATA"  # where recorded data lie, unless this says otherwise
+PACKAGES = ("app", "client", "profiler", "solvers")
 NOT_OURS = {"__pycache__", "build", "dist"}
 
 
@@ -85,6 +87,41 @@ def test_array_types_are_defined_once() -> None:
         for found in alias.finditer(path.read_text())
     ]
     assert [where.partition(":")[0] for where in defined] == ["solvers/arrays.py"] * 3, defined
+
+
+def sources() -> list[Path]:
+    return [path for package in PACKAGES for path in (CHECKOUT / package).rglob("*.py")]
+
+
+def test_files_hold_one_idea() -> None:
+    """Nine files in ten have at most 300 lines."""
+    lines = sorted((len(path.read_text().splitlines()), str(path.relative_to(CHECKOUT))) for path in sources())
+    long = [entry for entry in lines if entry[0] > 300]
+    assert len(long) <= len(lines) // 10, long
+
+
+def test_functions_are_a_page_at_most() -> None:
+    """Those that are longer than 50 lines are few, and get no more."""
+    long = [
+        f"{path.relative_to(CHECKOUT)}: {node.name}"
+        for path in sources()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno is not None
+        and node.end_lineno - node.lineno >= 50
+    ]
+    assert len(long) <= 20, long
+
+
+def test_tests_stand_at_the_path_of_their_source() -> None:
+    """Three in five are of one module or package; the others are of several, and get no more numerous."""
+    tests = sorted((CHECKOUT / "tests").rglob("test_*.py"))
+    alone = []
+    for path in tests:
+        source = CHECKOUT / path.relative_to(CHECKOUT / "tests").with_name(path.name.removeprefix("test_"))
+        if not (source.exists() or (source.with_suffix("") / "__init__.py").exists()):
+            alone.append(str(path.relative_to(CHECKOUT)))
+    assert len(alone) <= 0.4 * len(tests), alone
 
 
 def blocks(language: str) -> list[str]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from app.errors import FieldError, InvalidRequest
 from app.http.media import CSV
-from app.measurements.schemas import MOST_SAMPLES, MeasurementFile, ObservationFile
+from app.measurements.schemas.files import MOST_SAMPLES, MeasurementFile, ObservationFile
 from solvers.arrays import Integers
 from solvers.measurement.samples import PARTS, Samples
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.db import Database
 from app.errors import FieldError, InvalidRequest, PlanNotFound
 from app.measurements import files
-from app.measurements.schemas import ObservationFile
+from app.measurements.schemas.files import ObservationFile
 from app.measurements.service import add, document, hold
 from app.measurements.tables import MeasurementRow
 from app.plans import service as plans

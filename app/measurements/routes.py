@@ -22,12 +22,8 @@ from app.http.bodies import StrictRoute, declared_as, parse_json
 from app.http.media import CSV, JSON, PARQUET, VARY, preferred
 from app.http.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
 from app.measurements import files, observations, service
-from app.measurements.schemas import (
-    AnyMeasurement,
-    MeasurementFile,
-    MeasurementPage,
-    ObservationFile,
-)
+from app.measurements.schemas.files import MeasurementFile, ObservationFile
+from app.measurements.schemas.reports import AnyMeasurement, MeasurementPage
 from app.measurements.service import Heading
 from app.problems import documented, field_errors
 from app.profiles.routes import ProfileName

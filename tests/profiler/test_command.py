@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from app.measurements.schemas import MeasurementFile
+from app.measurements.schemas.files import MeasurementFile
 from profiler import bundle
 from profiler.command import main
 from tests.support.profiler import boards, nets

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from app.http.media import CSV, JSON, PARQUET
-from app.measurements.schemas import Measurement, MeasurementFile, MeasurementPage
+from app.measurements.schemas.files import MeasurementFile
+from app.measurements.schemas.reports import Measurement, MeasurementPage
 from app.profiles.schemas.revisions import TimingRevision
 from tests.support.answers import pointers, slug
 from tests.support.builders import Body, a_model, a_server, a_timing

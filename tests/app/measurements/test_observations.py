@@ -6,7 +6,8 @@ import httpx
 import numpy as np
 import pytest
 
-from app.measurements.schemas import MeasurementPage, ObservationFile, ObservationReport
+from app.measurements.schemas.files import ObservationFile
+from app.measurements.schemas.reports import MeasurementPage, ObservationReport
 from app.profiles.schemas.revisions import TimingRevision
 from tests.support.answers import pointers, slug
 from tests.support.builders import Body, a_channel, a_device, a_server, a_timing

@@ -1,0 +1,1 @@
+"""Measurements and observations as JSON."""
