@@ -24,7 +24,7 @@ _SPACE = r"[ \t]*+"
 # Nothing is read twice (`*+`): a long header takes no longer than its length.
 _TYPE = re.compile(rf"{_SPACE}({_NAME}/{_NAME}){_SPACE}")
 _PARAMETER = re.compile(rf";{_SPACE}(?:({_NAME})=({_NAME}|{_QUOTED}){_SPACE})?")
-# An element of a list goes to the next comma outside quotes; a quote that never ends is read as it is.
+# An element of a list goes to the next comma outside quotes; a quote without an end is plain text.
 _ELEMENT = re.compile(rf'(?:[^",]|{_QUOTED}|")++')
 _WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
@@ -38,7 +38,7 @@ class MediaType:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """What a text says (8.3.1): names in any case, values as tokens or quoted; None if it is none."""
+        """What a text says (8.3.1): names in any case, values tokens or quoted; None if it is none."""
         found = _TYPE.match(text)
         if found is None:
             return None
@@ -61,7 +61,8 @@ class MediaType:
     @property
     def is_json(self) -> bool:
         """Whether it is JSON, or a format written in it (RFC 6839)."""
-        return self.essence == JSON or (self.essence.startswith("application/") and self.essence.endswith("+json"))
+        kind, _, name = self.essence.partition("/")
+        return self.essence == JSON or (kind == "application" and name.endswith("+json"))
 
 
 def _unquoted(value: str) -> str:
@@ -109,9 +110,8 @@ def _specificity(asked: MediaType, offered: str) -> int:
         return 2
     has = _HAS.get(offered, {})
     wanted = {name: value for name, value in asked.parameters.items() if name != "q"}
-    if asked.essence != offered or any(has.get(name) != value.lower() for name, value in wanted.items()):
-        return 0
-    return 3 + len(wanted)
+    met = all(has.get(name) == value.lower() for name, value in wanted.items())
+    return 3 + len(wanted) if met and asked.essence == offered else 0
 
 
 def _weighted(part: str) -> tuple[MediaType, float] | None:

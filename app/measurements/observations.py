@@ -120,7 +120,7 @@ def plans_on(session: Session, ref: ProfileRef) -> tuple[list[str], int]:
 
 
 def timing_of(row: PlanRow, user: Mapping[str, Any], kind: ProcessorKind) -> ProfileRef | None:
-    """The stored revision that a user of a plan was planned with; None for an inline timing, or none."""
+    """The stored revision that a user was planned with; None for an inline timing, or none."""
     given = user.get(f"{kind}_timing")
     pins = stored.pins_of(row) or Pins()
     if given is not None:

@@ -84,7 +84,7 @@ Entries = Mapping[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """A kind of plan: how it is asked for, planned, answered, and made anew from an earlier plan."""
+    """A kind of plan: how it is asked for, planned, answered, and planned again."""
 
     kind: str
     """Its name in addresses, answers and rows, at most 16 characters."""
@@ -102,4 +102,4 @@ class Family:
     prepare_bulk: Callable[[Bulk, Dossier], Prepared] | None = None
     """How it reads a request whose users are columns; None: it takes JSON only."""
     steady: Callable[[Any, Entries, int], Prepared] | None = None
-    """Hold a prepared request to the entries of an earlier plan, but for a number of users; None: it cannot."""
+    """Hold a request to the entries of an earlier plan, but for some users; None: it cannot."""

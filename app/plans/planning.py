@@ -1,4 +1,4 @@
-"""How an order is answered: at once where it is small, in the background, or as it was answered before."""
+"""How an order is answered: at once if it is small, in the background, or as it was before."""
 
 import hashlib
 import logging

@@ -34,7 +34,7 @@ def downgrade() -> None:
 
 
 def _rewrite(old: str, new: str) -> None:
-    """Replace a part of the table's definition: SQLite has no statement to drop or add a constraint.
+    """Replace a part of the table's definition: SQLite has no statement to change a constraint.
 
     A copy of the table would drop the old one, and with it, by its foreign keys, all users and
     events of all plans. The text may be edited where no content depends on it, as SQLite's manual
