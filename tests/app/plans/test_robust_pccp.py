@@ -137,6 +137,7 @@ def test_a_dry_run_estimates_it(client: httpx.Client) -> None:
 ALONE = """
 import sys
 from app.main import create_app
+from app.plans.documents import estimate
 from app.plans.resolve import Dossier
 from app.plans.robust.run import prepare
 from app.plans.robust.schemas import RobustRequest
