@@ -109,7 +109,9 @@ def test_no_folder_of_modules_is_outside_the_walls() -> None:
 
 
 FAMILIES = ("multiuser", "robust", "stopping")
-SHARED = {"margin", "outcome", "records"} | {f"{family}.problem" for family in FAMILIES} | {"stopping.channel"}
+SHARED = (
+    {"arrays", "margin", "outcome", "records"} | {f"{family}.problem" for family in FAMILIES} | {"stopping.channel"}
+)
 
 
 def sources_of_checks() -> list[Path]:
