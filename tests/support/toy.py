@@ -19,8 +19,7 @@ _SCIENCE = {
 
         from dataclasses import dataclass
 
-        import numpy as np
-        from numpy.typing import NDArray
+        from solvers.arrays import Floats, Integers
 
 
         @dataclass(frozen=True, slots=True, kw_only=True)
