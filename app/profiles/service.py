@@ -5,10 +5,11 @@ from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from threading import Lock
 from typing import Any, Generic, TypeVar, cast
 
-from sqlalchemy import CursorResult, Row, Select, insert, select, update
+from sqlalchemy import CursorResult, Row, Select, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -103,12 +104,11 @@ def get(session: Session, kind: type[P], name: str, revision: int | None = None)
 
     Raises ProfileNotFound, RevisionNotFound.
     """
-    wanted = _revisions(kind).where(ProfileRow.name == name)
     if revision is None:
-        wanted = wanted.where(RevisionRow.number == ProfileRow.latest, ProfileRow.hidden.is_(False))
+        found = session.execute(_latest_of(kind), {"name": name}).one_or_none()
     else:
-        wanted = wanted.where(RevisionRow.number == revision)
-    found = session.execute(wanted).one_or_none()
+        numbered = _revisions(kind).where(ProfileRow.name == name, RevisionRow.number == revision)
+        found = session.execute(numbered).one_or_none()
     if found is not None:
         return _stored(session, kind, [found])[0]
     if revision is not None and _find(session, kind, name) is not None:
@@ -124,18 +124,8 @@ def resolve_reference(session: Session, kind: type[P], reference: str) -> Stored
 
 def timing_for(session: Session, processor: str, processor_kind: ProcessorKind, model: str) -> Stored[Timing] | None:
     """The one stored timing of that processor with that model; None if there is none. Raises AmbiguousTiming."""
-    found = session.execute(
-        _revisions(Timing)
-        .where(
-            RevisionRow.number == ProfileRow.latest,
-            ProfileRow.hidden.is_(False),
-            ProfileRow.timing_model == model,
-            ProfileRow.timing_processor == processor,
-            ProfileRow.timing_processor_kind == processor_kind,
-        )
-        .order_by(ProfileRow.name)
-        .limit(10)
-    ).all()
+    who = {"model": model, "processor": processor, "processor_kind": processor_kind}
+    found = session.execute(_LATEST_TIMINGS, who).all()
     if len(found) > 1:
         raise AmbiguousTiming(processor, model, [row.name for row in found])
     return _stored(session, Timing, found)[0] if found else None
@@ -253,6 +243,30 @@ def _revisions(kind: type[Profile]) -> Select[str, int, datetime, uuid.UUID, dic
         .join(RevisionRow, RevisionRow.profile_id == ProfileRow.id)
         .where(ProfileRow.kind == kind.kind)
     )
+
+
+# Every plan asks these several times, and building a statement takes longer than running it.
+@cache
+def _latest_of(kind: type[Profile]) -> Select[str, int, datetime, uuid.UUID, dict[str, Any] | None]:
+    return _revisions(kind).where(
+        ProfileRow.name == bindparam("name"),
+        RevisionRow.number == ProfileRow.latest,
+        ProfileRow.hidden.is_(False),
+    )
+
+
+_LATEST_TIMINGS = (
+    _revisions(Timing)
+    .where(
+        RevisionRow.number == ProfileRow.latest,
+        ProfileRow.hidden.is_(False),
+        ProfileRow.timing_model == bindparam("model"),
+        ProfileRow.timing_processor == bindparam("processor"),
+        ProfileRow.timing_processor_kind == bindparam("processor_kind"),
+    )
+    .order_by(ProfileRow.name)
+    .limit(10)
+)
 
 
 def _stored(session: Session, kind: type[P], found: Sequence[Any]) -> list[Stored[P]]:
