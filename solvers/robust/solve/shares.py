@@ -62,7 +62,8 @@ def share_out(curves: Curves, bandwidth_hz: float, log_price: float, pulse: Puls
         share = part.share_hz(x[active])
         total = share.sum(axis=-1)
         over_hz = part.beyond_hz(x[active]).sum(axis=-1) - left_hz[active]
-        excess = np.log1p(over_hz / bandwidth_hz)
+        with np.errstate(divide="ignore"):  # where the shares vanish beside the uplink
+            excess = np.log1p(over_hz / bandwidth_hz)
         slope = (share * rate[active]).sum(axis=-1) / total  # -d ln(total)/d ln(price)
         above = excess > 0.0
         low[active] = np.where(above, at, low[active])
