@@ -218,18 +218,24 @@ class Curves:
         least = x >= self.x_most
         share = np.where(sends, np.where(least, self.least_hz, self.scale_hz / s), 0.0)
         uplink = self.tau_unit_s * stretch
-        clock = self.clock_hz(uplink)
-        cycling = self.kappa * clock**2
-        energy = cycling * (self.cycles + self.overhead_s * clock) + self.tx_power_w * uplink
         psi = stretch * stretch * _bend(s, log1p) * (self.tau_unit_s / self.scale_hz)
-        watts = self._clock_power(clock)
-        slow, fast = self.tx_power_w * psi, (self.tx_power_w + watts) * psi
-        larger = np.where(x > self.x_kink, fast, slow)
-        smaller = np.where((x >= self.x_kink) & (self.x_kink < self.x_most), fast, slow)
+        slow = self.tx_power_w * psi
+        if self.cycles.any():
+            clock = self.clock_hz(uplink)
+            cycling = self.kappa * clock**2
+            energy = cycling * (self.cycles + self.overhead_s * clock) + self.tx_power_w * uplink
+            watts = self._clock_power(clock)
+            fast = (self.tx_power_w + watts) * psi
+            larger = np.where(x > self.x_kink, fast, slow)
+            smaller = np.where((x >= self.x_kink) & (self.x_kink < self.x_most), fast, slow)
+            multiplier = np.where(clock > self.clock_min_hz, watts, 0.0)
+        else:  # measured levels: no share changes their clock
+            energy = self.kappa * self.clock_min_hz**3 * self.overhead_s + self.tx_power_w * uplink
+            larger = smaller = slow
+            multiplier = np.zeros(())
         # Slopes of E + price b to either side of x: at the kink they bracket 0 and cost nothing.
         down = np.maximum(price - smaller, 0.0) * np.maximum(share - self.least_hz, 0.0)
         up = np.maximum(larger - price, 0.0) * np.maximum(self.scale_hz * np.exp(-x_least) - share, 0.0)
-        multiplier = np.where(clock > self.clock_min_hz, watts, 0.0)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             asked = np.where(least & sends, price / psi - self.tx_power_w, 0.0)
         doubt = self.time_error_s * np.maximum(multiplier, asked)
