@@ -53,16 +53,31 @@ def main() -> None:
 
 @main.command()
 @click.option("--host", help="Address to listen on (SPLITPLAN_HOST).")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, 0 for a free one (SPLITPLAN_PORT).")
-@click.option("--migrate", "migrate_first", is_flag=True, help="Bring the database to the newest schema first.")
-@click.option("--load-catalogue", is_flag=True, help="Store the shipped profiles whose names are free first.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Port to listen on, 0 for a free one (SPLITPLAN_PORT).",
+)
+@click.option(
+    "--migrate",
+    "migrate_first",
+    is_flag=True,
+    help="Bring the database to the newest schema first.",
+)
+@click.option(
+    "--load-catalogue", is_flag=True, help="Store the shipped profiles whose names are free first."
+)
 def serve(host: str | None, port: int | None, migrate_first: bool, load_catalogue: bool) -> None:
     """Serve the API until told to stop."""
-    from app.main import create_app  # only where it is served: solvers load this module too, as their main one
+    from app.main import (
+        create_app,
+    )  # only where it is served: solvers load this module too, as their main one
 
     settings = read_settings()
     given = {"host": host, "port": port}
-    settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+    settings = settings.model_copy(
+        update={name: value for name, value in given.items() if value is not None}
+    )
     _guard(settings)
     _log()
     # Taken before the database is touched: a second `serve` by mistake stops here.
@@ -75,8 +90,14 @@ def serve(host: str | None, port: int | None, migrate_first: bool, load_catalogu
             _load(database)
         app = create_app(settings)
         address, bound_port = listener.getsockname()[:2]
-        url = f"http://[{address}]:{bound_port}" if ":" in address else f"http://{address}:{bound_port}"
-        log.info("database %s (schema version %s)", settings.shown()["SPLITPLAN_DATABASE_URL"], version)
+        url = (
+            f"http://[{address}]:{bound_port}"
+            if ":" in address
+            else f"http://{address}:{bound_port}"
+        )
+        log.info(
+            "database %s (schema version %s)", settings.shown()["SPLITPLAN_DATABASE_URL"], version
+        )
         log.info("listening on %s, documentation at %s/docs", url, url)
         config = uvicorn.Config(
             app,
@@ -85,7 +106,8 @@ def serve(host: str | None, port: int | None, migrate_first: bool, load_catalogu
             timeout_graceful_shutdown=10,
             server_header=False,
         )
-        # The server hands each signal on once it has closed: it must end this block, not the process on the spot.
+        # The server hands each signal on once it has closed: it must end this block, not the
+        # process on the spot.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: sys.exit(0))
         with Crew(settings.workers, settings.shutdown_grace_s):
@@ -101,8 +123,8 @@ class _Door(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 (uvicorn's signature)
         """Close, now if told twice, whoever is still connected if told again."""
-        # Not as inherited: that raises the signal once more at the end, which would kill this process before its
-        # workers had their time to stop.
+        # Not as inherited: that raises the signal once more at the end, which would kill this
+        # process before its workers had their time to stop.
         told = self._draining.is_set()
         self._draining.set()
         if self.should_exit:
@@ -140,7 +162,8 @@ def worker(with_parent: bool) -> None:
 
 
 def _end_with_parent() -> None:
-    # Not through sys.stdin: who ends while another thread reads from that is aborted by the interpreter.
+    # Not through sys.stdin: who ends while another thread reads from that is aborted by the
+    # interpreter.
     while os.read(0, 4096):
         pass
     os._exit(1)
@@ -181,12 +204,28 @@ def models() -> None:
 @models.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--name", required=True, callback=_profile_name, help="Of the new profile.")
-@click.option("--shape", multiple=True, help="An input with its dimensions, e.g. data:1,3,224,224; may be repeated.")
-@click.option("--input-byte", multiple=True, help="What sending an input takes, e.g. data:150528; may be repeated.")
-@click.option("--max-tensors", type=click.IntRange(1, 3), default=1, help="How many tensors may cross a cut.")
-@click.option("--fusion-boundaries", is_flag=True, help="No cuts inside what a runtime computes in one kernel.")
+@click.option(
+    "--shape",
+    multiple=True,
+    help="An input with its dimensions, e.g. data:1,3,224,224; may be repeated.",
+)
+@click.option(
+    "--input-byte",
+    multiple=True,
+    help="What sending an input takes, e.g. data:150528; may be repeated.",
+)
+@click.option(
+    "--max-tensors", type=click.IntRange(1, 3), default=1, help="How many tensors may cross a cut."
+)
+@click.option(
+    "--fusion-boundaries",
+    is_flag=True,
+    help="No cuts inside what a runtime computes in one kernel.",
+)
 @click.option("--pareto", is_flag=True, help="No cuts that another beats in FLOP and bytes.")
-@click.option("--print", "print_only", is_flag=True, help="Print the profile as JSON; store nothing.")
+@click.option(
+    "--print", "print_only", is_flag=True, help="Print the profile as JSON; store nothing."
+)
 def models_import(
     file: Path,
     name: str,
@@ -235,7 +274,9 @@ def settings() -> None:
 
 
 @main.command()
-@click.option("--check", is_flag=True, help="Write nothing; fail if the document is not what the code serves.")
+@click.option(
+    "--check", is_flag=True, help="Write nothing; fail if the document is not what the code serves."
+)
 def openapi(check: bool) -> None:
     """Write openapi/openapi.json of the source checkout from the code."""
     if not (CHECKOUT / "pyproject.toml").is_file():
@@ -250,7 +291,9 @@ def openapi(check: bool) -> None:
 
 
 def _log() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
     for talkative in ("alembic", "httpx", "dbos"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
 
@@ -260,8 +303,12 @@ def openapi_document() -> bytes:
     from app.main import create_app
 
     # No environment may change the document; the database is never opened.
-    document = create_app(Settings.model_construct(database_url="sqlite:///never-opened.db")).openapi()
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+    document = create_app(
+        Settings.model_construct(database_url="sqlite:///never-opened.db")
+    ).openapi()
+    return orjson.dumps(
+        document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+    )
 
 
 def _guard(settings: Settings) -> None:
@@ -272,8 +319,9 @@ def _guard(settings: Settings) -> None:
         loopback = False
     if not loopback and not settings.allow_unauthenticated:
         raise ConfigurationError(
-            f"{settings.host} is not a loopback address and there are no API keys: anyone who reaches it could change "
-            "everything. Set SPLITPLAN_ALLOW_UNAUTHENTICATED=true if a proxy or container guards it"
+            f"{settings.host} is not a loopback address and there are no API keys: anyone who"
+            " reaches it could change everything. Set SPLITPLAN_ALLOW_UNAUTHENTICATED=true if a"
+            " proxy or container guards it"
         )
 
 
@@ -283,7 +331,8 @@ def _listen(settings: Settings) -> socket.socket:
         return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except OSError as error:
         raise ConfigurationError(
-            f"cannot listen on {settings.host} port {settings.port}: {os.strerror(error.errno or 0)}"
+            f"cannot listen on {settings.host} port {settings.port}:"
+            f" {os.strerror(error.errno or 0)}"
         ) from None
 
 
@@ -307,8 +356,8 @@ def _require_newest(database: Database) -> str | None:
         version = migration.current(session.connection())
     if version != migration.newest():
         raise ConfigurationError(
-            f"the database is at schema version {version or 'none'}, this program needs {migration.newest()}: "
-            "run `splitplan migrate`, or serve with --migrate"
+            f"the database is at schema version {version or 'none'}, this program needs"
+            f" {migration.newest()}: run `splitplan migrate`, or serve with --migrate"
         )
     return version
 
@@ -318,7 +367,10 @@ def _load(database: Database) -> None:
         loaded = catalogue_service.load(session, catalogue_service.shipped())
     for profile, reason in loaded.refused:
         click.echo(f"refused {profile.kind} {profile.name}: {reason}", err=True)
-    click.echo(f"catalogue: {len(loaded.created)} profiles stored, {len(loaded.skipped)} left as they are", err=True)
+    click.echo(
+        f"catalogue: {len(loaded.created)} profiles stored, {len(loaded.skipped)} left as they are",
+        err=True,
+    )
 
 
 if __name__ == "__main__":

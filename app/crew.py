@@ -1,4 +1,6 @@
-"""The workers that `serve` keeps beside itself: started again when one dies, and gone when it is."""
+"""The workers that `serve` keeps beside itself: started again when one dies, and gone when it
+is.
+"""
 
 import logging
 import subprocess
@@ -24,14 +26,18 @@ class Crew:
     def __init__(self, size: int, grace_s: float) -> None:
         self._grace_s = grace_s
         self._ending = threading.Event()
-        self._keepers = [threading.Thread(target=self._keep, name=f"worker-{n}") for n in range(size)]
+        self._keepers = [
+            threading.Thread(target=self._keep, name=f"worker-{n}") for n in range(size)
+        ]
 
     def __enter__(self) -> Self:
         for keeper in self._keepers:
             keeper.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, _: object, __: TracebackType | None
+    ) -> None:
         self._ending.set()
         for keeper in self._keepers:
             keeper.join()
@@ -48,8 +54,14 @@ class Crew:
                     self._stop(worker)
                     return
             lived_s = time.monotonic() - begun
-            pause_s = _PAUSE_S if lived_s > _LONGEST_PAUSE_S else min(2.0 * pause_s, _LONGEST_PAUSE_S)
-            log.error("a worker ended with code %s: another one starts in %.1f s", worker.returncode, pause_s)
+            pause_s = (
+                _PAUSE_S if lived_s > _LONGEST_PAUSE_S else min(2.0 * pause_s, _LONGEST_PAUSE_S)
+            )
+            log.error(
+                "a worker ended with code %s: another one starts in %.1f s",
+                worker.returncode,
+                pause_s,
+            )
             self._ending.wait(pause_s)
 
     def _stop(self, worker: "subprocess.Popen[bytes]") -> None:
@@ -57,5 +69,7 @@ class Crew:
         try:
             worker.wait(self._grace_s + _LAST_S)
         except subprocess.TimeoutExpired:
-            log.error("a worker did not stop in time and is killed: its plans go on with the next start")
+            log.error(
+                "a worker did not stop in time and is killed: its plans go on with the next start"
+            )
             worker.kill()

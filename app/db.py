@@ -73,7 +73,9 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session that sees one snapshot on SQLite, takes no write lock and is rolled back at the end."""
+        """A session that sees one snapshot on SQLite, takes no write lock and is rolled back at the
+        end.
+        """
         with self._readers() as session:
             yield session
 
@@ -93,20 +95,26 @@ def open_database(url: str, sqlite_busy_timeout_s: float = 30.0) -> Database:
     if address.drivername in ("postgres", "postgresql"):
         address = address.set(drivername="postgresql+psycopg")
     if address.get_backend_name() == "postgresql":
-        # As many connections as the web has threads (40), so that no request waits for one. A dead one is replaced.
+        # As many connections as the web has threads (40), so that no request waits for one. A dead
+        # one is replaced.
         options |= {"pool_size": 10, "max_overflow": 30, "pool_pre_ping": True}
         options["connect_args"] = {"connect_timeout": 5}
         engine = create_engine(address, **options)
         readers, writers = engine.execution_options(postgresql_readonly=True), engine
     elif address.get_backend_name() == "sqlite":
-        options |= {"pool_size": 10, "max_overflow": 30, "connect_args": {"timeout": sqlite_busy_timeout_s}}
+        options |= {
+            "pool_size": 10,
+            "max_overflow": 30,
+            "connect_args": {"timeout": sqlite_busy_timeout_s},
+        }
         engine = create_engine(address, **options)
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         readers, writers = engine, engine.execution_options(sqlite_immediate=True)
     else:
         raise ValueError(f"{address.get_backend_name()} is not supported: use sqlite or postgresql")
-    # Rows are turned into plain objects before the commit, so nothing needs to be read again after it.
+    # Rows are turned into plain objects before the commit, so nothing needs to be read again after
+    # it.
     return Database(engine, sessionmaker(readers), sessionmaker(writers, expire_on_commit=False))
 
 
@@ -116,7 +124,9 @@ def _dump(value: object) -> str:
 
 
 def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # the driver opens no transaction by itself: _begin_sqlite does
+    connection.isolation_level = (
+        None  # the driver opens no transaction by itself: _begin_sqlite does
+    )
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not block each other
     cursor.execute("PRAGMA synchronous = FULL")  # what was answered survives a power cut
@@ -125,8 +135,8 @@ def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> No
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A deferred transaction that turns into a writer fails at once when another writer came between;
-    # one that takes the lock first waits for its turn (the busy timeout).
+    # A deferred transaction that turns into a writer fails at once when another writer came
+    # between; one that takes the lock first waits for its turn (the busy timeout).
     immediate = connection.get_execution_options().get("sqlite_immediate", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
@@ -145,6 +155,7 @@ def open_write_session(request: Request) -> Iterator[Session]:
         yield session
 
 
-# scope="function": the commit happens before the answer leaves, so a failed commit can never answer 200.
+# scope="function": the commit happens before the answer leaves, so a failed commit can never answer
+# 200.
 ReadSession = Annotated[Session, Depends(open_read_session, scope="function")]
 WriteSession = Annotated[Session, Depends(open_write_session, scope="function")]

@@ -27,7 +27,9 @@ class Ready(BaseModel):
 
     status: Literal["ready"] = "ready"
     database: str = Field(description="The kind of database that answered.")
-    schema_version: str = Field(description="The migration the database is at, which is the one this code needs.")
+    schema_version: str = Field(
+        description="The migration the database is at, which is the one this code needs."
+    )
     workers: int = Field(description="Workers that were heard of within their lease.")
     waiting: int = Field(description="Plans in line for a worker.")
 
@@ -38,9 +40,15 @@ async def livez() -> Alive:
     return Alive()
 
 
-@router.get("/readyz", operation_id="get_readiness", summary="Can the service work?", responses=documented(NotReady))
+@router.get(
+    "/readyz",
+    operation_id="get_readiness",
+    summary="Can the service work?",
+    responses=documented(NotReady),
+)
 def readyz(session: ReadSession, request: Request) -> Ready:
-    """Asks the database, whether its schema is the one this code needs, the queue, and whether a worker lives.
+    """Asks the database, whether its schema is the one this code needs, the queue, and whether a
+    worker lives.
 
     Not ready either while the service is about to stop.
     """
@@ -49,17 +57,22 @@ def readyz(session: ReadSession, request: Request) -> Ready:
     version = migration.current(session.connection())
     if version is None or version != migration.newest():
         raise NotReady(
-            f"The database is at schema version {version or 'none'}, this service needs {migration.newest()}: "
-            "run `splitplan migrate`."
+            f"The database is at schema version {version or 'none'}, this service needs"
+            f" {migration.newest()}: run `splitplan migrate`."
         )
     settings: Settings = request.app.state.settings
     alive = workers.living(session, settings.lease_s)
     if alive == 0:
         raise NotReady(
-            f"No worker was heard of for {settings.lease_s:g} s: `splitplan serve` starts one (SPLITPLAN_WORKERS), "
-            "`splitplan worker` is one."
+            f"No worker was heard of for {settings.lease_s:g} s: `splitplan serve` starts one"
+            " (SPLITPLAN_WORKERS), `splitplan worker` is one."
         )
     if not request.app.state.queue.answers():
         raise NotReady("The queue does not answer: the workers' log says why.")
     waiting = jobs.waiting(session)
-    return Ready(database=session.get_bind().dialect.name, schema_version=version, workers=alive, waiting=waiting)
+    return Ready(
+        database=session.get_bind().dialect.name,
+        schema_version=version,
+        workers=alive,
+        waiting=waiting,
+    )

@@ -1,5 +1,6 @@
 """Where the web's parts meet."""
 
+import re
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,19 +26,24 @@ from app.settings import Settings
 from app.validations import routes as validations
 
 DESCRIPTION = """\
-Says where to cut neural networks between devices and an edge server, and what clock, spectrum and server share each
-device gets.
+Says where to cut neural networks between devices and an edge server, and what clock, spectrum and
+server share each device gets.
 
-* Numbers carry their SI unit in their name (`_s`, `_j`, `_hz`, `_bit`, `_byte`, `_bps`, `_flop`, `_w`, `_m`);
-  decibels only where it says `_db` or `_dbm`.
-* Unknown fields and unknown query parameters are refused. NaN is not a number; `1234.0` is an integer.
-* Failures are RFC 9457 problems (`application/problem+json`); `type` is an address in `/v1/problem-types`.
+* Numbers carry their SI unit in their name (`_s`, `_j`, `_hz`, `_bit`, `_byte`, `_bps`, `_flop`,
+  `_w`, `_m`); decibels only where it says `_db` or `_dbm`.
+* Unknown fields and unknown query parameters are refused. NaN is not a number; `1234.0` is an
+  integer.
+* Failures are RFC 9457 problems (`application/problem+json`); `type` is an address in
+  `/v1/problem-types`.
 * Lists are `{items, next_cursor}`; pass `next_cursor` as `cursor`, or follow the `Link` header.
 """
 
 TAGS = [
     {"name": "Plans", "description": "Planning requests and their proven, explained answers."},
-    {"name": "Validations", "description": "Plans replayed: how often would their users have been late?"},
+    {
+        "name": "Validations",
+        "description": "Plans replayed: how often would their users have been late?",
+    },
     {"name": "Devices", "description": "Processors with their clocks, power and radio."},
     {"name": "Models", "description": "Neural networks as lists of cuts."},
     {"name": "Channels", "description": "Shared radio channels."},
@@ -45,7 +51,9 @@ TAGS = [
     {"name": "Timings", "description": "How long one processor takes for one model."},
     {
         "name": "Measurements",
-        "description": "Measured times in, revisions of timings out; observed times held against them.",
+        "description": (
+            "Measured times in, revisions of timings out; observed times held against them."
+        ),
     },
     {"name": "Catalogue", "description": "The profiles that come with the service."},
     {"name": "Problems", "description": "What can go wrong."},
@@ -75,7 +83,11 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         separate_input_output_schemas=False,
         # Swagger UI would otherwise fetch a badge from a validator on the internet.
-        swagger_ui_parameters={"validatorUrl": None, "docExpansion": "list", "tryItOutEnabled": True},
+        swagger_ui_parameters={
+            "validatorUrl": None,
+            "docExpansion": "list",
+            "tryItOutEnabled": True,
+        },
     )
     app.state.settings = settings
     app.state.database = database
@@ -119,5 +131,23 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             separate_input_output_schemas=app.separate_input_output_schemas,
         )
         problems.complete(document)
-        app.openapi_schema = document
+        app.openapi_schema = _unwrapped(document)
     return app.openapi_schema
+
+
+_WRAPPED = re.compile(r"(?<=[^\n])\n(?! *[*-] |\n)[ \t]*")
+
+
+def _unwrapped(node: Any) -> Any:
+    """The document with one line per paragraph: where a docstring is wrapped is the source's."""
+    match node:
+        case {"description": str(text), **others}:
+            return {name: _unwrapped(value) for name, value in others.items()} | {
+                "description": _WRAPPED.sub(" ", text).rstrip()
+            }
+        case dict():
+            return {name: _unwrapped(value) for name, value in node.items()}
+        case list():
+            return [_unwrapped(value) for value in node]
+        case _:
+            return node

@@ -23,7 +23,9 @@ def configuration(database: Database | None = None) -> Config:
 
 
 def migrate(database: Database, revision: str = "head") -> None:
-    """Bring the database to `revision` (the newest by default) in one transaction; others who try meanwhile wait."""
+    """Bring the database to `revision` (the newest by default) in one transaction; others who try
+    meanwhile wait.
+    """
     create_folder(database)
     command.upgrade(configuration(database), revision)
 

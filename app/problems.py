@@ -43,20 +43,30 @@ log = logging.getLogger("splitplan")
 class ProblemError(BaseModel):
     """One fault of the request."""
 
-    pointer: str = Field(description="RFC 6901 pointer into the body; empty for the whole body or for a parameter.")
+    pointer: str = Field(
+        description="RFC 6901 pointer into the body; empty for the whole body or for a parameter."
+    )
     detail: str = Field(description="What to mend.")
-    parameter: str | None = Field(default=None, description="The query, path or header parameter, if it is one.")
+    parameter: str | None = Field(
+        default=None, description="The query, path or header parameter, if it is one."
+    )
 
 
 class Problem(BaseModel):
     """RFC 9457 problem details."""
 
-    type: str = Field(description=f"Stable relative reference into `GET {ROOT}`; it can be fetched.")
+    type: str = Field(
+        description=f"Stable relative reference into `GET {ROOT}`; it can be fetched."
+    )
     title: str
     status: int
     detail: str
-    instance: str | None = Field(default=None, description="Identifies this occurrence in the service's log.")
-    errors: list[ProblemError] | None = Field(default=None, description=f"The first {MOST_ERRORS} faults.")
+    instance: str | None = Field(
+        default=None, description="Identifies this occurrence in the service's log."
+    )
+    errors: list[ProblemError] | None = Field(
+        default=None, description=f"The first {MOST_ERRORS} faults."
+    )
 
 
 class ProblemTypeEntry(BaseModel):
@@ -68,7 +78,9 @@ class ProblemTypeEntry(BaseModel):
     mend: str = Field(description="What a caller can do about it.")
 
 
-def problem(error: SplitplanError, instance: str | None = None, headers: dict[str, str] | None = None) -> Response:
+def problem(
+    error: SplitplanError, instance: str | None = None, headers: dict[str, str] | None = None
+) -> Response:
     """The answer that tells of `error`."""
     kind = problem_type(type(error))
     assert kind is not None, f"{type(error).__name__} has no row in PROBLEMS"
@@ -91,7 +103,9 @@ def problem(error: SplitplanError, instance: str | None = None, headers: dict[st
 def _render(content: dict[str, Any]) -> bytes:
     try:
         return orjson.dumps(content)
-    except orjson.JSONEncodeError:  # a lone surrogate of the caller's, quoted in a detail or a pointer
+    except (
+        orjson.JSONEncodeError
+    ):  # a lone surrogate of the caller's, quoted in a detail or a pointer
         return orjson.dumps(_printable(content))
 
 
@@ -114,7 +128,9 @@ def _entry(fault: FieldError) -> dict[str, str]:
 
 
 class LastResort:
-    """ASGI middleware: what nobody handled becomes a 500 with an id, and the log keeps the cause."""
+    """ASGI middleware: what nobody handled becomes a 500 with an id, and the log keeps the
+    cause.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -139,7 +155,9 @@ class LastResort:
             log.exception("%s %s failed: %s", scope["method"], scope["path"], instance)
             if started:
                 raise  # half an answer is out: only breaking the connection tells the caller
-            await problem(InternalError("The service failed; its log has the cause."), instance)(scope, receive, send)
+            await problem(InternalError("The service failed; its log has the cause."), instance)(
+                scope, receive, send
+            )
 
 
 def handle_problems(app: FastAPI) -> None:
@@ -173,7 +191,8 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         allowed = allowed_methods(request)
         return problem(
-            MethodNotAllowed(f"{request.url.path} has no {request.method}, only {allowed}."), headers={"Allow": allowed}
+            MethodNotAllowed(f"{request.url.path} has no {request.method}, only {allowed}."),
+            headers={"Allow": allowed},
         )
     raise error
 
@@ -205,7 +224,9 @@ def _faults(error: dict[str, Any], body: Any) -> Iterator[FieldError]:
             for fault in error["ctx"]["faults"]:
                 yield fault.below(pointer)
         case "union_tag_invalid" | "union_tag_not_found":
-            yield FieldError(f"{pointer}/{error['ctx']['discriminator'].strip(chr(39))}", _mend(error))
+            yield FieldError(
+                f"{pointer}/{error['ctx']['discriminator'].strip(chr(39))}", _mend(error)
+            )
         case "too_short" if len(error["input"]) >= error["ctx"]["min_length"]:
             pass  # pydantic counts only the good entries; the bad ones have faults of their own
         case _:
@@ -213,7 +234,8 @@ def _faults(error: dict[str, Any], body: Any) -> Iterator[FieldError]:
 
 
 def json_pointer(path: Iterable[str | int], body: Any, missing: bool = False) -> str:
-    """The RFC 6901 pointer of pydantic's path, which also names union branches that the body does not have.
+    """The RFC 6901 pointer of pydantic's path, which also names union branches that the body does
+    not have.
 
     The last step of a missing field's path is not in the body either, and is kept.
     """
@@ -271,7 +293,9 @@ def _mend(error: dict[str, Any]) -> str:
 
 
 def documented(*errors: type[SplitplanError]) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of an operation that may fail with these (and, as all do, with what is wrong in a request)."""
+    """The `responses` of an operation that may fail with these (and, as all do, with what is wrong
+    in a request).
+    """
     by_status: dict[int, list[ProblemType]] = {}
     for error in {*errors, InvalidRequest, DatabaseUnavailable}:
         kind = problem_type(error)
@@ -289,9 +313,13 @@ def documented(*errors: type[SplitplanError]) -> dict[int | str, dict[str, Any]]
 router = APIRouter(prefix=ROOT, tags=["Problems"], route_class=StrictRoute)
 
 
-@router.get("", operation_id="list_problem_types", summary="List the problem types", responses=documented())
+@router.get(
+    "", operation_id="list_problem_types", summary="List the problem types", responses=documented()
+)
 async def list_problem_types() -> list[ProblemTypeEntry]:
-    """The catalogue of problem types: what `type` in an `application/problem+json` answer can be."""
+    """The catalogue of problem types: what `type` in an `application/problem+json` answer can
+    be.
+    """
     return [_catalogued(kind) for kind in PROBLEMS.values()]
 
 
@@ -310,11 +338,15 @@ async def get_problem_type(slug: str) -> ProblemTypeEntry:
 
 
 def _catalogued(kind: ProblemType) -> ProblemTypeEntry:
-    return ProblemTypeEntry(type=f"{ROOT}/{kind.slug}", title=kind.title, status=kind.status, mend=kind.mend)
+    return ProblemTypeEntry(
+        type=f"{ROOT}/{kind.slug}", title=kind.title, status=kind.status, mend=kind.mend
+    )
 
 
 def complete(document: dict[str, Any]) -> None:
-    """Add to an OpenAPI document what `documented` refers to, and what can go wrong with any JSON body."""
+    """Add to an OpenAPI document what `documented` refers to, and what can go wrong with any JSON
+    body.
+    """
     problem_schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     document["components"]["schemas"] |= {**problem_schema.pop("$defs"), "Problem": problem_schema}
     unreadable = documented(MalformedJson, BodyTooLarge, UnsupportedMediaType)

@@ -2,12 +2,21 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 from pydantic_core import PydanticCustomError
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 REFERENCE_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}(@[1-9][0-9]{0,8})?$"
-TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*$"  # a NUL cannot be stored in Postgres, a line break breaks a log line
+TEXT_PATTERN = (
+    r"^[^\x00-\x1f\x7f]*$"  # a NUL cannot be stored in Postgres, a line break breaks a log line
+)
 LARGEST_INTEGER = 2**63 - 1
 LARGEST_NUMBER = 1e60  # its cube is still finite, so power = coefficient × clock³ never overflows
 SMALLEST_NUMBER = 1e-60  # of those that divide: their quotients are still finite
@@ -21,25 +30,36 @@ def _whole(value: Any) -> Any:
 def _divisible(value: float) -> float:
     """A positive number by which another can be divided."""
     if 0.0 < value < SMALLEST_NUMBER:
-        raise PydanticCustomError("vanishing", "must be at least {least}", {"least": f"{SMALLEST_NUMBER:g}"})
+        raise PydanticCustomError(
+            "vanishing", "must be at least {least}", {"least": f"{SMALLEST_NUMBER:g}"}
+        )
     return value
 
 
-# Numbers are numbers: no "12", no true, no NaN. Float fields take integers, integer fields take integral floats.
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
+# Numbers are numbers: no "12", no true, no NaN. Float fields take integers, integer fields take
+# integral floats.
+Number = Annotated[
+    float, Field(strict=True, allow_inf_nan=False, ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)
+]
 _DIVISIBLE = AfterValidator(_divisible)
 _LEAST = {"minimum": SMALLEST_NUMBER}
 Positive = Annotated[
-    float, Field(strict=True, allow_inf_nan=False, gt=0.0, le=LARGEST_NUMBER, json_schema_extra=_LEAST), _DIVISIBLE
+    float,
+    Field(strict=True, allow_inf_nan=False, gt=0.0, le=LARGEST_NUMBER, json_schema_extra=_LEAST),
+    _DIVISIBLE,
 ]
 Probability = Annotated[
-    float, Field(strict=True, allow_inf_nan=False, gt=0.0, lt=1.0, json_schema_extra=_LEAST), _DIVISIBLE
+    float,
+    Field(strict=True, allow_inf_nan=False, gt=0.0, lt=1.0, json_schema_extra=_LEAST),
+    _DIVISIBLE,
 ]
 NonNegative = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0.0, le=LARGEST_NUMBER)]
 Fraction = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0.0, le=1.0)]
 Decibel = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1000.0, le=1000.0)]
 Count = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER), BeforeValidator(_whole)]
-PositiveCount = Annotated[int, Field(strict=True, ge=1, le=LARGEST_INTEGER), BeforeValidator(_whole)]
+PositiveCount = Annotated[
+    int, Field(strict=True, ge=1, le=LARGEST_INTEGER), BeforeValidator(_whole)
+]
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, min_length=1, max_length=63)]
 Text = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, min_length=1, max_length=200)]

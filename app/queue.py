@@ -1,7 +1,8 @@
-"""The job engine, embedded on SQLite and shared by many workers on Postgres: the only file that names it.
+"""The job engine, embedded on SQLite and shared by many workers on Postgres: the only file that
+names it.
 
-What is queued is only the id of a plan. The plan's row is the truth; losing the whole queue loses nothing, since every
-worker puts unended plans that the engine does not know back in line.
+What is queued is only the id of a plan. The plan's row is the truth; losing the whole queue loses
+nothing, since every worker puts unended plans that the engine does not know back in line.
 """
 
 import fcntl
@@ -29,7 +30,8 @@ log = logging.getLogger("splitplan")
 Lane = Literal["quick", "plan", "webhook"]
 Work = Callable[[str], None]
 
-# Changes only when what is stored for a job changes its shape: jobs of another version are left alone.
+# Changes only when what is stored for a job changes its shape: jobs of another version are left
+# alone.
 _VERSION = "jobs-1"
 _SCHEMA = "dbos"
 _NAME = "splitplan"
@@ -46,12 +48,16 @@ _OVER = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEE
 
 
 def engine_url(database_url: str) -> str:
-    """Where the engine keeps its jobs: the same Postgres in a schema of its own, or a file beside SQLite's."""
+    """Where the engine keeps its jobs: the same Postgres in a schema of its own, or a file beside
+    SQLite's.
+    """
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
         assert url.database is not None
         file = Path(url.database)
-        return url.set(database=str(file.with_name(f"{file.stem}.jobs{file.suffix}"))).render_as_string(False)
+        return url.set(
+            database=str(file.with_name(f"{file.stem}.jobs{file.suffix}"))
+        ).render_as_string(False)
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
@@ -67,8 +73,18 @@ class Queue:
             retry_connection_errors=False,
         )
 
-    def put(self, lane: Lane, plan_id: str, priority: str = "normal", *, turn: int = 0, delay_s: float = 0.0) -> None:
-        """Put a plan in line, to be taken not before `delay_s`; the same turn once more is harmless."""
+    def put(
+        self,
+        lane: Lane,
+        plan_id: str,
+        priority: str = "normal",
+        *,
+        turn: int = 0,
+        delay_s: float = 0.0,
+    ) -> None:
+        """Put a plan in line, to be taken not before `delay_s`; the same turn once more is
+        harmless.
+        """
         options: EnqueueOptions = {
             "workflow_name": lane,
             "queue_name": lane,
@@ -83,21 +99,32 @@ class Queue:
     def unknown(self, lanes: Sequence[Lane], plan_ids: Sequence[str]) -> set[str]:
         """Of these unended plans those that no job cares for.
 
-        A job may end before its plan does, since the attempt was another worker's by then, or the database was away for
-        too long. Its record is deleted: for as long as it stands nothing more would be run under its name.
+        A job may end before its plan does, since the attempt was another worker's by then, or the
+        database was away for too long. Its record is deleted: for as long as it stands nothing more
+        would be run under its name.
         """
         jobs = [_job(lane, plan_id) for plan_id in plan_ids for lane in lanes]
-        found = self._client.list_workflows(workflow_ids=jobs, load_input=False, load_output=False) if jobs else []
+        found = (
+            self._client.list_workflows(workflow_ids=jobs, load_input=False, load_output=False)
+            if jobs
+            else []
+        )
         cared_for = {_plan(job.workflow_id) for job in found if job.status not in _OVER}
         if over := [job.workflow_id for job in found if _plan(job.workflow_id) not in cared_for]:
             self._client.delete_workflows(over)
         return set(plan_ids) - cared_for
 
     def forget_before(self, instant: float, most: int = 1000) -> int:
-        """Delete the engine's records of jobs that ended before an instant (seconds since 1970); how many."""
+        """Delete the engine's records of jobs that ended before an instant (seconds since 1970);
+        how many.
+        """
         before = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(instant))
         over = self._client.list_workflows(
-            status=list(_OVER), completed_before=before, limit=most, load_input=False, load_output=False
+            status=list(_OVER),
+            completed_before=before,
+            limit=most,
+            load_input=False,
+            load_output=False,
         )
         if over:
             self._client.delete_workflows([job.workflow_id for job in over])
@@ -120,25 +147,35 @@ class Queue:
 class Engine:
     """Takes plans from the queue and hands each to `solve` (or `deliver`) in a thread of its own.
 
-    At most `slots` long plans and a handful of quick ones are taken at a time. On SQLite only one engine may run: a
-    lock on a file beside the database sees to it. On Postgres each engine has a name of its own, and what a dead one
-    leaves is taken over by its name.
+    At most `slots` long plans and a handful of quick ones are taken at a time. On SQLite only one
+    engine may run: a lock on a file beside the database sees to it. On Postgres each engine has a
+    name of its own, and what a dead one leaves is taken over by its name.
     """
 
-    def __init__(self, database_url: str, slots: int, solve: Work, solve_quick: Work, deliver: Work) -> None:
+    def __init__(
+        self, database_url: str, slots: int, solve: Work, solve_quick: Work, deliver: Work
+    ) -> None:
         self._url = engine_url(database_url)
         self._embedded = make_url(database_url).get_backend_name() == "sqlite"
         self._slots = slots
         self._work: dict[Lane, Work] = {"quick": solve_quick, "plan": solve, "webhook": deliver}
         self._lock: IO[str] | None = None
-        self.name = "local" if self._embedded else f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.name = (
+            "local"
+            if self._embedded
+            else f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        )
 
     def start(self) -> None:
-        """Begin to take plans. Raises ConfigurationError where another engine holds the SQLite database."""
+        """Begin to take plans.
+
+        Raises ConfigurationError where another engine holds the SQLite database.
+        """
         if self._embedded:
             self._take_lock()
         for lane, work in self._work.items():
-            # The engine would count jobs that a dead worker had taken ahead and never begun: a plan counts by itself.
+            # The engine would count jobs that a dead worker had taken ahead and never begun: a plan
+            # counts by itself.
             DBOS.workflow(name=lane, max_recovery_attempts=None)(_job_of(work))
         DBOS(
             config={
@@ -151,10 +188,17 @@ class Engine:
             }
         )
         DBOS.launch()
-        ahead: dict[Lane, int] = {"quick": _QUICK_AHEAD * self._slots, "plan": self._slots, "webhook": _DELIVERIES}
+        ahead: dict[Lane, int] = {
+            "quick": _QUICK_AHEAD * self._slots,
+            "plan": self._slots,
+            "webhook": _DELIVERIES,
+        }
         for lane, most in ahead.items():
             DBOS.register_queue(
-                lane, worker_concurrency=most, polling_interval_sec=_POLL_S, on_conflict="always_update"
+                lane,
+                worker_concurrency=most,
+                polling_interval_sec=_POLL_S,
+                on_conflict="always_update",
             )
         engine_log = logging.getLogger("dbos")
         engine_log.setLevel(logging.WARNING)
@@ -168,7 +212,8 @@ class Engine:
     def stop(self, grace_s: float) -> None:
         """Take nothing new, wait so long for what runs, end.
 
-        Jobs that still run then stay the engine's own, for its next start or for whoever takes over.
+        Jobs that still run then stay the engine's own, for its next start or for whoever takes
+        over.
         """
         DBOS.destroy(workflow_completion_timeout_sec=math.ceil(grace_s))
 
@@ -179,12 +224,15 @@ class Engine:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise ConfigurationError(
-                f"another worker holds {file}: an SQLite database has one, a Postgres database as many as you like"
+                f"another worker holds {file}: an SQLite database has one, a Postgres database as"
+                " many as you like"
             ) from None
 
 
 class _Seldom(logging.Filter):
-    """Every poll of the engine says at length that the database is away: once a minute, in one line, is enough."""
+    """Every poll of the engine says at length that the database is away: once a minute, in one
+    line, is enough.
+    """
 
     def __init__(self) -> None:
         super().__init__()

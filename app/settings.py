@@ -31,7 +31,9 @@ class Settings(BaseSettings):
     """Every setting: `SPLITPLAN_` and its name in capitals."""
 
     # `read_settings` refuses unknown names; the file may hold other programs' settings too.
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
 
     database_url: str = Field(default_factory=_default_database_url)
     """sqlite:///path or postgresql://user:password@host/name."""
@@ -40,7 +42,9 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """0 takes a free port."""
     allow_unauthenticated: bool = False
-    """Listen beyond loopback though nobody is asked for a key: only behind a proxy or in a container that guards it."""
+    """Listen beyond loopback though nobody is asked for a key: only behind a proxy or in a
+    container that guards it.
+    """
     sync_max_users: Annotated[int, Field(ge=0)] = 1000
     """Plans of more users are solved in the background."""
     sync_max_s: Annotated[float, Field(gt=0.0, le=60.0)] = 2.0
@@ -60,13 +64,18 @@ class Settings(BaseSettings):
     access_log: bool = False
     """Log a line for every request."""
     workers: Annotated[int, Field(ge=0)] = 1
-    """Worker processes that `serve` starts beside itself, on SQLite at most one; 0 where others do the work."""
-    slots: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) - 1))
+    """Worker processes that `serve` starts beside itself, on SQLite at most one; 0 where others do
+    the work.
+    """
+    slots: Annotated[int, Field(ge=1, le=256)] = Field(
+        default_factory=lambda: max(1, (os.cpu_count() or 2) - 1)
+    )
     """Long plans that one worker solves at a time."""
     max_queued: Annotated[int, Field(ge=1)] = 10_000
     """Plans in line; more are refused until there is room."""
     lease_s: Annotated[float, Field(ge=1.0, le=3600.0)] = 15.0
-    """A worker that was silent for so long is taken for dead, and its plans are solved elsewhere."""
+    """A worker that was silent for so long is taken for dead, and its plans are solved elsewhere.
+    """
     drain_s: Annotated[float, Field(ge=0.0, le=600.0)] = 0.0
     """When told to stop, say so in /readyz for so long before closing the door."""
     shutdown_grace_s: Annotated[float, Field(ge=0.0, le=3600.0)] = 10.0
@@ -74,7 +83,9 @@ class Settings(BaseSettings):
     retain_days: Annotated[float, Field(gt=0.0)] | None = None
     """Delete plans that ended so long ago, except the newest of each name; default: keep all."""
     webhook_secret: str | None = None
-    """Signs what webhooks carry, as in Standard Webhooks (whsec_ and base64); without it webhooks are refused."""
+    """Signs what webhooks carry, as in Standard Webhooks (whsec_ and base64); without it webhooks
+    are refused.
+    """
     webhook_private: bool = False
     """Deliver webhooks to private addresses too."""
 
@@ -96,7 +107,9 @@ class Settings(BaseSettings):
     @classmethod
     def _signs(cls, secret: str | None) -> str | None:
         try:
-            key = None if secret is None else b64decode(secret.removeprefix("whsec_"), validate=True)
+            key = (
+                None if secret is None else b64decode(secret.removeprefix("whsec_"), validate=True)
+            )
         except ValueError:
             key = b""
         if key is not None and len(key) < _LEAST_SECRET_BYTE:
@@ -105,14 +118,22 @@ class Settings(BaseSettings):
 
     def shown(self) -> dict[str, str]:
         """The settings as the environment names them, the database's password hidden."""
-        values = self.model_dump() | {"database_url": make_url(self.database_url).render_as_string(hide_password=True)}
+        values = self.model_dump() | {
+            "database_url": make_url(self.database_url).render_as_string(hide_password=True)
+        }
         if self.webhook_secret is not None:
             values |= {"webhook_secret": "***"}
-        return {PREFIX + name.upper(): "" if value is None else str(value) for name, value in values.items()}
+        return {
+            PREFIX + name.upper(): "" if value is None else str(value)
+            for name, value in values.items()
+        }
 
 
 def read_settings() -> Settings:
-    """Read the environment, over the file named by SPLITPLAN_ENV_FILE if there is one. Raises ConfigurationError."""
+    """Read the environment, over the file named by SPLITPLAN_ENV_FILE if there is one.
+
+    Raises ConfigurationError.
+    """
     env_file = os.environ.get(ENV_FILE)
     if env_file is not None and not Path(env_file).is_file():
         raise ConfigurationError(f"{ENV_FILE} names {env_file}, which is not a file")
@@ -121,7 +142,9 @@ def read_settings() -> Settings:
     for name in sorted(given):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), known, n=1)
-            raise ConfigurationError(f"{name} is not a setting" + (f"; is it {near[0]}?" if near else ""))
+            raise ConfigurationError(
+                f"{name} is not a setting" + (f"; is it {near[0]}?" if near else "")
+            )
     try:
         return Settings(_env_file=env_file)
     except ValidationError as error:

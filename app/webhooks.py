@@ -1,4 +1,5 @@
-"""Telling that a plan has ended: signed as in Standard Webhooks, tried again for a day, never to a private address.
+"""Telling that a plan has ended: signed as in Standard Webhooks, tried again for a day, never to a
+private address.
 
 Each attempt is a job of its own; what came of it is kept with the plan.
 """
@@ -48,12 +49,18 @@ def due(database: Database, most: int = 500) -> list[tuple[str, int]]:
 
 
 def deliver(database: Database, settings: Settings, plan_id: str) -> tuple[int, float] | None:
-    """Try once to tell that a plan has ended; the number of the next attempt and the pause before it, if one is due."""
+    """Try once to tell that a plan has ended; the number of the next attempt and the pause before
+    it, if one is due.
+    """
     with database.reading() as session:
         row = session.scalars(select(PlanRow).where(PlanRow.id == plan_id)).one_or_none()
         if row is None or not row.webhook_waiting or row.status not in ENDED:
             return None
-        told = {"type": "plan.ended", "timestamp": row.finished_at, "data": service.heading(session, row)}
+        told = {
+            "type": "plan.ended",
+            "timestamp": row.finished_at,
+            "data": service.heading(session, row),
+        }
         notice = stored.notice_of(row)
         assert notice is not None  # it waits, so there is one
         url, attempts = notice.url, notice.attempts + 1
@@ -71,13 +78,18 @@ def deliver(database: Database, settings: Settings, plan_id: str) -> tuple[int, 
 
 def _record(database: Database, plan_id: str, notice: Notice) -> None:
     with database.writing() as session:
-        row = session.scalars(select(PlanRow).where(PlanRow.id == plan_id).with_for_update()).one_or_none()
+        row = session.scalars(
+            select(PlanRow).where(PlanRow.id == plan_id).with_for_update()
+        ).one_or_none()
         if row is not None:
             notice.keep(row)
 
 
 def _post(settings: Settings, url: str, message: str, body: bytes) -> str:
-    """Send a signed message. Raises httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, Refused."""
+    """Send a signed message.
+
+    Raises httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, Refused.
+    """
     assert settings.webhook_secret is not None
     now = datetime.now(UTC)
     target = httpx.URL(url)
@@ -98,11 +110,15 @@ def _post(settings: Settings, url: str, message: str, body: bytes) -> str:
 
 
 async def _status(url: httpx.URL, host: str, headers: dict[str, str], body: bytes) -> int:
-    """What a message is answered with, all in all within `_PATIENCE_S`; whatever comes after the status is not read."""
+    """What a message is answered with, all in all within `_PATIENCE_S`; whatever comes after the
+    status is not read.
+    """
     async with (
         asyncio.timeout(_PATIENCE_S),
         httpx.AsyncClient(timeout=_PATIENCE_S, trust_env=False) as client,
-        client.stream("POST", url, content=body, headers=headers, extensions={"sni_hostname": host}) as answer,
+        client.stream(
+            "POST", url, content=body, headers=headers, extensions={"sni_hostname": host}
+        ) as answer,
     ):
         return answer.status_code
 
@@ -110,7 +126,9 @@ async def _status(url: httpx.URL, host: str, headers: dict[str, str], body: byte
 def _address(target: httpx.URL, *, private: bool) -> str:
     """An address of a host, public unless private ones are allowed. Raises Refused, OSError."""
     found = socket.getaddrinfo(
-        target.host, target.port or (443 if target.scheme == "https" else 80), type=socket.SOCK_STREAM
+        target.host,
+        target.port or (443 if target.scheme == "https" else 80),
+        type=socket.SOCK_STREAM,
     )
     addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
     if not private and not all(_is_public(address) for address in addresses):

@@ -1,7 +1,8 @@
-"""The worker process: takes plans from the queue and has each solved in a child process that can be killed.
+"""The worker process: takes plans from the queue and has each solved in a child process that can be
+killed.
 
-The child does the work, from claiming the plan to storing its answer. This process only watches, so that it can answer
-for its plans even while one of them takes all the processor or crashes.
+The child does the work, from claiming the plan to storing its answer. This process only watches, so
+that it can answer for its plans even while one of them takes all the processor or crashes.
 """
 
 import contextlib
@@ -34,7 +35,8 @@ from app.settings import Settings
 log = logging.getLogger("splitplan")
 
 _SPAWN = multiprocessing.get_context("spawn")
-# How often a worker looks whether one of its plans is to be stopped, and how often for plans that nobody cares for.
+# How often a worker looks whether one of its plans is to be stopped, and how often for plans that
+# nobody cares for.
 _LOOK_S = 0.2
 _SWEEP_S = 60.0
 _RETENTION_S = 3600.0
@@ -68,7 +70,13 @@ class Worker:
         self._settings = settings
         self._database = open_database(settings.database_url, settings.sqlite_busy_timeout_s)
         self._queue = Queue(settings.database_url)
-        self._engine = Engine(settings.database_url, settings.slots, self._solve_long, self._solve_quick, self._deliver)
+        self._engine = Engine(
+            settings.database_url,
+            settings.slots,
+            self._solve_long,
+            self._solve_quick,
+            self._deliver,
+        )
         self._long = _Pool(settings, settings.slots)
         self._quick = _Pool(settings, 1)
         self._running: dict[str, _Running] = {}
@@ -79,7 +87,9 @@ class Worker:
         """Work until told to stop. Raises ConfigurationError where there may be no other worker."""
         self._engine.start()
         self._beat()
-        log.info("worker %s solves %d long plans at a time", self._engine.name, self._settings.slots)
+        log.info(
+            "worker %s solves %d long plans at a time", self._engine.name, self._settings.slots
+        )
         self._sweep(0.0)
         for look, every_s in (
             (self._beat, self._settings.lease_s / 3.0),
@@ -103,7 +113,10 @@ class Worker:
             if plan.attempts < _ATTEMPTS:
                 self._solve_in_child(plan, pool)
             else:
-                detail = f"The plan was begun {plan.attempts} times and never ended: the workers' log says why."
+                detail = (
+                    f"The plan was begun {plan.attempts} times and never ended: the workers' log"
+                    " says why."
+                )
                 self._end_plan(plan_id, service.failed("crashed", detail))
             if plan.has_webhook:
                 self._queue.put("webhook", plan_id)
@@ -127,14 +140,23 @@ class Worker:
             except (ProcessExpired, BrokenProcessPool) as crash:
                 self._stand_still_if_ending()
                 code = crash.exitcode if isinstance(crash, ProcessExpired) else "no code"
-                log.error("plan %s: its process ended with %s (%d of %d)", plan_id, code, crashes, _CRASHES)
+                log.error(
+                    "plan %s: its process ended with %s (%d of %d)",
+                    plan_id,
+                    code,
+                    crashes,
+                    _CRASHES,
+                )
                 reason = f"The solving process died {crashes} times, lastly with exit code {code}."
             except (OperationalError, InterfaceError, PoolTimeout):
                 raise  # the database was away for too long: the sweep puts the plan back in line
             except Exception:  # it can be neither read nor stored, and will not be next time either
                 self._stand_still_if_ending()
                 log.exception("plan %s failed outside of its solver", plan_id)
-                detail = "The service failed around solving. The workers' log has the cause, under the plan's id."
+                detail = (
+                    "The service failed around solving. The workers' log has the cause, under the"
+                    " plan's id."
+                )
                 self._end_plan(plan_id, service.failed("internal", detail))
                 return
             finally:
@@ -145,7 +167,9 @@ class Worker:
         jobs.insisting(lambda: jobs.end(self._database, plan_id, outcome))
 
     def _stand_still_if_ending(self) -> None:
-        """A job that comes back while the worker ends would count as done: it must stay undone, for the next worker."""
+        """A job that comes back while the worker ends would count as done: it must stay undone, for
+        the next worker.
+        """
         if self._ending.is_set():
             threading.Event().wait()
 
@@ -161,7 +185,8 @@ class Worker:
             workers.beat(session, self._engine.name, self._settings.slots)
             silent = workers.silent(session, self._settings.lease_s)
         self._beaten = time.monotonic()
-        # Who was frozen or without a database cannot tell the dead from those that were so too: they have a lease more.
+        # Who was frozen or without a database cannot tell the dead from those that were so too:
+        # they have a lease more.
         if not cut_off:
             self._engine.take_over(silent)
 
@@ -203,7 +228,9 @@ class Worker:
         while not self._ending.wait(every_s):
             try:
                 look()
-            except Exception as failure:  # the database or the queue is away: the next look may succeed
+            except (
+                Exception
+            ) as failure:  # the database or the queue is away: the next look may succeed
                 if not failing:
                     log.warning("worker %s: %s", self._engine.name, in_one_line(failure))
                 failing = True
@@ -214,13 +241,17 @@ class Worker:
 
     def _end(self) -> None:
         """Take nothing new, give what runs its time, hand the rest back, and be gone."""
-        log.info("worker %s stops: %d plans are being solved", self._engine.name, len(self._running))
+        log.info(
+            "worker %s stops: %d plans are being solved", self._engine.name, len(self._running)
+        )
         self._engine.stop(self._settings.shutdown_grace_s if self._running else 0.0)
         self._ending.set()
         left = list(self._running)
         for pool in (self._long, self._quick):
             pool.kill()
-        with contextlib.suppress(SQLAlchemyError):  # without a database nothing is lost either: the lease runs out
+        with contextlib.suppress(
+            SQLAlchemyError
+        ):  # without a database nothing is lost either: the lease runs out
             jobs.hand_back(self._database, left)
             with self._database.writing() as session:
                 workers.leave(session, self._engine.name, self._settings.lease_s)
@@ -243,7 +274,11 @@ class _Pool:
         with self._lock:
             if self._pool is None or not self._pool.active:
                 self._pool = ProcessPool(
-                    self._size, context=_SPAWN, initializer=_begin, initargs=(self._settings,), max_tasks=_TASKS
+                    self._size,
+                    context=_SPAWN,
+                    initializer=_begin,
+                    initargs=(self._settings,),
+                    max_tasks=_TASKS,
                 )
             return self._pool.schedule(_run, args=(plan_id,), timeout=limit_s)
 
@@ -264,7 +299,9 @@ def _begin(settings: Settings) -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
     _child = open_database(settings.database_url, settings.sqlite_busy_timeout_s)
 
 

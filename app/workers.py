@@ -1,4 +1,6 @@
-"""The workers that live: each says so again and again, by the database's clock, since hosts' clocks need not agree."""
+"""The workers that live: each says so again and again, by the database's clock, since hosts' clocks
+need not agree.
+"""
 
 from sqlalchemy import ColumnElement, Float, String, delete, func, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -26,7 +28,9 @@ def beat(session: Session, worker: str, slots: int) -> None:
     """Say that a worker lives."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     row = insert(WorkerRow).values(id=worker, beat_s=_now_s(session), slots=slots)
-    session.execute(row.on_conflict_do_update(index_elements=["id"], set_={"beat_s": row.excluded.beat_s}))
+    session.execute(
+        row.on_conflict_do_update(index_elements=["id"], set_={"beat_s": row.excluded.beat_s})
+    )
 
 
 def leave(session: Session, worker: str, lease_s: float) -> None:

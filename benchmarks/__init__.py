@@ -1,1 +1,3 @@
-"""Figures that the documentation quotes, measured side by side with a reference: `python -m benchmarks`."""
+"""Figures that the documentation quotes, measured side by side with a reference: `python -m
+benchmarks`.
+"""

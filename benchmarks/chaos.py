@@ -1,6 +1,8 @@
-"""Processes killed, frozen and cut off from their database, under load: `python -m benchmarks.chaos [NAME...]`.
+"""Processes killed, frozen and cut off from their database, under load:
+`python -m benchmarks.chaos [NAME...]`.
 
-Every run ends with a verdict on all plans that were accepted: each must have ended solved, once, with all its users.
+Every run ends with a verdict on all plans that were accepted: each must have ended solved, once,
+with all its users.
 """
 
 import itertools
@@ -62,7 +64,9 @@ class Crowd:
             time.sleep(0.5)
 
     @contextmanager
-    def submitting(self, jobs: Iterator[tuple[int, bool]], clients: int, pause_s: float) -> Iterator[threading.Event]:
+    def submitting(
+        self, jobs: Iterator[tuple[int, bool]], clients: int, pause_s: float
+    ) -> Iterator[threading.Event]:
         """Several clients at once, until the jobs or the patience end."""
         enough, lock, numbers = threading.Event(), threading.Lock(), itertools.count()
 
@@ -105,7 +109,9 @@ def wait_until_ended(database: Database, within_s: float) -> float:
         time.sleep(0.2)
     with database.reading() as session:
         left = session.execute(
-            select(PlanRow.id, PlanRow.status, PlanRow.attempt, PlanRow.created_at).where(PlanRow.status.in_(UNENDED))
+            select(PlanRow.id, PlanRow.status, PlanRow.attempt, PlanRow.created_at).where(
+                PlanRow.status.in_(UNENDED)
+            )
         ).all()
     raise AssertionError(f"{len(left)} plans have not ended: {left[:10]}")
 
@@ -135,7 +141,10 @@ def verdict(database: Database, accepted: dict[str, str]) -> str:
     attempts = Counter(row.attempt for row in plans.values())
     if lost or twice or unsolved or ended_again or torn:
         raise AssertionError(f"{lost=} {twice=} {unsolved=} {ended_again=} {torn=} {attempts=}")
-    return f"{len(plans)} | 0 | 0 | {sum(n for attempt, n in attempts.items() if attempt > 1)} | {max(attempts)}"
+    return (
+        f"{len(plans)} | 0 | 0 | {sum(n for attempt, n in attempts.items() if attempt > 1)} |"
+        f" {max(attempts)}"
+    )
 
 
 VERDICT = "plans accepted, solved once | lost | twice | begun again | most attempts"
@@ -152,7 +161,14 @@ def embedded(folder: Path, kills: int = 20) -> None:
     def start() -> Process:
         begun = time.monotonic()
         process = Process(
-            folder, "serve", "--migrate", "--load-catalogue", "--port", "0", database_url=url, sync_max_users=100
+            folder,
+            "serve",
+            "--migrate",
+            "--load-catalogue",
+            "--port",
+            "0",
+            database_url=url,
+            sync_max_users=100,
         )
         address.put(process.address())
         starts_s.append(time.monotonic() - begun)
@@ -165,7 +181,9 @@ def embedded(folder: Path, kills: int = 20) -> None:
                 serving.said(r"worker \S+ (solves)")
             time.sleep(chance.uniform(0.3, 6.0))
             with database.reading() as session:
-                busy += bool(session.scalar(select(func.count()).where(PlanRow.status == "running")))
+                busy += bool(
+                    session.scalar(select(func.count()).where(PlanRow.status == "running"))
+                )
             seconds, family = serving.kill()
             ended_s.append(seconds)
             children += family
@@ -178,13 +196,24 @@ def embedded(folder: Path, kills: int = 20) -> None:
     print(f"| kills of `serve` | of them mid-job | requests sent again | {VERDICT} |")
     print(f"|{'---|' * 8}")
     print(f"| {kills} | {busy} | {crowd.retries} | {told} |\n")
-    print(f"The {children} worker and solver processes ended by themselves; seconds to the last: {spread(ended_s, 2)}")
-    print(f"Seconds from start to answering: {spread(starts_s)}. The last plan ended {drained_s:.0f} s after the load.")
-    print(f"Faults told to clients: {dict(crowd.faults) or 'none'}. Jobs left in the engine: {leftover or 'none'}.\n")
+    print(
+        f"The {children} worker and solver processes ended by themselves; seconds to the last:"
+        f" {spread(ended_s, 2)}"
+    )
+    print(
+        f"Seconds from start to answering: {spread(starts_s)}. The last plan ended {drained_s:.0f}"
+        " s after the load."
+    )
+    print(
+        f"Faults told to clients: {dict(crowd.faults) or 'none'}. Jobs left in the engine:"
+        f" {leftover or 'none'}.\n"
+    )
 
 
 def forgotten(folder: Path, plans: int = 30) -> None:
-    """The queue's file is deleted while the service is down: the plans' rows put all of them back in line."""
+    """The queue's file is deleted while the service is down: the plans' rows put all of them back
+    in line.
+    """
     url = f"sqlite:///{folder}/forgotten.db"
     settings = {"database_url": url, "sync_max_users": 100}
     serving = Process(folder, "serve", "--migrate", "--load-catalogue", "--port", "0", **settings)
@@ -214,7 +243,10 @@ def unfinished(url: str) -> dict[str, int]:
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
         file = Path(str(address.database))
-        address, table = address.set(database=str(file.with_name(f"{file.stem}.jobs{file.suffix}"))), "workflow_status"
+        address, table = (
+            address.set(database=str(file.with_name(f"{file.stem}.jobs{file.suffix}"))),
+            "workflow_status",
+        )
     else:
         address, table = address.set(drivername="postgresql+psycopg"), "dbos.workflow_status"
     engine = create_engine(address)
@@ -230,7 +262,10 @@ class Fleet:
     """Web processes and workers on one Postgres."""
 
     def __init__(self, folder: Path, url: str, webs: int, workers: int, **settings: object) -> None:
-        self._folder, self._settings = folder, {"database_url": url, "workers": 0, "slots": 1, **settings}
+        self._folder, self._settings = (
+            folder,
+            {"database_url": url, "workers": 0, "slots": 1, **settings},
+        )
         self.url, self.database = url, open_database(url)
         self.webs = [self._start("serve", "--migrate", "--load-catalogue", "--port", "0")]
         self.addresses = [self.webs[0].address()]
@@ -250,8 +285,9 @@ class Fleet:
     def busy(self) -> dict[str, list[tuple[str, int]]]:
         """The plans that each worker is at, with their attempts."""
         wanted = text(
-            "SELECT w.executor_id, p.id, p.attempt FROM dbos.workflow_status w "
-            "JOIN plan p ON w.workflow_uuid LIKE '%-0-' || p.id WHERE w.status = 'PENDING' AND p.status = 'running'"
+            "SELECT w.executor_id, p.id, p.attempt FROM dbos.workflow_status w JOIN plan p ON"
+            " w.workflow_uuid LIKE '%-0-' || p.id WHERE w.status = 'PENDING' AND p.status ="
+            " 'running'"
         )
         found: dict[str, list[tuple[str, int]]] = {}
         with self.database.reading() as session:
@@ -263,7 +299,9 @@ class Fleet:
     def attempts(self, plan_ids: list[str]) -> dict[str, tuple[int, str]]:
         """How often plans were begun, and their status."""
         with self.database.reading() as session:
-            rows = session.execute(select(PlanRow.id, PlanRow.attempt, PlanRow.status).where(PlanRow.id.in_(plan_ids)))
+            rows = session.execute(
+                select(PlanRow.id, PlanRow.attempt, PlanRow.status).where(PlanRow.id.in_(plan_ids))
+            )
             return {plan_id: (attempt, status) for plan_id, attempt, status in rows}
 
     def end(self) -> None:
@@ -305,7 +343,10 @@ class Takeovers:
 
 def killed(folder: Path, server: Postgres, kills: int = 15, plans: int = 200) -> None:
     """Kill -9 of a random busy worker of three on Postgres every few seconds, under a queue."""
-    fleet, chance = Fleet(folder, server.new_database(), webs=1, workers=3, sync_max_users=100), random.Random(2)
+    fleet, chance = (
+        Fleet(folder, server.new_database(), webs=1, workers=3, sync_max_users=100),
+        random.Random(2),
+    )
     crowd, takeovers = Crowd(lambda: fleet.addresses[0]), Takeovers(fleet)
     jobs = iter([(LONG, True) if n % 2 else (150, True) for n in range(plans)])
     try:
@@ -334,7 +375,10 @@ def killed(folder: Path, server: Postgres, kills: int = 15, plans: int = 200) ->
         print("| s from the kill to running elsewhere | least | median | p99 | most |")
         print("|---|---|---|---|---|")
         print(f"| {len(takeovers.seconds)} plans | {spread(takeovers.seconds)} |\n")
-        print(f"{takeovers.ended_anyway} had ended by themselves. Jobs left: {unfinished(fleet.url) or 'none'}.\n")
+        print(
+            f"{takeovers.ended_anyway} had ended by themselves. Jobs left:"
+            f" {unfinished(fleet.url) or 'none'}.\n"
+        )
     finally:
         fleet.end()
 
@@ -358,27 +402,43 @@ def restarted(folder: Path, server: Postgres, plans: int = 60) -> None:
         alive = sum(process.popen.poll() is None for process in fleet.workers.values())
         print(f"| restarts of the database | answered 5xx | {VERDICT} |")
         print(f"|{'---|' * 7}")
-        print(f"| fast, immediate, immediate and 25 s away | {dict(crowd.faults) or 'none'} | {told} |\n")
         print(
-            f"{alive} of {len(names)} workers lived through it; the last plan ended {drained_s:.0f} s after the load."
+            f"| fast, immediate, immediate and 25 s away | {dict(crowd.faults) or 'none'} |"
+            f" {told} |\n"
         )
-        print(f"Seconds per restart: {spread(seconds)}. Jobs left: {unfinished(fleet.url) or 'none'}.\n")
+        print(
+            f"{alive} of {len(names)} workers lived through it; the last plan ended {drained_s:.0f}"
+            " s after the load."
+        )
+        print(
+            f"Seconds per restart: {spread(seconds)}. Jobs left:"
+            f" {unfinished(fleet.url) or 'none'}.\n"
+        )
     finally:
         fleet.end()
 
 
 def frozen(folder: Path, server: Postgres) -> None:
     """A worker stopped past its lease and continued: the whole tree, then only the parent."""
-    print("| frozen | lease s | s to running elsewhere | attempts | ended while frozen | changed after | jobs left |")
+    print(
+        "| frozen | lease s | s to running elsewhere | attempts | ended while frozen | changed"
+        " after | jobs left |"
+    )
     print("|---|---|---|---|---|---|---|")
     for whole in (True, False):
-        # While only the parent stands still, its solver goes on: the takeover must come before the solver's end.
+        # While only the parent stands still, its solver goes on: the takeover must come before the
+        # solver's end.
         lease_s = 15.0 if whole else 3.0
-        settings = {"sync_max_users": 100, "lease_s": lease_s, "slots": 2}  # a slot is free for what is taken over
+        settings = {
+            "sync_max_users": 100,
+            "lease_s": lease_s,
+            "slots": 2,
+        }  # a slot is free for what is taken over
         fleet = Fleet(folder, server.new_database(), webs=1, workers=2, **settings)
         crowd, takeovers = Crowd(lambda fleet=fleet: fleet.addresses[0]), Takeovers(fleet)  # type: ignore[misc]
         try:
-            # Long plans, and quick ones that the frozen worker has taken from the queue and not begun.
+            # Long plans, and quick ones that the frozen worker has taken from the queue and not
+            # begun.
             jobs = iter([(8000, True), (8000, True), *[(SMALL, True)] * 40])
             with crowd.submitting(jobs, clients=1, pause_s=0.0):
                 while sum(map(len, fleet.busy().values())) < 2:
@@ -400,11 +460,14 @@ def frozen(folder: Path, server: Postgres) -> None:
             verdict(fleet.database, crowd.accepted)
             after = finished(fleet.database)
             changed = sum(after[plan_id] != ended[plan_id] for plan_id in ended)
-            attempts = max(attempt for attempt, _ in fleet.attempts([plan_id for plan_id, _ in plans]).values())
+            attempts = max(
+                attempt for attempt, _ in fleet.attempts([plan_id for plan_id, _ in plans]).values()
+            )
             taken = f"{max(takeovers.seconds):.1f}" if takeovers.seconds else "its solver ended it"
             print(
-                f"| {'worker and solvers' if whole else 'worker only'} | {lease_s:g} | {taken} | {attempts} "
-                f"| {len(ended)} of 42 | {changed} | {unfinished(fleet.url) or 'none'} |"
+                f"| {'worker and solvers' if whole else 'worker only'} | {lease_s:g} | {taken} |"
+                f" {attempts} | {len(ended)} of 42 | {changed} |"
+                f" {unfinished(fleet.url) or 'none'} |"
             )
             if changed:
                 raise AssertionError("a late result overwrote an answer")
@@ -417,7 +480,9 @@ def finished(database: Database) -> dict[str, tuple[object, int]]:
     """When each ended plan ended, by which attempt."""
     with database.reading() as session:
         rows = session.execute(
-            select(PlanRow.id, PlanRow.finished_at, PlanRow.attempt).where(PlanRow.status.in_(ENDED))
+            select(PlanRow.id, PlanRow.finished_at, PlanRow.attempt).where(
+                PlanRow.status.in_(ENDED)
+            )
         )
         return {plan_id: (when, attempt) for plan_id, when, attempt in rows}
 

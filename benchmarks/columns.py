@@ -1,4 +1,6 @@
-"""Large fleets through HTTP, as columns in and out: `python -m benchmarks.columns [users cells]...`."""
+"""Large fleets through HTTP, as columns in and out: `python -m benchmarks.columns [users
+cells]...`.
+"""
 
 import json
 import os
@@ -29,8 +31,18 @@ def profiles() -> dict[str, Body]:
     for m in range(CUTS):
         byte = 0 if m == CUTS - 1 else round(150_528 * 0.62**m)
         flop = round(2.0e8 * (m / (CUTS - 1)) ** 1.3)
-        cuts.append({"name": f"layer{m}", "flop": flop, "feature_byte": byte, "parameter_byte": 2_000_000 * m})
-    times = [{"flop_per_cycle": 4.0, "overhead_s": 2e-4 * m, "variance_s2": 7e-7 * m} for m in range(CUTS)]
+        cuts.append(
+            {
+                "name": f"layer{m}",
+                "flop": flop,
+                "feature_byte": byte,
+                "parameter_byte": 2_000_000 * m,
+            }
+        )
+    times = [
+        {"flop_per_cycle": 4.0, "overhead_s": 2e-4 * m, "variance_s2": 7e-7 * m}
+        for m in range(CUTS)
+    ]
     return {
         "devices": a_device(),
         "models": a_model(cuts=cuts),
@@ -55,7 +67,9 @@ def fleet(users: int, cells: int) -> bytes:
     terms["options"] = {"time_limit_s": 600.0}
     if cells > 1:
         names = pa.array([f"mast-{c}" for c in range(cells)])
-        columns["cell"] = pa.DictionaryArray.from_arrays(rng.integers(0, cells, users).astype(np.int32), names)
+        columns["cell"] = pa.DictionaryArray.from_arrays(
+            rng.integers(0, cells, users).astype(np.int32), names
+        )
         terms["cells"] = [{"id": f"mast-{c}"} for c in range(cells)]
     table = pa.table(columns).replace_schema_metadata({"splitplan": json.dumps(terms)})
     sink = pa.BufferOutputStream()
@@ -89,11 +103,16 @@ class Memory:
         parents, sizes = {}, {}
         for status in Path("/proc").glob("[0-9]*/status"):
             try:
-                fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+                fields = dict(
+                    line.split(":", 1) for line in status.read_text().splitlines() if ":" in line
+                )
             except OSError:
                 continue  # it ended meanwhile
             pid = int(status.parent.name)
-            parents[pid], sizes[pid] = int(fields["PPid"]), int(fields.get("VmRSS", "0 kB").split()[0]) / 1024
+            parents[pid], sizes[pid] = (
+                int(fields["PPid"]),
+                int(fields.get("VmRSS", "0 kB").split()[0]) / 1024,
+            )
         mine = {self._root}
         while more := {pid for pid, parent in parents.items() if parent in mine} - mine:
             mine |= more
@@ -123,9 +142,9 @@ def measure(url: str, root: int, users: int, cells: int) -> None:
         read_s = time.perf_counter() - start
     certificate = plan["result"]["certificate"]
     print(
-        f"| {users:,} | {cells} | {len(body) / 1e6:.1f} | {accepted_s:.2f} | {plan['provenance']['solve_s']:.1f} | "
-        f"{ended_s:.1f} | {certificate['gap']:.0e} | {memory.peak_mb:.0f} | {one_ms:.0f} | "
-        f"{size / 1e6:.0f} in {read_s:.1f} |",
+        f"| {users:,} | {cells} | {len(body) / 1e6:.1f} | {accepted_s:.2f} |"
+        f" {plan['provenance']['solve_s']:.1f} | {ended_s:.1f} | {certificate['gap']:.0e} |"
+        f" {memory.peak_mb:.0f} | {one_ms:.0f} | {size / 1e6:.0f} in {read_s:.1f} |",
         flush=True,
     )
 
@@ -134,10 +153,14 @@ def main(*given: str) -> None:
     """Print a row for every fleet."""
     sizes = [int(some) for some in given]
     fleets = list(zip(sizes[::2], sizes[1::2], strict=True)) or FLEETS
-    print(f"Measured on {machine.describe()}: {CUTS} cuts, free clocks, SQLite, web and worker on the same machine.\n")
     print(
-        "| users | cells | request, MB | accepted after, s | solved and checked in, s | stored after, s | gap "
-        "| peak memory of all processes, MB | one user, ms | all users as Arrow, MB in s |"
+        f"Measured on {machine.describe()}: {CUTS} cuts, free clocks, SQLite, web and worker on the"
+        " same machine.\n"
+    )
+    print(
+        "| users | cells | request, MB | accepted after, s | solved and checked in, s | stored"
+        " after, s | gap | peak memory of all processes, MB | one user, ms | all users as Arrow, MB"
+        " in s |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:

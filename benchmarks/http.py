@@ -20,10 +20,17 @@ def main() -> None:
     """Print the latency of small plans through HTTP, with the solver's part."""
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"SPLITPLAN_DATABASE_URL": f"sqlite:///{folder}/bench.db"}
-        command = [str(Path(sys.executable).with_name("splitplan")), "serve", "--migrate", "--load-catalogue"]
+        command = [
+            str(Path(sys.executable).with_name("splitplan")),
+            "serve",
+            "--migrate",
+            "--load-catalogue",
+        ]
         log = Path(folder) / "log"
         with log.open("wb") as output:
-            service = subprocess.Popen([*command, "--port", "0"], env=environment, stderr=output, stdout=output)
+            service = subprocess.Popen(
+                [*command, "--port", "0"], env=environment, stderr=output, stdout=output
+            )
             try:
                 measure(address(log))
             finally:
@@ -69,7 +76,10 @@ def measure(url: str) -> None:
     print("|---|---|---|---|")
     for name, times in (("request to answer, ms", whole), ("of which solve and check, ms", solver)):
         ordered = sorted(times)
-        print(f"| {name} | {ordered[0]:.1f} | {statistics.median(times):.1f} | {ordered[int(0.95 * len(times))]:.1f} |")
+        print(
+            f"| {name} | {ordered[0]:.1f} | {statistics.median(times):.1f} |"
+            f" {ordered[int(0.95 * len(times))]:.1f} |"
+        )
     print()
 
 

@@ -1,8 +1,9 @@
 """Background plans in numbers: `python -m benchmarks.jobs [NAME...]`.
 
-`throughput`: a thousand small plans at once through two services and two workers, against the bare engine.
-`writers`: eight writers on one SQLite file for a minute. `calm`: /livez and small plans beside a large job.
-`memory`: what a worker holds after two thousand plans. `stop`: how long a service takes to end.
+`throughput`: a thousand small plans at once through two services and two workers, against the bare
+engine. `writers`: eight writers on one SQLite file for a minute. `calm`: /livez and small plans
+beside a large job. `memory`: what a worker holds after two thousand plans. `stop`: how long a
+service takes to end.
 """
 
 import itertools
@@ -63,7 +64,9 @@ def row(name: str, values_s: list[float]) -> str:
 def throughput(folder: Path) -> None:
     """A thousand small plans at once, against jobs that do nothing, on the same Postgres."""
     with postgres(folder) as server:
-        print("| on Postgres | per second | accepted in ms: median | p99 | ended in s: median | p99 |")
+        print(
+            "| on Postgres | per second | accepted in ms: median | p99 | ended in s: median | p99 |"
+        )
         print("|---|---|---|---|---|---|")
         bare(server.new_database())
         fleet = Fleet(folder, server.new_database(), webs=2, workers=2)
@@ -74,15 +77,22 @@ def throughput(folder: Path) -> None:
                 wait_until_ended(fleet.database, 300.0)
             with fleet.database.reading() as session:
                 rows = session.execute(
-                    select(PlanRow.created_at, PlanRow.finished_at).where(PlanRow.status == "solved")
+                    select(PlanRow.created_at, PlanRow.finished_at).where(
+                        PlanRow.status == "solved"
+                    )
                 ).all()
             assert len(rows) == PLANS, f"{len(rows)} were solved"
             ended_s = [(finished - created).total_seconds() for created, finished in rows]
-            whole_s = (max(row.finished_at for row in rows) - min(row.created_at for row in rows)).total_seconds()
+            whole_s = (
+                max(row.finished_at for row in rows) - min(row.created_at for row in rows)
+            ).total_seconds()
             report("plans of 3 users", PLANS / whole_s, accepted_s, ended_s)
         finally:
             fleet.end()
-        print(f"\nMost connections to Postgres at a time: {most.total()}, of two services and two workers.\n")
+        print(
+            f"\nMost connections to Postgres at a time: {most.total()}, of two services and two"
+            " workers.\n"
+        )
 
 
 def submit(fleet: Fleet) -> list[float]:
@@ -107,7 +117,10 @@ def submit(fleet: Fleet) -> list[float]:
 def report(name: str, per_s: float, accepted_s: list[float], ended_s: list[float]) -> None:
     """A row of the table of throughput."""
     accepted = f"{1e3 * statistics.median(accepted_s):.0f} | {1e3 * quantile(accepted_s, 0.99):.0f}"
-    print(f"| {name} | {per_s:.0f} | {accepted} | {statistics.median(ended_s):.1f} | {quantile(ended_s, 0.99):.1f} |")
+    print(
+        f"| {name} | {per_s:.0f} | {accepted} | {statistics.median(ended_s):.1f} |"
+        f" {quantile(ended_s, 0.99):.1f} |"
+    )
 
 
 def bare(url: str) -> None:
@@ -115,7 +128,9 @@ def bare(url: str) -> None:
     engines = []
     for _ in range(2):
         command = [sys.executable, "-c", NOTHING, url]
-        engines.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=CHECKOUT))
+        engines.append(
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=CHECKOUT)
+        )
         assert engines[-1].stdout.readline() == b"started\n"  # type: ignore[union-attr]
     queue, numbers, taken = Queue(url), itertools.count(), []
 
@@ -133,7 +148,9 @@ def bare(url: str) -> None:
     with database.connect() as connection:
         while len(rows) < PLANS:
             time.sleep(0.1)
-            wanted = "SELECT created_at, updated_at FROM dbos.workflow_status WHERE status = 'SUCCESS'"
+            wanted = (
+                "SELECT created_at, updated_at FROM dbos.workflow_status WHERE status = 'SUCCESS'"
+            )
             rows = list(connection.execute(text(wanted)).all())
     database.dispose()
     queue.close()
@@ -147,7 +164,10 @@ def bare(url: str) -> None:
 
 def connections(fleet: Fleet, most: Counter[str]) -> None:
     """Keep the largest number of connections of each database user's application."""
-    wanted = text("SELECT state, count(*) FROM pg_stat_activity WHERE datname = current_database() GROUP BY state")
+    wanted = text(
+        "SELECT state, count(*) FROM pg_stat_activity WHERE datname = current_database() GROUP BY"
+        " state"
+    )
     with fleet.database.reading() as session:
         now: Counter[str] = Counter({str(state): count for state, count in session.execute(wanted)})
     now.subtract({"active": 1})  # this one
@@ -177,7 +197,9 @@ def watching(look: Callable[[], None], every_s: float = 0.2) -> Any:
 def writers(folder: Path, seconds: float = 60.0) -> None:
     """Six writers through HTTP and two on the command line, on one SQLite file."""
     url = f"sqlite:///{folder}/writers.db"
-    service = Process(folder, "serve", "--migrate", "--load-catalogue", "--port", "0", database_url=url)
+    service = Process(
+        folder, "serve", "--migrate", "--load-catalogue", "--port", "0", database_url=url
+    )
     address, until = service.address(), time.monotonic() + seconds
     answers: Counter[str] = Counter()
     taken: dict[str, list[float]] = {"HTTP": [], "command line": []}
@@ -217,14 +239,24 @@ def calm(folder: Path, users: int = 100_000) -> None:
     """/livez and plans of 12 users, idle and beside one large job."""
     url = f"sqlite:///{folder}/calm.db"
     service = Process(
-        folder, "serve", "--migrate", "--load-catalogue", "--port", "0",
-        database_url=url, slots=1, max_users=users, max_body_byte=2**29,
-    )  # fmt: skip
+        folder,
+        "serve",
+        "--migrate",
+        "--load-catalogue",
+        "--port",
+        "0",
+        database_url=url,
+        slots=1,
+        max_users=users,
+        max_body_byte=2**29,
+    )
     address = service.address()
     while httpx.get(f"{address}/readyz", trust_env=False).status_code != 200:
         time.sleep(0.1)
     body = folder / "large.json"
-    body.write_bytes(orjson.dumps(a_request(users) | {"options": {"gap": 1e-9, "time_limit_s": 120.0}}))
+    body.write_bytes(
+        orjson.dumps(a_request(users) | {"options": {"gap": 1e-9, "time_limit_s": 120.0}})
+    )
     database = open_database(url)
     probe(address, 3.0, threading.Event())  # warm
     phases = {"idle": probe(address, 20.0, threading.Event())}
@@ -232,11 +264,14 @@ def calm(folder: Path, users: int = 100_000) -> None:
     over = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         send = (
-            "import sys, httpx; print(httpx.post(sys.argv[1], content=open(sys.argv[2], 'rb').read(), timeout=600,"
-            " headers={'content-type': 'application/json'}, trust_env=False).status_code)"
+            "import sys, httpx; print(httpx.post(sys.argv[1], content=open(sys.argv[2],"
+            " 'rb').read(), timeout=600, headers={'content-type': 'application/json'},"
+            " trust_env=False).status_code)"
         )
         probing = pool.submit(probe, address, 600.0, over)
-        sent = subprocess.run([sys.executable, "-c", send, address + ROBUST, body], capture_output=True, check=True)
+        sent = subprocess.run(
+            [sys.executable, "-c", send, address + ROBUST, body], capture_output=True, check=True
+        )
         over.set()
         phases["while it is accepted"] = probing.result()
         assert sent.stdout.strip() == b"202", sent
@@ -290,7 +325,9 @@ def probe(address: str, seconds: float, over: threading.Event) -> tuple[list[flo
 def memory(folder: Path, plans: int = 2000) -> None:
     """What a worker and its solvers hold after many plans."""
     url = f"sqlite:///{folder}/memory.db"
-    service = Process(folder, "serve", "--migrate", "--load-catalogue", "--port", "0", database_url=url)
+    service = Process(
+        folder, "serve", "--migrate", "--load-catalogue", "--port", "0", database_url=url
+    )
     address, database = service.address(), open_database(url)
     print("| plans ended | worker, MB | open files | threads | solvers, MB |")
     print("|---|---|---|---|---|")
@@ -310,31 +347,50 @@ def holds(service: Process, count: int) -> None:
     """A row of what the worker of a service holds."""
     family = service.family()
     worker = next(process for process in family if "worker" in process.cmdline())
-    solvers = [process for process in worker.children(recursive=True) if "spawn_main" in " ".join(process.cmdline())]
+    solvers = [
+        process
+        for process in worker.children(recursive=True)
+        if "spawn_main" in " ".join(process.cmdline())
+    ]
     held = [process.memory_info().rss / 2**20 for process in solvers]
     print(
-        f"| {count} | {worker.memory_info().rss / 2**20:.0f} | {worker.num_fds()} | {worker.num_threads()} "
-        f"| {', '.join(f'{megabyte:.0f}' for megabyte in held)} |"
+        f"| {count} | {worker.memory_info().rss / 2**20:.0f} | {worker.num_fds()} |"
+        f" {worker.num_threads()} | {', '.join(f'{megabyte:.0f}' for megabyte in held)} |"
     )
 
 
 def stop(folder: Path) -> None:
-    """How long a service takes to end, idle and with a long plan, by either signal, and what it leaves."""
+    """How long a service takes to end, idle and with a long plan, by either signal, and what it
+    leaves.
+    """
     print("| told to stop | s to its end | exit code | processes left | said on the way out |")
     print("|---|---|---|---|---|")
-    cases = (("SIGTERM", False, False), ("SIGINT to the group", False, True), ("SIGTERM", True, False),
-             ("SIGINT to the group", True, True))  # fmt: skip
+    cases = (
+        ("SIGTERM", False, False),
+        ("SIGINT to the group", False, True),
+        ("SIGTERM", True, False),
+        ("SIGINT to the group", True, True),
+    )
     for name, busy, group in cases:
         url = f"sqlite:///{folder}/stop.db"
         service = Process(
-            folder, "serve", "--migrate", "--load-catalogue", "--port", "0",
-            database_url=url, sync_max_users=100, shutdown_grace_s=2,
-        )  # fmt: skip
+            folder,
+            "serve",
+            "--migrate",
+            "--load-catalogue",
+            "--port",
+            "0",
+            database_url=url,
+            sync_max_users=100,
+            shutdown_grace_s=2,
+        )
         address = service.address()
         while httpx.get(f"{address}/readyz", trust_env=False).status_code != 200:
             time.sleep(0.1)
         if busy:
-            httpx.post(f"{address}{ROBUST}", json=a_request(9000), timeout=60.0, trust_env=False).raise_for_status()
+            httpx.post(
+                f"{address}{ROBUST}", json=a_request(9000), timeout=60.0, trust_env=False
+            ).raise_for_status()
             time.sleep(4.0)
         family, said = service.family(), len(service.log.read_text())
         begun = time.monotonic()
@@ -342,10 +398,17 @@ def stop(folder: Path) -> None:
         service.signal(number, whole=group)
         code = service.popen.wait(60.0)
         seconds = time.monotonic() - begun
-        left = sum(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in family)
-        words = [line[24:] for line in service.log.read_text()[said:].splitlines() if " INFO " not in line]
+        left = sum(
+            process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in family
+        )
+        words = [
+            line[24:]
+            for line in service.log.read_text()[said:].splitlines()
+            if " INFO " not in line
+        ]
         print(
-            f"| {name}, {'a long plan' if busy else 'idle'} | {seconds:.1f} | {code} | {left} | {words or 'nothing'} |"
+            f"| {name}, {'a long plan' if busy else 'idle'} | {seconds:.1f} | {code} | {left} |"
+            f" {words or 'nothing'} |"
         )
     print()
 

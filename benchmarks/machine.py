@@ -20,8 +20,8 @@ def describe() -> str:
     ]
     cores = len(os.sched_getaffinity(0))
     return (
-        f"{cores} cores of {names[0] if names else platform.processor() or 'an unnamed processor'}, "
-        f"Python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}"
+        f"{cores} cores of {names[0] if names else platform.processor() or 'an unnamed processor'},"
+        f" Python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}"
     )
 
 

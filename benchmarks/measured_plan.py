@@ -1,7 +1,9 @@
-"""A network imported, measured here, planned, and run again: does the plan keep its risk on fresh samples?
+"""A network imported, measured here, planned, and run again: does the plan keep its risk on fresh
+samples?
 
-`python -m benchmarks.measured_plan [network] [repetitions]`. Everything goes through HTTP and the profiler's command.
-This machine is device and server at once, with a link of fixed rate between them.
+`python -m benchmarks.measured_plan [network] [repetitions]`. Everything goes through HTTP and the
+profiler's command. This machine is device and server at once, with a link of fixed rate between
+them.
 """
 
 import json
@@ -27,7 +29,9 @@ SIGNIFICANCE = 1e-3
 
 
 def main() -> None:
-    """Print for every risk what became of the plans at all cuts, on inferences measured after them."""
+    """Print for every risk what became of the plans at all cuts, on inferences measured after
+    them.
+    """
     name = sys.argv[1] if len(sys.argv) > 1 else "squeezenet"
     repetitions = int(sys.argv[2]) if len(sys.argv) > 2 else 100
     with tempfile.TemporaryDirectory() as folder:
@@ -35,7 +39,13 @@ def main() -> None:
         onnx.save(light_models.weighted(name), path)
         log = Path(folder, "log")
         environment = os.environ | {"SPLITPLAN_DATABASE_URL": f"sqlite:///{folder}/bench.db"}
-        command = [str(Path(sys.executable).with_name("splitplan")), "serve", "--migrate", "--port", "0"]
+        command = [
+            str(Path(sys.executable).with_name("splitplan")),
+            "serve",
+            "--migrate",
+            "--port",
+            "0",
+        ]
         with log.open("wb") as output:
             service = subprocess.Popen(command, env=environment, stderr=output, stdout=output)
             try:
@@ -50,7 +60,10 @@ def compare(client: httpx.Client, path: Path, repetitions: int) -> None:
     """Import, measure, plan, measure again."""
     name = path.stem
     model = made(client, "/v1/models/import", content=path.read_bytes(), params={"name": name})
-    told = {"provenance": "analytic", "reference": "one clock, whatever it is: this machine does not tell it"}
+    told = {
+        "provenance": "analytic",
+        "reference": "one clock, whatever it is: this machine does not tell it",
+    }
     radio = {"power_coefficient_w_per_hz3": 1e-27, "tx_power_w": 0.2}
     clock = {"frequency_min_hz": 1e9, "frequency_max_hz": 1e9}
     made(client, "/v1/devices", json={"name": "box", "processor": "cpu", **clock, **radio, **told})
@@ -63,7 +76,9 @@ def compare(client: httpx.Client, path: Path, repetitions: int) -> None:
     for processor, kind in (("box", "device"), ("box-server", "server")):
         sheet = samples | {"processor": processor}
         report = made(client, f"/v1/timings/{processor}.{name}/measurements", json=sheet)
-        doubts[kind] = [finding for finding in report["quality"] if finding["severity"] == "warning"]
+        doubts[kind] = [
+            finding for finding in report["quality"] if finding["severity"] == "warning"
+        ]
         pairs = [cut["correlation"]["interval"][1] for cut in report["cuts"] if cut["correlation"]]
         correlation = max([correlation, *pairs])
     drifted = {
@@ -83,11 +98,17 @@ def compare(client: httpx.Client, path: Path, repetitions: int) -> None:
         for risk in RISKS
     ]
     print(
-        f"{name} on {machine.describe()}, load {os.getloadavg()[0]:.1f}; {repetitions} pairs a session, two sessions.\n"
+        f"{name} on {machine.describe()}, load {os.getloadavg()[0]:.1f}; {repetitions} pairs a"
+        " session, two sessions.\n"
     )
     checks = sorted({finding["check"] for findings in doubts.values() for finding in findings})
-    print(f"The service doubts: {', '.join(checks) or 'nothing'}; {len(drifted)} parts of cuts drifted.\n")
-    print("| drift test | risk | plans | fresh pairs each | late, all plans | worst plan | refuted |")
+    print(
+        f"The service doubts: {', '.join(checks) or 'nothing'}; {len(drifted)} parts of cuts"
+        " drifted.\n"
+    )
+    print(
+        "| drift test | risk | plans | fresh pairs each | late, all plans | worst plan | refuted |"
+    )
     print("|---|---:|---:|---:|---:|---:|---:|")
     for moved in (False, True):
         for risk in RISKS:
@@ -96,13 +117,18 @@ def compare(client: httpx.Client, path: Path, repetitions: int) -> None:
                 for each in tried
                 if each.risk == risk
                 and moved
-                == any((part, at) in drifted for part in ("device", "server", None) for at in (each.cut, None))
+                == any(
+                    (part, at) in drifted
+                    for part in ("device", "server", None)
+                    for at in (each.cut, None)
+                )
             ]
             if rows:
                 shares = [each.late / each.runs for each in rows]
                 print(
-                    f"| {'moved' if moved else 'passes'} | {risk} | {len(rows)} | {rows[0].runs} "
-                    f"| {np.mean(shares):.4f} | {max(shares):.3f} | {sum(each.refuted for each in rows)} |"
+                    f"| {'moved' if moved else 'passes'} | {risk} | {len(rows)} | {rows[0].runs} |"
+                    f" {np.mean(shares):.4f} | {max(shares):.3f} |"
+                    f" {sum(each.refuted for each in rows)} |"
                 )
 
 
@@ -129,7 +155,9 @@ def tried_at(
     correlation: float,
     times_s: Floats,
 ) -> Tried:
-    """The tightest plan that has to cut here, held against times measured after it could be made."""
+    """The tightest plan that has to cut here, held against times measured after it could be
+    made.
+    """
     user: dict[str, Any] = {
         "id": "box",
         "device": "box",
@@ -140,13 +168,22 @@ def tried_at(
     }
     for role, processor in (("device", "box"), ("server", "box-server")):
         entries = [timings[processor]["cuts"][cut]] * 2
-        here = {"name": f"{processor}.here", "processor": processor, "processor_kind": role, "model": "here"}
+        here = {
+            "name": f"{processor}.here",
+            "processor": processor,
+            "processor_kind": role,
+            "model": "here",
+        }
         user[f"{role}_timing"] = {**here, "cuts": entries, "provenance": "measured"}
     channel = {"name": "link", "bandwidth_hz": BANDWIDTH_HZ, "provenance": "analytic"}
 
     def planned(deadline_s: float) -> dict[str, Any]:
         users = [user | {"deadline_s": deadline_s}]
-        return made(client, "/v1/plans/robust", json={"channel": channel, "server": "box-server", "users": users})
+        return made(
+            client,
+            "/v1/plans/robust",
+            json={"channel": channel, "server": "box-server", "users": users},
+        )
 
     least_s = planned(1e-6)["infeasible"]["users"][0]["least_deadline_s"]
     plan = planned(least_s * 1.0001)
@@ -172,10 +209,19 @@ def totals(sheet: dict[str, Any], cut: int) -> Floats:
 def measured(path: Path, repetitions: int, seed: int = 0) -> dict[str, Any]:
     """What the profiler's command writes."""
     out = path.parent / f"samples-{seed}.json"
-    options = ["--processor", "box", "--out", str(out), "--profile", str(path.parent / "model.json")]
+    options = [
+        "--processor",
+        "box",
+        "--out",
+        str(out),
+        "--profile",
+        str(path.parent / "model.json"),
+    ]
     more = ["--repetitions", str(repetitions), "--gap-s", "10", "--seed", str(seed)]
     subprocess.run(
-        [sys.executable, "-m", "profiler", "run", str(path), *options, *more], check=True, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "profiler", "run", str(path), *options, *more],
+        check=True,
+        stdout=subprocess.DEVNULL,
     )
     content: dict[str, Any] = json.loads(out.read_text())
     return content

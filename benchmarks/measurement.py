@@ -1,7 +1,8 @@
 """Fits, tests of drift and Cantelli's bound, on synthetic and on measured times.
 
-`python -m benchmarks.measurement [folder of measurements]` prints the tables of docs/measurements.md.
-The folder is that of the measured times (default: SPLITPLAN_DATA, or ../shared/data).
+`python -m benchmarks.measurement [folder of measurements]` prints the tables of
+docs/measurements.md. The folder is that of the measured times
+(default: SPLITPLAN_DATA, or ../shared/data).
 """
 
 import csv
@@ -75,7 +76,10 @@ class Truth:
         else:
             noise = rng.normal(size=shape)
             for n in range(1, self.samples):
-                noise[:, n] = self.remembers * noise[:, n - 1] + np.sqrt(1.0 - self.remembers**2) * noise[:, n]
+                noise[:, n] = (
+                    self.remembers * noise[:, n - 1]
+                    + np.sqrt(1.0 - self.remembers**2) * noise[:, n]
+                )
             times = mean[:, None] * (1.0 + variation[:, None] * noise)
         clock = np.repeat(clocks_hz, self.samples)
         found = times_of(rows(times.ravel(), clock), clock, np.ones(1), fits=True)[0].fit
@@ -102,7 +106,10 @@ def rows(time_s: Floats, frequency_hz: Floats) -> Samples:
 def coverage() -> None:
     """How often the 95 % intervals hold the truth."""
     print(f"**Coverage of the 95 % intervals**, {SETS} sets each.\n")
-    print("| cycles | overhead, ms | clocks | samples per clock | cycles covered | overhead covered | misfit refuted |")
+    print(
+        "| cycles | overhead, ms | clocks | samples per clock | cycles covered | overhead covered |"
+        " misfit refuted |"
+    )
     print("|---|---|---|---|---|---|---|")
     for truth in (
         Truth(cycles=4.2e7, overhead_s=9e-3, clocks=4, samples=10),
@@ -116,15 +123,20 @@ def coverage() -> None:
     ):
         rng = np.random.default_rng(0)
         found = [truth.fit(rng) for _ in range(SETS)]
-        cycles = np.mean([one.cycles_interval[0] <= truth.cycles <= one.cycles_interval[1] for one in found])
+        cycles = np.mean(
+            [one.cycles_interval[0] <= truth.cycles <= one.cycles_interval[1] for one in found]
+        )
         overhead = np.mean(
-            [one.overhead_interval_s[0] <= truth.overhead_s <= one.overhead_interval_s[1] for one in found]
+            [
+                one.overhead_interval_s[0] <= truth.overhead_s <= one.overhead_interval_s[1]
+                for one in found
+            ]
         )
         misfit = np.mean([one.misfit_p_value < 0.01 for one in found])
         memory = f", neighbours correlated by {truth.remembers:g}" if truth.remembers else ""
         print(
-            f"| {truth.cycles:.2g} | {1e3 * truth.overhead_s:g} | {truth.clocks} | {truth.samples}{memory} "
-            f"| {cycles:.1%} | {overhead:.1%} | {misfit:.1%} |"
+            f"| {truth.cycles:.2g} | {1e3 * truth.overhead_s:g} | {truth.clocks} |"
+            f" {truth.samples}{memory} | {cycles:.1%} | {overhead:.1%} | {misfit:.1%} |"
         )
     print()
 
@@ -136,19 +148,31 @@ def power() -> None:
         "steady, log-normal (σ = 0.5)": lambda rng, n: rng.lognormal(0.0, 0.5, n),
         "steady, neighbours correlated by 0.3": lambda rng, n: 1.0 + 0.05 * memory(rng, n, 0.3),
         "steady, neighbours correlated by 0.6": lambda rng, n: 1.0 + 0.05 * memory(rng, n, 0.6),
-        "mean moves by 1 standard deviation": lambda rng, n: 1.0 + 0.05 * (rng.normal(size=n) + np.linspace(0, 1, n)),
-        "mean steps by 1 standard deviation": lambda rng, n: 1.0 + 0.05 * (rng.normal(size=n) + (np.arange(n) > n / 2)),
+        "mean moves by 1 standard deviation": lambda rng, n: (
+            1.0 + 0.05 * (rng.normal(size=n) + np.linspace(0, 1, n))
+        ),
+        "mean steps by 1 standard deviation": lambda rng, n: (
+            1.0 + 0.05 * (rng.normal(size=n) + (np.arange(n) > n / 2))
+        ),
         "mean steps by 2 standard deviations": lambda rng, n: (
             1.0 + 0.05 * (rng.normal(size=n) + 2.0 * (np.arange(n) > n / 2))
         ),
-        "spread doubles": lambda rng, n: 1.0 + 0.05 * rng.normal(size=n) * (1.0 + (np.arange(n) > n / 2)),
+        "spread doubles": lambda rng, n: (
+            1.0 + 0.05 * rng.normal(size=n) * (1.0 + (np.arange(n) > n / 2))
+        ),
     }
     counts = (50, 100, 300, 1000)
     print(f"**Series called unsteady at a level of {LEVEL:.0%}**, 1,000 series each.\n")
-    print(f"| times | {' | '.join(f'{count:,} samples' for count in counts)} |\n|---{'|---' * len(counts)}|")
+    print(
+        f"| times | {' | '.join(f'{count:,} samples' for count in counts)}"
+        f" |\n|---{'|---' * len(counts)}|"
+    )
     for name, law in laws.items():
         rng = np.random.default_rng(0)
-        shares = [np.mean([wander(law(rng, count)).p_value < LEVEL for _ in range(1000)]) for count in counts]
+        shares = [
+            np.mean([wander(law(rng, count)).p_value < LEVEL for _ in range(1000)])
+            for count in counts
+        ]
         print(f"| {name} | {' | '.join(f'{share:.1%}' for share in shares)} |")
     print()
 
@@ -176,7 +200,9 @@ def throughput() -> None:
         for cut in range(1, cuts + 1)
         for clock in clocks
     ]
-    body = json.dumps({"sessions": [{"samples": sets}] * 2}, default=lambda array: array.tolist()).encode()
+    body = json.dumps(
+        {"sessions": [{"samples": sets}] * 2}, default=lambda array: array.tolist()
+    ).encode()
     device = Device(
         name="device",
         processor="cpu",
@@ -188,7 +214,10 @@ def throughput() -> None:
     )
     profile = Model(
         name="model",
-        cuts=tuple(Cut(name=str(n), flop=4_000_000 * n, feature_byte=1, parameter_byte=0) for n in range(cuts + 1)),
+        cuts=tuple(
+            Cut(name=str(n), flop=4_000_000 * n, feature_byte=1, parameter_byte=0)
+            for n in range(cuts + 1)
+        ),
         provenance="analytic",
     )
     sheet = files.from_json(MeasurementFile.model_validate(parse_json(body)))
@@ -199,9 +228,11 @@ def throughput() -> None:
         f"parse and validate {len(body) / 1e6:.0f} MB of JSON": lambda: files.from_json(
             MeasurementFile.model_validate(parse_json(body))
         ),
-        f"read {len(table) / 1e6:.0f} MB of CSV in a process of its own": lambda: files.from_rows(table, files.CSV),
-        f"read {len(parquet) / 1e6:.0f} MB of Parquet in a process of its own": lambda: files.from_rows(
-            parquet, files.PARQUET
+        f"read {len(table) / 1e6:.0f} MB of CSV in a process of its own": lambda: files.from_rows(
+            table, files.CSV
+        ),
+        f"read {len(parquet) / 1e6:.0f} MB of Parquet in a process of its own": lambda: (
+            files.from_rows(parquet, files.PARQUET)
         ),
         "test and fit": lambda: fitted(sheet, Subject(device, profile, None)),
         f"pack into {len(content) / 1e6:.1f} MB": lambda: files.pack(sheet.samples),
@@ -223,16 +254,21 @@ def clocked(step: Callable[[], Any]) -> float:
 
 
 def workloads(path: Path) -> None:
-    """The fit of every workload of the Jetson Orin Nano over eight GPU clocks, at each memory clock."""
+    """The fit of every workload of the Jetson Orin Nano over eight GPU clocks, at each memory
+    clock.
+    """
     groups: dict[tuple[str, int], list[dict[str, float]]] = defaultdict(list)
     with path.open(encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
             key = (row["workload"], int(row["emc_mhz"]))
-            groups[key].append({name: float(row[name]) for name in ("gpu_mhz", "n", "mean_ms", "var_ms2")})
+            groups[key].append(
+                {name: float(row[name]) for name in ("gpu_mhz", "n", "mean_ms", "var_ms2")}
+            )
     print("**Jetson Orin Nano**, 300 inferences at each of eight locked GPU clocks.\n")
     print(
-        "| workload | memory, MHz | cycles, 10⁶ | 95 % | overhead, ms | 95 % | largest misfit "
-        "| from the other clocks: median, largest error | law refuted |\n|---|---|---|---|---|---|---|---|---|"
+        "| workload | memory, MHz | cycles, 10⁶ | 95 % | overhead, ms | 95 % | largest misfit |"
+        " from the other clocks: median, largest error | law refuted"
+        " |\n|---|---|---|---|---|---|---|---|---|"
     )
     largest, held_out = [], []
     for (name, emc), rows in sorted(groups.items()):
@@ -249,14 +285,15 @@ def workloads(path: Path) -> None:
         largest.append(one.misfit)
         held_out += errors
         print(
-            f"| {name} | {emc} | {one.cycles / 1e6:.2f} | {spoken(one.cycles_interval, 1e-6)} "
-            f"| {1e3 * one.overhead_s:.3f} | {spoken(one.overhead_interval_s, 1e3)} | {one.misfit:.2%} "
-            f"| {np.median(errors):.2%}, {max(errors):.2%} | {'yes' if one.misfit_p_value < 0.01 else 'no'} |"
+            f"| {name} | {emc} | {one.cycles / 1e6:.2f} | {spoken(one.cycles_interval, 1e-6)} |"
+            f" {1e3 * one.overhead_s:.3f} | {spoken(one.overhead_interval_s, 1e3)} |"
+            f" {one.misfit:.2%} | {np.median(errors):.2%}, {max(errors):.2%} |"
+            f" {'yes' if one.misfit_p_value < 0.01 else 'no'} |"
         )
     print(
-        f"\nMisfit: median {np.median(largest):.2%}, largest {max(largest):.2%}. A clock predicted from the others: "
-        f"median error {np.median(held_out):.2%}, 95 % of them below {np.quantile(held_out, 0.95):.2%}, "
-        f"largest {max(held_out):.2%}.\n"
+        f"\nMisfit: median {np.median(largest):.2%}, largest {max(largest):.2%}. A clock predicted"
+        f" from the others: median error {np.median(held_out):.2%}, 95 % of them below"
+        f" {np.quantile(held_out, 0.95):.2%}, largest {max(held_out):.2%}.\n"
     )
 
 
@@ -268,17 +305,19 @@ def spoken(interval: tuple[float, float], unit: float) -> str:
 def by_the_fit(timing: Path) -> None:
     """A law fitted to the first half of every clock's process, held against the second halves."""
     print(
-        "**A law over clocks on fresh times**: fitted to the first halves of eight processes, played on the second.\n"
+        "**A law over clocks on fresh times**: fitted to the first halves of eight processes,"
+        " played on the second.\n"
     )
     print(
-        "| workload | memory, MHz | risk | coverage: mean over the clocks | least | with the plain variance: least |\n"
-        "|---|---|---|---|---|---|"
+        "| workload | memory, MHz | risk | coverage: mean over the clocks | least | with the plain"
+        " variance: least |\n|---|---|---|---|---|---|"
     )
     for emc, name in itertools.product((665, 2133, 3199), ("mobilenet", "vit")):
         paths = sorted((timing / "orin_nano_cycles").glob(f"emc{emc}_gpu*_{name}.csv"))
         times = {
-            1e6 * float(path.stem.split("_")[1].removeprefix("gpu")): 1e-6
-            * np.loadtxt(path, delimiter=",", skiprows=1, usecols=2)
+            1e6 * float(path.stem.split("_")[1].removeprefix("gpu")): (
+                1e-6 * np.loadtxt(path, delimiter=",", skiprows=1, usecols=2)
+            )
             for path in paths
         }
         halves = {clock: np.array_split(series, 2) for clock, series in times.items()}
@@ -295,27 +334,45 @@ def by_the_fit(timing: Path) -> None:
                     bound = one.fit.cycles / frequency_hz + one.fit.overhead_s + margin
                     shares.append(float(np.mean(late <= bound)))
             ours, theirs = kept.values()
-            print(f"| {name} | {emc} | {risk:g} | {np.mean(ours):.4f} | {min(ours):.3f} | {min(theirs):.3f} |")
+            print(
+                f"| {name} | {emc} | {risk:g} | {np.mean(ours):.4f} | {min(ours):.3f} |"
+                f" {min(theirs):.3f} |"
+            )
     print()
 
 
 def fresh(timing: Path) -> None:
-    """Cantelli's bound from one stretch of measured times, held against the next, by the verdict on the first."""
+    """Cantelli's bound from one stretch of measured times, held against the next, by the verdict on
+    the first.
+    """
     observed = {
         file.stem: np.loadtxt(file, delimiter=",", skiprows=1, usecols=2)
         for file in sorted((timing / "orin_nano_cycles").glob("*.csv"))
     }
-    long = np.loadtxt(timing / "orin_nano_100k_clocked.csv.gz", delimiter=",", skiprows=1, usecols=2)
+    long = np.loadtxt(
+        timing / "orin_nano_100k_clocked.csv.gz", delimiter=",", skiprows=1, usecols=2
+    )
     studies: dict[str, list[Any]] = {
-        f"{len(observed)} processes, first half → second": [np.array_split(times, 2) for times in observed.values()],
-        "one process of 100,000, each 150 → the next": list(itertools.pairwise(np.array_split(long, len(long) // 150))),
-        "the same, each 1,000 → the next": list(itertools.pairwise(np.array_split(long, len(long) // 1_000))),
-        "the same, each 10,000 → the next": list(itertools.pairwise(np.array_split(long, len(long) // 10_000))),
+        f"{len(observed)} processes, first half → second": [
+            np.array_split(times, 2) for times in observed.values()
+        ],
+        "one process of 100,000, each 150 → the next": list(
+            itertools.pairwise(np.array_split(long, len(long) // 150))
+        ),
+        "the same, each 1,000 → the next": list(
+            itertools.pairwise(np.array_split(long, len(long) // 1_000))
+        ),
+        "the same, each 10,000 → the next": list(
+            itertools.pairwise(np.array_split(long, len(long) // 10_000))
+        ),
     }
-    print("**Cantelli's bound on fresh times**, by what the test of drift said of the times it was computed from.\n")
     print(
-        "| stretches | verdict | number | risk | coverage: mean | least | risk refuted at 99.9 % |\n"
-        "|---|---|---|---|---|---|---|"
+        "**Cantelli's bound on fresh times**, by what the test of drift said of the times it was"
+        " computed from.\n"
+    )
+    print(
+        "| stretches | verdict | number | risk | coverage: mean | least | risk refuted at 99.9 %"
+        " |\n|---|---|---|---|---|---|---|"
     )
     for name, pairs in studies.items():
         passed = np.array([wander(first).p_value >= LEVEL for first, _ in pairs])
@@ -336,8 +393,8 @@ def fresh(timing: Path) -> None:
                         missed.append(late / len(second))
                         refuted += bool(binom.sf(late - 1, len(second), risk) < 1e-3)
                 print(
-                    f"| {name} | {verdict} | {len(missed)} | {risk:g} | {1.0 - np.mean(missed):.4f} "
-                    f"| {1.0 - np.max(missed):.3f} | {refuted} |"
+                    f"| {name} | {verdict} | {len(missed)} | {risk:g} | {1.0 - np.mean(missed):.4f}"
+                    f" | {1.0 - np.max(missed):.3f} | {refuted} |"
                 )
     print()
 

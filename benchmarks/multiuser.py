@@ -1,7 +1,8 @@
 """Figures of the multi-user family: `python -m benchmarks.multiuser [data]`.
 
-`data` is a folder with uplink traces in uplink/*.csv (default: $SPLITPLAN_DATA, else ../shared/data); where it is
-absent the replay is skipped and says so. No round trip is counted, since the catalogue names none.
+`data` is a folder with uplink traces in uplink/*.csv
+(default: $SPLITPLAN_DATA, else ../shared/data); where it is absent the replay is
+skipped and says so. No round trip is counted, since the catalogue names none.
 """
 
 import csv
@@ -34,11 +35,16 @@ SAMPLE_S = 1.0
 
 def catalogue(kind: str) -> dict[str, Any]:
     """Shipped profiles of a kind, by name."""
-    return {profile["name"]: profile for profile in json.loads((files("app.catalogue") / f"{kind}.json").read_text())}
+    return {
+        profile["name"]: profile
+        for profile in json.loads((files("app.catalogue") / f"{kind}.json").read_text())
+    }
 
 
 def options_of(network: str, *, picture: bool = True) -> dict[str, NDArray[Any]]:
-    """Options of a network on the phone: full precision, and the input as the 8-bit picture it was made from."""
+    """Options of a network on the phone: full precision, and the input as the 8-bit picture it was
+    made from.
+    """
     model, timing = catalogue("models")[network], catalogue("timings")[f"{DEVICE}.{network}"]
     clock, capacity = (
         catalogue("devices")[DEVICE]["frequency_max_hz"],
@@ -73,7 +79,9 @@ def fleet(users: int, seed: int = 0, *, deadlines: bool = True) -> Problem:
     columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
     servers = max(users / 100.0, 1.0)
     columns["server_s"] = columns["server_s"] / servers
-    work = Workloads(first=np.concatenate([[0], np.cumsum([len(table["cut"]) for table in tables])]), **columns)
+    work = Workloads(
+        first=np.concatenate([[0], np.cumsum([len(table["cut"]) for table in tables])]), **columns
+    )
     kind = rng.integers(0, len(NETWORKS), users)
     alone = work.device_s[work.first[kind + 1] - 1]
     efficiency = rng.uniform(0.5, 6.0, users)
@@ -112,9 +120,13 @@ def look_ups() -> None:
     for at in rates:
         device.decide(at)
     single = (time.perf_counter() - began) / len(rates)
-    print(f"table of vgg16, {len(problem.cut)} options: {len(table.option)} rows, built in {built * 1e6:.0f} us")
     print(
-        f"look-ups: {bulk / 1e6:.1f} million/s vectorised, {single * 1e6:.2f} us each in client/edge.py with hysteresis"
+        f"table of vgg16, {len(problem.cut)} options: {len(table.option)} rows, built in"
+        f" {built * 1e6:.0f} us"
+    )
+    print(
+        f"look-ups: {bulk / 1e6:.1f} million/s vectorised, {single * 1e6:.2f} us each in"
+        " client/edge.py with hysteresis"
     )
 
 
@@ -127,7 +139,11 @@ def large_cells() -> None:
             began = time.perf_counter()
             answer = solve(problem, Options(), silent)
             spent = time.perf_counter() - began
-            if answer.decision is None or answer.gap is None or not check(problem, answer.decision).holds:
+            if (
+                answer.decision is None
+                or answer.gap is None
+                or not check(problem, answer.decision).holds
+            ):
                 raise RuntimeError(f"no checked plan for {users} users: {answer.status}")
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
             print(f"{users:<10,} {deadlines!s:<10} {spent:<9.2f} {answer.gap:<8.1e} {peak:.0f}")
@@ -135,7 +151,10 @@ def large_cells() -> None:
 
 def small_cells(cells: int = 200) -> None:
     """How often, and by how much, the exact method beats the alternating one."""
-    print("users  deadlines  time median / largest [ms]  optimal  alternating worse  mean, largest excess  found none")
+    print(
+        "users  deadlines  time median / largest [ms]  optimal  alternating worse  mean, largest"
+        " excess  found none"
+    )
     for users in (5, 10, 30):
         for deadlines in (False, True):
             spent, excess, none, proven, both = [], [], 0, 0, 0
@@ -148,7 +167,9 @@ def small_cells(cells: int = 200) -> None:
                     continue
                 proven += answer.status.value == "optimal"
                 both += 1
-                other = solve(dataclasses.replace(problem, method=Method.ALTERNATING), Options(), silent)
+                other = solve(
+                    dataclasses.replace(problem, method=Method.ALTERNATING), Options(), silent
+                )
                 if other.objective is None:
                     none += 1
                 else:
@@ -156,8 +177,9 @@ def small_cells(cells: int = 200) -> None:
             worse = 100 * np.array(excess)
             often = 100 * np.mean(worse > 1e-4)
             print(
-                f"{users:<6} {deadlines!s:<10} {1e3 * np.median(spent):5.1f} / {1e3 * np.max(spent):<18.1f}"
-                f" {proven}/{both}  {often:10.0f} %  {worse.mean():11.1f} %, {worse.max():.1f} % {none:11}"
+                f"{users:<6} {deadlines!s:<10} {1e3 * np.median(spent):5.1f} /"
+                f" {1e3 * np.max(spent):<18.1f} {proven}/{both}  {often:10.0f} % "
+                f" {worse.mean():11.1f} %, {worse.max():.1f} % {none:11}"
             )
 
 
@@ -192,11 +214,15 @@ def replays(folder: Path) -> None:
         print(f"replay skipped: no traces in {folder / 'uplink'}")
         return
     print(
-        "per sample: latency of the rule over latency of the table, median / largest where both run; (stalled samples)"
+        "per sample: latency of the rule over latency of the table, median / largest where both"
+        " run; (stalled samples)"
     )
     for name, rate in found.items():
         silent_share = 100 * np.mean(rate == 0)
-        print(f"{name}: {len(rate)} s, median {np.median(rate) / 1e6:.2f} Mbit/s, {silent_share:.1f} % at rate 0")
+        print(
+            f"{name}: {len(rate)} s, median {np.median(rate) / 1e6:.2f} Mbit/s, {silent_share:.1f}"
+            " % at rate 0"
+        )
         for network in NETWORKS:
             for picture in (True, False):
                 title = f"{network} {'8-bit' if picture else 'float'} input"
@@ -209,7 +235,9 @@ def _print_replay(name: str, problem: TableProblem, rate: Floats) -> None:
     stale = _played(problem, table, rate, 0.1, np.concatenate([rate[:1], rate[:-1]]))
     rivals = {"device": fresh.device_only, "cloud": fresh.cloud_only, "fixed": fresh.best_fixed}
     text = ", ".join(
-        f"{rival} {_speed_up(fresh.table, played)}" for rival, played in rivals.items() if played is not None
+        f"{rival} {_speed_up(fresh.table, played)}"
+        for rival, played in rivals.items()
+        if played is not None
     )
     print(
         f"  {name:24} {1e3 * fresh.table.mean_latency_s:6.1f} ms; {text}; switches/h"
@@ -220,7 +248,11 @@ def _print_replay(name: str, problem: TableProblem, rate: Floats) -> None:
 
 
 def _played(
-    problem: TableProblem, table: DecisionTable, rate: Floats, hysteresis: float, seen: Floats | None = None
+    problem: TableProblem,
+    table: DecisionTable,
+    rate: Floats,
+    hysteresis: float,
+    seen: Floats | None = None,
 ) -> Replay:
     return replay(problem, table, table, rate, SAMPLE_S, hysteresis, seen)
 

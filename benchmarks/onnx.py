@@ -1,4 +1,6 @@
-"""What the ONNX reader finds in known networks, how long it takes and how much memory: `python -m benchmarks.onnx`."""
+"""What the ONNX reader finds in known networks, how long it takes and how much memory: `python -m
+benchmarks.onnx`.
+"""
 
 import json
 import resource
@@ -40,7 +42,9 @@ def with_weights(model: ModelProto) -> ModelProto:
 
 
 def in_a_process(file: Path) -> tuple[float, float, float]:
-    """Wall seconds, CPU seconds and MiB that the service's reader takes for a file, from its start to its end."""
+    """Wall seconds, CPU seconds and MiB that the service's reader takes for a file, from its start
+    to its end.
+    """
     request = {
         "file": str(file),
         "shapes": [],
@@ -60,9 +64,15 @@ def in_a_process(file: Path) -> tuple[float, float, float]:
     reader.stdin.write(json.dumps(request))
     reader.stdin.close()
     largest_kib = 0
-    while reader.poll() is None:  # its own maximum: the one that it reports begins with this process's
+    while (
+        reader.poll() is None
+    ):  # its own maximum: the one that it reports begins with this process's
         status = Path(f"/proc/{reader.pid}/status").read_text(encoding="utf-8")
-        largest_kib = max(largest_kib, *(int(line.split()[1]) for line in status.splitlines() if "VmHWM" in line), 0)
+        largest_kib = max(
+            largest_kib,
+            *(int(line.split()[1]) for line in status.splitlines() if "VmHWM" in line),
+            0,
+        )
         time.sleep(0.002)
     wall_s = time.perf_counter() - start
     assert "cuts" in json.load(reader.stdout)
@@ -84,16 +94,25 @@ def cpu_s(content: bytes) -> float:
 def main() -> None:
     """Print the tables of docs/models.md."""
     print(f"Measured on {describe()}.\n")
-    print("| network | GMAC | parameters | cuts | fusion boundaries | k ≤ 2 | k ≤ 3 | Pareto | CPU time |")
+    print(
+        "| network | GMAC | parameters | cuts | fusion boundaries | k ≤ 2 | k ≤ 3 | Pareto | CPU"
+        " time |"
+    )
     print("|---|---|---|---|---|---|---|---|---|")
     networks = {name: light(name) for name in names()}
-    networks |= {f"{network.name} (catalogue)": onnx_model(network).SerializeToString() for network in NETWORKS}
+    networks |= {
+        f"{network.name} (catalogue)": onnx_model(network).SerializeToString()
+        for network in NETWORKS
+    }
     for name, content in networks.items():
         lists = [read(content, options=options) for options in LISTS]
         counts = " | ".join(str(len(network.cuts)) for network in lists)
         whole = lists[0]
         gmac = whole.cuts[-1].flop / 2e9
-        print(f"| {name} | {gmac:.3f} | {whole.parameters:,} | {counts} | {1e3 * cpu_s(content):.0f} ms |")
+        print(
+            f"| {name} | {gmac:.3f} | {whole.parameters:,} | {counts} | {1e3 * cpu_s(content):.0f}"
+            " ms |"
+        )
     print()
     with tempfile.TemporaryDirectory() as folder:
         for network in NETWORKS:
@@ -103,8 +122,9 @@ def main() -> None:
                 taken = [in_a_process(file) for _ in range(7)]
                 walls, cpus, mib = (sorted(column) for column in zip(*taken, strict=True))
                 print(
-                    f"- {network.name} with its weights ({file.stat().st_size / 1e6:.0f} MB) in the service's process: "
-                    f"least {walls[0]:.2f} s, median {walls[3]:.2f} s (CPU {cpus[0]:.2f} s), at most {mib[-1]:.0f} MiB"
+                    f"- {network.name} with its weights ({file.stat().st_size / 1e6:.0f} MB) in the"
+                    f" service's process: least {walls[0]:.2f} s, median {walls[3]:.2f} s (CPU"
+                    f" {cpus[0]:.2f} s), at most {mib[-1]:.0f} MiB"
                 )
 
 

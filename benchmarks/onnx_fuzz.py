@@ -1,7 +1,8 @@
-"""Damaged model files and what the reader makes of each: `python -m benchmarks.onnx_fuzz [files] [seed]`.
+"""Damaged model files and what the reader makes of each:
+`python -m benchmarks.onnx_fuzz [files] [seed]`.
 
-Every file is read in a fork of its own, under the limits of the service's reader, so that a crash or a hang is seen and
-counted. What may happen: a network, or `Unreadable` with a sentence.
+Every file is read in a fork of its own, under the limits of the service's reader, so that a crash
+or a hang is seen and counted. What may happen: a network, or `Unreadable` with a sentence.
 """
 
 import os
@@ -26,7 +27,12 @@ SEED = 20261121
 LIGHT = ("bvlc_alexnet", "squeezenet", "shufflenet", "resnet50", "inception_v1")
 HANG_S = 20
 READ, REFUSED, TOO_LARGE, UNEXPECTED = 0, 10, 11, 12
-ENDS = {READ: "read", REFUSED: "refused", TOO_LARGE: "too large for the limits", UNEXPECTED: "unexpected exception"}
+ENDS = {
+    READ: "read",
+    REFUSED: "refused",
+    TOO_LARGE: "too large for the limits",
+    UNEXPECTED: "unexpected exception",
+}
 
 
 def attempt(content: bytes, options: Options, shapes: dict[str, tuple[int, ...]]) -> str:
@@ -46,7 +52,9 @@ def attempt(content: bytes, options: Options, shapes: dict[str, tuple[int, ...]]
             traceback.print_exc()
         finally:
             os._exit(status)
-    _, status = os.waitpid(child, 0)  # it waits for nothing, so the limit of its processor time ends it
+    _, status = os.waitpid(
+        child, 0
+    )  # it waits for nothing, so the limit of its processor time ends it
     if os.WIFSIGNALED(status):
         return f"died of {signal.Signals(os.WTERMSIG(status)).name}"
     return ENDS[os.WEXITSTATUS(status)]
@@ -60,7 +68,9 @@ def fuzz(files: int, seed: int, keep: Path | None = None) -> Counter[str]:
     for number in range(files):
         rng = random.Random(seed + number)
         content = damaged(seeds, rng)
-        options = Options(max_tensors=rng.choice((1, 1, 2, 3)), fusion_boundaries=rng.random() < 0.3)
+        options = Options(
+            max_tensors=rng.choice((1, 1, 2, 3)), fusion_boundaries=rng.random() < 0.3
+        )
         end = attempt(content, options, {"x": (2, 8, 4, 4)} if b"batch" in content else {})
         ends[end] += 1
         if number % 1000 == 999:
@@ -75,7 +85,10 @@ def main(files: int = FILES, seed: int = SEED) -> None:
     """Print how many ended in which way."""
     start = time.perf_counter()
     ends = fuzz(files, seed, Path(tempfile.gettempdir(), "onnx-fuzz"))
-    print(f"{files} damaged files from seed {seed}, {time.perf_counter() - start:.0f} s on {describe()}\n")
+    print(
+        f"{files} damaged files from seed {seed}, {time.perf_counter() - start:.0f} s on"
+        f" {describe()}\n"
+    )
     for end, count in ends.most_common():
         print(f"- {end}: {count}")
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024

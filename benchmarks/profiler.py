@@ -1,4 +1,5 @@
-"""A full profile of a network: all cuts, both halves; how long it takes, and how much each cut varies.
+"""A full profile of a network: all cuts, both halves; how long it takes, and how much each cut
+varies.
 
 `python -m benchmarks.profiler [network] [repetitions]`
 """
@@ -33,16 +34,26 @@ def main() -> None:
         options = ["--processor", "box", "--out", str(out), "--repetitions", str(repetitions)]
         command = [sys.executable, "-m", "profiler", "run", str(path), *options]
         before_s, start_s = _children_s(), time.perf_counter()
-        subprocess.run([*command, "--sessions", str(SESSIONS), "--gap-s", str(GAP_S)], check=True, capture_output=True)
+        subprocess.run(
+            [*command, "--sessions", str(SESSIONS), "--gap-s", str(GAP_S)],
+            check=True,
+            capture_output=True,
+        )
         wall_s, cpu_s = time.perf_counter() - start_s, _children_s() - before_s
         content = json.loads(out.read_text())
     memory_gb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-    print(f"{name} on {machine.describe()}, onnxruntime {content['runtime']['onnxruntime']}, 1 thread.\n")
     print(
-        f"{SESSIONS} sessions of {repetitions} repetitions, {GAP_S} s apart: {wall_s:.0f} s, of which {cpu_s:.0f} s of "
-        f"processor time; {memory_gb:.1f} GB at most; load average {os.getloadavg()[0]:.1f} at the end.\n"
+        f"{name} on {machine.describe()}, onnxruntime {content['runtime']['onnxruntime']}, 1"
+        " thread.\n"
     )
-    print("| cut | device ms | cv | cv of cpu time | server ms | cv | cv of cpu time | correlation |")
+    print(
+        f"{SESSIONS} sessions of {repetitions} repetitions, {GAP_S} s apart: {wall_s:.0f} s, of"
+        f" which {cpu_s:.0f} s of processor time; {memory_gb:.1f} GB at most; load average"
+        f" {os.getloadavg()[0]:.1f} at the end.\n"
+    )
+    print(
+        "| cut | device ms | cv | cv of cpu time | server ms | cv | cv of cpu time | correlation |"
+    )
     print("|---:|---:|---:|---:|---:|---:|---:|---:|")
     for cut in sorted({sample["cut"] for sample in _samples(content)}):
         columns = []
@@ -51,7 +62,10 @@ def main() -> None:
             columns += [f"{1e3 * wall.mean():.3f}", _cv(wall), _cv(cpu)] if len(wall) else ["-"] * 3
         device, server = (_times(content, cut, part, "time_s") for part in ("device", "server"))
         paired = len(device) == len(server)
-        print(f"| {cut} | {' | '.join(columns)} | {f'{np.corrcoef(device, server)[0, 1]:.2f}' if paired else '-'} |")
+        print(
+            f"| {cut} | {' | '.join(columns)} |"
+            f" {f'{np.corrcoef(device, server)[0, 1]:.2f}' if paired else '-'} |"
+        )
 
 
 def _cv(times: Floats) -> str:
@@ -63,7 +77,9 @@ def _samples(content: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _times(content: dict[str, Any], cut: int, part: str, field: str) -> Floats:
-    return np.array([t for s in _samples(content) if (s["cut"], s["part"]) == (cut, part) for t in s[field]])
+    return np.array(
+        [t for s in _samples(content) if (s["cut"], s["part"]) == (cut, part) for t in s[field]]
+    )
 
 
 def _children_s() -> float:

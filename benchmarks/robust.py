@@ -1,4 +1,7 @@
-"""The robust family: time against users, and proofs of small cells. `python -m benchmarks.robust`."""
+"""The robust family: time against users, and proofs of small cells.
+
+`python -m benchmarks.robust`.
+"""
 
 import time
 
@@ -26,8 +29,14 @@ def main() -> None:
 
 def growth() -> None:
     """Seconds per user against the number of users, 8 cuts each."""
-    table = workloads(cycles=list(ALEXNET_FLOP[EIGHT] / 7.0), crossing_bit=list(ALEXNET_BIT[EIGHT]), flop_per_cycle=7.0)
-    print("| users | seconds (least of 5) | median | µs per user | gap | check, ms | baselines, ms |")
+    table = workloads(
+        cycles=list(ALEXNET_FLOP[EIGHT] / 7.0),
+        crossing_bit=list(ALEXNET_BIT[EIGHT]),
+        flop_per_cycle=7.0,
+    )
+    print(
+        "| users | seconds (least of 5) | median | µs per user | gap | check, ms | baselines, ms |"
+    )
     print("|---|---|---|---|---|---|---|")
     least = []
     for users in SIZES:
@@ -39,8 +48,8 @@ def growth() -> None:
         compared, _, _ = machine.seconds(lambda p=problem, s=solution: baselines(p, s), 3)  # type: ignore[misc]
         least.append(fastest)
         print(
-            f"| {users} | {fastest:.4f} | {median:.4f} | {1e6 * fastest / users:.1f} | {solution.gap:.1e} "
-            f"| {1e3 * checked:.2f} | {1e3 * compared:.1f} |"
+            f"| {users} | {fastest:.4f} | {median:.4f} | {1e6 * fastest / users:.1f} |"
+            f" {solution.gap:.1e} | {1e3 * checked:.2f} | {1e3 * compared:.1f} |"
         )
     exponent = np.polyfit(np.log(SIZES[3:]), np.log(least[3:]), 1)[0]
     print(f"\nTime grows as users^{exponent:.2f} from 1,000 to 100,000.\n")

@@ -1,4 +1,6 @@
-"""A million users in a hundred cells, as columns: `python -m benchmarks.robust_cells [users cells]`."""
+"""A million users in a hundred cells, as columns: `python -m benchmarks.robust_cells [users
+cells]`.
+"""
 
 import resource
 import sys
@@ -26,7 +28,9 @@ def terms(users: int, cells: int) -> RobustTerms:
         {
             "channel": a_channel(),
             "server": a_server(),
-            "cells": [{"id": f"cell-{c}", "bandwidth_hz": wide * (0.5 + c / cells)} for c in range(cells)],
+            "cells": [
+                {"id": f"cell-{c}", "bandwidth_hz": wide * (0.5 + c / cells)} for c in range(cells)
+            ],
         }
     )
 
@@ -34,7 +38,10 @@ def terms(users: int, cells: int) -> RobustTerms:
 def crowd(users: int, cells: int) -> Users:
     """Cameras of four kinds, in any order, 30 to 300 m from their masts."""
     rng = np.random.default_rng(users)
-    kinds = [a_user(device=a_device(name="camera-cpu", power_coefficient_w_per_hz3=k * 1e-27)) for k in (2, 4, 7, 10)]
+    kinds = [
+        a_user(device=a_device(name="camera-cpu", power_coefficient_w_per_hz3=k * 1e-27))
+        for k in (2, 4, 7, 10)
+    ]
     unsaid = np.full(users, np.nan)
     return Users(
         ids=[str(n) for n in range(users)],
@@ -71,7 +78,8 @@ def main(users: int = 1_000_000, cells: int = 100) -> None:
     _say("columns answered", start)
     bound = sum(plan.bound_j for plan in plans)
     print(
-        f"\n{energy:.6g} J, gap {1.0 - bound / energy:.1e}, all checks hold: {all(p.certificate.holds for p in plans)}"
+        f"\n{energy:.6g} J, gap {1.0 - bound / energy:.1e}, all checks hold:"
+        f" {all(p.certificate.holds for p in plans)}"
     )
 
 

@@ -1,7 +1,9 @@
-"""What plans claim of tight cells, against arithmetic of 50 digits; prices, against differences of energies.
+"""What plans claim of tight cells, against arithmetic of 50 digits; prices, against differences of
+energies.
 
-A tight cell's uplink exceeds its least shares by 1e-12 to 1e-2. No bound may lie above the plan found in 50 digits, and
-nothing may be called optimal that is not. A price lies between the differences to either side, where the cuts stay.
+A tight cell's uplink exceeds its least shares by 1e-12 to 1e-2. No bound may lie above the plan
+found in 50 digits, and nothing may be called optimal that is not. A price lies between the
+differences to either side, where the cuts stay.
 """
 
 import numpy as np
@@ -39,7 +41,9 @@ def prices(cells: int) -> None:
             if error > 1e-4:
                 print(f"cell {seed}: {error:.1e} off")
         seed += 1
-    print(f"prices: {cells} cells, {corners} of them at a corner; largest error {np.max(errors):.1e}")
+    print(
+        f"prices: {cells} cells, {corners} of them at a corner; largest error {np.max(errors):.1e}"
+    )
 
 
 def main() -> None:

@@ -1,7 +1,9 @@
-"""Energy of robust plans against deadline, risk, bandwidth and users, and Cantelli's bound on measured times.
+"""Energy of robust plans against deadline, risk, bandwidth and users, and Cantelli's bound on
+measured times.
 
-`python -m benchmarks.robust_figures [folder of measurements]` prints the tables and draws docs/families/robust_*.svg.
-The folder is that of the measured times (default: SPLITPLAN_DATA, or ../shared/data).
+`python -m benchmarks.robust_figures [folder of measurements]` prints the tables and draws
+docs/families/robust_*.svg. The folder is that of the measured times
+(default: SPLITPLAN_DATA, or ../shared/data).
 """
 
 import itertools
@@ -46,7 +48,9 @@ class Study:
     deadline_s: float
     deadlines_s: Floats
     bandwidths_hz: Floats
-    measured_worst: bool = False  # the catalogue's largest residual, not that of OBSERVED gamma times
+    measured_worst: bool = (
+        False  # the catalogue's largest residual, not that of OBSERVED gamma times
+    )
 
 
 STUDIES = (
@@ -95,7 +99,9 @@ def main() -> None:
         print(f"Measured cycles left out: there is no {timing / 'orin_nano_cycles'}.")
         return
     measured(observed)
-    long_run(np.loadtxt(timing / "orin_nano_100k_clocked.csv.gz", delimiter=",", skiprows=1, usecols=2))
+    long_run(
+        np.loadtxt(timing / "orin_nano_100k_clocked.csv.gz", delimiter=",", skiprows=1, usecols=2)
+    )
 
 
 def entry(kind: str, name: str) -> dict[str, Any]:
@@ -106,19 +112,29 @@ def entry(kind: str, name: str) -> dict[str, Any]:
 
 
 def base(study: Study) -> Problem:
-    """`MOST_USERS` users somewhere in the cell, with free clocks; the server's time does not vary."""
+    """`MOST_USERS` users somewhere in the cell, with free clocks; the server's time does not
+    vary.
+    """
     device, model = entry("devices", study.device), entry("models", study.model)
-    timing, channel = entry("timings", f"{study.device}.{study.model}"), entry("channels", study.channel)
+    timing, channel = (
+        entry("timings", f"{study.device}.{study.model}"),
+        entry("channels", study.channel),
+    )
     server = entry("servers", "nvidia-t4")
     flop = np.array([cut["flop"] for cut in model["cuts"]], dtype=np.float64)
-    column = {key: np.array([cut[key] for cut in timing["cuts"]]) for key in ("flop_per_cycle", "overhead_s")}
+    column = {
+        key: np.array([cut[key] for cut in timing["cuts"]])
+        for key in ("flop_per_cycle", "overhead_s")
+    }
     variance = np.array([cut["variance_s2"] for cut in timing["cuts"]])
     cycles = flop / column["flop_per_cycle"]
     cuts = len(flop)
     if study.measured_worst:
         excess = np.array([cut["worst_s"] for cut in timing["cuts"]])
     else:
-        excess = largest_excess(cycles / device["frequency_max_hz"] + column["overhead_s"], variance)
+        excess = largest_excess(
+            cycles / device["frequency_max_hz"] + column["overhead_s"], variance
+        )
     table = Workloads(
         first=np.array([0, cuts]),
         power_coefficient_w_per_hz3=np.array([device["power_coefficient_w_per_hz3"]]),
@@ -134,7 +150,9 @@ def base(study: Study) -> Problem:
         server_mean_s=(flop[-1] - flop) / server["capacity_flop_per_s"],
         server_variance_s2=np.zeros(cuts),
         server_excess_s=np.zeros(cuts),
-        fits_memory=np.array([cut["parameter_byte"] <= device["memory_byte"] for cut in model["cuts"]]),
+        fits_memory=np.array(
+            [cut["parameter_byte"] <= device["memory_byte"] for cut in model["cuts"]]
+        ),
     )
     loss = channel["path_loss"]
     distance_m = np.random.default_rng(1).uniform(30.0, 200.0, MOST_USERS)
@@ -154,7 +172,9 @@ def base(study: Study) -> Problem:
 
 
 def largest_excess(mean_s: Floats, variance_s2: Floats) -> Floats:
-    """How far the longest of `OBSERVED` gamma times lies beyond the mean, the same draw stretched over the cuts."""
+    """How far the longest of `OBSERVED` gamma times lies beyond the mean, the same draw stretched
+    over the cuts.
+    """
     mean, deviation = mean_s[-1], np.sqrt(variance_s2[-1])
     times = np.random.default_rng(0).gamma((mean / deviation) ** 2, deviation**2 / mean, OBSERVED)
     return np.asarray((times.max() - mean) / deviation * np.sqrt(variance_s2))
@@ -178,31 +198,59 @@ def planned(problem: Problem, margin: Margin) -> tuple[float, Decision | None]:
 
 
 def sweep(study: Study) -> None:
-    """Energy of the three margins against everything that is varied; a table of the ends and a figure of four."""
+    """Energy of the three margins against everything that is varied; a table of the ends and a
+    figure of four.
+    """
     everybody = base(study)
     cell = first(everybody, USERS)
-    excess = float(np.sqrt(cell.workloads.device_excess_s[-1] ** 2 / cell.workloads.device_variance_s2[-1]))
-    print(f"**{study.name}**, {USERS} users, {1e3 * study.deadline_s:.0f} ms, risk {RISK:g}, {study.channel}.")
-    source = "largest measured residual" if study.measured_worst else f"longest of {OBSERVED} gamma times"
-    print(f"Worst case: the {source}, {excess:.2f} standard deviations beyond the mean, as far as Cantelli's margin")
+    excess = float(
+        np.sqrt(cell.workloads.device_excess_s[-1] ** 2 / cell.workloads.device_variance_s2[-1])
+    )
+    print(
+        f"**{study.name}**, {USERS} users, {1e3 * study.deadline_s:.0f} ms, risk {RISK:g},"
+        f" {study.channel}."
+    )
+    source = (
+        "largest measured residual"
+        if study.measured_worst
+        else f"longest of {OBSERVED} gamma times"
+    )
+    print(
+        f"Worst case: the {source}, {excess:.2f} standard deviations beyond the mean, as far as"
+        " Cantelli's margin"
+    )
     print(f"at a risk of {1.0 / (1.0 + excess**2):.3f}.\n")
 
     varied: dict[str, tuple[Floats, float, Callable[[float], Problem]]] = {
-        "deadline [ms]": (study.deadlines_s, 1e3, lambda v: replace(cell, deadline_s=np.full(USERS, v))),
-        "risk": (np.geomspace(0.005, 0.5, 15), 1.0, lambda v: replace(cell, risk=np.full(USERS, v))),
+        "deadline [ms]": (
+            study.deadlines_s,
+            1e3,
+            lambda v: replace(cell, deadline_s=np.full(USERS, v)),
+        ),
+        "risk": (
+            np.geomspace(0.005, 0.5, 15),
+            1.0,
+            lambda v: replace(cell, risk=np.full(USERS, v)),
+        ),
         "bandwidth [MHz]": (study.bandwidths_hz, 1e-6, lambda v: replace(cell, bandwidth_hz=v)),
         "users": (np.arange(2.0, MOST_USERS + 1, 2.0), 1.0, lambda v: first(everybody, int(v))),
     }
-    print("| varied | at | robust, mJ | mean only, mJ | worst case, mJ | robust − mean only | robust − worst case |")
+    print(
+        "| varied | at | robust, mJ | mean only, mJ | worst case, mJ | robust − mean only | robust"
+        " − worst case |"
+    )
     print("|---|---|---|---|---|---|---|")
     panels, ordered = [], []
     for across, (values, unit, at) in varied.items():
-        energy = {name: np.array([planned(at(v), margin)[0] for v in values]) for name, margin in MARGINS.items()}
+        energy = {
+            name: np.array([planned(at(v), margin)[0] for v in values])
+            for name, margin in MARGINS.items()
+        }
         for position in sorted({0, len(values) // 3, len(values) // 2, len(values) - 1}):
             robust, mean, worst = (energy[name][position] for name in MARGINS)
             print(
-                f"| {across} | {unit * values[position]:.3g} | {robust:.2f} | {mean:.2f} | {worst:.2f} "
-                f"| {robust / mean - 1.0:+.1%} | {robust / worst - 1.0:+.1%} |"
+                f"| {across} | {unit * values[position]:.3g} | {robust:.2f} | {mean:.2f} |"
+                f" {worst:.2f} | {robust / mean - 1.0:+.1%} | {robust / worst - 1.0:+.1%} |"
             )
         series: Series = {name: (unit * values, line) for name, line in energy.items()}
         panels.append(plot(study.name, across, "mJ per inference", series))
@@ -246,7 +294,10 @@ def misses(study: Study, shape: Floats | None) -> None:
         found = replay(cell, decision, 100_000, np.random.default_rng(0), laws, samples)
         shares = " | ".join(f"{found.laws[law].share.max():.4f}" for law in laws)
         refuted = np.any([one.rejected for one in found.laws.values()], axis=0).sum()
-        print(f"| {name} | {energy:.2f} | {shares} | {found.violation_bound.max():.4f} | {refuted} of {USERS} |")
+        print(
+            f"| {name} | {energy:.2f} | {shares} | {found.violation_bound.max():.4f} | {refuted} of"
+            f" {USERS} |"
+        )
     print()
 
 
@@ -294,25 +345,40 @@ def measured(observed: dict[str, Floats]) -> None:
     moved = np.array([late.mean() / early.mean() - 1.0 for early, late in halves])
     spread = np.array([early.std(ddof=1) / early.mean() for early, _ in halves])
     print(
-        f"**Jetson Orin Nano Super**, {len(halves)} processes of {len(halves[0][0]) * 2} inferences at locked clocks."
+        f"**Jetson Orin Nano Super**, {len(halves)} processes of {len(halves[0][0]) * 2} inferences"
+        " at locked clocks."
     )
-    print(f"Coefficient of variation of the first halves: median {np.median(spread):.2%}, largest {spread.max():.2%}.")
-    print(f"The mean moved by {np.median(np.abs(moved)):.2%} (median), {moved.min():+.2%} to {moved.max():+.2%}.\n")
-    groups = {"all": np.ones(len(halves), dtype=bool), "first half steady": steady, "halves alike": alike}
     print(
-        "| files | margin | risk | misses within the risk | refuted | coverage: mean | least | bound / quantile "
-        "| margin / needed |\n|---|---|---|---|---|---|---|---|---|"
+        f"Coefficient of variation of the first halves: median {np.median(spread):.2%}, largest"
+        f" {spread.max():.2%}."
+    )
+    print(
+        f"The mean moved by {np.median(np.abs(moved)):.2%} (median), {moved.min():+.2%} to"
+        f" {moved.max():+.2%}.\n"
+    )
+    groups = {
+        "all": np.ones(len(halves), dtype=bool),
+        "first half steady": steady,
+        "halves alike": alike,
+    }
+    print(
+        "| files | margin | risk | misses within the risk | refuted | coverage: mean | least |"
+        " bound / quantile | margin / needed |\n|---|---|---|---|---|---|---|---|---|"
     )
     for group, mask in groups.items():
         for margin in (Margin.CANTELLI, Margin.GAUSSIAN):
             for risk in RISKS:
-                found = [hold(*pair, risk, margin) for pair, chosen in zip(halves, mask, strict=True) if chosen]
+                found = [
+                    hold(*pair, risk, margin)
+                    for pair, chosen in zip(halves, mask, strict=True)
+                    if chosen
+                ]
                 missed = np.array([one.missed for one in found])
                 ratio = np.median([one.bound_over_quantile for one in found])
                 print(
-                    f"| {group} | {margin} | {risk:g} | {np.sum(missed <= risk)} of {len(found)} "
-                    f"| {sum(one.refuted for one in found)} | {1.0 - missed.mean():.4f} | {1.0 - missed.max():.3f} "
-                    f"| {ratio:.4f} | {typical(found)} |"
+                    f"| {group} | {margin} | {risk:g} | {np.sum(missed <= risk)} of {len(found)} |"
+                    f" {sum(one.refuted for one in found)} | {1.0 - missed.mean():.4f} |"
+                    f" {1.0 - missed.max():.3f} | {ratio:.4f} | {typical(found)} |"
                 )
     print()
     order = np.arange(1.0, len(halves) + 1.0)
@@ -321,7 +387,9 @@ def measured(observed: dict[str, Floats]) -> None:
         for margin in (Margin.CANTELLI, Margin.GAUSSIAN)
     }
     lines[f"accepted: {RISK:g}"] = order, np.full(len(halves), RISK)
-    figure = plot("Misses of the second half by a bound from the first", "processes, sorted", "share", lines)
+    figure = plot(
+        "Misses of the second half by a bound from the first", "processes, sorted", "share", lines
+    )
     (DOCS / "robust_measured.svg").write_text(figure, encoding="utf-8")
 
 
@@ -343,10 +411,17 @@ def long_run(times: Floats) -> None:
         "first 300 → the rest": [(times[:300], times[300:])],
         "each 1,000 → the next": list(itertools.pairwise(thousands)),
     }
-    print(f"**One process of {len(times):,} inferences**: mean {times.mean():.1f} µs, coefficient of variation")
-    print(f"{times.std() / times.mean():.2%}, longest {times.max() / times.mean():.2f} times the mean.\n")
     print(
-        "| fitted → tested | margin | risk | missed | times the risk | stretches within | refuted | margin / needed |"
+        f"**One process of {len(times):,} inferences**: mean {times.mean():.1f} µs, coefficient of"
+        " variation"
+    )
+    print(
+        f"{times.std() / times.mean():.2%}, longest {times.max() / times.mean():.2f} times the"
+        " mean.\n"
+    )
+    print(
+        "| fitted → tested | margin | risk | missed | times the risk | stretches within | refuted |"
+        " margin / needed |"
     )
     print("|---|---|---|---|---|---|---|---|")
     for name, stretches in pairs.items():
@@ -355,9 +430,9 @@ def long_run(times: Floats) -> None:
                 found = [hold(early, late, risk, margin) for early, late in stretches]
                 missed = np.array([one.missed for one in found])
                 print(
-                    f"| {name} | {margin} | {risk:g} | {missed.mean():.5f} | {missed.mean() / risk:.2f} "
-                    f"| {np.sum(missed <= risk)} of {len(found)} | {sum(one.refuted for one in found)} "
-                    f"| {typical(found)} |"
+                    f"| {name} | {margin} | {risk:g} | {missed.mean():.5f} |"
+                    f" {missed.mean() / risk:.2f} | {np.sum(missed <= risk)} of {len(found)} |"
+                    f" {sum(one.refuted for one in found)} | {typical(found)} |"
                 )
 
 

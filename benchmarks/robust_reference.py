@@ -1,9 +1,13 @@
-"""The exact robust method against the paper's own and a general solver. `python -m benchmarks.robust_reference`."""
+"""The exact robust method against the paper's own and a general solver.
+
+`python -m benchmarks.robust_reference`.
+"""
 
 import importlib.util
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,10 +60,14 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def against_the_papers_method(kind: str, cell: Callable[[int], Problem]) -> None:
-    """Energy and time against the alternation from each start, on the same cells in the same run."""
+    """Energy and time against the alternation from each start, on the same cells in the same
+    run.
+    """
     problems = list(itertools.islice(feasible(cell), CELLS))
     begin = list(starts(problems[0]).values())[-1]
-    first_s = timed(lambda: pccp(problems[0], begin))[1] - timed(lambda: pccp(problems[0], begin))[1]
+    first_s = (
+        timed(lambda: pccp(problems[0], begin))[1] - timed(lambda: pccp(problems[0], begin))[1]
+    )
     solve(problems[0])
     rows: dict[str, list[tuple[float, float, float]]] = {}
     exact_times, moved, runs = [], 0, 0
@@ -70,7 +78,7 @@ def against_the_papers_method(kind: str, cell: Callable[[int], Problem]) -> None
         found = []
         for name, start in starts(problem).items():
             steps: list[Progress] = []
-            solution, spent_s = timed(lambda p=problem, s=start, n=steps.append: pccp(p, s, report=n))  # type: ignore[misc]
+            solution, spent_s = timed(partial(pccp, problem, start, report=steps.append))
             assert check(problem, solution.decision).holds
             found.append((solution.objective / exact.objective - 1.0, spent_s, spent_s / exact_s))
             rows.setdefault(name, []).append(found[-1])
@@ -79,20 +87,23 @@ def against_the_papers_method(kind: str, cell: Callable[[int], Problem]) -> None
         more, spent, slower = zip(*found, strict=True)
         rows.setdefault("the better of both", []).append((min(more), sum(spent), sum(slower)))
     print(
-        f"{CELLS} feasible cells of {USERS} {kind}. The alternation changed a cut after its start in {moved} of {runs} "
-        f"runs.\nExact: {1e3 * np.median(exact_times):.1f} ms (median of the least of 3 runs each). "
-        f"Compiling the alternation's programs took {first_s:.2f} s once, not counted.\n"
+        f"{CELLS} feasible cells of {USERS} {kind}. The alternation changed a cut after its start"
+        f" in {moved} of {runs} runs.\nExact: {1e3 * np.median(exact_times):.1f} ms (median of the"
+        f" least of 3 runs each). Compiling the alternation's programs took {first_s:.2f} s once,"
+        " not counted.\n"
     )
     print(
-        "| start of the alternation | cells | exact worse | exact better by > 1e-6 | more energy: median | 90 % "
-        "| largest | seconds, median | times slower, median | largest |\n|---|---|---|---|---|---|---|---|---|---|"
+        "| start of the alternation | cells | exact worse | exact better by > 1e-6 | more energy:"
+        " median | 90 % | largest | seconds, median | times slower, median | largest"
+        " |\n|---|---|---|---|---|---|---|---|---|---|"
     )
     for name, values in rows.items():
         energy, seconds, times = np.array(values).T
         print(
-            f"| {name.replace('_', ' ')} | {len(values)} | {np.sum(energy < -1e-9)} | {np.mean(energy > 1e-6):.0%} "
-            f"| {np.median(energy):.1%} | {np.quantile(energy, 0.9):.1%} | {energy.max():.1%} "
-            f"| {np.median(seconds):.3f} | {np.median(times):.0f} | {times.max():.0f} |"
+            f"| {name.replace('_', ' ')} | {len(values)} | {np.sum(energy < -1e-9)} |"
+            f" {np.mean(energy > 1e-6):.0%} | {np.median(energy):.1%} |"
+            f" {np.quantile(energy, 0.9):.1%} | {energy.max():.1%} | {np.median(seconds):.3f} |"
+            f" {np.median(times):.0f} | {times.max():.0f} |"
         )
     print()
 
@@ -102,14 +113,20 @@ def against_scip() -> None:
     if importlib.util.find_spec("pyscipopt") is None:
         print("Not compared with SCIP: pyscipopt is not installed (`pip install pyscipopt`).")
         return
-    print(f"SCIP to a gap of {SCIP_GAP:g}, at most {SCIP_LIMIT_S:.0f} s; exact to {Options().gap:g}.\n")
     print(
-        "| users | cells | proven by SCIP | largest difference | exact, ms | SCIP, s | times slower, median | largest |"
+        f"SCIP to a gap of {SCIP_GAP:g}, at most {SCIP_LIMIT_S:.0f} s; exact to"
+        f" {Options().gap:g}.\n"
+    )
+    print(
+        "| users | cells | proven by SCIP | largest difference | exact, ms | SCIP, s | times"
+        " slower, median | largest |"
     )
     print("|---|---|---|---|---|---|---|---|")
     for users in (2, 3, 4):
         problems = [cameras(100, users), cameras(101, users)]
-        problems += [random_cell(np.random.default_rng(seed), users, 8) for seed in (0, 2, 3, 5, 7, 8)]
+        problems += [
+            random_cell(np.random.default_rng(seed), users, 8) for seed in (0, 2, 3, 5, 7, 8)
+        ]
         problems = [problem for problem in problems if starts(problem)]
         differences, exact_s, scip_s, proofs = [], [], [], 0
         for problem in problems:
@@ -121,11 +138,14 @@ def against_scip() -> None:
             proofs += proven
             # Unproven, SCIP's bound must still lie below the plan, and its own plan above.
             outside = max(bound - exact.objective, exact.objective - best)
-            differences.append((abs(exact.objective - best) if proven else max(outside, 0.0)) / exact.objective)
+            differences.append(
+                (abs(exact.objective - best) if proven else max(outside, 0.0)) / exact.objective
+            )
         ratio = np.array(scip_s) / np.array(exact_s)
         print(
-            f"| {users} | {len(problems)} | {proofs} | {max(differences):.1e} | {1e3 * np.median(exact_s):.1f} "
-            f"| {np.median(scip_s):.2f} | {np.median(ratio):.0f} | {ratio.max():.0f} |",
+            f"| {users} | {len(problems)} | {proofs} | {max(differences):.1e} |"
+            f" {1e3 * np.median(exact_s):.1f} | {np.median(scip_s):.2f} | {np.median(ratio):.0f} |"
+            f" {ratio.max():.0f} |",
             flush=True,
         )
 
@@ -133,7 +153,8 @@ def against_scip() -> None:
 def scip(problem: Problem) -> tuple[float, float, bool]:
     """Best energy, lower bound [J] and whether SCIP proved them equal.
 
-    Times in deadlines, clocks in the largest clock, shares in the uplink, energy in units of 10 mJ: all near 1.
+    Times in deadlines, clocks in the largest clock, shares in the uplink, energy in units of 10 mJ:
+    all near 1.
     """
     from pyscipopt import Model, log, quicksum  # type: ignore[import-not-found]
 
@@ -153,28 +174,52 @@ def scip(problem: Problem) -> tuple[float, float, bool]:
         cut = [model.addVar(vtype="B", ub=float(fits)) for fits in work.fits_memory[row]]
 
         def chosen(values: Any, cut: list[Any] = cut) -> Any:
-            return quicksum(float(value) * picked for value, picked in zip(values, cut, strict=True))
+            return quicksum(
+                float(value) * picked for value, picked in zip(values, cut, strict=True)
+            )
 
         clock = model.addVar(lb=float(work.clock_min_hz[row[0]]) / clock_max, ub=1.0)
-        compute, send, share = model.addVar(ub=1.0), model.addVar(ub=1.0), model.addVar(lb=least, ub=1.0)
-        rate, joule = model.addVar(), model.addVar()  # bits per deadline and hertz of the uplink; of its unit
-        cycles, overhead = chosen(work.cycles[row] / clock_max / deadline), chosen(work.overhead_s[row] / deadline)
-        snr = float(problem.tx_power_w[n] * problem.gain[n] / problem.noise_w_per_hz / problem.bandwidth_hz)
+        compute, send, share = (
+            model.addVar(ub=1.0),
+            model.addVar(ub=1.0),
+            model.addVar(lb=least, ub=1.0),
+        )
+        rate, joule = (
+            model.addVar(),
+            model.addVar(),
+        )  # bits per deadline and hertz of the uplink; of its unit
+        cycles, overhead = (
+            chosen(work.cycles[row] / clock_max / deadline),
+            chosen(work.overhead_s[row] / deadline),
+        )
+        snr = float(
+            problem.tx_power_w[n] * problem.gain[n] / problem.noise_w_per_hz / problem.bandwidth_hz
+        )
         model.addCons(quicksum(cut) == 1.0)
         model.addCons(compute * clock >= cycles)
         model.addCons(compute + send <= chosen(budget.left_s[pairs] / deadline))
-        model.addCons(send * rate >= chosen(work.crossing_bit[row] * np.log(2.0) / problem.bandwidth_hz / deadline))
-        # Written as share log(1 + snr/share), SCIP 10 "proved" a plan 0.8 % dearer than a checked one.
+        model.addCons(
+            send * rate
+            >= chosen(work.crossing_bit[row] * np.log(2.0) / problem.bandwidth_hz / deadline)
+        )
+        # Written as share log(1 + snr/share), SCIP 10 "proved" a plan 0.8 % dearer than a checked
+        # one.
         model.addCons(rate <= share * (log(snr + share) - log(share)))
         model.addCons(joule >= cycles * clock * clock + overhead * clock * clock * clock)
         kappa = float(work.power_coefficient_w_per_hz3[problem.workload[n]])
-        energy.append(kappa * clock_max**3 * deadline * joule + float(problem.tx_power_w[n]) * deadline * send)
+        energy.append(
+            kappa * clock_max**3 * deadline * joule + float(problem.tx_power_w[n]) * deadline * send
+        )
         shares.append(share)
     model.addCons(quicksum(shares) <= 1.0 + problem.users * least)
     model.setObjective(quicksum(energy) * (1.0 / unit_j), "minimize")
     model.optimize()
     best = model.getObjVal() if model.getNSols() else float("inf")
-    return best * unit_j, model.getDualbound() * unit_j, model.getStatus() in ("optimal", "gaplimit")
+    return (
+        best * unit_j,
+        model.getDualbound() * unit_j,
+        model.getStatus() in ("optimal", "gaplimit"),
+    )
 
 
 if __name__ == "__main__":

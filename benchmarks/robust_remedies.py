@@ -1,7 +1,9 @@
-"""What infeasible cells are told, planned at the number itself and below. `python -m benchmarks.robust_remedies`.
+"""What infeasible cells are told, planned at the number itself and below.
 
-Every remedy is put into the request it was told for, planned and checked by the witness. `at` must have a plan and
-`below`, a billionth less of the number, none.
+`python -m benchmarks.robust_remedies`.
+
+Every remedy is put into the request it was told for, planned and checked by the witness. `at` must
+have a plan and `below`, a billionth less of the number, none.
 """
 
 from collections.abc import Iterator
@@ -34,21 +36,27 @@ class Remedy:
 
 
 def infeasible_cells(count: int) -> Iterator[tuple[str, Problem, Infeasibility]]:
-    """Cells of 1 to 12 users that have no plan: late, unsure or narrow ones, of every kind and margin."""
+    """Cells of 1 to 12 users that have no plan: late, unsure or narrow ones, of every kind and
+    margin.
+    """
     seed = found = 0
     while found < count:
         rng = np.random.default_rng([19, seed])
         kind = KINDS[seed % len(KINDS)]
         seed += 1
         near = kind == "near the rate limit"
-        problem = random_cell(rng, int(rng.integers(1, 13)), int(rng.integers(2, 7)), "generic" if near else kind)
+        problem = random_cell(
+            rng, int(rng.integers(1, 13)), int(rng.integers(2, 7)), "generic" if near else kind
+        )
         hurried = rng.random(problem.users) < rng.choice([0.2, 0.6, 1.0])
         problem = replace(
             problem,
             margin=Margin(rng.choice(["cantelli", "gaussian", "mean"])),
             bandwidth_hz=problem.bandwidth_hz
             * (10.0 ** rng.uniform(1.0, 4.0) if near else rng.choice([0.02, 0.3, 1.0])),
-            deadline_s=np.where(hurried, problem.deadline_s * rng.uniform(0.1, 1.0), problem.deadline_s),
+            deadline_s=np.where(
+                hurried, problem.deadline_s * rng.uniform(0.1, 1.0), problem.deadline_s
+            ),
             risk=np.where(rng.random(problem.users) < 0.3, problem.risk * 1e-3, problem.risk),
         )
         solution, _ = answer(problem, QUICK)
@@ -66,12 +74,19 @@ def remedies_of(problem: Problem, found: Infeasibility) -> Iterator[Remedy]:
         alone = _alone(problem, n)
         yield from _changed(alone, "least_deadline_s", found.least_deadline_s[k], "deadline_s")
         yield from _changed(alone, "least_risk", found.least_risk[k], "risk")
-        yield from _changed(alone, "least_bandwidth_hz", found.least_bandwidth_hz[k], "bandwidth_hz")
-    yield from _changed(problem, "least_total_bandwidth_hz", found.least_total_bandwidth_hz, "bandwidth_hz")
+        yield from _changed(
+            alone, "least_bandwidth_hz", found.least_bandwidth_hz[k], "bandwidth_hz"
+        )
+    yield from _changed(
+        problem, "least_total_bandwidth_hz", found.least_total_bandwidth_hz, "bandwidth_hz"
+    )
     together = found.together
     if np.isfinite(together.deadline_factor):
         for_all = together.deadline_factor
-        at, below = (replace(problem, deadline_s=problem.deadline_s * factor) for factor in (for_all, for_all * BELOW))
+        at, below = (
+            replace(problem, deadline_s=problem.deadline_s * factor)
+            for factor in (for_all, for_all * BELOW)
+        )
         yield Remedy("together.deadline_factor", for_all, at, below)
     for name, value, column, values in (
         (
@@ -80,7 +95,12 @@ def remedies_of(problem: Problem, found: Infeasibility) -> Iterator[Remedy]:
             "deadline_s",
             found.least_deadline_s,
         ),
-        ("together.bandwidth_with_risks_hz", together.bandwidth_with_risks_hz, "risk", found.least_risk),
+        (
+            "together.bandwidth_with_risks_hz",
+            together.bandwidth_with_risks_hz,
+            "risk",
+            found.least_risk,
+        ),
     ):
         if np.all(np.isfinite(values)):
             eased = getattr(problem, column).copy()
@@ -122,19 +142,28 @@ def main() -> None:
     for kind, problem, found in infeasible_cells(CELLS):
         kinds[kind] = kinds.get(kind, 0) + 1
         for remedy in remedies_of(problem, found):
-            told.setdefault(remedy.name, []).append((planned(remedy.problem), planned(remedy.below)))
+            told.setdefault(remedy.name, []).append(
+                (planned(remedy.problem), planned(remedy.below))
+            )
         if len(found.users):
             several += 1
             deadlines = problem.deadline_s.copy()
             deadlines[found.users] = found.least_deadline_s
-            eased += bool(np.all(np.isfinite(deadlines))) and planned(replace(problem, deadline_s=deadlines))
-    print(f"{CELLS} cells without a plan: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items()) + ".")
+            eased += bool(np.all(np.isfinite(deadlines))) and planned(
+                replace(problem, deadline_s=deadlines)
+            )
+    print(
+        f"{CELLS} cells without a plan: "
+        + ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        + "."
+    )
     print("\n| remedy | told | a plan at it | a plan at (1 - 1e-9) of it |\n|---|---|---|---|")
     for name, verdicts in sorted(told.items()):
         at, below = (sum(column) for column in zip(*verdicts, strict=True))
         print(f"| `{name}` | {len(verdicts)} | {at} | {below} |")
     print(
-        f"\nOf {several} cells in which somebody fails alone, the least deadlines of these alone are enough in {eased}."
+        f"\nOf {several} cells in which somebody fails alone, the least deadlines of these alone"
+        f" are enough in {eased}."
     )
 
 

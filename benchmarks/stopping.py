@@ -1,7 +1,8 @@
 """Figures of the stopping family: `python -m benchmarks.stopping [data]`.
 
-`data` is a folder with uplink traces in uplink/*.csv (default: $SPLITPLAN_DATA, else ../shared/data); where it is
-absent the replay is skipped and says so.
+`data` is a folder with uplink traces in uplink/*.csv
+(default: $SPLITPLAN_DATA, else ../shared/data); where it is absent the replay is
+skipped and says so.
 """
 
 import json
@@ -39,11 +40,16 @@ COLUMNS = ("table", "chain", "look-ahead", "best fixed", "device only", "edge on
 
 def catalogue(kind: str) -> dict[str, Any]:
     """Shipped profiles of a kind, by name."""
-    return {profile["name"]: profile for profile in json.loads((files("app.catalogue") / f"{kind}.json").read_text())}
+    return {
+        profile["name"]: profile
+        for profile in json.loads((files("app.catalogue") / f"{kind}.json").read_text())
+    }
 
 
 def workload(network: str, device: str) -> Workloads:
-    """A shipped network on a shipped device at its highest clock, the rest of it on the server's sustained capacity."""
+    """A shipped network on a shipped device at its highest clock, the rest of it on the server's
+    sustained capacity.
+    """
     cuts, processor = catalogue("models")[network]["cuts"], catalogue("devices")[device]
     timing = catalogue("timings")[f"{device}.{network}"]["cuts"]
     flop, clock = np.array([float(cut["flop"]) for cut in cuts]), processor["frequency_max_hz"]
@@ -60,8 +66,13 @@ def workload(network: str, device: str) -> Workloads:
 
 
 def cell(users: int, *, clairvoyant: bool, waiting: Waiting = Waiting.IN_OUTAGE) -> Problem:
-    """ResNet152 at its block boundaries on Jetson Xavier NX GPUs, spread over mean SNRs, on the shipped LTE channel."""
-    channel, device = catalogue("channels")["lte-10mhz"], catalogue("devices")["jetson-xavier-nx-gpu"]
+    """ResNet152 at its block boundaries on Jetson Xavier NX GPUs, spread over mean SNRs, on the
+    shipped LTE channel.
+    """
+    channel, device = (
+        catalogue("channels")["lte-10mhz"],
+        catalogue("devices")["jetson-xavier-nx-gpu"],
+    )
     mean_snr_db = np.random.default_rng(0).uniform(*MEAN_SNR_DB, users)
     return Problem(
         time_per_s=1.0,
@@ -88,9 +99,13 @@ def cell(users: int, *, clairvoyant: bool, waiting: Waiting = Waiting.IN_OUTAGE)
 def speed() -> None:
     """Wall time to plan, check and replay."""
     print(
-        "ResNet152 (54 layers), Rayleigh fading over LTE, mean SNR 0 to 30 dB, every placement by backward induction\n"
+        "ResNet152 (54 layers), Rayleigh fading over LTE, mean SNR 0 to 30 dB, every placement by"
+        " backward induction\n"
     )
-    print("| users | waiting | clairvoyant bound | least | median | largest |\n|---|---|---|---|---|---|")
+    print(
+        "| users | waiting | clairvoyant bound | least | median | largest"
+        " |\n|---|---|---|---|---|---|"
+    )
     for users, runs in ((1, 200), (1000, 5)):
         for waiting in Waiting:
             for bound in (False, True):
@@ -106,7 +121,10 @@ def speed() -> None:
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024.0
     decision = solution.decision
     assert decision is not None
-    print(f"\n{FLEET} users: {took:.2f} s on one core, {grown:.0f} MiB more at the peak, answer included")
+    print(
+        f"\n{FLEET} users: {took:.2f} s on one core, {grown:.0f} MiB more at the peak, answer"
+        " included"
+    )
     start = time.perf_counter()
     certificate = check(problem, decision)
     verdict = "holds" if certificate.holds else f"{len(certificate.violations)} violations"
@@ -114,9 +132,10 @@ def speed() -> None:
     saved = 1.0 - decision.baselines.optimum.total_cost / decision.baselines.best_fixed.total_cost
     rule = decision.baselines.look_ahead.total_cost / decision.baselines.optimum.total_cost - 1.0
     print(
-        f"against each user's best fixed cut: {100 * saved.mean():.1f} % cheaper on average, {100 * saved.max():.1f} % "
-        f"at most; look-ahead dearer than the optimum by {100 * rule.mean():.1f} % on average, {100 * rule.max():.1f} "
-        f"% at most; placements used: {np.unique(decision.placement).tolist()}"
+        f"against each user's best fixed cut: {100 * saved.mean():.1f} % cheaper on average,"
+        f" {100 * saved.max():.1f} % at most; look-ahead dearer than the optimum by"
+        f" {100 * rule.mean():.1f} % on average, {100 * rule.max():.1f} % at most; placements used:"
+        f" {np.unique(decision.placement).tolist()}"
     )
     start = time.perf_counter()
     replay(problem, decision, 0, 100_000, np.random.default_rng(0))
@@ -136,8 +155,12 @@ def traces(folder: Path) -> dict[str, Floats]:
     return recorded
 
 
-def on_trace(rates_bps: Floats, law: RateTrace | Markov, network: str, coherence_s: float, **more: Any) -> Problem:
-    """One phone with the network on a channel fitted to recorded rates; parameters come down at the same mean rate."""
+def on_trace(
+    rates_bps: Floats, law: RateTrace | Markov, network: str, coherence_s: float, **more: Any
+) -> Problem:
+    """One phone with the network on a channel fitted to recorded rates; parameters come down at the
+    same mean rate.
+    """
     device = catalogue("devices")["snapdragon-835-cpu"]
     bandwidth_hz = 1e7
     return Problem(
@@ -162,17 +185,23 @@ def on_trace(rates_bps: Floats, law: RateTrace | Markov, network: str, coherence
 
 def in_order(rates_bps: Floats) -> Look:
     """The recorded seconds in real time, each trial starting at another one."""
-    return lambda trial, elapsed_s: rates_bps[(trial + (elapsed_s / SAMPLE_S).astype(np.int64)) % rates_bps.size]
+    return lambda trial, elapsed_s: rates_bps[
+        (trial + (elapsed_s / SAMPLE_S).astype(np.int64)) % rates_bps.size
+    ]
 
 
 def slowed(law: Markov, layer_s: float) -> Markov:
     """The chain of seconds as a chain of layers, which are shorter."""
     share = min(1.0, layer_s / SAMPLE_S)
-    return Markov(law.rate_bps, (1.0 - share) * np.eye(law.rate_bps.size) + share * law.transition, law.start)
+    return Markov(
+        law.rate_bps, (1.0 - share) * np.eye(law.rate_bps.size) + share * law.transition, law.start
+    )
 
 
 def by_rate(decision: Decision, law: Markov) -> Decision:
-    """A chain's table by the rate itself: a rate counts as the nearest state, halfway on a logarithmic scale."""
+    """A chain's table by the rate itself: a rate counts as the nearest state, halfway on a
+    logarithmic scale.
+    """
     edges = np.append(0.0, np.sqrt(law.rate_bps[1:] * np.maximum(law.rate_bps[:-1], 1.0)))
     stop = decision.stop_states[0]
     rate = np.where(stop.any(axis=1), edges[stop.argmax(axis=1)], np.inf)
@@ -180,7 +209,9 @@ def by_rate(decision: Decision, law: Markov) -> Decision:
         raise ValueError("a stop set is no interval of rates")
     last = np.arange(rate.size) == decision.placement[0]
     wait = decision.wait | (last & stop.any(axis=1))
-    return replace(decision, threshold_bps=rate[None], wait=wait, stop_states=None, wait_states=None)
+    return replace(
+        decision, threshold_bps=rate[None], wait=wait, stop_states=None, wait_states=None
+    )
 
 
 def fixed(decision: Decision, problem: Problem, cut: int) -> Decision:
@@ -199,12 +230,13 @@ def fixed(decision: Decision, problem: Problem, cut: int) -> Decision:
 def on_recorded(folder: Path) -> None:
     """Tables fitted to the first half of each trace, played on the second."""
     print(
-        "Snapdragon 835 CPU, NVIDIA T4; cost per inference = seconds + joules, placement over 10,000 inferences.\n"
-        "Tables fitted to the first half of an LTE trace, played on the second; in outage below 50 kbit/s.\n"
-        "`independent`: looks drawn afresh from the second half, as the table assumes. `in order`: the second half\n"
-        "in real time, where the channel hardly moves within an inference; `chain` is the table of a Markov channel\n"
-        "of six states slowed down to one transition per mean layer time. `hindsight`: the clairvoyant bound, and in\n"
-        "order each inference at its own best fixed cut, under the placement of `table`.\n"
+        "Snapdragon 835 CPU, NVIDIA T4; cost per inference = seconds + joules, placement over"
+        " 10,000 inferences.\nTables fitted to the first half of an LTE trace, played on the"
+        " second; in outage below 50 kbit/s.\n`independent`: looks drawn afresh from the second"
+        " half, as the table assumes. `in order`: the second half\nin real time, where the channel"
+        " hardly moves within an inference; `chain` is the table of a Markov channel\nof six states"
+        " slowed down to one transition per mean layer time. `hindsight`: the clairvoyant bound,"
+        " and in\norder each inference at its own best fixed cut, under the placement of `table`.\n"
     )
     heads = ("trace", "network", "play", "N*", *COLUMNS)
     print(f"| {' | '.join(heads)} |")
@@ -240,7 +272,9 @@ def on_recorded(folder: Path) -> None:
             candidates["chain"] = by_rate(carried, chain)
             look, starts, paid = in_order(second), second.size, {}
             for rival, table in candidates.items():
-                paid[rival] = play(played, table, 0, starts, look).cost.mean() + table.placement_cost[0]
+                paid[rival] = (
+                    play(played, table, 0, starts, look).cost.mean() + table.placement_cost[0]
+                )
             every = [
                 play(played, fixed(decision, problem, cut), 0, starts, look).cost
                 for cut in range(int(decision.placement[0]) + 1)

@@ -1,4 +1,6 @@
-"""Draws the figures of docs/families/stopping.md, with numpy alone: `python -m benchmarks.stopping_plots [folder]`."""
+"""Draws the figures of docs/families/stopping.md, with numpy alone: `python -m
+benchmarks.stopping_plots [folder]`.
+"""
 
 import sys
 from dataclasses import replace
@@ -20,7 +22,10 @@ COLOURS = ("#1b6ca8", "#c8502d", "#3a8f5c", "#7d4fa3")
 
 def plot(title: str, across: str, up: str, series: Series) -> str:
     """Lines over common axes that start at the least and end at the largest value, as SVG."""
-    xs, ys = (np.concatenate([line[axis][np.isfinite(line[1])] for line in series.values()]) for axis in (0, 1))
+    xs, ys = (
+        np.concatenate([line[axis][np.isfinite(line[1])] for line in series.values()])
+        for axis in (0, 1)
+    )
     x_low, x_high, y_low, y_high = xs.min(), xs.max(), min(0.0, ys.min()), 1.05 * ys.max()
 
     def place(x: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -30,8 +35,10 @@ def plot(title: str, across: str, up: str, series: Series) -> str:
         )
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        'font-family="sans-serif" font-size="12">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+            'font-family="sans-serif" font-size="12">'
+        ),
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         f'<text x="{LEFT}" y="18" font-size="14">{title}</text>',
         f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{across}</text>',
@@ -41,15 +48,25 @@ def plot(title: str, across: str, up: str, series: Series) -> str:
         value_x, value_y = x_low + share * (x_high - x_low), y_low + share * (y_high - y_low)
         at_x, at_y = place(np.array(value_x), np.array(value_y))
         parts.append(f'<path d="M{LEFT} {at_y:.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{at_y + 4:.1f}" text-anchor="end">{value_y:.3g}</text>')
-        parts.append(f'<text x="{at_x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{value_x:.3g}</text>')
+        parts.append(
+            f'<text x="{LEFT - 6}" y="{at_y + 4:.1f}" text-anchor="end">{value_y:.3g}</text>'
+        )
+        parts.append(
+            f'<text x="{at_x:.1f}" y="{HEIGHT - BOTTOM + 16}"'
+            f' text-anchor="middle">{value_x:.3g}</text>'
+        )
     for number, (name, (x, y)) in enumerate(series.items()):
         seen = np.isfinite(y)
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(*place(x[seen], y[seen]), strict=True))
         colour = COLOURS[number % len(COLOURS)]
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts.append(
+            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
+        )
         height = TOP + 14 + 16 * number
-        parts.append(f'<text x="{WIDTH - RIGHT - 8}" y="{height}" text-anchor="end" fill="{colour}">{name}</text>')
+        parts.append(
+            f'<text x="{WIDTH - RIGHT - 8}" y="{height}" text-anchor="end"'
+            f' fill="{colour}">{name}</text>'
+        )
     return "\n".join([*parts, "</svg>\n"])
 
 
@@ -60,7 +77,10 @@ def thresholds() -> str:
         problem = replace(cell(1, clairvoyant=False), mean_snr=np.array([10.0 ** (mean_db / 10.0)]))
         decision = solve(problem, Options()).decision
         rate = np.where(decision.threshold_bps[0] > 0.0, decision.threshold_bps[0], np.nan) / 1e6
-        series[f"mean SNR {mean_db:.0f} dB, N* = {decision.placement[0]}"] = np.arange(rate.size, dtype=float), rate
+        series[f"mean SNR {mean_db:.0f} dB, N* = {decision.placement[0]}"] = (
+            np.arange(rate.size, dtype=float),
+            rate,
+        )
     return plot("ResNet152: offload when the rate is at least", "cut", "Mbit/s", series)
 
 
@@ -70,21 +90,35 @@ def placement() -> str:
     running = solve(problem, Options()).decision.running_curve[0]
     placing = problem.placement_cost(slice(None), 0)[0]
     cut = np.arange(running.size, dtype=float)
-    series = {"total": (cut, running + placing), "running": (cut, running), "placement": (cut, placing)}
-    return plot("ResNet152 at a mean SNR of 15 dB: cost per inference", "layers placed, N", "cost", series)
+    series = {
+        "total": (cut, running + placing),
+        "running": (cut, running),
+        "placement": (cut, placing),
+    }
+    return plot(
+        "ResNet152 at a mean SNR of 15 dB: cost per inference", "layers placed, N", "cost", series
+    )
 
 
 def least_snr() -> str:
-    """Expected cost against the minimum SNR when waiting is for outages only, and when it is always allowed."""
+    """Expected cost against the minimum SNR when waiting is for outages only, and when it is always
+    allowed.
+    """
     least_db, series = np.linspace(-20.0, 25.0, 46), {}
     for waiting in Waiting:
         base = replace(cell(1, clairvoyant=False, waiting=waiting), mean_snr=np.array([100.0]))
         base = replace(base, placement=np.array([0]), coherence_time_s=0.01)
         cost = [
-            solve(replace(base, min_snr=10.0 ** (db / 10.0)), Options()).decision.running_cost[0] for db in least_db
+            solve(replace(base, min_snr=10.0 ** (db / 10.0)), Options()).decision.running_cost[0]
+            for db in least_db
         ]
         series[f"waiting: {waiting}"] = least_db, np.array(cost)
-    return plot("All at the edge, mean SNR 20 dB, 10 ms coherence: running cost", "minimum SNR [dB]", "cost", series)
+    return plot(
+        "All at the edge, mean SNR 20 dB, 10 ms coherence: running cost",
+        "minimum SNR [dB]",
+        "cost",
+        series,
+    )
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """How exact the integrals of a stopping plan are. `python -m benchmarks.stopping_quadrature`.
 
-The spline over the nodes is cubic, so its error falls with the fourth power of their number: 8,192 of them stand for
-the truth (tests hold the default against scipy's adaptive integration).
+The spline over the nodes is cubic, so its error falls with the fourth power of their number: 8,192
+of them stand for the truth (tests hold the default against scipy's adaptive integration).
 """
 
 from dataclasses import replace
@@ -26,7 +26,9 @@ FLEETS, USERS = 4, 8
 
 
 def worst(law: Fading, waiting: Waiting) -> tuple[float, float]:
-    """Largest relative errors of a running cost on any curve, and of a threshold, at the default nodes."""
+    """Largest relative errors of a running cost on any curve, and of a threshold, at the default
+    nodes.
+    """
     cost = threshold = 0.0
     for min_snr in MIN_SNR:
         if min_snr == 0.0 and not law.mean_inverse_rate_finite:
@@ -42,11 +44,15 @@ def worst(law: Fading, waiting: Waiting) -> tuple[float, float]:
                 waiting=waiting,
                 mean_snr=10.0 ** rng.uniform(-1.0, 4.0, USERS),
             )
-            found, true = (solve(one, Options()).decision for one in (problem, replace(problem, nodes=TRUTH)))
+            found, true = (
+                solve(one, Options()).decision for one in (problem, replace(problem, nodes=TRUTH))
+            )
             if found is None or true is None:
                 continue
             with np.errstate(divide="ignore", invalid="ignore"):
-                cost = max(cost, float(np.nanmax(np.abs(found.running_curve / true.running_curve - 1.0))))
+                cost = max(
+                    cost, float(np.nanmax(np.abs(found.running_curve / true.running_curve - 1.0)))
+                )
                 same = found.placement == true.placement
                 error = np.abs(found.threshold_bps[same] / true.threshold_bps[same] - 1.0)
             threshold = max(threshold, float(error[np.isfinite(error)].max(initial=0.0)))
@@ -60,7 +66,9 @@ def main() -> None:
     for name, laws in LAWS.items():
         for waiting in Waiting:
             costs, thresholds = zip(*(worst(law, waiting) for law in laws), strict=True)
-            print(f"| {name} | `{waiting}` | {max(costs):.1e} | {max(thresholds):.1e} |", flush=True)
+            print(
+                f"| {name} | `{waiting}` | {max(costs):.1e} | {max(thresholds):.1e} |", flush=True
+            )
 
 
 if __name__ == "__main__":

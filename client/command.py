@@ -23,7 +23,9 @@ log = logging.getLogger("splitplan.client")
 
 
 class Commands(click.Group):
-    """A group whose failures are one clear line, faults of the request a line each, and exit code 1."""
+    """A group whose failures are one clear line, faults of the request a line each, and exit code
+    1.
+    """
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command that was asked for."""
@@ -34,19 +36,30 @@ class Commands(click.Group):
         except httpx.InvalidURL as error:
             raise click.UsageError(f"{ctx.params['url']} is no address: {error}") from None
         except httpx.UnsupportedProtocol:
-            raise click.UsageError(f"{ctx.params['url']} is no address: begin with http:// or https://") from None
+            raise click.UsageError(
+                f"{ctx.params['url']} is no address: begin with http:// or https://"
+            ) from None
         except httpx.TransportError as error:
             mend = "is the service there? --url or SPLITPLAN_URL says where"
-            raise click.ClickException(f"{ctx.params['url']} does not answer: {briefly(error)}; {mend}") from None
+            raise click.ClickException(
+                f"{ctx.params['url']} does not answer: {briefly(error)}; {mend}"
+            ) from None
         except KeyboardInterrupt:
-            click.echo("\ninterrupted; a plan that was accepted goes on: splitplan-client list", err=True)
+            click.echo(
+                "\ninterrupted; a plan that was accepted goes on: splitplan-client list", err=True
+            )
             ctx.exit(INTERRUPTED)
 
 
 def _refused(error: PlanningError) -> NoReturn:
     if not error.errors:
-        raise click.ClickException(error.detail + (f" ({error.instance})" if error.instance else ""))
-    faults = [(fault["pointer"] or fault.get("parameter") or "/", fault["detail"]) for fault in error.errors]
+        raise click.ClickException(
+            error.detail + (f" ({error.instance})" if error.instance else "")
+        )
+    faults = [
+        (fault["pointer"] or fault.get("parameter") or "/", fault["detail"])
+        for fault in error.errors
+    ]
     width = min(40, max(len(where) for where, _ in faults))
     lines = [f"  {where:<{width}}  {mend}" for where, mend in faults]
     raise click.ClickException("\n".join([f"{error.title} ({error.status})", *lines]))
@@ -62,7 +75,10 @@ def _refused(error: PlanningError) -> NoReturn:
     help="Where the service is.",
 )
 @click.option(
-    "--api-key", envvar="SPLITPLAN_API_KEY", show_envvar=True, help="For services that ask for keys; best not typed."
+    "--api-key",
+    envvar="SPLITPLAN_API_KEY",
+    show_envvar=True,
+    help="For services that ask for keys; best not typed.",
 )
 @click.option(
     "--patience",
@@ -74,10 +90,11 @@ def _refused(error: PlanningError) -> NoReturn:
 )
 @click.pass_context
 def main(ctx: click.Context, url: str, api_key: str | None, patience_s: float) -> None:
-    """Plan with a Splitplan service: where to cut neural networks between devices and an edge server.
+    """Plan with a Splitplan service: where to cut neural networks between devices and an edge
+    server.
 
-    Exit codes: 0 there is a plan, 1 failed or refused, 2 wrong usage, 3 infeasible, 4 timed out or cancelled without a
-    plan, 130 interrupted.
+    Exit codes: 0 there is a plan, 1 failed or refused, 2 wrong usage, 3 infeasible, 4 timed out or
+    cancelled without a plan, 130 interrupted.
     """
     ctx.with_resource(_warnings_shown())
     ctx.obj = ctx.with_resource(PlanningClient(url, patience_s=patience_s, api_key=api_key))
@@ -101,16 +118,24 @@ def _warnings_shown() -> Iterator[None]:
 
 def machine(command: F) -> F:
     """The option for programs."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON as the service answered it.")(command)
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print JSON as the service answered it."
+    )(command)
 
 
 @main.command("plan")
 @click.argument("kind", type=click.Choice(["robust", "stopping", "multi-user", "adaptive"]))
 @click.argument("request_file", metavar="REQUEST.json", type=click.File("rb"))
-@click.option("--async", "in_background", is_flag=True, help="Only order the plan, and print its id.")
-@click.option("--wait", is_flag=True, help="With --async: order it in the background, but wait for its end.")
+@click.option(
+    "--async", "in_background", is_flag=True, help="Only order the plan, and print its id."
+)
+@click.option(
+    "--wait", is_flag=True, help="With --async: order it in the background, but wait for its end."
+)
 @click.option("--name", help="A name under which the newest plan is found again.")
-@click.option("--dry-run", is_flag=True, help="Only validate, and estimate what planning would take.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only validate, and estimate what planning would take."
+)
 @machine
 @click.pass_obj
 def make(
@@ -177,12 +202,21 @@ def cancel(planning: PlanningClient, plan_id: str, keep_best: bool, as_json: boo
 @main.command()
 @click.argument("plan_id", metavar="ID")
 @click.argument("patch_file", metavar="PATCH.json", type=click.File("rb"))
-@click.option("--async", "in_background", is_flag=True, help="Only order the plan, and print its id.")
-@click.option("--wait", is_flag=True, help="With --async: order it in the background, but wait for its end.")
+@click.option(
+    "--async", "in_background", is_flag=True, help="Only order the plan, and print its id."
+)
+@click.option(
+    "--wait", is_flag=True, help="With --async: order it in the background, but wait for its end."
+)
 @machine
 @click.pass_obj
 def replan(
-    planning: PlanningClient, plan_id: str, patch_file: Any, in_background: bool, wait: bool, as_json: bool
+    planning: PlanningClient,
+    plan_id: str,
+    patch_file: Any,
+    in_background: bool,
+    wait: bool,
+    as_json: bool,
 ) -> None:
     """Plan again with changes: a merge patch in which `users` is an object keyed by id."""
     ordered = planning.replan(plan_id, _read(patch_file), respond_async=in_background)
@@ -193,14 +227,23 @@ def replan(
 @click.argument("plan_id", metavar="ID")
 @click.option("--trials", type=click.IntRange(min=1), default=10_000, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--distribution", "distributions", multiple=True, help="One to draw from; may be repeated.")
+@click.option(
+    "--distribution", "distributions", multiple=True, help="One to draw from; may be repeated."
+)
 @machine
 @click.pass_obj
 def validate(
-    planning: PlanningClient, plan_id: str, trials: int, seed: int, distributions: tuple[str, ...], as_json: bool
+    planning: PlanningClient,
+    plan_id: str,
+    trials: int,
+    seed: int,
+    distributions: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Replay a robust plan; exit code 1 if somebody is late more often than they accept."""
-    found = planning.validate(plan_id, trials=trials, seed=seed, distributions=distributions or None)
+    found = planning.validate(
+        plan_id, trials=trials, seed=seed, distributions=distributions or None
+    )
     _print(found, as_json, present.validation)
     sys.exit(0 if found["holds"] else FAILED)
 
@@ -209,15 +252,24 @@ def validate(
 @click.option("--status", help="Only plans of this status.")
 @click.option("--kind", help="Only plans of this kind.")
 @click.option("--name", help="Only plans of this name.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The newest so many.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The newest so many."
+)
 @machine
 @click.pass_obj
 def list_plans(
-    planning: PlanningClient, status: str | None, kind: str | None, name: str | None, limit: int, as_json: bool
+    planning: PlanningClient,
+    status: str | None,
+    kind: str | None,
+    name: str | None,
+    limit: int,
+    as_json: bool,
 ) -> None:
     """List plans, newest first; as JSON, one per line."""
     filters = {"status": status, "kind": kind, "name": name}
-    found = planning.plans(**{field: value for field, value in filters.items() if value is not None})
+    found = planning.plans(
+        **{field: value for field, value in filters.items() if value is not None}
+    )
     plans = [plan for plan, _ in zip(found, range(limit), strict=False)]
     if as_json:
         for plan in plans:
@@ -234,14 +286,24 @@ def models() -> None:
 @models.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--name", required=True, help="Of the new profile.")
-@click.option("--shape", "shapes", multiple=True, help="An input with its dimensions, e.g. data:1,3,224,224.")
+@click.option(
+    "--shape", "shapes", multiple=True, help="An input with its dimensions, e.g. data:1,3,224,224."
+)
 @click.option("--input-byte", multiple=True, help="What sending an input takes, e.g. data:150528.")
-@click.option("--max-tensors", type=click.IntRange(1, 3), default=1, help="How many tensors may cross a cut.")
-@click.option("--fusion-boundaries", is_flag=True, help="No cuts inside what a runtime computes in one kernel.")
+@click.option(
+    "--max-tensors", type=click.IntRange(1, 3), default=1, help="How many tensors may cross a cut."
+)
+@click.option(
+    "--fusion-boundaries",
+    is_flag=True,
+    help="No cuts inside what a runtime computes in one kernel.",
+)
 @click.option("--pareto", is_flag=True, help="No cuts that another beats in FLOP and bytes.")
 @machine
 @click.pass_obj
-def import_model(planning: PlanningClient, /, file: Path, name: str, as_json: bool, **how: Any) -> None:
+def import_model(
+    planning: PlanningClient, /, file: Path, name: str, as_json: bool, **how: Any
+) -> None:
     """Store the places to cut the network in an ONNX file."""
     _print(planning.import_model(file, name, **how), as_json, present.model)
 
@@ -255,12 +317,20 @@ def measurements() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--timing", required=True, help="The timing to revise or to hold the times against.")
 @click.option("--model", help="For tables: the model that was measured, unless the timing exists.")
-@click.option("--processor", help="For tables: the processor that was measured, unless the timing exists.")
-@click.option("--processor-kind", type=click.Choice(["device", "server"]), help="For tables: which of the two it is.")
+@click.option(
+    "--processor", help="For tables: the processor that was measured, unless the timing exists."
+)
+@click.option(
+    "--processor-kind",
+    type=click.Choice(["device", "server"]),
+    help="For tables: which of the two it is.",
+)
 @click.option("--model-sha256", help="For tables: digest of the file that was run.")
 @machine
 @click.pass_obj
-def send_measurements(planning: PlanningClient, /, file: Path, timing: str, as_json: bool, **heading: Any) -> None:
+def send_measurements(
+    planning: PlanningClient, /, file: Path, timing: str, as_json: bool, **heading: Any
+) -> None:
     """Send samples or observations: a JSON, CSV or Parquet file."""
     if file.suffix.lower() not in MEASUREMENT_TYPES:
         raise click.UsageError(f"{file} must end in one of {', '.join(MEASUREMENT_TYPES)}")
@@ -268,7 +338,9 @@ def send_measurements(planning: PlanningClient, /, file: Path, timing: str, as_j
 
 
 def _answer(planning: PlanningClient, plan: Json, as_json: bool, *, wait: bool) -> None:
-    """Show a plan that was ordered, its way if it is waited for, and end with the exit code of its status."""
+    """Show a plan that was ordered, its way if it is waited for, and end with the exit code of its
+    status.
+    """
     if plan["status"] not in ENDED and not wait:
         if as_json:
             _print(plan, as_json, present.plan)
@@ -282,7 +354,9 @@ def _answer(planning: PlanningClient, plan: Json, as_json: bool, *, wait: bool) 
 
 
 def _followed(planning: PlanningClient, plan: Json) -> Json:
-    """A plan once it has ended; on a terminal with a bar, and whoever interrupts is asked what is meant."""
+    """A plan once it has ended; on a terminal with a bar, and whoever interrupts is asked what is
+    meant.
+    """
     plan_id = plan["id"]
     while True:
         try:
@@ -305,7 +379,8 @@ def _meant(plan_id: str) -> str:
         return "leave"
     try:
         answer = click.prompt(
-            f"\nplan {plan_id} is not solved yet: cancel it and keep the best so far, leave it running, or wait?",
+            f"\nplan {plan_id} is not solved yet: cancel it and keep the best so far, leave it"
+            " running, or wait?",
             type=click.Choice(["cancel", "leave", "wait"]),
             default="leave",
             err=True,
@@ -318,13 +393,17 @@ def _meant(plan_id: str) -> str:
 def _verdict(plan: Json) -> int:
     if plan["result"] is not None:
         return 0
-    return {"infeasible": INFEASIBLE, "timed_out": NO_RESULT, "cancelled": NO_RESULT}.get(plan["status"], FAILED)
+    return {"infeasible": INFEASIBLE, "timed_out": NO_RESULT, "cancelled": NO_RESULT}.get(
+        plan["status"], FAILED
+    )
 
 
 def _read(file: Any) -> Json:
     """A JSON object, by the letter: what the service would refuse is not repaired here."""
     try:
-        content = json.loads(file.read().decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_constant)
+        content = json.loads(
+            file.read().decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_constant
+        )
     except ValueError as error:
         raise click.UsageError(f"{file.name} is not JSON: {error}") from None
     if not isinstance(content, dict):
@@ -336,7 +415,9 @@ def _object(pairs: list[tuple[str, Any]]) -> Json:
     members = dict(pairs)
     if len(members) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} is given twice")
+        raise ValueError(
+            f"the key {next(name for name in names if names.count(name) > 1)!r} is given twice"
+        )
     return members
 
 

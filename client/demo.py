@@ -1,4 +1,6 @@
-"""`python -m client.demo`: twelve cameras of one LTE cell, planned over HTTP by a service of the demo's own."""
+"""`python -m client.demo`: twelve cameras of one LTE cell, planned over HTTP by a service of the
+demo's own.
+"""
 
 import os
 import re
@@ -53,16 +55,33 @@ def own_service() -> Iterator[PlanningClient]:
     with TemporaryDirectory(prefix="splitplan-demo-") as folder:
         log = Path(folder, "service.log")
         # The user's settings name the user's database, so none of them goes in.
-        environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("SPLITPLAN_")}
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.upper().startswith("SPLITPLAN_")
+        }
         environment["SPLITPLAN_DATABASE_URL"] = f"sqlite:///{folder}/demo.db"
         environment["SPLITPLAN_WORKERS"] = "0"  # a dozen cameras are planned at once
         program = Path(sys.executable).with_name("splitplan")
-        command = [str(program), "serve", "--host", "127.0.0.1", "--port", "0", "--migrate", "--load-catalogue"]
+        command = [
+            str(program),
+            "serve",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--migrate",
+            "--load-catalogue",
+        ]
         child: subprocess.Popen[bytes] | None = None
         try:
             with log.open("wb") as written, _endings_held():
                 child = subprocess.Popen(  # noqa: S603 - the program beside this interpreter
-                    command, env=environment, stdin=subprocess.DEVNULL, stdout=written, stderr=written
+                    command,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=written,
+                    stderr=written,
                 )
             url = _address(child, log)
             # A transport of its own: no proxy stands between a process and its child.
@@ -76,9 +95,13 @@ def own_service() -> Iterator[PlanningClient]:
 
 @contextmanager
 def _endings_held() -> Iterator[None]:
-    """Signals that end the demo wait until the block is over: in between they would leave the service behind."""
+    """Signals that end the demo wait until the block is over: in between they would leave the
+    service behind.
+    """
     came: list[int] = []
-    handlers = {ending: signal.signal(ending, lambda number, _: came.append(number)) for ending in ENDINGS}
+    handlers = {
+        ending: signal.signal(ending, lambda number, _: came.append(number)) for ending in ENDINGS
+    }
     try:
         yield
     finally:
@@ -120,8 +143,9 @@ def main() -> None:
     console = present.console(sys.stdout)
     users = REQUEST["users"]
     console.print(
-        f"asked      {len(users)} cameras ({users[0]['device']}, {users[0]['model']}), {REQUEST['channel']}, "
-        f"{REQUEST['server']}; late at most {users[0]['risk']:.0%} of the time"
+        f"asked      {len(users)} cameras ({users[0]['device']}, {users[0]['model']}),"
+        f" {REQUEST['channel']}, {REQUEST['server']}; late at most {users[0]['risk']:.0%} of the"
+        " time"
     )
     try:
         with own_service() as planning:

@@ -1,4 +1,6 @@
-"""Decision tables on a device: load the rows of a plan, ask at every new rate. Standard library only: copy it along.
+"""Decision tables on a device: load the rows of a plan, ask at every new rate.
+
+Standard library only: copy it along.
 
 table = RateTable(plan_user["table"]["rows"], hysteresis=0.05)
 row = table.decide(rate_bps)        # row.cut, row.bits; None: nothing fits, see the plan's fallback
@@ -29,7 +31,9 @@ class RateRow(NamedTuple):
 
 
 class RateTable:
-    """The best cut at every rate of the uplink, kept until another is cheaper by the fraction `hysteresis`."""
+    """The best cut at every rate of the uplink, kept until another is cheaper by the fraction
+    `hysteresis`.
+    """
 
     __slots__ = ("_from", "_rows", "_stay", "current")
 
@@ -50,9 +54,11 @@ class RateTable:
         return self._rows[bisect_right(self._from, rate_bps) - 1]
 
     def decide(self, rate_bps: float) -> RateRow | None:
-        """The row to run now: the best, or the current one while it is in time and not dearer by the hysteresis.
+        """The row to run now: the best, or the current one while it is in time and not dearer by
+        the hysteresis.
 
-        A rate that is no number or negative raises ValueError: the caller's estimate is broken, not the network.
+        A rate that is no number or negative raises ValueError: the caller's estimate is broken, not
+        the network.
         """
         if not rate_bps >= 0.0:
             raise ValueError("rate_bps must be a number that is not negative")
@@ -79,7 +85,10 @@ def _rate_rows(rows: list[dict[str, Any]]) -> tuple[list[float], list[RateRow | 
         try:
             start, to = float(row["rate_from_bps"]), row["rate_to_bps"]
             if start != end:
-                raise BadTable(f"row {number}: rate_from_bps must be the rate_to_bps before it, 0 in the first row")
+                raise BadTable(
+                    f"row {number}: rate_from_bps must be the rate_to_bps before it, 0 in the"
+                    " first row"
+                )
             end = float("inf") if to is None else float(to)
             if not end > start:
                 raise BadTable(f"row {number}: rate_to_bps must be above rate_from_bps")
@@ -129,8 +138,8 @@ class StoppingTable:
     def decide(self, cut: int, rate_bps: float, state: int | None = None) -> str:
         """What to do at a cut: "offload", "continue" or "wait".
 
-        `rate_bps` is 0 in outage. `state` is the channel's state, for tables that list the states to stop in; without
-        it they go by the rate. Raises KeyError for a cut beyond the placement.
+        `rate_bps` is 0 in outage. `state` is the channel's state, for tables that list the states
+        to stop in; without it they go by the rate. Raises KeyError for a cut beyond the placement.
         """
         row = self._rows[cut]
         if not rate_bps >= 0.0:
@@ -142,12 +151,16 @@ class StoppingTable:
                 return "offload"
             return "wait" if state in row.wait_states else "continue"
         if row.least_rate_bps is None:
-            raise ValueError(f"cut {cut} is decided by the channel's state, not by its rate: say which")
+            raise ValueError(
+                f"cut {cut} is decided by the channel's state, not by its rate: say which"
+            )
         return "offload" if rate_bps >= row.least_rate_bps else row.below
 
 
 class StoppingRow(NamedTuple):
-    """Offload at `cut` from a rate on (None: only states say when), or in some states of a Markov channel."""
+    """Offload at `cut` from a rate on (None: only states say when), or in some states of a Markov
+    channel.
+    """
 
     cut: int
     least_rate_bps: float | None
@@ -161,7 +174,9 @@ def _stopping_row(row: dict[str, Any]) -> StoppingRow:
     offload, states = row["offload"], row.get("stop_states")
     waits = (row["in_outage"], row.get("below", "continue"))
     if offload not in ("always", "never", "threshold") or not {*waits} <= {"wait", "continue"}:
-        raise BadTable("offload is always, never or threshold; in_outage and below are wait or continue")
+        raise BadTable(
+            "offload is always, never or threshold; in_outage and below are wait or continue"
+        )
     least = {"always": 0.0, "never": float("inf")}.get(offload, row.get("rate_bps"))
     if least is None and states is None:
         raise BadTable("a threshold needs rate_bps or stop_states")

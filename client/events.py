@@ -42,7 +42,9 @@ def events(chunks: Iterable[bytes]) -> Iterator[Event]:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Complete lines; a line may end in CR, LF or both, and CR and LF may come in different chunks."""
+    """Complete lines; a line may end in CR, LF or both, and CR and LF may come in different
+    chunks.
+    """
     rest, begun, cr = b"", False, False
     for chunk in chunks:
         if cr and chunk:

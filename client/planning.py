@@ -27,11 +27,16 @@ Kind = Literal["robust", "stopping", "multi-user", "adaptive"]
 
 PROBLEM = "application/problem+json"
 ENDED = frozenset({"solved", "infeasible", "failed", "cancelled", "timed_out"})
-MEASUREMENT_TYPES = {".json": "application/json", ".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
+MEASUREMENT_TYPES = {
+    ".json": "application/json",
+    ".csv": "text/csv",
+    ".parquet": "application/vnd.apache.parquet",
+}
 
 log = logging.getLogger("splitplan.client")
 
-# The service says something every 15 s while a plan is followed: after so much silence nobody is there.
+# The service says something every 15 s while a plan is followed: after so much silence nobody is
+# there.
 _SILENCE_S = 40.0
 # How often a plan is looked at where its events do not come through.
 _LOOK_S = 2.0
@@ -49,8 +54,8 @@ class PlanningError(Exception):
 
     Attributes
     ----------
-    type: address of the problem type, `/v1/problem-types/...`; `about:blank` where it was not the service that answered
-    status: HTTP status
+    type: address of the problem type, `/v1/problem-types/...`; `about:blank` where it was not the
+    service that answered status: HTTP status
     detail: what happened, in a sentence
     errors: the faults of the request, `{"pointer", "detail", "parameter"?}`, at most 100
     instance: the occurrence in the service's log, for failures of its own
@@ -72,24 +77,30 @@ class PlanningError(Exception):
         self.errors = errors or []
         self.instance = instance
         self.title = title or detail
-        faults = (f"{fault['pointer'] or fault.get('parameter') or '/'}: {fault['detail']}" for fault in self.errors)
+        faults = (
+            f"{fault['pointer'] or fault.get('parameter') or '/'}: {fault['detail']}"
+            for fault in self.errors
+        )
         super().__init__("\n  ".join([f"{status} {detail} ({problem_type})", *faults]))
 
 
 class PlanningClient:
-    """A connection to one planning service. Every method raises PlanningError, or httpx.TransportError without answer.
+    """A connection to one planning service.
 
-    While the service is away or busy (no connection, 429, 502, 503, 504), requests that are safe to repeat are sent
-    again, after the pause it asks for or else after growing pauses. Planning requests are safe, since each carries an
-    Idempotency-Key. What would be stored twice (profiles, models, measurements, validations) is sent again only where
-    it is certain that nothing was begun. Each repetition is a warning of the logger `splitplan.client`.
+    Every method raises PlanningError, or httpx.TransportError without answer.
+
+    While the service is away or busy (no connection, 429, 502, 503, 504), requests that are safe to
+    repeat are sent again, after the pause it asks for or else after growing pauses. Planning
+    requests are safe, since each carries an Idempotency-Key. What would be stored twice (profiles,
+    models, measurements, validations) is sent again only where it is certain that nothing was
+    begun. Each repetition is a warning of the logger `splitplan.client`.
 
     Parameters
     ----------
     url: address of the service
-    timeout_s: the longest silence while an answer is awaited; the request's `time_limit_s` is what limits planning
-    patience_s: how long a request is tried again before its failure is raised; 0: never
-    api_key: sent as `Authorization: Bearer`, for services that ask for keys
+    timeout_s: the longest silence while an answer is awaited; the request's `time_limit_s` is what
+    limits planning patience_s: how long a request is tried again before its failure is raised; 0:
+    never api_key: sent as `Authorization: Bearer`, for services that ask for keys
     transport: how bytes travel; httpx's own by default
     """
 
@@ -104,8 +115,12 @@ class PlanningClient:
         connect_s = min(timeout_s, 5.0)
         timeout = httpx.Timeout(timeout_s, connect=connect_s)
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
-        self._http = httpx.Client(base_url=url, timeout=timeout, headers=headers, transport=transport)
-        self._listening = httpx.Timeout(timeout_s, connect=connect_s, read=min(timeout_s, _SILENCE_S))
+        self._http = httpx.Client(
+            base_url=url, timeout=timeout, headers=headers, transport=transport
+        )
+        self._listening = httpx.Timeout(
+            timeout_s, connect=connect_s, read=min(timeout_s, _SILENCE_S)
+        )
         self._patience_s = patience_s
 
     def __enter__(self) -> Self:
@@ -143,7 +158,9 @@ class PlanningClient:
         `profile` carries the `revision` it was read with.
         """
         headers = {"If-Match": f'"{profile["revision"]}"'}
-        return self._json("PUT", _address("v1", collection, profile["name"]), json=profile, headers=headers)
+        return self._json(
+            "PUT", _address("v1", collection, profile["name"]), json=profile, headers=headers
+        )
 
     def delete(self, collection: Collection, name: str) -> None:
         """Take a name out of use; its revisions stay."""
@@ -160,7 +177,8 @@ class PlanningClient:
         fusion_boundaries: bool = False,
         pareto: bool = False,
     ) -> Json:
-        """Store the places to cut the network of an ONNX file as a new model profile; the file is sent as it is read.
+        """Store the places to cut the network of an ONNX file as a new model profile; the file is
+        sent as it is read.
 
         Parameters
         ----------
@@ -180,7 +198,9 @@ class PlanningClient:
         }
         headers = {"Content-Type": "application/octet-stream"}
         with file.open("rb") as opened:
-            return self._json("POST", "/v1/models/import", params=params, headers=headers, file=opened)
+            return self._json(
+                "POST", "/v1/models/import", params=params, headers=headers, file=opened
+            )
 
     # Measurements
 
@@ -194,11 +214,13 @@ class PlanningClient:
         processor_kind: Literal["device", "server"] | None = None,
         model_sha256: str | None = None,
     ) -> Json:
-        """Make the next revision of a timing from samples, or hold observed times against the one a plan was made with.
+        """Make the next revision of a timing from samples, or hold observed times against the one a
+        plan was made with.
 
         Parameters
         ----------
-        measured: samples (`sessions`) or observations (`plan`), or a file with either as JSON, or with samples as CSV
+        measured: samples (`sessions`) or observations (`plan`), or a file with either as JSON, or
+        with samples as CSV
             or Parquet, by its suffix
         model, processor, processor_kind, model_sha256: for tables, which have no place for them
         """
@@ -215,10 +237,14 @@ class PlanningClient:
         if (media_type := MEASUREMENT_TYPES.get(measured.suffix.lower())) is None:
             raise ValueError(f"{measured} must end in one of {', '.join(MEASUREMENT_TYPES)}")
         with measured.open("rb") as opened:
-            return self._json("POST", address, params=params, headers={"Content-Type": media_type}, file=opened)
+            return self._json(
+                "POST", address, params=params, headers={"Content-Type": media_type}, file=opened
+            )
 
     def measurements(self, timing: str) -> Iterator[Json]:
-        """The samples behind a timing's revisions and the observations against them, oldest first, in brief."""
+        """The samples behind a timing's revisions and the observations against them, oldest first,
+        in brief.
+        """
         return self._items(_address("v1", "timings", timing, "measurements"))
 
     # Plans
@@ -231,20 +257,30 @@ class PlanningClient:
         key: str | None = None,
         told: Callable[[Json], object] | None = None,
     ) -> Json:
-        """Plan a fleet, however long that takes; an infeasible one is an answer too: look at `status`.
+        """Plan a fleet, however long that takes; an infeasible one is an answer too: look at
+        `status`.
 
         Parameters
         ----------
-        key: Idempotency-Key. One is made for each call; name one to have the same plan again from another call.
-        told: given the plan without its result each time that it has come further, where it is solved in the background
+        key: Idempotency-Key. One is made for each call; name one to have the same plan again from
+        another call. told: given the plan without its result each time that it has come further,
+        where it is solved in the background
         """
         plan = self.submit(kind, request, key=key)
         return plan if plan["status"] in ENDED else self.wait(plan["id"], told=told)
 
     def submit(
-        self, kind: Kind, request: Mapping[str, Any], *, respond_async: bool = False, key: str | None = None
+        self,
+        kind: Kind,
+        request: Mapping[str, Any],
+        *,
+        respond_async: bool = False,
+        key: str | None = None,
     ) -> Json:
-        """Order a plan. A small one has ended already; a large one, or any with `respond_async`, only has an `id` yet.
+        """Order a plan.
+
+        A small one has ended already; a large one, or any with `respond_async`, only has an `id`
+        yet.
 
         `key` as in `solve`: two calls with the same key and request are one plan.
         """
@@ -252,14 +288,23 @@ class PlanningClient:
 
     def estimate(self, kind: Kind, request: Mapping[str, Any]) -> Json:
         """What planning this would take; nothing is solved or stored."""
-        return self._json("POST", f"/v1/plans/{kind}", json=request, params={"dry_run": "true"}, safe=True)
+        return self._json(
+            "POST", f"/v1/plans/{kind}", json=request, params={"dry_run": "true"}, safe=True
+        )
 
     def replan(
-        self, plan_id: str, patch: Mapping[str, Any], *, respond_async: bool = False, key: str | None = None
+        self,
+        plan_id: str,
+        patch: Mapping[str, Any],
+        *,
+        respond_async: bool = False,
+        key: str | None = None,
     ) -> Json:
-        """Order a plan from an earlier one: its request with a merge patch (RFC 7396), on the revisions it pinned.
+        """Order a plan from an earlier one: its request with a merge patch (RFC 7396), on the
+        revisions it pinned.
 
-        `users` is an object keyed by id: null removes one, a new id is a full user. Answered as `submit` is.
+        `users` is an object keyed by id: null removes one, a new id is a full user. Answered as
+        `submit` is.
         """
         address = _address("v1", "plans", plan_id, "replan")
         return self._order(address, patch, "application/merge-patch+json", respond_async, key)
@@ -274,8 +319,9 @@ class PlanningClient:
     def follow(self, plan_id: str) -> Iterator[Json]:
         """The plan without its result each time that it has come further; the last one has ended.
 
-        A connection that breaks is made again, and nothing that happened in between is missed. Where events do not come
-        through, the plan is looked at every two seconds. To stop listening does not stop the plan.
+        A connection that breaks is made again, and nothing that happened in between is missed.
+        Where events do not come through, the plan is looked at every two seconds. To stop listening
+        does not stop the plan.
         """
         address = _address("v1", "plans", plan_id)
         last: Event | None = None
@@ -293,10 +339,13 @@ class PlanningClient:
                     raise
                 log.warning("the events of plan %s cannot be had: %s", plan_id, briefly(refused))
             except httpx.ReadTimeout:
-                streaming = heard  # something on the way that keeps back events keeps back the next ones, too
+                # something on the way that keeps back events keeps back the next ones, too
+                streaming = heard
                 log.warning("the events of plan %s do not come", plan_id)
             except httpx.TransportError as lost:
-                log.warning("the connection broke while plan %s was followed: %s", plan_id, briefly(lost))
+                log.warning(
+                    "the connection broke while plan %s was followed: %s", plan_id, briefly(lost)
+                )
             plan = self.plan(plan_id)
             if not streaming or plan["status"] in ENDED:
                 yield plan | {"result": None}
@@ -305,12 +354,15 @@ class PlanningClient:
             time.sleep(_LOOK_S if last is None or last.retry_s is None else last.retry_s)
 
     def cancel(self, plan_id: str, *, keep_best: bool = False) -> Json:
-        """Stop a plan: one that waits ends at once, one that is being solved within a second or so; ended ones stay.
+        """Stop a plan: one that waits ends at once, one that is being solved within a second or so;
+        ended ones stay.
 
         With `keep_best` the best plan found so far is its result, where there is one.
         """
         params = {"keep_best": "true"} if keep_best else {}
-        return self._json("POST", _address("v1", "plans", plan_id, "cancel"), params=params, safe=True)
+        return self._json(
+            "POST", _address("v1", "plans", plan_id, "cancel"), params=params, safe=True
+        )
 
     def plan(self, plan_id: str) -> Json:
         """A plan as it was answered, or how far it has come."""
@@ -337,14 +389,21 @@ class PlanningClient:
         self._send("DELETE", _address("v1", "plans", plan_id))
 
     def validate(
-        self, plan_id: str, *, trials: int = 10_000, seed: int = 0, distributions: Sequence[str] | None = None
+        self,
+        plan_id: str,
+        *,
+        trials: int = 10_000,
+        seed: int = 0,
+        distributions: Sequence[str] | None = None,
     ) -> Json:
-        """Replay a robust plan: how often would its users have been late? The evidence stays with the plan.
+        """Replay a robust plan: how often would its users have been late? The evidence stays with
+        the plan.
 
         Parameters
         ----------
         trials: inferences per user and distribution
-        distributions: of `gamma`, `lognormal`, `two_point`, `empirical`; the service's choice by default
+        distributions: of `gamma`, `lognormal`, `two_point`, `empirical`; the service's choice by
+        default
         """
         asked: Json = {"trials": trials, "seed": seed}
         if distributions is not None:
@@ -358,7 +417,12 @@ class PlanningClient:
     # The way there and back
 
     def _order(
-        self, address: str, body: Mapping[str, Any], media_type: str, respond_async: bool, key: str | None
+        self,
+        address: str,
+        body: Mapping[str, Any],
+        media_type: str,
+        respond_async: bool,
+        key: str | None,
     ) -> Json:
         headers = {"Content-Type": media_type, "Idempotency-Key": key or uuid.uuid4().hex}
         if respond_async:
@@ -369,7 +433,9 @@ class PlanningClient:
         headers = {"Accept": "text/event-stream"}
         if last is not None and last.id is not None:
             headers["Last-Event-ID"] = last.id
-        with self._http.stream("GET", address, headers=headers, timeout=self._listening) as response:
+        with self._http.stream(
+            "GET", address, headers=headers, timeout=self._listening
+        ) as response:
             if not response.is_success:
                 response.read()
                 raise _refusal(response)
@@ -401,7 +467,9 @@ class PlanningClient:
         file: BinaryIO | None = None,
         **how: Any,
     ) -> httpx.Response:
-        """Send until it is answered or patience ends; only what is `safe` (by default, a GET) may arrive twice."""
+        """Send until it is answered or patience ends; only what is `safe` (by default, a GET) may
+        arrive twice.
+        """
         safe = method == "GET" if safe is None else safe
         until = time.monotonic() + (self._patience_s if patience_s is None else patience_s)
         pause_s = _FIRST_PAUSE_S
@@ -416,14 +484,22 @@ class PlanningClient:
                 if response.is_success:
                     return response
                 failure, asked_s = _refusal(response), _retry_after_s(response)
-                again = failure.status in _PASSING and (safe or failure.status == 429 or failure.type in _NOT_BEGUN)
+                again = failure.status in _PASSING and (
+                    safe or failure.status == 429 or failure.type in _NOT_BEGUN
+                )
             except httpx.TransportError as lost:
-                failure, again = lost, isinstance(lost, _LOST_CONNECTION if safe else _NO_CONNECTION)
-            # Pauses of their own length, so that those who were sent away together do not come back together.
+                failure, again = (
+                    lost,
+                    isinstance(lost, _LOST_CONNECTION if safe else _NO_CONNECTION),
+                )
+            # Pauses of their own length, so that those who were sent away together do not come back
+            # together.
             wait_s = max(asked_s or 0.0, pause_s * random.uniform(0.5, 1.0))  # noqa: S311 (nothing secret)
             if not again or time.monotonic() + wait_s > until:
                 raise failure
-            log.warning("%s %s: %s; trying again in %.1f s", method, address, briefly(failure), wait_s)
+            log.warning(
+                "%s %s: %s; trying again in %.1f s", method, address, briefly(failure), wait_s
+            )
             time.sleep(wait_s)
             pause_s = min(2.0 * pause_s, _LONGEST_PAUSE_S)
 
@@ -460,7 +536,9 @@ def _object(response: httpx.Response) -> Json | None:
 
 
 def _refusal(response: httpx.Response) -> PlanningError:
-    problem = _object(response) if response.headers.get("content-type", "").startswith(PROBLEM) else None
+    problem = (
+        _object(response) if response.headers.get("content-type", "").startswith(PROBLEM) else None
+    )
     if problem is None:
         return _not_the_service(response)
     return PlanningError(

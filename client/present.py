@@ -7,7 +7,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 Json = dict[str, Any]
@@ -16,12 +23,27 @@ Columns = Sequence[tuple[str, Callable[[Json], str]]]
 WIDTH = 120  # where nobody says how wide the paper is
 _SHOWN_USERS = 20
 _SHOWN_WARNINGS = 10
-_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
+_PREFIXES = (
+    (1e12, "T"),
+    (1e9, "G"),
+    (1e6, "M"),
+    (1e3, "k"),
+    (1.0, ""),
+    (1e-3, "m"),
+    (1e-6, "µ"),
+    (1e-9, "n"),
+)
 
 
 def console(file: Any) -> Console:
     """A console that prints what it is given: names of users are no markup."""
-    return Console(file=file, width=None if file.isatty() else WIDTH, highlight=False, markup=False, emoji=False)
+    return Console(
+        file=file,
+        width=None if file.isatty() else WIDTH,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
 
 
 def si(value: float | None, unit: str, digits: int = 4) -> str:
@@ -88,7 +110,10 @@ def _heading(document: Json) -> str:
     how = "" if solve_s is None else f" in {si(solve_s, 's', 3)}"
     progress = document.get("progress")
     if progress and document["status"] in ("queued", "running"):
-        how = f", {progress['stage']} {progress['fraction']:.0%}, {_reached(document['kind'], progress)}".rstrip(", ")
+        how = (
+            f", {progress['stage']} {progress['fraction']:.0%},"
+            f" {_reached(document['kind'], progress)}".rstrip(", ")
+        )
     users = "1 user" if document["users_count"] == 1 else f"{document['users_count']} users"
     return f"plan {document['id']}{name}: {document['kind']}, {users}, {document['status']}{how}"
 
@@ -96,7 +121,8 @@ def _heading(document: Json) -> str:
 def _changes(document: Json) -> str:
     changed = document["changed"]
     words = [
-        f"{what}: {', '.join(changed[field][:5])}" + (" and more" if len(changed[field]) > 5 else "")
+        f"{what}: {', '.join(changed[field][:5])}"
+        + (" and more" if len(changed[field]) > 5 else "")
         for field, what in (
             ("users_added", "added"),
             ("users_removed", "removed"),
@@ -138,21 +164,26 @@ def table(rows: Iterable[Json], columns: Columns) -> Table:
     made = Table()
     for heading, _ in columns:
         left = heading in _NAMES
-        made.add_column(heading, justify="left" if left else "right", no_wrap=not left, overflow="fold")
+        made.add_column(
+            heading, justify="left" if left else "right", no_wrap=not left, overflow="fold"
+        )
     for row in rows:
         made.add_row(*(value(row) for _, value in columns))
     return made
 
 
 _NAMES = {
-    "user", "cell", "cut after", "placed up to", "why", "id", "kind", "status", "name", "created", "cut", "law",
-    "check", "finding", "part", "verdict",
+    "user", "cell", "cut after", "placed up to", "why", "id", "kind", "status", "name", "created",
+    "cut", "law", "check", "finding", "part", "verdict",
 }  # fmt: skip
 
 
 USERS: Mapping[str, Columns] = {
     "robust": (
-        ("user", lambda user: user["id"] if "cell" not in user else f"{user['id']} ({user['cell']})"),
+        (
+            "user",
+            lambda user: user["id"] if "cell" not in user else f"{user['id']} ({user['cell']})",
+        ),
         ("cut after", lambda user: user["cut_name"]),
         ("clock", lambda user: si(user["frequency_hz"], "Hz")),
         ("share", lambda user: share(user["bandwidth_share"]) if user["rate_bps"] else "none sent"),
@@ -176,7 +207,10 @@ USERS: Mapping[str, Columns] = {
         ("user", lambda user: user["id"]),
         ("cut after", lambda user: user["cut_name"]),
         ("bits", lambda user: str(user["bits"])),
-        ("uplink", lambda user: share(user["bandwidth_share"]) if user["rate_bps"] else "none sent"),
+        (
+            "uplink",
+            lambda user: share(user["bandwidth_share"]) if user["rate_bps"] else "none sent",
+        ),
         ("server", lambda user: share(user["server_share"])),
         ("mean delay", lambda user: si(user["latency"]["mean_s"], "s")),
         ("deadline", lambda user: si(user["deadline_s"], "s")),
@@ -187,16 +221,30 @@ USERS: Mapping[str, Columns] = {
         ("user", lambda user: user["id"]),
         ("clock", lambda user: si(user["frequency_hz"], "Hz")),
         ("rows", lambda user: str(len(user["table"]["rows"]))),
-        ("served from", lambda user: "never" if (rate := user["least_rate_bps"]) is None else si(rate, "bit/s")),
+        (
+            "served from",
+            lambda user: "never" if (rate := user["least_rate_bps"]) is None else si(rate, "bit/s"),
+        ),
         ("hysteresis", lambda user: share(user["hysteresis"])),
-        ("cut after", lambda user: ", ".join(_each_once(row["cut_name"] or "-" for row in user["table"]["rows"]))),
+        (
+            "cut after",
+            lambda user: ", ".join(
+                _each_once(row["cut_name"] or "-" for row in user["table"]["rows"])
+            ),
+        ),
     ),
 }
 
 INFEASIBLE_USERS: Mapping[str, Columns] = {
     "robust": (
-        ("user", lambda user: user["id"] if "cell" not in user else f"{user['id']} ({user['cell']})"),
-        ("why", lambda user: ", ".join(_each_once(reason["binding"] for reason in user["reasons"]))),
+        (
+            "user",
+            lambda user: user["id"] if "cell" not in user else f"{user['id']} ({user['cell']})",
+        ),
+        (
+            "why",
+            lambda user: ", ".join(_each_once(reason["binding"] for reason in user["reasons"])),
+        ),
         ("least deadline", lambda user: enough(user["least_deadline_s"], "s")),
         ("least risk", lambda user: number(user["least_risk"], 3)),
         ("least bandwidth", lambda user: enough(user["least_bandwidth_hz"], "Hz")),
@@ -223,8 +271,10 @@ def _robust(result: Json) -> Iterable[tuple[str, str]]:
     energy_j, bound_j = result["objective"]["energy_j"], certificate["lower_bound_j"]
     yield (
         "total",
-        f"{si(energy_j, 'J', 5)} per inference of all; no plan needs less than {si(bound_j, 'J', 5)} "
-        f"(gap {certificate['gap']:.1e}, {certificate['status']})",
+        (
+            f"{si(energy_j, 'J', 5)} per inference of all; no plan needs less than"
+            f" {si(bound_j, 'J', 5)} (gap {certificate['gap']:.1e}, {certificate['status']})"
+        ),
     )
     if (price := certificate["bandwidth_price_j_per_hz"]) is not None:
         yield "price", f"one more MHz would save about {si(price * 1e6, 'J')}"
@@ -232,13 +282,23 @@ def _robust(result: Json) -> Iterable[tuple[str, str]]:
         proof = cell["certificate"]
         yield (
             f"{cell['id']:<10}",
-            f"{si(cell['objective']['energy_j'], 'J')} for {cell['users_count']} users, {proof['status']}, "
-            f"{si(proof['bandwidth_used_hz'], 'Hz')} of {si(cell['bandwidth_hz'], 'Hz')} used",
+            (
+                f"{si(cell['objective']['energy_j'], 'J')} for {cell['users_count']} users,"
+                f" {proof['status']}, {si(proof['bandwidth_used_hz'], 'Hz')} of"
+                f" {si(cell['bandwidth_hz'], 'Hz')} used"
+            ),
         )
     late = baselines["mean_only"]["violation_bound_max"]
     remark = "" if late is None else f", but late with probability up to {late:.2f}"
     yield from _instead(
-        (name, "misses deadlines" if spent is None else si(spent, "J") + (remark if name == "mean_only" else ""))
+        (
+            name,
+            (
+                "misses deadlines"
+                if spent is None
+                else si(spent, "J") + (remark if name == "mean_only" else "")
+            ),
+        )
         for name, spent in ((name, entry["energy_j"]) for name, entry in baselines.items())
     )
 
@@ -247,8 +307,11 @@ def _stopping(result: Json) -> Iterable[tuple[str, str]]:
     objective = result["objective"]
     yield (
         "total",
-        f"cost {number(objective['cost'])} per inference of all (running {number(objective['running_cost'])}, "
-        f"placement {number(objective['placement_cost'])}); {_proof(result['certificate'])}",
+        (
+            f"cost {number(objective['cost'])} per inference of all (running"
+            f" {number(objective['running_cost'])}, placement"
+            f" {number(objective['placement_cost'])}); {_proof(result['certificate'])}"
+        ),
     )
     yield from _instead((name, _cost(entry["cost"])) for name, entry in result["baselines"].items())
 
@@ -257,12 +320,24 @@ def _multi_user(result: Json) -> Iterable[tuple[str, str]]:
     objective, used = result["objective"], result["utilisation"]
     yield (
         "total",
-        f"cost {number(objective['cost'])}: mean delay {si(objective['latency_s'], 's')}, "
-        f"mean loss {number(objective['loss'], 3)}; {_proof(result['certificate'])}",
+        (
+            f"cost {number(objective['cost'])}: mean delay {si(objective['latency_s'], 's')}, "
+            f"mean loss {number(objective['loss'], 3)}; {_proof(result['certificate'])}"
+        ),
     )
-    yield "given out", f"{share(used['bandwidth_share'])} of the uplink, {share(used['server_share'])} of the server"
+    yield (
+        "given out",
+        (
+            f"{share(used['bandwidth_share'])} of the uplink, {share(used['server_share'])} of the"
+            " server"
+        ),
+    )
     if (steadiness := result.get("steadiness")) is not None:
-        dearer = "" if steadiness["cost"] is None else f", dearer by {number(steadiness['cost'])} than if all were free"
+        dearer = (
+            ""
+            if steadiness["cost"] is None
+            else f", dearer by {number(steadiness['cost'])} than if all were free"
+        )
         yield "steadiness", f"{steadiness['switches']} users switch{dearer}"
     yield from _instead(
         (name, _cost(entry["cost"]) + ("" if entry["feasible"] else ", but breaks limits"))
@@ -272,7 +347,11 @@ def _multi_user(result: Json) -> Iterable[tuple[str, str]]:
 
 def _adaptive(result: Json) -> Iterable[tuple[str, str]]:
     unserved = result["unserved"]
-    yield "tables", "checked at both ends of every row" + (f"; {unserved} users cannot be served" if unserved else "")
+    yield (
+        "tables",
+        "checked at both ends of every row"
+        + (f"; {unserved} users cannot be served" if unserved else ""),
+    )
 
 
 _SUMMARIES: Mapping[str, Callable[[Json], Iterable[tuple[str, str]]]] = {
@@ -318,11 +397,19 @@ def _instead(rules: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
 def _why_infeasible(kind: str, reasons: Json) -> Iterable[str]:
     if kind == "robust" and (cells := reasons.get("cells")):
         for cell in cells:
-            failing = f"{cell['users_failing']} users fail even alone" if cell["users_failing"] else "over-subscribed"
+            failing = (
+                f"{cell['users_failing']} users fail even alone"
+                if cell["users_failing"]
+                else "over-subscribed"
+            )
             yield f"cell {cell['id']}: {failing}{_remedies(cell)}"
         return
     alone = bool(reasons.get("users_url") or reasons["users"])
-    failing = "the users above fail even alone" if alone else "each works alone, but there is not room for all"
+    failing = (
+        "the users above fail even alone"
+        if alone
+        else "each works alone, but there is not room for all"
+    )
     yield failing + _remedies(reasons)
 
 
@@ -356,8 +443,8 @@ PLANS: Columns = (
 def estimate(console: Console, document: Json) -> None:
     """What a plan would take."""
     console.print(
-        f"{document['kind']}, {document['users']} users: about {si(document['solve_s'], 's', 2)} and "
-        f"{si(document['memory_byte'], 'B', 3)} for {document['options']} options"
+        f"{document['kind']}, {document['users']} users: about {si(document['solve_s'], 's', 2)}"
+        f" and {si(document['memory_byte'], 'B', 3)} for {document['options']} options"
     )
     warn(console, document)
 
@@ -383,13 +470,21 @@ CUTS: Columns = (
 def validation(console: Console, document: Json) -> None:
     """What a replay found."""
     console.print(
-        f"validation {document['number']} of plan {document['plan_id']}: {document['trials']} trials, "
-        f"seed {document['seed']}, {'holds' if document['holds'] else 'REFUTED'}"
+        f"validation {document['number']} of plan {document['plan_id']}: {document['trials']}"
+        f" trials, seed {document['seed']}, {'holds' if document['holds'] else 'REFUTED'}"
     )
     console.print(table(({"law": law, **found} for law, found in document["laws"].items()), LAWS))
-    refuted = [(law, user) for law, found in document["laws"].items() for user in found["worst"] if user["rejected"]]
+    refuted = [
+        (law, user)
+        for law, found in document["laws"].items()
+        for user in found["worst"]
+        if user["rejected"]
+    ]
     for law, user in refuted:
-        words = f"{user['id']} is late in {user['share']:.2%} under {law}, and accepts {user['risk']:.2%}"
+        words = (
+            f"{user['id']} is late in {user['share']:.2%} under {law}, and accepts"
+            f" {user['risk']:.2%}"
+        )
         _say(console, "refuted", words)
 
 
@@ -410,7 +505,9 @@ def measurement(console: Console, document: Json) -> None:
             console.print(table(document["quality"], FINDINGS))
         return
     verdict = "refutes" if document["stale"] else "does not refute"
-    console.print(f"measurement {document['number']}: {document['samples']} observed times, {verdict} {at}")
+    console.print(
+        f"measurement {document['number']}: {document['samples']} observed times, {verdict} {at}"
+    )
     console.print(table(document["tests"][:_SHOWN_USERS], TESTS))
     if document["stale"]:
         _say(console, "stale", f"{document['plans_count']} plans rest on it")
@@ -418,7 +515,10 @@ def measurement(console: Console, document: Json) -> None:
 
 FINDINGS: Columns = (
     ("check", lambda found: found["check"]),
-    ("finding", lambda found: ("" if found["severity"] == "note" else "warning: ") + found["detail"]),
+    (
+        "finding",
+        lambda found: ("" if found["severity"] == "note" else "warning: ") + found["detail"],
+    ),
     ("cut", lambda found: "" if found["cut"] is None else str(found["cut"])),
     ("part", lambda found: found["part"] or ""),
 )
@@ -428,7 +528,10 @@ TESTS: Columns = (
     ("part", lambda test: test["part"]),
     ("mean", lambda test: si(test["mean_s"], "s")),
     ("planned", lambda test: si(test["planned_mean_s"], "s")),
-    ("late", lambda test: "" if test["misses"] is None else f"{test['misses']} of {test['samples']}"),
+    (
+        "late",
+        lambda test: "" if test["misses"] is None else f"{test['misses']} of {test['samples']}",
+    ),
     ("verdict", lambda test: test["verdict"]),
 )
 
@@ -464,7 +567,9 @@ class Bar:
         self._progress.start()
         return self
 
-    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
         self._progress.stop()
 
     def tell(self, plan: Json) -> None:

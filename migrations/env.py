@@ -30,9 +30,11 @@ def run(database: Database) -> None:
         context.configure(
             connection=connection,
             target_metadata=Base.metadata,
-            render_as_batch=connection.dialect.name == "sqlite",  # SQLite alters a table by making it again
+            render_as_batch=connection.dialect.name
+            == "sqlite",  # SQLite alters a table by making it again
             compare_server_default=True,
-            transactional_ddl=True,  # SQLite too: the transaction is opened before the first statement
+            # SQLite too: the transaction is opened before the first statement
+            transactional_ddl=True,
         )
         with context.begin_transaction():
             context.run_migrations()

@@ -1,4 +1,6 @@
-"""One file to carry to a device: `python -m profiler.bundle splitplan-profiler.pyz`. There it needs numpy, onnx and
+"""One file to carry to a device: `python -m profiler.bundle splitplan-profiler.pyz`.
+
+There it needs numpy, onnx and
 onnxruntime, and Python 3.10."""
 
 import shutil
@@ -22,7 +24,9 @@ def bundle(path: Path) -> None:
             target = Path(folder, *package.__name__.split("."))
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(Path(solvers.__path__[0], "__init__.py"), Path(folder, "solvers"))
-        zipapp.create_archive(folder, path, _INTERPRETER, main="profiler.command:program", compressed=True)
+        zipapp.create_archive(
+            folder, path, _INTERPRETER, main="profiler.command:program", compressed=True
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Clocks of a device, through Linux's sysfs: read before and after every sample, set where that is permitted.
+"""Clocks of a device, through Linux's sysfs: read before and after every sample, set where that is
+permitted.
 
-What a kernel was asked for is not what a processor does: a hot board slows down and says nothing. So only the clock
-that was read counts as measured.
+What a kernel was asked for is not what a processor does: a hot board slows down and says nothing.
+So only the clock that was read counts as measured.
 """
 
 import time
@@ -32,7 +33,11 @@ class Clock:
     @property
     def source(self) -> str:
         """Where `read_hz` comes from, for the measurement's record."""
-        return "none: this machine does not tell its clock" if self.declared_hz is None else "declared by the operator"
+        return (
+            "none: this machine does not tell its clock"
+            if self.declared_hz is None
+            else "declared by the operator"
+        )
 
     def read_hz(self) -> float | None:
         """The clock now [Hz]."""
@@ -44,7 +49,9 @@ class Clock:
 
     def set_hz(self, level_hz: float) -> None:
         """Hold a clock [Hz] until the end. Raises ClockUnavailable."""
-        raise ClockUnavailable(f"this machine's clock cannot be set to {level_hz:g} Hz: leave --clocks out")
+        raise ClockUnavailable(
+            f"this machine's clock cannot be set to {level_hz:g} Hz: leave --clocks out"
+        )
 
     def limits(self) -> tuple[str, str]:
         """The lower and upper limit, in the words of the kernel. Raises ClockUnavailable."""
@@ -56,7 +63,12 @@ class Clock:
     def __enter__(self) -> "Clock":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
         self.restore()
 
     def restore(self) -> None:
@@ -70,16 +82,28 @@ class SysfsClock(Clock):
     ----------
     least, most : files that hold the limits
     readings : files that may tell the clock, best first
-    offered : file that lists the levels; without one any clock between the limits of `span` may be asked for
-    span : files with the lowest and highest possible clock
+    offered : file that lists the levels; without one any clock between the limits of `span` may be
+    asked for span : files with the lowest and highest possible clock
     unit_hz : what 1 in a file means
     """
 
     def __init__(
-        self, least: Path, most: Path, readings: Sequence[Path], offered: Path, span: tuple[Path, Path], unit_hz: float
+        self,
+        least: Path,
+        most: Path,
+        readings: Sequence[Path],
+        offered: Path,
+        span: tuple[Path, Path],
+        unit_hz: float,
     ) -> None:
         super().__init__()
-        self._least, self._most, self._offered, self._span, self._unit_hz = least, most, offered, span, unit_hz
+        self._least, self._most, self._offered, self._span, self._unit_hz = (
+            least,
+            most,
+            offered,
+            span,
+            unit_hz,
+        )
         self._reading = next((path for path in readings if _number(path) is not None), None)
         if self._reading is None:
             raise ClockUnavailable(f"none of {', '.join(map(str, readings))} can be read")
@@ -98,23 +122,32 @@ class SysfsClock(Clock):
         return number * self._unit_hz
 
     def levels_hz(self) -> tuple[float, ...]:
-        """The clocks on offer, ascending [Hz]; lowest and highest alone where the driver has no list."""
+        """The clocks on offer, ascending [Hz]; lowest and highest alone where the driver has no
+        list.
+        """
         if self._offered.is_file():
-            return tuple(sorted({float(word) * self._unit_hz for word in self._offered.read_text().split()}))
+            return tuple(
+                sorted({float(word) * self._unit_hz for word in self._offered.read_text().split()})
+            )
         ends = [_number(path) for path in self._span]
         return tuple(sorted({end * self._unit_hz for end in ends if end is not None}))
 
     def set_hz(self, level_hz: float) -> None:
-        """Hold a clock [Hz] by setting both limits to it, then wait until it is reached, but not for ever.
+        """Hold a clock [Hz] by setting both limits to it, then wait until it is reached, but not
+        for ever.
 
         Raises ClockUnavailable where that is not permitted or the clock is not on offer.
         """
         levels = self.levels_hz()
         nearest = min(levels, key=lambda level: abs(level - level_hz), default=level_hz)
         if self._offered.is_file() and not same(nearest, level_hz):
-            raise ClockUnavailable(f"{level_hz:g} Hz is not on offer: {' '.join(f'{level:g}' for level in levels)}")
+            raise ClockUnavailable(
+                f"{level_hz:g} Hz is not on offer: {' '.join(f'{level:g}' for level in levels)}"
+            )
         if levels and not levels[0] * (1 - TOLERANCE) <= level_hz <= levels[-1] * (1 + TOLERANCE):
-            raise ClockUnavailable(f"{level_hz:g} Hz is not between {levels[0]:g} and {levels[-1]:g} Hz")
+            raise ClockUnavailable(
+                f"{level_hz:g} Hz is not between {levels[0]:g} and {levels[-1]:g} Hz"
+            )
         wanted = nearest if same(nearest, level_hz) else level_hz
         text = str(round(wanted / self._unit_hz))
         if self._found is None:
@@ -146,7 +179,8 @@ class SysfsClock(Clock):
         self._found = None
 
     def _write(self, least: str, most: str) -> None:
-        # The kernel refuses limits that cross, so on the way up the upper one goes first, on the way down the lower.
+        # The kernel refuses limits that cross, so on the way up the upper one goes first, on the
+        # way down the lower.
         try:
             self._most.write_text(most)
             self._least.write_text(least)
@@ -164,12 +198,17 @@ def cpu_clock(cores: Iterable[int], root: Path = Path("/sys")) -> SysfsClock:
         raise ClockUnavailable(f"{folder} tells no clock of the cores {sorted(wanted)}")
     if len(policies) > 1:
         names = " and ".join(path.name for path in policies)
-        raise ClockUnavailable(f"the cores {sorted(wanted)} have separate clocks ({names}): choose cores of one")
+        raise ClockUnavailable(
+            f"the cores {sorted(wanted)} have separate clocks ({names}): choose cores of one"
+        )
     policy = policies[0]
     return SysfsClock(
         least=policy / "scaling_min_freq",
         most=policy / "scaling_max_freq",
-        readings=(policy / "cpuinfo_cur_freq", policy / "scaling_cur_freq"),  # the hardware's word, else the governor's
+        readings=(
+            policy / "cpuinfo_cur_freq",
+            policy / "scaling_cur_freq",
+        ),  # the hardware's word, else the governor's
         offered=policy / "scaling_available_frequencies",
         span=(policy / "cpuinfo_min_freq", policy / "cpuinfo_max_freq"),
         unit_hz=1e3,
@@ -205,8 +244,8 @@ def _cores(policy: Path) -> set[int]:
 
 def _not_permitted(error: OSError) -> ClockUnavailable:
     return ClockUnavailable(
-        f"the clock cannot be set ({error.filename}: {error.strerror}): run as root, or fix it by other "
-        "means and leave --clocks out"
+        f"the clock cannot be set ({error.filename}: {error.strerror}): run as root, or fix it by"
+        " other means and leave --clocks out"
     )
 
 

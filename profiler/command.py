@@ -44,7 +44,9 @@ def program() -> NoReturn:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit code: 0, 1 for a refusal, 2 for wrong use, 3 for a clock that was not steady."""
+    """Run a command; returns its exit code: 0, 1 for a refusal, 2 for wrong use, 3 for a clock that
+    was not steady.
+    """
     asked = argument_parser(__doc__, measuring=_run, quantizing=_quantize).parse_args(arguments)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -107,11 +109,16 @@ def _measured(asked: argparse.Namespace, network: Network) -> int:
     found = measurement.steadiness(journal.visits)
     print(found.told(), file=sys.stderr)
     if not found.steady and not asked.accept_unsteady:
-        print(f"{asked.out} is written, but not sent: --accept-unsteady takes it as it is", file=sys.stderr)
+        print(
+            f"{asked.out} is written, but not sent: --accept-unsteady takes it as it is",
+            file=sys.stderr,
+        )
         return _UNSTEADY
     if asked.upload is not None:
         # A service would have to guess at what clock a sample was taken that has none.
-        sent = measurement.document(journal, network.name, network.sha256, asked.processor, runtime, moved=False)
+        sent = measurement.document(
+            journal, network.name, network.sha256, asked.processor, runtime, moved=False
+        )
         _upload(sent, asked)
     return 0
 
@@ -137,13 +144,21 @@ def _profile(asked: argparse.Namespace) -> Mapping[str, Any] | None:
 
 
 def _clock(asked: argparse.Namespace, cores: Sequence[int]) -> Clock:
-    """What tells the clock; a machine that does not tell it is no fault unless clocks were asked for."""
+    """What tells the clock; a machine that does not tell it is no fault unless clocks were asked
+    for.
+    """
     if asked.frequency_hz is not None:
         if asked.clocks:
-            raise ValueError("--frequency-hz declares a clock that nobody reads: it cannot go with --clocks")
+            raise ValueError(
+                "--frequency-hz declares a clock that nobody reads: it cannot go with --clocks"
+            )
         return Clock(asked.frequency_hz)
     try:
-        return devfreq_clock(asked.devfreq, asked.sysfs) if asked.devfreq else cpu_clock(cores, asked.sysfs)
+        return (
+            devfreq_clock(asked.devfreq, asked.sysfs)
+            if asked.devfreq
+            else cpu_clock(cores, asked.sysfs)
+        )
     except ClockUnavailable as error:
         if asked.clocks or asked.devfreq:
             raise
@@ -166,11 +181,20 @@ def _quantize(asked: argparse.Namespace) -> int:
         labels = None if asked.labels is None else quantization.load_labels(asked.labels)
         show = _progress(sys.stderr.isatty())
         losses = list(
-            quantization.measure_losses(network, inputs, asked.bits, labels, asked.measure, asked.threads, show)
+            quantization.measure_losses(
+                network, inputs, asked.bits, labels, asked.measure, asked.threads, show
+            )
         )
     profile = _profile(asked) or network.profile()
-    how = "accuracy lost against labels" if labels is not None else "against the network without quantization"
-    told = f"losses measured on {len(inputs)} inputs, {how}; each tensor in equal steps from its least to its largest"
+    how = (
+        "accuracy lost against labels"
+        if labels is not None
+        else "against the network without quantization"
+    )
+    told = (
+        f"losses measured on {len(inputs)} inputs, {how}; each tensor in equal steps from its least"
+        " to its largest"
+    )
     measurement.write(quantization.with_losses(profile, losses, told), asked.out)
     print(f"{'cut':>4} " + " ".join(f"{bits:>3} bit" for bits in asked.bits) + "  name")
     for cut, by_bits in losses:
@@ -184,22 +208,35 @@ def _upload(content: dict[str, Any], asked: argparse.Namespace) -> None:
     answer = measurement.upload(content, asked.upload, timing, os.environ.get("SPLITPLAN_API_KEY"))
     print(f"revision {answer.get('revision')} of the timing {timing}", file=sys.stderr)
     for finding in answer.get("quality", ()):
-        place = " ".join(f"{name} {finding[name]}" for name in ("cut", "part") if finding.get(name) is not None)
-        print(f"  {finding['severity']}: {place} {finding['check']}: {finding['detail']}", file=sys.stderr)
+        place = " ".join(
+            f"{name} {finding[name]}" for name in ("cut", "part") if finding.get(name) is not None
+        )
+        print(
+            f"  {finding['severity']}: {place} {finding['check']}: {finding['detail']}",
+            file=sys.stderr,
+        )
 
 
 def _summarise(network: Network, journal: Journal) -> None:
-    print(f"{'cut':>4} {'clock':>9} {'device ms':>10} {'cv':>6} {'server ms':>10} {'cv':>6} {'corr':>5}  name")
+    print(
+        f"{'cut':>4} {'clock':>9} {'device ms':>10} {'cv':>6} {'server ms':>10} {'cv':>6}"
+        f" {'corr':>5}  name"
+    )
     for each in measurement.times(journal.visits):
         clock = "-" if each.requested_hz is None else f"{each.requested_hz:.3g}"
         correlation = each.correlation()
         columns = [f"{each.cut:>4} {clock:>9}"]
         for samples in (each.device_s, each.server_s):
             told = (
-                (f"{1e3 * samples.mean():.3f}", f"{samples.std() / samples.mean():.3f}") if len(samples) else ("-", "-")
+                (f"{1e3 * samples.mean():.3f}", f"{samples.std() / samples.mean():.3f}")
+                if len(samples)
+                else ("-", "-")
             )
             columns.append(f"{told[0]:>10} {told[1]:>6}")
-        columns.append(f"{'-' if correlation is None else f'{correlation:.2f}':>5}  {network.cuts[each.cut].name}")
+        columns.append(
+            f"{'-' if correlation is None else f'{correlation:.2f}':>5} "
+            f" {network.cuts[each.cut].name}"
+        )
         print(" ".join(columns))
 
 
@@ -219,7 +256,10 @@ def _progress(terminal: bool) -> Callable[[int, int], None]:
         filled = 30 * done // total
         bar = f"[{'#' * filled}{'.' * (30 - filled)}] {done}/{total} visits, {left_s:.0f} s left"
         print(
-            f"\r{bar} " if terminal else bar, end="" if terminal and done < total else "\n", file=sys.stderr, flush=True
+            f"\r{bar} " if terminal else bar,
+            end="" if terminal and done < total else "\n",
+            file=sys.stderr,
+            flush=True,
         )
 
     return show

@@ -1,4 +1,6 @@
-"""Samples on their way to a file: appended line by line, so that a kill loses none but the one being written."""
+"""Samples on their way to a file: appended line by line, so that a kill loses none but the one
+being written.
+"""
 
 import json
 import os
@@ -14,7 +16,9 @@ class JournalConflict(Exception):
 
 
 class Reading(NamedTuple):
-    """One run of one half: wall time [s], processor time of its thread [s], times it was driven off its core."""
+    """One run of one half: wall time [s], processor time of its thread [s], times it was driven off
+    its core.
+    """
 
     time_s: float
     cpu_time_s: float
@@ -57,7 +61,9 @@ class Journal:
         header = {"schema_version": SCHEMA_VERSION} | header
         if path.exists():
             if not resume:
-                raise JournalConflict(f"{path} holds an unfinished run: go on with --resume, or delete it")
+                raise JournalConflict(
+                    f"{path} holds an unfinished run: go on with --resume, or delete it"
+                )
             self._read(header)
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         if not self._begun:
@@ -68,7 +74,12 @@ class Journal:
     def __enter__(self) -> "Journal":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
         self.close()
 
     def sit(self, sitting: Sitting) -> int:
@@ -83,7 +94,9 @@ class Journal:
         self.visits.append(visit)
 
     def first_limits(self, limits: tuple[str, str]) -> tuple[str, str]:
-        """The clock's limits as the first sitting found them; these are kept if this is the first."""
+        """The clock's limits as the first sitting found them; these are kept if this is the
+        first.
+        """
         if self._limits is None:
             self._append({"limits": limits})
             self.sync()
@@ -121,7 +134,9 @@ class Journal:
                     readings = (part and Reading(*part) for part in (device, server))
                     self.visits.append(Visit(*fields, *readings))
             except (ValueError, KeyError, TypeError) as error:
-                raise JournalConflict(f"{self.path}, line {number}, is no line of a journal: {error}") from error
+                raise JournalConflict(
+                    f"{self.path}, line {number}, is no line of a journal: {error}"
+                ) from error
             self._begun = True
 
     def _compare(self, found: dict[str, Any], header: dict[str, Any]) -> None:
@@ -129,5 +144,6 @@ class Journal:
         for name in sorted({*found, *wanted}):
             if found.get(name) != wanted.get(name):
                 raise JournalConflict(
-                    f"{self.path} is of another run: its {name} is {found.get(name)!r}, not {wanted.get(name)!r}"
+                    f"{self.path} is of another run: its {name} is {found.get(name)!r}, not"
+                    f" {wanted.get(name)!r}"
                 )

@@ -1,4 +1,6 @@
-"""The measurement itself: warm up, visit cut after cut in the order of the schedule, keep every sample."""
+"""The measurement itself: warm up, visit cut after cut in the order of the schedule, keep every
+sample.
+"""
 
 import gc
 import resource
@@ -14,7 +16,9 @@ from profiler.network import Network
 from profiler.runtime import Runner, Tensors
 from profiler.schedule import Block, Stop, blocks
 
-_COPIES = 1.1  # a loaded half keeps its weights once, rearranged for its kernels; those it uses as they are it shares
+# a loaded half keeps its weights once, rearranged for its kernels; those it uses as they are it
+# shares
+_COPIES = 1.1
 _LOADED_BYTE = 16_000_000  # and its tensors and code beside them
 _MEMORY_SHARE = 0.5
 
@@ -26,10 +30,10 @@ class Plan:
     Attributes
     ----------
     repetitions : visits of each cut at each clock in each session
-    sessions : how often to begin anew, `gap_s` apart: two agree only if the machine is the same then
-    warm_up : runs of each cut that do not count, whenever it is loaded
-    parts : "device", "server" or both; both are run in one go, so that what they have in common shows
-    clocks_hz : clocks to set, None for the one that is
+    sessions : how often to begin anew, `gap_s` apart: two agree only if the machine is the same
+    then warm_up : runs of each cut that do not count, whenever it is loaded
+    parts : "device", "server" or both; both are run in one go, so that what they have in common
+    shows clocks_hz : clocks to set, None for the one that is
     """
 
     repetitions: int = 50
@@ -62,7 +66,9 @@ class _Loaded:
         else:
             self._device = None
             self._feeds = network.feeds | device(network.feeds)
-        self._server = Runner(halves.server, plan.threads, plan.provider) if "server" in plan.parts else None
+        self._server = (
+            Runner(halves.server, plan.threads, plan.provider) if "server" in plan.parts else None
+        )
 
     def run(self) -> tuple[Reading | None, Reading | None]:
         """Both halves in one go; a half in which there is nothing to run has no reading."""
@@ -86,8 +92,8 @@ def measure(
 ) -> None:
     """Visit what the journal does not hold yet; `progress` is told visits done and to do.
 
-    An order that was interrupted goes on where it stopped, as a sitting of its own: another process measured it.
-    Raises ClockUnavailable.
+    An order that was interrupted goes on where it stopped, as a sitting of its own: another process
+    measured it. Raises ClockUnavailable.
     """
     done = {(visit.session, Stop(visit.round, visit.clock, visit.cut)) for visit in journal.visits}
     total = plan.visits * len(network.cuts)
@@ -110,7 +116,9 @@ def measure(
         sitting = journal.sit(Sitting(session, datetime.now(timezone.utc).isoformat()))
         order = 0
         for block in open_blocks:
-            order = _measure(network, plan, clock, journal, block, (session, sitting, order), progress, total)
+            order = _measure(
+                network, plan, clock, journal, block, (session, sitting, order), progress, total
+            )
         journal.sync()
 
 
@@ -160,7 +168,13 @@ def _loads_byte(network: Network, parts: tuple[str, ...]) -> list[int]:
     whole = network.cuts[-1].parameter_byte
     return [
         _LOADED_BYTE
-        + int(_COPIES * (("device" in parts) * cut.parameter_byte + ("server" in parts) * (whole - cut.parameter_byte)))
+        + int(
+            _COPIES
+            * (
+                ("device" in parts) * cut.parameter_byte
+                + ("server" in parts) * (whole - cut.parameter_byte)
+            )
+        )
         for cut in network.cuts
     ]
 

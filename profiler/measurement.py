@@ -1,4 +1,6 @@
-"""The measurement file: raw samples by sitting, cut, part and clock, for `POST /v1/timings/{name}/measurements`."""
+"""The measurement file: raw samples by sitting, cut, part and clock, for `POST
+/v1/timings/{name}/measurements`.
+"""
 
 import json
 import os
@@ -64,7 +66,11 @@ class Steadiness(NamedTuple):
 
 def clock_hz(visit: Visit) -> float | None:
     """The clock of a visit [Hz]; None if nobody could read it, or if it changed meanwhile."""
-    if visit.before_hz is None or visit.after_hz is None or not same(visit.before_hz, visit.after_hz):
+    if (
+        visit.before_hz is None
+        or visit.after_hz is None
+        or not same(visit.before_hz, visit.after_hz)
+    ):
         return None
     return (visit.before_hz + visit.after_hz) / 2.0
 
@@ -75,13 +81,17 @@ def _moved(visit: Visit) -> bool:
 
 def steadiness(visits: Sequence[Visit]) -> Steadiness:
     """Look at every clock that was read."""
-    readings = [hz for visit in visits for hz in (visit.before_hz, visit.after_hz) if hz is not None]
+    readings = [
+        hz for visit in visits for hz in (visit.before_hz, visit.after_hz) if hz is not None
+    ]
     held = [(visit.requested_hz, hz) for visit in visits if (hz := clock_hz(visit)) is not None]
     free = [hz for requested_hz, hz in held if requested_hz is None]
     return Steadiness(
         visits=len(visits),
         moved=sum(map(_moved, visits)),
-        throttled=sum(requested_hz is not None and not same(requested_hz, hz) for requested_hz, hz in held),
+        throttled=sum(
+            requested_hz is not None and not same(requested_hz, hz) for requested_hz, hz in held
+        ),
         wandered=bool(free) and not same(min(free), max(free)),
         lowest_hz=min(readings, default=None),
         highest_hz=max(readings, default=None),
@@ -89,9 +99,16 @@ def steadiness(visits: Sequence[Visit]) -> Steadiness:
 
 
 def document(
-    journal: Journal, model: str, model_sha256: str, processor: str, runtime: dict[str, str], moved: bool = True
+    journal: Journal,
+    model: str,
+    model_sha256: str,
+    processor: str,
+    runtime: dict[str, str],
+    moved: bool = True,
 ) -> dict[str, Any]:
-    """The file's content. Every sitting is a session: between two of them anything may have happened.
+    """The file's content.
+
+    Every sitting is a session: between two of them anything may have happened.
 
     Visits during which the clock changed have none; without `moved` they are left out.
     """
@@ -115,12 +132,18 @@ def _samples(visits: Sequence[Visit]) -> Iterator[dict[str, Any]]:
     for (cut, _), group in groupby(ordered, key=lambda visit: (visit.cut, visit.requested_hz)):
         for frequency_hz, members in _by_clock(list(group)):
             for part in PARTS:
-                rows = [(visit, reading) for visit in members if (reading := _reading(visit, part)) is not None]
+                rows = [
+                    (visit, reading)
+                    for visit in members
+                    if (reading := _reading(visit, part)) is not None
+                ]
                 if rows:
                     yield _sample(cut, part, frequency_hz, rows)
 
 
-def _sample(cut: int, part: str, frequency_hz: float | None, rows: Sequence[tuple[Visit, Reading]]) -> dict[str, Any]:
+def _sample(
+    cut: int, part: str, frequency_hz: float | None, rows: Sequence[tuple[Visit, Reading]]
+) -> dict[str, Any]:
     requested_hz = rows[0][0].requested_hz
     return {
         "cut": cut,
@@ -139,16 +162,24 @@ def _reading(visit: Visit, part: str) -> Reading | None:
 
 
 def _by_clock(visits: Sequence[Visit]) -> Iterator[tuple[float | None, list[Visit]]]:
-    """Visits at one clock, gathered from below into groups no wider than the tolerance; each in its order."""
+    """Visits at one clock, gathered from below into groups no wider than the tolerance; each in its
+    order.
+    """
     unknown = [visit for visit in visits if clock_hz(visit) is None]
     if unknown:
         yield None, sorted(unknown, key=lambda visit: visit.order)
-    known = sorted(((hz, visit) for visit in visits if (hz := clock_hz(visit)) is not None), key=lambda pair: pair[0])
+    known = sorted(
+        ((hz, visit) for visit in visits if (hz := clock_hz(visit)) is not None),
+        key=lambda pair: pair[0],
+    )
     while known:
         limit = known[0][0] * (1.0 + TOLERANCE)
         near = [pair for pair in known if pair[0] <= limit]
         known = known[len(near) :]
-        yield sum(hz for hz, _ in near) / len(near), sorted((visit for _, visit in near), key=lambda visit: visit.order)
+        yield (
+            sum(hz for hz, _ in near) / len(near),
+            sorted((visit for _, visit in near), key=lambda visit: visit.order),
+        )
 
 
 class CutTimes(NamedTuple):
@@ -170,11 +201,21 @@ class CutTimes(NamedTuple):
 
 def times(visits: Sequence[Visit]) -> Iterator[CutTimes]:
     """Samples by cut and requested clock, in the order in which they were measured."""
-    ordered = sorted(visits, key=lambda visit: (visit.cut, visit.requested_hz or 0.0, visit.sitting, visit.order))
-    for (cut, requested_hz), group in groupby(ordered, key=lambda visit: (visit.cut, visit.requested_hz)):
+    ordered = sorted(
+        visits, key=lambda visit: (visit.cut, visit.requested_hz or 0.0, visit.sitting, visit.order)
+    )
+    for (cut, requested_hz), group in groupby(
+        ordered, key=lambda visit: (visit.cut, visit.requested_hz)
+    ):
         members = list(group)
         device, server = (
-            np.array([reading.time_s for visit in members if (reading := _reading(visit, part)) is not None])
+            np.array(
+                [
+                    reading.time_s
+                    for visit in members
+                    if (reading := _reading(visit, part)) is not None
+                ]
+            )
             for part in PARTS
         )
         yield CutTimes(cut, requested_hz, device, server)
@@ -191,14 +232,17 @@ def write(content: dict[str, Any], path: Path) -> None:
     partial.replace(path)
 
 
-def upload(content: dict[str, Any], url: str, timing: str, key: str | None = None) -> dict[str, Any]:
+def upload(
+    content: dict[str, Any], url: str, timing: str, key: str | None = None
+) -> dict[str, Any]:
     """Send a measurement to a service; returns what it found in it. Raises UploadRefused."""
     if not url.startswith(("http://", "https://")):
         raise UploadRefused(f"{url} is no address of a service")
     request = urllib.request.Request(  # noqa: S310 - the scheme is checked above
         f"{url.rstrip('/')}/v1/timings/{quote(timing, safe='')}/measurements",
         data=json.dumps(content).encode(),
-        headers={"Content-Type": "application/json"} | ({} if key is None else {"Authorization": f"Bearer {key}"}),
+        headers={"Content-Type": "application/json"}
+        | ({} if key is None else {"Authorization": f"Bearer {key}"}),
     )
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310

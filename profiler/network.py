@@ -64,10 +64,12 @@ def open_network(
     seed: int = 0,
     folder: Path | None = None,
 ) -> Network:
-    """Read a file, weights and all, with the cuts of a profile or those that the service would list.
+    """Read a file, weights and all, with the cuts of a profile or those that the service would
+    list.
 
-    Without `feeds` its inputs are noise. In `folder` its halves share one file of weights, for as long as they run.
-    Raises Unreadable, WrongProfile, OSError; ValueError for inputs that do not fit.
+    Without `feeds` its inputs are noise. In `folder` its halves share one file of weights, for as
+    long as they run. Raises Unreadable, WrongProfile, OSError; ValueError for inputs that do not
+    fit.
     """
     content = path.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
@@ -81,7 +83,8 @@ def open_network(
     graph = Graph(model, found.shape_values, folder)
     elements = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}
     types = {
-        each: (helper.tensor_dtype_to_np_dtype(elements[each]).name, shape) for each, shape in found.shapes.items()
+        each: (helper.tensor_dtype_to_np_dtype(elements[each]).name, shape)
+        for each, shape in found.shapes.items()
     }
     network = Network(
         name=_checked(name) if name else _slug(path.stem),
@@ -118,11 +121,15 @@ def _learn(network: Network) -> None:
 def _cuts(profile: Mapping[str, Any], sha256: str) -> tuple[Cut, ...]:
     said = profile.get("source_sha256")
     if said is not None and said != sha256:
-        raise WrongProfile(f"the profile {profile['name']!r} was read from another file: {said}, not {sha256}")
+        raise WrongProfile(
+            f"the profile {profile['name']!r} was read from another file: {said}, not {sha256}"
+        )
     last = len(profile["cuts"]) - 1
     untold = [n for n, cut in enumerate(profile["cuts"]) if not cut.get("tensors") and n < last]
     if untold:
-        raise WrongProfile(f"cut {untold[0]} of the profile {profile['name']!r} does not say which tensors cross")
+        raise WrongProfile(
+            f"cut {untold[0]} of the profile {profile['name']!r} does not say which tensors cross"
+        )
     return tuple(
         Cut(
             name=cut["name"],
@@ -138,7 +145,9 @@ def _cuts(profile: Mapping[str, Any], sha256: str) -> tuple[Cut, ...]:
 
 def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name of a profile: small letters, digits, '.', '_' and '-', at most 63")
+        raise ValueError(
+            f"{name!r} is no name of a profile: small letters, digits, '.', '_' and '-', at most 63"
+        )
     return name
 
 
@@ -149,7 +158,9 @@ def _slug(stem: str) -> str:
 def _checked_feeds(feeds: Tensors, types: Mapping[str, tuple[str, tuple[int, ...]]]) -> Tensors:
     missing: Iterable[str] = [name for name in types if name not in feeds]
     if missing:
-        raise ValueError(f"the inputs {', '.join(missing)} are not among those given: {', '.join(feeds)}")
+        raise ValueError(
+            f"the inputs {', '.join(missing)} are not among those given: {', '.join(feeds)}"
+        )
     for name, (dtype, shape) in types.items():
         if feeds[name].shape != shape:
             raise ValueError(f"the input {name!r} has the shape {feeds[name].shape}, not {shape}")

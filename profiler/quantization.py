@@ -1,4 +1,6 @@
-"""What it costs to send a feature with fewer bits: quantize what crosses, let the server go on, compare the results."""
+"""What it costs to send a feature with fewer bits: quantize what crosses, let the server go on,
+compare the results.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -31,7 +33,8 @@ def _say_nothing(_done: int, _total: int) -> None:
 
 
 def quantized(values: NDArray[Any], bits: int) -> NDArray[Any]:
-    """A tensor after a trip over the link: 2^bits evenly spaced values from its own least to its largest.
+    """A tensor after a trip over the link: 2^bits evenly spaced values from its own least to its
+    largest.
 
     Both ends travel along. Whole numbers (indices, masks) are sent as they are.
     """
@@ -39,11 +42,15 @@ def quantized(values: NDArray[Any], bits: int) -> NDArray[Any]:
         return values
     least, largest = float(values.min()), float(values.max())
     if not np.isfinite(largest - least):
-        raise BadCalibration("a feature has infinite or undefined values: it has no range to quantize over")
+        raise BadCalibration(
+            "a feature has infinite or undefined values: it has no range to quantize over"
+        )
     if largest == least:
         return values
     step = (largest - least) / (2**bits - 1)
-    return np.asarray(least + np.rint((values.astype(np.float64) - least) / step) * step).astype(values.dtype)
+    return np.asarray(least + np.rint((values.astype(np.float64) - least) / step) * step).astype(
+        values.dtype
+    )
 
 
 def measure_losses(
@@ -61,9 +68,11 @@ def measure_losses(
     ----------
     inputs : one dictionary of tensors per sample
     bits : numbers of bits per element
-    labels : right class of each sample; the loss then is the share of right answers lost, at least 0
-    measure : "top1": without labels, the share of samples whose best class is another one; "relative": distance of the
-        results over their own length, at most 1. By default "top1" for a single result of scores over classes.
+    labels : right class of each sample; the loss then is the share of right answers lost, at least
+    0 measure : "top1": without labels, the share of samples whose best class is another one;
+    "relative": distance of the
+        results over their own length, at most 1. By default "top1" for a single result of scores
+        over classes.
 
     Raises
     ------
@@ -74,11 +83,15 @@ def measure_losses(
     expected = [whole(feeds) for feeds in inputs]
     chosen = measure or (TOP1 if is_classifier(expected[0]) else RELATIVE)
     if (labels is not None or chosen == TOP1) and not is_classifier(expected[0]):
-        raise BadCalibration("the network is no classifier: its results are not one score per class")
+        raise BadCalibration(
+            "the network is no classifier: its results are not one score per class"
+        )
     if labels is not None and len(labels) != len(inputs):
         raise BadCalibration(f"{len(labels)} labels for {len(inputs)} inputs")
     if labels is not None and chosen == RELATIVE:
-        raise BadCalibration("labels say what is right, a relative error does not ask for it: leave one of them out")
+        raise BadCalibration(
+            "labels say what is right, a relative error does not ask for it: leave one of them out"
+        )
     crossing = [cut for cut in range(len(network.cuts)) if network.cuts[cut].tensors]
     for done, cut in enumerate(crossing, start=1):
         halves = network.halves(cut)
@@ -88,7 +101,9 @@ def measure_losses(
             crossed = feeds | device(feeds)
             label = None if labels is None else labels[sample]
             for each in bits:
-                sent = crossed | {name: quantized(crossed[name], each) for name in network.cuts[cut].tensors}
+                sent = crossed | {
+                    name: quantized(crossed[name], each) for name in network.cuts[cut].tensors
+                }
                 got = sent | server(sent)
                 losses[each].append(_loss(expected[sample], got, label, chosen))
         yield Losses(cut, {each: min(1.0, max(0.0, float(np.mean(losses[each])))) for each in bits})
@@ -101,20 +116,28 @@ def is_classifier(results: Tensors) -> bool:
         return False
     (scores,) = results.values()
     classes = np.shape(scores)[1:]
-    return np.issubdtype(scores.dtype, np.floating) and bool(classes) and max(classes) >= 2 and _one_axis(classes)
+    return (
+        np.issubdtype(scores.dtype, np.floating)
+        and bool(classes)
+        and max(classes) >= 2
+        and _one_axis(classes)
+    )
 
 
 def with_losses(profile: Mapping[str, Any], losses: Iterable[Losses], told: str) -> dict[str, Any]:
     """A model profile with what its cuts lose; `told` says on what it was measured."""
     cuts = [dict(cut) for cut in profile["cuts"]]
     for cut, by_bits in losses:
-        cuts[cut]["quantization"] = [{"bits": bits, "loss": loss} for bits, loss in sorted(by_bits.items())]
+        cuts[cut]["quantization"] = [
+            {"bits": bits, "loss": loss} for bits, loss in sorted(by_bits.items())
+        ]
     reference = "; ".join(text for text in (profile.get("reference"), told) if text)
     return {**profile, "cuts": cuts, "provenance": "measured", "reference": reference[:4000]}
 
 
 def load_inputs(path: Path, network: Network) -> list[Tensors]:
-    """Samples from an .npz with a first axis of samples, or from a folder with an .npz or .npy for each.
+    """Samples from an .npz with a first axis of samples, or from a folder with an .npz or .npy for
+    each.
 
     Raises BadCalibration.
     """
@@ -122,22 +145,37 @@ def load_inputs(path: Path, network: Network) -> list[Tensors]:
         files = sorted(file for file in path.iterdir() if file.suffix in (".npz", ".npy"))
         samples = [_checked(_arrays(file, network), network, str(file)) for file in files]
     else:
-        samples = [_checked(sample, network, str(path)) for sample in _apart(_arrays(path, network), network)]
+        samples = [
+            _checked(sample, network, str(path))
+            for sample in _apart(_arrays(path, network), network)
+        ]
     if not samples:
-        raise BadCalibration(f"{path} has no inputs: .npz files with tensors by name, or .npy files")
+        raise BadCalibration(
+            f"{path} has no inputs: .npz files with tensors by name, or .npy files"
+        )
     return samples
 
 
 def load_labels(path: Path) -> list[int]:
     """Classes from an .npy, or from a text with one number a line."""
-    values = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.loadtxt(path, dtype=np.int64, ndmin=1)
+    values = (
+        np.load(path, allow_pickle=False)
+        if path.suffix == ".npy"
+        else np.loadtxt(path, dtype=np.int64, ndmin=1)
+    )
     return [int(value) for value in np.ravel(values)]
 
 
 def _loss(expected: Tensors, got: Tensors, label: int | None, measure: str) -> float:
-    """Of one sample. With a label it is negative where only the quantized network is right: losses are averaged."""
+    """Of one sample.
+
+    With a label it is negative where only the quantized network is right: losses are averaged.
+    """
     if measure == RELATIVE:
-        apart = sum(float(np.sum((got[name] - values.astype(np.float64)) ** 2)) for name, values in expected.items())
+        apart = sum(
+            float(np.sum((got[name] - values.astype(np.float64)) ** 2))
+            for name, values in expected.items()
+        )
         length = sum(float(np.sum(values.astype(np.float64) ** 2)) for values in expected.values())
         return min(1.0, (apart / length) ** 0.5) if length else float(apart > 0)
     ((name, scores),) = expected.items()
@@ -162,7 +200,9 @@ def _arrays(file: Path, network: Network) -> Tensors:
         raise BadCalibration(f"{file} cannot be read as numpy's file: {error}") from error
     if isinstance(loaded, np.ndarray):
         if len(network.feeds) != 1:
-            raise BadCalibration(f"{file} is one array, but the network has the inputs {', '.join(network.feeds)}")
+            raise BadCalibration(
+                f"{file} is one array, but the network has the inputs {', '.join(network.feeds)}"
+            )
         return dict.fromkeys(network.feeds, loaded)
     with loaded:
         return {name: loaded[name] for name in loaded.files}
@@ -170,7 +210,11 @@ def _arrays(file: Path, network: Network) -> Tensors:
 
 def _apart(arrays: Tensors, network: Network) -> Iterator[Tensors]:
     """Samples along the first axis; each has the batch of the network."""
-    counts = {name: len(array) / len(network.feeds[name]) for name, array in arrays.items() if name in network.feeds}
+    counts = {
+        name: len(array) / len(network.feeds[name])
+        for name, array in arrays.items()
+        if name in network.feeds
+    }
     if len(set(counts.values())) > 1 or any(count % 1 for count in counts.values()):
         raise BadCalibration(f"the inputs have different numbers of samples: {counts}")
     for n in range(int(next(iter(counts.values()), 0))):
@@ -184,9 +228,15 @@ def _apart(arrays: Tensors, network: Network) -> Iterator[Tensors]:
 def _checked(sample: Tensors, network: Network, where: str) -> Tensors:
     for name, like in network.feeds.items():
         if name not in sample:
-            raise BadCalibration(f"{where} has no input {name!r}, only {', '.join(sample) or 'nothing'}")
+            raise BadCalibration(
+                f"{where} has no input {name!r}, only {', '.join(sample) or 'nothing'}"
+            )
         if sample[name].shape != like.shape:
-            raise BadCalibration(f"{where}: the input {name!r} has the shape {sample[name].shape}, not {like.shape}")
+            raise BadCalibration(
+                f"{where}: the input {name!r} has the shape {sample[name].shape}, not {like.shape}"
+            )
         if sample[name].dtype != like.dtype:
-            raise BadCalibration(f"{where}: the input {name!r} is {sample[name].dtype}, not {like.dtype}")
+            raise BadCalibration(
+                f"{where}: the input {name!r} is {sample[name].dtype}, not {like.dtype}"
+            )
     return {name: sample[name] for name in network.feeds}

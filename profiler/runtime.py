@@ -27,7 +27,9 @@ def default_cores(threads: int) -> tuple[int, ...]:
     """The last cores this process may use: the first ones serve most interrupts."""
     allowed = sorted(os.sched_getaffinity(0))
     if threads > len(allowed):
-        raise ValueError(f"{threads} threads need as many cores, and this process may use {len(allowed)}")
+        raise ValueError(
+            f"{threads} threads need as many cores, and this process may use {len(allowed)}"
+        )
     return tuple(allowed[-threads:])
 
 
@@ -44,7 +46,10 @@ def describe(threads: int, provider: str) -> dict[str, str]:
 
 
 class Runner:
-    """One half, loaded; called with tensors it returns its outputs by name. A half without nodes returns nothing."""
+    """One half, loaded; called with tensors it returns its outputs by name.
+
+    A half without nodes returns nothing.
+    """
 
     def __init__(self, half: Half, threads: int, provider: str = "CPUExecutionProvider") -> None:
         self.half = half
@@ -58,14 +63,18 @@ class Runner:
                 options.add_session_config_entry(_WEIGHTS_FOLDER, str(half.folder))
             offered = onnxruntime.get_available_providers()
             if provider not in offered:  # onnxruntime would take another one
-                raise ValueError(f"this onnxruntime has no {provider}: it offers {', '.join(offered)}")
+                raise ValueError(
+                    f"this onnxruntime has no {provider}: it offers {', '.join(offered)}"
+                )
             self._session = onnxruntime.InferenceSession(half.model, options, providers=[provider])
 
     def __call__(self, tensors: Mapping[str, NDArray[Any]]) -> Tensors:
         if self._session is None:
             return {}
         feeds = {name: tensors[name] for name in self.half.inputs}
-        return dict(zip(self.half.outputs, self._session.run(self.half.outputs, feeds), strict=True))
+        return dict(
+            zip(self.half.outputs, self._session.run(self.half.outputs, feeds), strict=True)
+        )
 
 
 def run_split(halves: Halves, feeds: Tensors, threads: int = 1) -> Tensors:
@@ -75,18 +84,25 @@ def run_split(halves: Halves, feeds: Tensors, threads: int = 1) -> Tensors:
 
 
 def noise(shapes: Mapping[str, tuple[str, tuple[int, ...]]], seed: int) -> Tensors:
-    """Inputs where none are given: normal noise, and zeros for whole numbers, which are often places in a table."""
+    """Inputs where none are given: normal noise, and zeros for whole numbers, which are often
+    places in a table.
+    """
     rng = np.random.default_rng(seed)
     made: Tensors = {}
     for name, (dtype, shape) in shapes.items():
         floating = np.issubdtype(np.dtype(dtype), np.floating)
-        made[name] = rng.standard_normal(shape).astype(dtype) if floating else np.zeros(shape, dtype)
+        made[name] = (
+            rng.standard_normal(shape).astype(dtype) if floating else np.zeros(shape, dtype)
+        )
     return made
 
 
 def _processor() -> str:
     """Arm boards name the board, x86 the processor."""
-    for path, key in ((Path("/proc/device-tree/model"), None), (Path("/proc/cpuinfo"), "model name")):
+    for path, key in (
+        (Path("/proc/device-tree/model"), None),
+        (Path("/proc/cpuinfo"), "model name"),
+    ):
         if path.is_file():
             text = path.read_text(encoding="utf-8", errors="replace")
             if key is None:

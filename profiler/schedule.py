@@ -1,7 +1,7 @@
 """In what order cuts and clocks are measured.
 
-One after the other would be simplest and wrong: a machine drifts, and each cut would be measured in another weather.
-So every round visits every cut once, at every clock, in an order drawn anew.
+One after the other would be simplest and wrong: a machine drifts, and each cut would be measured in
+another weather. So every round visits every cut once, at every clock, in an order drawn anew.
 """
 
 import random
@@ -26,11 +26,14 @@ class Block(NamedTuple):
     stops: tuple[Stop, ...]
 
 
-def blocks(loads_byte: Sequence[int], clocks: int, repetitions: int, memory_byte: int, seed: str) -> Iterator[Block]:
+def blocks(
+    loads_byte: Sequence[int], clocks: int, repetitions: int, memory_byte: int, seed: str
+) -> Iterator[Block]:
     """The stops of one session.
 
-    Where all cuts together fit into the memory there is one block; where they do not, they are loaded group by group
-    and several times, each time in other company, so that no cut is measured in one stretch alone.
+    Where all cuts together fit into the memory there is one block; where they do not, they are
+    loaded group by group and several times, each time in other company, so that no cut is measured
+    in one stretch alone.
 
     Parameters
     ----------
@@ -58,7 +61,9 @@ def _stops(rng: random.Random, group: Sequence[int], clocks: int, rounds: range)
                 yield Stop(each, clock, cut)
 
 
-def _groups(cuts: Sequence[int], loads_byte: Sequence[int], memory_byte: int) -> Iterator[list[int]]:
+def _groups(
+    cuts: Sequence[int], loads_byte: Sequence[int], memory_byte: int
+) -> Iterator[list[int]]:
     group: list[int] = []
     loaded = 0
     for cut in cuts:

@@ -1,4 +1,6 @@
-"""Two real halves of an ONNX file: what a device runs up to a cut, and what a server runs after it."""
+"""Two real halves of an ONNX file: what a device runs up to a cut, and what a server runs after
+it.
+"""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -6,7 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto, numpy_helper
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    TypeProto,
+    ValueInfoProto,
+    numpy_helper,
+)
 
 # From 4 on weights need not be graph inputs; the checker wants 8 with today's operators.
 _LEAST_IR = 8
@@ -42,7 +53,10 @@ class Half:
 
 @dataclass(frozen=True)
 class Halves:
-    """Both sides of a cut. Whatever the server reads is an input of the whole graph or an output of the device."""
+    """Both sides of a cut.
+
+    Whatever the server reads is an input of the whole graph or an output of the device.
+    """
 
     device: Half
     server: Half
@@ -54,9 +68,11 @@ class Graph:
     Parameters
     ----------
     model : the whole model, weights included; it is not changed
-    shape_values : results of Shape and Size nodes that are known beforehand, put in their place: the tensors that they
+    shape_values : results of Shape and Size nodes that are known beforehand, put in their place:
+    the tensors that they
         measure need not cross
-    folder : where to put the weights in a file that all halves share; without one each half carries its own
+    folder : where to put the weights in a file that all halves share; without one each half carries
+    its own
     """
 
     def __init__(
@@ -69,7 +85,9 @@ class Graph:
         self._model = _bare(model)
         self._folder = folder
         graph = self._model.graph
-        weights = model.graph.initializer if folder is None else _stored(model.graph.initializer, folder)
+        weights = (
+            model.graph.initializer if folder is None else _stored(model.graph.initializer, folder)
+        )
         self._weights = {tensor.name: tensor for tensor in weights}
         self._sparse = {tensor.values.name: tensor for tensor in graph.sparse_initializer}
         # Before IR 4 every weight was listed among the inputs too.
@@ -79,7 +97,12 @@ class Graph:
             if value.name not in self._weights and value.name not in self._sparse
         }
         self._outputs: dict[str, ValueInfoProto] = {value.name: value for value in graph.output}
-        self._made_by = {name: position for position, node in enumerate(graph.node) for name in node.output if name}
+        self._made_by = {
+            name: position
+            for position, node in enumerate(graph.node)
+            for name in node.output
+            if name
+        }
         self._reads = [tuple(_reads(node)) for node in graph.node]
         self._types = dict(_inferred(self._model))
         for name, values in (shape_values or {}).items():
@@ -99,9 +122,13 @@ class Graph:
         return tuple(self._outputs)
 
     def untyped(self, tensors: Iterable[str]) -> tuple[str, ...]:
-        """Those of the tensors whose type onnx cannot infer: `learn` it from a run of `exposing` before splitting."""
+        """Those of the tensors whose type onnx cannot infer: `learn` it from a run of `exposing`
+        before splitting.
+        """
         known = (self._types, self._inputs, self._outputs)
-        return tuple(name for name in dict.fromkeys(tensors) if not any(name in table for table in known))
+        return tuple(
+            name for name in dict.fromkeys(tensors) if not any(name in table for table in known)
+        )
 
     def learn(self, name: str, element: int, shape: Sequence[int]) -> None:
         """Give a tensor's type, `element` as in TensorProto.DataType."""
@@ -110,8 +137,8 @@ class Graph:
     def halves(self, tensors: Sequence[str]) -> Halves:
         """Split at the tensors that cross.
 
-        A graph output that does not depend on them is made on the device, and so crosses as well; with no tensors at
-        all everything runs on the device. Raises NotACut, UnknownTensor.
+        A graph output that does not depend on them is made on the device, and so crosses as well;
+        with no tensors at all everything runs on the device. Raises NotACut, UnknownTensor.
         """
         crossing = tuple(dict.fromkeys(tensors))
         for name in crossing:
@@ -127,16 +154,22 @@ class Graph:
             through = [name for name in crossing if name in leaves]
             if past and through:
                 raise NotACut(
-                    f"{', '.join(map(repr, crossing))} do not part the graph: {output!r} depends on them, but also on "
-                    f"the input {past[0]!r} past them"
+                    f"{', '.join(map(repr, crossing))} do not part the graph: {output!r} depends on"
+                    f" them, but also on the input {past[0]!r} past them"
                 )
             (late if crossing and not past else early).append(output)
-        device = self._half([*(name for name in crossing if name not in self._inputs), *early], stops=())
+        device = self._half(
+            [*(name for name in crossing if name not in self._inputs), *early], stops=()
+        )
         return Halves(device=device, server=self._half(late, stops=crossing))
 
     def exposing(self, tensors: Iterable[str]) -> Half:
         """The whole graph with some tensors as outputs beside its own."""
-        shown = [name for name in dict.fromkeys(tensors) if name not in self._outputs and name not in self._inputs]
+        shown = [
+            name
+            for name in dict.fromkeys(tensors)
+            if name not in self._outputs and name not in self._inputs
+        ]
         return self._half([*self._outputs, *shown], stops=(), typed=False)
 
     def _behind(self, targets: Iterable[str], stops: Iterable[str]) -> tuple[set[int], set[str]]:
@@ -160,9 +193,14 @@ class Graph:
             return Half(model=b"", inputs=(), outputs=(), folder=None)
         weights = [name for name in self._weights if name in leaves and name not in inputs]
         sparse = [name for name in self._sparse if name in leaves and name not in inputs]
-        # A runtime that folded this file before gave its constants names that it will want to give again.
+        # A runtime that folded this file before gave its constants names that it will want to give
+        # again.
         renamed = {name: f"weight.{number}" for number, name in enumerate(weights)}
-        renamed = {name: new for name, new in renamed.items() if new not in self._made_by and new not in self._inputs}
+        renamed = {
+            name: new
+            for name, new in renamed.items()
+            if new not in self._made_by and new not in self._inputs
+        }
         half = ModelProto()
         half.ir_version = max(self._model.ir_version, _LEAST_IR)
         half.producer_name = "splitplan-profiler"
@@ -179,8 +217,15 @@ class Graph:
             tensor.name = renamed.get(name, name)
         half.graph.sparse_initializer.extend(self._sparse[name] for name in sparse)
         half.graph.input.extend(self._value(name) for name in inputs)
-        half.graph.output.extend(self._value(name) if typed else self._untyped(name) for name in targets)
-        return Half(half.SerializeToString(), inputs=tuple(inputs), outputs=tuple(targets), folder=self._folder)
+        half.graph.output.extend(
+            self._value(name) if typed else self._untyped(name) for name in targets
+        )
+        return Half(
+            half.SerializeToString(),
+            inputs=tuple(inputs),
+            outputs=tuple(targets),
+            folder=self._folder,
+        )
 
     def _value(self, name: str) -> ValueInfoProto:
         if name in self._inputs:
@@ -196,7 +241,9 @@ class Graph:
 
 
 def bound(model: ModelProto, shapes: Mapping[str, Sequence[int]]) -> ModelProto:
-    """The same model with the dimensions of some inputs fixed, without the types of inner tensors that it claimed."""
+    """The same model with the dimensions of some inputs fixed, without the types of inner tensors
+    that it claimed.
+    """
     fixed = ModelProto()
     fixed.CopyFrom(model)
     del fixed.graph.value_info[:]
@@ -216,7 +263,9 @@ def _bodies(node: NodeProto) -> Iterator[GraphProto]:
 
 
 def _reads(node: NodeProto) -> Iterator[str]:
-    """What a node reads, tensors that its If, Loop and Scan bodies take from around them included."""
+    """What a node reads, tensors that its If, Loop and Scan bodies take from around them
+    included.
+    """
     yield from (name for name in node.input if name)
     for body in _bodies(node):
         own = {value.name for value in body.input} | {tensor.name for tensor in body.initializer}
@@ -227,7 +276,9 @@ def _reads(node: NodeProto) -> Iterator[str]:
 
 
 def _rename(node: NodeProto, renamed: Mapping[str, str]) -> None:
-    """New names for what a node reads; names in its bodies never shadow those around them (ONNX's IR)."""
+    """New names for what a node reads; names in its bodies never shadow those around them (ONNX's
+    IR).
+    """
     for position, name in enumerate(node.input):
         node.input[position] = renamed.get(name, name)
     for body in _bodies(node):
@@ -246,7 +297,9 @@ def _inferred(bare: ModelProto) -> Iterator[tuple[str, TypeProto]]:
 
 
 def _stored(weights: Iterable[TensorProto], folder: Path) -> Iterator[TensorProto]:
-    """The same weights, large ones as places in a file: halves load faster, and share what kernels use as it is."""
+    """The same weights, large ones as places in a file: halves load faster, and share what kernels
+    use as it is.
+    """
     with (folder / _WEIGHTS).open("wb") as file:
         for tensor in weights:
             if tensor.ByteSize() <= _SMALL_BYTE or tensor.data_type == TensorProto.STRING:
@@ -258,7 +311,11 @@ def _stored(weights: Iterable[TensorProto], folder: Path) -> Iterator[TensorProt
             file.seek(-file.tell() % _PAGE_BYTE, os.SEEK_CUR)
             place = TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
             place.data_location = TensorProto.EXTERNAL
-            for key, value in (("location", _WEIGHTS), ("offset", file.tell()), ("length", len(content))):
+            for key, value in (
+                ("location", _WEIGHTS),
+                ("offset", file.tell()),
+                ("length", len(content)),
+            ):
                 place.external_data.add(key=key, value=str(value))
             file.write(content)
             yield place
@@ -284,5 +341,7 @@ def _bare(model: ModelProto) -> ModelProto:
         if tensor.ByteSize() <= _SMALL_BYTE:
             bare.graph.initializer.add().CopyFrom(tensor)
         else:
-            bare.graph.initializer.add(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+            bare.graph.initializer.add(
+                name=tensor.name, data_type=tensor.data_type, dims=tensor.dims
+            )
     return bare

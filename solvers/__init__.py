@@ -1,1 +1,4 @@
-"""The science: SI units only; no web, no database, no pydantic. The same code runs in a notebook."""
+"""The science: SI units only; no web, no database, no pydantic.
+
+The same code runs in a notebook.
+"""

@@ -12,10 +12,12 @@ def margin_factor(risk: Floats, margin: Margin) -> Floats:
 
     Parameters
     ----------
-    risk : any shape, pure numbers in (0, 1); at most 0.5 for `gaussian`, whose factor would turn negative.
-    margin : `cantelli` holds for every law with the given mean and variance (one-sided Chebyshev inequality, attained
-        by a two-point law; arXiv 2503.21476, eq. 19 and lemma 1: sqrt((1 - risk)/risk)); `gaussian` only for normal
-        totals; `mean` and `worst_case` keep none (`worst_case` counts largest observed times instead of means).
+    risk : any shape, pure numbers in (0, 1); at most 0.5 for `gaussian`, whose factor would turn
+    negative. margin : `cantelli` holds for every law with the given mean and variance (one-sided
+    Chebyshev inequality, attained
+        by a two-point law; arXiv 2503.21476, eq. 19 and lemma 1: sqrt((1 - risk)/risk)); `gaussian`
+        only for normal totals; `mean` and `worst_case` keep none (`worst_case` counts largest
+        observed times instead of means).
     """
     match margin:
         case Margin.CANTELLI:
@@ -27,26 +29,34 @@ def margin_factor(risk: Floats, margin: Margin) -> Floats:
 
 
 def total_variance(
-    device: Floats, server: Floats, network: float | Floats, correlation: Floats, device_low: Floats | None = None
+    device: Floats,
+    server: Floats,
+    network: float | Floats,
+    correlation: Floats,
+    device_low: Floats | None = None,
 ) -> Floats:
-    """Variance [s²] of device + server + network time, device and server correlated, the network independent.
+    """Variance [s²] of device + server + network time, device and server correlated, the network
+    independent.
 
-    Where the device's variance is only known to lie in [device_low, device], the larger end value is returned: the sum
-    is convex in the device's standard deviation, so no value between can be worse.
+    Where the device's variance is only known to lie in [device_low, device], the larger end value
+    is returned: the sum is convex in the device's standard deviation, so no value between can be
+    worse.
     """
 
     def at(variance: Floats) -> Floats:
         return variance + server + network + 2.0 * correlation * np.sqrt(variance * server)
 
     total = at(device) if device_low is None else np.maximum(at(device), at(device_low))
-    # The exact value is a square plus the network's; rounding may leave it a hair below zero at correlation -1.
+    # The exact value is a square plus the network's; rounding may leave it a hair below zero at
+    # correlation -1.
     return np.maximum(total, 0.0)
 
 
 def miss_bound(mean_s: Floats, variance_s2: Floats, deadline_s: Floats) -> Floats:
     """Cantelli's bound on P(total > deadline) over all laws with that mean and variance.
 
-    V/(V + (D - mean)²) where mean < D; 1 where mean > D or mean = D with V > 0; 0 where V = 0 and mean <= D.
+    V/(V + (D - mean)²) where mean < D; 1 where mean > D or mean = D with V > 0; 0 where V = 0 and
+    mean <= D.
     """
     room = deadline_s - mean_s
     scale = variance_s2 + room * room

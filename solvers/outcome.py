@@ -1,4 +1,6 @@
-"""What every family answers with: a status that is proven or not claimed, a certificate, progress on the way."""
+"""What every family answers with: a status that is proven or not claimed, a certificate, progress
+on the way.
+"""
 
 import time
 from collections.abc import Callable
@@ -61,7 +63,9 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """A constraint that a decision breaks: by how much, in the constraint's unit, and for whom (None: for all)."""
+    """A constraint that a decision breaks: by how much, in the constraint's unit, and for whom
+    (None: for all).
+    """
 
     constraint: str
     user: int | None
@@ -70,7 +74,9 @@ class Violation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """What an independent look at problem and decision found, with the objective recomputed from them alone."""
+    """What an independent look at problem and decision found, with the objective recomputed from
+    them alone.
+    """
 
     objective: float
     used: dict[str, float]
@@ -85,7 +91,10 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution(Generic[DecisionT, InfeasibilityT]):
-    """A family's answer. `decision` is there unless the status is infeasible; `infeasibility` exactly then."""
+    """A family's answer.
+
+    `decision` is there unless the status is infeasible; `infeasibility` exactly then.
+    """
 
     status: Status
     decision: DecisionT | None = None
@@ -106,4 +115,6 @@ class Solution(Generic[DecisionT, InfeasibilityT]):
 def relative_gap(objective: float, bound: float) -> float:
     """(objective - bound)/objective, never negative, 0 for 0/0."""
     excess = objective - bound
-    return max(0.0, excess / abs(objective)) if objective else (0.0 if excess <= 0 else float("inf"))
+    return (
+        max(0.0, excess / abs(objective)) if objective else (0.0 if excess <= 0 else float("inf"))
+    )

@@ -1,4 +1,6 @@
-"""Problems and decisions as records: arrays that nobody can change, and contracts that refuse by name."""
+"""Problems and decisions as records: arrays that nobody can change, and contracts that refuse by
+name.
+"""
 
 from dataclasses import fields
 from typing import Any
@@ -9,7 +11,9 @@ from solvers.arrays import Floats
 
 
 def freeze(record: Any) -> None:
-    """Make the arrays of a record read-only, so that nobody can change a problem that was already answered."""
+    """Make the arrays of a record read-only, so that nobody can change a problem that was already
+    answered.
+    """
     for field in fields(record):
         value = getattr(record, field.name)
         if isinstance(value, np.ndarray):

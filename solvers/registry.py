@@ -1,4 +1,6 @@
-"""One question, one answer: the type of a problem says which family solves it, and no answer leaves unchecked."""
+"""One question, one answer: the type of a problem says which family solves it, and no answer leaves
+unchecked.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,26 +26,36 @@ _QUADRATURE = solvers.stopping.check.TOLERANCE
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The two rooms that `answer` needs of a family, and how far apart their objectives may be, relatively."""
+    """The two rooms that `answer` needs of a family, and how far apart their objectives may be,
+    relatively.
+    """
 
     solve: Callable[[Any, Options, Report], Solution[Any, Any]]
     check: Callable[[Any, Any], Certificate]
     agreement: float = _ROUNDING
     # Adds the check's own lower bound to a certificate, where the family has one.
-    prove: Callable[[Any, Any, Certificate, float, Mapping[str, float], float], Certificate] | None = None
+    prove: (
+        Callable[[Any, Any, Certificate, float, Mapping[str, float], float], Certificate] | None
+    ) = None
 
 
 FAMILIES: dict[type, Family] = {
-    solvers.multiuser.problem.Problem: Family(solvers.multiuser.solve.solve, solvers.multiuser.check.check),
+    solvers.multiuser.problem.Problem: Family(
+        solvers.multiuser.solve.solve, solvers.multiuser.check.check
+    ),
     solvers.robust.problem.Problem: Family(
         solvers.robust.solve.solve, solvers.robust.check.check, prove=solvers.robust.check.prove
     ),
-    solvers.stopping.problem.Problem: Family(solvers.stopping.solve.solve, solvers.stopping.check.check, _QUADRATURE),
+    solvers.stopping.problem.Problem: Family(
+        solvers.stopping.solve.solve, solvers.stopping.check.check, _QUADRATURE
+    ),
 }
 
 
 class RefutedAnswer(Exception):
-    """The check contradicts the solver: a fault of ours, kept with its evidence and never answered as a plan."""
+    """The check contradicts the solver: a fault of ours, kept with its evidence and never answered
+    as a plan.
+    """
 
     def __init__(self, solution: Solution[Any, Any], certificate: Certificate) -> None:
         broken = [(v.constraint, v.user, v.excess) for v in certificate.violations[:5]]
@@ -76,22 +88,29 @@ def answer(
         return solution, None
     certificate = family.check(problem, solution.decision)
     assert solution.objective is not None
-    agrees = abs(certificate.objective - solution.objective) <= family.agreement * abs(solution.objective)
+    agrees = abs(certificate.objective - solution.objective) <= family.agreement * abs(
+        solution.objective
+    )
     # A rule that proves nothing has no bound.
     bound = solution.lower_bound
-    bounded = bound is None or bound <= certificate.objective + family.agreement * abs(certificate.objective)
+    bounded = bound is None or bound <= certificate.objective + family.agreement * abs(
+        certificate.objective
+    )
     if not (certificate.holds and agrees and bounded):
         raise RefutedAnswer(solution, certificate)
     if family.prove is not None and bound is not None:
         gap = (options or Options()).gap
-        certificate = family.prove(problem, solution.decision, certificate, bound, solution.prices, gap)
+        certificate = family.prove(
+            problem, solution.decision, certificate, bound, solution.prices, gap
+        )
         if not certificate.holds:
             raise RefutedAnswer(solution, certificate)
     return solution, certificate
 
 
 def tabulate(problem: TableProblem) -> tuple[DecisionTable, Certificate]:
-    """Build a decision table, then check it; the certificate's objective is the largest relative excess it found.
+    """Build a decision table, then check it; the certificate's objective is the largest relative
+    excess it found.
 
     Raises
     ------
@@ -101,6 +120,8 @@ def tabulate(problem: TableProblem) -> tuple[DecisionTable, Certificate]:
     table = solvers.multiuser.solve.build_table(problem)
     certificate = solvers.multiuser.check.check_table(problem, table)
     if not certificate.holds:
-        solution = Solution[DecisionTable, None](status=Status.OPTIMAL, decision=table, objective=0.0, lower_bound=0.0)
+        solution = Solution[DecisionTable, None](
+            status=Status.OPTIMAL, decision=table, objective=0.0, lower_bound=0.0
+        )
         raise RefutedAnswer(solution, certificate)
     return table, certificate

@@ -88,7 +88,8 @@ def settings(
         database = open_database(url)
         migration.migrate(database)
         database.engine.dispose()
-        # Large plans are answered at once here: how they are solved in the background has tests of its own.
+        # Large plans are answered at once here: how they are solved in the background has tests of
+        # its own.
         yield Settings(database_url=url, sync_max_users=10_000, sync_max_s=60.0)
 
 
@@ -103,7 +104,11 @@ def running(settings: Settings) -> Iterator[Service]:
 def worker(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real worker process on the database of the service; its id."""
     log = tmp_path_factory.mktemp("worker") / "log"
-    environment = {**os.environ, "SPLITPLAN_DATABASE_URL": settings.database_url, "SPLITPLAN_LEASE_S": "3600"}
+    environment = {
+        **os.environ,
+        "SPLITPLAN_DATABASE_URL": settings.database_url,
+        "SPLITPLAN_LEASE_S": "3600",
+    }
     command = [sys.executable, "-m", "app.command", "worker", "--with-parent"]
     with log.open("wb") as written:
         process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stderr=written)
@@ -134,7 +139,9 @@ def client(service: Service) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def _idle(backend: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Service]:
+def _idle(
+    backend: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Service]:
     for url in empty_database(backend, tmp_path_factory.mktemp("idle"), request):
         database = open_database(url)
         migration.migrate(database)
@@ -145,7 +152,9 @@ def _idle(backend: str, tmp_path_factory: pytest.TempPathFactory, request: pytes
 
 @pytest.fixture
 def idle(_idle: Service) -> Service:
-    """A service without a worker, with empty tables, that answers five users at once and lets ten plans wait."""
+    """A service without a worker, with empty tables, that answers five users at once and lets ten
+    plans wait.
+    """
     return emptied(_idle)
 
 

@@ -1,4 +1,6 @@
-"""compose.yaml without Docker: its environment and commands, started here on a Postgres of the tests."""
+"""compose.yaml without Docker: its environment and commands, started here on a Postgres of the
+tests.
+"""
 
 import os
 import re
@@ -23,7 +25,11 @@ CHECKOUT = Path(__file__).parent.parent
 def services() -> dict[str, Any]:
     """The services that are made from the image."""
     document = yaml.safe_load((CHECKOUT / "compose.yaml").read_text())
-    return {name: service for name, service in document["services"].items() if service["image"] == "splitplan"}
+    return {
+        name: service
+        for name, service in document["services"].items()
+        if service["image"] == "splitplan"
+    }
 
 
 @pytest.fixture
@@ -48,7 +54,10 @@ def test_it_names_commands_and_settings_that_exist(services: dict[str, Any]) -> 
     assert services.keys() == {"migrate", "web", "worker"}
     for service in services.values():
         assert service["environment"].keys() <= fields
-        values = {name.removeprefix("SPLITPLAN_").lower(): value for name, value in environment(service).items()}
+        values = {
+            name.removeprefix("SPLITPLAN_").lower(): value
+            for name, value in environment(service).items()
+        }
         assert Settings(**values).database_url.startswith("postgresql://")  # type: ignore[arg-type]  # as the environment has them
         called = re.findall(r"splitplan (\w+)", " ".join(service["command"]))
         assert called
@@ -70,14 +79,21 @@ def test_who_is_stopped_has_the_time_that_it_was_promised(services: dict[str, An
 
 @pytest.mark.soak
 @pytest.mark.slow
-def test_what_it_starts_plans_and_stops(services: dict[str, Any], new_database_url: str, tmp_path: Path) -> None:
-    own = {"SPLITPLAN_DATABASE_URL": new_database_url, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+def test_what_it_starts_plans_and_stops(
+    services: dict[str, Any], new_database_url: str, tmp_path: Path
+) -> None:
+    own = {
+        "SPLITPLAN_DATABASE_URL": new_database_url,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
 
     def start(name: str, *more: str) -> tuple["subprocess.Popen[bytes]", Path]:
         log = tmp_path / f"{name}.log"
         with log.open("wb") as written:
             command = [*services[name]["command"], *more]
-            process = subprocess.Popen(command, env=os.environ | environment(services[name]) | own, stderr=written)
+            process = subprocess.Popen(
+                command, env=os.environ | environment(services[name]) | own, stderr=written
+            )
         return process, log
 
     migrate, log = start("migrate")
@@ -86,17 +102,31 @@ def test_what_it_starts_plans_and_stops(services: dict[str, Any], new_database_u
     worker, worker_log = start("worker")
     try:
         deadline = time.monotonic() + 120.0
-        while "solves" not in worker_log.read_text() or "startup complete" not in web_log.read_text():
+        while (
+            "solves" not in worker_log.read_text() or "startup complete" not in web_log.read_text()
+        ):
             assert time.monotonic() < deadline, web_log.read_text() + worker_log.read_text()
             time.sleep(0.05)
         found = re.search(r"listening on (http://\S+?),", web_log.read_text())
         assert found is not None
         with httpx.Client(base_url=found[1], timeout=60.0, trust_env=False, verify=False) as client:
             assert client.get("/readyz").json()["workers"] == 1
-            user = {"device": "jetson-xavier-nx-cpu", "model": "alexnet", "distance_m": 50.0, "deadline_s": 0.2}
-            body = {"channel": "lte-10mhz", "server": "nvidia-t4", "users": [{"id": "camera", "risk": 0.02, **user}]}
+            user = {
+                "device": "jetson-xavier-nx-cpu",
+                "model": "alexnet",
+                "distance_m": 50.0,
+                "deadline_s": 0.2,
+            }
+            body = {
+                "channel": "lte-10mhz",
+                "server": "nvidia-t4",
+                "users": [{"id": "camera", "risk": 0.02, **user}],
+            }
             answer = client.post("/v1/plans/robust", json=body, headers={"Prefer": "respond-async"})
-            while (plan := client.get(answer.headers["location"]).json())["status"] in ("queued", "running"):
+            while (plan := client.get(answer.headers["location"]).json())["status"] in (
+                "queued",
+                "running",
+            ):
                 assert time.monotonic() < deadline, plan
                 time.sleep(0.05)
             assert plan["status"] == "solved", plan

@@ -1,4 +1,6 @@
-"""The image without Docker: its instructions are carried out in a folder, its command is started and asked."""
+"""The image without Docker: its instructions are carried out in a folder, its command is started
+and asked.
+"""
 
 import fnmatch
 import json
@@ -22,7 +24,10 @@ import pytest
 from client.planning import PlanningClient
 
 CHECKOUT = Path(__file__).parent.parent
-OFFLINE = re.compile(r"NewConnectionError|NameResolutionError|Temporary failure in name resolution|ConnectTimeoutError")
+OFFLINE = re.compile(
+    r"NewConnectionError|NameResolutionError|Temporary failure in name"
+    r" resolution|ConnectTimeoutError"
+)
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,9 @@ def in_context(path: Path, ignore: str) -> bool:
     parts = path.parts
     for pattern in (line for line in ignore.splitlines() if line and not line.startswith("#")):
         name = pattern.removeprefix("!").removeprefix("**/")
-        places = parts if "**/" in pattern else ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
+        places = (
+            parts if "**/" in pattern else ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
+        )
         if any(fnmatch.fnmatchcase(place, name) for place in places):
             kept = pattern.startswith("!")
     return kept
@@ -117,7 +124,10 @@ def test_only_what_is_shipped_is_sent_to_the_build(context: Path, dockerfile: li
     assert sent == copied
     assert not list(context.rglob("__pycache__"))
     ignore = (CHECKOUT / ".dockerignore").read_text()
-    assert not any(in_context(Path(name), ignore) for name in (".git/config", ".venv/pyvenv.cfg", "tests/conftest.py"))
+    assert not any(
+        in_context(Path(name), ignore)
+        for name in (".git/config", ".venv/pyvenv.cfg", "tests/conftest.py")
+    )
 
 
 def test_the_final_stage_is_small_and_nobodys_root(dockerfile: list[Stage]) -> None:
@@ -140,9 +150,19 @@ def test_the_final_stage_is_small_and_nobodys_root(dockerfile: list[Stage]) -> N
 def test_the_wheel_carries_its_data_and_nothing_else(context: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
     shutil.copytree(context, source)
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-index"]
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-index",
+    ]
     subprocess.run(
-        [*build, "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, source], check=True, timeout=120
+        [*build, "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, source],
+        check=True,
+        timeout=120,
     )
     (wheel,) = tmp_path.glob("splitplan-*.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -157,7 +177,9 @@ def test_the_wheel_carries_its_data_and_nothing_else(context: Path, tmp_path: Pa
 
 
 class Image:
-    """Carries out a Dockerfile below a folder; the machine's own Python 3.11 stands in for the base image."""
+    """Carries out a Dockerfile below a folder; the machine's own Python 3.11 stands in for the base
+    image.
+    """
 
     def __init__(self, folder: Path, context: Path) -> None:
         self.root = folder / "root"
@@ -171,16 +193,24 @@ class Image:
         python = Path(sys.executable).resolve()
         if not all(parent.stat().st_mode & 0o001 for parent in python.parents):
             # Only its owner may enter, so the image's user gets a copy.
-            without = shutil.ignore_patterns("__pycache__", "site-packages", "test", "idlelib", "lib2to3", "*.a")
-            shutil.copytree(Path(sys.base_prefix, "lib"), base / "lib", symlinks=True, ignore=without)
+            without = shutil.ignore_patterns(
+                "__pycache__", "site-packages", "test", "idlelib", "lib2to3", "*.a"
+            )
+            shutil.copytree(
+                Path(sys.base_prefix, "lib"), base / "lib", symlinks=True, ignore=without
+            )
             python = Path(shutil.copy2(python, base / "bin" / python.name))
-            self.base = {"LD_LIBRARY_PATH": f"{base}/lib"}  # a shared libpython is remembered by its old address
+            self.base = {
+                "LD_LIBRARY_PATH": f"{base}/lib"
+            }  # a shared libpython is remembered by its old address
         (base / "bin" / "python").symlink_to(python)
         self.base["PATH"] = f"{base}/bin:/usr/local/bin:/usr/bin:/bin"
 
     def build(self, dockerfile: list[Stage]) -> None:
         # Only the folders that the Dockerfile makes are its own; all others are the base image's.
-        named = "\n".join(stage.text(verb) for stage in dockerfile for verb in ("WORKDIR", "VOLUME", "COPY"))
+        named = "\n".join(
+            stage.text(verb) for stage in dockerfile for verb in ("WORKDIR", "VOLUME", "COPY")
+        )
         tops = {place.rstrip("/") for place in re.findall(r"(?<!\S)/\w\S*", named)}
         self._own = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, tops))})(?=[/:\"'\s]|$)")
         for number, stage in enumerate(dockerfile):
@@ -190,7 +220,8 @@ class Image:
             for instruction in stage.instructions:
                 getattr(self, f"_{instruction.verb.lower()}")(instruction)
             if number < len(dockerfile) - 1:
-                # Every stage has the same addresses, and sees nothing of another but what it copies.
+                # Every stage has the same addresses, and sees nothing of another but what it
+                # copies.
                 self.root.rename(self.folder / f"stage-{stage.name}")
 
     def here(self, text: str) -> str:
@@ -208,14 +239,24 @@ class Image:
     def _env(self, instruction: Instruction) -> None:
         for pair in shlex.split(instruction.rest):
             name, _, value = pair.partition("=")
-            value = re.sub(r"\$(\w+)", lambda variable: self.environment[variable[1]], self.here(value))
+            value = re.sub(
+                r"\$(\w+)", lambda variable: self.environment[variable[1]], self.here(value)
+            )
             self.environment[name] = value
 
     def _copy(self, instruction: Instruction) -> None:
         *sources, destination = shlex.split(instruction.rest)
         assert set(instruction.flags) <= {"from"}
-        origin = self.folder / f"stage-{instruction.flags['from']}" if "from" in instruction.flags else self.context
-        target = self.root / destination.lstrip("/") if destination.startswith("/") else self.cwd / destination
+        origin = (
+            self.folder / f"stage-{instruction.flags['from']}"
+            if "from" in instruction.flags
+            else self.context
+        )
+        target = (
+            self.root / destination.lstrip("/")
+            if destination.startswith("/")
+            else self.cwd / destination
+        )
         for source in sources:
             found = origin / source.lstrip("/")
             if found.is_dir():
@@ -229,7 +270,11 @@ class Image:
         if os.geteuid() != 0:  # only root gives files away; what follows then runs as whoever tests
             line = re.sub(r" --(owner|group)=\S+", "", line)
         # How this machine reaches its package registry is no matter of the image.
-        registry = {name: value for name, value in os.environ.items() if name == "HOME" or name.startswith("PIP_")}
+        registry = {
+            name: value
+            for name, value in os.environ.items()
+            if name == "HOME" or name.startswith("PIP_")
+        }
         done = subprocess.run(
             ["/bin/sh", "-ec", line],
             cwd=self.cwd,
@@ -246,7 +291,9 @@ class Image:
 
     _user = _volume = _expose = _healthcheck = _cmd = _nothing_to_do
 
-    def start(self, command: list[str], user: str, log: Path, **environment: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, command: list[str], user: str, log: Path, **environment: str
+    ) -> subprocess.Popen[bytes]:
         """A command of the image, as its user where that is possible."""
         uid, gid = map(int, user.split(":"))
         as_user = {"user": uid, "group": gid, "extra_groups": []} if os.geteuid() == 0 else {}
@@ -276,7 +323,9 @@ def image(dockerfile: list[Stage], context: Path) -> Iterator[Image]:
 
 
 @pytest.mark.slow
-def test_the_built_image_migrates_serves_plans_and_stops(image: Image, dockerfile: list[Stage], tmp_path: Path) -> None:
+def test_the_built_image_migrates_serves_plans_and_stops(
+    image: Image, dockerfile: list[Stage], tmp_path: Path
+) -> None:
     final = dockerfile[-1]
     user, log = final.last("USER").rest, tmp_path / "log"
 
@@ -289,7 +338,9 @@ def test_the_built_image_migrates_serves_plans_and_stops(image: Image, dockerfil
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     healthcheck = final.last("HEALTHCHECK").command
-    assert image.start(healthcheck, user, log, SPLITPLAN_PORT=port).wait(30) != 0, "healthy before it runs"
+    assert image.start(healthcheck, user, log, SPLITPLAN_PORT=port).wait(30) != 0, (
+        "healthy before it runs"
+    )
 
     service = image.start(final.last("CMD").command, user, log, SPLITPLAN_PORT=port)
     try:
@@ -301,12 +352,16 @@ def test_the_built_image_migrates_serves_plans_and_stops(image: Image, dockerfil
         if os.geteuid() == 0:
             assert Path(f"/proc/{service.pid}").stat().st_uid == int(user.split(":")[0])
         health_log = tmp_path / "health"
-        assert image.start(healthcheck, user, health_log, SPLITPLAN_PORT=port).wait(30) == 0, health_log.read_text()
+        assert image.start(healthcheck, user, health_log, SPLITPLAN_PORT=port).wait(30) == 0, (
+            health_log.read_text()
+        )
 
         url = f"http://127.0.0.1:{port}"
         with httpx.Client(base_url=url, trust_env=False) as http:
             assert http.get("/livez").json() == {"status": "alive"}
-            while (ready := http.get("/readyz")).status_code != 200:  # its worker takes a moment longer
+            while (
+                ready := http.get("/readyz")
+            ).status_code != 200:  # its worker takes a moment longer
                 assert time.monotonic() < end, ready.text + log.read_text()
                 time.sleep(0.1)
             page = http.get("/docs")
@@ -314,7 +369,12 @@ def test_the_built_image_migrates_serves_plans_and_stops(image: Image, dockerfil
             assert len(assets) >= 2, page.text
             assert all(http.get(asset).is_success for asset in assets)
         with PlanningClient(url, transport=httpx.HTTPTransport()) as planning:
-            example = {"device": "jetson-xavier-nx-cpu", "model": "alexnet", "distance_m": 50.0, "deadline_s": 0.2}
+            example = {
+                "device": "jetson-xavier-nx-cpu",
+                "model": "alexnet",
+                "distance_m": 50.0,
+                "deadline_s": 0.2,
+            }
             users = [{"id": "camera", "risk": 0.02, **example}]
             request = {"channel": "lte-10mhz", "server": "nvidia-t4", "users": users}
             assert planning.solve("robust", request)["status"] == "solved"

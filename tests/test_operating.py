@@ -18,7 +18,11 @@ CODE = "\n".join(path.read_text() for path in (Path(__file__).parent.parent / "a
 def queries() -> list[tuple[str, str]]:
     """Each query of the page, with the comment above it."""
     (block,) = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
-    found = [re.fullmatch(r"\s*-- (.*?)\n(.*)", part, re.DOTALL) for part in block.split(";") if part.strip()]
+    found = [
+        re.fullmatch(r"\s*-- (.*?)\n(.*)", part, re.DOTALL)
+        for part in block.split(";")
+        if part.strip()
+    ]
     return [(match[1], match[2]) for match in found if match is not None]
 
 
@@ -42,7 +46,9 @@ def test_every_query_runs(service: Service, worker: str, backend: str) -> None:
 
 def test_every_setting_exists() -> None:
     (table,) = re.findall(r"## Settings.*?\n(\|.*?)\n\n", PAGE, re.DOTALL)
-    named = {name for row in table.splitlines() for name in re.findall(r"`([A-Z_]+)`", row.split("|")[1])}
+    named = {
+        name for row in table.splitlines() for name in re.findall(r"`([A-Z_]+)`", row.split("|")[1])
+    }
     named |= set(re.findall(r"SPLITPLAN_([A-Z_]+)", PAGE))
     assert len(named) > 10
     assert named <= {name.upper() for name in Settings.model_fields}
@@ -50,12 +56,18 @@ def test_every_setting_exists() -> None:
 
 def test_every_line_of_the_log_is_said() -> None:
     (table,) = re.findall(r"(\| line in the log.*?)\n\n", PAGE, re.DOTALL)
-    named = [line for row in table.splitlines()[2:] for line in re.findall(r"`([^`]+)`", row.split("|")[1])]
+    named = [
+        line
+        for row in table.splitlines()[2:]
+        for line in re.findall(r"`([^`]+)`", row.split("|")[1])
+    ]
     assert len(named) > 10
     said = re.sub(r"%(\.\d+)?[sdf]|\{[^}]*\}", "…", CODE)
     for line in named:
         fragments = [
-            part.strip() for part in re.split(r"…|\(psycopg|\(\d of \d\)|-9|\bN\b", line) if len(part.strip()) > 4
+            part.strip()
+            for part in re.split(r"…|\(psycopg|\(\d of \d\)|-9|\bN\b", line)
+            if len(part.strip()) > 4
         ]
         if "semaphore" not in line:  # Python's own
             assert all(fragment in said for fragment in fragments), line
@@ -67,8 +79,12 @@ def test_webhooks_are_tried_as_it_says(pause: str) -> None:
 
     unit = {"s": 1.0, "min": 60.0, "h": 3600.0}
     assert pause in PAGE
-    assert [float(number) * unit[name] for number, name in re.findall(r"(\d+) (s|min|h)\b", pause)] == list(PAUSES_S)
+    assert [
+        float(number) * unit[name] for number, name in re.findall(r"(\d+) (s|min|h)\b", pause)
+    ] == list(PAUSES_S)
 
 
 def test_the_queue_is_where_it_says() -> None:
-    assert make_url(engine_url("sqlite:////data/splitplan.db")).database == "/data/splitplan.jobs.db"
+    assert (
+        make_url(engine_url("sqlite:////data/splitplan.db")).database == "/data/splitplan.jobs.db"
+    )

@@ -25,13 +25,19 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("walls")
     shutil.copy(CHECKOUT / "pyproject.toml", folder)
     for package in ("app", "client", "profiler", "solvers"):
-        shutil.copytree(CHECKOUT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "*.json"))
+        shutil.copytree(
+            CHECKOUT / package,
+            folder / package,
+            ignore=shutil.ignore_patterns("__pycache__", "*.json"),
+        )
     return folder
 
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     # From the copy's folder, so that its packages and not the installed ones are read.
-    return subprocess.run([LINT, "--no-logo"], cwd=folder, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [LINT, "--no-logo"], cwd=folder, capture_output=True, text=True, timeout=60
+    )
 
 
 @pytest.mark.slow
@@ -46,39 +52,103 @@ def test_the_copy_stands_before_it_is_broken(copy: Path) -> None:
     ("module", "line", "broken"),
     [
         ("solvers/robust/problem.py", "import fastapi", "The science knows no web and no database"),
-        ("solvers/physics.py", "from app.errors import FieldError", "The science knows no web and no database"),
-        ("client/planning.py", "from solvers.physics import rate_bps", "A client knows only HTTP and the tables"),
-        ("app/plans/service.py", "from client import planning", "The service does not need its client"),
-        ("app/command.py", "def late():\n    import cvxpy", "The modelling language is for references"),
+        (
+            "solvers/physics.py",
+            "from app.errors import FieldError",
+            "The science knows no web and no database",
+        ),
+        (
+            "client/planning.py",
+            "from solvers.physics import rate_bps",
+            "A client knows only HTTP and the tables",
+        ),
+        (
+            "app/plans/service.py",
+            "from client import planning",
+            "The service does not need its client",
+        ),
+        (
+            "app/command.py",
+            "def late():\n    import cvxpy",
+            "The modelling language is for references",
+        ),
         ("solvers/registry.py", "import solvers.robust.pccp", "A reference method has one door"),
-        ("solvers/registry.py", "import solvers.robust.solve.reference", "And who opens it is the family's own solve"),
+        (
+            "solvers/registry.py",
+            "import solvers.robust.solve.reference",
+            "And who opens it is the family's own solve",
+        ),
         ("solvers/robust/check/limits.py", "from solvers.robust.solve import solve", CHECK_ALONE),
         ("solvers/robust/check/terms.py", "from solvers.moments import margin_factor", CHECK_ALONE),
         ("solvers/robust/replay.py", "from solvers import physics", CHECK_ALONE),
-        ("solvers/multiuser/check/terms.py", "from solvers.multiuser.costs import cost", CHECK_ALONE),
-        ("solvers/multiuser/check/table.py", "import solvers.multiuser.solve.envelope", CHECK_ALONE),
+        (
+            "solvers/multiuser/check/terms.py",
+            "from solvers.multiuser.costs import cost",
+            CHECK_ALONE,
+        ),
+        (
+            "solvers/multiuser/check/table.py",
+            "import solvers.multiuser.solve.envelope",
+            CHECK_ALONE,
+        ),
         ("solvers/multiuser/replay.py", "from solvers.physics import transfer_s", CHECK_ALONE),
-        ("solvers/stopping/check/evaluation.py", "import solvers.stopping.solve.costs", CHECK_ALONE),
+        (
+            "solvers/stopping/check/evaluation.py",
+            "import solvers.stopping.solve.costs",
+            CHECK_ALONE,
+        ),
         ("solvers/stopping/check/looks.py", "from solvers.physics import rate_bps", CHECK_ALONE),
         ("solvers/robust/problem.py", "from solvers.moments import total_variance", CHECK_ALONE),
         ("solvers/robust/solve/dual.py", "import solvers.robust.check", SOLVER_ALONE),
         ("solvers/moments.py", "import solvers.robust.check.terms", SOLVER_ALONE),
         ("solvers/multiuser/costs.py", "import solvers.multiuser.check.terms", SOLVER_ALONE),
         ("solvers/stopping/channel.py", "import solvers.stopping.check.laws", SOLVER_ALONE),
-        ("solvers/robust/problem.py", "import solvers.multiuser.problem", "Every module of the science has a place"),
+        (
+            "solvers/robust/problem.py",
+            "import solvers.multiuser.problem",
+            "Every module of the science has a place",
+        ),
         ("solvers/utils.py", "", "Every module of the science has a place"),
-        ("app/profiles/service.py", "import app.plans.tables", "Every module of the service has a place"),
-        ("app/profiles/reading.py", "import onnx", "The service reads ONNX in a process of its own"),
-        ("app/profiles/reading.py", "import solvers.onnx_reader", "The service reads ONNX in a process of its own"),
-        ("app/main.py", "import app.catalogue.networks", "What is built from graphs is shipped as data"),
+        (
+            "app/profiles/service.py",
+            "import app.plans.tables",
+            "Every module of the service has a place",
+        ),
+        (
+            "app/profiles/reading.py",
+            "import onnx",
+            "The service reads ONNX in a process of its own",
+        ),
+        (
+            "app/profiles/reading.py",
+            "import solvers.onnx_reader",
+            "The service reads ONNX in a process of its own",
+        ),
+        (
+            "app/main.py",
+            "import app.catalogue.networks",
+            "What is built from graphs is shipped as data",
+        ),
         ("solvers/physics.py", "import onnx", "Only the reader knows ONNX in the science"),
         ("app/helpers.py", "", "Every module of the service has a place"),
-        ("app/profiles/tables.py", "import app.profiles.service", "Every feature reads from its routes down"),
+        (
+            "app/profiles/tables.py",
+            "import app.profiles.service",
+            "Every feature reads from its routes down",
+        ),
         ("client/common.py", "", "Every module of the client has a place"),
-        ("profiler/measure.py", "import solvers.physics", "A device carries the profiler and the reader"),
+        (
+            "profiler/measure.py",
+            "import solvers.physics",
+            "A device carries the profiler and the reader",
+        ),
         ("profiler/network.py", "import httpx", "A device carries the profiler and the reader"),
         ("solvers/physics.py", "import onnxruntime", "Nobody needs the profiler"),
-        ("profiler/split.py", "import profiler.runtime", "Every module of the profiler has a place"),
+        (
+            "profiler/split.py",
+            "import profiler.runtime",
+            "Every module of the profiler has a place",
+        ),
     ],
 )
 def test_every_wall_holds(copy: Path, module: str, line: str, broken: str) -> None:
@@ -110,14 +180,19 @@ def test_no_folder_of_modules_is_outside_the_walls() -> None:
 
 FAMILIES = ("multiuser", "robust", "stopping")
 SHARED = (
-    {"arrays", "margin", "outcome", "records"} | {f"{family}.problem" for family in FAMILIES} | {"stopping.channel"}
+    {"arrays", "margin", "outcome", "records"}
+    | {f"{family}.problem" for family in FAMILIES}
+    | {"stopping.channel"}
 )
 
 
 def sources_of_checks() -> list[Path]:
     science = CHECKOUT / "solvers"
     return sorted(
-        path for family in FAMILIES for name in ("check", "replay") for path in science.glob(f"{family}/{name}*/*.py")
+        path
+        for family in FAMILIES
+        for name in ("check", "replay")
+        for path in science.glob(f"{family}/{name}*/*.py")
     ) + [science / family / "replay.py" for family in FAMILIES]
 
 
@@ -134,8 +209,18 @@ def records() -> list[type]:
 
 def computed(kinds: list[type]) -> tuple[set[str], set[str]]:
     """Names that compute: properties, and methods, that are no record's plain field."""
-    plain = {field.name for kind in kinds if dataclasses.is_dataclass(kind) for field in dataclasses.fields(kind)}
-    members = [(name, value) for kind in kinds for name, value in vars(kind).items() if not name.startswith("_")]
+    plain = {
+        field.name
+        for kind in kinds
+        if dataclasses.is_dataclass(kind)
+        for field in dataclasses.fields(kind)
+    }
+    members = [
+        (name, value)
+        for kind in kinds
+        for name, value in vars(kind).items()
+        if not name.startswith("_")
+    ]
     properties = {name for name, value in members if isinstance(value, property)}
     return properties - plain, {name for name, value in members if inspect.isfunction(value)}
 
@@ -146,16 +231,24 @@ def used_names(tree: ast.Module) -> tuple[set[str], set[str]]:
     def of_numpy(node: ast.Attribute) -> bool:
         return isinstance(node.value, ast.Name) and node.value.id == "np"
 
-    read = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and not of_numpy(node)}
+    read = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and not of_numpy(node)
+    }
     calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    return read, {node.attr for node in calls if isinstance(node, ast.Attribute) and not of_numpy(node)}
+    return read, {
+        node.attr for node in calls if isinstance(node, ast.Attribute) and not of_numpy(node)
+    }
 
 
 # A table is looked up as a device does, a channel sampled as it is stated: what a replay plays.
 PLAYED = {"look_up", "sample"}
 
 
-@pytest.mark.parametrize("path", sources_of_checks(), ids=lambda path: str(path.relative_to(CHECKOUT)))
+@pytest.mark.parametrize(
+    "path", sources_of_checks(), ids=lambda path: str(path.relative_to(CHECKOUT))
+)
 def test_a_check_takes_plain_fields_and_nothing_that_computes(path: Path) -> None:
     properties, methods = computed(records())
     tree = ast.parse(path.read_text())
@@ -171,7 +264,10 @@ def test_a_check_takes_plain_fields_and_nothing_that_computes(path: Path) -> Non
         assert own or rest in SHARED, node.module
         for name in node.names:
             shared = getattr(importlib.import_module(str(node.module)), name.name)
-            assert own or not inspect.isfunction(shared) or rest == "records", (node.module, name.name)
+            assert own or not inspect.isfunction(shared) or rest == "records", (
+                node.module,
+                name.name,
+            )
 
 
 def test_the_wall_sees_a_method_that_computes() -> None:
@@ -194,18 +290,29 @@ def looked_up(tree: ast.AST) -> set[str]:
         and node.args
     ]
     asked += [
-        node.slice for node in ast.walk(tree) if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)
+        node.slice
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)
     ]
-    names = {node.value.lower() for node in asked if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    names = {
+        node.value.lower()
+        for node in asked
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
     return names & NEGOTIATED
 
 
 def test_only_the_http_room_reads_what_http_negotiates() -> None:
-    read = {path: looked_up(ast.parse(path.read_text())) for path in (CHECKOUT / "app").rglob("*.py")}
+    read = {
+        path: looked_up(ast.parse(path.read_text())) for path in (CHECKOUT / "app").rglob("*.py")
+    }
     room = CHECKOUT / "app" / "http"
     assert not {path: names for path, names in read.items() if names and room not in path.parents}
     # Whether the search finds anything.
-    assert looked_up(ast.parse('headers.get("Accept"); request.headers["content-type"]')) == {"accept", "content-type"}
+    assert looked_up(ast.parse('headers.get("Accept"); request.headers["content-type"]')) == {
+        "accept",
+        "content-type",
+    }
     assert set().union(*read.values()) >= {"content-type"}
 
 
@@ -222,7 +329,9 @@ def rings(graph: dict[str, set[str]]) -> list[set[str]]:
         return found
 
     reach = {part: reached(part) for part in graph}
-    found = [frozenset(other for other in reach[part] if part in reach.get(other, ())) for part in graph]
+    found = [
+        frozenset(other for other in reach[part] if part in reach.get(other, ())) for part in graph
+    ]
     return [set(ring) for ring in {ring for ring in found if len(ring) > 1}]
 
 
@@ -243,7 +352,16 @@ def parts(graph: grimp.ImportGraph, package: str) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize(
     "package",
-    ["app", "app.plans", "app.profiles", "app.measurements", "app.validations", "app.http", "solvers", "client"],
+    [
+        "app",
+        "app.plans",
+        "app.profiles",
+        "app.measurements",
+        "app.validations",
+        "app.http",
+        "solvers",
+        "client",
+    ],
 )
 def test_parts_import_each_other_in_no_ring(package: str) -> None:
     graph = parts(grimp.build_graph("app", "client", "solvers"), package)

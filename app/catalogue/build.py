@@ -1,4 +1,6 @@
-"""Writes the generated half of the catalogue, models.json and timings.json: `python -m app.catalogue.build`."""
+"""Writes the generated half of the catalogue, models.json and timings.json: `python -m
+app.catalogue.build`.
+"""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -39,11 +41,15 @@ def model_profile(network: Network) -> dict[str, Any]:
 
 
 def fit(samples: tuple[Sample, ...]) -> tuple[float, float]:
-    """Cycles and overhead [s] of time = cycles / clock + overhead, by least squares; one clock shows no overhead."""
+    """Cycles and overhead [s] of time = cycles / clock + overhead, by least squares; one clock
+    shows no overhead.
+    """
     clock_hz, mean_s = np.array(samples).T
     if len(samples) == 1:
         return float(clock_hz[0] * mean_s[0]), 0.0
-    (gigacycles, overhead_s), *_ = np.linalg.lstsq(np.stack([1e9 / clock_hz, np.ones_like(clock_hz)], axis=1), mean_s)
+    (gigacycles, overhead_s), *_ = np.linalg.lstsq(
+        np.stack([1e9 / clock_hz, np.ones_like(clock_hz)], axis=1), mean_s
+    )
     return float(1e9 * gigacycles), float(overhead_s)
 
 
@@ -88,7 +94,9 @@ def server_timing(measurement: ServerMeasurement) -> dict[str, Any]:
     return timing(measurement.server, "server", measurement.model, measurement.reference, entries)
 
 
-def timing(processor: str, kind: str, model: str, reference: str, entries: list[dict[str, float]]) -> dict[str, Any]:
+def timing(
+    processor: str, kind: str, model: str, reference: str, entries: list[dict[str, float]]
+) -> dict[str, Any]:
     return {
         "name": f"{processor}.{model}",
         "processor": processor,

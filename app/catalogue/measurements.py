@@ -1,6 +1,8 @@
-"""Whole-network inference times that others have published: what the shipped timings are derived from.
+"""Whole-network inference times that others have published: what the shipped timings are derived
+from.
 
-None of these sources times the cuts; `build.py` shares each network's time out over its cuts by FLOP.
+None of these sources times the cuts; `build.py` shares each network's time out over its cuts by
+FLOP.
 """
 
 from dataclasses import dataclass
@@ -12,9 +14,10 @@ Sample = tuple[float, float]  # clock [Hz], mean time of one inference [s]
 class DeviceMeasurement:
     """One network on one device: mean times at known clocks, and how far they spread.
 
-    `mac` is that of the network that was timed, which is not always quite ours. `width` is the size of our processor
-    over that of the timed one, where they differ. `std_s` is the standard deviation and `worst_s` how far the slowest
-    inference lay above the mean; both are taken not to depend on the clock (the Orin Nano's GPU bears that out).
+    `mac` is that of the network that was timed, which is not always quite ours. `width` is the size
+    of our processor over that of the timed one, where they differ. `std_s` is the standard
+    deviation and `worst_s` how far the slowest inference lay above the mean; both are taken not to
+    depend on the clock (the Orin Nano's GPU bears that out).
     """
 
     device: str
@@ -56,7 +59,8 @@ NCNN_MAC = {
     "resnet18": 1_814_073_344,
     "resnet50": 3_857_973_248,  # stride in the 1 × 1 convolution
     "mobilenet-v2": 300_774_272,
-    "mobilenet-v3-large": 245_564_768,  # 160-channel blocks that expand to 672, 672, 960, the second with the stride
+    # 160-channel blocks that expand to 672, 672, 960, the second with the stride
+    "mobilenet-v3-large": 245_564_768,
     "squeezenet1-1": 387_747_520,  # 227 × 227
 }
 
@@ -64,7 +68,9 @@ NCNN_MAC = {
 NORMAL_RANGE = {8: 2.847, 64: 4.687}
 
 
-def benchncnn(run: Run, times_ms: dict[str, tuple[float, float, float]]) -> tuple[DeviceMeasurement, ...]:
+def benchncnn(
+    run: Run, times_ms: dict[str, tuple[float, float, float]]
+) -> tuple[DeviceMeasurement, ...]:
     """The (min, max, avg) rows of one run; the spread is estimated from the range."""
     return tuple(
         DeviceMeasurement(
@@ -74,9 +80,12 @@ def benchncnn(run: Run, times_ms: dict[str, tuple[float, float, float]]) -> tupl
             samples=((run.clock_hz, mean / 1e3),),
             std_s=(high - low) / NORMAL_RANGE[run.loops] / 1e3,
             worst_s=(high - mean) / 1e3,
-            reference=f"Mean {mean:g} ms ({low:g} to {high:g}) over {run.loops} inferences of a network of"
-            f" {NCNN_MAC[model] / 1e9:.3g} GMAC with ncnn, {run.threads}, {run.source}"
-            f" (Tencent/ncnn, benchmark/README.md); standard deviation estimated from that range.",
+            reference=(
+                f"Mean {mean:g} ms ({low:g} to {high:g}) over {run.loops} inferences of a network"
+                f" of {NCNN_MAC[model] / 1e9:.3g} GMAC with ncnn, {run.threads}, {run.source}"
+                " (Tencent/ncnn, benchmark/README.md); standard deviation estimated from that"
+                " range."
+            ),
         )
         for model, (low, high, mean) in times_ms.items()
     )
@@ -96,7 +105,13 @@ RASPBERRY_PI_4 = benchncnn(
 )
 
 SNAPDRAGON_835 = benchncnn(
-    Run("snapdragon-835-cpu", 2.4576e9, "four threads", 8, "big cores of a Pixel 2 XL (MSM8998, 2.45 GHz)"),
+    Run(
+        "snapdragon-835-cpu",
+        2.4576e9,
+        "four threads",
+        8,
+        "big cores of a Pixel 2 XL (MSM8998, 2.45 GHz)",
+    ),
     {
         "alexnet": (64.18, 67.02, 65.49),
         "vgg16": (389.39, 399.13, 394.09),
@@ -108,16 +123,16 @@ SNAPDRAGON_835 = benchncnn(
     },
 )
 
-# The Xavier NX has the CPU cores of the AGX Xavier (NVIDIA Carmel), the Orin Nano those of the AGX Orin (Cortex-A78AE):
-# cycles carry over.
+# The Xavier NX has the CPU cores of the AGX Xavier (NVIDIA Carmel), the Orin Nano those of the AGX
+# Orin (Cortex-A78AE): cycles carry over.
 XAVIER_NX_CPU = benchncnn(
     Run(
         "jetson-xavier-nx-cpu",
         2.2656e9,
         "one thread",
         8,
-        "on the same Carmel core of a Jetson AGX Xavier, whose clock is not stated and taken to be the highest,"
-        " 2.2656 GHz, FLOP per cycle carried over",
+        "on the same Carmel core of a Jetson AGX Xavier, whose clock is not stated and taken to be"
+        " the highest, 2.2656 GHz, FLOP per cycle carried over",
     ),
     {
         "alexnet": (96.67, 99.16, 97.48),
@@ -136,7 +151,8 @@ ORIN_NANO_CPU = benchncnn(
         2.2016e9,
         "four threads",
         64,
-        "on the same Cortex-A78AE cores of a Jetson AGX Orin at 2.2 GHz, FLOP per cycle carried over",
+        "on the same Cortex-A78AE cores of a Jetson AGX Orin at 2.2 GHz, FLOP per cycle carried"
+        " over",
     ),
     {
         "alexnet": (13.13, 13.70, 13.32),
@@ -149,7 +165,8 @@ ORIN_NANO_CPU = benchncnn(
     },
 )
 
-# 300 inferences at each clock; standard deviation and slowest inference are the largest over the clocks.
+# 300 inferences at each clock; standard deviation and slowest inference are the largest over the
+# clocks.
 ORIN_NANO_GPU = (
     DeviceMeasurement(
         device="jetson-orin-nano-gpu",
@@ -167,13 +184,17 @@ ORIN_NANO_GPU = (
         ),
         std_s=6.3095e-5,
         worst_s=0.628e-3,
-        reference="Mean times of 300 inferences at each of eight locked GPU clocks, memory at 3199 MHz, ONNX Runtime"
-        " CUDA, mobilenetv2-12.onnx, Jetson Orin Nano Super (arXiv 2606.16106, data in dankang21/jetson-latency-lab),"
-        " fitted by cycles/clock + overhead; standard deviation and slowest inference are the largest over the clocks.",
+        reference=(
+            "Mean times of 300 inferences at each of eight locked GPU clocks, memory at 3199 MHz,"
+            " ONNX Runtime CUDA, mobilenetv2-12.onnx, Jetson Orin Nano Super (arXiv 2606.16106,"
+            " data in dankang21/jetson-latency-lab), fitted by cycles/clock + overhead; standard"
+            " deviation and slowest inference are the largest over the clocks."
+        ),
     ),
 )
 
-# Largest coefficient of variation of MobileNetV2 over the 24 memory and GPU clocks of arXiv 2606.16106 (from 0.17 %).
+# Largest coefficient of variation of MobileNetV2 over the 24 memory and GPU clocks of arXiv
+# 2606.16106 (from 0.17 %).
 ORIN_NANO_VARIATION = 0.0192
 AGX_XAVIER_GPU_HZ, XAVIER_NX_GPU_HZ = 1.377e9, 1.10925e9
 XAVIER_NX_WIDTH = 384 / 512  # CUDA cores of the NX over those of the AGX
@@ -184,13 +205,21 @@ XAVIER_NX_GPU = tuple(
         model=model,
         mac=mac,
         samples=((AGX_XAVIER_GPU_HZ, mean_ms / 1e3),),
-        std_s=ORIN_NANO_VARIATION * mean_ms / 1e3 * AGX_XAVIER_GPU_HZ / XAVIER_NX_GPU_HZ / XAVIER_NX_WIDTH,
+        std_s=ORIN_NANO_VARIATION
+        * mean_ms
+        / 1e3
+        * AGX_XAVIER_GPU_HZ
+        / XAVIER_NX_GPU_HZ
+        / XAVIER_NX_WIDTH,
         width=XAVIER_NX_WIDTH,
-        reference=f"{mean_ms:g} ms with PyTorch, half precision, batch 1, on a Jetson AGX Xavier"
-        " (NVIDIA-AI-IOT/torch2trt, docs/benchmarks/jetson_xavier.md), whose GPU clock is not stated and taken to be"
-        " the highest, 1.377 GHz; FLOP per cycle carried over in proportion to the cores, 384 of 512. No spread is"
-        " published: the largest coefficient of variation of MobileNetV2 on a Jetson Orin Nano, 1.92 %"
-        " (arXiv 2606.16106), stands in for it, at the NX's highest clock.",
+        reference=(
+            f"{mean_ms:g} ms with PyTorch, half precision, batch 1, on a Jetson AGX Xavier"
+            " (NVIDIA-AI-IOT/torch2trt, docs/benchmarks/jetson_xavier.md), whose GPU clock is not"
+            " stated and taken to be the highest, 1.377 GHz; FLOP per cycle carried over in"
+            " proportion to the cores, 384 of 512. No spread is published: the largest coefficient"
+            " of variation of MobileNetV2 on a Jetson Orin Nano, 1.92 % (arXiv 2606.16106), stands"
+            " in for it, at the NX's highest clock."
+        ),
     )
     for model, mac, mean_ms in (
         ("alexnet", 714_188_480, 4.96),
@@ -218,9 +247,12 @@ SERVER_MEASUREMENTS = tuple(
         model="resnet50",
         mean_s=mean_ms / 1e3,
         std_s=(percentile_95_ms - mean_ms) / 1.645 / 1e3,
-        reference=f"{mean_ms:g} ms mean, {percentile_95_ms:g} ms 95th percentile, ResNet-50 v1.5, FP32, batch 1,"
-        " PyTorch 21.03 (NVIDIA/DeepLearningExamples, PyTorch/Classification/ConvNets/resnet50v1.5/README.md,"
-        f" {machine}); standard deviation from the percentile of a normal law.",
+        reference=(
+            f"{mean_ms:g} ms mean, {percentile_95_ms:g} ms 95th percentile, ResNet-50 v1.5, FP32,"
+            " batch 1, PyTorch 21.03 (NVIDIA/DeepLearningExamples,"
+            f" PyTorch/Classification/ConvNets/resnet50v1.5/README.md, {machine}); standard"
+            " deviation from the percentile of a normal law."
+        ),
     )
     for server, machine, mean_ms, percentile_95_ms in (
         ("nvidia-t4", "NVIDIA T4", 10.7, 12.82),

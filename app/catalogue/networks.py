@@ -1,9 +1,10 @@
 """The shipped networks as ONNX graphs, and what every place to cut them costs.
 
-All are torchvision's variants at 224 × 224, written out node by node and read as any other ONNX file is. FLOP = 2 × MAC
-of Conv and Gemm; everything else counts 0. Weights have shapes and no data. Parameters are the trained ones: batch norm
-is the scale and shift of each channel that it is at inference; its running mean and variance are buffers, which
-published counts leave out. Activations and parameters are float32.
+All are torchvision's variants at 224 × 224, written out node by node and read as any other ONNX
+file is. FLOP = 2 × MAC of Conv and Gemm; everything else counts 0. Weights have shapes and no data.
+Parameters are the trained ones: batch norm is the scale and shift of each channel that it is at
+inference; its running mean and variance are buffers, which published counts leave out. Activations
+and parameters are float32.
 """
 
 from collections.abc import Callable
@@ -53,7 +54,9 @@ class Graph:
 
     def weight(self, *dims: int) -> str:
         """A parameter, kept in a file that does not exist: nobody reads it."""
-        weight = TensorProto(name=f"weight{len(self.weights)}", data_type=TensorProto.FLOAT, dims=dims)
+        weight = TensorProto(
+            name=f"weight{len(self.weights)}", data_type=TensorProto.FLOAT, dims=dims
+        )
         weight.data_location = TensorProto.EXTERNAL
         weight.external_data.add(key="location", value="weights")
         self.weights.append(weight)
@@ -73,7 +76,9 @@ class Graph:
         if activation == "Clip":
             bounds = [f"bound{len(self.weights)}", f"bound{len(self.weights) + 1}"]
             values = zip(bounds, (0.0, 6.0), strict=True)
-            self.weights += [helper.make_tensor(name, TensorProto.FLOAT, [], [value]) for name, value in values]
+            self.weights += [
+                helper.make_tensor(name, TensorProto.FLOAT, [], [value]) for name, value in values
+            ]
         return self.add(activation, [tensor.name, *bounds], tensor.shape)
 
     def model(self, output: Tensor) -> ModelProto:
@@ -83,9 +88,13 @@ class Graph:
             self.input.name, TensorProto.FLOAT, [1, shape.channels, shape.height, shape.width]
         )
         flat = [] if output.shape.flat else [output.shape.height, output.shape.width]
-        made = helper.make_tensor_value_info(output.name, TensorProto.FLOAT, [1, output.shape.channels, *flat])
+        made = helper.make_tensor_value_info(
+            output.name, TensorProto.FLOAT, [1, output.shape.channels, *flat]
+        )
         graph = helper.make_graph(self.nodes, "network", [given], [made], self.weights)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+        return helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8
+        )
 
 
 Layer = Callable[[Graph, Tensor], Tensor]
@@ -94,7 +103,9 @@ Stage = tuple[str, Layer]  # a cut's name and the layers that end in it
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A chain of stages between which a single tensor lives, so that each border is a place to cut."""
+    """A chain of stages between which a single tensor lives, so that each border is a place to
+    cut.
+    """
 
     name: str
     stages: tuple[Stage, ...]
@@ -113,15 +124,21 @@ def onnx_model(network: Network) -> ModelProto:
 
 
 def cuts(network: Network) -> list[Cut]:
-    """All cuts from "input" (nothing on the device) to the last stage (the result stays there: nothing crosses).
+    """All cuts from "input" (nothing on the device) to the last stage (the result stays there:
+    nothing crosses).
 
-    The reader finds more places: within MobileNet's blocks that do not add their input, where only wider tensors live.
+    The reader finds more places: within MobileNet's blocks that do not add their input, where only
+    wider tensors live.
     """
-    found = read(onnx_model(network).SerializeToString(), options=Options(fusion_boundaries=True)).cuts
+    found = read(
+        onnx_model(network).SerializeToString(), options=Options(fusion_boundaries=True)
+    ).cuts
     stages = ["input", *(name for name, _ in network.stages)]
     kept = [cut for cut in found if cut.name in stages]
     if [cut.name for cut in kept] != stages:
-        raise ValueError(f"{network.name} cannot be cut at {set(stages) - {cut.name for cut in kept}}")
+        raise ValueError(
+            f"{network.name} cannot be cut at {set(stages) - {cut.name for cut in kept}}"
+        )
     return kept
 
 
@@ -139,7 +156,9 @@ def conv(
     batch_norm: bool = False,
     activation: str | None = "Relu",
 ) -> Layer:
-    """A square convolution, by default padded to keep the size, with its batch norm and activation."""
+    """A square convolution, by default padded to keep the size, with its batch norm and
+    activation.
+    """
     border = kernel // 2 if padding is None else padding
 
     def layer(graph: Graph, tensor: Tensor) -> Tensor:
@@ -173,7 +192,9 @@ def depthwise(kernel: int, *, stride: int = 1, activation: str | None = "Relu") 
 
     def layer(graph: Graph, tensor: Tensor) -> Tensor:
         channels = tensor.shape.channels
-        filters = conv(channels, kernel, stride=stride, groups=channels, batch_norm=True, activation=activation)
+        filters = conv(
+            channels, kernel, stride=stride, groups=channels, batch_norm=True, activation=activation
+        )
         return filters(graph, tensor)
 
     return layer
@@ -234,7 +255,9 @@ def chain(*layers: Layer) -> Layer:
     return layer
 
 
-def residual(branch: Layer, shortcut: Layer | None = None, *, activation: str | None = "Relu") -> Layer:
+def residual(
+    branch: Layer, shortcut: Layer | None = None, *, activation: str | None = "Relu"
+) -> Layer:
     """The branch plus its input (through the shortcut, if any)."""
 
     def layer(graph: Graph, tensor: Tensor) -> Tensor:
@@ -283,7 +306,9 @@ def inverted_residual(
     squeezed: int | None = None,
     activation: str = "Clip",
 ) -> Layer:
-    """MobileNet's block: expand, filter, squeeze-excite (if `squeezed`), project, and add the input where it fits."""
+    """MobileNet's block: expand, filter, squeeze-excite (if `squeezed`), project, and add the input
+    where it fits.
+    """
 
     def layer(graph: Graph, tensor: Tensor) -> Tensor:
         widens = expanded != tensor.shape.channels
@@ -318,27 +343,38 @@ def alexnet() -> Network:
             ("fc7", linear(4096)),
             ("fc8", linear(1000, activation=None)),
         ),
-        reference="Krizhevsky, One weird trick for parallelizing convolutional neural networks, arXiv 1404.5997;"
-        " torchvision.models.alexnet",
+        reference=(
+            "Krizhevsky, One weird trick for parallelizing convolutional neural networks, arXiv"
+            " 1404.5997; torchvision.models.alexnet"
+        ),
     )
 
 
 def vgg(depth: int, convs_per_block: tuple[int, ...]) -> Network:
     stages: list[Stage] = []
-    for block, (count, channels) in enumerate(zip(convs_per_block, (64, 128, 256, 512, 512), strict=True), start=1):
-        stages += [(f"conv{block}_{place}", conv(channels, 3, bias=True)) for place in range(1, count + 1)]
+    for block, (count, channels) in enumerate(
+        zip(convs_per_block, (64, 128, 256, 512, 512), strict=True), start=1
+    ):
+        stages += [
+            (f"conv{block}_{place}", conv(channels, 3, bias=True)) for place in range(1, count + 1)
+        ]
         stages.append((f"pool{block}", chain(pool(2, 2), flatten) if block == 5 else pool(2, 2)))
     stages += [("fc6", linear(4096)), ("fc7", linear(4096)), ("fc8", linear(1000, activation=None))]
     return Network(
         name=f"vgg{depth}",
         stages=tuple(stages),
-        reference="Simonyan and Zisserman, Very deep convolutional networks for large-scale image recognition,"
-        f" arXiv 1409.1556; torchvision.models.vgg{depth} (without batch norm)",
+        reference=(
+            "Simonyan and Zisserman, Very deep convolutional networks for large-scale image"
+            f" recognition, arXiv 1409.1556; torchvision.models.vgg{depth} (without batch norm)"
+        ),
     )
 
 
 def basic_block(channels: int, stride: int) -> Layer:
-    return chain(conv(channels, 3, stride=stride, batch_norm=True), conv(channels, 3, batch_norm=True, activation=None))
+    return chain(
+        conv(channels, 3, stride=stride, batch_norm=True),
+        conv(channels, 3, batch_norm=True, activation=None),
+    )
 
 
 def bottleneck(channels: int, stride: int) -> Layer:
@@ -349,26 +385,40 @@ def bottleneck(channels: int, stride: int) -> Layer:
     )
 
 
-def resnet(depth: int, block: Callable[[int, int], Layer], expansion: int, blocks: tuple[int, ...]) -> Network:
+def resnet(
+    depth: int, block: Callable[[int, int], Layer], expansion: int, blocks: tuple[int, ...]
+) -> Network:
     stages: list[Stage] = [
         ("conv1", conv(64, 7, stride=2, batch_norm=True)),
         ("pool1", pool(3, 2, padding=1)),
     ]
     incoming = 64
-    for group, (count, channels) in enumerate(zip(blocks, (64, 128, 256, 512), strict=True), start=1):
+    for group, (count, channels) in enumerate(
+        zip(blocks, (64, 128, 256, 512), strict=True), start=1
+    ):
         for place in range(count):
             stride = 2 if group > 1 and place == 0 else 1
             outgoing = expansion * channels
             projects = stride != 1 or incoming != outgoing
-            shortcut = conv(outgoing, 1, stride=stride, batch_norm=True, activation=None) if projects else None
+            shortcut = (
+                conv(outgoing, 1, stride=stride, batch_norm=True, activation=None)
+                if projects
+                else None
+            )
             stages.append((f"layer{group}.{place}", residual(block(channels, stride), shortcut)))
             incoming = outgoing
-    stages += [("avgpool", chain(global_average_pool, flatten)), ("fc", linear(1000, activation=None))]
+    stages += [
+        ("avgpool", chain(global_average_pool, flatten)),
+        ("fc", linear(1000, activation=None)),
+    ]
     return Network(
         name=f"resnet{depth}",
         stages=tuple(stages),
-        reference="He et al., Deep residual learning for image recognition, arXiv 1512.03385;"
-        f" torchvision.models.resnet{depth}" + (" (stride in the 3 × 3 convolution)" if block is bottleneck else ""),
+        reference=(
+            "He et al., Deep residual learning for image recognition, arXiv 1512.03385;"
+            f" torchvision.models.resnet{depth}"
+        )
+        + (" (stride in the 3 × 3 convolution)" if block is bottleneck else ""),
     )
 
 
@@ -397,13 +447,17 @@ def mobilenet_v2() -> Network:
     return Network(
         name="mobilenet-v2",
         stages=tuple(stages),
-        reference="Sandler et al., MobileNetV2: inverted residuals and linear bottlenecks, arXiv 1801.04381;"
-        " torchvision.models.mobilenet_v2",
+        reference=(
+            "Sandler et al., MobileNetV2: inverted residuals and linear bottlenecks, arXiv"
+            " 1801.04381; torchvision.models.mobilenet_v2"
+        ),
     )
 
 
 def mobilenet_v3_large() -> Network:
-    stages: list[Stage] = [("conv1", conv(16, 3, stride=2, batch_norm=True, activation="HardSwish"))]
+    stages: list[Stage] = [
+        ("conv1", conv(16, 3, stride=2, batch_norm=True, activation="HardSwish"))
+    ]
     for kernel, expanded, channels, squeezed, activation, stride in (
         (3, 16, 16, None, "Relu", 1),
         (3, 64, 24, None, "Relu", 2),
@@ -422,7 +476,12 @@ def mobilenet_v3_large() -> Network:
         (5, 960, 160, 240, "HardSwish", 1),
     ):
         block = inverted_residual(
-            channels, expanded=expanded, kernel=kernel, stride=stride, squeezed=squeezed, activation=activation
+            channels,
+            expanded=expanded,
+            kernel=kernel,
+            stride=stride,
+            squeezed=squeezed,
+            activation=activation,
         )
         stages.append((f"block{len(stages)}", block))
     stages += [
@@ -434,12 +493,17 @@ def mobilenet_v3_large() -> Network:
     return Network(
         name="mobilenet-v3-large",
         stages=tuple(stages),
-        reference="Howard et al., Searching for MobileNetV3, arXiv 1905.02244; torchvision.models.mobilenet_v3_large",
+        reference=(
+            "Howard et al., Searching for MobileNetV3, arXiv 1905.02244;"
+            " torchvision.models.mobilenet_v3_large"
+        ),
     )
 
 
 def fire(number: int, squeezed: int, expanded: int) -> tuple[Stage, Stage]:
-    """SqueezeNet's module; its squeezed tensor is the one thing alive there, and the smallest: a cut of its own."""
+    """SqueezeNet's module; its squeezed tensor is the one thing alive there, and the smallest: a
+    cut of its own.
+    """
     expand = concatenate(conv(expanded, 1, bias=True), conv(expanded, 3, bias=True))
     return (f"fire{number}.squeeze", conv(squeezed, 1, bias=True)), (f"fire{number}", expand)
 
@@ -463,7 +527,10 @@ def squeezenet1_1() -> Network:
             ("conv10", conv(1000, 1, bias=True)),
             ("avgpool", global_average_pool),
         ),
-        reference="Iandola et al., SqueezeNet, arXiv 1602.07360, version 1.1; torchvision.models.squeezenet1_1",
+        reference=(
+            "Iandola et al., SqueezeNet, arXiv 1602.07360, version 1.1;"
+            " torchvision.models.squeezenet1_1"
+        ),
     )
 
 

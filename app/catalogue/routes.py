@@ -19,7 +19,9 @@ class CatalogueEntry(BaseModel):
     name: str
     provenance: Provenance
     reference: str | None
-    loaded: bool = Field(description="The store has had this name; what is stored under it may since be the user's.")
+    loaded: bool = Field(
+        description="The store has had this name; what is stored under it may since be the user's."
+    )
 
 
 class Catalogue(BaseModel):
@@ -29,9 +31,13 @@ class Catalogue(BaseModel):
     next_cursor: None = Field(default=None, description="Always null: the catalogue is one page.")
 
 
-@router.get("", operation_id="get_catalogue", summary="List the shipped profiles", responses=documented())
+@router.get(
+    "", operation_id="get_catalogue", summary="List the shipped profiles", responses=documented()
+)
 def get_catalogue(session: ReadSession) -> Catalogue:
-    """The profiles that come with the service; `splitplan catalogue load` stores those whose names are free."""
+    """The profiles that come with the service; `splitplan catalogue load` stores those whose names
+    are free.
+    """
     taken = service.names_in_use(session)
     return Catalogue(
         items=[

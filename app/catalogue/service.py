@@ -41,13 +41,17 @@ def shipped() -> tuple[Profile, ...]:
 
 def names_in_use(session: Session) -> set[tuple[str, str]]:
     """The (kind, name) pairs the store has, deleted ones too: a name once taken is the user's."""
-    return {(row.kind, row.name) for row in session.execute(select(ProfileRow.kind, ProfileRow.name))}
+    return {
+        (row.kind, row.name) for row in session.execute(select(ProfileRow.kind, ProfileRow.name))
+    }
 
 
 def load(session: Session, profiles: tuple[Profile, ...]) -> Loaded:
-    """Store the profiles whose names were never taken; never touch one that was, so a second load does nothing.
+    """Store the profiles whose names were never taken; never touch one that was, so a second load
+    does nothing.
 
-    A timing that no longer fits what the user made of its processor or model is refused with the reason.
+    A timing that no longer fits what the user made of its processor or model is refused with the
+    reason.
     """
     taken = names_in_use(session)
     created: list[Profile] = []

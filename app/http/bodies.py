@@ -1,4 +1,6 @@
-"""How a request is read: no more bytes than allowed, JSON by the letter, only the parameters an operation has."""
+"""How a request is read: no more bytes than allowed, JSON by the letter, only the parameters an
+operation has.
+"""
 
 import json
 from collections.abc import Callable, Coroutine, Mapping
@@ -15,12 +17,15 @@ from app.http.media import MediaType, content_type
 
 
 class BodyLimit:
-    """ASGI middleware: stops reading a body at `max_body_byte`, whether or not its length was declared.
+    """ASGI middleware: stops reading a body at `max_body_byte`, whether or not its length was
+    declared.
 
     The paths in `larger`, which keep their bodies on disk, have limits of their own.
     """
 
-    def __init__(self, app: ASGIApp, max_body_byte: int, larger: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, max_body_byte: int, larger: Mapping[str, int] | None = None
+    ) -> None:
         self.app = app
         self.max_body_byte = max_body_byte
         self.larger = dict(larger or {})
@@ -32,7 +37,9 @@ class BodyLimit:
         declared = Headers(scope=scope).get("content-length")
         max_body_byte = self.max_body_byte
         if scope["method"] == "POST":
-            max_body_byte = self.larger.get(scope["path"].removeprefix(scope.get("root_path", "")), max_body_byte)
+            max_body_byte = self.larger.get(
+                scope["path"].removeprefix(scope.get("root_path", "")), max_body_byte
+            )
         too_large = BodyTooLarge(f"The body may have at most {max_body_byte} bytes.")
         received = 0
 
@@ -47,7 +54,8 @@ class BodyLimit:
             return message
 
         async def send_closing(message: Message) -> None:
-            # A body without a declared length may have no end: only closing the connection stops it.
+            # A body without a declared length may have no end: only closing the connection stops
+            # it.
             if message["type"] == "http.response.start" and received > max_body_byte:
                 message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
             await send(message)
@@ -56,9 +64,11 @@ class BodyLimit:
 
 
 def parse_json(body: bytes) -> Any:
-    """JSON by RFC 8259, refusing what it leaves open: NaN, a key given twice, numbers too long to mean anything.
+    """JSON by RFC 8259, refusing what it leaves open: NaN, a key given twice, numbers too long to
+    mean anything.
 
-    1e999 becomes infinity here, so that the schema can say which field has it. Raises MalformedJson.
+    1e999 becomes infinity here, so that the schema can say which field has it. Raises
+    MalformedJson.
     """
     if not body:
         raise MalformedJson("The body is empty; send JSON.")
@@ -93,7 +103,11 @@ def declared_as(request: Request, *expected: str) -> MediaType:
     Raises UnsupportedMediaType where nothing is declared that can be read, naming what is expected.
     """
     declared = content_type(request.headers)
-    send = f"send {', '.join(expected[:-1])} or {expected[-1]}" if expected[1:] else f"send {expected[0]}"
+    send = (
+        f"send {', '.join(expected[:-1])} or {expected[-1]}"
+        if expected[1:]
+        else f"send {expected[0]}"
+    )
     if declared is None:
         raw = request.headers.get("content-type")
         said = "is missing" if raw is None else f"is no media type ({raw[:100]!r})"
@@ -119,7 +133,8 @@ class _JsonRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that refuses query parameters it does not have, and reads its JSON body by the letter.
+    """A route that refuses query parameters it does not have, and reads its JSON body by the
+    letter.
 
     Use it as `APIRouter(route_class=StrictRoute)`; bodies are declared as usual.
     """
@@ -135,7 +150,9 @@ class StrictRoute(APIRoute):
             if unknown:
                 detail = "this operation has no such query parameter: "
                 names = [name[:100] for name in sorted(unknown)]
-                raise InvalidRequest([FieldError("", detail + name, parameter=name) for name in names])
+                raise InvalidRequest(
+                    [FieldError("", detail + name, parameter=name) for name in names]
+                )
             if has_body:
                 request = _JsonRequest(request.scope, request.receive)
                 await request.read()

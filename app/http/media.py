@@ -38,7 +38,9 @@ class MediaType:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """What a text says (8.3.1): names in any case, values tokens or quoted; None if it is none."""
+        """What a text says (8.3.1): names in any case, values tokens or quoted; None if it is
+        none.
+        """
         found = _TYPE.match(text)
         if found is None:
             return None

@@ -17,7 +17,9 @@ _LARGEST_KEY = 2**31 - 1
 Limit = Annotated[int, Query(ge=1, le=1000, description="Items per page.")]
 Cursor = Annotated[
     str | None,
-    Query(max_length=500, description="`next_cursor` of the page before; absent for the first page."),
+    Query(
+        max_length=500, description="`next_cursor` of the page before; absent for the first page."
+    ),
 ]
 
 
@@ -25,7 +27,9 @@ class Page(BaseModel, Generic[Item]):
     """One page of a list."""
 
     items: list[Item]
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
+    next_cursor: str | None = Field(
+        description="Pass it as `cursor` for the next page; null on the last."
+    )
 
 
 def encode_cursor(*key: str | int) -> str:
@@ -34,7 +38,10 @@ def encode_cursor(*key: str | int) -> str:
 
 
 def decode_cursor(cursor: str, *types: type) -> tuple[str | int, ...]:
-    """The sort key in a cursor, whose parts must be of `types`. Raises InvalidRequest for any other text."""
+    """The sort key in a cursor, whose parts must be of `types`.
+
+    Raises InvalidRequest for any other text.
+    """
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         key = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
@@ -43,7 +50,13 @@ def decode_cursor(cursor: str, *types: type) -> tuple[str | int, ...]:
     ours = isinstance(key, list) and [type(part) for part in key] == list(types)
     if not ours or not all(_storable(part) for part in key):
         raise InvalidRequest(
-            [FieldError("", "is not a cursor of this list: pass next_cursor unchanged", parameter="cursor")]
+            [
+                FieldError(
+                    "",
+                    "is not a cursor of this list: pass next_cursor unchanged",
+                    parameter="cursor",
+                )
+            ]
         )
     return tuple(key)
 

@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass
 
 # Nothing is read twice (`*+`): a long header takes no longer than its length.
-_PREFERENCE = re.compile(r"([\w-]++)\s*+(?:=\s*+(?:\"([^\"]*+)\"|([^\s\";]*+))\s*+)?(?:;.*)?", re.ASCII)
+_PREFERENCE = re.compile(
+    r"([\w-]++)\s*+(?:=\s*+(?:\"([^\"]*+)\"|([^\s\";]*+))\s*+)?(?:;.*)?", re.ASCII
+)
 _SECONDS = re.compile(r"\d{1,9}(\.\d{0,9})?", re.ASCII)
 
 
@@ -24,7 +26,10 @@ class Preferences:
 
 
 def preferences(header: str | None, most_s: float) -> Preferences:
-    """Read a Prefer header; waits are cut to `most_s`. Of a preference given twice the first counts."""
+    """Read a Prefer header; waits are cut to `most_s`.
+
+    Of a preference given twice the first counts.
+    """
     respond_async, wait_s = False, None
     for part in (header or "").split(","):
         found = _PREFERENCE.fullmatch(part.strip())

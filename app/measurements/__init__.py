@@ -1,1 +1,3 @@
-"""Measured times in, moments and new revisions of timings out; times observed in production held against them."""
+"""Measured times in, moments and new revisions of timings out; times observed in production held
+against them.
+"""

@@ -1,4 +1,6 @@
-"""Samples between their forms: JSON as the profiler writes it, rows of CSV or Parquet, columns for the science."""
+"""Samples between their forms: JSON as the profiler writes it, rows of CSV or Parquet, columns for
+the science.
+"""
 
 import io
 import itertools
@@ -40,12 +42,18 @@ class Sheet:
             return f"/rows/{row}/{field}"
         entry = bisect_right(self.starts, row) - 1
         one_each = field in ("time_s", "order", *_OPTIONAL)
-        return f"{self.places[entry]}/{field}" + (f"/{row - self.starts[entry]}" if one_each else "")
+        return f"{self.places[entry]}/{field}" + (
+            f"/{row - self.starts[entry]}" if one_each else ""
+        )
 
 
 def from_json(file: MeasurementFile) -> Sheet:
     """The samples of a measurement file."""
-    entries = [(n, m, entry) for n, session in enumerate(file.sessions) for m, entry in enumerate(session.samples)]
+    entries = [
+        (n, m, entry)
+        for n, session in enumerate(file.sessions)
+        for m, entry in enumerate(session.samples)
+    ]
     counts = [len(entry.time_s) for _, _, entry in entries]
 
     def repeated(values: Iterable[Any], kind: type) -> NDArray[Any]:
@@ -53,7 +61,10 @@ def from_json(file: MeasurementFile) -> Sheet:
 
     def listed(field: str, absent: float, kind: type = np.float64) -> NDArray[Any]:
         given = (getattr(entry, field) for _, _, entry in entries)
-        blocks = [np.full(n, absent) if some is None else some for some, n in zip(given, counts, strict=True)]
+        blocks = [
+            np.full(n, absent) if some is None else some
+            for some, n in zip(given, counts, strict=True)
+        ]
         return np.concatenate([np.asarray(block, dtype=kind) for block in blocks])
 
     nan = float("nan")
@@ -77,14 +88,19 @@ def from_json(file: MeasurementFile) -> Sheet:
 
 
 def from_rows(body: bytes, media_type: str) -> Sheet:
-    """The samples of a CSV or Parquet file with a header: cut, part, time_s, and what else a set of samples may have.
+    """The samples of a CSV or Parquet file with a header: cut, part, time_s, and what else a set of
+    samples may have.
 
-    It is read by a process of its own with little memory and time, so that a hostile file harms nobody.
-    Raises InvalidRequest.
+    It is read by a process of its own with little memory and time, so that a hostile file harms
+    nobody. Raises InvalidRequest.
     """
     form = "csv" if media_type == CSV else "parquet"
     # Only what Python itself needs from the environment: no settings, no passwords.
-    environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "HOME", "LANG") if name in os.environ}
+    environment = {
+        name: os.environ[name]
+        for name in ("PATH", "PYTHONPATH", "HOME", "LANG")
+        if name in os.environ
+    }
     try:
         read = subprocess.run(  # noqa: S603 (our own interpreter and module)
             [sys.executable, *READER, form, str(MOST_SAMPLES)],
@@ -95,12 +111,16 @@ def from_rows(body: bytes, media_type: str) -> Sheet:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise InvalidRequest([FieldError("", f"reading it as {form} takes too long: send fewer samples")]) from None
+        raise InvalidRequest(
+            [FieldError("", f"reading it as {form} takes too long: send fewer samples")]
+        ) from None
     if read.returncode == 3:
         pointer, _, detail = read.stderr.decode("utf-8", "replace").partition("\t")
         raise InvalidRequest([FieldError(pointer, detail)])
     if read.returncode != 0:
-        raise InvalidRequest([FieldError("", f"cannot be read as {form}: it is damaged, or larger than it looks")])
+        raise InvalidRequest(
+            [FieldError("", f"cannot be read as {form}: it is damaged, or larger than it looks")]
+        )
     samples = unpack(read.stdout)
     return Sheet(samples=samples, started_at=(None,) * (int(samples.session.max()) + 1))
 
@@ -108,7 +128,9 @@ def from_rows(body: bytes, media_type: str) -> Sheet:
 def pack(samples: Samples) -> bytes:
     """Samples as compressed columns."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{field.name: getattr(samples, field.name) for field in fields(samples)})
+    np.savez_compressed(
+        buffer, **{field.name: getattr(samples, field.name) for field in fields(samples)}
+    )
     return buffer.getvalue()
 
 
@@ -121,7 +143,11 @@ def unpack(content: bytes) -> Samples:
 def pack_observations(file: ObservationFile) -> bytes:
     """Observed times as compressed columns."""
     parts = ("time_s", "device_s", "server_s")
-    given = [(n, k, getattr(one, part)) for n, one in enumerate(file.observations) for k, part in enumerate(parts)]
+    given = [
+        (n, k, getattr(one, part))
+        for n, one in enumerate(file.observations)
+        for k, part in enumerate(parts)
+    ]
     kept = [(n, k, times) for n, k, times in given if times is not None]
     buffer = io.BytesIO()
     np.savez_compressed(
@@ -138,12 +164,16 @@ def observations_as_json(content: bytes, plan: str) -> dict[str, Any]:
     with np.load(io.BytesIO(content), allow_pickle=False) as columns:
         users, entries, times = columns["users"].tolist(), columns["entry"], columns["time_s"]
     told: list[dict[str, Any]] = [{"user": user} for user in users]
-    for (n, k, _), block in zip(entries.tolist(), np.split(times, np.cumsum(entries[:-1, 2])), strict=True):
+    for (n, k, _), block in zip(
+        entries.tolist(), np.split(times, np.cumsum(entries[:-1, 2])), strict=True
+    ):
         told[n][("time_s", "device_s", "server_s")[k]] = block.tolist()
     return {"plan": plan, "observations": told}
 
 
-def as_json(samples: Samples, heading: dict[str, Any], started_at: list[str | None]) -> dict[str, Any]:
+def as_json(
+    samples: Samples, heading: dict[str, Any], started_at: list[str | None]
+) -> dict[str, Any]:
     """Samples as a measurement file: runs of rows that share session, cut, part and clock."""
     keys = [samples.session, samples.cut, samples.part, samples.frequency_hz, samples.requested_hz]
     stacked = np.stack([np.nan_to_num(np.asarray(key, dtype=np.float64), nan=-1.0) for key in keys])
@@ -169,7 +199,9 @@ def _set(samples: Samples, at: Integers) -> dict[str, Any]:
     for field in _OPTIONAL:
         values = getattr(samples, field)[at]
         if np.isfinite(values).all():
-            told[field] = values.tolist() if field == "cpu_time_s" else values.astype(np.int64).tolist()
+            told[field] = (
+                values.tolist() if field == "cpu_time_s" else values.astype(np.int64).tolist()
+            )
     if samples.order[first] >= 0:
         told["order"] = samples.order[at].tolist()
     return told
@@ -191,7 +223,10 @@ def as_parquet(samples: Samples) -> bytes:
     import pyarrow.parquet as pq
 
     kinds = {"part": pa.string(), **dict.fromkeys(("session", "cut", "order"), pa.int64())}
-    columns = {name: pa.array(column, kinds.get(name, pa.float64())) for name, column in _columns(samples).items()}
+    columns = {
+        name: pa.array(column, kinds.get(name, pa.float64()))
+        for name, column in _columns(samples).items()
+    }
     table = pa.table(columns)
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")

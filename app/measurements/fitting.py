@@ -23,11 +23,17 @@ from solvers.measurement.times import FEWEST_CLOCKS, PartTimes, times_of
 
 _MOST_LEVELS = 1000  # of a timing's entry
 _LEAST_TIME_S = 1e-12
-# FLOP per cycle of real processors running real networks: from a microcontroller to the largest accelerators.
+# FLOP per cycle of real processors running real networks: from a microcontroller to the largest
+# accelerators.
 _LEAST_RATE, _LARGEST_RATE = 0.02, 1e5
 _LONG_S = 100.0
 _SAME_FACTOR = 3.0  # a ratio within this of 1000 or 10^6 smells of a unit
-_UNITS = {1e3: "milliseconds", 1e6: "microseconds", 1e-3: "thousands of seconds", 1e-6: "millions of seconds"}
+_UNITS = {
+    1e3: "milliseconds",
+    1e6: "microseconds",
+    1e-3: "thousands of seconds",
+    1e-6: "millions of seconds",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,10 @@ class Subject:
 
     def idle(self, cut: int) -> bool:
         """Whether that part is empty at a cut, by what its first and last mean."""
-        return cut == (0 if self.kind == "device" else len(self.model.cuts) - 1) and self.flop[cut] == 0.0
+        return (
+            cut == (0 if self.kind == "device" else len(self.model.cuts) - 1)
+            and self.flop[cut] == 0.0
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +79,19 @@ def fitted(sheet: Sheet, subject: Subject) -> Fitted:
     kind = subject.kind
     own = sheet.samples.part == PARTS.index(kind)
     if not own.any():
-        detail = f"there are no samples of the {kind}'s part, which is what {subject.processor.name!r} runs"
+        detail = (
+            f"there are no samples of the {kind}'s part, which is what {subject.processor.name!r}"
+            " runs"
+        )
         raise InvalidRequest([FieldError("/sessions" if sheet.places else "", detail)])
     quality: list[Finding] = []
     nominal, clocked = _clocks(sheet, subject, quality)
     samples = sheet.samples.take(own)
     if series_count(samples, nominal[own]) > MOST_SERIES:
-        detail = f"more than {MOST_SERIES} combinations of cut, clock and session: send them in several measurements"
+        detail = (
+            f"more than {MOST_SERIES} combinations of cut, clock and session: send them in several"
+            " measurements"
+        )
         raise InvalidRequest([FieldError("", detail)])
     times = times_of(samples, nominal[own], subject.flop, fits=kind == "device" and clocked)
     correlation = pairings(sheet.samples, nominal)
@@ -85,7 +100,10 @@ def fitted(sheet: Sheet, subject: Subject) -> Fitted:
     quality += [finding for cut, one in times.items() for finding in fit_findings(kind, cut, one)]
     quality += _few_clocks(subject, times)
     quality += _units(subject, times)
-    cuts = tuple(_entry(m, subject, times.get(m), correlation.get(m), quality) for m in range(len(subject.model.cuts)))
+    cuts = tuple(
+        _entry(m, subject, times.get(m), correlation.get(m), quality)
+        for m in range(len(subject.model.cuts))
+    )
     return Fitted(
         cuts=cuts,
         quality=sorted(quality, key=lambda finding: finding.severity != "warning"),
@@ -95,7 +113,9 @@ def fitted(sheet: Sheet, subject: Subject) -> Fitted:
 
 
 def clocks_of(frequency_hz: Floats, requested_hz: Floats, device: Device | None) -> Floats:
-    """The clock each sample counts for: the measured one, else the requested one, else the only one there is."""
+    """The clock each sample counts for: the measured one, else the requested one, else the only one
+    there is.
+    """
     known = np.where(np.isfinite(frequency_hz), frequency_hz, requested_hz)
     if device is None:
         return nominal_hz(known)
@@ -117,7 +137,9 @@ def _misplaced(sheet: Sheet, subject: Subject) -> Iterator[FieldError]:
         pointer = sheet.pointer(row, "cut")
         if pointer not in seen and len(seen) < 100:
             seen.add(pointer)
-            yield FieldError(pointer, f"the model {subject.model.name!r} has the cuts 0 to {cuts - 1}")
+            yield FieldError(
+                pointer, f"the model {subject.model.name!r} has the cuts 0 to {cuts - 1}"
+            )
     if seen:
         return
     own = samples.part == PARTS.index(subject.kind)
@@ -125,7 +147,8 @@ def _misplaced(sheet: Sheet, subject: Subject) -> Iterator[FieldError]:
     vanishing &= (samples.time_s > 0.0) | (subject.flop[samples.cut] > 0.0)
     for row in np.nonzero(vanishing)[0][:100].tolist():
         yield FieldError(
-            sheet.pointer(row, "time_s"), "nothing is computed in no time: was the clock too coarse, or the unit wrong?"
+            sheet.pointer(row, "time_s"),
+            "nothing is computed in no time: was the clock too coarse, or the unit wrong?",
         )
 
 
@@ -144,25 +167,39 @@ def _clocks(sheet: Sheet, subject: Subject, quality: list[Finding]) -> tuple[Flo
     lost = np.nonzero(own & np.isnan(nominal))[0]
     if len(lost):
         pointer = sheet.pointer(int(lost[0]), "frequency_hz")
-        detail = f"the clock is not known, and {processor.name!r} has more than one: measure it, or say requested_hz"
+        detail = (
+            f"the clock is not known, and {processor.name!r} has more than one: measure it, or say"
+            " requested_hz"
+        )
         raise InvalidRequest([FieldError(pointer, detail)])
-    low, high = processor.frequency_min_hz * (1.0 - SAME_CLOCK), processor.frequency_max_hz * (1.0 + SAME_CLOCK)
+    low, high = (
+        processor.frequency_min_hz * (1.0 - SAME_CLOCK),
+        processor.frequency_max_hz * (1.0 + SAME_CLOCK),
+    )
     outside = own & ((nominal < low) | (nominal > high))
     if outside.any():
         row = int(np.nonzero(outside)[0][0])
         clock = float(nominal[row])
-        detail = f"{clock:.4g} Hz is no clock of {processor.name!r} ({low:.4g} to {high:.4g} Hz)" + _clock_unit(
-            clock, processor
+        detail = (
+            f"{clock:.4g} Hz is no clock of {processor.name!r} ({low:.4g} to {high:.4g} Hz)"
+            + _clock_unit(clock, processor)
         )
         if outside[own].all():
             field = "frequency_hz" if np.isfinite(samples.frequency_hz[row]) else "requested_hz"
             raise InvalidRequest([FieldError(sheet.pointer(row, field), detail)])
-        quality.append(Finding(None, "device", "clock", "warning", f"{int(outside.sum())} samples: {detail}"))
+        quality.append(
+            Finding(None, "device", "clock", "warning", f"{int(outside.sum())} samples: {detail}")
+        )
     guessed = own & np.isnan(samples.frequency_hz)
     if guessed.any():
         asked = np.isfinite(samples.requested_hz[guessed]).all()
-        what = "the clock asked for is taken instead" if asked else "the device's only clock is taken"
-        detail = f"the clock of {int(guessed.sum())} samples was not measured: {what}, and no law over clocks is fitted"
+        what = (
+            "the clock asked for is taken instead" if asked else "the device's only clock is taken"
+        )
+        detail = (
+            f"the clock of {int(guessed.sum())} samples was not measured: {what}, and no law over"
+            " clocks is fitted"
+        )
         quality.append(Finding(None, "device", "clock", "warning" if asked else "note", detail))
     return nominal, not guessed.any()
 
@@ -181,15 +218,23 @@ def _unusable(sheet: Sheet, subject: Subject, times: dict[int, PartTimes]) -> It
         one = times.get(m)
         if one is None:
             if kept is None and not subject.idle(m):
-                detail = f"cut {m} has no samples of the {subject.kind}'s part, and no measured revision has them"
+                detail = (
+                    f"cut {m} has no samples of the {subject.kind}'s part, and no measured revision"
+                    " has them"
+                )
                 yield FieldError("/sessions" if sheet.places else "", detail)
         elif len(one.levels) > _MOST_LEVELS:
-            yield FieldError("", f"cut {m} was measured at {len(one.levels)} clocks, {_MOST_LEVELS} at most")
+            yield FieldError(
+                "", f"cut {m} was measured at {len(one.levels)} clocks, {_MOST_LEVELS} at most"
+            )
         elif not _enough(one, subject):
             own = (sheet.samples.part == PARTS.index(subject.kind)) & (sheet.samples.cut == m)
             pointer = sheet.pointer(int(np.nonzero(own)[0][0]), "time_s")
             at = " at any clock" if subject.kind == "device" else ""
-            detail = f"cut {m} has fewer than {FEWEST_SAMPLES} samples{at} ({one.count} in all): no variance follows"
+            detail = (
+                f"cut {m} has fewer than {FEWEST_SAMPLES} samples{at} ({one.count} in all): no"
+                " variance follows"
+            )
             yield FieldError(pointer.rsplit("/", 1)[0] if sheet.places else pointer, detail)
 
 
@@ -206,12 +251,16 @@ def _kept(subject: Subject) -> Timing | None:
 
 def _few_clocks(subject: Subject, times: dict[int, PartTimes]) -> Iterator[Finding]:
     processor = subject.processor
-    if not isinstance(processor, Device) or processor.frequency_min_hz == processor.frequency_max_hz:
+    if (
+        not isinstance(processor, Device)
+        or processor.frequency_min_hz == processor.frequency_max_hz
+    ):
         return
     for m, one in times.items():
         if one.fit is None and len(one.levels) < FEWEST_CLOCKS and one.mean_s > 0.0:
             detail = (
-                f"{len(one.levels)} clocks are too few for a fit ({FEWEST_CLOCKS}): plans can run the device at these"
+                f"{len(one.levels)} clocks are too few for a fit ({FEWEST_CLOCKS}): plans can run"
+                " the device at these"
             )
             yield Finding(m, "device", "clocks", "note", detail + " alone")
 
@@ -223,7 +272,13 @@ def _units(subject: Subject, times: dict[int, PartTimes]) -> Iterator[Finding]:
     kind, processor = subject.kind, subject.processor
     m, one = max(times.items(), key=lambda entry: (subject.flop[entry[0]], entry[1].mean_s))
     if one.mean_s > _LONG_S:
-        yield Finding(m, kind, "units", "warning", f"{one.mean_s:g} s on average: are the times in milliseconds?")
+        yield Finding(
+            m,
+            kind,
+            "units",
+            "warning",
+            f"{one.mean_s:g} s on average: are the times in milliseconds?",
+        )
     elif subject.flop[m] > 0.0 and one.mean_s > 0.0:
         if isinstance(processor, Device):
             rate = subject.flop[m] / (one.levels[-1].mean_s * one.levels[-1].frequency_hz)
@@ -232,13 +287,20 @@ def _units(subject: Subject, times: dict[int, PartTimes]) -> Iterator[Finding]:
             rate = subject.flop[m] / one.mean_s / processor.capacity_flop_per_s * 100.0
             told = f"{rate:.3g} % of the capacity of {processor.name!r}"
         if rate < _LEAST_RATE:
-            yield Finding(m, kind, "units", "warning", f"{told}: are the times in milliseconds, not seconds?")
+            yield Finding(
+                m, kind, "units", "warning", f"{told}: are the times in milliseconds, not seconds?"
+            )
         elif rate > (_LARGEST_RATE if isinstance(processor, Device) else 300.0):
-            yield Finding(m, kind, "units", "warning", f"{told}: faster than such a processor can be")
+            yield Finding(
+                m, kind, "units", "warning", f"{told}: faster than such a processor can be"
+            )
     ratio = _ratio(subject, m, one)
     for factor, unit in _UNITS.items():
         if ratio is not None and factor / _SAME_FACTOR < ratio < factor * _SAME_FACTOR:
-            detail = f"{ratio:.3g} times what the latest revision says: are the times in {unit}, not seconds?"
+            detail = (
+                f"{ratio:.3g} times what the latest revision says: are the times in {unit}, not"
+                " seconds?"
+            )
             yield Finding(m, kind, "units", "warning", detail)
 
 
@@ -253,10 +315,14 @@ def _ratio(subject: Subject, m: int, one: PartTimes) -> float | None:
         level = one.levels[-1]
         new = level.mean_s
         if before.flop_per_cycle is not None:
-            old = float(subject.flop[m]) / before.flop_per_cycle / level.frequency_hz + (before.overhead_s or 0.0)
+            old = float(subject.flop[m]) / before.flop_per_cycle / level.frequency_hz + (
+                before.overhead_s or 0.0
+            )
         else:
             assert before.levels is not None
-            old = min(before.levels, key=lambda some: abs(some.frequency_hz - level.frequency_hz)).mean_s
+            old = min(
+                before.levels, key=lambda some: abs(some.frequency_hz - level.frequency_hz)
+            ).mean_s
     return new / old if old > 0.0 else None
 
 
@@ -268,15 +334,29 @@ def _entry(
         if one is None and not subject.idle(m):
             assert kept is not None
             quality.append(
-                Finding(m, subject.kind, "kept", "note", "no new samples: the latest revision's entry stays")
+                Finding(
+                    m,
+                    subject.kind,
+                    "kept",
+                    "note",
+                    "no new samples: the latest revision's entry stays",
+                )
             )
             return kept.cuts[m]
         # Nothing runs: the time is 0 at any clock, whatever the speed.
-        return TimingCut(**({"flop_per_cycle": 1.0} if subject.kind == "device" else {"mean_s": 0.0}), variance_s2=0.0)
+        return TimingCut(
+            **({"flop_per_cycle": 1.0} if subject.kind == "device" else {"mean_s": 0.0}),
+            variance_s2=0.0,
+        )
     shared = {"samples": one.count, "correlation": pairing.correlation if pairing else None}
     if subject.kind == "server":
         # Rounding may put the mean of equal times a hair above the largest.
-        return TimingCut(mean_s=one.mean_s, variance_s2=one.variance_s2, worst_s=max(one.worst_s, one.mean_s), **shared)
+        return TimingCut(
+            mean_s=one.mean_s,
+            variance_s2=one.variance_s2,
+            worst_s=max(one.worst_s, one.mean_s),
+            **shared,
+        )
     levels = tuple(
         TimingLevel(
             frequency_hz=level.frequency_hz,
@@ -301,7 +381,9 @@ def _entry(
 
 
 def _flop_per_cycle(flop: float, cycles: float) -> float | None:
-    """The speed; any will do where nothing is computed, none where the time does not depend on the clock."""
+    """The speed; any will do where nothing is computed, none where the time does not depend on the
+    clock.
+    """
     if flop == 0.0:
         return 1.0
     return float(flop) / cycles if cycles > 0.0 else None
@@ -326,8 +408,14 @@ def _told(m: int, subject: Subject, one: PartTimes, pairing: Pairing | None) -> 
             for level in one.levels
         ],
         "fit": _told_fit(float(subject.flop[m]), one.fit) if one.fit else None,
-        "correlation": pairing
-        and {"pairs": pairing.pairs, "correlation": pairing.correlation, "interval": list(pairing.interval)},
+        "correlation": (
+            pairing
+            and {
+                "pairs": pairing.pairs,
+                "correlation": pairing.correlation,
+                "interval": list(pairing.interval),
+            }
+        ),
     }
 
 
@@ -340,7 +428,9 @@ def _told_fit(flop: float, fit: Fit) -> dict[str, Any]:
         "cycles_error": fit.cycles_error,
         "cycles_interval": [low, high],
         "flop_per_cycle": flop / fit.cycles if flop > 0.0 and fit.cycles > 0.0 else None,
-        "flop_per_cycle_interval": [flop / high, flop / low if low > 0.0 else None] if scales else None,
+        "flop_per_cycle_interval": (
+            [flop / high, flop / low if low > 0.0 else None] if scales else None
+        ),
         "overhead_s": fit.overhead_s,
         "overhead_error_s": fit.overhead_error_s,
         "overhead_interval_s": list(fit.overhead_interval_s),

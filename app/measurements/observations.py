@@ -63,7 +63,10 @@ def receive(database: Database, name: str, file: ObservationFile) -> dict[str, A
     now = datetime.now(UTC)
     with database.writing() as session:
         profile, number = hold(session, name)
-        if profile is None or session.scalar(select(PlanRow.number).where(PlanRow.id == file.plan)) is None:
+        if (
+            profile is None
+            or session.scalar(select(PlanRow.number).where(PlanRow.id == file.plan)) is None
+        ):
             raise PlanNotFound(f"The plan {file.plan!r} was deleted meanwhile.")
         looks = session.scalar(
             select(func.count())
@@ -80,7 +83,9 @@ def receive(database: Database, name: str, file: ObservationFile) -> dict[str, A
         tests = [_tested(user, one, times, level) for user, one, times in expected]
         refuting = [test for test in tests if test["verdict"] in _REFUTING]
         if refuting:
-            profiles.mark_stale(session, name, revision, _evidence(now, number, file.plan, refuting))
+            profiles.mark_stale(
+                session, name, revision, _evidence(now, number, file.plan, refuting)
+            )
         made = MeasurementRow(
             profile_id=profile,
             number=number,
@@ -95,7 +100,9 @@ def receive(database: Database, name: str, file: ObservationFile) -> dict[str, A
             },
             details={
                 "look": look,
-                "tests": sorted(tests, key=lambda test: test["verdict"] not in _REFUTING)[:_MOST_LISTED],
+                "tests": sorted(tests, key=lambda test: test["verdict"] not in _REFUTING)[
+                    :_MOST_LISTED
+                ],
                 "plans": resting,
                 "plans_count": count,
             },
@@ -107,7 +114,8 @@ def receive(database: Database, name: str, file: ObservationFile) -> dict[str, A
 def plans_on(session: Session, ref: ProfileRef) -> tuple[list[str], int]:
     """The newest plans that rest on a revision of a timing, and how many there are in all.
 
-    Pins are a small object beside the request: the database looks through their text, of plans that are young enough.
+    Pins are a small object beside the request: the database looks through their text, of plans that
+    are young enough.
     """
     made_at = profiles.get(session, Timing, ref.name, ref.revision).created_at
     newest = (
@@ -145,12 +153,17 @@ def _name(profile: str | Mapping[str, Any]) -> str:
 def _revision(session: Session, row: PlanRow, name: str) -> tuple[ProfileRef, Timing]:
     """The revision of the timing that the plan was made with."""
     if row.kind != "robust" or stored.answer_of(row).result is None:
-        detail = f"the plan {row.id!r} promises no times: only robust plans with a result can be held against them"
+        detail = (
+            f"the plan {row.id!r} promises no times: only robust plans with a result can be held"
+            " against them"
+        )
         raise InvalidRequest([FieldError("/plan", detail)])
     timings = (stored.pins_of(row) or Pins()).timings
     found = sorted(ref for ref in timings if ref.name == name)
     if not found:
-        raise InvalidRequest([FieldError("/plan", f"the plan {row.id!r} does not rest on the timing {name!r}")])
+        raise InvalidRequest(
+            [FieldError("/plan", f"the plan {row.id!r} does not rest on the timing {name!r}")]
+        )
     if len(found) > 1:
         detail = f"the plan {row.id!r} rests on several revisions ({', '.join(map(str, found))})"
         raise InvalidRequest([FieldError("/plan", detail)])
@@ -171,7 +184,9 @@ def _expected(
     for n, one in enumerate(file.observations):
         at = f"/observations/{n}"
         if one.user not in decided:
-            faults.append(FieldError(f"{at}/user", f"the plan {row.id!r} says nothing of a user {one.user!r}"))
+            faults.append(
+                FieldError(f"{at}/user", f"the plan {row.id!r} says nothing of a user {one.user!r}")
+            )
             continue
         if timing_of(row, asked[one.user], timing.processor_kind) != ref:
             faults.append(FieldError(f"{at}/user", f"was not planned with {ref}"))
@@ -182,7 +197,10 @@ def _expected(
         other = "server" if timing.processor_kind == "device" else "device"
         if getattr(one, f"{other}_s") is not None:
             faults.append(
-                FieldError(f"{at}/{other}_s", f"is not what {ref} is about: it is of a {timing.processor_kind}")
+                FieldError(
+                    f"{at}/{other}_s",
+                    f"is not what {ref} is about: it is of a {timing.processor_kind}",
+                )
             )
     if faults:
         raise InvalidRequest(faults)
@@ -206,7 +224,10 @@ def _of_user(decided: dict[str, Any], timing: Timing) -> Iterator[tuple[str, Exp
             decided["violation_bound"],
         ),
     )
-    yield f"{kind}_s", Expected(kind, cut, latency[f"{kind}_s"], float(np.sqrt(variance_s2)), error_s)
+    yield (
+        f"{kind}_s",
+        Expected(kind, cut, latency[f"{kind}_s"], float(np.sqrt(variance_s2)), error_s),
+    )
 
 
 def _moments(entry: TimingCut, frequency_hz: float) -> tuple[float, int | None]:
@@ -228,7 +249,9 @@ def _tested(
     mean = float(times.mean())
     if len(times) >= FEWEST_BATCHES:
         p_value = departure_p_value(times, expected.mean_s, expected.error_s)
-        far = abs(mean - expected.mean_s) > max(_MOVED_STD * expected.std_s, _LEAST_MOVE * expected.mean_s)
+        far = abs(mean - expected.mean_s) > max(
+            _MOVED_STD * expected.std_s, _LEAST_MOVE * expected.mean_s
+        )
         verdict = "moved" if p_value < half and far else "fits"
     if expected.deadline_s is not None and expected.miss_bound is not None:
         misses = int(np.sum(times > expected.deadline_s))
@@ -252,14 +275,19 @@ def _tested(
     }
 
 
-def _evidence(now: datetime, number: int, plan: str, refuting: list[dict[str, Any]]) -> dict[str, Any]:
+def _evidence(
+    now: datetime, number: int, plan: str, refuting: list[dict[str, Any]]
+) -> dict[str, Any]:
     first = refuting[0]
     if first["verdict"] == "late":
         late, samples, bound = (first[name] for name in ("misses", "samples", "miss_bound"))
         what = f"{late} of {samples} inferences were late, planned were {bound:.1%} at most"
     else:
         part = "whole" if first["part"] == "total" else f"{first['part']}'s part"
-        what = f"the mean of the {part} is {first['mean_s']:.4g} s, planned were {first['planned_mean_s']:.4g} s"
+        what = (
+            f"the mean of the {part} is {first['mean_s']:.4g} s, planned were"
+            f" {first['planned_mean_s']:.4g} s"
+        )
     more = f", and {len(refuting) - 1} more tests" if len(refuting) > 1 else ""
     return {
         "since": now.isoformat(),

@@ -1,8 +1,10 @@
-"""A process of its own that reads one CSV or Parquet file of samples: `python -m app.measurements.reader csv 1000`.
+"""A process of its own that reads one CSV or Parquet file of samples:
+`python -m app.measurements.reader csv 1000`.
 
-The file comes in on standard input, columns go out on standard output. It may be hostile, so memory and processor time
-are limited before a byte of it is looked at; whoever started this process survives whatever becomes of it.
-Ends with 3, and `pointer TAB detail` on standard error, where it can say what is wrong.
+The file comes in on standard input, columns go out on standard output. It may be hostile, so memory
+and processor time are limited before a byte of it is looked at; whoever started this process
+survives whatever becomes of it. Ends with 3, and `pointer TAB detail` on standard error, where it
+can say what is wrong.
 """
 
 import io
@@ -44,7 +46,9 @@ def main() -> None:
         columns = read(form, sys.stdin.buffer.read(), most)
     except Refused as refused:
         pointer, detail = refused.args
-        sys.stderr.write(f"{pointer}\t{''.join(letter if letter.isprintable() else ' ' for letter in detail)}")
+        sys.stderr.write(
+            f"{pointer}\t{''.join(letter if letter.isprintable() else ' ' for letter in detail)}"
+        )
         sys.stderr.flush()
         sys.exit(3)
     np.savez(sys.stdout.buffer, **columns)
@@ -52,14 +56,19 @@ def main() -> None:
 
 
 def read(form: str, body: bytes, most: int) -> dict[str, Any]:
-    """The columns of a CSV or Parquet file of at most so many samples, all there, in their ranges. Raises Refused."""
+    """The columns of a CSV or Parquet file of at most so many samples, all there, in their ranges.
+
+    Raises Refused.
+    """
     import pyarrow as pa
 
     try:
         table = _csv(body, most) if form == "csv" else _parquet(body, most)
     except (pa.ArrowException, OSError) as error:
         words = str(error).splitlines()
-        raise Refused("", f"cannot be read as {form}: {words[0][:200] if words else 'damaged'}") from None
+        raise Refused(
+            "", f"cannot be read as {form}: {words[0][:200] if words else 'damaged'}"
+        ) from None
     columns = {name: table.column(name) for name in table.column_names}
     for name in _REQUIRED:
         if name not in columns:
@@ -112,7 +121,9 @@ def _known_columns(names: list[str]) -> None:
     known = {"part", *_INTEGERS, *_NUMBERS}
     for n, name in enumerate(names):
         if name not in known:
-            raise Refused("", f"has a column {name[:50]!r}; those read here are {', '.join(sorted(known))}")
+            raise Refused(
+                "", f"has a column {name[:50]!r}; those read here are {', '.join(sorted(known))}"
+            )
         if name in names[:n]:
             raise Refused("", f"has the column {name!r} twice")
 
@@ -158,7 +169,9 @@ def _values(name: str, column: Any) -> Any:
                     raise Refused(f"/rows/{row}/{name}", "must be a number") from None
         given_nan = np.isnan(values) & ~column.is_null().to_numpy()
     if given_nan.any():
-        raise Refused(f"/rows/{np.nonzero(given_nan)[0][0]}/{name}", "must be a number: NaN is none")
+        raise Refused(
+            f"/rows/{np.nonzero(given_nan)[0][0]}/{name}", "must be a number: NaN is none"
+        )
     return values
 
 
@@ -193,9 +206,13 @@ def _integers(name: str, column: Any, rows: int) -> Any:
     if name != "order":
         wrong |= missing
     elif missing.any() and not missing.all():
-        raise Refused(f"/rows/{np.nonzero(missing)[0][0]}/order", "is missing here, but not everywhere")
+        raise Refused(
+            f"/rows/{np.nonzero(missing)[0][0]}/order", "is missing here, but not everywhere"
+        )
     if wrong.any():
-        raise Refused(f"/rows/{np.nonzero(wrong)[0][0]}/{name}", f"must be a whole number from 0 to {most}")
+        raise Refused(
+            f"/rows/{np.nonzero(wrong)[0][0]}/{name}", f"must be a whole number from 0 to {most}"
+        )
     return np.where(missing, absent, values).astype(np.int64)
 
 

@@ -30,13 +30,18 @@ from app.profiles.routes import ProfileName
 from app.profiles.schemas.profile import ProcessorKind
 from app.quantities import NAME_PATTERN
 
-router = APIRouter(prefix="/v1/timings/{name}/measurements", tags=["Measurements"], route_class=StrictRoute)
+router = APIRouter(
+    prefix="/v1/timings/{name}/measurements", tags=["Measurements"], route_class=StrictRoute
+)
 
 B = TypeVar("B", bound=BaseModel)
-MeasurementNumber = Annotated[int, Path(ge=1, le=999_999_999, description="Number within the timing, from 1.")]
+MeasurementNumber = Annotated[
+    int, Path(ge=1, le=999_999_999, description="Number within the timing, from 1.")
+]
 _ROWS = (
-    "A table with the columns cut, part (`device` or `server`), time_s and, as far as known, session, frequency_hz, "
-    "requested_hz, order, cpu_time_s, involuntary_switches: one row per sample, in the order of measurement."
+    "A table with the columns cut, part (`device` or `server`), time_s and, as far as known,"
+    " session, frequency_hz, requested_hz, order, cpu_time_s, involuntary_switches: one row per"
+    " sample, in the order of measurement."
 )
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -67,14 +72,25 @@ class Sent(BaseModel):
 async def _sent(request: Request) -> Sent:
     media_type = declared_as(request, JSON, CSV, PARQUET).essence
     if media_type not in (JSON, CSV, PARQUET):
-        raise UnsupportedMediaType(f"The body's type is {media_type}: send {JSON}, {CSV} or {PARQUET}.")
+        raise UnsupportedMediaType(
+            f"The body's type is {media_type}: send {JSON}, {CSV} or {PARQUET}."
+        )
     return Sent(media_type=media_type, content=await request.body())
 
 
-Model = Annotated[str | None, Query(pattern=NAME_PATTERN, description="For tables: as `model` in JSON.")]
-Processor = Annotated[str | None, Query(pattern=NAME_PATTERN, description="For tables: as `processor` in JSON.")]
-Kind = Annotated[ProcessorKind | None, Query(description="For tables: as `processor_kind` in JSON.")]
-Digest = Annotated[str | None, Query(pattern="^[0-9a-f]{64}$", description="For tables: as `model_sha256` in JSON.")]
+Model = Annotated[
+    str | None, Query(pattern=NAME_PATTERN, description="For tables: as `model` in JSON.")
+]
+Processor = Annotated[
+    str | None, Query(pattern=NAME_PATTERN, description="For tables: as `processor` in JSON.")
+]
+Kind = Annotated[
+    ProcessorKind | None, Query(description="For tables: as `processor_kind` in JSON.")
+]
+Digest = Annotated[
+    str | None,
+    Query(pattern="^[0-9a-f]{64}$", description="For tables: as `model_sha256` in JSON."),
+]
 
 
 @router.post(
@@ -84,8 +100,24 @@ Digest = Annotated[str | None, Query(pattern="^[0-9a-f]{64}$", description="For 
     status_code=201,
     response_model=AnyMeasurement,
     openapi_extra=_BODY,
-    responses=documented(MalformedJson, BodyTooLarge, UnsupportedMediaType, InvalidRequest, PlanNotFound, StaleRevision)
-    | {201: {"headers": {"Location": {"schema": {"type": "string"}, "description": "Address of the measurement"}}}},
+    responses=documented(
+        MalformedJson,
+        BodyTooLarge,
+        UnsupportedMediaType,
+        InvalidRequest,
+        PlanNotFound,
+        StaleRevision,
+    )
+    | {
+        201: {
+            "headers": {
+                "Location": {
+                    "schema": {"type": "string"},
+                    "description": "Address of the measurement",
+                }
+            }
+        }
+    },
 )
 def measure(
     request: Request,
@@ -96,26 +128,33 @@ def measure(
     processor_kind: Kind = None,
     model_sha256: Digest = None,
 ) -> Response:
-    """Make the next revision of a timing from samples, or hold observed times against the revision of a plan.
+    """Make the next revision of a timing from samples, or hold observed times against the revision
+    of a plan.
 
-    Samples (`sessions`, or a table) are checked and fitted; what cannot carry a timing is refused, what is doubtful is
-    told in `quality`. The timing is created if there is none. Observations (`plan`) change no numbers: if they refute
-    the revision that the plan was made with, it is called stale, and `plans` lists those that rest on it.
-    Raw samples are kept.
+    Samples (`sessions`, or a table) are checked and fitted; what cannot carry a timing is refused,
+    what is doubtful is told in `quality`. The timing is created if there is none. Observations
+    (`plan`) change no numbers: if they refute the revision that the plan was made with, it is
+    called stale, and `plans` lists those that rest on it. Raw samples are kept.
     """
     database: Database = request.app.state.database
     told = Heading(model, processor, processor_kind, model_sha256, in_body=False)
     if sent.media_type != JSON:
-        document = service.receive(database, name, told, files.from_rows(sent.content, sent.media_type))
+        document = service.receive(
+            database, name, told, files.from_rows(sent.content, sent.media_type)
+        )
     else:
         body = parse_json(sent.content)
         if isinstance(body, dict) and "plan" in body:
             document = observations.receive(database, name, _validated(ObservationFile, body))
         else:
             file = _validated(MeasurementFile, body)
-            heading = Heading(file.model, file.processor, file.processor_kind, file.model_sha256, file.runtime)
+            heading = Heading(
+                file.model, file.processor, file.processor_kind, file.model_sha256, file.runtime
+            )
             document = service.receive(database, name, heading, files.from_json(file))
-    return rendered(document, 201, {"Location": f"/v1/timings/{name}/measurements/{document['number']}"})
+    return rendered(
+        document, 201, {"Location": f"/v1/timings/{name}/measurements/{document['number']}"}
+    )
 
 
 def _validated(schema: type[B], body: Any) -> B:
@@ -134,7 +173,11 @@ def _validated(schema: type[B], body: Any) -> B:
     responses=documented(InvalidRequest, ProfileNotFound),
 )
 def list_measurements(
-    session: ReadSession, request: Request, name: ProfileName, limit: Limit = 100, cursor: Cursor = None
+    session: ReadSession,
+    request: Request,
+    name: ProfileName,
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> Response:
     """The samples behind a timing's revisions and the observations against them, oldest first."""
     after = int(decode_cursor(cursor, int)[0]) if cursor else 0
@@ -172,8 +215,12 @@ def get_measurement(session: ReadSession, name: ProfileName, number: Measurement
         }
     },
 )
-def get_samples(session: ReadSession, request: Request, name: ProfileName, number: MeasurementNumber) -> Response:
-    """The samples as they were sent: JSON, or by `Accept` a table as CSV or Parquet (observations: JSON only)."""
+def get_samples(
+    session: ReadSession, request: Request, name: ProfileName, number: MeasurementNumber
+) -> Response:
+    """The samples as they were sent: JSON, or by `Accept` a table as CSV or Parquet (observations:
+    JSON only).
+    """
     row, content = service.get_samples(session, name, number)
     if row.kind == "observations":
         return rendered(files.observations_as_json(content, row.summary["plan"]))
@@ -183,6 +230,9 @@ def get_samples(session: ReadSession, request: Request, name: ProfileName, numbe
         return Response(files.as_parquet(samples), 200, VARY, PARQUET)
     if media_type == CSV:
         return StreamingResponse(files.as_csv(samples), 200, VARY, CSV)
-    told = {field: row.summary[field] for field in ("model", "processor", "processor_kind", "model_sha256", "runtime")}
+    told = {
+        field: row.summary[field]
+        for field in ("model", "processor", "processor_kind", "model_sha256", "runtime")
+    }
     kept = {field: value for field, value in told.items() if value is not None}
     return rendered(files.as_json(samples, kept, row.details["started_at"]), 200, VARY)

@@ -9,7 +9,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import Database
-from app.errors import FieldError, InvalidRequest, MeasurementNotFound, ProfileExists, ProfileNotFound, StaleRevision
+from app.errors import (
+    FieldError,
+    InvalidRequest,
+    MeasurementNotFound,
+    ProfileExists,
+    ProfileNotFound,
+    StaleRevision,
+)
 from app.measurements import files
 from app.measurements.files import Sheet
 from app.measurements.fitting import Fitted, Subject, clocks_of, fitted
@@ -34,7 +41,9 @@ _OLD_S = 90 * 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What a file of samples says of itself, or its address says of it; pointers where each was said."""
+    """What a file of samples says of itself, or its address says of it; pointers where each was
+    said.
+    """
 
     model: str | None = None
     processor: str | None = None
@@ -45,11 +54,16 @@ class Heading:
 
     def fault(self, field: str, detail: str) -> FieldError:
         """A fault of one of these."""
-        return FieldError(f"/{field}", detail) if self.in_body else FieldError("", detail, parameter=field)
+        return (
+            FieldError(f"/{field}", detail)
+            if self.in_body
+            else FieldError("", detail, parameter=field)
+        )
 
 
 def receive(database: Database, name: str, heading: Heading, sheet: Sheet) -> dict[str, Any]:
-    """Fit samples and store them with the revision of the timing that comes of them; the answer is what `GET` says.
+    """Fit samples and store them with the revision of the timing that comes of them; the answer is
+    what `GET` says.
 
     No transaction is open while samples are looked at. Raises InvalidRequest, StaleRevision.
     """
@@ -60,7 +74,11 @@ def receive(database: Database, name: str, heading: Heading, sheet: Sheet) -> di
         try:
             with database.writing() as session:
                 return _store(session, name, heading, sheet, subject, stored, found)
-        except (ProfileExists, StaleRevision, ProfileNotFound):  # another client revised or deleted it meanwhile
+        except (
+            ProfileExists,
+            StaleRevision,
+            ProfileNotFound,
+        ):  # another client revised or deleted it meanwhile
             if attempt == _ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
@@ -72,7 +90,12 @@ def list_measurements(session: Session, name: str, after: int, limit: int) -> li
     Raises ProfileNotFound.
     """
     profile = _profile(session, name)
-    columns = select(MeasurementRow.number, MeasurementRow.kind, MeasurementRow.revision, MeasurementRow.created_at)
+    columns = select(
+        MeasurementRow.number,
+        MeasurementRow.kind,
+        MeasurementRow.revision,
+        MeasurementRow.created_at,
+    )
     wanted = columns.add_columns(MeasurementRow.summary).where(
         MeasurementRow.profile_id == profile, MeasurementRow.number > after
     )
@@ -81,7 +104,10 @@ def list_measurements(session: Session, name: str, after: int, limit: int) -> li
 
 
 def get(session: Session, name: str, number: int) -> dict[str, Any]:
-    """A measurement as it was answered, older by now. Raises ProfileNotFound, MeasurementNotFound."""
+    """A measurement as it was answered, older by now.
+
+    Raises ProfileNotFound, MeasurementNotFound.
+    """
     return document(name, _find(session, name, number))
 
 
@@ -95,7 +121,12 @@ def get_samples(session: Session, name: str, number: int) -> tuple[MeasurementRo
 
 
 def standardised_times(
-    session: Session, ref: ProfileRef, part: Part, cut: int, frequency_hz: float | None, cache: dict[int, Samples]
+    session: Session,
+    ref: ProfileRef,
+    part: Part,
+    cut: int,
+    frequency_hz: float | None,
+    cache: dict[int, Samples],
 ) -> Floats | None:
     """Measured times behind a revision with mean 0 and variance 1; None where there are none.
 
@@ -116,23 +147,39 @@ def standardised_times(
         .limit(100)
     )
     # A cut that was not measured again kept its entry, and so its samples.
-    key = next((key for key, details in session.execute(newest) if cut in details["measured_cuts"]), None)
+    key = next(
+        (key for key, details in session.execute(newest) if cut in details["measured_cuts"]), None
+    )
     if key is None:
         return None
     if key not in cache:
-        content = session.scalars(select(MeasuredSamplesRow.content).where(MeasuredSamplesRow.measurement_id == key))
+        content = session.scalars(
+            select(MeasuredSamplesRow.content).where(MeasuredSamplesRow.measurement_id == key)
+        )
         cache[key] = files.unpack(content.one())
     samples = cache[key]
-    device = profiles.get(session, Device, timing.processor).body if part == "device" and frequency_hz is None else None
+    device = (
+        profiles.get(session, Device, timing.processor).body
+        if part == "device" and frequency_hz is None
+        else None
+    )
     times = standardised(
-        samples, clocks_of(samples.frequency_hz, samples.requested_hz, device), part, cut, frequency_hz
+        samples,
+        clocks_of(samples.frequency_hz, samples.requested_hz, device),
+        part,
+        cut,
+        frequency_hz,
     )
     return times if len(times) else None
 
 
 def document(name: str, row: MeasurementRow) -> dict[str, Any]:
     """A measurement as it is answered."""
-    told = heading_of(name, row.number, row.kind, row.revision, row.created_at) | row.summary | row.details
+    told = (
+        heading_of(name, row.number, row.kind, row.revision, row.created_at)
+        | row.summary
+        | row.details
+    )
     for internal in ("measured_cuts", "started_at"):
         told.pop(internal, None)
     if row.kind == "samples":
@@ -141,7 +188,9 @@ def document(name: str, row: MeasurementRow) -> dict[str, Any]:
     return told
 
 
-def heading_of(name: str, number: int, kind: str, revision: int, created_at: datetime) -> dict[str, Any]:
+def heading_of(
+    name: str, number: int, kind: str, revision: int, created_at: datetime
+) -> dict[str, Any]:
     """What every measurement says first."""
     return {
         "kind": kind,
@@ -160,7 +209,9 @@ def hold(session: Session, name: str) -> tuple[int | None, int]:
     """
     wanted = select(ProfileRow.id).where(ProfileRow.kind == Timing.kind, ProfileRow.name == name)
     key = session.scalar(wanted.with_for_update())
-    last = session.scalar(select(func.max(MeasurementRow.number)).where(MeasurementRow.profile_id == key))
+    last = session.scalar(
+        select(func.max(MeasurementRow.number)).where(MeasurementRow.profile_id == key)
+    )
     return key, (last or 0) + 1
 
 
@@ -172,7 +223,9 @@ def add(session: Session, row: MeasurementRow, content: bytes) -> None:
 
 
 def _profile(session: Session, name: str) -> int:
-    key = session.scalar(select(ProfileRow.id).where(ProfileRow.kind == Timing.kind, ProfileRow.name == name))
+    key = session.scalar(
+        select(ProfileRow.id).where(ProfileRow.kind == Timing.kind, ProfileRow.name == name)
+    )
     if key is None:
         raise ProfileNotFound(Timing.kind, name)
     return key
@@ -188,8 +241,12 @@ def _find(session: Session, name: str, number: int) -> MeasurementRow:
     return row
 
 
-def _subject(session: Session, name: str, heading: Heading) -> tuple[Subject, profiles.Stored[Timing] | None]:
-    """What was measured, by the timing that exists and by what came with the samples, which must agree."""
+def _subject(
+    session: Session, name: str, heading: Heading
+) -> tuple[Subject, profiles.Stored[Timing] | None]:
+    """What was measured, by the timing that exists and by what came with the samples, which must
+    agree.
+    """
     try:
         stored = profiles.get(session, Timing, name)
     except ProfileNotFound:
@@ -199,9 +256,13 @@ def _subject(session: Session, name: str, heading: Heading) -> tuple[Subject, pr
     for field in ("processor", "model", "processor_kind"):
         said, stands = getattr(heading, field), getattr(known, field) if known else None
         if said is None and stands is None and field != "processor_kind":
-            faults.append(heading.fault(field, f"is required: the timing {name!r} does not exist yet"))
+            faults.append(
+                heading.fault(field, f"is required: the timing {name!r} does not exist yet")
+            )
         elif said is not None and stands is not None and said != stands:
-            faults.append(heading.fault(field, f"the timing {name!r} is of {stands!r}, not of {said!r}"))
+            faults.append(
+                heading.fault(field, f"the timing {name!r} is of {stands!r}, not of {said!r}")
+            )
     if faults:
         raise InvalidRequest(faults)
     processor = _processor(session, heading, known, faults)
@@ -213,7 +274,9 @@ def _subject(session: Session, name: str, heading: Heading) -> tuple[Subject, pr
     else:
         ran, meant = heading.model_sha256, model.source_sha256
         if ran is not None and meant is not None and ran != meant:
-            detail = f"another file was run: the model {model.name!r} is of the file with digest {meant}"
+            detail = (
+                f"another file was run: the model {model.name!r} is of the file with digest {meant}"
+            )
             faults.append(heading.fault("model_sha256", detail))
     if faults:
         raise InvalidRequest(faults)
@@ -237,9 +300,17 @@ def _processor(
     if len(found) == 1:
         return found[0]
     if found:
-        faults.append(heading.fault("processor_kind", f"is required: a device and a server are named {name!r}"))
+        faults.append(
+            heading.fault(
+                "processor_kind", f"is required: a device and a server are named {name!r}"
+            )
+        )
     else:
-        faults.append(heading.fault("processor", f"there is no {kind or 'device or server'} profile named {name!r}"))
+        faults.append(
+            heading.fault(
+                "processor", f"there is no {kind or 'device or server'} profile named {name!r}"
+            )
+        )
     return None
 
 
@@ -275,7 +346,11 @@ def _store(
         provenance="measured",
         reference=_reference(found.samples, sessions, measured_at, heading.runtime),
     )
-    made = profiles.replace(session, timing, {stored.revision}) if stored else profiles.create(session, timing)
+    made = (
+        profiles.replace(session, timing, {stored.revision})
+        if stored
+        else profiles.create(session, timing)
+    )
     listed = sorted(quality, key=lambda finding: finding.severity != "warning")[:_MOST_FINDINGS]
     summary = {
         "processor": timing.processor,
@@ -307,7 +382,9 @@ def _store(
     return document(name, row)
 
 
-def _heading_findings(heading: Heading, subject: Subject, measured_at: datetime, now: datetime) -> list[Finding]:
+def _heading_findings(
+    heading: Heading, subject: Subject, measured_at: datetime, now: datetime
+) -> list[Finding]:
     quality = []
     if subject.model.source_sha256 is not None and heading.model_sha256 is None:
         detail = "the samples do not say which model file was run (model_sha256)"
@@ -322,8 +399,12 @@ def _heading_findings(heading: Heading, subject: Subject, measured_at: datetime,
     return quality
 
 
-def _reference(samples: int, sessions: int, measured_at: datetime, runtime: dict[str, Any] | None) -> str:
-    ran = "".join(f", {name} {value}" for name, value in (runtime or {}).items() if value is not None)
+def _reference(
+    samples: int, sessions: int, measured_at: datetime, runtime: dict[str, Any] | None
+) -> str:
+    ran = "".join(
+        f", {name} {value}" for name, value in (runtime or {}).items() if value is not None
+    )
     return f"{samples} samples in {sessions} sessions, measured {measured_at:%Y-%m-%d}{ran}"[:4000]
 
 

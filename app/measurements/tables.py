@@ -1,9 +1,19 @@
-"""What was measured: the findings, and the raw samples in a table of their own, so that a list does not read them."""
+"""What was measured: the findings, and the raw samples in a table of their own, so that a list does
+not read them.
+"""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UtcDateTime
@@ -39,5 +49,7 @@ class MeasuredSamplesRow(Base):
 
     __tablename__ = "measured_samples"
 
-    measurement_id: Mapped[int] = mapped_column(ForeignKey("measurement.id", ondelete="CASCADE"), primary_key=True)
+    measurement_id: Mapped[int] = mapped_column(
+        ForeignKey("measurement.id", ondelete="CASCADE"), primary_key=True
+    )
     content: Mapped[bytes] = mapped_column(LargeBinary)

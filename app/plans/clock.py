@@ -1,4 +1,6 @@
-"""One clock per device, and what each cut takes there: for the families that do not choose the clock."""
+"""One clock per device, and what each cut takes there: for the families that do not choose the
+clock.
+"""
 
 import math
 from collections.abc import Iterator
@@ -18,7 +20,9 @@ _SAME_CLOCK = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class AtClock:
-    """Mean time of the device's part of every cut at one clock; faults point into the user's entry."""
+    """Mean time of the device's part of every cut at one clock; faults point into the user's
+    entry.
+    """
 
     frequency_hz: float
     mean_s: NDArray[np.float64]  # (cuts,) NaN where a fault says why
@@ -26,14 +30,21 @@ class AtClock:
 
 
 def at_clock(device: Device, model: Model, timing: Timing, frequency_hz: float | None) -> AtClock:
-    """Measured levels as they were measured, the fit elsewhere; default: the highest clock the device offers."""
+    """Measured levels as they were measured, the fit elsewhere; default: the highest clock the
+    device offers.
+    """
     offered = device.frequency_levels_hz
     clock = frequency_hz or (offered[-1] if offered else device.frequency_max_hz)
     if not device.frequency_min_hz <= clock <= device.frequency_max_hz:
-        unfit = f"device {device.name!r} runs at {device.frequency_min_hz:g} to {device.frequency_max_hz:g} Hz"
+        unfit = (
+            f"device {device.name!r} runs at {device.frequency_min_hz:g} to"
+            f" {device.frequency_max_hz:g} Hz"
+        )
     elif offered and not any(_same(level, clock) for level in offered):
         nearest = min(offered, key=lambda level: abs(level - clock))
-        unfit = f"device {device.name!r} has no such clock: the nearest it offers is {nearest:.10g} Hz"
+        unfit = (
+            f"device {device.name!r} has no such clock: the nearest it offers is {nearest:.10g} Hz"
+        )
     else:
         mean_s = np.array(
             [
@@ -46,7 +57,10 @@ def at_clock(device: Device, model: Model, timing: Timing, frequency_hz: float |
 
 
 def _mean_s(flop: int, entry: TimingCut, clock: float, *, listed: bool) -> float:
-    """Time of one cut; NaN where nobody measured it at this clock. Levels beat the fit on devices that list clocks."""
+    """Time of one cut; NaN where nobody measured it at this clock.
+
+    Levels beat the fit on devices that list clocks.
+    """
     fitted = entry.flop_per_cycle is not None
     if listed or not fitted:
         for level in entry.levels or ():

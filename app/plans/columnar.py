@@ -1,6 +1,8 @@
-"""Many users as columns: Arrow and Parquet in, and out, and in the database in blocks of which a reader takes one.
+"""Many users as columns: Arrow and Parquet in, and out, and in the database in blocks of which a
+reader takes one.
 
-A column has the name and the meaning of the field of the same name in JSON; nested fields are structs.
+A column has the name and the meaning of the field of the same name in JSON; nested fields are
+structs.
 """
 
 import hashlib
@@ -63,10 +65,15 @@ class Packed:
 
 
 def read(media_type: str, body: bytes, max_users: int, max_byte: int) -> Bulk:
-    """Read a body. Raises MalformedColumns, MalformedJson, and InvalidRequest where it has too many users."""
+    """Read a body.
+
+    Raises MalformedColumns, MalformedJson, and InvalidRequest where it has too many users.
+    """
     try:
         table = (
-            _read_arrow(body, max_users, max_byte) if media_type == ARROW else _read_parquet(body, max_users, max_byte)
+            _read_arrow(body, max_users, max_byte)
+            if media_type == ARROW
+            else _read_parquet(body, max_users, max_byte)
         )
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError, KeyError) as damaged:
@@ -77,14 +84,17 @@ def read(media_type: str, body: bytes, max_users: int, max_byte: int) -> Bulk:
     metadata = (table.schema.metadata or {}).get(METADATA)
     if metadata is None:
         detail = (
-            'is missing from the metadata of the schema: put the rest of the request there, as JSON, under "splitplan"'
+            "is missing from the metadata of the schema: put the rest of the request there, as"
+            ' JSON, under "splitplan"'
         )
         raise InvalidRequest([FieldError("", detail)])
     terms = parse_json(metadata)
     if not isinstance(terms, dict):
         raise InvalidRequest([FieldError("", "the rest of the request must be an object")])
     if "users" in terms:
-        raise InvalidRequest([FieldError("/users", "the rows are the users: leave it out of the metadata")])
+        raise InvalidRequest(
+            [FieldError("/users", "the rows are the users: leave it out of the metadata")]
+        )
     names = table.column_names
     if len(set(names)) < len(names):
         raise MalformedColumns("Two columns have the same name.")
@@ -122,13 +132,18 @@ def _bound(rows: int, size: int, max_users: int, max_byte: int) -> None:
 
 def packed(table: pa.Table, ids: pa.ChunkedArray | None = None) -> Packed:
     """A table in blocks, and with `ids` the index of its rows."""
-    blocks = [_packed(table.slice(start, _BLOCK_ROWS)) for start in range(0, max(table.num_rows, 1), _BLOCK_ROWS)]
+    blocks = [
+        _packed(table.slice(start, _BLOCK_ROWS))
+        for start in range(0, max(table.num_rows, 1), _BLOCK_ROWS)
+    ]
     places = []
     if ids is not None:
         order = pc.sort_indices(ids)
         ids = ids.take(order)
         for start in range(0, len(ids), _INDEX_ROWS):
-            part = pa.table({"id": ids.slice(start, _INDEX_ROWS), "row": order.slice(start, _INDEX_ROWS)})
+            part = pa.table(
+                {"id": ids.slice(start, _INDEX_ROWS), "row": order.slice(start, _INDEX_ROWS)}
+            )
             places.append((part["id"][0].as_py(), _packed(part)))
     return Packed(blocks, places)
 
@@ -139,7 +154,9 @@ def store(session: Session, plan_number: int, part: Part, packed: Packed) -> Non
         row = {"plan_number": plan_number, "part": part, "block": block, "data": data}
         session.execute(insert(PlanColumnsRow).values(row))
     for first_id, data in packed.places:
-        session.execute(insert(PlanIndexRow).values(plan_number=plan_number, first_id=first_id, data=data))
+        session.execute(
+            insert(PlanIndexRow).values(plan_number=plan_number, first_id=first_id, data=data)
+        )
 
 
 def forget(session: Session, plan_numbers: Sequence[int]) -> None:
@@ -148,11 +165,17 @@ def forget(session: Session, plan_numbers: Sequence[int]) -> None:
     session.execute(delete(PlanIndexRow).where(PlanIndexRow.plan_number.in_(plan_numbers)))
 
 
-def load(session: Session, plan_number: int, part: Part, start: int = 0, limit: int | None = None) -> pa.Table | None:
+def load(
+    session: Session, plan_number: int, part: Part, start: int = 0, limit: int | None = None
+) -> pa.Table | None:
     """Rows of a stored table from a position on; None where there is no such table."""
-    blocks = select(PlanColumnsRow.data).where(PlanColumnsRow.plan_number == plan_number, PlanColumnsRow.part == part)
+    blocks = select(PlanColumnsRow.data).where(
+        PlanColumnsRow.plan_number == plan_number, PlanColumnsRow.part == part
+    )
     if limit is not None:
-        blocks = blocks.where(PlanColumnsRow.block.between(start // _BLOCK_ROWS, (start + limit - 1) // _BLOCK_ROWS))
+        blocks = blocks.where(
+            PlanColumnsRow.block.between(start // _BLOCK_ROWS, (start + limit - 1) // _BLOCK_ROWS)
+        )
     tables = [_unpacked(data) for data in session.scalars(blocks.order_by(PlanColumnsRow.block))]
     if not tables:
         return None
@@ -162,17 +185,23 @@ def load(session: Session, plan_number: int, part: Part, start: int = 0, limit: 
 
 def blocks(session: Session, plan_number: int, part: Part) -> Iterator[pa.Table]:
     """A stored table, block by block."""
-    numbers = select(PlanColumnsRow.block).where(PlanColumnsRow.plan_number == plan_number, PlanColumnsRow.part == part)
+    numbers = select(PlanColumnsRow.block).where(
+        PlanColumnsRow.plan_number == plan_number, PlanColumnsRow.part == part
+    )
     for block in session.scalars(numbers.order_by(PlanColumnsRow.block)).all():
         data = select(PlanColumnsRow.data).where(
-            PlanColumnsRow.plan_number == plan_number, PlanColumnsRow.part == part, PlanColumnsRow.block == block
+            PlanColumnsRow.plan_number == plan_number,
+            PlanColumnsRow.part == part,
+            PlanColumnsRow.block == block,
         )
         yield _unpacked(session.scalars(data).one())
 
 
 def find(session: Session, plan_number: int, user_id: str) -> dict[str, Any] | None:
     """The row of one user; None where the plan has no such user."""
-    place = select(PlanIndexRow.data).where(PlanIndexRow.plan_number == plan_number, PlanIndexRow.first_id <= user_id)
+    place = select(PlanIndexRow.data).where(
+        PlanIndexRow.plan_number == plan_number, PlanIndexRow.first_id <= user_id
+    )
     found = session.scalars(place.order_by(PlanIndexRow.first_id.desc()).limit(1)).one_or_none()
     if found is None:
         return None
@@ -206,7 +235,8 @@ def written(media_type: str, tables: Iterable[pa.Table]) -> Iterator[bytes]:
 
 
 def _written_parquet(tables: Iterable[pa.Table]) -> Iterator[bytes]:
-    # A Parquet file ends with its directory, but is read from there: it has to be whole before it is sent.
+    # A Parquet file ends with its directory, but is read from there: it has to be whole before it
+    # is sent.
     with tempfile.SpooledTemporaryFile(max_size=_SPOOLED_BYTE) as file:
         writer = None
         for table in tables:

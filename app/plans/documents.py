@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     AnyUserResult = Any
 else:  # the registry says which kinds there are, and no type checker reads it
     PlanKind = Literal[tuple(FAMILIES)]
-    AnyPlan = Annotated[reduce(or_, (family.plan for family in FAMILIES.values())), Field(discriminator="kind")]
+    AnyPlan = Annotated[
+        reduce(or_, (family.plan for family in FAMILIES.values())), Field(discriminator="kind")
+    ]
     AnyUserResult = reduce(or_, (entry for family in FAMILIES.values() for entry in family.users))
 
 

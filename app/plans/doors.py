@@ -43,7 +43,12 @@ _DOOR: dict[str, Any] = {
     "status_code": 201,
     "dependencies": [Depends(_few_enough), HEADERS],
     "responses": ANSWERS
-    | {200: {"model": Estimate, "description": "A dry run's estimate, or what came with the same Idempotency-Key"}},
+    | {
+        200: {
+            "model": Estimate,
+            "description": "A dry run's estimate, or what came with the same Idempotency-Key",
+        }
+    },
 }
 
 
@@ -128,7 +133,9 @@ def _planned_columns(request: Request, family: Family, body: bytes, *, dry_run: 
     settings: Settings = request.app.state.settings
     created_at = datetime.now(UTC)
     media_type = declared_as(request, *columnar.READ).essence
-    bulk = columnar.read(media_type, body, settings.max_bulk_users, _UNPACKED * settings.max_body_byte)
+    bulk = columnar.read(
+        media_type, body, settings.max_bulk_users, _UNPACKED * settings.max_body_byte
+    )
     request.value = [bulk.terms, bulk.digest]  # type: ignore[attr-defined]  # as StrictRoute does with JSON
     if not dry_run and (again := known_answer(request)) is not None:
         return again

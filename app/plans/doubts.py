@@ -9,10 +9,15 @@ from app.profiles.schemas.server import Server
 
 
 def server_time_assumed(server: Server, model: Model, how: str) -> FieldWarning:
-    """No timing of the server with the network: its time was derived from its capacity, and `how`."""
+    """No timing of the server with the network: its time was derived from its capacity, and
+    `how`.
+    """
     return FieldWarning(
         field="/server_timing",
-        message=f"no timing of {server.name!r} with {model.name!r} is stored: the server's time is taken as {how}",
+        message=(
+            f"no timing of {server.name!r} with {model.name!r} is stored: the server's time is"
+            f" taken as {how}"
+        ),
     )
 
 
@@ -22,6 +27,8 @@ def feature_beyond_memory(device: Device, model: Model) -> Iterator[FieldWarning
     if device.memory_byte is not None and largest > device.memory_byte:
         yield FieldWarning(
             field="/model",
-            message=f"a feature of {model.name!r} ({largest} byte) is larger than the memory of {device.name!r} "
-            f"({device.memory_byte} byte)",
+            message=(
+                f"a feature of {model.name!r} ({largest} byte) is larger than the memory of"
+                f" {device.name!r} ({device.memory_byte} byte)"
+            ),
         )

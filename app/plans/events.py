@@ -31,7 +31,10 @@ Event = tuple[int, str, dict[str, Any]]
 
 
 def stream(app: FastAPI, plan_id: str, last_event_id: str | None) -> Response:
-    """What happened to a plan since an event, and what happens until its end. Raises PlanNotFound."""
+    """What happened to a plan since an event, and what happens until its end.
+
+    Raises PlanNotFound.
+    """
     database: Database = app.state.database
     after = _position(database, plan_id, last_event_id)
     events = _since(database, plan_id, after)
@@ -42,7 +45,9 @@ def stream(app: FastAPI, plan_id: str, last_event_id: str | None) -> Response:
 
 
 def _position(database: Database, plan_id: str, last_event_id: str | None) -> int:
-    """The event after which a reader wants more; whoever names an unknown one is shown the latest."""
+    """The event after which a reader wants more; whoever names an unknown one is shown the
+    latest.
+    """
     with database.reading() as session:
         number = service.find(session, plan_id).number
         mine = select(PlanEventRow.id).where(PlanEventRow.plan_number == number)
@@ -50,7 +55,10 @@ def _position(database: Database, plan_id: str, last_event_id: str | None) -> in
             known = int(last_event_id) if len(last_event_id) < 19 else _LARGEST_ID + 1
             if known == _BEFORE_EVENTS:
                 return known
-            if known <= _LARGEST_ID and session.scalar(mine.where(PlanEventRow.id == known)) is not None:
+            if (
+                known <= _LARGEST_ID
+                and session.scalar(mine.where(PlanEventRow.id == known)) is not None
+            ):
                 return known
         return (session.scalar(select(func.max(mine.subquery().c.id))) or 0) - 1
 
@@ -85,12 +93,17 @@ def _ended(database: Database, plan_id: str) -> bool:
         return service.find(session, plan_id).status in ENDED
 
 
-async def _told(app: FastAPI, plan_id: str, after: int, events: list[Event]) -> AsyncIterator[bytes]:
+async def _told(
+    app: FastAPI, plan_id: str, after: int, events: list[Event]
+) -> AsyncIterator[bytes]:
     heard = time.monotonic()
     while True:
         for after, kind, document in events:
             yield format_sse_event(
-                data_str=orjson.dumps(document).decode(), event=kind, id=str(after), retry=_RECONNECT_MS
+                data_str=orjson.dumps(document).decode(),
+                event=kind,
+                id=str(after),
+                retry=_RECONNECT_MS,
             )
             heard = time.monotonic()
             if kind == "end":

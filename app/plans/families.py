@@ -5,4 +5,6 @@ from app.plans.multiuser.family import ADAPTIVE, MULTI_USER
 from app.plans.robust.family import ROBUST
 from app.plans.stopping.family import STOPPING
 
-FAMILIES: dict[str, Family] = {family.kind: family for family in (ROBUST, STOPPING, MULTI_USER, ADAPTIVE)}
+FAMILIES: dict[str, Family] = {
+    family.kind: family for family in (ROBUST, STOPPING, MULTI_USER, ADAPTIVE)
+}

@@ -20,8 +20,8 @@ from solvers.outcome import Report, silent
 class Watch:
     """How a solver is watched: where it reports, and the clock its time limit is measured by.
 
-    Whoever wants the best plan so far moves the clock past the limit; whoever wants none lets `report` raise
-    `solvers.outcome.Cancelled`.
+    Whoever wants the best plan so far moves the clock past the limit; whoever wants none lets
+    `report` raise `solvers.outcome.Cancelled`.
     """
 
     report: Report = silent

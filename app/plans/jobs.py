@@ -1,7 +1,8 @@
 """A plan's way from accepted to ended, whoever is killed on it.
 
-Every step is one transaction. Whoever starts to solve a plan counts up its `attempt`, and only the latest attempt may
-write: a worker that was taken for dead and comes back finds that its answer is not wanted any more.
+Every step is one transaction. Whoever starts to solve a plan counts up its `attempt`, and only the
+latest attempt may write: a worker that was taken for dead and comes back finds that its answer is
+not wanted any more.
 """
 
 import logging
@@ -40,9 +41,11 @@ T = TypeVar("T")
 
 # How often a running plan tells how far it has come, and asks whether it is still wanted.
 _TELL_S = 0.3
-# A database that is away for longer than this has lost its attempt, not its plan: another attempt will be made.
+# A database that is away for longer than this has lost its attempt, not its plan: another attempt
+# will be made.
 _PATIENCE_S = 300.0
-# No time limit is that long: a clock that loses it at every look ends the stage it is in, and all that follow.
+# No time limit is that long: a clock that loses it at every look ends the stage it is in, and all
+# that follow.
 _OVER_S = 1e9
 
 
@@ -57,7 +60,11 @@ class Claim:
 
     def holds(self) -> ColumnElement[bool]:
         """Whether the right stands, as a condition on the plan's row."""
-        return (PlanRow.number == self.number) & (PlanRow.attempt == self.attempt) & (PlanRow.status == "running")
+        return (
+            (PlanRow.number == self.number)
+            & (PlanRow.attempt == self.attempt)
+            & (PlanRow.status == "running")
+        )
 
 
 class Superseded(Cancelled):
@@ -96,11 +103,15 @@ def known(database: Database, key: Key) -> str | None:
 
 
 def claim(database: Database, plan_id: str) -> Claim | None:
-    """Begin an attempt; None where the plan has ended (or ends here, since someone asked to stop it) or is gone."""
+    """Begin an attempt; None where the plan has ended (or ends here, since someone asked to stop
+    it) or is gone.
+    """
     now = datetime.now(UTC)
     with database.writing() as session:
         row = session.scalars(
-            select(PlanRow).where(PlanRow.id == plan_id, PlanRow.status.in_(UNENDED)).with_for_update()
+            select(PlanRow)
+            .where(PlanRow.id == plan_id, PlanRow.status.in_(UNENDED))
+            .with_for_update()
         ).one_or_none()
         if row is None:
             return None
@@ -116,7 +127,8 @@ def claim(database: Database, plan_id: str) -> Claim | None:
 def run(database: Database, plan_id: str) -> None:
     """Solve a stored plan and end it, whatever happens; a plan that someone else has is left alone.
 
-    Raises a database's error only after it was away for minutes: the plan is then still there for another attempt.
+    Raises a database's error only after it was away for minutes: the plan is then still there for
+    another attempt.
     """
     mine = insisting(lambda: claim(database, plan_id))
     if mine is None:
@@ -129,8 +141,12 @@ def run(database: Database, plan_id: str) -> None:
     insisting(lambda: finish(database, mine, outcome, descent))
 
 
-def finish(database: Database, mine: Claim, outcome: Outcome, descent: Descent | None = None) -> bool:
-    """End a plan with what its solver said; False (and nothing changes) where the claim does not hold any more."""
+def finish(
+    database: Database, mine: Claim, outcome: Outcome, descent: Descent | None = None
+) -> bool:
+    """End a plan with what its solver said; False (and nothing changes) where the claim does not
+    hold any more.
+    """
     values = {
         "status": outcome.status,
         "finished_at": datetime.now(UTC),
@@ -138,7 +154,9 @@ def finish(database: Database, mine: Claim, outcome: Outcome, descent: Descent |
     }
     packed = stored.packed_users(outcome)
     with database.writing() as session:
-        ended = session.scalar(update(PlanRow).where(mine.holds()).values(**values).returning(PlanRow.number))
+        ended = session.scalar(
+            update(PlanRow).where(mine.holds()).values(**values).returning(PlanRow.number)
+        )
         if ended is None:
             return False
         stored.keep_users(session, mine.number, outcome, packed)
@@ -147,8 +165,13 @@ def finish(database: Database, mine: Claim, outcome: Outcome, descent: Descent |
 
 
 def cancel(session: Session, plan_id: str, stop: Stop) -> PlanRow:
-    """Ask for a plan to be stopped; one that nobody works on ends at once, an ended one stays. Raises PlanNotFound."""
-    row = session.scalars(select(PlanRow).where(PlanRow.id == plan_id).with_for_update()).one_or_none()
+    """Ask for a plan to be stopped; one that nobody works on ends at once, an ended one stays.
+
+    Raises PlanNotFound.
+    """
+    row = session.scalars(
+        select(PlanRow).where(PlanRow.id == plan_id).with_for_update()
+    ).one_or_none()
     if row is None:
         raise PlanNotFound(f"There is no plan {plan_id!r}.")
     if row.status == "queued":
@@ -161,7 +184,9 @@ def cancel(session: Session, plan_id: str, stop: Stop) -> PlanRow:
 def wanted_stopped(database: Database) -> dict[str, Stop]:
     """The running plans that someone asked to stop."""
     with database.reading() as session:
-        asked = select(PlanRow.id, PlanRow.cancel).where(PlanRow.status == "running", ~PlanRow.cancel.is_(None))
+        asked = select(PlanRow.id, PlanRow.cancel).where(
+            PlanRow.status == "running", ~PlanRow.cancel.is_(None)
+        )
         return dict(session.execute(asked).all())  # type: ignore[arg-type]  # the column holds nothing else
 
 
@@ -169,7 +194,9 @@ def end(database: Database, plan_id: str, outcome: Outcome) -> bool:
     """End a plan whose attempt was stopped from outside; False where it has ended already."""
     with database.writing() as session:
         row = session.scalars(
-            select(PlanRow).where(PlanRow.id == plan_id, PlanRow.status.in_(UNENDED)).with_for_update()
+            select(PlanRow)
+            .where(PlanRow.id == plan_id, PlanRow.status.in_(UNENDED))
+            .with_for_update()
         ).one_or_none()
         if row is None:
             return False
@@ -189,7 +216,9 @@ class Brief:
 
 
 def brief(database: Database, plan_id: str) -> Brief | None:
-    """What a worker needs to know of an unended plan; None where there is nothing to do any more."""
+    """What a worker needs to know of an unended plan; None where there is nothing to do any
+    more.
+    """
     with database.reading() as session:
         row = session.execute(
             select(stored.ANSWER, PlanRow.attempt, PlanRow.webhook_waiting).where(
@@ -206,7 +235,9 @@ def hand_back(database: Database, plan_ids: Iterable[str]) -> None:
     """Put running plans back in line: their attempts end without an answer."""
     with database.writing() as session:
         rows = session.scalars(
-            select(PlanRow).where(PlanRow.id.in_(list(plan_ids)), PlanRow.status == "running").with_for_update()
+            select(PlanRow)
+            .where(PlanRow.id.in_(list(plan_ids)), PlanRow.status == "running")
+            .with_for_update()
         )
         for row in rows:
             # Counted up, so that the attempt that is given up can write no more.
@@ -223,7 +254,9 @@ class Waiting:
     priority: str
 
 
-def unended(database: Database, older_than_s: float, after: str = "", most: int = 500) -> list[Waiting]:
+def unended(
+    database: Database, older_than_s: float, after: str = "", most: int = 500
+) -> list[Waiting]:
     """Plans that have not ended and were accepted so long ago, by id from the first after one."""
     before = datetime.now(UTC) - timedelta(seconds=older_than_s)
     with database.reading() as session:
@@ -237,7 +270,9 @@ def unended(database: Database, older_than_s: float, after: str = "", most: int 
 
 
 def forget_old(database: Database, retain_days: float, most: int = 100) -> int:
-    """Delete plans that ended so long ago, except the newest of each name and parents of unended plans; how many."""
+    """Delete plans that ended so long ago, except the newest of each name and parents of unended
+    plans; how many.
+    """
     before = datetime.now(UTC) - timedelta(days=retain_days)
     newest = (
         select(func.max(PlanRow.number))
@@ -263,9 +298,11 @@ def forget_old(database: Database, retain_days: float, most: int = 100) -> int:
 
 
 class Telling:
-    """Tells the database how far an attempt has come, and learns from it whether the attempt is still wanted.
+    """Tells the database how far an attempt has come, and learns from it whether the attempt is
+    still wanted.
 
-    It has a thread of its own, since solvers report when they please. `watch` is what a solver is given.
+    It has a thread of its own, since solvers report when they please. `watch` is what a solver is
+    given.
     """
 
     def __init__(self, database: Database, mine: Claim) -> None:
@@ -276,14 +313,18 @@ class Telling:
         self._superseded = False
         self._lost_s = 0.0
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._tell, name=f"telling-{mine.plan_id}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._tell, name=f"telling-{mine.plan_id}", daemon=True
+        )
         self.watch = Watch(report=self._report, clock=self._clock)
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, _: object, __: TracebackType | None
+    ) -> None:
         self._done.set()
         self._thread.join()
 
@@ -309,14 +350,17 @@ class Telling:
             try:
                 self._tell_once()
             except (OperationalError, InterfaceError, PoolTimeout) as away:
-                log.warning("plan %s cannot tell its progress: %s", self._mine.plan_id, in_one_line(away))
+                log.warning(
+                    "plan %s cannot tell its progress: %s", self._mine.plan_id, in_one_line(away)
+                )
 
     def _tell_once(self) -> None:
         latest = self._latest
         news = latest is not None and latest != self._told
         with self._database.writing() if news else self._database.reading() as session:
             mine = select(PlanRow.cancel).where(self._mine.holds())
-            # Held, so that nobody ends the plan in between: an event after its end would leave its readers waiting.
+            # Held, so that nobody ends the plan in between: an event after its end would leave its
+            # readers waiting.
             found = session.execute(mine.with_for_update() if news else mine).one_or_none()
             if found is not None and news:
                 session.add(service.event(self._mine.number, "running", latest))

@@ -40,7 +40,9 @@ class Pins:
         """The timing of those who named none."""
         return _parsed(self.kept.get(_timing(kind, processor, model)))
 
-    def pin_timing(self, kind: ProcessorKind, processor: str, model: str, ref: ProfileRef | None) -> None:
+    def pin_timing(
+        self, kind: ProcessorKind, processor: str, model: str, ref: ProfileRef | None
+    ) -> None:
         """Keep the timing of those who named none."""
         self.kept[_timing(kind, processor, model)] = None if ref is None else str(ref)
 

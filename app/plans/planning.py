@@ -49,14 +49,21 @@ _SEATS = threading.BoundedSemaphore(16)
 def _headers(
     prefer: Annotated[
         str | None,
-        Header(description="`respond-async`: answer 202 at once; `wait=2`: answer 202 if it takes longer (RFC 7240)."),
+        Header(
+            description=(
+                "`respond-async`: answer 202 at once; `wait=2`: answer 202 if it takes longer (RFC"
+                " 7240)."
+            )
+        ),
     ] = None,
     idempotency_key: Annotated[
         str | None,
         Header(
             min_length=1,
             max_length=255,
-            description="The same key with the same body is the same plan, however often it is sent.",
+            description=(
+                "The same key with the same body is the same plan, however often it is sent."
+            ),
         ),
     ] = None,
 ) -> None:
@@ -64,19 +71,40 @@ def _headers(
 
 
 _LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Address of the plan"}}
-_APPLIED = {"Preference-Applied": {"schema": {"type": "string"}, "description": "Which preferences were honoured"}}
-_RETRY = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds after which to look again"}}
+_APPLIED = {
+    "Preference-Applied": {
+        "schema": {"type": "string"},
+        "description": "Which preferences were honoured",
+    }
+}
+_RETRY = {
+    "Retry-After": {
+        "schema": {"type": "integer"},
+        "description": "Seconds after which to look again",
+    }
+}
 
 HEADERS = Depends(_headers)
 
 # What a request for a plan may be answered with, whatever it asks.
 ANSWERS: dict[int | str, dict[str, Any]] = documented(
-    MalformedJson, BodyTooLarge, TooManyUsers, UnsupportedMediaType, InvalidRequest, KeyReused, QueueFull
+    MalformedJson,
+    BodyTooLarge,
+    TooManyUsers,
+    UnsupportedMediaType,
+    InvalidRequest,
+    KeyReused,
+    QueueFull,
 ) | {
-    200: {"description": "The ended plan that came with the same Idempotency-Key before", "headers": _LOCATION},
+    200: {
+        "description": "The ended plan that came with the same Idempotency-Key before",
+        "headers": _LOCATION,
+    },
     201: {"description": "The plan", "headers": _LOCATION | _APPLIED},
     202: {
-        "description": "The plan is solved in the background: look at its address, or listen to its events",
+        "description": (
+            "The plan is solved in the background: look at its address, or listen to its events"
+        ),
         "headers": _LOCATION | _APPLIED | _RETRY,
     },
 }
@@ -85,12 +113,17 @@ ANSWERS: dict[int | str, dict[str, Any]] = documented(
 def require_webhooks(settings: Settings, body: PlanRequest) -> None:
     """Refuse a webhook that could not be signed. Raises InvalidRequest."""
     if body.webhook_url is not None and settings.webhook_secret is None:
-        detail = "this service has no secret to sign webhooks with: leave it out, or have webhook_secret set"
+        detail = (
+            "this service has no secret to sign webhooks with: leave it out, or have"
+            " webhook_secret set"
+        )
         raise InvalidRequest([FieldError("/webhook_url", detail)])
 
 
 def ordered(request: Request, order: Order) -> Response:
-    """Answer an order: at once where it is small, else when it is solved or waited for long enough."""
+    """Answer an order: at once where it is small, else when it is solved or waited for long
+    enough.
+    """
     while True:
         try:
             return _ordered(request, order)
@@ -109,7 +142,9 @@ def _ordered(request: Request, order: Order) -> Response:
     small = prepared.users <= settings.sync_max_users and not prepared.heavy
     at_once = small and not asked.respond_async
     lane: Lane = "quick" if small else "plan"
-    watch = _impatient(settings.sync_max_s if asked.wait_s is None else min(asked.wait_s, settings.sync_max_s))
+    watch = _impatient(
+        settings.sync_max_s if asked.wait_s is None else min(asked.wait_s, settings.sync_max_s)
+    )
     try:
         if at_once:
             try:
@@ -142,7 +177,11 @@ def known_answer(request: Request) -> Response | None:
     key = _key(request)
     plan_id = jobs.known(database, key) if key is not None else None
     try:
-        return None if plan_id is None else _replayed(database, plan_id, _preferences(request), _TWIN_WAIT_S)
+        return (
+            None
+            if plan_id is None
+            else _replayed(database, plan_id, _preferences(request), _TWIN_WAIT_S)
+        )
     except PlanNotFound:
         return None  # deleted meanwhile, and the key is free
 
@@ -157,19 +196,26 @@ def _replayed(database: Database, plan_id: str, asked: Preferences, wait_s: floa
 def created(document: dict[str, Any], asked: Preferences, status: int = 201) -> Response:
     """The answer that is a plan which has ended."""
     honoured = Preferences(wait_s=asked.wait_s)  # it was asked to be late, and is not
-    return rendered(document, status, {"Location": f"/v1/plans/{document['id']}", **honoured.applied})
+    return rendered(
+        document, status, {"Location": f"/v1/plans/{document['id']}", **honoured.applied}
+    )
 
 
 def accepted(document: dict[str, Any], asked: Preferences, about_s: float) -> Response:
     """The answer that a plan is under way, and about how long it takes."""
-    headers = {"Location": f"/v1/plans/{document['id']}", "Retry-After": str(min(60, max(1, round(about_s))))}
+    headers = {
+        "Location": f"/v1/plans/{document['id']}",
+        "Retry-After": str(min(60, max(1, round(about_s)))),
+    }
     return rendered(document, 202, headers | asked.applied)
 
 
 def _put(queue: Queue, lane: Lane, plan_id: str, priority: str) -> None:
     try:
         queue.put(lane, plan_id, priority)
-    except Exception as failure:  # the plan is stored: the workers find it without the queue, only later
+    except (
+        Exception
+    ) as failure:  # the plan is stored: the workers find it without the queue, only later
         log.warning("plan %s is not in the queue yet: %s", plan_id, in_one_line(failure))
 
 
@@ -185,7 +231,9 @@ def _impatient(most_s: float) -> Watch:
 
 
 def _ended_within(database: Database, plan_id: str, seconds: float) -> bool:
-    """Whether a plan ends (or goes) within so many seconds; where too many wait already, whether it has ended."""
+    """Whether a plan ends (or goes) within so many seconds; where too many wait already, whether it
+    has ended.
+    """
     until = time.monotonic() + seconds
     waits = seconds > 0.0 and _SEATS.acquire(blocking=False)
     try:

@@ -1,4 +1,6 @@
-"""A plan made from an earlier one: its request with a merge patch, its revisions, and what became of its users."""
+"""A plan made from an earlier one: its request with a merge patch, its revisions, and what became
+of its users.
+"""
 
 import re
 from dataclasses import replace
@@ -27,11 +29,14 @@ _LISTED = 100
 _INDEXED = re.compile(r"^/users/(\d+)(?=/|$)")
 
 
-def replan(database: Database, plan_id: str, patch: Json, max_switches: int | None, max_users: int) -> Order:
+def replan(
+    database: Database, plan_id: str, patch: Json, max_switches: int | None, max_users: int
+) -> Order:
     """Order a plan of the patched request of an earlier one.
 
     `patch` is RFC 7396's, over a view of the request whose users are an object keyed by id.
-    Raises PlanNotFound, RevisionsUnknown, MalformedJson, TooManyUsers, and InvalidRequest with pointers into the view.
+    Raises PlanNotFound, RevisionsUnknown, MalformedJson, TooManyUsers, and InvalidRequest with
+    pointers into the view.
     """
     created_at = datetime.now(UTC)
     with database.reading() as session:
@@ -39,7 +44,8 @@ def replan(database: Database, plan_id: str, patch: Json, max_switches: int | No
         pins = stored.pins_of(row)
         if pins is None:
             raise RevisionsUnknown(
-                f"The plan {plan_id!r} is from a time when the revisions behind names were not kept: plan it again."
+                f"The plan {plan_id!r} is from a time when the revisions behind names were not"
+                " kept: plan it again."
             )
         if row.users > max_users + len(patch.get("users") or {}):
             raise TooManyUsers(row.users, max_users)
@@ -57,21 +63,32 @@ def replan(database: Database, plan_id: str, patch: Json, max_switches: int | No
 
 
 def inherited(session: Session, row: PlanRow, prepared: Prepared) -> tuple[Prepared, Descent]:
-    """A stored plan that was made from another, prepared anew: held to that one as it was ordered."""
+    """A stored plan that was made from another, prepared anew: held to that one as it was
+    ordered.
+    """
     assert row.parent is not None
     changed = stored.answer_of(row).changed or {}
     changes = {key: value for key, value in changed.items() if key != "switched"}
     parent = session.scalars(select(PlanRow).where(PlanRow.id == row.parent)).one_or_none()
-    if parent is None:  # only plans without a limit on switches outlive their parents: nothing to hold them to
+    if (
+        parent is None
+    ):  # only plans without a limit on switches outlive their parents: nothing to hold them to
         return prepared, Descent(row.parent, changes, None, lambda _: None)
     users = {user["id"]: user for user in stored.request_of(session, row).users}
     return _held(session, parent, prepared, users, changes, row.max_switches)
 
 
 def _held(
-    session: Session, parent: PlanRow, prepared: Prepared, users: Json, changes: Json, max_switches: int | None
+    session: Session,
+    parent: PlanRow,
+    prepared: Prepared,
+    users: Json,
+    changes: Json,
+    max_switches: int | None,
 ) -> tuple[Prepared, Descent]:
-    """A plan held to its parent's decisions, and how it will be told from it; `users` are the new plan's, by id."""
+    """A plan held to its parent's decisions, and how it will be told from it; `users` are the new
+    plan's, by id.
+    """
     family = FAMILIES[parent.kind]
     decided = stored.answer_of(parent).result is not None
     entries = stored.users_of(session, parent, 0, parent.users) if decided else []
@@ -80,7 +97,9 @@ def _held(
     held = {entry["id"]: entry for entry in entries if _same_model(entry["id"], before, users)}
     if max_switches is not None:
         assert family.steady is not None
-        max_switches = min(max_switches, len(users))  # more than all changes nothing, and may not fit a column
+        max_switches = min(
+            max_switches, len(users)
+        )  # more than all changes nothing, and may not fit a column
         prepared = family.steady(prepared, held, max_switches)
 
     def switched(outcome: Outcome) -> int | None:
@@ -131,13 +150,19 @@ def _patched(view: Json, patch: Json, max_users: int) -> Json:
 
 
 def _prepared(session: Session, pins: Pins, family: Family, body: Json, ids: list[str]) -> Prepared:
-    """A request that passed customs, its faults and doubts told by the ids of users instead of their positions."""
+    """A request that passed customs, its faults and doubts told by the ids of users instead of
+    their positions.
+    """
     try:
         prepared = service.prepared(session, family.prepare, _read(family, body), pins)
     except InvalidRequest as refused:
-        raise InvalidRequest([replace(fault, pointer=_by_id(fault.pointer, ids)) for fault in refused.errors]) from None
+        raise InvalidRequest(
+            [replace(fault, pointer=_by_id(fault.pointer, ids)) for fault in refused.errors]
+        ) from None
     warnings = prepared.dossier.warnings
-    warnings[:] = [FieldWarning(field=_by_id(doubt.field, ids), message=doubt.message) for doubt in warnings]
+    warnings[:] = [
+        FieldWarning(field=_by_id(doubt.field, ids), message=doubt.message) for doubt in warnings
+    ]
     return prepared
 
 
@@ -166,11 +191,17 @@ def _changes(before: Json, after: Json, max_switches: int | None) -> Json:
         "users_removed": [key for key in old if key not in new],
         "users_changed": [key for key, user in new.items() if key in old and user != old[key]],
     }
-    fields = [key for key in {**before, **after} if key != "users" and before.get(key) != after.get(key)]
+    fields = [
+        key for key in {**before, **after} if key != "users" and before.get(key) != after.get(key)
+    ]
     limit = {} if max_switches is None else {"max_switches": max_switches}
     return {name: ids[:_LISTED] for name, ids in named.items()} | {"fields": fields} | limit
 
 
 def _switched(family: Family, held: Entries, users: list[Json]) -> int:
     """Users who had a decision for the network they run, and now have another."""
-    return sum(family.decision(user) != family.decision(held[user["id"]]) for user in users if user["id"] in held)
+    return sum(
+        family.decision(user) != family.decision(held[user["id"]])
+        for user in users
+        if user["id"] in held
+    )

@@ -5,7 +5,13 @@ from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
-from app.errors import AmbiguousTiming, FieldError, InvalidRequest, ProfileNotFound, RevisionNotFound
+from app.errors import (
+    AmbiguousTiming,
+    FieldError,
+    InvalidRequest,
+    ProfileNotFound,
+    RevisionNotFound,
+)
 from app.plans.pins import Pins
 from app.plans.schemas import UsedProfile
 from app.profiles import service as profiles
@@ -71,7 +77,9 @@ class Ensemble:
     @property
     def sources(self) -> list[Source[Profile]]:
         """What it rests on."""
-        timings = [timing for timing in (self.device_timing, self.server_timing) if timing is not None]
+        timings = [
+            timing for timing in (self.device_timing, self.server_timing) if timing is not None
+        ]
         return [self.device, self.model, self.server, *timings]
 
 
@@ -81,15 +89,20 @@ class Dossier:
 
     session: Session
     pins: Pins = field(default_factory=Pins)
-    """What each reference, and each omitted timing, stands for: entries given are kept, the others become the latest
-    revisions. With the pins of a plan, its request means for ever what it meant when it was accepted."""
+    """What each reference, and each omitted timing, stands for: entries given are kept, the others
+    become the latest revisions. With the pins of a plan, its request means for ever what it meant
+    when it was accepted."""
     faults: list[FieldError] = field(default_factory=list)
     warnings: list[FieldWarning] = field(default_factory=list)
     assumed: bool = False
-    """Whether a server's time was derived from its capacity: an answer that rests on it is analytic at best."""
+    """Whether a server's time was derived from its capacity: an answer that rests on it is analytic
+    at best.
+    """
     _stored: dict[tuple[str, str], Source[Profile] | None] = field(default_factory=dict)
     _inline: dict[Profile, Source[Profile]] = field(default_factory=dict)
-    _timings: dict[tuple[str, ProcessorKind, str], Source[Timing] | None] = field(default_factory=dict)
+    _timings: dict[tuple[str, ProcessorKind, str], Source[Timing] | None] = field(
+        default_factory=dict
+    )
 
     def fault(self, pointer: str, detail: str) -> None:
         """Remember what is wrong, to tell the caller all of it at once."""
@@ -121,7 +134,9 @@ class Dossier:
                 stored = profiles.get(self.session, kind, ref.name, ref.revision)
                 self._stored[key] = Source(stored.body, stored.revision)
                 self.pins.pin(kind.kind, given, ProfileRef(stored.body.name, stored.revision))
-                self.warnings += [warning.below(pointer) for warning in warnings_of(stored.body, stored.stale)]
+                self.warnings += [
+                    warning.below(pointer) for warning in warnings_of(stored.body, stored.stale)
+                ]
             except (ProfileNotFound, RevisionNotFound) as missing:
                 self._stored[key] = None
                 self.fault(pointer, missing.detail)
@@ -129,7 +144,9 @@ class Dossier:
             self.fault(pointer, f"There is no {kind.kind} profile {given!r}.")
         return self._stored[key]  # type: ignore[return-value]  # stored under its own kind
 
-    def ensemble(self, user: RunsNetwork, server: Source[Server] | None, where: str) -> Ensemble | None:
+    def ensemble(
+        self, user: RunsNetwork, server: Source[Server] | None, where: str
+    ) -> Ensemble | None:
         """What a user runs; None (and faults) where it cannot be told."""
         before = len(self.faults)
         device = self.find(Device, user.device, f"{where}/device")
@@ -157,7 +174,9 @@ class Dossier:
         model: Source[Model],
         pointer: str,
     ) -> Source[Timing] | None:
-        """The timing given, or the stored one; None where there is none at all, or (with a fault) an unfit one."""
+        """The timing given, or the stored one; None where there is none at all, or (with a fault)
+        an unfit one.
+        """
         kind: ProcessorKind = "device" if isinstance(processor.body, Device) else "server"
         name = processor.body.name
         if given is None:
@@ -169,42 +188,65 @@ class Dossier:
         timing = found.body
         if timing.processor != name or timing.processor_kind not in (None, kind):
             whose = f"{timing.processor_kind or 'processor'} {timing.processor!r}"
-            self.fault(pointer, f"timing {timing.name!r} is of the {whose}, not of the {kind} {name!r}")
+            self.fault(
+                pointer, f"timing {timing.name!r} is of the {whose}, not of the {kind} {name!r}"
+            )
         elif timing.model != model.body.name:
-            self.fault(pointer, f"timing {timing.name!r} is of the model {timing.model!r}, not of {model.body.name!r}")
+            self.fault(
+                pointer,
+                f"timing {timing.name!r} is of the model {timing.model!r}, not of"
+                f" {model.body.name!r}",
+            )
         elif unfit := profiles.timing_faults(timing, kind, model.body):
             self.faults += [fault.below(pointer) for fault in unfit]
         else:
             return found
         return None
 
-    def _stored_timing(self, name: str, kind: ProcessorKind, model: str, pointer: str) -> Source[Timing] | None:
+    def _stored_timing(
+        self, name: str, kind: ProcessorKind, model: str, pointer: str
+    ) -> Source[Timing] | None:
         key = (name, kind, model)
         if key not in self._timings:
             who = (kind, name, model)
             try:
                 pinned = self.pins.has_timing(*who)
-                stored = self._pinned_timing(*who) if pinned else profiles.timing_for(self.session, *key)
+                stored = (
+                    self._pinned_timing(*who) if pinned else profiles.timing_for(self.session, *key)
+                )
             except AmbiguousTiming as several:
                 self.fault(pointer, several.detail)
                 return None
             self._timings[key] = source = Source(stored.body, stored.revision) if stored else None
             self.pins.pin_timing(*who, source.stored if source else None)
             if stored is not None:
-                self.warnings += [warning.below(pointer) for warning in warnings_of(stored.body, stored.stale)]
+                self.warnings += [
+                    warning.below(pointer) for warning in warnings_of(stored.body, stored.stale)
+                ]
         return self._timings[key]
 
-    def _pinned_timing(self, kind: ProcessorKind, name: str, model: str) -> profiles.Stored[Timing] | None:
+    def _pinned_timing(
+        self, kind: ProcessorKind, name: str, model: str
+    ) -> profiles.Stored[Timing] | None:
         ref = self.pins.timing(kind, name, model)
         return None if ref is None else profiles.get(self.session, Timing, ref.name, ref.revision)
 
 
 def used(sources: list[Source[Profile]], *, assumed: bool) -> tuple[Provenance, list[UsedProfile]]:
-    """The weakest provenance of what an answer rests on (`assumed`: also on something derived), and the list of it."""
+    """The weakest provenance of what an answer rests on (`assumed`: also on something derived), and
+    the list of it.
+    """
     # A device and a server may share a name, and so may two different bodies sent inline.
-    distinct = {(source.body.kind, source.ref, source.body.provenance): source for source in sources}
+    distinct = {
+        (source.body.kind, source.ref, source.body.provenance): source for source in sources
+    }
     listed = [
-        UsedProfile(ref=source.ref, kind=source.body.kind, revision=source.revision, provenance=source.body.provenance)
+        UsedProfile(
+            ref=source.ref,
+            kind=source.body.kind,
+            revision=source.revision,
+            provenance=source.body.provenance,
+        )
         for source in distinct.values()
     ]
     provenances: list[Provenance] = [entry.provenance for entry in listed]

@@ -1,4 +1,7 @@
-"""Plans that exist, over HTTP: found, listed, forgotten. Each family has its own door for new ones."""
+"""Plans that exist, over HTTP: found, listed, forgotten.
+
+Each family has its own door for new ones.
+"""
 
 import hashlib
 from collections.abc import Iterator
@@ -34,19 +37,29 @@ from app.settings import Settings
 
 router = APIRouter(prefix="/v1/plans", tags=["Plans"], route_class=StrictRoute)
 
-PlanIdPath = Annotated[str, Path(description="The `id` of a plan.", pattern=TEXT_PATTERN, min_length=1, max_length=64)]
-UserIdPath = Annotated[str, Path(description="The `id` of a user in the plan's request.", min_length=1, max_length=128)]
-PlanName = Annotated[str, Query(pattern=NAME_PATTERN, description="The name that requests gave their plans.")]
+PlanIdPath = Annotated[
+    str, Path(description="The `id` of a plan.", pattern=TEXT_PATTERN, min_length=1, max_length=64)
+]
+UserIdPath = Annotated[
+    str, Path(description="The `id` of a user in the plan's request.", min_length=1, max_length=128)
+]
+PlanName = Annotated[
+    str, Query(pattern=NAME_PATTERN, description="The name that requests gave their plans.")
+]
 
 
 def _accept(
-    accept: Annotated[str | None, Header(description="JSON in pages, or all users as CSV, Arrow or Parquet.")] = None,
+    accept: Annotated[
+        str | None, Header(description="JSON in pages, or all users as CSV, Arrow or Parquet.")
+    ] = None,
 ) -> None:
     """Declare what `preferred` reads."""
 
 
 def _if_none_match(
-    if_none_match: Annotated[str | None, Header(description="ETag of the answer already held.")] = None,
+    if_none_match: Annotated[
+        str | None, Header(description="ETag of the answer already held.")
+    ] = None,
 ) -> None:
     """Declare what `held` reads."""
 
@@ -85,7 +98,10 @@ def get_current_plan(session: ReadSession, name: PlanName) -> Response:
 
 
 @router.get(
-    "/{plan_id}", summary="Read a plan", response_model=AnyPlan, responses=documented(InvalidRequest, PlanNotFound)
+    "/{plan_id}",
+    summary="Read a plan",
+    response_model=AnyPlan,
+    responses=documented(InvalidRequest, PlanNotFound),
 )
 def get_plan(session: ReadSession, plan_id: PlanIdPath) -> Response:
     """A plan: as it was answered, or how far it has come."""
@@ -101,16 +117,21 @@ def get_plan(session: ReadSession, plan_id: PlanIdPath) -> Response:
     responses=ANSWERS | documented(PlanNotFound, RevisionsUnknown),
     openapi_extra={
         "requestBody": {
-            "content": {"application/merge-patch+json": {"schema": {"$ref": "#/components/schemas/PlanPatch"}}}
+            "content": {
+                "application/merge-patch+json": {
+                    "schema": {"$ref": "#/components/schemas/PlanPatch"}
+                }
+            }
         }
     },
 )
 def replan_plan(request: Request, plan_id: PlanIdPath, body: PlanPatch) -> Response:
-    """A new plan from an earlier one: its request with a merge patch, on the same revisions of its profiles.
+    """A new plan from an earlier one: its request with a merge patch, on the same revisions of its
+    profiles.
 
-    The new plan says its `parent` and what `changed`. Pointers of faults and warnings name users by their ids, as the
-    patch does. With `max_switches` a multi-user plan is held to the cuts and bits of its parent, and `steadiness` says
-    what that costs.
+    The new plan says its `parent` and what `changed`. Pointers of faults and warnings name users by
+    their ids, as the patch does. With `max_switches` a multi-user plan is held to the cuts and bits
+    of its parent, and `steadiness` says what that costs.
     """
     database: Database = request.app.state.database
     patch = {key: value for key, value in request.value.items() if key != "max_switches"}  # type: ignore[attr-defined]  # of StrictRoute
@@ -132,7 +153,9 @@ def replan_plan(request: Request, plan_id: PlanIdPath, body: PlanPatch) -> Respo
 def cancel_plan(
     session: WriteSession,
     plan_id: PlanIdPath,
-    keep_best: Annotated[bool, Query(description="Keep the best plan found so far, where there is one.")] = False,
+    keep_best: Annotated[
+        bool, Query(description="Keep the best plan found so far, where there is one.")
+    ] = False,
 ) -> Response:
     """Stop a plan that waits or is being solved; one that has ended stays as it is.
 
@@ -148,7 +171,9 @@ def cancel_plan(
     responses=documented(InvalidRequest, PlanNotFound)
     | {
         200: {
-            "description": "`progress` events, then one `end`; the data is the plan without its users",
+            "description": (
+                "`progress` events, then one `end`; the data is the plan without its users"
+            ),
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
         204: {"description": "The plan has ended, and its `end` was received"},
@@ -158,12 +183,14 @@ def cancel_plan(
 def follow_plan(
     request: Request,
     plan_id: PlanIdPath,
-    last_event_id: Annotated[str | None, Header(description="The id of the latest event received.")] = None,
+    last_event_id: Annotated[
+        str | None, Header(description="The id of the latest event received.")
+    ] = None,
 ) -> Response:
     """Server-sent events: how far the plan has come, as it happens, until its end.
 
-    Ids increase and are kept, so a reconnecting reader is sent what it missed; one with an unknown id, or none, is sent
-    how things stand.
+    Ids increase and are kept, so a reconnecting reader is sent what it missed; one with an unknown
+    id, or none, is sent how things stand.
     """
     return stream(request.app, plan_id, last_event_id)
 
@@ -187,7 +214,9 @@ def delete_plan(session: WriteSession, plan_id: PlanIdPath) -> None:
     responses=documented(InvalidRequest, PlanNotFound)
     | {
         200: {
-            "content": {media_type: {"schema": {"type": "string"}} for media_type in (CSV, *columnar.READ)},
+            "content": {
+                media_type: {"schema": {"type": "string"}} for media_type in (CSV, *columnar.READ)
+            },
             "description": "A page of users, or all of them in the media type that was asked for",
         }
     },
@@ -199,10 +228,12 @@ def list_plan_users(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response:
-    """The users of a plan's result in the order of the request; of its reasons where it is infeasible.
+    """The users of a plan's result in the order of the request; of its reasons where it is
+    infeasible.
 
     JSON comes in pages. With `Accept: text/csv`, `application/vnd.apache.arrow.stream` or
-    `application/vnd.apache.parquet` all of them come at once; in CSV nested fields are named `outer.inner`.
+    `application/vnd.apache.parquet` all of them come at once; in CSV nested fields are named
+    `outer.inner`.
     """
     media_type = preferred(request.headers, (JSON, CSV, *columnar.READ))
     if media_type != JSON:

@@ -10,9 +10,13 @@ from pydantic_core import PydanticCustomError
 from app.profiles.schemas.profile import FieldWarning, Provenance
 from app.quantities import Body, Count, Decibel, Name, Positive, absent
 
-PlanStatus = Literal["queued", "running", "solved", "infeasible", "failed", "cancelled", "timed_out"]
+PlanStatus = Literal[
+    "queued", "running", "solved", "infeasible", "failed", "cancelled", "timed_out"
+]
 Priority = Literal["low", "normal", "high"]
-UserId = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/]+$", min_length=1, max_length=128)]
+UserId = Annotated[
+    str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/]+$", min_length=1, max_length=128)
+]
 PlanId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
 
@@ -57,7 +61,9 @@ class Request(Body):
     priority: Priority = "normal"
     """Among plans that wait for a worker: who goes first."""
     webhook_url: WebhookUrl | None = absent()
-    """Told when the plan has ended; signed as in Standard Webhooks, tried again until answered with 2xx."""
+    """Told when the plan has ended; signed as in Standard Webhooks, tried again until answered with
+    2xx.
+    """
 
 
 class UsedProfile(Body):
@@ -96,7 +102,9 @@ class PlanFailure(Body):
     """Why a plan failed, through no fault of the request."""
 
     reason: Literal["refuted", "crashed", "internal"]
-    """`refuted`: the independent check contradicts the solver; `crashed`: the solving process died again and again."""
+    """`refuted`: the independent check contradicts the solver; `crashed`: the solving process died
+    again and again.
+    """
     detail: str
 
 
@@ -118,7 +126,8 @@ class Certificate(Body):
     lower_bound_j: float
     gap: float
     holds: bool
-    """Every constraint was recomputed from request and decision by code with formulas of its own."""
+    """Every constraint was recomputed from request and decision by code with formulas of its own.
+    """
     bandwidth_price_j_per_hz: float
     """What one more hertz would save at the chosen cuts."""
     bandwidth_used_hz: float
@@ -132,16 +141,19 @@ class UserPage(Body):
 
 
 class PlanPatch(Body):
-    """A merge patch (RFC 7396) over the request of a plan in which `users` is an object keyed by id.
+    """A merge patch (RFC 7396) over the request of a plan in which `users` is an object keyed by
+    id.
 
-    Any field of the request may be patched; null removes it. Revisions stay those of the plan unless the patch names
-    another reference.
+    Any field of the request may be patched; null removes it. Revisions stay those of the plan
+    unless the patch names another reference.
     """
 
     model_config = ConfigDict(
         extra="allow",
         json_schema_extra={
-            "examples": [{"users": {"camera-1": {"deadline_s": 0.5}, "camera-2": None}, "max_switches": 1}]
+            "examples": [
+                {"users": {"camera-1": {"deadline_s": 0.5}, "camera-2": None}, "max_switches": 1}
+            ]
         },
     )
 
@@ -152,7 +164,9 @@ class PlanPatch(Body):
 
 
 class Changed(Body):
-    """What distinguishes a plan from the one it was made from; of each list of users the first 100."""
+    """What distinguishes a plan from the one it was made from; of each list of users the first
+    100.
+    """
 
     users_added: list[str]
     users_removed: list[str]
@@ -161,8 +175,8 @@ class Changed(Body):
     """Other fields of the request."""
     max_switches: Count | None = absent()
     switched: Count | None
-    """Users of both plans, with the same network, whose cut, bits or placement differ; null unless both have a result.
-    Of tables, those whose cuts or bits differ."""
+    """Users of both plans, with the same network, whose cut, bits or placement differ; null unless
+    both have a result. Of tables, those whose cuts or bits differ."""
 
 
 class PlanBase(Body):

@@ -38,7 +38,9 @@ ENDED = frozenset({"solved", "infeasible", "failed", "cancelled", "timed_out"})
 
 @dataclass(frozen=True, slots=True)
 class Descent:
-    """The plan that a plan is made from, what changed in the request, and whose decision changed once it is known."""
+    """The plan that a plan is made from, what changed in the request, and whose decision changed
+    once it is known.
+    """
 
     parent: str
     changes: dict[str, Any]
@@ -66,10 +68,17 @@ class Order:
     """The users, where they came as columns: `body` is then everything else."""
 
 
-def prepared(session: Session, prepare: Prepare[R], request: R, pins: Pins | None = None) -> Prepared:
-    """A request that passed customs, with the revisions of `pins` where it names the same. Raises InvalidRequest."""
+def prepared(
+    session: Session, prepare: Prepare[R], request: R, pins: Pins | None = None
+) -> Prepared:
+    """A request that passed customs, with the revisions of `pins` where it names the same.
+
+    Raises InvalidRequest.
+    """
     if request.supersedes is not None and not _exists(session, request.supersedes):
-        raise InvalidRequest([FieldError("/supersedes", f"there is no plan {request.supersedes!r}")])
+        raise InvalidRequest(
+            [FieldError("/supersedes", f"there is no plan {request.supersedes!r}")]
+        )
     return prepare(request, Dossier(session, pins=Pins() if pins is None else pins))
 
 
@@ -103,11 +112,14 @@ def new_row(order: Order, key: Key | None) -> PlanRow:
     return row
 
 
-def carry_out(database: Database, order: Order, watch: Watch, key: Key | None = None) -> dict[str, Any]:
+def carry_out(
+    database: Database, order: Order, watch: Watch, key: Key | None = None
+) -> dict[str, Any]:
     """Solve what is ordered and store the plan; the answer is what `GET` will say.
 
-    Raises Cancelled where the watch gives up, and IntegrityError where the key is taken: nothing is stored then.
-    No transaction is open while the solver works: what it needs was read before, and revisions never change.
+    Raises Cancelled where the watch gives up, and IntegrityError where the key is taken: nothing is
+    stored then. No transaction is open while the solver works: what it needs was read before, and
+    revisions never change.
     """
     row = new_row(order, key)
     row.started_at = datetime.now(UTC)
@@ -128,18 +140,27 @@ def carry_out(database: Database, order: Order, watch: Watch, key: Key | None = 
 
 
 def attempted(plan_id: str, prepared: Prepared, watch: Watch) -> Outcome:
-    """What the solver says; its own faults are an outcome too, their evidence is in the log. Raises Cancelled."""
+    """What the solver says; its own faults are an outcome too, their evidence is in the log.
+
+    Raises Cancelled.
+    """
     try:
         return prepared.solve(watch)
     except Cancelled:
         raise
     except RefutedAnswer:
         log.exception("plan %s: the check refuted the solver", plan_id)
-        detail = "The independent check contradicts the solver, so there is no plan. The log has the evidence."
+        detail = (
+            "The independent check contradicts the solver, so there is no plan. The log has the"
+            " evidence."
+        )
         return failed("refuted", detail)
     except Exception:
         log.exception("plan %s failed", plan_id)
-        return failed("internal", "The service failed while solving. The log has the cause, under the plan's id.")
+        return failed(
+            "internal",
+            "The service failed while solving. The log has the cause, under the plan's id.",
+        )
 
 
 def event(plan_number: int, status: PlanStatus, progress: Progress | None) -> PlanEventRow:
@@ -151,7 +172,9 @@ def event(plan_number: int, status: PlanStatus, progress: Progress | None) -> Pl
         "bound": _finite(progress.bound),
         "gap": _finite(progress.gap),
     }
-    return PlanEventRow(plan_number=plan_number, created_at=datetime.now(UTC), status=status, progress=told)
+    return PlanEventRow(
+        plan_number=plan_number, created_at=datetime.now(UTC), status=status, progress=told
+    )
 
 
 def _finite(value: float | None) -> float | None:
@@ -161,7 +184,9 @@ def _finite(value: float | None) -> float | None:
 def failed(reason: str, detail: str) -> Outcome:
     """The outcome of a plan that failed through no fault of the request."""
     failure = {"reason": reason, "detail": detail}
-    return Outcome(status="failed", result=None, infeasible=None, users=[], solve_s=0.0, failure=failure)
+    return Outcome(
+        status="failed", result=None, infeasible=None, users=[], solve_s=0.0, failure=failure
+    )
 
 
 def changed_by(descent: Descent | None, outcome: Outcome) -> dict[str, Any] | None:
@@ -192,7 +217,12 @@ def current(session: Session, name: str) -> dict[str, Any]:
 
 
 def list_plans(
-    session: Session, status: str | None, kind: str | None, name: str | None, before: int | None, limit: int
+    session: Session,
+    status: str | None,
+    kind: str | None,
+    name: str | None,
+    before: int | None,
+    limit: int,
 ) -> list[PlanRow]:
     """Plans of that status, kind and name, newest first, from the first before a number."""
     wanted = select(PlanRow).order_by(PlanRow.number.desc()).limit(limit)
@@ -217,12 +247,16 @@ def get_user(session: Session, plan_id: str, user_id: str) -> dict[str, Any]:
 def forget(session: Session, plan_id: str) -> None:
     """Delete an ended plan and its users. Raises PlanNotFound, PlanNotEnded, PlanInUse."""
     # Held: of two who delete it at once one finds it gone.
-    row = session.scalars(select(PlanRow).where(PlanRow.id == plan_id).with_for_update()).one_or_none()
+    row = session.scalars(
+        select(PlanRow).where(PlanRow.id == plan_id).with_for_update()
+    ).one_or_none()
     if row is None:
         raise PlanNotFound(f"There is no plan {plan_id!r}.")
     if row.status not in ENDED:
         raise PlanNotEnded(f"The plan {plan_id!r} is {row.status}.")
-    child = select(PlanRow.id).where(PlanRow.parent == plan_id, PlanRow.status.in_(("queued", "running")))
+    child = select(PlanRow.id).where(
+        PlanRow.parent == plan_id, PlanRow.status.in_(("queued", "running"))
+    )
     if (user := session.scalars(child.limit(1)).one_or_none()) is not None:
         raise PlanInUse(f"The plan {user!r} is made from the plan {plan_id!r} and has not ended.")
     stored.forget_users(session, [row.number])
@@ -230,8 +264,12 @@ def forget(session: Session, plan_id: str) -> None:
 
 
 def digest(body: Any) -> str:
-    """SHA-256 of canonical JSON, whose integers may be longer than 64 bits and in which 1.0 is 1."""
-    canonical = json.dumps(_integral(body), allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    """SHA-256 of canonical JSON, whose integers may be longer than 64 bits and in which 1.0 is
+    1.
+    """
+    canonical = json.dumps(
+        _integral(body), allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True
+    )
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

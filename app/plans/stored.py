@@ -189,7 +189,10 @@ class Asked:
 
 
 def _as_json(table: pa.Table) -> list[Json]:
-    return [{name: value for name, value in user.items() if value is not None} for user in table.to_pylist()]
+    return [
+        {name: value for name, value in user.items() if value is not None}
+        for user in table.to_pylist()
+    ]
 
 
 def request_of(session: Session, row: PlanRow) -> Asked:

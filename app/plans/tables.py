@@ -1,9 +1,21 @@
-"""Plans, what they say of each user (in blocks, so that a page reads only what it shows), and how they came about."""
+"""Plans, what they say of each user (in blocks, so that a page reads only what it shows), and how
+they came about.
+"""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UtcDateTime
@@ -20,7 +32,8 @@ class PlanRow(Base):
     __tablename__ = "plan"
     __table_args__ = (
         CheckConstraint(
-            "status IN ('queued', 'running', 'solved', 'infeasible', 'failed', 'cancelled', 'timed_out')",
+            "status IN ('queued', 'running', 'solved', 'infeasible', 'failed', 'cancelled',"
+            " 'timed_out')",
             name="status",
         ),
         Index(None, "name", "number"),
@@ -48,7 +61,8 @@ class PlanRow(Base):
     answer: Mapped[dict[str, Any]] = mapped_column(JSON)
     """Options, warnings, result or reasons, provenance: as answered, without users."""
     pins: Mapped[dict[str, str | None] | None] = mapped_column(JSON)
-    """The revisions that the request's references stood for; null for plans older than this column."""
+    """The revisions that the request's references stood for; null for plans older than this column.
+    """
     attempt: Mapped[int] = mapped_column(server_default="0")
     """Whoever starts to solve the plan counts this up; only the latest attempt may write."""
     priority: Mapped[str] = mapped_column(String(6), server_default="normal")
@@ -71,7 +85,9 @@ class PlanUsersRow(Base):
 
     __tablename__ = "plan_users"
 
-    plan_number: Mapped[int] = mapped_column(ForeignKey("plan.number", ondelete="CASCADE"), primary_key=True)
+    plan_number: Mapped[int] = mapped_column(
+        ForeignKey("plan.number", ondelete="CASCADE"), primary_key=True
+    )
     block: Mapped[int] = mapped_column(primary_key=True)
     ids: Mapped[list[str]] = mapped_column(JSON)
     entries: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
@@ -82,7 +98,9 @@ class PlanColumnsRow(Base):
 
     __tablename__ = "plan_columns"
 
-    plan_number: Mapped[int] = mapped_column(ForeignKey("plan.number", ondelete="CASCADE"), primary_key=True)
+    plan_number: Mapped[int] = mapped_column(
+        ForeignKey("plan.number", ondelete="CASCADE"), primary_key=True
+    )
     part: Mapped[str] = mapped_column(String(8), primary_key=True)
     block: Mapped[int] = mapped_column(primary_key=True)
     data: Mapped[bytes] = mapped_column(LargeBinary)
@@ -94,7 +112,9 @@ class PlanIndexRow(Base):
 
     __tablename__ = "plan_index"
 
-    plan_number: Mapped[int] = mapped_column(ForeignKey("plan.number", ondelete="CASCADE"), primary_key=True)
+    plan_number: Mapped[int] = mapped_column(
+        ForeignKey("plan.number", ondelete="CASCADE"), primary_key=True
+    )
     first_id: Mapped[str] = mapped_column(
         String(128).with_variant(String(128, collation="C"), "postgresql"), primary_key=True
     )
@@ -108,7 +128,9 @@ class PlanEventRow(Base):
     __tablename__ = "plan_event"
     __table_args__ = (Index(None, "plan_number", "id"), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer(), "sqlite"), primary_key=True
+    )
     """Increases with time, over all plans; never given twice."""
     plan_number: Mapped[int] = mapped_column(ForeignKey("plan.number", ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

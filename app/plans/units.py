@@ -67,7 +67,9 @@ def gains(
     snr_bandwidth_hz: Floats,
     tx_power_w: Floats,
 ) -> Floats:
-    """`gain` of many users at once, who are at these positions of the request; NaN in what they do not say."""
+    """`gain` of many users at once, who are at these positions of the request; NaN in what they do
+    not say.
+    """
     ways = (("gain_db", gain_db), ("distance_m", distance_m), ("snr_reference", snr_db))
     told = {name: np.isfinite(given) for name, given in ways}
     noise_db = channel.noise_psd_dbm_per_hz - 30.0 + 10.0 * np.log10(snr_bandwidth_hz)
@@ -88,7 +90,10 @@ def gains(
 
 def _believed(dossier: Dossier, pointer: str, gain_db: float) -> bool:
     if not _GAIN_DB[0] <= gain_db <= _GAIN_DB[1]:
-        dossier.fault(pointer, f"means a gain of {gain_db:.0f} dB, outside {_GAIN_DB[0]:.0f}..{_GAIN_DB[1]:.0f} dB")
+        dossier.fault(
+            pointer,
+            f"means a gain of {gain_db:.0f} dB, outside {_GAIN_DB[0]:.0f}..{_GAIN_DB[1]:.0f} dB",
+        )
         return False
     if gain_db > 0.0:
         dossier.warn(pointer, f"means a gain of {gain_db:.1f} dB: more power arrives than was sent")

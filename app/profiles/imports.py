@@ -44,19 +44,28 @@ async def receive(
     shape: Annotated[
         Texts,
         Query(
-            description="An input with all its dimensions, once for each input that leaves some open.",
+            description=(
+                "An input with all its dimensions, once for each input that leaves some open."
+            ),
             examples=[["data:1,3,224,224"]],
         ),
     ] = [],  # noqa: B006 (FastAPI copies it)
     input_byte: Annotated[
         Texts,
-        Query(description="What sending an input takes, if it is not sent as it is.", examples=[["data:150528"]]),
+        Query(
+            description="What sending an input takes, if it is not sent as it is.",
+            examples=[["data:150528"]],
+        ),
     ] = [],  # noqa: B006
-    max_tensors: Annotated[int, Query(ge=1, le=3, description="How many tensors may cross a cut.")] = 1,
+    max_tensors: Annotated[
+        int, Query(ge=1, le=3, description="How many tensors may cross a cut.")
+    ] = 1,
     fusion_boundaries: Annotated[
         bool, Query(description="Leave out cuts inside what a runtime computes in one kernel.")
     ] = False,
-    pareto: Annotated[bool, Query(description="Leave out cuts that another beats in FLOP and bytes.")] = False,
+    pareto: Annotated[
+        bool, Query(description="Leave out cuts that another beats in FLOP and bytes.")
+    ] = False,
 ) -> AsyncIterator[Upload]:
     """Write the body to a file for as long as the request takes."""
     if (declared := declared_as(request, MEDIA_TYPE)).essence != MEDIA_TYPE:
@@ -70,7 +79,9 @@ async def receive(
                 file.write(part)
                 file.flush()
             except OSError as error:
-                raise ImporterBusy(f"The file does not fit on the disk: {error.strerror}.", retry_after_s=60) from None
+                raise ImporterBusy(
+                    f"The file does not fit on the disk: {error.strerror}.", retry_after_s=60
+                ) from None
 
         waiting = bytearray()
         async for part in request.stream():
@@ -112,16 +123,22 @@ router = APIRouter(tags=["Models"], route_class=StrictRoute)
     },
 )
 def import_model(
-    upload: Annotated[Upload, Depends(receive, scope="function")], request: Request, response: Response
+    upload: Annotated[Upload, Depends(receive, scope="function")],
+    request: Request,
+    response: Response,
 ) -> Any:
-    """Store every place to cut the network, with FLOP, bytes and parameters, as revision 1 of a new name.
+    """Store every place to cut the network, with FLOP, bytes and parameters, as revision 1 of a new
+    name.
 
-    FLOP = 2 × MAC of Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU and their quantised variants; all else counts 0.
-    `tensors` are the names of what crosses in the file's own graph. Provenance is `analytic`.
+    FLOP = 2 × MAC of Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU and their quantised variants; all
+    else counts 0. `tensors` are the names of what crosses in the file's own graph. Provenance is
+    `analytic`.
     """
     settings: Settings = request.app.state.settings
     database: Database = request.app.state.database
-    model, doubts = read_model(upload.file, upload.sha256, upload.wanted, settings.import_time_limit_s)
+    model, doubts = read_model(
+        upload.file, upload.sha256, upload.wanted, settings.import_time_limit_s
+    )
     # No transaction is open while the file is read.
     with database.writing() as session:
         made = service.create(session, model)

@@ -13,8 +13,12 @@ from app.profiles.schemas.timing import Timing
 GIGABYTE = 1e9
 
 
-def warnings_of(profile: Profile, stale: Mapping[str, Any] | None = None) -> tuple[FieldWarning, ...]:
-    """The doubts about a profile, stored (perhaps with what refuted it) or inline; pointers into its body."""
+def warnings_of(
+    profile: Profile, stale: Mapping[str, Any] | None = None
+) -> tuple[FieldWarning, ...]:
+    """The doubts about a profile, stored (perhaps with what refuted it) or inline; pointers into
+    its body.
+    """
     match profile:
         case Device():
             doubts = _device(profile)
@@ -31,14 +35,20 @@ def warnings_of(profile: Profile, stale: Mapping[str, Any] | None = None) -> tup
     found = tuple(FieldWarning(field=field, message=message) for field, message in doubts)
     if stale is None:
         return found
-    message = f"{profile.name!r} is stale, by times observed under plan {stale['plan']}: {stale['detail']}"
+    message = (
+        f"{profile.name!r} is stale, by times observed under plan {stale['plan']}:"
+        f" {stale['detail']}"
+    )
     return (FieldWarning(field="", message=message), *found)
 
 
 def doubts_of_tx_power(field: str, tx_power_w: float) -> Iterator[tuple[str, str]]:
     """The doubts about a transmit power, a device's own or a user's."""
     if tx_power_w > 10.0:
-        yield field, f"a device that transmits {tx_power_w:g} W: is it in mW or dBm? 23 dBm is 0.2 W"
+        yield (
+            field,
+            f"a device that transmits {tx_power_w:g} W: is it in mW or dBm? 23 dBm is 0.2 W",
+        )
     elif tx_power_w < 1e-6:
         yield field, f"a device that transmits only {tx_power_w:g} W"
 
@@ -63,7 +73,10 @@ def _device(device: Device) -> Iterator[tuple[str, str]]:
     yield from _clock("/frequency_max_hz", device.frequency_max_hz)
     power_w = device.power_coefficient_w_per_hz3 * device.frequency_max_hz**3
     if not 1e-3 <= power_w <= 1e3:
-        yield "/power_coefficient_w_per_hz3", f"the device would draw {power_w:g} W at its highest clock"
+        yield (
+            "/power_coefficient_w_per_hz3",
+            f"the device would draw {power_w:g} W at its highest clock",
+        )
     yield from doubts_of_tx_power("/tx_power_w", device.tx_power_w)
     for field in ("rx_power_w", "idle_power_w"):
         value = getattr(device, field)
@@ -78,16 +91,25 @@ def _model(model: Model) -> Iterator[tuple[str, str]]:
     if first.flop > 0:
         yield "/cuts/0/flop", "the first cut leaves nothing on the device, so its flop should be 0"
     if first.parameter_byte > 0:
-        yield "/cuts/0/parameter_byte", "the first cut leaves nothing on the device, so this should be 0"
+        yield (
+            "/cuts/0/parameter_byte",
+            "the first cut leaves nothing on the device, so this should be 0",
+        )
     if model.cuts[-1].flop == 0:
         yield f"/cuts/{len(model.cuts) - 1}/flop", "a network that computes nothing"
     elif model.cuts[-1].flop < 1e3:
         yield f"/cuts/{len(model.cuts) - 1}/flop", "less than 1000 FLOP in all: is it in GFLOP?"
     for position, cut in enumerate(model.cuts):
         if cut.feature_byte > 16 * GIGABYTE:
-            yield f"/cuts/{position}/feature_byte", f"{cut.feature_byte / GIGABYTE:g} GB cross this cut"
+            yield (
+                f"/cuts/{position}/feature_byte",
+                f"{cut.feature_byte / GIGABYTE:g} GB cross this cut",
+            )
         if cut.parameter_byte > 10_000 * GIGABYTE:
-            yield f"/cuts/{position}/parameter_byte", f"{cut.parameter_byte / GIGABYTE:g} GB of parameters"
+            yield (
+                f"/cuts/{position}/parameter_byte",
+                f"{cut.parameter_byte / GIGABYTE:g} GB of parameters",
+            )
         if cut.flop > 1e17:
             yield f"/cuts/{position}/flop", f"{cut.flop:g} FLOP for one inference"
 
@@ -97,17 +119,30 @@ def _channel(channel: Channel) -> Iterator[tuple[str, str]]:
     if channel.noise_psd_dbm_per_hz < -184.0:
         yield (
             "/noise_psd_dbm_per_hz",
-            f"{channel.noise_psd_dbm_per_hz:g} dBm/Hz is far below thermal noise (-174): is it in dBW/Hz?",
+            (
+                f"{channel.noise_psd_dbm_per_hz:g} dBm/Hz is far below thermal noise (-174): is it"
+                " in dBW/Hz?"
+            ),
         )
     elif channel.noise_psd_dbm_per_hz > -100.0:
-        yield "/noise_psd_dbm_per_hz", f"{channel.noise_psd_dbm_per_hz:g} dBm/Hz is very loud: is it per channel?"
+        yield (
+            "/noise_psd_dbm_per_hz",
+            f"{channel.noise_psd_dbm_per_hz:g} dBm/Hz is very loud: is it per channel?",
+        )
     if channel.path_loss is not None and channel.path_loss.gain_db(1.0) > 0.0:
         yield (
             "/path_loss/intercept_db",
-            f"at 1 m the gain is {channel.path_loss.gain_db(1.0):g} dB: a positive gain amplifies. "
-            "gain_db = -(intercept_db + 10 exponent log10(distance_m)), distance in metres",
+            (
+                f"at 1 m the gain is {channel.path_loss.gain_db(1.0):g} dB: a positive gain"
+                " amplifies. gain_db = -(intercept_db + 10 exponent log10(distance_m)), distance"
+                " in metres"
+            ),
         )
-    for field, most in (("rtt_mean_s", 10.0), ("rtt_variance_s2", 100.0), ("coherence_time_s", 1e4)):
+    for field, most in (
+        ("rtt_mean_s", 10.0),
+        ("rtt_variance_s2", 100.0),
+        ("coherence_time_s", 1e4),
+    ):
         value = getattr(channel, field)
         if value is not None and value > most:
             yield f"/{field}", f"{value:g} is very long: is it in milliseconds?"
@@ -119,7 +154,10 @@ def _server(server: Server) -> Iterator[tuple[str, str]]:
     if server.capacity_flop_per_s < 1e6:
         yield "/capacity_flop_per_s", f"{server.capacity_flop_per_s:g} FLOP/s: is it in GFLOP/s?"
     elif server.capacity_flop_per_s > 1e18:
-        yield "/capacity_flop_per_s", f"{server.capacity_flop_per_s:g} FLOP/s is more than any server has"
+        yield (
+            "/capacity_flop_per_s",
+            f"{server.capacity_flop_per_s:g} FLOP/s is more than any server has",
+        )
 
 
 def _timing(timing: Timing) -> Iterator[tuple[str, str]]:
@@ -136,4 +174,7 @@ def _timing(timing: Timing) -> Iterator[tuple[str, str]]:
         for entry, level in enumerate(cut.levels or ()):
             yield from _clock(f"{at}/levels/{entry}/frequency_hz", level.frequency_hz)
             if level.mean_s > 3600.0:
-                yield f"{at}/levels/{entry}/mean_s", f"{level.mean_s:g} s is more than an hour: is it in milliseconds?"
+                yield (
+                    f"{at}/levels/{entry}/mean_s",
+                    f"{level.mean_s:g} s is more than an hour: is it in milliseconds?",
+                )

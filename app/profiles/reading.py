@@ -13,7 +13,9 @@ from app.errors import FieldError, ImporterBusy, InvalidRequest
 from app.profiles.schemas.model import Model
 from app.profiles.schemas.profile import FieldWarning
 
-MEMORY_BYTE = 2 * 2**30  # of the reader's address space, beside the file itself; a network takes a tenth of it
+MEMORY_BYTE = (
+    2 * 2**30
+)  # of the reader's address space, beside the file itself; a network takes a tenth of it
 AT_ONCE = 2
 SHOWN = 20
 PARAMETERS = {"shapes": "shape", "input_byte": "input_byte", "max_tensors": "max_tensors"}
@@ -34,7 +36,9 @@ class Wanted:
     pareto: bool = False
 
 
-def read_model(file: Path, sha256: str, wanted: Wanted, time_limit_s: float) -> tuple[Model, tuple[FieldWarning, ...]]:
+def read_model(
+    file: Path, sha256: str, wanted: Wanted, time_limit_s: float
+) -> tuple[Model, tuple[FieldWarning, ...]]:
     """The profile of a network and the reader's doubts. Raises InvalidRequest, ImporterBusy."""
     request = {
         "file": str(file),
@@ -53,10 +57,18 @@ def read_model(file: Path, sha256: str, wanted: Wanted, time_limit_s: float) -> 
     finally:
         _slots.release()
     if "unreadable" in found:
-        raise InvalidRequest([FieldError("", found["unreadable"], parameter=PARAMETERS.get(found["option"]))])
-    shapes = "; ".join(f"{name}:{','.join(map(str, shape))}" for name, shape in found["shapes"].items())
+        raise InvalidRequest(
+            [FieldError("", found["unreadable"], parameter=PARAMETERS.get(found["option"]))]
+        )
+    shapes = "; ".join(
+        f"{name}:{','.join(map(str, shape))}" for name, shape in found["shapes"].items()
+    )
     options = [
-        f"through up to {wanted.max_tensors} tensors" if wanted.max_tensors > 1 else "through single tensors",
+        (
+            f"through up to {wanted.max_tensors} tensors"
+            if wanted.max_tensors > 1
+            else "through single tensors"
+        ),
         *(["at fusion boundaries"] * wanted.fusion_boundaries),
         *(["without dominated ones"] * wanted.pareto),
     ]
@@ -66,14 +78,17 @@ def read_model(file: Path, sha256: str, wanted: Wanted, time_limit_s: float) -> 
             "cuts": found["cuts"],
             "source_sha256": sha256,
             "provenance": "analytic",
-            "reference": _one_line(f"Counted in the graph of an ONNX file: cuts {', '.join(options)}; inputs {shapes}"),
+            "reference": _one_line(
+                f"Counted in the graph of an ONNX file: cuts {', '.join(options)}; inputs {shapes}"
+            ),
         }
     )
     notes = list(found["notes"])
     if found["dropped"]:
         more = f" and {len(found['dropped']) - SHOWN} more" if len(found["dropped"]) > SHOWN else ""
         notes.append(
-            f"Left out, since another cut has no more FLOP and bytes: {', '.join(found['dropped'][:SHOWN])}{more}"
+            "Left out, since another cut has no more FLOP and bytes:"
+            f" {', '.join(found['dropped'][:SHOWN])}{more}"
         )
     return model, tuple(FieldWarning(field="/cuts", message=note) for note in notes)
 
@@ -97,10 +112,17 @@ def _ask(request: dict[str, Any], time_limit_s: float) -> dict[str, Any]:
         )
     except subprocess.TimeoutExpired:
         raise InvalidRequest(
-            [FieldError("", f"reading the file takes more than {time_limit_s:g} s: its graph is too large")]
+            [
+                FieldError(
+                    "",
+                    f"reading the file takes more than {time_limit_s:g} s: its graph is too large",
+                )
+            ]
         ) from None
     if reader.returncode:
         log.error("the ONNX reader ended with %s: %s", reader.returncode, reader.stderr[-4000:])
-        raise InvalidRequest([FieldError("", "the file breaks the ONNX reader: is it a valid model?")])
+        raise InvalidRequest(
+            [FieldError("", "the file breaks the ONNX reader: is it a valid model?")]
+        )
     answer: dict[str, Any] = json.loads(reader.stdout)
     return answer

@@ -44,14 +44,21 @@ from app.profiles.schemas.server import Server
 from app.profiles.schemas.timing import Timing
 from app.quantities import Name
 
-ProfileName = Annotated[Name, Path(description="The profile's name.", examples=["jetson-xavier-nx-cpu"])]
+ProfileName = Annotated[
+    Name, Path(description="The profile's name.", examples=["jetson-xavier-nx-cpu"])
+]
 RevisionNumber = Annotated[int, Path(ge=1, le=999_999_999, description="Revision number, from 1.")]
 IfMatch = Annotated[
-    str | None, Header(alias="If-Match", description='The ETag of the revision the change starts from, e.g. `"3"`.')
+    str | None,
+    Header(
+        alias="If-Match", description='The ETag of the revision the change starts from, e.g. `"3"`.'
+    ),
 ]
 ETAG = {"ETag": {"description": 'The revision, e.g. `"3"`.', "schema": {"type": "string"}}}
 LOCATION = {"Location": {"description": "Address of the profile.", "schema": {"type": "string"}}}
-LINK = {"Link": {"description": 'RFC 8288: the next page, `rel="next"`.', "schema": {"type": "string"}}}
+LINK = {
+    "Link": {"description": 'RFC 8288: the next page, `rel="next"`.', "schema": {"type": "string"}}
+}
 
 
 def _if_none_match(
@@ -69,7 +76,8 @@ def _if_none_match(
 def etag(revision: int, *, stale: bool = False) -> str:
     """The entity tag of a revision: numbers are never reused, so it names its content for ever.
 
-    Only a timing changes once, when it is called stale; a change from either is a change from that revision.
+    Only a timing changes once, when it is called stale; a change from either is a change from that
+    revision.
     """
     return f'"{revision}-stale"' if stale else f'"{revision}"'
 
@@ -84,12 +92,20 @@ def expected_revisions(headers: Headers) -> set[int] | None:
 
 
 def _collection(schema: type[Profile], edit: type[Profile], answer: type[BaseModel]) -> APIRouter:
-    """The routes of one kind. The schemas are values here, so their annotations are for FastAPI, not for mypy."""
+    """The routes of one kind.
+
+    The schemas are values here, so their annotations are for FastAPI, not for mypy.
+    """
     kind, collection = schema.kind, schema.collection
-    router = APIRouter(prefix=f"/v1/{collection}", tags=[collection.capitalize()], route_class=StrictRoute)
+    router = APIRouter(
+        prefix=f"/v1/{collection}", tags=[collection.capitalize()], route_class=StrictRoute
+    )
 
     def stored(found: service.Stored[Any]) -> Any:
-        stale = found.stale and {"stale": True, "stale_evidence": StaleEvidence.model_validate(found.stale)}
+        stale = found.stale and {
+            "stale": True,
+            "stale_evidence": StaleEvidence.model_validate(found.stale),
+        }
         return answer.model_construct(
             **dict(found.body),
             **(stale or {}),
@@ -121,7 +137,11 @@ def _collection(schema: type[Profile], edit: type[Profile], answer: type[BaseMod
         responses={200: {"headers": LINK}, **documented()},
     )
     def list_all(
-        session: ReadSession, request: Request, response: Response, limit: Limit = 100, cursor: Cursor = None
+        session: ReadSession,
+        request: Request,
+        response: Response,
+        limit: Limit = 100,
+        cursor: Cursor = None,
     ) -> Any:
         """The latest revision of every name, by name."""
         after = str(decode_cursor(cursor, str)[0]) if cursor is not None else None
@@ -136,7 +156,11 @@ def _collection(schema: type[Profile], edit: type[Profile], answer: type[BaseMod
         summary=f"Read a {kind}",
         response_model=answer,
         dependencies=[Depends(_if_none_match)],
-        responses={200: {"headers": ETAG}, 304: {"description": "Not modified"}, **documented(ProfileNotFound)},
+        responses={
+            200: {"headers": ETAG},
+            304: {"description": "Not modified"},
+            **documented(ProfileNotFound),
+        },
     )
     def get(name: ProfileName, session: ReadSession, request: Request, response: Response) -> Any:
         """The latest revision."""
@@ -164,16 +188,22 @@ def _collection(schema: type[Profile], edit: type[Profile], answer: type[BaseMod
         response: Response,
         if_match: IfMatch = None,
     ) -> Any:
-        """Make a new revision from the one named by If-Match. A body equal to the latest makes none.
+        """Make a new revision from the one named by If-Match.
+
+        A body equal to the latest makes none.
 
         `revision`, `created_at` and `warnings` of an answer may be sent back; they are ignored.
         """
         if if_match is None:
             raise RevisionRequired("Send If-Match with the ETag of the revision that you changed.")
         expected = expected_revisions(request.headers)
-        profile = schema.model_construct(**{field: getattr(body, field) for field in schema.model_fields})
+        profile = schema.model_construct(
+            **{field: getattr(body, field) for field in schema.model_fields}
+        )
         if profile.name != name:
-            raise InvalidRequest([FieldError("/name", f"a profile cannot be renamed: the address says {name!r}")])
+            raise InvalidRequest(
+                [FieldError("/name", f"a profile cannot be renamed: the address says {name!r}")]
+            )
         made = service.replace(session, profile, expected)
         response.headers["ETag"] = etag(made.revision, stale=made.stale is not None)
         return stored(made)
@@ -185,8 +215,13 @@ def _collection(schema: type[Profile], edit: type[Profile], answer: type[BaseMod
         summary=f"Delete a {kind}",
         responses=documented(ProfileNotFound, StaleRevision),
     )
-    def delete(name: ProfileName, session: WriteSession, request: Request, if_match: IfMatch = None) -> Response:
-        """Take the name out of use. Its revisions stay readable, for the plans that rest on them."""
+    def delete(
+        name: ProfileName, session: WriteSession, request: Request, if_match: IfMatch = None
+    ) -> Response:
+        """Take the name out of use.
+
+        Its revisions stay readable, for the plans that rest on them.
+        """
         expected = None if if_match is None else expected_revisions(request.headers)
         service.hide(session, schema, name, expected)
         return Response(status_code=204)
@@ -220,7 +255,9 @@ def _collection(schema: type[Profile], edit: type[Profile], answer: type[BaseMod
         response_model=answer,
         responses={200: {"headers": ETAG}, **documented(RevisionNotFound, ProfileNotFound)},
     )
-    def get_revision(name: ProfileName, revision: RevisionNumber, session: ReadSession, response: Response) -> Any:
+    def get_revision(
+        name: ProfileName, revision: RevisionNumber, session: ReadSession, response: Response
+    ) -> Any:
         """A revision, which never changes; also of a deleted name."""
         found = service.get(session, schema, name, revision)
         response.headers["ETag"] = etag(found.revision, stale=found.stale is not None)

@@ -47,14 +47,21 @@ class Stored(Generic[P]):
 
 
 def create(session: Session, body: P) -> Stored[P]:
-    """Store a profile under a free name; the numbers of a deleted profile of that name go on where they ended.
+    """Store a profile under a free name; the numbers of a deleted profile of that name go on where
+    they ended.
 
     Raises ProfileExists, and InvalidRequest for a timing that does not fit its processor and model.
     """
     body = _settled(session, body)
     row = _find(session, type(body), body.name)
     if row is None:
-        values = {"kind": body.kind, "name": body.name, "latest": 1, "hidden": False, **_described(body)}
+        values = {
+            "kind": body.kind,
+            "name": body.name,
+            "latest": 1,
+            "hidden": False,
+            **_described(body),
+        }
         try:
             key = session.scalars(insert(ProfileRow).values(values).returning(ProfileRow.id)).one()
         except IntegrityError:  # another client took the name between the look and the insert
@@ -67,7 +74,8 @@ def create(session: Session, body: P) -> Stored[P]:
 
 
 def replace(session: Session, body: P, expected: Collection[int] | None) -> Stored[P]:
-    """Make `body` the latest revision of its name, if the latest one is in `expected` (None: whatever it is).
+    """Make `body` the latest revision of its name, if the latest one is in `expected` (None:
+    whatever it is).
 
     A body equal to the latest revision makes no new one, so a repeated PUT is harmless.
     Raises ProfileNotFound, StaleRevision, and InvalidRequest as `create` does.
@@ -88,8 +96,13 @@ def replace(session: Session, body: P, expected: Collection[int] | None) -> Stor
     return _add_revision(session, row.id, number, body)
 
 
-def hide(session: Session, kind: type[Profile], name: str, expected: Collection[int] | None = None) -> None:
-    """Take the name out of use; its revisions stay readable. Raises ProfileNotFound, StaleRevision."""
+def hide(
+    session: Session, kind: type[Profile], name: str, expected: Collection[int] | None = None
+) -> None:
+    """Take the name out of use; its revisions stay readable.
+
+    Raises ProfileNotFound, StaleRevision.
+    """
     row = _find(session, kind, name)
     if row is None or row.hidden:
         raise ProfileNotFound(kind.kind, name)
@@ -117,13 +130,21 @@ def get(session: Session, kind: type[P], name: str, revision: int | None = None)
 
 
 def resolve_reference(session: Session, kind: type[P], reference: str) -> Stored[P]:
-    """What `name` (latest revision) or `name@revision` stands for. Raises ProfileNotFound, RevisionNotFound."""
+    """What `name` (latest revision) or `name@revision` stands for.
+
+    Raises ProfileNotFound, RevisionNotFound.
+    """
     ref = ProfileRef.parse(reference)
     return get(session, kind, ref.name, ref.revision)
 
 
-def timing_for(session: Session, processor: str, processor_kind: ProcessorKind, model: str) -> Stored[Timing] | None:
-    """The one stored timing of that processor with that model; None if there is none. Raises AmbiguousTiming."""
+def timing_for(
+    session: Session, processor: str, processor_kind: ProcessorKind, model: str
+) -> Stored[Timing] | None:
+    """The one stored timing of that processor with that model; None if there is none.
+
+    Raises AmbiguousTiming.
+    """
     who = {"model": model, "processor": processor, "processor_kind": processor_kind}
     found = session.execute(_LATEST_TIMINGS, who).all()
     if len(found) > 1:
@@ -133,18 +154,29 @@ def timing_for(session: Session, processor: str, processor_kind: ProcessorKind, 
 
 def list_latest(session: Session, kind: type[P], after: str | None, limit: int) -> list[Stored[P]]:
     """The latest revisions of the names in use, by name, from the first beyond `after`."""
-    wanted = _revisions(kind).where(RevisionRow.number == ProfileRow.latest, ProfileRow.hidden.is_(False))
+    wanted = _revisions(kind).where(
+        RevisionRow.number == ProfileRow.latest, ProfileRow.hidden.is_(False)
+    )
     if after is not None:
         wanted = wanted.where(ProfileRow.name > after)
-    return _stored(session, kind, session.execute(wanted.order_by(ProfileRow.name).limit(limit)).all())
+    return _stored(
+        session, kind, session.execute(wanted.order_by(ProfileRow.name).limit(limit)).all()
+    )
 
 
-def list_revisions(session: Session, kind: type[P], name: str, after: int, limit: int) -> list[Stored[P]]:
-    """The revisions of a name, deleted or not, from the first beyond `after`. Raises ProfileNotFound."""
+def list_revisions(
+    session: Session, kind: type[P], name: str, after: int, limit: int
+) -> list[Stored[P]]:
+    """The revisions of a name, deleted or not, from the first beyond `after`.
+
+    Raises ProfileNotFound.
+    """
     if _find(session, kind, name) is None:
         raise ProfileNotFound(kind.kind, name)
     wanted = _revisions(kind).where(ProfileRow.name == name, RevisionRow.number > after)
-    return _stored(session, kind, session.execute(wanted.order_by(RevisionRow.number).limit(limit)).all())
+    return _stored(
+        session, kind, session.execute(wanted.order_by(RevisionRow.number).limit(limit)).all()
+    )
 
 
 def mark_stale(session: Session, name: str, revision: int, evidence: dict[str, Any]) -> bool:
@@ -152,7 +184,9 @@ def mark_stale(session: Session, name: str, revision: int, evidence: dict[str, A
     found = session.scalars(
         select(RevisionRow)
         .join(ProfileRow, RevisionRow.profile_id == ProfileRow.id)
-        .where(ProfileRow.kind == Timing.kind, ProfileRow.name == name, RevisionRow.number == revision)
+        .where(
+            ProfileRow.kind == Timing.kind, ProfileRow.name == name, RevisionRow.number == revision
+        )
         .with_for_update()
     ).one()
     if found.stale is not None:
@@ -162,24 +196,43 @@ def mark_stale(session: Session, name: str, revision: int, evidence: dict[str, A
 
 
 def timing_faults(timing: Timing, processor_kind: ProcessorKind, model: Model) -> list[FieldError]:
-    """Why a timing does not fit the processor and model it is used with; pointers into the timing's body."""
+    """Why a timing does not fit the processor and model it is used with; pointers into the timing's
+    body.
+    """
     return [*timing.form_faults(processor_kind), *timing.model_faults(model)]
 
 
 def _settled(session: Session, body: P) -> P:
-    """A timing is checked against the profiles it names, and says which kind of processor it means."""
+    """A timing is checked against the profiles it names, and says which kind of processor it
+    means.
+    """
     if not isinstance(body, Timing):
         return body
-    named = select(ProfileRow.kind).where(ProfileRow.name == body.processor, ProfileRow.hidden.is_(False))
+    named = select(ProfileRow.kind).where(
+        ProfileRow.name == body.processor, ProfileRow.hidden.is_(False)
+    )
     kinds = [kind for kind in PROCESSORS if kind in set(session.scalars(named))]
     faults: list[FieldError] = []
     processor_kind = body.processor_kind
     if processor_kind is not None and processor_kind not in kinds:
-        faults.append(FieldError("/processor", f"there is no {processor_kind} profile named {body.processor!r}"))
+        faults.append(
+            FieldError(
+                "/processor", f"there is no {processor_kind} profile named {body.processor!r}"
+            )
+        )
     elif not kinds:
-        faults.append(FieldError("/processor", f"there is no device or server profile named {body.processor!r}"))
+        faults.append(
+            FieldError(
+                "/processor", f"there is no device or server profile named {body.processor!r}"
+            )
+        )
     elif processor_kind is None and len(kinds) > 1:
-        faults.append(FieldError("/processor_kind", f"is required: a device and a server are named {body.processor!r}"))
+        faults.append(
+            FieldError(
+                "/processor_kind",
+                f"is required: a device and a server are named {body.processor!r}",
+            )
+        )
     elif processor_kind is None:
         processor_kind = kinds[0]
     try:
@@ -207,12 +260,18 @@ def _described(body: Profile) -> dict[str, str | None]:
 
 def _find(session: Session, kind: type[Profile], name: str) -> Row[int, int, bool] | None:
     columns = select(ProfileRow.id, ProfileRow.latest, ProfileRow.hidden)
-    return session.execute(columns.where(ProfileRow.kind == kind.kind, ProfileRow.name == name)).one_or_none()
+    return session.execute(
+        columns.where(ProfileRow.kind == kind.kind, ProfileRow.name == name)
+    ).one_or_none()
 
 
 def _change(session: Session, row: Row[int, int, bool], **values: Any) -> bool:
     """Change a name that is still as it was read; False if another client was first."""
-    unchanged = (ProfileRow.id == row.id, ProfileRow.latest == row.latest, ProfileRow.hidden.is_(row.hidden))
+    unchanged = (
+        ProfileRow.id == row.id,
+        ProfileRow.latest == row.latest,
+        ProfileRow.hidden.is_(row.hidden),
+    )
     result = session.execute(update(ProfileRow).where(*unchanged).values(values))
     return cast(CursorResult[Any], result).rowcount == 1
 
@@ -239,7 +298,13 @@ def _add_revision(session: Session, profile_id: int, number: int, body: P) -> St
 
 def _revisions(kind: type[Profile]) -> Select[str, int, datetime, uuid.UUID, dict[str, Any] | None]:
     return (
-        select(ProfileRow.name, RevisionRow.number, RevisionRow.created_at, RevisionRow.id, RevisionRow.stale)
+        select(
+            ProfileRow.name,
+            RevisionRow.number,
+            RevisionRow.created_at,
+            RevisionRow.id,
+            RevisionRow.stale,
+        )
         .join(RevisionRow, RevisionRow.profile_id == ProfileRow.id)
         .where(ProfileRow.kind == kind.kind)
     )
@@ -271,11 +336,16 @@ _LATEST_TIMINGS = (
 
 def _stored(session: Session, kind: type[P], found: Sequence[Any]) -> list[Stored[P]]:
     bodies = _bodies(session, kind, [row.id for row in found])
-    return [Stored(row.name, row.number, row.created_at, bodies[row.id], row.stale) for row in found]
+    return [
+        Stored(row.name, row.number, row.created_at, bodies[row.id], row.stale) for row in found
+    ]
 
 
 class _Parsed:
-    """The revisions used last, parsed. They never change and their ids are random, so an entry is never wrong."""
+    """The revisions used last, parsed.
+
+    They never change and their ids are random, so an entry is never wrong.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -306,7 +376,9 @@ def _bodies(session: Session, kind: type[P], ids: Sequence[uuid.UUID]) -> dict[u
             bodies[key] = body
     missing = [key for key in ids if key not in bodies]
     if missing:
-        stored = session.execute(select(RevisionRow.id, RevisionRow.body).where(RevisionRow.id.in_(missing)))
+        stored = session.execute(
+            select(RevisionRow.id, RevisionRow.body).where(RevisionRow.id.in_(missing))
+        )
         for key, content in stored:
             bodies[key] = kind.model_validate(content)
             _parsed.put(key, bodies[key])

@@ -41,7 +41,10 @@ class RevisionRow(Base):
     """What a name stood for from `created_at` on."""
 
     __tablename__ = "profile_revision"
-    __table_args__ = (UniqueConstraint("profile_id", "number"), CheckConstraint("number >= 1", name="number"))
+    __table_args__ = (
+        UniqueConstraint("profile_id", "number"),
+        CheckConstraint("number >= 1", name="number"),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     profile_id: Mapped[int] = mapped_column(ForeignKey("profile.id"))

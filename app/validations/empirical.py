@@ -42,8 +42,8 @@ class Observed:
 def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
     """Find the samples that the revisions of a plan were computed from.
 
-    Where device and server both vary, their samples are added as if independent; the network's delay has no samples.
-    The law has the mean and variance of the plan in any case.
+    Where device and server both vary, their samples are added as if independent; the network's
+    delay has no samples. The law has the mean and variance of the plan in any case.
     """
     read: dict[int, Samples] = {}
     request = request_of(session, row)
@@ -57,7 +57,11 @@ def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
             who = np.nonzero(option == at)[0]
             user = int(cell.users[who[0]])
             asked = request.user(user)
-            clock = float(work.clock_min_hz[at]) if work.clock_min_hz[at] == work.clock_max_hz[at] else None
+            clock = (
+                float(work.clock_min_hz[at])
+                if work.clock_min_hz[at] == work.clock_max_hz[at]
+                else None
+            )
             total = np.zeros(1)
             spreads: tuple[tuple[Part, float, float | None], ...] = (
                 ("device", float(work.device_variance_s2[at]), clock),
@@ -69,7 +73,9 @@ def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
                 ref = timing_of(row, asked, part)
                 known = None
                 if ref is not None:
-                    known = standardised_times(session, ref, part, int(work.cut[at]), frequency_hz, read)
+                    known = standardised_times(
+                        session, ref, part, int(work.cut[at]), frequency_hz, read
+                    )
                 if known is None:
                     return Observed([], (user, part, ref))
                 total = _sum(total, np.sqrt(variance_s2) * known, rng)
@@ -96,7 +102,9 @@ def replay_observed(
     for shape in shapes:
         some = _some(problem, shape.who)
         kinds = len(problem.workloads.first) - 1
-        samples = [shape.times if kind == some.workload[0] else np.empty(0) for kind in range(kinds)]
+        samples = [
+            shape.times if kind == some.workload[0] else np.empty(0) for kind in range(kinds)
+        ]
         chosen = Decision(
             option=decision.option[shape.who],
             frequency_hz=decision.frequency_hz[shape.who],
@@ -117,5 +125,7 @@ def replay_observed(
 def _some(problem: Problem, who: Integers) -> Problem:
     """The same cell with some of its users."""
     columns = {field.name: getattr(problem, field.name) for field in fields(problem)}
-    chosen: dict[str, Any] = {name: value[who] for name, value in columns.items() if isinstance(value, np.ndarray)}
+    chosen: dict[str, Any] = {
+        name: value[who] for name, value in columns.items() if isinstance(value, np.ndarray)
+    }
     return replace(problem, **chosen)

@@ -53,7 +53,11 @@ class Rebuilt:
                 violations.append(replace(broken, user=user))
         return Certificate(
             objective=sum(certificate.objective for certificate in found),
-            used={"bandwidth_hz": sum(certificate.used.get("bandwidth_hz", 0.0) for certificate in found)},
+            used={
+                "bandwidth_hz": sum(
+                    certificate.used.get("bandwidth_hz", 0.0) for certificate in found
+                )
+            },
             violations=tuple(violations),
         )
 
@@ -72,17 +76,24 @@ class Rebuilt:
 def require_replayable(row: PlanRow) -> None:
     """Raise PlanNotReplayable unless the plan can be replayed."""
     if row.kind != "robust":
-        raise PlanNotReplayable(f"The plan {row.id!r} is a {row.kind} plan: only robust plans can be replayed.")
+        raise PlanNotReplayable(
+            f"The plan {row.id!r} is a {row.kind} plan: only robust plans can be replayed."
+        )
     if stored.answer_of(row).result is None:
-        raise PlanNotReplayable(f"The plan {row.id!r} is {row.status} and decides nothing that could be replayed.")
+        raise PlanNotReplayable(
+            f"The plan {row.id!r} is {row.status} and decides nothing that could be replayed."
+        )
     if stored.pins_of(row) is None:
         raise PlanNotReplayable(
-            f"The plan {row.id!r} is from a time when the revisions behind names were not kept: plan it again."
+            f"The plan {row.id!r} is from a time when the revisions behind names were not kept:"
+            " plan it again."
         )
 
 
 def rebuild(session: Session, row: PlanRow) -> Rebuilt:
-    """Assemble the request again with the revisions and options of the time, and read the decision back."""
+    """Assemble the request again with the revisions and options of the time, and read the decision
+    back.
+    """
     pins, result = stored.pins_of(row), stored.answer_of(row).result
     assert pins is not None
     assert result is not None
@@ -91,12 +102,19 @@ def rebuild(session: Session, row: PlanRow) -> Rebuilt:
     assembled = assemble(terms, asked, dossier)
     assert assembled is not None, dossier.faults  # it was accepted once, and revisions never change
     told = pa.concat_tables(stored.user_tables(session, row)).combine_chunks()
-    cut, frequency_hz, bandwidth_hz = (told[name].to_numpy() for name in ("cut", "frequency_hz", "bandwidth_hz"))
+    cut, frequency_hz, bandwidth_hz = (
+        told[name].to_numpy() for name in ("cut", "frequency_hz", "bandwidth_hz")
+    )
     latency = told["latency"].combine_chunks()
     cells = []
     for cell in assembled.cells:
         who = cell.users
-        decision = _decision(cell.problem, cut=cut[who], frequency_hz=frequency_hz[who], bandwidth_hz=bandwidth_hz[who])
+        decision = _decision(
+            cell.problem,
+            cut=cut[who],
+            frequency_hz=frequency_hz[who],
+            bandwidth_hz=bandwidth_hz[who],
+        )
         cells.append(RebuiltCell(who, cell.problem, decision))
     return Rebuilt(
         ids=asked.ids,
@@ -119,8 +137,12 @@ def _asked(session: Session, row: PlanRow) -> tuple[RobustTerms, Users]:
     return terms, users_of(bulk, terms)
 
 
-def _decision(problem: Problem, *, cut: Integers, frequency_hz: Floats, bandwidth_hz: Floats) -> Decision:
-    """The option of each user: the one with that cut that runs at that clock; -1 where there is none."""
+def _decision(
+    problem: Problem, *, cut: Integers, frequency_hz: Floats, bandwidth_hz: Floats
+) -> Decision:
+    """The option of each user: the one with that cut that runs at that clock; -1 where there is
+    none.
+    """
     work = problem.workloads
     first = work.first[problem.workload]
     count = work.first[problem.workload + 1] - first

@@ -22,9 +22,13 @@ from app.problems import documented
 from app.validations import service
 from app.validations.schemas import Validation, ValidationPage, ValidationRequest
 
-router = APIRouter(prefix="/v1/plans/{plan_id}/validations", tags=["Validations"], route_class=StrictRoute)
+router = APIRouter(
+    prefix="/v1/plans/{plan_id}/validations", tags=["Validations"], route_class=StrictRoute
+)
 
-ValidationNumber = Annotated[int, Path(ge=1, le=999_999_999, description="Number within the plan, from 1.")]
+ValidationNumber = Annotated[
+    int, Path(ge=1, le=999_999_999, description="Number within the plan, from 1.")
+]
 
 
 @router.post(
@@ -33,20 +37,37 @@ ValidationNumber = Annotated[int, Path(ge=1, le=999_999_999, description="Number
     status_code=201,
     response_model=Validation,
     responses=documented(
-        MalformedJson, BodyTooLarge, UnsupportedMediaType, InvalidRequest, PlanNotFound, PlanNotReplayable
+        MalformedJson,
+        BodyTooLarge,
+        UnsupportedMediaType,
+        InvalidRequest,
+        PlanNotFound,
+        PlanNotReplayable,
     )
-    | {201: {"headers": {"Location": {"schema": {"type": "string"}, "description": "Address of the validation"}}}},
+    | {
+        201: {
+            "headers": {
+                "Location": {
+                    "schema": {"type": "string"},
+                    "description": "Address of the validation",
+                }
+            }
+        }
+    },
 )
 def validate_plan(request: Request, plan_id: PlanIdPath, body: ValidationRequest) -> Response:
     """Replay a robust plan: how often would its users have been late?
 
-    The plan is rebuilt from its request and the revisions it pinned, and checked. Then every user's total time is drawn
-    from distributions that all have the mean and variance it was planned with. A plan made with the `cantelli` margin
-    holds under each; one made with another margin need not, and `two_point` shows what that costs at most.
+    The plan is rebuilt from its request and the revisions it pinned, and checked. Then every user's
+    total time is drawn from distributions that all have the mean and variance it was planned with.
+    A plan made with the `cantelli` margin holds under each; one made with another margin need not,
+    and `two_point` shows what that costs at most.
     """
     database: Database = request.app.state.database
     document = service.validate(database, plan_id, body)
-    return rendered(document, 201, {"Location": f"/v1/plans/{plan_id}/validations/{document['number']}"})
+    return rendered(
+        document, 201, {"Location": f"/v1/plans/{plan_id}/validations/{document['number']}"}
+    )
 
 
 @router.get(
@@ -56,7 +77,11 @@ def validate_plan(request: Request, plan_id: PlanIdPath, body: ValidationRequest
     responses=documented(InvalidRequest, PlanNotFound),
 )
 def list_validations(
-    session: ReadSession, request: Request, plan_id: PlanIdPath, limit: Limit = 100, cursor: Cursor = None
+    session: ReadSession,
+    request: Request,
+    plan_id: PlanIdPath,
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> Response:
     """The validations of a plan, newest last, without their users."""
     after = int(decode_cursor(cursor, int)[0]) if cursor else 0

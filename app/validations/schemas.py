@@ -13,31 +13,50 @@ from app.quantities import Body, Count, PositiveCount, absent
 
 Distribution = Literal["gamma", "lognormal", "two_point", "empirical"]
 
-EXAMPLE: dict[str, Any] = {"trials": 10_000, "seed": 0, "distributions": ["gamma", "lognormal", "two_point"]}
+EXAMPLE: dict[str, Any] = {
+    "trials": 10_000,
+    "seed": 0,
+    "distributions": ["gamma", "lognormal", "two_point"],
+}
 
 
 class ValidationRequest(Body):
-    """Replay a robust plan: draw every user's total time again and again, and count the missed deadlines."""
+    """Replay a robust plan: draw every user's total time again and again, and count the missed
+    deadlines.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     trials: Annotated[PositiveCount, Field(le=1_000_000)] = 10_000
     """Inferences per user and distribution."""
     seed: Annotated[Count, Field(le=2**32 - 1)] = 0
-    """The same seed draws the same times; what one distribution draws does not depend on the others asked for."""
-    distributions: Annotated[tuple[Distribution, ...], Field(min_length=1)] = ("gamma", "lognormal", "two_point")
-    """All have each user's mean and variance. `two_point` is the worst there is: no other is late more often."""
+    """The same seed draws the same times; what one distribution draws does not depend on the others
+    asked for.
+    """
+    distributions: Annotated[tuple[Distribution, ...], Field(min_length=1)] = (
+        "gamma",
+        "lognormal",
+        "two_point",
+    )
+    """All have each user's mean and variance.
+
+    `two_point` is the worst there is: no other is late more often.
+    """
 
     @model_validator(mode="after")
     def _hold_together(self) -> Self:
         if faults := list(self._faults()):
-            raise PydanticCustomError("semantics", "the content does not hold together", {"faults": faults})
+            raise PydanticCustomError(
+                "semantics", "the content does not hold together", {"faults": faults}
+            )
         return self
 
     def _faults(self) -> Iterator[FieldError]:
         for n, distribution in enumerate(self.distributions):
             if distribution in self.distributions[:n]:
-                yield FieldError(f"/distributions/{n}", f"{distribution} is there twice: leave one of them out")
+                yield FieldError(
+                    f"/distributions/{n}", f"{distribution} is there twice: leave one of them out"
+                )
 
 
 class PlanCheck(Body):
@@ -60,7 +79,9 @@ class UserReplay(Body):
     risk: float
     """What the user accepts."""
     rejected: bool
-    """Whether the misses refute the risk. Over all users and distributions together, at most one validation in 1,000
+    """Whether the misses refute the risk.
+
+    Over all users and distributions together, at most one validation in 1,000
     of plans that keep every risk refutes any."""
 
 

@@ -22,12 +22,14 @@ from app.validations.tables import ValidationRow
 from solvers.outcome import Certificate
 from solvers.robust.replay import Law, Misses, replay
 
-# 25 to 50 ns each: about ten seconds. The largest cell of the default settings can be replayed with the defaults.
+# 25 to 50 ns each: about ten seconds. The largest cell of the default settings can be replayed with
+# the defaults.
 MOST_DRAWS = 300_000_000
 _WORST = 20
 _VERSION = version("splitplan")
 
-# A plan that keeps every risk may be refuted by chance this often, over all its users and distributions together.
+# A plan that keeps every risk may be refuted by chance this often, over all its users and
+# distributions together.
 _SIGNIFICANCE = 1e-3
 
 # What the check recomputes may differ from the stored plan by rounding only.
@@ -40,7 +42,8 @@ class RefutedPlan(Exception):
     def __init__(self, plan_id: str, energy_j: float, certificate: Certificate) -> None:
         broken = [(v.constraint, v.user, v.excess) for v in certificate.violations[:5]]
         super().__init__(
-            f"plan {plan_id}: energy {energy_j}, recomputed as {certificate.objective}; broken constraints: {broken}"
+            f"plan {plan_id}: energy {energy_j}, recomputed as {certificate.objective}; broken"
+            f" constraints: {broken}"
         )
 
 
@@ -59,9 +62,14 @@ def validate(database: Database, plan_id: str, asked: ValidationRequest) -> dict
     if faults := list(_undrawable(rebuilt, asked, measured)):
         raise InvalidRequest(faults)
     certificate = rebuilt.check()
-    if not certificate.holds or abs(certificate.objective - rebuilt.energy_j) > _AGREEMENT * abs(rebuilt.energy_j):
+    if not certificate.holds or abs(certificate.objective - rebuilt.energy_j) > _AGREEMENT * abs(
+        rebuilt.energy_j
+    ):
         raise RefutedPlan(plan_id, rebuilt.energy_j, certificate)
-    laws = {distribution: _replay(rebuilt, asked, distribution, measured) for distribution in asked.distributions}
+    laws = {
+        distribution: _replay(rebuilt, asked, distribution, measured)
+        for distribution in asked.distributions
+    }
     verdict = {
         "trials": asked.trials,
         "seed": asked.seed,
@@ -81,7 +89,9 @@ def validate(database: Database, plan_id: str, asked: ValidationRequest) -> dict
         plan = session.scalar(select(PlanRow.number).where(PlanRow.id == plan_id).with_for_update())
         if plan is None:
             raise PlanNotFound(f"The plan {plan_id!r} was deleted while it was replayed.")
-        last = session.scalar(select(func.max(ValidationRow.number)).where(ValidationRow.plan_number == plan))
+        last = session.scalar(
+            select(func.max(ValidationRow.number)).where(ValidationRow.plan_number == plan)
+        )
         made = ValidationRow(
             plan_number=plan,
             number=(last or 0) + 1,
@@ -101,30 +111,38 @@ def get(session: Session, plan_id: str, number: int) -> dict[str, Any]:
     return _document(plan_id, row)
 
 
-def list_validations(session: Session, plan_id: str, after: int, limit: int) -> list[dict[str, Any]]:
+def list_validations(
+    session: Session, plan_id: str, after: int, limit: int
+) -> list[dict[str, Any]]:
     """The validations of a plan without their users, oldest first, from the first after a number.
 
     Raises PlanNotFound.
     """
     columns = select(ValidationRow.number, ValidationRow.created_at, ValidationRow.verdict)
     wanted = columns.where(
-        ValidationRow.plan_number == plans.find(session, plan_id).number, ValidationRow.number > after
+        ValidationRow.plan_number == plans.find(session, plan_id).number,
+        ValidationRow.number > after,
     )
     found = session.execute(wanted.order_by(ValidationRow.number).limit(limit))
-    return [_heading(plan_id, number, created_at) | verdict for number, created_at, verdict in found]
+    return [
+        _heading(plan_id, number, created_at) | verdict for number, created_at, verdict in found
+    ]
 
 
 def _require_few_draws(row: PlanRow, asked: ValidationRequest) -> None:
     per_trial = row.users * len(asked.distributions)
     if per_trial * asked.trials > MOST_DRAWS:
         detail = (
-            f"{asked.trials} trials × {row.users} users × {len(asked.distributions)} distributions are more than the "
-            f"{MOST_DRAWS} draws of one validation: ask for at most {MOST_DRAWS // per_trial} trials"
+            f"{asked.trials} trials × {row.users} users × {len(asked.distributions)} distributions"
+            f" are more than the {MOST_DRAWS} draws of one validation: ask for at most"
+            f" {MOST_DRAWS // per_trial} trials"
         )
         raise InvalidRequest([FieldError("/trials", detail)])
 
 
-def _undrawable(rebuilt: Rebuilt, asked: ValidationRequest, measured: Observed | None) -> Iterator[FieldError]:
+def _undrawable(
+    rebuilt: Rebuilt, asked: ValidationRequest, measured: Observed | None
+) -> Iterator[FieldError]:
     """The distributions that cannot have the moments of some user's time."""
     around_zero = np.nonzero((rebuilt.mean_s <= 0.0) & (rebuilt.std_s > 0.0))[0]
     for n, distribution in enumerate(asked.distributions):
@@ -134,7 +152,10 @@ def _undrawable(rebuilt: Rebuilt, asked: ValidationRequest, measured: Observed |
                 yield FieldError(f"/distributions/{n}", _unmeasured(rebuilt, *measured.unmeasured))
         elif distribution != "two_point" and len(around_zero):
             user = rebuilt.ids[around_zero[0]]
-            detail = f"{distribution} times are above 0 on average, but those of user {user!r} vary around 0"
+            detail = (
+                f"{distribution} times are above 0 on average, but those of user {user!r} vary"
+                " around 0"
+            )
             yield FieldError(f"/distributions/{n}", f"{detail}: leave it out")
 
 
@@ -144,11 +165,17 @@ def _unmeasured(rebuilt: Rebuilt, user: int, part: str, ref: ProfileRef | None) 
     if part == "network":
         return f"{detail}nothing varies but the network's delay, which has none: leave it out"
     whose = f"{ref} holds none" if ref else "its timing came with the request"
-    return f"{detail}the {part}'s part has none: {whose}; POST /v1/timings/{{name}}/measurements takes them"
+    return (
+        f"{detail}the {part}'s part has none: {whose}; POST /v1/timings/{{name}}/measurements takes"
+        " them"
+    )
 
 
 def _replay(
-    rebuilt: Rebuilt, asked: ValidationRequest, distribution: Distribution, measured: Observed | None
+    rebuilt: Rebuilt,
+    asked: ValidationRequest,
+    distribution: Distribution,
+    measured: Observed | None,
 ) -> Misses:
     law = Law(distribution)
     rng = np.random.default_rng([asked.seed, list(Law).index(law)])  # each law has its own stream
@@ -159,7 +186,9 @@ def _replay(
     def replayed(cell: RebuiltCell) -> Misses:
         if law is Law.EMPIRICAL:
             return replay_observed(cell, next(shapes), asked.trials, rng, significance)
-        return replay(cell.problem, cell.decision, asked.trials, rng, [law], significance=significance).laws[law]
+        return replay(
+            cell.problem, cell.decision, asked.trials, rng, [law], significance=significance
+        ).laws[law]
 
     return rebuilt.misses(replayed)
 
@@ -186,7 +215,14 @@ def _users(rebuilt: Rebuilt, misses: Misses, which: Iterable[int]) -> list[dict[
     columns = (misses.count, misses.share, misses.low, misses.high, rebuilt.risk, misses.rejected)
     rows = list(zip(rebuilt.ids, *(column.tolist() for column in columns), strict=True))
     return [
-        {"id": name, "misses": count, "share": share, "interval": [low, high], "risk": risk, "rejected": rejected}
+        {
+            "id": name,
+            "misses": count,
+            "share": share,
+            "interval": [low, high],
+            "risk": risk,
+            "rejected": rejected,
+        }
         for name, count, share, low, high, risk, rejected in (rows[n] for n in which)
     ]
 

@@ -15,7 +15,9 @@ class ValidationRow(Base):
     __tablename__ = "validation"
     __table_args__ = (CheckConstraint("number >= 1", name="number"),)
 
-    plan_number: Mapped[int] = mapped_column(ForeignKey("plan.number", ondelete="CASCADE"), primary_key=True)
+    plan_number: Mapped[int] = mapped_column(
+        ForeignKey("plan.number", ondelete="CASCADE"), primary_key=True
+    )
     number: Mapped[int] = mapped_column(primary_key=True)
     """Counts the plan's validations from 1."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

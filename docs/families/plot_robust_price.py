@@ -1,4 +1,6 @@
-"""Draws the spectrum price of robust.md from the shipped catalogue: `python -m docs.families.plot_robust_price`."""
+"""Draws the spectrum price of robust.md from the shipped catalogue: `python -m
+docs.families.plot_robust_price`.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -53,12 +55,20 @@ def main() -> None:
         spent[f"slope {-1e9 * price[k]:.2f} mJ/MHz"] = across[near], 1e3 * line
     title = f"{USERS} users, {study.name}"
     left = plot(title, "bandwidth [MHz]", "mJ per inference of all", spent)
-    right = plot("What one more megahertz saves", "bandwidth [MHz]", "mJ/MHz", {"price": (across, 1e9 * price)})
+    right = plot(
+        "What one more megahertz saves",
+        "bandwidth [MHz]",
+        "mJ/MHz",
+        {"price": (across, 1e9 * price)},
+    )
     parts = [
         panel.replace("<svg ", f'<svg x="{x}" y="0" width="{WIDTH}" height="{HEIGHT}" ', 1)
         for x, panel in ((0, left), (WIDTH, right))
     ]
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * WIDTH} {HEIGHT}" font-family="sans-serif">'
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * WIDTH} {HEIGHT}"'
+        ' font-family="sans-serif">'
+    )
     (HERE / "robust_price.svg").write_text("\n".join([head, *parts, "</svg>\n"]), encoding="utf-8")
 
 

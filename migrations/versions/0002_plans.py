@@ -27,9 +27,12 @@ def upgrade() -> None:
         sa.Column("request", sa.JSON(), nullable=False),
         sa.Column("request_hash", sa.String(64), nullable=False),
         sa.Column("answer", sa.JSON(), nullable=False),
-        sa.CheckConstraint("kind IN ('robust', 'stopping', 'multi-user', 'adaptive')", name=op.f("ck_plan_kind")),
         sa.CheckConstraint(
-            "status IN ('queued', 'running', 'solved', 'infeasible', 'failed', 'cancelled', 'timed_out')",
+            "kind IN ('robust', 'stopping', 'multi-user', 'adaptive')", name=op.f("ck_plan_kind")
+        ),
+        sa.CheckConstraint(
+            "status IN ('queued', 'running', 'solved', 'infeasible', 'failed', 'cancelled',"
+            " 'timed_out')",
             name=op.f("ck_plan_status"),
         ),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_plan")),
@@ -44,7 +47,10 @@ def upgrade() -> None:
         sa.Column("ids", sa.JSON(), nullable=False),
         sa.Column("entries", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["plan_number"], ["plan.number"], name=op.f("fk_plan_users_plan_number_plan"), ondelete="CASCADE"
+            ["plan_number"],
+            ["plan.number"],
+            name=op.f("fk_plan_users_plan_number_plan"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("plan_number", "block", name=op.f("pk_plan_users")),
     )

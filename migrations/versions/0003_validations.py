@@ -23,7 +23,10 @@ def upgrade() -> None:
         sa.Column("evidence", sa.JSON(), nullable=False),
         sa.CheckConstraint("number >= 1", name=op.f("ck_validation_number")),
         sa.ForeignKeyConstraint(
-            ["plan_number"], ["plan.number"], name=op.f("fk_validation_plan_number_plan"), ondelete="CASCADE"
+            ["plan_number"],
+            ["plan.number"],
+            name=op.f("fk_validation_plan_number_plan"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("plan_number", "number", name=op.f("pk_validation")),
     )

@@ -1,4 +1,6 @@
-"""Plans as jobs: whose attempt counts, what was asked of them, what happened to them, who works on them."""
+"""Plans as jobs: whose attempt counts, what was asked of them, what happened to them, who works on
+them.
+"""
 
 from collections.abc import Sequence
 
@@ -16,7 +18,9 @@ UNENDED = sa.text("status IN ('queued', 'running')")
 
 def upgrade() -> None:
     op.add_column("plan", sa.Column("attempt", sa.Integer(), nullable=False, server_default="0"))
-    op.add_column("plan", sa.Column("priority", sa.String(6), nullable=False, server_default="normal"))
+    op.add_column(
+        "plan", sa.Column("priority", sa.String(6), nullable=False, server_default="normal")
+    )
     op.add_column("plan", sa.Column("cancel", sa.String(9), nullable=True))
     op.add_column("plan", sa.Column("max_switches", sa.Integer(), nullable=True))
     op.add_column("plan", sa.Column("idempotency", sa.String(64), nullable=True))
@@ -46,7 +50,10 @@ def upgrade() -> None:
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("progress", sa.JSON(), nullable=True),
         sa.ForeignKeyConstraint(
-            ["plan_number"], ["plan.number"], name=op.f("fk_plan_event_plan_number_plan"), ondelete="CASCADE"
+            ["plan_number"],
+            ["plan.number"],
+            name=op.f("fk_plan_event_plan_number_plan"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_plan_event")),
         sqlite_autoincrement=True,

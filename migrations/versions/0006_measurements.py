@@ -1,4 +1,6 @@
-"""Measurements: samples behind the revisions of timings, observations against them, and what refuted one."""
+"""Measurements: samples behind the revisions of timings, observations against them, and what
+refuted one.
+"""
 
 from collections.abc import Sequence
 
@@ -13,7 +15,10 @@ depends_on: Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    op.add_column("profile_revision", sa.Column("stale", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True))
+    op.add_column(
+        "profile_revision",
+        sa.Column("stale", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=True),
+    )
     op.create_table(
         "measurement",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -26,11 +31,17 @@ def upgrade() -> None:
         sa.Column("details", sa.JSON(), nullable=False),
         sa.CheckConstraint("number >= 1", name=op.f("ck_measurement_number")),
         sa.CheckConstraint("kind IN ('samples', 'observations')", name=op.f("ck_measurement_kind")),
-        sa.ForeignKeyConstraint(["profile_id"], ["profile.id"], name=op.f("fk_measurement_profile_id_profile")),
+        sa.ForeignKeyConstraint(
+            ["profile_id"], ["profile.id"], name=op.f("fk_measurement_profile_id_profile")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_measurement")),
         sa.UniqueConstraint("profile_id", "number", name=op.f("uq_measurement_profile_id_number")),
     )
-    op.create_index(op.f("ix_measurement_profile_id_kind_revision"), "measurement", ["profile_id", "kind", "revision"])
+    op.create_index(
+        op.f("ix_measurement_profile_id_kind_revision"),
+        "measurement",
+        ["profile_id", "kind", "revision"],
+    )
     op.create_table(
         "measured_samples",
         sa.Column("measurement_id", sa.Integer(), nullable=False),

@@ -19,17 +19,27 @@ def upgrade() -> None:
         sa.Column("block", sa.Integer(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["plan_number"], ["plan.number"], name=op.f("fk_plan_columns_plan_number_plan"), ondelete="CASCADE"
+            ["plan_number"],
+            ["plan.number"],
+            name=op.f("fk_plan_columns_plan_number_plan"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("plan_number", "part", "block", name=op.f("pk_plan_columns")),
     )
     op.create_table(
         "plan_index",
         sa.Column("plan_number", sa.Integer(), nullable=False),
-        sa.Column("first_id", sa.String(128).with_variant(sa.String(128, collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "first_id",
+            sa.String(128).with_variant(sa.String(128, collation="C"), "postgresql"),
+            nullable=False,
+        ),
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["plan_number"], ["plan.number"], name=op.f("fk_plan_index_plan_number_plan"), ondelete="CASCADE"
+            ["plan_number"],
+            ["plan.number"],
+            name=op.f("fk_plan_index_plan_number_plan"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("plan_number", "first_id", name=op.f("pk_plan_index")),
     )

@@ -1,1 +1,3 @@
-"""Measured times: their moments, their fit over clocks, and what speaks against resting a plan on them."""
+"""Measured times: their moments, their fit over clocks, and what speaks against resting a plan on
+them.
+"""

@@ -8,7 +8,15 @@ from typing import Literal
 import numpy as np
 
 from solvers.arrays import Floats, Integers
-from solvers.measurement.samples import ENOUGH_SAMPLES, FEWEST_SAMPLES, PARTS, SAME_CLOCK, Part, Samples, groups
+from solvers.measurement.samples import (
+    ENOUGH_SAMPLES,
+    FEWEST_SAMPLES,
+    PARTS,
+    SAME_CLOCK,
+    Part,
+    Samples,
+    groups,
+)
 from solvers.measurement.times import PartTimes
 from solvers.stationarity import difference_p_value, significant, wander
 
@@ -16,7 +24,9 @@ Severity = Literal["note", "warning"]
 MOST_SERIES = 20_000
 _MISFIT = 0.02  # relative distance from the fit that matters
 _WANDER_STD = 0.5  # a mean that moves by less costs Cantelli's margin next to nothing
-_MODES = 0.8  # two tight clumps explain this much of the variance; a uniform law 0.75, a normal one 0.64
+_MODES = (
+    0.8  # two tight clumps explain this much of the variance; a uniform law 0.75, a normal one 0.64
+)
 _LEAST_MODE = 0.05
 _FAR_OUT = 10.0  # robust standard deviations
 
@@ -55,7 +65,10 @@ def fit_findings(part: Part, cut: int, times: PartTimes) -> Iterator[Finding]:
     if times.fit is None:
         return
     if times.fit.cycles == 0.0 and times.fit.cycles_interval[1] > 0.0:
-        detail = "the time does not fall with the clock: no speed follows from it, only the clocks measured are kept"
+        detail = (
+            "the time does not fall with the clock: no speed follows from it, only the clocks"
+            " measured are kept"
+        )
         yield Finding(cut, part, "fit", "warning", detail)
     if times.fit.misfit_p_value < 0.01:
         detail = (
@@ -81,36 +94,47 @@ def _clocks(samples: Samples) -> Iterator[Finding]:
     for at in groups(rows[off], samples.part[rows[off]], samples.cut[rows[off]]):
         worst = at[np.argmax(np.abs(samples.frequency_hz[at] / samples.requested_hz[at] - 1.0))]
         detail = (
-            f"{len(at)} samples ran at another clock than was asked for, e.g. at {samples.frequency_hz[worst]:.4g} Hz "
-            f"instead of {samples.requested_hz[worst]:.4g} Hz: the measured clock is used"
+            f"{len(at)} samples ran at another clock than was asked for, e.g. at"
+            f" {samples.frequency_hz[worst]:.4g} Hz instead of {samples.requested_hz[worst]:.4g}"
+            " Hz: the measured clock is used"
         )
         yield Finding(*_place(samples, at), "clock", "warning", detail)
 
 
 def _drifts(samples: Samples, nominal: Floats, series: list[Integers]) -> Iterator[Finding]:
     found = [wander(samples.time_s[at]) for at in series]
-    for at, moved, refuted in zip(series, found, significant([one.p_value for one in found]), strict=True):
+    for at, moved, refuted in zip(
+        series, found, significant([one.p_value for one in found]), strict=True
+    ):
         if refuted:
             detail = (
-                f"session {samples.session[at[0]]} was not steady{_clock(nominal[at[0]])}: means of its quarters moved "
-                f"from {moved.low:+.1%} to {moved.high:+.1%} (p = {moved.p_value:.1g})"
+                f"session {samples.session[at[0]]} was not steady{_clock(nominal[at[0]])}: means of"
+                f" its quarters moved from {moved.low:+.1%} to {moved.high:+.1%} (p ="
+                f" {moved.p_value:.1g})"
             )
             severity: Severity = "warning" if moved.range_std > _WANDER_STD else "note"
             yield Finding(*_place(samples, at), "drift", severity, detail)
-    # What slows one cut slows all: measured in turn, they make one long series with far more to see.
+    # What slows one cut slows all: measured in turn, they make one long series with far more to
+    # see.
     together = _machine(samples, series)
     moves = [wander(values, most=64) for values, _ in together]
-    for (_, session), moved, refuted in zip(together, moves, significant([m.p_value for m in moves]), strict=True):
+    for (_, session), moved, refuted in zip(
+        together, moves, significant([m.p_value for m in moves]), strict=True
+    ):
         if refuted:
             detail = (
-                f"session {session} was not steady over all its cuts: means of its quarters lie up to "
-                f"{moved.range_std:.2g} standard deviations apart (p = {moved.p_value:.1g})"
+                f"session {session} was not steady over all its cuts: means of its quarters lie up"
+                f" to {moved.range_std:.2g} standard deviations apart (p = {moved.p_value:.1g})"
             )
-            yield Finding(None, None, "drift", "warning" if moved.range_std > _WANDER_STD else "note", detail)
+            yield Finding(
+                None, None, "drift", "warning" if moved.range_std > _WANDER_STD else "note", detail
+            )
 
 
 def _machine(samples: Samples, series: list[Integers]) -> list[tuple[Floats, int]]:
-    """All times of each session in order, each in standard deviations from the mean of its series."""
+    """All times of each session in order, each in standard deviations from the mean of its
+    series.
+    """
     score = np.full(len(samples), np.nan)
     for at in series:
         times = samples.time_s[at]
@@ -119,7 +143,10 @@ def _machine(samples: Samples, series: list[Integers]) -> list[tuple[Floats, int
     rows = np.nonzero(np.isfinite(score))[0]
     rows = rows[np.lexsort((samples.order[rows], samples.session[rows]))]
     # Moved up from 0: relative block means have no meaning for scores.
-    return [(score[at] + 100.0, int(samples.session[at[0]])) for at in groups(rows, samples.session[rows])]
+    return [
+        (score[at] + 100.0, int(samples.session[at[0]]))
+        for at in groups(rows, samples.session[rows])
+    ]
 
 
 def _sessions(samples: Samples, nominal: Floats, series: list[Integers]) -> Iterator[Finding]:
@@ -127,17 +154,29 @@ def _sessions(samples: Samples, nominal: Floats, series: list[Integers]) -> Iter
     for before, after in itertools.pairwise(series):
         same = all(column[before[0]] == column[after[0]] for column in (samples.part, samples.cut))
         clock = nominal[[before[0], after[0]]]
-        if same and (clock[0] == clock[1] or np.isnan(clock).all()) and min(len(before), len(after)) >= FEWEST_SAMPLES:
+        if (
+            same
+            and (clock[0] == clock[1] or np.isnan(clock).all())
+            and min(len(before), len(after)) >= FEWEST_SAMPLES
+        ):
             pairs.append((before, after))
-    p_values = [difference_p_value(samples.time_s[before], samples.time_s[after]) for before, after in pairs]
-    for (before, after), p_value, refuted in zip(pairs, p_values, significant(p_values), strict=True):
+    p_values = [
+        difference_p_value(samples.time_s[before], samples.time_s[after]) for before, after in pairs
+    ]
+    for (before, after), p_value, refuted in zip(
+        pairs, p_values, significant(p_values), strict=True
+    ):
         if not refuted:
             continue
         first, second = samples.time_s[before], samples.time_s[after]
-        moved, spread = float(second.mean() - first.mean()), float(np.sqrt(0.5 * (first.var() + second.var())))
+        moved, spread = (
+            float(second.mean() - first.mean()),
+            float(np.sqrt(0.5 * (first.var() + second.var()))),
+        )
         detail = (
-            f"sessions {samples.session[before[0]]} and {samples.session[after[0]]} disagree{_clock(nominal[after[0]])}"
-            f": the mean moved by {moved / first.mean():+.1%} (p = {p_value:.1g})"
+            f"sessions {samples.session[before[0]]} and {samples.session[after[0]]}"
+            f" disagree{_clock(nominal[after[0]])}: the mean moved by {moved / first.mean():+.1%}"
+            f" (p = {p_value:.1g})"
         )
         severity: Severity = "warning" if abs(moved) > _WANDER_STD * spread else "note"
         yield Finding(*_place(samples, after), "sessions", severity, detail)
@@ -160,16 +199,20 @@ def _shapes(samples: Samples, nominal: Floats) -> Iterator[Finding]:
         spread = 1.4826 * float(np.median(np.abs(times - centre)))
         far = times > centre + _FAR_OUT * spread
         if spread > 0.0 and far.any():
-            shared = float(np.sum((times[far] - times.mean()) ** 2) / np.sum((times - times.mean()) ** 2))
+            shared = float(
+                np.sum((times[far] - times.mean()) ** 2) / np.sum((times - times.mean()) ** 2)
+            )
             detail = (
-                f"{int(far.sum())} of {len(at)} samples{_clock(nominal[at[0]])} lie far out, up to {times.max():.3g} s "
-                f"over a median of {centre:.3g} s, and make {shared:.0%} of the variance; they are kept"
+                f"{int(far.sum())} of {len(at)} samples{_clock(nominal[at[0]])} lie far out, up to"
+                f" {times.max():.3g} s over a median of {centre:.3g} s, and make {shared:.0%} of"
+                " the variance; they are kept"
             )
             yield Finding(*_place(samples, at), "outliers", "note", detail)
 
 
 def two_modes(times: Floats) -> tuple[float, float, float] | None:
-    """Means of two clumps, and the share of the upper one, where they explain most of the variance; else None.
+    """Means of two clumps, and the share of the upper one, where they explain most of the variance;
+    else None.
 
     The split is the one that explains most (N. Otsu, IEEE Trans. Syst. Man Cybern. 9, 1979).
     """

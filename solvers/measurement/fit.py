@@ -13,7 +13,9 @@ Z_95 = 1.959963984540054  # normal quantile of 95 % confidence, two-sided
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """Device time t = cycles/f + overhead_s over the clock f, with standard errors and 95 % intervals."""
+    """Device time t = cycles/f + overhead_s over the clock f, with standard errors and 95 %
+    intervals.
+    """
 
     cycles: float
     cycles_error: float
@@ -28,35 +30,45 @@ class Fit:
     """Largest distance of a clock's mean from the fit, relative to that mean."""
 
 
-def fit(frequency_hz: Floats, count: Floats, mean_s: Floats, variance_s2: Floats, *, scales: bool = True) -> Fit:
+def fit(
+    frequency_hz: Floats, count: Floats, mean_s: Floats, variance_s2: Floats, *, scales: bool = True
+) -> Fit:
     """Fit `t = cycles/f + overhead_s` by non-negative least squares, weighted by count/variance.
 
     Parameters
     ----------
-    frequency_hz, count, mean_s, variance_s2 : (clocks,) measured clocks, and the samples taken at each; of times that
+    frequency_hz, count, mean_s, variance_s2 : (clocks,) measured clocks, and the samples taken at
+    each; of times that
         resemble their neighbours, `count` is how many independent ones they are worth.
     scales : False for a part that computes nothing: its time is the overhead alone.
 
     Notes
     -----
-    Intervals are Student's, with the degrees of freedom of the clock with the fewest samples. They are those of the
-    unconstrained estimate, whose law does not care where the boundary is, cut at
-    0 and stretched to the value reported, so their coverage cannot fall below that of the unconstrained ones. Where the
-    unconstrained estimate is negative the upper end is the 95 % point of its normal law cut off below 0, which goes on
-    from the ordinary one without a step and never reaches 0. Where the means stray from any such law (p < 1 %), errors
-    are stretched by the root of the reduced chi-square and the degrees of freedom are the clocks left over (R. T.
-    Birge, Phys. Rev. 40, 1932).
+    Intervals are Student's, with the degrees of freedom of the clock with the fewest samples. They
+    are those of the unconstrained estimate, whose law does not care where the boundary is, cut at
+    0 and stretched to the value reported, so their coverage cannot fall below that of the
+    unconstrained ones. Where the unconstrained estimate is negative the upper end is the 95 % point
+    of its normal law cut off below 0, which goes on from the ordinary one without a step and never
+    reaches 0. Where the means stray from any such law (p < 1 %), errors are stretched by the root
+    of the reduced chi-square and the degrees of freedom are the clocks left over (R. T. Birge,
+    Phys. Rev. 40, 1932).
     """
     top = float(frequency_hz.max())
-    columns = [top / frequency_hz, np.ones_like(frequency_hz)] if scales else [np.ones_like(frequency_hz)]
+    columns = (
+        [top / frequency_hz, np.ones_like(frequency_hz)] if scales else [np.ones_like(frequency_hz)]
+    )
     design = np.stack(columns, axis=1)
-    floor = 1e-4 * float(variance_s2.max())  # a handful of equal samples is no proof of a time that never varies
+    floor = 1e-4 * float(
+        variance_s2.max()
+    )  # a handful of equal samples is no proof of a time that never varies
     varies = floor > 0.0
     weight = count / np.maximum(variance_s2, floor) if varies else count
     normal, right = design.T @ (design * weight[:, None]), design.T @ (weight * mean_s)
     free = np.linalg.solve(normal, right)
     estimate = np.maximum(free, 0.0)
-    for n in range(design.shape[1] if np.any(free < 0.0) else 0):  # at most one of two is negative for positive times
+    for n in range(
+        design.shape[1] if np.any(free < 0.0) else 0
+    ):  # at most one of two is negative for positive times
         if free[n] < 0.0:
             other = 1 - n
             estimate[n], estimate[other] = 0.0, max(right[other] / normal[other, other], 0.0)
@@ -73,7 +85,11 @@ def fit(frequency_hz: Floats, count: Floats, mean_s: Floats, variance_s2: Floats
     error = np.sqrt(np.diag(np.linalg.inv(normal))) * stretch if varies else np.zeros(len(free))
     intervals = [_interval(*values, quantile) for values in zip(free, estimate, error, strict=True)]
     if not scales:
-        estimate, error, intervals = np.append(0.0, estimate), np.append(0.0, error), [(0.0, 0.0), *intervals]
+        estimate, error, intervals = (
+            np.append(0.0, estimate),
+            np.append(0.0, error),
+            [(0.0, 0.0), *intervals],
+        )
     return Fit(
         cycles=float(estimate[0]) * top,
         cycles_error=float(error[0]) * top,

@@ -19,7 +19,9 @@ class Pairing:
 
 
 def pairings(samples: Samples, nominal: Floats) -> dict[int, Pairing]:
-    """Correlation of device and server part by cut, within each clock, over the inferences of which both are there."""
+    """Correlation of device and server part by cut, within each clock, over the inferences of which
+    both are there.
+    """
     ordered = np.nonzero(samples.order >= 0)[0]
     key = np.zeros(len(ordered), dtype=np.int64)
     for column in (samples.session, samples.cut, samples.order):
@@ -37,14 +39,21 @@ def pairings(samples: Samples, nominal: Floats) -> dict[int, Pairing]:
                 total += len(at) * float(np.corrcoef(x, y)[0, 1])
                 weight += len(at)
         if weight:
-            found[int(samples.cut[first[mine[0]]])] = _pairing(weight, float(np.clip(total / weight, -1.0, 1.0)))
+            found[int(samples.cut[first[mine[0]]])] = _pairing(
+                weight, float(np.clip(total / weight, -1.0, 1.0))
+            )
     return found
 
 
 def _pairing(pairs: int, correlation: float) -> Pairing:
     """With Fisher's interval (Metron 1, 1921)."""
-    centre, room = np.arctanh(np.clip(correlation, -1.0 + 1e-15, 1.0 - 1e-15)), Z_95 / np.sqrt(pairs - 3.0)
-    return Pairing(pairs, correlation, (float(np.tanh(centre - room)), float(np.tanh(centre + room))))
+    centre, room = (
+        np.arctanh(np.clip(correlation, -1.0 + 1e-15, 1.0 - 1e-15)),
+        Z_95 / np.sqrt(pairs - 3.0),
+    )
+    return Pairing(
+        pairs, correlation, (float(np.tanh(centre - room)), float(np.tanh(centre + room)))
+    )
 
 
 def _join(left: Integers, right: Integers) -> tuple[Integers, Integers]:

@@ -9,7 +9,10 @@ from solvers.arrays import Booleans, Floats, Integers
 from solvers.records import freeze, require
 
 Part = Literal["device", "server"]
-PARTS: tuple[Part, Part] = ("device", "server")  # the layers up to a cut, and those after it; by code 0 and 1
+PARTS: tuple[Part, Part] = (
+    "device",
+    "server",
+)  # the layers up to a cut, and those after it; by code 0 and 1
 FEWEST_SAMPLES = 10  # of a part at a clock; with fewer its variance is a guess
 ENOUGH_SAMPLES = 30
 SAME_CLOCK = 0.01  # relative width within which measured clocks are one
@@ -24,7 +27,8 @@ class Samples:
     part: Integers  # index of PARTS
     frequency_hz: Floats  # measured; NaN: not known
     requested_hz: Floats  # NaN: not said
-    order: Integers  # running index within the session, the same for the two parts of one inference; -1: not said
+    # running index within the session, the same for the two parts of one inference; -1: not said
+    order: Integers
     time_s: Floats
     cpu_time_s: Floats  # NaN: not said
     involuntary_switches: Floats  # NaN: not said
@@ -32,7 +36,10 @@ class Samples:
     def __post_init__(self) -> None:
         freeze(self)
         for field in fields(self):
-            require(len(getattr(self, field.name)) == len(self.time_s), f"{field.name}: one entry per row")
+            require(
+                len(getattr(self, field.name)) == len(self.time_s),
+                f"{field.name}: one entry per row",
+            )
 
     def __len__(self) -> int:
         return len(self.time_s)
@@ -43,7 +50,8 @@ class Samples:
 
 
 def nominal_hz(frequency_hz: Floats, levels_hz: Floats | None = None) -> Floats:
-    """The clock that each measured clock stands for: a level of the device within 1 %, or the mean of its like.
+    """The clock that each measured clock stands for: a level of the device within 1 %, or the mean
+    of its like.
 
     Measured clocks that are no level are gathered from below into groups no wider than 1 %.
     """

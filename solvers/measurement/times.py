@@ -36,17 +36,22 @@ class PartTimes:
     about_fit_s2: float
     """Largest (standard deviation + what the mean lies above the fit)² over the clocks.
 
-    With the fit as mean and this as variance, Cantelli's margin is at least the miss plus the margin of the times
-    themselves at every risk up to 1/2: what the fit misses costs energy, never the promise.
+    With the fit as mean and this as variance, Cantelli's margin is at least the miss plus the
+    margin of the times themselves at every risk up to 1/2: what the fit misses costs energy, never
+    the promise.
     """
     beyond_fit_s: float
     """Largest residual over the fit, at least 0."""
 
 
-def times_of(samples: Samples, nominal: Floats, flop: Floats, *, fits: bool) -> dict[int, PartTimes]:
-    """Moments of one part by cut: whole, per clock, and about the fit where that is wanted and clocks are enough.
+def times_of(
+    samples: Samples, nominal: Floats, flop: Floats, *, fits: bool
+) -> dict[int, PartTimes]:
+    """Moments of one part by cut: whole, per clock, and about the fit where that is wanted and
+    clocks are enough.
 
-    Clocks with fewer than ten samples take part in the whole alone. `flop` is what the part computes, by cut.
+    Clocks with fewer than ten samples take part in the whole alone. `flop` is what the part
+    computes, by cut.
     """
     rows = np.lexsort((samples.order, samples.session))
     found = {}
@@ -56,7 +61,9 @@ def times_of(samples: Samples, nominal: Floats, flop: Floats, *, fits: bool) -> 
         levels = tuple(_level(float(nominal[at[0]]), samples.time_s[at]) for at in at_clock)
         known = [memory(samples.time_s[at]) for at in at_clock]
         kept = max(1.0, float(np.nanmean(known))) if np.isfinite(known).any() else 1.0
-        found[cut] = _part_times(samples.time_s[mine], levels, nominal[mine], kept, flop[cut] > 0.0, fits)
+        found[cut] = _part_times(
+            samples.time_s[mine], levels, nominal[mine], kept, flop[cut] > 0.0, fits
+        )
     return found
 
 
@@ -91,7 +98,9 @@ def _part_times(
             above = column["mean_s"] - fitted.cycles / column["frequency_hz"] - fitted.overhead_s
             about = float(np.max((np.sqrt(column["variance_s2"]) + np.maximum(above, 0.0)) ** 2))
             known = np.isfinite(nominal)
-            beyond = float(np.max(times[known] - fitted.cycles / nominal[known] - fitted.overhead_s))
+            beyond = float(
+                np.max(times[known] - fitted.cycles / nominal[known] - fitted.overhead_s)
+            )
     whole = _level(float("nan"), times)
     return PartTimes(
         count=len(times),
@@ -105,16 +114,25 @@ def _part_times(
     )
 
 
-def standardised(samples: Samples, nominal: Floats, part: Part, cut: int, frequency_hz: float | None) -> Floats:
-    """Times of a part at a cut with mean 0 and variance 1: those at that clock, or of all clocks, each by its own.
+def standardised(
+    samples: Samples, nominal: Floats, part: Part, cut: int, frequency_hz: float | None
+) -> Floats:
+    """Times of a part at a cut with mean 0 and variance 1: those at that clock, or of all clocks,
+    each by its own.
 
     Empty where they do not vary.
     """
     rows = np.nonzero((samples.part == PARTS.index(part)) & (samples.cut == cut))[0]
-    clocked = [samples.time_s[at] for at in groups(rows, nominal[rows]) if len(at) >= FEWEST_SAMPLES]
+    clocked = [
+        samples.time_s[at] for at in groups(rows, nominal[rows]) if len(at) >= FEWEST_SAMPLES
+    ]
     if frequency_hz is not None:
         same = rows[np.abs(nominal[rows] - frequency_hz) <= SAME_CLOCK * frequency_hz]
         if len(same) >= FEWEST_SAMPLES:
             clocked = [samples.time_s[same]]
     varying = [times for times in clocked if np.ptp(times) > 0.0]
-    return np.concatenate([(times - times.mean()) / times.std() for times in varying]) if varying else np.empty(0)
+    return (
+        np.concatenate([(times - times.mean()) / times.std() for times in varying])
+        if varying
+        else np.empty(0)
+    )

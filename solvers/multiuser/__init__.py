@@ -1,1 +1,3 @@
-"""Decision tables for one user whose network moves (RAP) and joint cuts and shares for many (JM-MPRA)."""
+"""Decision tables for one user whose network moves (RAP) and joint cuts and shares for many
+(JM-MPRA).
+"""

@@ -46,16 +46,22 @@ def switched(problem: Problem, option: Integers) -> Booleans:
 
 
 def cost(problem: Problem, decision: Decision) -> Floats:
-    """Each user's part of the objective: weight (alpha latency + gamma loss), and the cost of a switch."""
+    """Each user's part of the objective: weight (alpha latency + gamma loss), and the cost of a
+    switch.
+    """
     total = problem.latency_weight_per_s * latency(problem, decision).total_s
-    total = problem.weight * (total + problem.loss_weight * problem.workloads.loss[decision.row(problem)])
+    total = problem.weight * (
+        total + problem.loss_weight * problem.workloads.loss[decision.row(problem)]
+    )
     if problem.steadiness is not None:
         total = total + problem.steadiness.switching_cost * switched(problem, decision.option)
     return np.asarray(total)
 
 
 def table_problem(problem: Problem, decision: Decision, user: int) -> TableProblem:
-    """The table question of one user at its share of the server; its rate is what its share of the uplink carries."""
+    """The table question of one user at its share of the server; its rate is what its share of the
+    uplink carries.
+    """
     work = problem.workloads
     rows = slice(*work.first[problem.workload[user] : problem.workload[user] + 2])
     return TableProblem(

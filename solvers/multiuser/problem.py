@@ -1,7 +1,7 @@
 """What the multi-user family is asked and what it decides.
 
-The questions are those of Li et al., IEEE Transactions on Mobile Computing 23(12), 2024 (RAP and JM-MPRA); the
-formulation in detail is Splitplan's own.
+The questions are those of Li et al., IEEE Transactions on Mobile Computing 23(12), 2024 (RAP and
+JM-MPRA); the formulation in detail is Splitplan's own.
 """
 
 from dataclasses import dataclass, fields
@@ -27,10 +27,12 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workloads:
-    """The options of each distinct way to run a network: device and network together make a workload.
+    """The options of each distinct way to run a network: device and network together make a
+    workload.
 
-    Users share workloads, so a million users of a few kinds hold a few tables. Rows `first[k]:first[k+1]` are the
-    options of workload k: one per cut and per number of bits a feature is quantised to.
+    Users share workloads, so a million users of a few kinds hold a few tables. Rows
+    `first[k]:first[k+1]` are the options of workload k: one per cut and per number of bits a
+    feature is quantised to.
     """
 
     first: Integers  # (workloads + 1,)
@@ -44,8 +46,16 @@ class Workloads:
     def __post_init__(self) -> None:
         freeze(self)
         rows = len(self.cut)
-        if len(self.first) < 2 or self.first[0] != 0 or self.first[-1] != rows or np.any(np.diff(self.first) < 1):
-            raise ValueError("first must rise from 0 to the number of rows, with at least one option per workload")
+        if (
+            len(self.first) < 2
+            or self.first[0] != 0
+            or self.first[-1] != rows
+            or np.any(np.diff(self.first) < 1)
+        ):
+            raise ValueError(
+                "first must rise from 0 to the number of rows, with at least one option per"
+                " workload"
+            )
         for field in fields(self)[2:]:
             require(len(getattr(self, field.name)) == rows, f"{field.name}: one entry per row")
         for name in ("device_s", "crossing_bit", "server_s", "loss"):
@@ -57,22 +67,30 @@ class Workloads:
 class Steadiness:
     """What a new plan owes the previous one."""
 
-    previous: Integers  # (users,) option of each user in the previous plan, counted in its workload; -1 for none
+    # (users,) option of each user in the previous plan, counted in its workload; -1 for none
+    previous: Integers
     max_switches: int | None = None  # users with a previous option that may leave it
     switching_cost: float = 0.0  # added to the objective for each that does
 
     def __post_init__(self) -> None:
         freeze(self)
         require(self.max_switches is None or self.max_switches >= 0, "max_switches >= 0")
-        require(self.switching_cost >= 0.0 and np.isfinite(self.switching_cost), "switching_cost >= 0 and finite")
+        require(
+            self.switching_cost >= 0.0 and np.isfinite(self.switching_cost),
+            "switching_cost >= 0 and finite",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Cuts, bits and shares of one uplink and one server for users at least weighted latency and loss (JM-MPRA)."""
+    """Cuts, bits and shares of one uplink and one server for users at least weighted latency and
+    loss (JM-MPRA).
+    """
 
     bandwidth_hz: float
-    server_flop_per_s: float  # capacity: says what a share is worth; times on the server are in `workloads`
+    server_flop_per_s: (
+        float  # capacity: says what a share is worth; times on the server are in `workloads`
+    )
     latency_weight_per_s: float
     loss_weight: float
     network_s: float = 0.0  # round trip, paid where something crosses
@@ -91,17 +109,34 @@ class Problem:
         require(users >= 1, "workload: at least one user")
         for name in ("spectral_efficiency", "weight", "deadline_s", "max_loss"):
             require(len(getattr(self, name)) == users, f"{name}: one entry per user")
-        for name in ("bandwidth_hz", "server_flop_per_s", "latency_weight_per_s", "spectral_efficiency", "weight"):
-            require(all_finite(np.asarray(getattr(self, name)), above=0.0), f"{name} > 0 and finite")
-        require(all_finite(np.asarray([self.loss_weight, self.network_s])), "loss_weight, network_s >= 0 and finite")
+        for name in (
+            "bandwidth_hz",
+            "server_flop_per_s",
+            "latency_weight_per_s",
+            "spectral_efficiency",
+            "weight",
+        ):
+            require(
+                all_finite(np.asarray(getattr(self, name)), above=0.0), f"{name} > 0 and finite"
+            )
+        require(
+            all_finite(np.asarray([self.loss_weight, self.network_s])),
+            "loss_weight, network_s >= 0 and finite",
+        )
         require(bool(np.all(self.deadline_s > 0.0)), "deadline_s > 0")
         require(bool(np.all(self.max_loss >= 0.0)), "max_loss >= 0")
         kinds = np.diff(self.workloads.first)
-        require(bool(np.all((self.workload >= 0) & (self.workload < len(kinds)))), "workload: an index of workloads")
+        require(
+            bool(np.all((self.workload >= 0) & (self.workload < len(kinds)))),
+            "workload: an index of workloads",
+        )
         if self.steadiness is not None:
             previous = self.steadiness.previous
             require(len(previous) == users, "previous: one entry per user")
-            require(bool(np.all((previous >= -1) & (previous < kinds[self.workload]))), "previous: an option or -1")
+            require(
+                bool(np.all((previous >= -1) & (previous < kinds[self.workload]))),
+                "previous: an option or -1",
+            )
 
     @property
     def users(self) -> int:
@@ -111,7 +146,9 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """One row per user: the option (counted within the user's workload) and the shares of uplink and server."""
+    """One row per user: the option (counted within the user's workload) and the shares of uplink
+    and server.
+    """
 
     option: Integers  # (users,)
     bandwidth_share: Floats  # (users,)
@@ -129,19 +166,20 @@ class Decision:
 class Infeasibility:
     """Why there is no plan.
 
-    `alone` are the users that find no option even with the whole uplink and server. Each remedy is for the whole cell,
-    everything else as it is: a pair (proven lower bound, amount that was seen to suffice), None where not asked. An
-    infinite amount was not found, an infinite bound proves that there is none. `proven` is false where a plan was
-    neither found nor excluded.
+    `alone` are the users that find no option even with the whole uplink and server. Each remedy is
+    for the whole cell, everything else as it is: a pair (proven lower bound, amount that was seen
+    to suffice), None where not asked. An infinite amount was not found, an infinite bound proves
+    that there is none. `proven` is false where a plan was neither found nor excluded.
     """
 
     proven: bool
     alone: Integers  # indices of users
-    least_deadline_s: (
-        Floats  # (len(alone),) with the whole uplink and server; infinite where the loss limit forbids all
-    )
+    # (len(alone),) with the whole uplink and server; infinite where the loss limit forbids all
+    least_deadline_s: Floats
     bandwidth_hz: tuple[float, float] | None = None  # uplink at this server
-    server_flop_per_s: tuple[float, float] | None = None  # server at this uplink, its times shrinking with it
+    server_flop_per_s: tuple[float, float] | None = (
+        None  # server at this uplink, its times shrinking with it
+    )
     factor: tuple[float, float] | None = None  # common factor on both
     switches: tuple[float, float] | None = None  # users that leave their previous option
 
@@ -168,18 +206,31 @@ class TableProblem:
     def __post_init__(self) -> None:
         freeze(self)
         for name in ("bits", "device_s", "crossing_bit", "server_s", "loss"):
-            require(len(getattr(self, name)) == len(self.cut) >= 1, f"{name}: one entry per option, at least one")
+            require(
+                len(getattr(self, name)) == len(self.cut) >= 1,
+                f"{name}: one entry per option, at least one",
+            )
         for name in ("device_s", "crossing_bit", "loss"):
             require(all_finite(getattr(self, name)), f"{name} >= 0 and finite")
-        require(bool(np.all((self.server_s >= 0.0) & (self.loss <= 1.0))), "server_s >= 0, loss <= 1")
-        require(all_finite(np.asarray([self.loss_weight, self.network_s])), "loss_weight, network_s >= 0 and finite")
-        require(all_finite(np.asarray(self.latency_weight_per_s), above=0.0), "latency_weight_per_s > 0 and finite")
+        require(
+            bool(np.all((self.server_s >= 0.0) & (self.loss <= 1.0))), "server_s >= 0, loss <= 1"
+        )
+        require(
+            all_finite(np.asarray([self.loss_weight, self.network_s])),
+            "loss_weight, network_s >= 0 and finite",
+        )
+        require(
+            all_finite(np.asarray(self.latency_weight_per_s), above=0.0),
+            "latency_weight_per_s > 0 and finite",
+        )
         require(self.deadline_s > 0.0 and self.max_loss >= 0.0, "deadline_s > 0, max_loss >= 0")
 
     @property
     def fixed_s(self) -> Floats:
         """Latency of each option at an infinite rate [s]."""
-        return np.asarray(self.device_s + self.server_s + np.where(self.crossing_bit > 0.0, self.network_s, 0.0))
+        return np.asarray(
+            self.device_s + self.server_s + np.where(self.crossing_bit > 0.0, self.network_s, 0.0)
+        )
 
     @property
     def fixed_cost(self) -> Floats:
@@ -192,7 +243,9 @@ class TableProblem:
         return np.asarray(self.latency_weight_per_s * self.crossing_bit)
 
     def latency_s(self, option: Integers, rate_bps: Floats) -> Floats:
-        """Latency of options at rates, broadcast against each other [s]; infinite where one sends at rate 0."""
+        """Latency of options at rates, broadcast against each other [s]; infinite where one sends
+        at rate 0.
+        """
         bits = self.crossing_bit[option]
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(self.fixed_s[option] + np.where(bits > 0.0, bits / rate_bps, 0.0))
@@ -200,13 +253,16 @@ class TableProblem:
     def cost(self, option: Integers, rate_bps: Floats) -> Floats:
         """Cost of options at rates, broadcast against each other, whatever the limits."""
         return np.asarray(
-            self.latency_weight_per_s * self.latency_s(option, rate_bps) + self.loss_weight * self.loss[option]
+            self.latency_weight_per_s * self.latency_s(option, rate_bps)
+            + self.loss_weight * self.loss[option]
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionTable:
-    """The best option at every rate: row r holds on [rate_from_bps[r], rate_from_bps[r + 1]), the last without end."""
+    """The best option at every rate: row r holds on [rate_from_bps[r], rate_from_bps[r + 1]), the
+    last without end.
+    """
 
     rate_from_bps: Floats  # (rows,) rising from 0
     option: Integers  # (rows,) -1 where nothing fits
@@ -218,14 +274,20 @@ class DecisionTable:
 
     def look_up(self, rate_bps: Floats) -> Integers:
         """Best option at each rate [bit/s], -1 where nothing fits."""
-        return np.asarray(self.option[np.searchsorted(self.rate_from_bps, rate_bps, side="right") - 1])
+        return np.asarray(
+            self.option[np.searchsorted(self.rate_from_bps, rate_bps, side="right") - 1]
+        )
 
     def rows(self, problem: TableProblem) -> list[dict[str, float | int | None]]:
-        """Rows as a device stores them; costs are null where nothing fits or an option would send at rate 0."""
+        """Rows as a device stores them; costs are null where nothing fits or an option would send
+        at rate 0.
+        """
         rate_to = np.append(self.rate_from_bps[1:], np.inf)
         rows = [
             _row(problem, int(option), *map(float, limits))
-            for option, *limits in zip(self.option, self.rate_from_bps, rate_to, self.late_below_bps, strict=True)
+            for option, *limits in zip(
+                self.option, self.rate_from_bps, rate_to, self.late_below_bps, strict=True
+            )
         ]
         if self.pinned is not None:
             rows[self.pinned]["pinned"] = True
@@ -240,7 +302,15 @@ def _row(
         "rate_to_bps": rate_to if np.isfinite(rate_to) else None,
     }
     if option < 0:
-        names = ("cut", "bits", "cost_from", "cost_to", "fixed_cost", "cost_per_inverse_rate", "late_below_bps")
+        names = (
+            "cut",
+            "bits",
+            "cost_from",
+            "cost_to",
+            "fixed_cost",
+            "cost_per_inverse_rate",
+            "late_below_bps",
+        )
         return limits | dict.fromkeys(names)
     at_from, at_to = problem.cost(np.int64(option), np.array([rate_from, rate_to]))  # type: ignore[arg-type]
     return limits | {

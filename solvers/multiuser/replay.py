@@ -1,4 +1,6 @@
-"""Plays decision tables on traces of the uplink: what the table, its rivals and the clairvoyant would have made."""
+"""Plays decision tables on traces of the uplink: what the table, its rivals and the clairvoyant
+would have made.
+"""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -12,9 +14,11 @@ from solvers.multiuser.problem import DecisionTable, TableProblem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
-    """One rule on one trace, an inference at every sample; an option of -1 is a sample at which nothing was run.
+    """One rule on one trace, an inference at every sample; an option of -1 is a sample at which
+    nothing was run.
 
-    A sample is stalled where nothing ran or something had to be sent at rate 0; means are over the others.
+    A sample is stalled where nothing ran or something had to be sent at rate 0; means are over the
+    others.
     """
 
     option: Integers  # (samples,)
@@ -38,7 +42,9 @@ class Replay:
     device_only: Played | None
     cloud_only: Played | None
     latency_only: Played | None
-    best_fixed: Played | None  # the option with the fewest stalls, then the least mean cost, known afterwards
+    best_fixed: (
+        Played | None
+    )  # the option with the fewest stalls, then the least mean cost, known afterwards
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -58,10 +64,11 @@ def replay(
 
     Parameters
     ----------
-    problem, table : the question and its table; `latency_table` is the table of the same question at loss weight 0.
-    rate_bps : (samples,) rate of the uplink [bit/s], held for `sample_s` seconds and over the whole inference.
-    hysteresis : leave an option only for one cheaper by this fraction, or where it is late.
-    seen_bps : (samples,) what the device believes, `rate_bps` by default; yesterday's rate shows the price of delay.
+    problem, table : the question and its table; `latency_table` is the table of the same question
+    at loss weight 0. rate_bps : (samples,) rate of the uplink [bit/s], held for `sample_s` seconds
+    and over the whole inference. hysteresis : leave an option only for one cheaper by this
+    fraction, or where it is late. seen_bps : (samples,) what the device believes, `rate_bps` by
+    default; yesterday's rate shows the price of delay.
 
     Raises
     ------
@@ -86,7 +93,9 @@ def replay(
     every = np.arange(len(problem.cut))
     allowed = (problem.loss <= problem.max_loss) & np.isfinite(problem.server_s)
     # The last cut may still send its result.
-    local = (problem.server_s == 0.0) & ((problem.crossing_bit == 0.0) | (problem.cut == problem.cut.max()))
+    local = (problem.server_s == 0.0) & (
+        (problem.crossing_bit == 0.0) | (problem.cut == problem.cut.max())
+    )
     return Replay(
         table=carried,
         regret=regret,
@@ -98,8 +107,12 @@ def replay(
     )
 
 
-def decide(problem: TableProblem, table: DecisionTable, seen_bps: Floats, hysteresis: float) -> Integers:
-    """The option a device holds at every sample when it stays until another is cheaper by the fraction `hysteresis`."""
+def decide(
+    problem: TableProblem, table: DecisionTable, seen_bps: Floats, hysteresis: float
+) -> Integers:
+    """The option a device holds at every sample when it stays until another is cheaper by the
+    fraction `hysteresis`.
+    """
     best = table.look_up(seen_bps)
     if hysteresis == 0.0:
         return best
@@ -124,13 +137,17 @@ def best_at(problem: TableProblem, rate_bps: Floats) -> Integers:
     every = np.arange(len(problem.cut))[:, None]
     in_time = option_latency_s(problem, every, rate_bps) <= problem.deadline_s
     cost = np.where(
-        in_time & (problem.loss <= problem.max_loss)[:, None], option_cost(problem, every, rate_bps), np.inf
+        in_time & (problem.loss <= problem.max_loss)[:, None],
+        option_cost(problem, every, rate_bps),
+        np.inf,
     )
     best = cost.argmin(axis=0)
     return np.where(np.isfinite(cost.min(axis=0)), best, -1)
 
 
-def _best_fixed(problem: TableProblem, options: Integers, rate: Floats, sample_s: float) -> Played | None:
+def _best_fixed(
+    problem: TableProblem, options: Integers, rate: Floats, sample_s: float
+) -> Played | None:
     if not len(options):
         return None
     played = (_play(problem, np.full(len(rate), option), rate, sample_s) for option in options)

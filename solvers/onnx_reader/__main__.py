@@ -1,10 +1,11 @@
 """The reader as a process of its own: `python -m solvers.onnx_reader`, one JSON object in, one out.
 
-Parsers in C++ meet files of strangers here, so the process limits itself before it loads them: a file that makes it
-crash, hang or swell takes this process down and no other.
+Parsers in C++ meet files of strangers here, so the process limits itself before it loads them: a
+file that makes it crash, hang or swell takes this process down and no other.
 
-In: `{file, shapes, input_byte, max_tensors, fusion_boundaries, pareto, memory_byte, cpu_s}`, the first three of the
-network as texts (`data:1,3,224,224`). Out: `{cuts, parameters, dropped, notes}` or `{unreadable, option}`.
+In: `{file, shapes, input_byte, max_tensors, fusion_boundaries, pareto, memory_byte, cpu_s}`, the
+first three of the network as texts (`data:1,3,224,224`). Out: `{cuts, parameters, dropped, notes}`
+or `{unreadable, option}`.
 """
 
 from __future__ import annotations
@@ -63,13 +64,16 @@ def answer(file: Path, request: dict[str, Any]) -> dict[str, Any]:
     except RecursionError:
         return {"unreadable": "graphs are nested too deeply", "option": None}
     except MemoryError:
-        return {"unreadable": "reading the file takes more memory than a network may", "option": None}
+        return {
+            "unreadable": "reading the file takes more memory than a network may",
+            "option": None,
+        }
     notes = list(network.notes)
     unnamed = [cut for cut in network.cuts if not all(map(_storable, cut.tensors))]
     if unnamed:
         notes.append(
-            f"{len(unnamed)} cuts do not say their tensors: their names have more than {LONGEST_NAME} characters, or "
-            "control characters among them."
+            f"{len(unnamed)} cuts do not say their tensors: their names have more than"
+            f" {LONGEST_NAME} characters, or control characters among them."
         )
     return {
         "cuts": [
@@ -79,7 +83,9 @@ def answer(file: Path, request: dict[str, Any]) -> dict[str, Any]:
                 "feature_byte": cut.feature_byte,
                 "feature_elements": cut.feature_elements,
                 "parameter_byte": cut.parameter_byte,
-                "tensors": list(cut.tensors) if cut.tensors and all(map(_storable, cut.tensors)) else None,
+                "tensors": (
+                    list(cut.tensors) if cut.tensors and all(map(_storable, cut.tensors)) else None
+                ),
             }
             for cut in network.cuts
         ],

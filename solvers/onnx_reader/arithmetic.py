@@ -1,4 +1,5 @@
-"""Arithmetic on shapes: the operators by which graphs compute the sizes that they reshape, slice and resize to.
+"""Arithmetic on shapes: the operators by which graphs compute the sizes that they reshape, slice
+and resize to.
 
 Only constants come here, and only small ones, so nothing of the network itself is ever computed.
 """
@@ -29,8 +30,16 @@ def evaluate(operator: str, inputs: Inputs, attributes: Attributes, outputs: int
     with np.errstate(all="ignore"):
         try:
             results = compute(inputs, attributes)
-        except (ValueError, IndexError, TypeError, AttributeError, OverflowError, ZeroDivisionError) as error:
-            # A missing input is None, a wrong one has a wrong shape: the node is at fault, and its result unknown.
+        except (
+            ValueError,
+            IndexError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            ZeroDivisionError,
+        ) as error:
+            # A missing input is None, a wrong one has a wrong shape: the node is at fault, and its
+            # result unknown.
             raise Unevaluable from error
     if len(results) < outputs:
         raise Unevaluable
@@ -94,7 +103,12 @@ def _gather(inputs: Inputs, attributes: Attributes) -> list[Any]:
 
 
 def _concat(inputs: Inputs, attributes: Attributes) -> list[Any]:
-    return [np.concatenate([_of(inputs, position) for position in range(len(inputs))], axis=attributes.get("axis", 1))]
+    return [
+        np.concatenate(
+            [_of(inputs, position) for position in range(len(inputs))],
+            axis=attributes.get("axis", 1),
+        )
+    ]
 
 
 def _slice(inputs: Inputs, attributes: Attributes) -> list[Any]:
@@ -153,7 +167,11 @@ def _cast(inputs: Inputs, attributes: Attributes) -> list[Any]:
 def _constant_of_shape(inputs: Inputs, attributes: Attributes) -> list[Any]:
     from onnx import numpy_helper
 
-    value = numpy_helper.to_array(attributes["value"]) if "value" in attributes else np.zeros(1, np.float32)
+    value = (
+        numpy_helper.to_array(attributes["value"])
+        if "value" in attributes
+        else np.zeros(1, np.float32)
+    )
     return [np.full(_of(inputs, 0).tolist(), value.reshape(-1)[0], value.dtype)]
 
 

@@ -1,8 +1,9 @@
 """Every way to part a graph in two with few tensors between the parts.
 
-A part of the nodes closed under "what it reads" is a place to cut; the tensors made in it (or given to the network)
-that are still read outside, or are results, must cross. Where every node leads to a result, the tensors say which part
-it is: the nodes that they depend on. So parts are found by their tensors.
+A part of the nodes closed under "what it reads" is a place to cut; the tensors made in it (or given
+to the network) that are still read outside, or are results, must cross. Where every node leads to a
+result, the tensors say which part it is: the nodes that they depend on. So parts are found by their
+tensors.
 """
 
 from __future__ import annotations
@@ -32,18 +33,22 @@ class Frontier:
 
 @dataclass(frozen=True)
 class Frontiers:
-    """Frontiers by growing number of nodes; `searched` is the number of crossing tensors for which all were found."""
+    """Frontiers by growing number of nodes; `searched` is the number of crossing tensors for which
+    all were found.
+    """
 
     found: tuple[Frontier, ...]
     searched: int
 
 
 def frontiers(trace: Trace, max_tensors: int, allowed: Collection[str]) -> Frontiers:
-    """All frontiers of up to `max_tensors` of the allowed tensors, strictly between the inputs and the end.
+    """All frontiers of up to `max_tensors` of the allowed tensors, strictly between the inputs and
+    the end.
 
-    Single tensors are found by one sweep over any topological order: whatever comes after such a tensor depends on it.
-    They part the graph into segments, and larger frontiers are looked for within each, among all pairs and then
-    triples of its tensors, until that would exceed `MOST_WORK` or find more than `MOST_CUTS`.
+    Single tensors are found by one sweep over any topological order: whatever comes after such a
+    tensor depends on it. They part the graph into segments, and larger frontiers are looked for
+    within each, among all pairs and then triples of its tensors, until that would exceed
+    `MOST_WORK` or find more than `MOST_CUTS`.
     """
     singles = _singles(trace)
     found = [single for single in singles if single.tensors[0] in allowed]
@@ -56,12 +61,20 @@ def frontiers(trace: Trace, max_tensors: int, allowed: Collection[str]) -> Front
         work += sum(segment.work(size) for segment in segments)
         if work > MOST_WORK:
             break
-        larger = list(islice((frontier for segment in segments for frontier in segment.frontiers(size)), MOST_CUTS))
+        larger = list(
+            islice(
+                (frontier for segment in segments for frontier in segment.frontiers(size)),
+                MOST_CUTS,
+            )
+        )
         if len(found) + len(larger) >= MOST_CUTS:
             break
         found += larger
         searched = size
-    return Frontiers(tuple(sorted(found, key=lambda frontier: (len(frontier.before), frontier.tensors))), searched)
+    return Frontiers(
+        tuple(sorted(found, key=lambda frontier: (len(frontier.before), frontier.tensors))),
+        searched,
+    )
 
 
 def last_reads(trace: Trace) -> dict[str, int]:
@@ -91,8 +104,9 @@ def _singles(trace: Trace) -> list[Frontier]:
 class _Segment:
     """The nodes between two single-tensor frontiers, as bit masks over them.
 
-    A tensor's `closure` are the nodes that it depends on, `readers` those that read it; a bit beyond the nodes stands
-    for whatever follows the segment. The first tensors are those given to it, which depend on none of its nodes.
+    A tensor's `closure` are the nodes that it depends on, `readers` those that read it; a bit
+    beyond the nodes stands for whatever follows the segment. The first tensors are those given to
+    it, which depend on none of its nodes.
     """
 
     start: int
@@ -125,14 +139,21 @@ class _Segment:
             for row in np.flatnonzero((live == size) & (hits == size)):
                 mask = sum(int(word) << (64 * place) for place, word in enumerate(before[row]))
                 if 0 < mask < self.every:
-                    inside = {self.start + bit for bit in range(mask.bit_length()) if mask >> bit & 1}
+                    inside = {
+                        self.start + bit for bit in range(mask.bit_length()) if mask >> bit & 1
+                    }
                     names = tuple(self.tensors[tensor] for tensor in rows[row])
                     yield Frontier(frozenset(range(self.start)) | inside, names)
 
 
-def _segments(trace: Trace, singles: Sequence[Frontier], allowed: Collection[str]) -> list[_Segment]:
+def _segments(
+    trace: Trace, singles: Sequence[Frontier], allowed: Collection[str]
+) -> list[_Segment]:
     last = last_reads(trace)
-    borders = [(0, tuple(trace.shapes)), *((len(single.before), single.tensors) for single in singles)]
+    borders = [
+        (0, tuple(trace.shapes)),
+        *((len(single.before), single.tensors) for single in singles),
+    ]
     ends = [len(single.before) for single in singles] + [len(trace.nodes)]
     segments = []
     for (start, given), end in zip(borders, ends, strict=True):
@@ -142,7 +163,11 @@ def _segments(trace: Trace, singles: Sequence[Frontier], allowed: Collection[str
 
 
 def _segment(
-    nodes: Sequence[Node], start: int, given: tuple[str, ...], last: dict[str, int], allowed: Collection[str]
+    nodes: Sequence[Node],
+    start: int,
+    given: tuple[str, ...],
+    last: dict[str, int],
+    allowed: Collection[str],
 ) -> _Segment:
     after = len(nodes)  # the bit of whatever follows
     words = after // 64 + 1
@@ -164,7 +189,9 @@ def _segment(
             readers[name] |= 1 << after
 
     def masks(of: dict[str, int]) -> NDArray[np.uint64]:
-        rows = [[of[name] >> (64 * place) & (2**64 - 1) for place in range(words)] for name in names]
+        rows = [
+            [of[name] >> (64 * place) & (2**64 - 1) for place in range(words)] for name in names
+        ]
         return np.array(rows, dtype=np.uint64).reshape(len(names), words)
 
     return _Segment(

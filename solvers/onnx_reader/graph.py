@@ -11,7 +11,11 @@ from solvers.onnx_reader.network import Unreadable
 
 
 def called(node: NodeProto) -> str:
-    return f"the node {node.name or node.output[0]!r} ({node.op_type})" if node.output else f"a node ({node.op_type})"
+    return (
+        f"the node {node.name or node.output[0]!r} ({node.op_type})"
+        if node.output
+        else f"a node ({node.op_type})"
+    )
 
 
 def bodies_of(node: NodeProto) -> list[GraphProto]:
@@ -24,7 +28,9 @@ def bodies_of(node: NodeProto) -> list[GraphProto]:
 
 def captured_by(graph: GraphProto) -> set[str]:
     """Names that a body reads and does not define: tensors around it."""
-    defined = {formal.name for formal in graph.input} | {tensor.name for tensor in graph.initializer}
+    defined = {formal.name for formal in graph.input} | {
+        tensor.name for tensor in graph.initializer
+    }
     defined |= {tensor.values.name for tensor in graph.sparse_initializer}
     defined |= {name for node in graph.node for name in node.output}
     read = {output.name for output in graph.output}
@@ -46,7 +52,9 @@ def read_in(graph: GraphProto) -> set[str]:
 
 
 def in_order(graph: GraphProto) -> Iterator[NodeProto]:
-    """The nodes, each after those whose results it reads; in the file's order where that allows it."""
+    """The nodes, each after those whose results it reads; in the file's order where that allows
+    it.
+    """
     maker: dict[str, int] = {}
     for position, node in enumerate(graph.node):
         for name in filter(None, node.output):
@@ -58,7 +66,11 @@ def in_order(graph: GraphProto) -> Iterator[NodeProto]:
     reads = [
         {
             maker[name]
-            for name in {*node.input, *(free for body in bodies_of(node) for free in captured_by(body))} & maker.keys()
+            for name in {
+                *node.input,
+                *(free for body in bodies_of(node) for free in captured_by(body)),
+            }
+            & maker.keys()
         }
         for node in graph.node
     ]
@@ -87,7 +99,9 @@ def in_order(graph: GraphProto) -> Iterator[NodeProto]:
 
 def require_text(graph: GraphProto) -> None:
     """Raise Unreadable unless all names are text: protobuf hands out what is not UTF-8 as bytes."""
-    names: list[object] = [given.name for given in (*graph.input, *graph.output, *graph.initializer)]
+    names: list[object] = [
+        given.name for given in (*graph.input, *graph.output, *graph.initializer)
+    ]
     names += [tensor.values.name for tensor in graph.sparse_initializer]
     for node in graph.node:
         names += [node.name, node.op_type, node.domain, *node.input, *node.output]

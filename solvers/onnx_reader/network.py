@@ -12,7 +12,9 @@ LONGEST_DETAIL = 2000
 
 
 def printable(text: str) -> str:
-    """The text without control characters, which a file's names may have and a log or a database may not."""
+    """The text without control characters, which a file's names may have and a log or a database
+    may not.
+    """
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
@@ -35,10 +37,11 @@ class Options:
     Attributes
     ----------
     max_tensors : int
-        How many tensors may cross a cut, 1 to 3. The inputs always make a cut, however many they are.
+        How many tensors may cross a cut, 1 to 3. The inputs always make a cut, however many they
+        are.
     fusion_boundaries : bool
-        Leave out cuts inside what a runtime computes in one kernel (a convolution with its bias, batch norm and
-        activation).
+        Leave out cuts inside what a runtime computes in one kernel (a convolution with its bias,
+        batch norm and activation).
     pareto : bool
         Leave out cuts that another one beats: no more work on the device, and no more bytes.
     input_byte : mapping of str to int
@@ -55,8 +58,8 @@ class Options:
 class Cut:
     """One place to cut: `flop` and `parameter_byte` are those of everything on the device's side.
 
-    `tensors` are the names, in the file's own graph, of what crosses; none at the last cut, which keeps the results
-    on the device.
+    `tensors` are the names, in the file's own graph, of what crosses; none at the last cut, which
+    keeps the results on the device.
     """
 
     name: str
@@ -90,8 +93,9 @@ class Network:
     parameters : int
         Elements of the weights, each tensor once however many nodes share it.
     shape_values : mapping of str to tuple of int
-        Results of the file's Shape and Size nodes. With fixed input dimensions they are constants: whoever splits the
-        file puts them in place of those nodes, since the tensors that they measure do not cross.
+        Results of the file's Shape and Size nodes. With fixed input dimensions they are constants:
+        whoever splits the file puts them in place of those nodes, since the tensors that they
+        measure do not cross.
     dropped : tuple of Dropped
         What `Options.pareto` left out.
     notes : tuple of str

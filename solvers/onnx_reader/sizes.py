@@ -114,7 +114,8 @@ def constant_value(tensor: TensorProto, size: Size) -> Value:
         return numpy_helper.to_array(tensor)
     except (ValueError, TypeError, OverflowError) as error:
         raise Unreadable(
-            f"the constant {tensor.name!r} does not have the data of its dimensions: {first_line(error)}"
+            f"the constant {tensor.name!r} does not have the data of its dimensions:"
+            f" {first_line(error)}"
         ) from error
 
 

@@ -1,8 +1,10 @@
-"""The graph with its sizes: every node that depends on an input, what it computes, and the weights that it needs.
+"""The graph with its sizes: every node that depends on an input, what it computes, and the weights
+that it needs.
 
-One walk in topological order. onnx's own rules give each node's result types from its input types and, where an input
-is a small constant, from its value; shape arithmetic is evaluated on the way (`arithmetic`), so that nothing stays open
-once the inputs' dimensions are fixed. Nothing of the network is computed and no other file is opened.
+One walk in topological order. onnx's own rules give each node's result types from its input types
+and, where an input is a small constant, from its value; shape arithmetic is evaluated on the way
+(`arithmetic`), so that nothing stays open once the inputs' dimensions are fixed. Nothing of the
+network is computed and no other file is opened.
 """
 
 from __future__ import annotations
@@ -31,7 +33,14 @@ from onnx import (
 )
 
 from solvers.onnx_reader import arithmetic, work
-from solvers.onnx_reader.graph import bodies_of, called, captured_by, in_order, read_in, require_text
+from solvers.onnx_reader.graph import (
+    bodies_of,
+    called,
+    captured_by,
+    in_order,
+    read_in,
+    require_text,
+)
 from solvers.onnx_reader.inputs import fixed_inputs
 from solvers.onnx_reader.network import LARGEST, Unreadable
 from solvers.onnx_reader.sizes import (
@@ -55,7 +64,14 @@ MOST_VISITS = 1_000_000  # nodes, those in bodies once for every time that a bod
 # Constants of these types are indices and sizes, not parameters.
 _NO_PARAMETERS = frozenset({TensorProto.INT64, TensorProto.BOOL, TensorProto.STRING})
 _RANDOM = frozenset(
-    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
+    {
+        "RandomNormal",
+        "RandomUniform",
+        "RandomNormalLike",
+        "RandomUniformLike",
+        "Bernoulli",
+        "Multinomial",
+    }
 )
 _DOMAINS = {"ai.onnx": ""}
 
@@ -75,7 +91,8 @@ class Node:
 class Trace:
     """The graph in topological order, without what is constant and what no result needs.
 
-    `sizes` has no entry for a tensor whose size is not known; `weights` is indexed by `Node.weights`.
+    `sizes` has no entry for a tensor whose size is not known; `weights` is indexed by
+    `Node.weights`.
     """
 
     nodes: tuple[Node, ...]
@@ -92,8 +109,8 @@ class Trace:
 class _Scope:
     """What is known of each tensor by its name; a body sees those around it.
 
-    `constants` has the tensors that depend on no input, with their value where it is small, and `weights` what they
-    are made of; `aliases` the names of tensors that are another one.
+    `constants` has the tensors that depend on no input, with their value where it is small, and
+    `weights` what they are made of; `aliases` the names of tensors that are another one.
     """
 
     types: ChainMap[str, TypeProto]
@@ -103,10 +120,15 @@ class _Scope:
 
     def inner(self) -> _Scope:
         return _Scope(
-            self.types.new_child(), self.constants.new_child(), self.weights.new_child(), self.aliases.new_child()
+            self.types.new_child(),
+            self.constants.new_child(),
+            self.weights.new_child(),
+            self.aliases.new_child(),
         )
 
-    def define_constant(self, name: str, type_: TypeProto, value: Value, weights: frozenset[int]) -> None:
+    def define_constant(
+        self, name: str, type_: TypeProto, value: Value, weights: frozenset[int]
+    ) -> None:
         self.types[name] = type_
         self.constants[name] = value
         self.weights[name] = weights
@@ -134,10 +156,14 @@ class _Walk:
             try:
                 model = inliner.inline_local_functions(model)
             except (RuntimeError, ValueError, checker.ValidationError) as error:
-                raise Unreadable(f"its functions cannot be put in place: {first_line(error)}") from error
+                raise Unreadable(
+                    f"its functions cannot be put in place: {first_line(error)}"
+                ) from error
             self.opsets = _opsets(model)
         self.model = model
-        self.opset_imports = [helper.make_opsetid(domain, version) for domain, version in self.opsets.items()]
+        self.opset_imports = [
+            helper.make_opsetid(domain, version) for domain, version in self.opsets.items()
+        ]
         self.weights: list[Size] = []
         self.shape_values: dict[str, tuple[int, ...]] = {}
         self.uncounted: dict[str, None] = {}
@@ -152,7 +178,9 @@ class _Walk:
             raise Unreadable("the file has no graph, or one without nodes: it is not an ONNX model")
         scope = _Scope(ChainMap(), ChainMap(), ChainMap(), ChainMap())
         self._initializers(graph, scope)
-        inputs = fixed_inputs([given for given in graph.input if given.name not in scope.constants], shapes)
+        inputs = fixed_inputs(
+            [given for given in graph.input if given.name not in scope.constants], shapes
+        )
         scope.types.update(inputs)
         nodes = []
         for node in in_order(graph):
@@ -176,12 +204,15 @@ class _Walk:
         sizes = {
             name: size
             for name in tensors
-            if (name in self.visible or name in inputs) and (size := size_of(scope.types[name])) is not None
+            if (name in self.visible or name in inputs)
+            and (size := size_of(scope.types[name])) is not None
         }
         return Trace(
             nodes=tuple(needed),
             shapes={
-                name: shape for name, type_ in inputs.items() if name in read and (shape := shape_of(type_)) is not None
+                name: shape
+                for name, type_ in inputs.items()
+                if name in read and (shape := shape_of(type_)) is not None
             },
             outputs=results,
             sizes=sizes,
@@ -214,12 +245,18 @@ class _Walk:
         size = constant_size(tensor)
         # A scalar is a setting of an operator, such as the bounds of a Clip.
         weights = self._weight(size, tensor.data_type) if tensor.dims else frozenset[int]()
-        scope.define_constant(name, tensor_type(tensor.data_type, tensor.dims), constant_value(tensor, size), weights)
+        scope.define_constant(
+            name, tensor_type(tensor.data_type, tensor.dims), constant_value(tensor, size), weights
+        )
 
     def _define_sparse(self, name: str, tensor: SparseTensorProto, scope: _Scope) -> None:
         values, indices = constant_size(tensor.values), constant_size(tensor.indices)
-        weights = self._weight(Size(values.elements, values.byte + indices.byte), tensor.values.data_type)
-        scope.define_constant(name, tensor_type(tensor.values.data_type, tensor.dims), None, weights)
+        weights = self._weight(
+            Size(values.elements, values.byte + indices.byte), tensor.values.data_type
+        )
+        scope.define_constant(
+            name, tensor_type(tensor.values.data_type, tensor.dims), None, weights
+        )
 
     def _is_constant(self, name: str, scope: _Scope) -> bool:
         return _resolved(name, scope) in scope.constants
@@ -237,7 +274,9 @@ class _Walk:
 
         if self._is_known(node, explicit, attributes, scope):
             return None
-        weights = frozenset().union(*(scope.weights[name] for name in reads if name in scope.constants))
+        weights = frozenset().union(
+            *(scope.weights[name] for name in reads if name in scope.constants)
+        )
         flop = 0
         if bodies_of(node):
             body = self._control(node, explicit, attributes, scope)
@@ -257,20 +296,32 @@ class _Walk:
         return Node(node.op_type, variable, tuple(filter(None, node.output)), flop, weights)
 
     def _reads(self, node: NodeProto, scope: _Scope) -> tuple[list[str], list[str]]:
-        """Its inputs as they stand, and each tensor that it or its bodies read; refused where the names do not fit."""
+        """Its inputs as they stand, and each tensor that it or its bodies read; refused where the
+        names do not fit.
+        """
         explicit = [_resolved(name, scope) for name in node.input]
-        captured = sorted({_resolved(name, scope) for body in bodies_of(node) for name in captured_by(body)})
+        captured = sorted(
+            {_resolved(name, scope) for body in bodies_of(node) for name in captured_by(body)}
+        )
         for name in [*explicit, *captured]:
             if name and name not in scope.types:
                 raise Unreadable(f"{called(node)} reads {name!r}, which nothing makes before it")
         for name in filter(None, node.output):
             if name in scope.types:
-                raise Unreadable(f"two things are named {name!r}; the second is made by {called(node)}")
+                raise Unreadable(
+                    f"two things are named {name!r}; the second is made by {called(node)}"
+                )
         return explicit, [name for name in dict.fromkeys([*explicit, *captured]) if name]
 
-    def _is_known(self, node: NodeProto, inputs: Sequence[str], attributes: Mapping[str, Any], scope: _Scope) -> bool:
-        """Whether the node only hands on, or gives a constant or a size; what it makes is then defined."""
-        if node.op_type == "Identity" or (node.op_type == "Dropout" and self._passes(node, attributes, scope)):
+    def _is_known(
+        self, node: NodeProto, inputs: Sequence[str], attributes: Mapping[str, Any], scope: _Scope
+    ) -> bool:
+        """Whether the node only hands on, or gives a constant or a size; what it makes is then
+        defined.
+        """
+        if node.op_type == "Identity" or (
+            node.op_type == "Dropout" and self._passes(node, attributes, scope)
+        ):
             self._alias(node, inputs[0], scope)
             return True
         if _domain(node) != "":
@@ -278,7 +329,10 @@ class _Walk:
         if node.op_type == "Constant":
             self._constant(node, attributes, scope)
             return True
-        if node.op_type in ("Shape", "Size") and (shape := shape_of(scope.types[inputs[0]])) is not None:
+        if (
+            node.op_type in ("Shape", "Size")
+            and (shape := shape_of(scope.types[inputs[0]])) is not None
+        ):
             self._measure(node, shape, attributes, scope)
             return True
         return False
@@ -299,7 +353,9 @@ class _Walk:
         scope.aliases[name] = source
         scope.types[name] = scope.types[source]
         if source in scope.constants:
-            scope.define_constant(name, scope.types[source], scope.constants[source], scope.weights[source])
+            scope.define_constant(
+                name, scope.types[source], scope.constants[source], scope.weights[source]
+            )
 
     def _constant(self, node: NodeProto, attributes: Mapping[str, Any], scope: _Scope) -> None:
         name = node.output[0]
@@ -313,33 +369,44 @@ class _Walk:
         elif kind in ("value_int", "value_ints"):
             self._define(name, numpy_helper.from_array(np.array(given, np.int64)), scope)
         elif kind in ("value_string", "value_strings"):
-            scope.define_constant(name, unsized(tensor_type(TensorProto.STRING, ())), None, frozenset())
+            scope.define_constant(
+                name, unsized(tensor_type(TensorProto.STRING, ())), None, frozenset()
+            )
         else:
             raise Unreadable(f"{called(node)} has no value")
 
-    def _measure(self, node: NodeProto, shape: Shape, attributes: Mapping[str, Any], scope: _Scope) -> None:
+    def _measure(
+        self, node: NodeProto, shape: Shape, attributes: Mapping[str, Any], scope: _Scope
+    ) -> None:
         """Shape and Size are constants once the inputs' dimensions are fixed."""
         if node.op_type == "Size":
             value = np.array(math.prod(shape), np.int64)
         else:
-            value = np.array(shape[slice(attributes.get("start", 0), attributes.get("end"))], np.int64)
+            value = np.array(
+                shape[slice(attributes.get("start", 0), attributes.get("end"))], np.int64
+            )
         type_ = tensor_type(TensorProto.INT64, value.shape)
         scope.define_constant(node.output[0], type_, value, frozenset())
 
     def _schema(self, node: NodeProto) -> defs.OpSchema:
         domain = _domain(node)
         if domain not in self.opsets:
-            raise Unreadable(f"{called(node)} is of the domain {domain!r}, of which the file does not say the version")
+            raise Unreadable(
+                f"{called(node)} is of the domain {domain!r}, of which the file does not say the"
+                " version"
+            )
         try:
             return defs.get_schema(node.op_type, self.opsets[domain], domain)
         except defs.SchemaError:
             operator = f"{domain}.{node.op_type}" if domain else node.op_type
             raise Unreadable(
-                f"{called(node)}: {operator} is not a standard operator of opset {self.opsets[domain]}, so its work is "
-                "not known: export the network without it"
+                f"{called(node)}: {operator} is not a standard operator of opset"
+                f" {self.opsets[domain]}, so its work is not known: export the network without it"
             ) from None
 
-    def _infer(self, node: NodeProto, schema: defs.OpSchema, inputs: Sequence[str], scope: _Scope) -> list[TypeProto]:
+    def _infer(
+        self, node: NodeProto, schema: defs.OpSchema, inputs: Sequence[str], scope: _Scope
+    ) -> list[TypeProto]:
         """The types of the node's results, by onnx's rules."""
         # The node reads its inputs by other names than the file's where one of them is an alias.
         renamed = NodeProto()
@@ -354,10 +421,22 @@ class _Walk:
         }
         try:
             found = shape_inference.infer_node_outputs(
-                schema, renamed, types, data, opset_imports=self.opset_imports, ir_version=onnx.IR_VERSION
+                schema,
+                renamed,
+                types,
+                data,
+                opset_imports=self.opset_imports,
+                ir_version=onnx.IR_VERSION,
             )
-        except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError) as error:
-            raise Unreadable(f"{called(node)} does not fit its inputs: {first_line(error)}") from error
+        except (
+            shape_inference.InferenceError,
+            checker.ValidationError,
+            RuntimeError,
+            ValueError,
+        ) as error:
+            raise Unreadable(
+                f"{called(node)} does not fit its inputs: {first_line(error)}"
+            ) from error
         return [found.get(name, TypeProto()) for name in node.output]
 
     def _flop(
@@ -375,7 +454,8 @@ class _Walk:
             flop = work.flop(node.op_type, read, [shape_of(type_) for type_ in types], attributes)
         except work.SizeUnknown:
             raise Unreadable(
-                f"{called(node)} works on a tensor whose size depends on the data: what it computes is not known"
+                f"{called(node)} works on a tensor whose size depends on the data: what it computes"
+                " is not known"
             ) from None
         except ValueError as error:
             raise Unreadable(f"{called(node)} has {error}") from None
@@ -390,7 +470,9 @@ class _Walk:
         weights: frozenset[int],
         scope: _Scope,
     ) -> None:
-        """Define results that depend on no input, with their values where they are shape arithmetic."""
+        """Define results that depend on no input, with their values where they are shape
+        arithmetic.
+        """
         sizes = [size_of(type_) for type_ in types]
         values: list[Value] = [None] * len(types)
         given = [scope.constants[name] if name else None for name in inputs]
@@ -414,7 +496,9 @@ class _Walk:
 
     # Bodies: the parts of a graph that run under a condition or several times.
 
-    def _control(self, node: NodeProto, inputs: Sequence[str], attributes: Mapping[str, Any], scope: _Scope) -> _Body:
+    def _control(
+        self, node: NodeProto, inputs: Sequence[str], attributes: Mapping[str, Any], scope: _Scope
+    ) -> _Body:
         if _domain(node) == "" and node.op_type in ("If", "Loop", "Scan"):
             try:
                 body = getattr(self, f"_{node.op_type.lower()}")(node, inputs, attributes, scope)
@@ -424,7 +508,9 @@ class _Walk:
                 raise Unreadable(f"{called(node)} has more outputs than its bodies make")
             _bounded(body.flop, node)
             return body  # type: ignore[no-any-return]
-        raise Unreadable(f"{called(node)} has a body, and is none of If, Loop and Scan: its work is not known")
+        raise Unreadable(
+            f"{called(node)} has a body, and is none of If, Loop and Scan: its work is not known"
+        )
 
     def _walk_body(self, graph: GraphProto, given: Sequence[TypeProto], scope: _Scope) -> _Body:
         if len(graph.input) != len(given):
@@ -438,7 +524,8 @@ class _Walk:
                 for outer in known.maps[1:]:
                     if formal.name in outer:
                         raise Unreadable(
-                            f"a body has an input {formal.name!r}, which is the name of a tensor around it"
+                            f"a body has an input {formal.name!r}, which is the name of a tensor"
+                            " around it"
                         )
         flop, weights = 0, frozenset[int]()
         for node in in_order(graph):
@@ -455,7 +542,9 @@ class _Walk:
             types.append(inner.types[name])
         return _Body(flop, weights, tuple(types))
 
-    def _if(self, node: NodeProto, inputs: Sequence[str], attributes: Mapping[str, Any], scope: _Scope) -> _Body:
+    def _if(
+        self, node: NodeProto, inputs: Sequence[str], attributes: Mapping[str, Any], scope: _Scope
+    ) -> _Body:
         branches: list[_Body] = []
         refused: Unreadable | None = None
         condition = scope.constants.get(inputs[0])
@@ -470,34 +559,47 @@ class _Walk:
             if not branches:
                 raise refused
             # One for other dimensions of the input: with these it could only fail.
-            self.notes.append(f"Of {called(node)} only one branch counts; the other cannot run: {refused.detail}.")
+            self.notes.append(
+                f"Of {called(node)} only one branch counts; the other cannot run: {refused.detail}."
+            )
         types = [merged(pair) for pair in zip(*(branch.types for branch in branches), strict=False)]
-        # Either branch may run: the device is asked for the larger one, and both have their weights there.
+        # Either branch may run: the device is asked for the larger one, and both have their weights
+        # there.
         weights = frozenset().union(*(branch.weights for branch in branches))
         return _Body(max(branch.flop for branch in branches), weights, tuple(types))
 
-    def _loop(self, node: NodeProto, inputs: Sequence[str], attributes: Mapping[str, Any], scope: _Scope) -> _Body:
+    def _loop(
+        self, node: NodeProto, inputs: Sequence[str], attributes: Mapping[str, Any], scope: _Scope
+    ) -> _Body:
         graph, state = attributes["body"], [scope.types[name] for name in inputs[2:]]
         counters = [tensor_type(TensorProto.INT64, ()), tensor_type(TensorProto.BOOL, ())]
         body = self._walk_body(graph, [*counters, *state], scope)
         after = body.types[1 : 1 + len(state)]
         settled = [merged(pair) for pair in zip(state, after, strict=False)]
-        if any(shape_of(before) != shape_of(then) for before, then in zip(state, settled, strict=False)):
+        if any(
+            shape_of(before) != shape_of(then) for before, then in zip(state, settled, strict=False)
+        ):
             state = settled
             body = self._walk_body(graph, [*counters, *state], scope)
         trips = scope.constants.get(inputs[0]) if inputs[0] else None
         if trips is None or int(trips.reshape(-1)[0]) >= 2**31:
             if body.flop:
-                raise Unreadable(f"{called(node)} does work, and how often it runs is not known before it runs")
+                raise Unreadable(
+                    f"{called(node)} does work, and how often it runs is not known before it runs"
+                )
             scans = [with_axis(type_, 0, None) for type_ in body.types[1 + len(state) :]]
             return _Body(0, body.weights, (*state, *scans))
         count = max(0, int(trips.reshape(-1)[0]))
         scans = [with_axis(type_, 0, count) for type_ in body.types[1 + len(state) :]]
         return _Body(count * body.flop, body.weights, (*state, *scans))
 
-    def _scan(self, node: NodeProto, inputs: Sequence[str], attributes: Mapping[str, Any], scope: _Scope) -> _Body:
+    def _scan(
+        self, node: NodeProto, inputs: Sequence[str], attributes: Mapping[str, Any], scope: _Scope
+    ) -> _Body:
         if self.opsets[""] < 9:
-            raise Unreadable(f"{called(node)} is the Scan of opset 8: export the network for opset 9 or newer")
+            raise Unreadable(
+                f"{called(node)} is the Scan of opset 8: export the network for opset 9 or newer"
+            )
         graph, scanned = attributes["body"], int(attributes["num_scan_inputs"])
         states = len(inputs) - scanned
         if not 0 < scanned <= len(inputs):
@@ -509,14 +611,19 @@ class _Walk:
         for name, axis in zip(inputs[states:], axes, strict=False):
             shape = shape_of(scope.types[name])
             if shape is None:
-                raise Unreadable(f"{called(node)} scans {name!r}, whose size is not known before it runs")
+                raise Unreadable(
+                    f"{called(node)} scans {name!r}, whose size is not known before it runs"
+                )
             count = shape[axis]
             axis %= len(shape)
             element = scope.types[name].tensor_type.elem_type
             given.append(tensor_type(element, (*shape[:axis], *shape[axis + 1 :])))
         assert count is not None
         body = self._walk_body(graph, given, scope)
-        scans = [with_axis(type_, axis, count) for type_, axis in zip(body.types[states:], out_axes, strict=False)]
+        scans = [
+            with_axis(type_, axis, count)
+            for type_, axis in zip(body.types[states:], out_axes, strict=False)
+        ]
         return _Body(count * body.flop, body.weights, (*body.types[:states], *scans))
 
 
@@ -525,7 +632,8 @@ def _opsets(model: ModelProto) -> dict[str, int]:
     newest = defs.onnx_opset_version()
     if "" not in opsets:
         raise Unreadable(
-            "the file does not say which opset its operators are of: it is not an ONNX model, or a broken one"
+            "the file does not say which opset its operators are of: it is not an ONNX model, or a"
+            " broken one"
         )
     if not 1 <= opsets[""] <= newest:
         raise Unreadable(f"the file is of opset {opsets['']}; those from 1 to {newest} are known")
@@ -538,7 +646,9 @@ def _domain(node: NodeProto) -> str:
 
 def _bounded(flop: int, node: NodeProto) -> int:
     if flop > LARGEST:
-        raise Unreadable(f"{called(node)} would take more than 2^63 FLOP: are the input's dimensions right?")
+        raise Unreadable(
+            f"{called(node)} would take more than 2^63 FLOP: are the input's dimensions right?"
+        )
     return flop
 
 
@@ -553,9 +663,12 @@ def _require_ports(node: NodeProto, schema: defs.OpSchema) -> None:
         and schema.min_output <= len(node.output) <= schema.max_output
     ):
         raise Unreadable(
-            f"{called(node)} has {len(node.input)} inputs and {len(node.output)} outputs, which its operator never has"
+            f"{called(node)} has {len(node.input)} inputs and {len(node.output)} outputs, which its"
+            " operator never has"
         )
-    required = [formal.option == defs.OpSchema.FormalParameterOption.Single for formal in schema.inputs]
+    required = [
+        formal.option == defs.OpSchema.FormalParameterOption.Single for formal in schema.inputs
+    ]
     if not all(name for name, needed in zip(node.input, required, strict=False) if needed):
         raise Unreadable(f"{called(node)} lacks an input that its operator needs")
 
@@ -566,7 +679,9 @@ def _attributes(node: NodeProto, schema: defs.OpSchema) -> dict[str, Any]:
     for attribute in node.attribute:
         if (expected := schema.attributes.get(attribute.name)) is None:
             continue
-        if attribute.type != cast(Any, expected.type).value:  # its stub does not say that it is an enumeration
+        if (
+            attribute.type != cast(Any, expected.type).value
+        ):  # its stub does not say that it is an enumeration
             raise Unreadable(f"{called(node)} has an attribute {attribute.name!r} of a wrong type")
         attributes[attribute.name] = helper.get_attribute_value(attribute)
     return attributes

@@ -1,4 +1,6 @@
-"""An ONNX file without its weights: what is large in a tensor is left out before anything is parsed."""
+"""An ONNX file without its weights: what is large in a tensor is left out before anything is
+parsed.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from solvers.onnx_reader.network import Unreadable
 
 Buffer: TypeAlias = "bytes | bytearray | memoryview | mmap.mmap"
 
-LARGEST_KEPT_BYTE = 4096  # shapes, axes and scales are far smaller; parts of a message up to this size are kept whole
+# shapes, axes and scales are far smaller; parts of a message up to this size are kept whole
+LARGEST_KEPT_BYTE = 4096
 DEEPEST = 64  # messages in messages: each body of an If or Loop adds three
 
 # The messages of onnx.proto that can hold a tensor, by the numbers of the fields that lead there.
@@ -23,7 +26,8 @@ _INSIDE: dict[int, dict[int, int]] = {
     _FUNCTION: {7: _NODE, 11: _ATTRIBUTE},
     _MODEL: {7: _GRAPH, 25: _FUNCTION},
 }
-# Left out where large: a tensor's data in each of its forms; strings of an attribute; training, not inference.
+# Left out where large: a tensor's data in each of its forms; strings of an attribute; training, not
+# inference.
 _LEFT_OUT: dict[int, frozenset[int]] = {
     _TENSOR: frozenset({4, 5, 6, 7, 9, 10, 11}),
     _ATTRIBUTE: frozenset({4, 7, 8, 9}),
@@ -33,7 +37,8 @@ _LEFT_OUT: dict[int, frozenset[int]] = {
 
 
 def strip(content: Buffer) -> bytes:
-    """The file's message without the tensor data of more than `LARGEST_KEPT_BYTE`; raises Unreadable.
+    """The file's message without the tensor data of more than `LARGEST_KEPT_BYTE`; raises
+    Unreadable.
 
     Only tags and lengths are looked at, so that a memory-mapped file of any size is hardly touched.
     """
@@ -44,7 +49,9 @@ def strip(content: Buffer) -> bytes:
         view.release()
 
 
-def _strip(view: memoryview, start: int, end: int, message: int, depth: int) -> tuple[list[bytes], int]:
+def _strip(
+    view: memoryview, start: int, end: int, message: int, depth: int
+) -> tuple[list[bytes], int]:
     if depth > DEEPEST:
         raise Unreadable("graphs are nested too deeply")
     inside, left_out = _INSIDE[message], _LEFT_OUT.get(message, frozenset())
@@ -85,9 +92,13 @@ def _strip(view: memoryview, start: int, end: int, message: int, depth: int) -> 
                     parts += [head, *below]
                     length += len(head) + size
         else:
-            raise Unreadable(f"the file is not an ONNX model: no field has the wire type {wire_type}")
+            raise Unreadable(
+                f"the file is not an ONNX model: no field has the wire type {wire_type}"
+            )
     if position > end:
-        raise Unreadable("the file ends in the middle of a field: it is cut short, or not an ONNX model")
+        raise Unreadable(
+            "the file ends in the middle of a field: it is cut short, or not an ONNX model"
+        )
     keep(end)
     return parts, length
 
@@ -96,7 +107,9 @@ def _varint(view: memoryview, position: int, end: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
         if position >= end:
-            raise Unreadable("the file ends in the middle of a number: it is cut short, or not an ONNX model")
+            raise Unreadable(
+                "the file ends in the middle of a number: it is cut short, or not an ONNX model"
+            )
         byte = view[position]
         position += 1
         value |= (byte & 0x7F) << shift

@@ -1,4 +1,6 @@
-"""What a node computes, in FLOP: 2 × multiply-accumulates of the operators that do the work; all else counts 0."""
+"""What a node computes, in FLOP: 2 × multiply-accumulates of the operators that do the work; all
+else counts 0.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ Shape = tuple[int, ...]
 Shapes = Sequence[Shape | None]
 Mac = Callable[[Shapes, Shapes, Mapping[str, Any]], int]
 
-# Multiply-accumulates by another name, which the count leaves out: a reader of the figures should know.
+# Multiply-accumulates by another name, which the count leaves out: a reader of the figures should
+# know.
 UNCOUNTED = frozenset(
     {
         "Attention",
@@ -31,7 +34,10 @@ class SizeUnknown(Exception):
 
 
 def flop(operator: str, inputs: Shapes, outputs: Shapes, attributes: Mapping[str, Any]) -> int:
-    """FLOP of one node of the default domain. Raises SizeUnknown; ValueError if the shapes make no sense."""
+    """FLOP of one node of the default domain.
+
+    Raises SizeUnknown; ValueError if the shapes make no sense.
+    """
     mac = _MAC.get(operator)
     return 0 if mac is None else 2 * mac(inputs, outputs, attributes)
 
@@ -53,14 +59,16 @@ def _known(shapes: Shapes, position: int, least_rank: int) -> Shape:
 def _convolution(data: int, weight: int) -> Mac:
     def mac(inputs: Shapes, outputs: Shapes, _: Mapping[str, Any]) -> int:
         _known(inputs, data, 2)
-        # Weights are (out, in / groups, kernel...): each result is a sum over all but the first axis.
+        # Weights are (out, in / groups, kernel...): each result is a sum over all but the first
+        # axis.
         return math.prod(_known(outputs, 0, 2)) * math.prod(_known(inputs, weight, 2)[1:])
 
     return mac
 
 
 def _transposed_convolution(inputs: Shapes, _: Shapes, __: Mapping[str, Any]) -> int:
-    # Weights are (in, out / groups, kernel...): each element that comes in is spread over all but the first axis.
+    # Weights are (in, out / groups, kernel...): each element that comes in is spread over all but
+    # the first axis.
     return math.prod(_known(inputs, 0, 2)) * math.prod(_known(inputs, 1, 2)[1:])
 
 
@@ -85,7 +93,9 @@ def _recurrent(gates: int) -> Mac:
         hidden = _known(inputs, 2, 3)[2]
         if rows != gates * hidden:
             raise ValueError(f"{rows} rows of weights for {gates} gates of {hidden} units")
-        return sequence[0] * sequence[1] * directions * rows * (width + hidden)  # steps × batch, in either layout
+        return (
+            sequence[0] * sequence[1] * directions * rows * (width + hidden)
+        )  # steps × batch, in either layout
 
     return mac
 

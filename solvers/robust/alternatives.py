@@ -19,17 +19,21 @@ class Alternatives:
 
     user: Integers
     cut: Integers
-    cell_energy_at_least_j: Floats  # proven for every plan in which the user takes the cut; NaN where there is none
+    cell_energy_at_least_j: (
+        Floats  # proven for every plan in which the user takes the cut; NaN where there is none
+    )
     binding: tuple[Binding | None, ...]  # what stops the cut even alone
     short_by_s: Floats  # NaN where nothing stops the cut, or memory does
-    short_by_hz: Floats  # uplink missing beside the least shares of the others; NaN where it does for the cut
+    # uplink missing beside the least shares of the others; NaN where it does for the cut
+    short_by_hz: Floats
 
 
 def why_not(problem: Problem, price_j_per_hz: float) -> Alternatives:
     """Hold every cut of every user against the best price of a cell that has a plan.
 
-    With the reduced cost of the user's cheapest option of the cut, L(price) + reduced cost bounds every plan that takes
-    it; the price is that of the solution (`prices["dual_bandwidth_j_per_hz"]`), where the bound is at its best.
+    With the reduced cost of the user's cheapest option of the cut, L(price) + reduced cost bounds
+    every plan that takes it; the price is that of the solution
+    (`prices["dual_bandwidth_j_per_hz"]`), where the bound is at its best.
     """
     # What is planned where a limit is missed by rounding is not ruled out, and bounded, here too.
     asked, problem = problem, problem.at_tolerance()
@@ -40,9 +44,12 @@ def why_not(problem: Problem, price_j_per_hz: float) -> Alternatives:
     bound = least.sum() - price_j_per_hz * problem.bandwidth_hz
     lifted = np.full(len(options.option), np.inf)
     lifted[possible] = bound + value - least[market.options.user()]
-    # Beside what the others need at least, an option that works alone may find too little of the uplink.
+    # Beside what the others need at least, an option that works alone may find too little of the
+    # uplink.
     shares = least_shares(options, possible)
-    short = options.curves.least_hz - (problem.bandwidth_hz - (shares.sum() - shares))[options.user()]
+    short = (
+        options.curves.least_hz - (problem.bandwidth_hz - (shares.sum() - shares))[options.user()]
+    )
     crowded = possible & (short > ROUNDING * problem.bandwidth_hz)
     lifted[crowded] = np.inf
 
@@ -50,7 +57,9 @@ def why_not(problem: Problem, price_j_per_hz: float) -> Alternatives:
     # Options are in the order of users; reasons have one entry per user and cut.
     row = problem.workloads.first[problem.workload[options.user()]] + options.option
     cuts = int(problem.workloads.cut.max()) + 1
-    entry = np.searchsorted(reasons.user * cuts + reasons.cut, options.user() * cuts + problem.workloads.cut[row])
+    entry = np.searchsorted(
+        reasons.user * cuts + reasons.cut, options.user() * cuts + problem.workloads.cut[row]
+    )
     energy = np.full(len(reasons.cut), np.inf)
     np.minimum.at(energy, entry, lifted)
     alone = np.zeros(len(energy), dtype=bool)
@@ -62,7 +71,10 @@ def why_not(problem: Problem, price_j_per_hz: float) -> Alternatives:
         user=reasons.user,
         cut=reasons.cut,
         cell_energy_at_least_j=np.where(runs, energy, np.nan),
-        binding=tuple(None if works else name for works, name in zip(alone.tolist(), reasons.binding, strict=True)),
+        binding=tuple(
+            None if works else name
+            for works, name in zip(alone.tolist(), reasons.binding, strict=True)
+        ),
         short_by_s=np.where(alone, np.nan, reasons.short_by_s),
         short_by_hz=np.where(alone & ~runs, missing, np.nan),
     )

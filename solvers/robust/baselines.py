@@ -24,7 +24,9 @@ _PATIENCE_S = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """Energy of a rule and what it spends at least [J]; None where it cannot keep every deadline."""
+    """Energy of a rule and what it spends at least [J]; None where it cannot keep every
+    deadline.
+    """
 
     energy_j: float | None
     lower_bound_j: float | None = None
@@ -81,9 +83,9 @@ def baselines(
 
     Parameters
     ----------
-    plan : the cell's own, if there is one. Where it keeps a rule it is a plan by that rule, so no such rule is dearer.
-    options : `gap` as that of the plan; `time_limit_s` bounds the search for each rule.
-    report : may stop it.
+    plan : the cell's own, if there is one. Where it keeps a rule it is a plan by that rule, so no
+    such rule is dearer. options : `gap` as that of the plan; `time_limit_s` bounds the search for
+    each rule. report : may stop it.
     prove : search until the gap is proven, however many options there are.
     """
     options = options or Options()
@@ -106,11 +108,17 @@ def _quarter(report: Report, k: int, progress: Progress, /) -> None:
     report(Progress(stage="baselines", fraction=0.25 * (k + progress.fraction)))
 
 
-def _among(yardsticks: _Yardsticks, problem: Problem, rows: NDArray[np.bool_], pulse: Pulse) -> Baseline:
+def _among(
+    yardsticks: _Yardsticks, problem: Problem, rows: NDArray[np.bool_], pulse: Pulse
+) -> Baseline:
     """The best plan with some rows of the workload table only (every workload has such rows)."""
     work, plan = problem.workloads, yardsticks.plan
     decision = None if plan is None else plan.decision
-    if plan is not None and decision is not None and np.all(rows[work.first[problem.workload] + decision.option]):
+    if (
+        plan is not None
+        and decision is not None
+        and np.all(rows[work.first[problem.workload] + decision.option])
+    ):
         # The best of all plans keeps the rule, and what bounds all plans bounds those that do.
         return Baseline(energy_j=plan.objective, lower_bound_j=plan.lower_bound)
     counts = np.add.reduceat(rows.astype(np.int64), work.first[:-1])
@@ -118,7 +126,9 @@ def _among(yardsticks: _Yardsticks, problem: Problem, rows: NDArray[np.bool_], p
     some = replace(work, first=np.concatenate(([0], np.cumsum(counts))), **columns)
     restricted = replace(problem, workloads=some)
     if not np.any(some.crossing_bit > 0.0):
-        return _equal_share(restricted, pulse)  # who sends nothing needs no share: everybody's best cut is the plan
+        return _equal_share(
+            restricted, pulse
+        )  # who sends nothing needs no share: everybody's best cut is the plan
     found = yardsticks.found(restricted, pulse)
     if found is None:
         return Baseline(energy_j=None)
@@ -140,7 +150,9 @@ def _equal_share(problem: Problem, pulse: Pulse) -> Baseline:
 
 
 def _at_equal_shares(problem: Problem, users: Integers) -> Floats:
-    """Energy of each user's best cut with an equal part of the uplink; infinite where no cut is in time."""
+    """Energy of each user's best cut with an equal part of the uplink; infinite where no cut is in
+    time.
+    """
     share = problem.bandwidth_hz / problem.users
     candidates, possible = options_of(problem, users)
     curves = candidates.curves
@@ -150,16 +162,27 @@ def _at_equal_shares(problem: Problem, users: Integers) -> Floats:
 
 
 def _mean_only(yardsticks: _Yardsticks, problem: Problem, pulse: Pulse) -> Baseline:
-    """The plan that looks at mean delays alone, and the worst bound on lateness that it accepts by doing so."""
+    """The plan that looks at mean delays alone, and the worst bound on lateness that it accepts by
+    doing so.
+    """
     plan, margin = yardsticks.plan, time_budget(problem).margin_s
     blind = replace(problem, margin=Margin.MEAN)
     same = plan is not None and not np.any(margin)
     found = plan if same else yardsticks.found(blind, pulse)
     if found is None or found.decision is None or found.objective is None:
         return Baseline(energy_j=None)
-    if plan is not None and plan.objective is not None and plan.objective < found.objective and np.all(margin >= 0.0):
+    if (
+        plan is not None
+        and plan.objective is not None
+        and plan.objective < found.objective
+        and np.all(margin >= 0.0)
+    ):
         # The plan is in time on average too.
         found = replace(found, decision=plan.decision, objective=plan.objective)
     assert found.decision is not None
     bound = describe(blind, found.decision).violation_bound
-    return Baseline(energy_j=found.objective, lower_bound_j=found.lower_bound, violation_bound_max=float(bound.max()))
+    return Baseline(
+        energy_j=found.objective,
+        lower_bound_j=found.lower_bound,
+        violation_bound_max=float(bound.max()),
+    )

@@ -1,4 +1,6 @@
-"""How much time each option leaves for the uplink: the deadline less everything that does not depend on the share."""
+"""How much time each option leaves for the uplink: the deadline less everything that does not
+depend on the share.
+"""
 
 from dataclasses import dataclass
 
@@ -12,7 +14,10 @@ from solvers.robust.problem import Problem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeBudget:
-    """One entry per (user, option) pair, user by user. `first[n]:first[n + 1]` are the options of user n."""
+    """One entry per (user, option) pair, user by user.
+
+    `first[n]:first[n + 1]` are the options of user n.
+    """
 
     first: Integers  # (users + 1,)
     user: Integers  # (pairs,)

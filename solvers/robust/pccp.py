@@ -1,12 +1,14 @@
 """The method of arXiv 2503.21476 itself, as the reference that the exact one is measured against.
 
-It alternates between the clocks and shares for fixed cuts, a convex program, and the cuts for fixed clocks and shares,
-relaxed and driven back to whole numbers by the penalty convex-concave procedure (Lipp and Boyd, Optimization and
-Engineering 17, 2016). Each half keeps what the other fixed, so it ends in a stationary point, without a bound: with the
-deadlines met exactly by the first half, the second rarely finds a cut that is both cheaper and no slower, and a user
-who sends nothing has no share to send with. Where it starts therefore matters more than what it does: see `starts`.
+It alternates between the clocks and shares for fixed cuts, a convex program, and the cuts for fixed
+clocks and shares, relaxed and driven back to whole numbers by the penalty convex-concave procedure
+(Lipp and Boyd, Optimization and Engineering 17, 2016). Each half keeps what the other fixed, so it
+ends in a stationary point, without a bound: with the deadlines met exactly by the first half, the
+second rarely finds a cut that is both cheaper and no slower, and a user who sends nothing has no
+share to send with. Where it starts therefore matters more than what it does: see `starts`.
 
-The modelling language takes seconds to load: only `solve.reference` may import this module, and that only when asked.
+The modelling language takes seconds to load: only `solve.reference` may import this module, and
+that only when asked.
 """
 
 from collections.abc import Callable
@@ -29,10 +31,12 @@ from solvers.robust.problem import Decision, Problem
 # Its atoms are put together at run time, where no type checker sees them.
 cp: Any = cvxpy
 
-# Least shares are found to this many halvings in the logarithm, from the whole uplink down by _DECADES.
+# Least shares are found to this many halvings in the logarithm, from the whole uplink down by
+# _DECADES.
 _HALVINGS = 70
 _DECADES = 15.0
-# Clocks are rounded up by this much, so that rounding never turns a deadline just met into one just missed.
+# Clocks are rounded up by this much, so that rounding never turns a deadline just met into one just
+# missed.
 _ROUND_UP = 1.0 + 4e-14
 # Less of the uplink than this is beyond the conic solver's accuracy: nothing is shared out.
 _TO_SHARE_OUT = 1e-7
@@ -42,7 +46,9 @@ _OUT_OF_REACH = 1e3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Penalty:
-    """The schedule of the procedure, in units of the cell's energy at the start and of a user's deadline."""
+    """The schedule of the procedure, in units of the cell's energy at the start and of a user's
+    deadline.
+    """
 
     start: float = 0.1  # first price of slack
     growth: float = 2.0  # price <- min(growth price, largest)
@@ -53,7 +59,9 @@ class Penalty:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoStart:
-    """Why there are no cuts to begin with: users who fail alone, and the least uplink that all need together."""
+    """Why there are no cuts to begin with: users who fail alone, and the least uplink that all need
+    together.
+    """
 
     users: tuple[int, ...]
     least_bandwidth_hz: float  # infinite where somebody fails alone
@@ -67,7 +75,9 @@ PccpSolution = Solution[Decision, NoStart]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cell:
-    """The problem as rectangles (users, options), shorter rows padded with options that are not allowed."""
+    """The problem as rectangles (users, options), shorter rows padded with options that are not
+    allowed.
+    """
 
     problem: Problem
     allowed: NDArray[np.bool_]
@@ -78,7 +88,9 @@ class _Cell:
     margin_s: Floats
     left_s: Floats  # deadline - fixed - margin
     variance_s2: Floats
-    least_hz: Floats  # least share that keeps the deadline; infinite where the whole uplink does not
+    least_hz: (
+        Floats  # least share that keeps the deadline; infinite where the whole uplink does not
+    )
     clock_min_hz: Floats  # (users,)
     clock_max_hz: Floats  # (users,)
     kappa: Floats  # (users,)
@@ -103,8 +115,12 @@ class _Cell:
 
     def energy_j(self, clock_hz: Floats, share_hz: Floats) -> Floats:
         """Energy of every option at the clocks and shares (users,)."""
-        compute = physics.compute_energy_j(self.kappa[:, None], clock_hz[:, None], self.device_s(clock_hz))
-        return compute + physics.radio_energy_j(self.problem.tx_power_w[:, None], self.uplink_s(share_hz))
+        compute = physics.compute_energy_j(
+            self.kappa[:, None], clock_hz[:, None], self.device_s(clock_hz)
+        )
+        return compute + physics.radio_energy_j(
+            self.problem.tx_power_w[:, None], self.uplink_s(share_hz)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +145,10 @@ def pccp(
     Parameters
     ----------
     problem : free clocks only.
-    start : (users,) option to begin with, each within its user's workload; the least-bandwidth options by default.
-    options : `gap` is the relative change of the energy at which the alternation has settled.
-    report : receives the energy of the best point at every step, never more than the one before.
+    start : (users,) option to begin with, each within its user's workload; the least-bandwidth
+    options by default. options : `gap` is the relative change of the energy at which the
+    alternation has settled. report : receives the energy of the best point at every step, never
+    more than the one before.
 
     Returns
     -------
@@ -150,7 +167,10 @@ def pccp(
         needed = float(cell.least_hz.min(axis=1).sum())
         if needed > problem.bandwidth_hz:
             users = tuple(int(n) for n in alone)
-            return Solution(status=Status.INFEASIBLE, infeasibility=NoStart(users=users, least_bandwidth_hz=needed))
+            return Solution(
+                status=Status.INFEASIBLE,
+                infeasibility=NoStart(users=users, least_bandwidth_hz=needed),
+            )
         start = cell.least_hz.argmin(axis=1)
     elif not _least(cell, start).sum() <= problem.bandwidth_hz:
         raise ValueError("start: options that keep every deadline within the bandwidth")
@@ -182,7 +202,9 @@ def pccp(
             break
     return Solution(
         status=Status.FEASIBLE,
-        decision=Decision(option=point.option, frequency_hz=point.clock_hz, bandwidth_hz=point.share_hz),
+        decision=Decision(
+            option=point.option, frequency_hz=point.clock_hz, bandwidth_hz=point.share_hz
+        ),
         objective=point.energy_j,
         timed_out=timed_out,
     )
@@ -191,25 +213,34 @@ def pccp(
 def starts(problem: Problem) -> dict[str, Integers]:
     """Feasible options (users,) to begin with, by name; none where the cell is infeasible.
 
-    `least_bandwidth`: what needs the least of the uplink. `equal_share`: the cheapest at an equal share, and the least
-    bandwidth where that share is not enough; left out where these together need more than the uplink.
+    `least_bandwidth`: what needs the least of the uplink. `equal_share`: the cheapest at an equal
+    share, and the least bandwidth where that share is not enough; left out where these together
+    need more than the uplink.
     """
     cell = _cell(problem)
     narrowest = cell.least_hz.argmin(axis=1)
     share = np.full(problem.users, problem.bandwidth_hz / problem.users)
     uplink = cell.uplink_s(share)
     fits = cell.least_hz <= share[:, None]
-    room = np.where(fits, np.maximum(cell.left_s - uplink, cell.cycles / cell.clock_max_hz[:, None]), 1.0)
+    room = np.where(
+        fits, np.maximum(cell.left_s - uplink, cell.cycles / cell.clock_max_hz[:, None]), 1.0
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         needed = np.where(cell.cycles > 0.0, cell.cycles / room, 0.0)
     clock = np.clip(needed, cell.clock_min_hz[:, None], cell.clock_max_hz[:, None])
     compute = physics.compute_energy_j(
         cell.kappa[:, None], clock, physics.device_s(cell.cycles, clock, cell.overhead_s)
     )
-    energy = np.where(fits, compute + physics.radio_energy_j(problem.tx_power_w[:, None], uplink), np.inf)
+    energy = np.where(
+        fits, compute + physics.radio_energy_j(problem.tx_power_w[:, None], uplink), np.inf
+    )
     cheapest = np.where(fits.any(axis=1), energy.argmin(axis=1), narrowest)
     found = {"least_bandwidth": narrowest, "equal_share": cheapest}
-    return {name: option for name, option in found.items() if _least(cell, option).sum() <= problem.bandwidth_hz}
+    return {
+        name: option
+        for name, option in found.items()
+        if _least(cell, option).sum() <= problem.bandwidth_hz
+    }
 
 
 def relaxed_cuts(problem: Problem, decision: Decision, penalty: Penalty | None = None) -> Floats:
@@ -223,7 +254,10 @@ def relaxed_cuts(problem: Problem, decision: Decision, penalty: Penalty | None =
     at = (np.arange(problem.users), decision.option)
     energy = float(cell.energy_j(decision.frequency_hz, decision.bandwidth_hz)[at].sum())
     point = _Point(
-        option=decision.option, clock_hz=decision.frequency_hz, share_hz=decision.bandwidth_hz, energy_j=energy
+        option=decision.option,
+        clock_hz=decision.frequency_hz,
+        share_hz=decision.bandwidth_hz,
+        energy_j=energy,
     )
     return _relax(cell, point, penalty or Penalty(), lambda: False)[0]
 
@@ -232,7 +266,9 @@ def _cell(problem: Problem) -> _Cell:
     work = problem.workloads
     count = np.diff(work.first)
     if not work.free_clocks:
-        raise ValueError("clock_min_hz, clock_max_hz: the same for all options of a workload, not levels")
+        raise ValueError(
+            "clock_min_hz, clock_max_hz: the same for all options of a workload, not levels"
+        )
     budget = time_budget(problem)
     first_row = work.first[problem.workload]
     offset = np.arange(int(count.max()))
@@ -264,7 +300,9 @@ def _least_shares(problem: Problem, budget: TimeBudget) -> Floats:
     time = budget.left_s - work.cycles[row] / work.clock_max_hz[row]
 
     def in_time(share_hz: Floats) -> NDArray[np.bool_]:
-        rate = physics.rate_bps(share_hz, problem.tx_power_w[user], problem.gain[user], problem.noise_w_per_hz)
+        rate = physics.rate_bps(
+            share_hz, problem.tx_power_w[user], problem.gain[user], problem.noise_w_per_hz
+        )
         return np.asarray(physics.transfer_s(bits, rate) <= time)
 
     high = np.full(len(row), np.log(problem.bandwidth_hz))
@@ -290,10 +328,13 @@ def _allocate(cell: _Cell, option: Integers) -> _Point:
     share = least
     if np.any(sends) and problem.bandwidth_hz - least.sum() > _TO_SHARE_OUT * problem.bandwidth_hz:
         wanted = _resources(len(option))(cell, option)
-        # Rounded onto the constraints: nobody below the least share, all together exactly the uplink.
+        # Rounded onto the constraints: nobody below the least share, all together exactly the
+        # uplink.
         beyond = np.where(sends, np.maximum(wanted - least, 0.0), 0.0)
         total = beyond.sum()
-        share = least + beyond * ((problem.bandwidth_hz - least.sum()) / total if total > 0.0 else 0.0)
+        share = least + beyond * (
+            (problem.bandwidth_hz - least.sum()) / total if total > 0.0 else 0.0
+        )
         share = np.where(sends, np.maximum(share, least), 0.0)
     clock = cell.clock_hz(option, share)
     energy = float(cell.energy_j(clock, share)[at].sum())
@@ -302,14 +343,18 @@ def _allocate(cell: _Cell, option: Integers) -> _Point:
 
 @lru_cache(maxsize=8)
 def _resources(users: int) -> Callable[[_Cell, Integers], Floats]:
-    """The convex program in u = f_max/f, beta = b/B and v = uplink time/deadline, compiled once per number of users.
+    """The convex program in u = f_max/f, beta = b/B and v = uplink time/deadline, compiled once per
+    number of users.
 
     In tau = c/f the energy is kappa c³ tau⁻² + kappa c³ t0 tau⁻³ + p t, the uplink time is at least
-    d ln 2/(-rel_entr(b, b + a)) with a = p h/N0, and the deadline reads tau + t <= S (arXiv 2503.21476, section IV).
+    d ln 2/(-rel_entr(b, b + a)) with a = p h/N0, and the deadline reads tau + t <= S (arXiv
+    2503.21476, section IV).
     """
     slowdown = cp.Variable(users)
     beta, rate, uplink = (cp.Variable(users, nonneg=True) for _ in range(3))
-    computing, idling, radio = (cp.Parameter(users, nonneg=True) for _ in range(3))  # shares of the energy
+    computing, idling, radio = (
+        cp.Parameter(users, nonneg=True) for _ in range(3)
+    )  # shares of the energy
     fastest, left, sent = (cp.Parameter(users, nonneg=True) for _ in range(3))  # in deadlines
     snr, slowest, sends = (cp.Parameter(users, nonneg=True) for _ in range(3))
     energy = computing @ cp.power(slowdown, -2) + idling @ cp.power(slowdown, -3) + radio @ uplink
@@ -352,10 +397,14 @@ def _resources(users: int) -> Callable[[_Cell, Integers], Floats]:
 def _typical(cell: _Cell, option: Integers) -> Floats:
     """Energy of each user at its least share: the unit in which the conic solver counts."""
     share = _least(cell, option)
-    return np.asarray(cell.energy_j(cell.clock_hz(option, share), share)[np.arange(len(option)), option])
+    return np.asarray(
+        cell.energy_j(cell.clock_hz(option, share), share)[np.arange(len(option)), option]
+    )
 
 
-def _relax(cell: _Cell, point: _Point, penalty: Penalty, look: Look) -> tuple[Floats, Floats, Floats]:
+def _relax(
+    cell: _Cell, point: _Point, penalty: Penalty, look: Look
+) -> tuple[Floats, Floats, Floats]:
     """Relaxed cuts for fixed clocks and shares, and every option's energy and mean delay there."""
     energy = cell.energy_j(point.clock_hz, point.share_hz)
     late = cell.cycles / point.clock_hz[:, None] + cell.fixed_s + cell.uplink_s(point.share_hz)
@@ -363,7 +412,9 @@ def _relax(cell: _Cell, point: _Point, penalty: Penalty, look: Look) -> tuple[Fl
 
 
 def _choose_cuts(cell: _Cell, point: _Point, penalty: Penalty, look: Look) -> Integers:
-    """Cut choice for fixed clocks and shares, each user moved only to a cheaper cut that keeps the deadline."""
+    """Cut choice for fixed clocks and shares, each user moved only to a cheaper cut that keeps the
+    deadline.
+    """
     relaxed, energy, late = _relax(cell, point, penalty, look)
     rows, wanted = np.arange(len(relaxed)), relaxed.argmax(axis=1)
     in_time = (late + cell.margin_s)[rows, wanted] <= cell.problem.deadline_s
@@ -372,11 +423,15 @@ def _choose_cuts(cell: _Cell, point: _Point, penalty: Penalty, look: Look) -> In
 
 
 @lru_cache(maxsize=8)
-def _procedure(users: int, options: int) -> Callable[[_Cell, _Point, Floats, Floats, Penalty, Look], Floats]:
-    """The penalty convex-concave procedure on x in [0, 1]: a linear program per round, compiled once per shape.
+def _procedure(
+    users: int, options: int
+) -> Callable[[_Cell, _Point, Floats, Floats, Penalty, Look], Floats]:
+    """The penalty convex-concave procedure on x in [0, 1]: a linear program per round, compiled
+    once per shape.
 
-    Both concave parts are replaced by their tangents at the last x: the margin sigma sqrt(sum x V), and x - x², whose
-    being at most 0 asks for whole numbers. What the tangents exceed is paid for at a price that grows.
+    Both concave parts are replaced by their tangents at the last x: the margin sigma sqrt(sum x V),
+    and x - x², whose being at most 0 asks for whole numbers. What the tangents exceed is paid for
+    at a price that grows.
     """
     shape = (users, options)
     x = cp.Variable(shape, nonneg=True)
@@ -396,10 +451,13 @@ def _procedure(users: int, options: int) -> Callable[[_Cell, _Point, Floats, Flo
     )
     assert program.is_dcp(dpp=True)
 
-    def solve(cell: _Cell, point: _Point, energy: Floats, late: Floats, schedule: Penalty, look: Look) -> Floats:
+    def solve(
+        cell: _Cell, point: _Point, energy: Floats, late: Floats, schedule: Penalty, look: Look
+    ) -> Floats:
         """Relaxed cuts (users, options)."""
         deadline = cell.problem.deadline_s[:, None]
-        # An option that takes longer than this is out of reach whatever the rest; the cap keeps the numbers near 1.
+        # An option that takes longer than this is out of reach whatever the rest; the cap keeps the
+        # numbers near 1.
         reachable = cell.allowed & (late <= 10.0 * deadline)
         # So is one that costs the cell many times over, however little the cell spends.
         cost.value = np.minimum(np.where(reachable, energy, 0.0) / point.energy_j, _OUT_OF_REACH)
@@ -423,7 +481,10 @@ def _procedure(users: int, options: int) -> Callable[[_Cell, _Point, Floats, Flo
             assert x.value is not None
             now = np.clip(x.value, 0.0, 1.0)
             total = float(program.value)
-            if abs(total - before) <= schedule.settled * abs(total) and float(slack.value) <= schedule.settled:
+            if (
+                abs(total - before) <= schedule.settled * abs(total)
+                and float(slack.value) <= schedule.settled
+            ):
                 break
             before = total
             price.value = min(schedule.growth * float(price.value), schedule.largest)

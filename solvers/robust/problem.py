@@ -10,8 +10,8 @@ from solvers.arrays import Floats, Integers
 from solvers.margin import Margin
 from solvers.records import all_finite, freeze, require
 
-# What a limit may be exceeded by, relative to it: rounding, of plans and of requests. The witness allows it, and a cell
-# that lacks no more than this of a deadline or of the uplink is planned.
+# What a limit may be exceeded by, relative to it: rounding, of plans and of requests. The witness
+# allows it, and a cell that lacks no more than this of a deadline or of the uplink is planned.
 TOLERANCE = 1e-9
 # So much of the tolerance is left to the rounding of a plan that is made at its end.
 AT_TOLERANCE = 1.0 + TOLERANCE * (1.0 - 1e-3)
@@ -26,12 +26,14 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workloads:
-    """The options of each distinct way to run a network: device, network and server together make a workload.
+    """The options of each distinct way to run a network: device, network and server together make a
+    workload.
 
-    Users share workloads, so a fleet of a million cameras of one kind holds one table. Rows `first[k]:first[k+1]` are
-    the options of workload k: one per cut where the clock is free, one per cut and level where it is not. A row's
-    device time is `cycles/f + overhead_s` for f in [clock_min_hz, clock_max_hz]; a measured level has
-    clock_min = clock_max, no cycles, and its measured mean as overhead.
+    Users share workloads, so a fleet of a million cameras of one kind holds one table. Rows
+    `first[k]:first[k+1]` are the options of workload k: one per cut where the clock is free, one
+    per cut and level where it is not. A row's device time is `cycles/f + overhead_s` for f in
+    [clock_min_hz, clock_max_hz]; a measured level has clock_min = clock_max, no cycles, and its
+    measured mean as overhead.
     """
 
     first: Integers  # (workloads + 1,)
@@ -48,24 +50,51 @@ class Workloads:
     server_mean_s: Floats  # (rows,)
     server_variance_s2: Floats  # (rows,)
     server_excess_s: Floats  # (rows,) as device_excess_s
-    fits_memory: NDArray[np.bool_]  # (rows,) whether the device can hold the parameters up to the cut
+    fits_memory: NDArray[
+        np.bool_
+    ]  # (rows,) whether the device can hold the parameters up to the cut
 
     def __post_init__(self) -> None:
         freeze(self)
         rows = len(self.cut)
-        if len(self.first) < 2 or self.first[0] != 0 or self.first[-1] != rows or np.any(np.diff(self.first) < 1):
-            raise ValueError("first must rise from 0 to the number of rows, with at least one option per workload")
-        require(len(self.power_coefficient_w_per_hz3) == len(self.first) - 1, "power_coefficient_w_per_hz3: one each")
+        if (
+            len(self.first) < 2
+            or self.first[0] != 0
+            or self.first[-1] != rows
+            or np.any(np.diff(self.first) < 1)
+        ):
+            raise ValueError(
+                "first must rise from 0 to the number of rows, with at least one option per"
+                " workload"
+            )
+        require(
+            len(self.power_coefficient_w_per_hz3) == len(self.first) - 1,
+            "power_coefficient_w_per_hz3: one each",
+        )
         for field in fields(self)[2:]:
             require(len(getattr(self, field.name)) == rows, f"{field.name}: one entry per row")
-        require(all_finite(self.power_coefficient_w_per_hz3, above=0.0), "power_coefficient_w_per_hz3 > 0")
+        require(
+            all_finite(self.power_coefficient_w_per_hz3, above=0.0),
+            "power_coefficient_w_per_hz3 > 0",
+        )
         require(all_finite(self.clock_min_hz, above=0.0), "clock_min_hz > 0")
-        require(bool(np.all(self.clock_max_hz >= self.clock_min_hz)), "clock_max_hz >= clock_min_hz")
-        for name in ("clock_max_hz", "cycles", "overhead_s", "device_variance_s2", "device_variance_low_s2"):
+        require(
+            bool(np.all(self.clock_max_hz >= self.clock_min_hz)), "clock_max_hz >= clock_min_hz"
+        )
+        for name in (
+            "clock_max_hz",
+            "cycles",
+            "overhead_s",
+            "device_variance_s2",
+            "device_variance_low_s2",
+        ):
             require(all_finite(getattr(self, name)), f"{name} >= 0 and finite")
         for name in ("crossing_bit", "server_mean_s", "server_variance_s2"):
             require(all_finite(getattr(self, name)), f"{name} >= 0 and finite")
-        require(bool(np.all(self.device_variance_low_s2 <= self.device_variance_s2)), "device_variance_low_s2 <= high")
+        require(
+            bool(np.all(self.device_variance_low_s2 <= self.device_variance_s2)),
+            "device_variance_low_s2 <= high",
+        )
 
     @property
     def free_clocks(self) -> bool:
@@ -77,7 +106,9 @@ class Workloads:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Cut, clock and spectrum for a cell of users at least energy, each late with probability at most its risk."""
+    """Cut, clock and spectrum for a cell of users at least energy, each late with probability at
+    most its risk.
+    """
 
     bandwidth_hz: float
     noise_w_per_hz: float
@@ -100,20 +131,35 @@ class Problem:
         for name in ("tx_power_w", "gain", "deadline_s", "risk", "correlation"):
             require(len(getattr(self, name)) == users, f"{name}: one entry per user")
         for name in ("bandwidth_hz", "noise_w_per_hz", "tx_power_w", "gain", "deadline_s", "risk"):
-            require(all_finite(np.asarray(getattr(self, name)), above=0.0), f"{name} > 0 and finite")
+            require(
+                all_finite(np.asarray(getattr(self, name)), above=0.0), f"{name} > 0 and finite"
+            )
         require(bool(np.all(self.risk < 1.0)), "risk < 1")
         require(bool(np.all(np.abs(self.correlation) <= 1.0)), "correlation in [-1, 1]")
-        require(self.network_mean_s >= 0.0 and self.network_variance_s2 >= 0.0, "network moments >= 0")
+        require(
+            self.network_mean_s >= 0.0 and self.network_variance_s2 >= 0.0, "network moments >= 0"
+        )
         kinds = len(self.workloads.first) - 1
-        require(bool(np.all((self.workload >= 0) & (self.workload < kinds))), "workload: an index of workloads")
+        require(
+            bool(np.all((self.workload >= 0) & (self.workload < kinds))),
+            "workload: an index of workloads",
+        )
         if self.margin is Margin.GAUSSIAN:
             require(bool(np.all(self.risk <= 0.5)), "risk <= 0.5 for the gaussian margin")
         if self.method is Method.PCCP:
-            require(self.workloads.free_clocks, "one range of clocks per workload, not levels, for the pccp method")
+            require(
+                self.workloads.free_clocks,
+                "one range of clocks per workload, not levels, for the pccp method",
+            )
         if self.margin is Margin.WORST_CASE:
-            require(self.network_variance_s2 == 0.0, "network_variance_s2 = 0 for the worst_case margin")
+            require(
+                self.network_variance_s2 == 0.0, "network_variance_s2 = 0 for the worst_case margin"
+            )
             excess = self.workloads.device_excess_s + self.workloads.server_excess_s
-            require(all_finite(excess), "device_excess_s and server_excess_s known for the worst_case margin")
+            require(
+                all_finite(excess),
+                "device_excess_s and server_excess_s known for the worst_case margin",
+            )
 
     @property
     def users(self) -> int:
@@ -121,13 +167,21 @@ class Problem:
         return len(self.workload)
 
     def at_tolerance(self) -> "Problem":
-        """The same question with deadlines and uplink at the end of the tolerance: what no plan exceeds."""
-        return replace(self, bandwidth_hz=self.bandwidth_hz * AT_TOLERANCE, deadline_s=self.deadline_s * AT_TOLERANCE)
+        """The same question with deadlines and uplink at the end of the tolerance: what no plan
+        exceeds.
+        """
+        return replace(
+            self,
+            bandwidth_hz=self.bandwidth_hz * AT_TOLERANCE,
+            deadline_s=self.deadline_s * AT_TOLERANCE,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """One row per user: the option (counted within the user's workload), the clock and the share of the uplink."""
+    """One row per user: the option (counted within the user's workload), the clock and the share of
+    the uplink.
+    """
 
     option: Integers  # (users,)
     frequency_hz: Floats  # (users,)

@@ -1,4 +1,6 @@
-"""Plays a decision against laws of the total time that all have the mean and variance it was planned with."""
+"""Plays a decision against laws of the total time that all have the mean and variance it was
+planned with.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +25,8 @@ class Law(StrEnum):
 
     GAMMA = "gamma"
     LOGNORMAL = "lognormal"
-    TWO_POINT = "two_point"  # attains Cantelli's bound: an atom on the deadline, the other below (perhaps below 0)
+    # attains Cantelli's bound: an atom on the deadline, the other below (perhaps below 0)
+    TWO_POINT = "two_point"
     EMPIRICAL = "empirical"  # observed times, shifted and stretched
 
 
@@ -31,8 +34,8 @@ class Law(StrEnum):
 class Misses:
     """How often each user missed its deadline under one law; all (users,).
 
-    Times that cannot vary, and the two-point law of a mean beyond the deadline, are known without drawing: there
-    `low = share = high`.
+    Times that cannot vary, and the two-point law of a mean beyond the deadline, are known without
+    drawing: there `low = share = high`.
     """
 
     law: Law
@@ -78,17 +81,20 @@ def replay(
     decision : one that `check` accepts.
     trials : inferences per user and law.
     samples : one array of observed times per workload, of any unit, for the empirical law.
-    significance : how often the count of a user who is late with probability exactly its risk may be rejected. It is
+    significance : how often the count of a user who is late with probability exactly its risk may
+    be rejected. It is
         spent on each user and law apart: divide it by their number to hold it over all of them.
 
     Raises
     ------
-    ValueError : for no trials, an empirical law without samples that vary, or a positive law of a mean of 0.
+    ValueError : for no trials, an empirical law without samples that vary, or a positive law of a
+    mean of 0.
 
     Notes
     -----
-    A plan made with the Cantelli margin keeps every risk under every law. Made with another it need not, and the
-    two-point law shows what that costs at most: the count of users without slack stands at the bound itself.
+    A plan made with the Cantelli margin keeps every risk under every law. Made with another it need
+    not, and the two-point law shows what that costs at most: the count of users without slack
+    stands at the bound itself.
     """
     if trials < 1:
         raise ValueError("trials: at least one")
@@ -103,14 +109,17 @@ def replay(
         late = np.where(fixed & (mean > deadline * (1.0 + TOLERANCE)), trials, 0)
         known = fixed.copy()
         if law is Law.TWO_POINT:
-            # With the mean beyond the deadline both atoms can be: the other one as far off as the variance asks.
+            # With the mean beyond the deadline both atoms can be: the other one as far off as the
+            # variance asks.
             known |= mean >= deadline
             late = np.where(~fixed & (mean >= deadline), trials, late)
         who = np.nonzero(~known)[0]
         late[who] = _count(law, problem, who, mean, variance, trials, rng, samples)
         drawn[law] = _judge(law, late, known, trials, problem.risk, significance)
     bound = chance(mean, variance, np.where(fixed, deadline * (1.0 + TOLERANCE), deadline))
-    return Replay(trials=trials, mean_s=mean, variance_s2=variance, violation_bound=bound, laws=drawn)
+    return Replay(
+        trials=trials, mean_s=mean, variance_s2=variance, violation_bound=bound, laws=drawn
+    )
 
 
 def _count(
@@ -131,13 +140,20 @@ def _count(
         standard, kinds = [np.empty(0)], [who]
         if law is not Law.TWO_POINT and np.any(mean_s[who] <= 0.0):
             raise ValueError(f"{law}: a positive law needs a mean above 0")
-    # Of the worst law's atoms one is on the deadline itself: the mean parts it from the other whatever the rounding.
+    # Of the worst law's atoms one is on the deadline itself: the mean parts it from the other
+    # whatever the rounding.
     bar = mean_s if law is Law.TWO_POINT else problem.deadline_s
     missed = np.zeros(len(mean_s), dtype=np.int64)
     chunk = min(trials, _BLOCK)
     for z, users in zip(standard, kinds, strict=True):
         for block in np.array_split(users, -(-len(users) * chunk // _BLOCK)) if len(users) else []:
-            draw = _LAWS[law](mean_s[block, None], variance_s2[block, None], problem.deadline_s[block, None], z, rng)
+            draw = _LAWS[law](
+                mean_s[block, None],
+                variance_s2[block, None],
+                problem.deadline_s[block, None],
+                z,
+                rng,
+            )
             for begin in range(0, trials, chunk):
                 time = draw((len(block), min(chunk, trials - begin)))
                 missed[block] += (time > bar[block, None]).sum(axis=1)
@@ -151,18 +167,24 @@ def _gamma(mean: Floats, variance: Floats, _deadline: Floats, _z: Floats, rng: G
     return lambda shape: rng.gamma(mean * mean / variance, variance / mean, shape)
 
 
-def _lognormal(mean: Floats, variance: Floats, _deadline: Floats, _z: Floats, rng: Generator) -> Draw:
+def _lognormal(
+    mean: Floats, variance: Floats, _deadline: Floats, _z: Floats, rng: Generator
+) -> Draw:
     spread = np.log1p(variance / (mean * mean))
     return lambda shape: rng.lognormal(np.log(mean) - 0.5 * spread, np.sqrt(spread), shape)
 
 
-def _two_point(mean: Floats, variance: Floats, deadline: Floats, _z: Floats, rng: Generator) -> Draw:
+def _two_point(
+    mean: Floats, variance: Floats, deadline: Floats, _z: Floats, rng: Generator
+) -> Draw:
     room = deadline - mean
     mass = variance / (variance + room * room)
     return lambda shape: np.where(rng.random(shape) < mass, mean + room, mean - variance / room)
 
 
-def _empirical(mean: Floats, variance: Floats, _deadline: Floats, z: Floats, rng: Generator) -> Draw:
+def _empirical(
+    mean: Floats, variance: Floats, _deadline: Floats, z: Floats, rng: Generator
+) -> Draw:
     return lambda shape: mean + np.sqrt(variance) * z[rng.integers(0, len(z), shape)]
 
 
@@ -174,7 +196,9 @@ _LAWS: dict[Law, Callable[[Floats, Floats, Floats, Floats, Generator], Draw]] = 
 }
 
 
-def _standardised(problem: Problem, who: Integers, samples: Sequence[Floats] | None) -> list[Floats]:
+def _standardised(
+    problem: Problem, who: Integers, samples: Sequence[Floats] | None
+) -> list[Floats]:
     """Observed times of every workload with mean 0 and variance 1."""
     kinds = len(problem.workloads.first) - 1
     if samples is None or len(samples) != kinds:
@@ -190,7 +214,12 @@ def _standardised(problem: Problem, who: Integers, samples: Sequence[Floats] | N
 
 
 def _judge(
-    law: Law, count: Integers, known: NDArray[np.bool_], trials: int, risk: Floats, significance: float
+    law: Law,
+    count: Integers,
+    known: NDArray[np.bool_],
+    trials: int,
+    risk: Floats,
+    significance: float,
 ) -> Misses:
     """Shares with their exact binomial intervals (Clopper and Pearson, Biometrika 26, 1934)."""
     share = count / trials
@@ -200,7 +229,9 @@ def _judge(
         end = betaincinv(np.maximum(count, 1), trials - count + 1.0, level)
         return np.where(known, share, np.where(count > 0, end, 0.0))
 
-    high = np.where(count < trials, betaincinv(count + 1.0, np.maximum(trials - count, 1), 1.0 - tail), 1.0)
+    high = np.where(
+        count < trials, betaincinv(count + 1.0, np.maximum(trials - count, 1), 1.0 - tail), 1.0
+    )
     least = lower(significance)
     return Misses(
         law=law,

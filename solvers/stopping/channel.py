@@ -1,8 +1,8 @@
 """Laws of the channel that a device sees after each layer.
 
-A fading law describes the power gain G relative to the user's mean SNR: SNR = mean_snr · G, rate = W log2(1 + SNR).
-A law in rates is the same for every user. Samples of independent laws are drawn afresh after each layer and after each
-wait; a `Markov` channel makes one transition instead.
+A fading law describes the power gain G relative to the user's mean SNR: SNR = mean_snr · G, rate =
+W log2(1 + SNR). A law in rates is the same for every user. Samples of independent laws are drawn
+afresh after each layer and after each wait; a `Markov` channel makes one transition instead.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,9 @@ NEGLIGIBLE = 1e-18
 
 
 class Fading(Protocol):
-    """A continuous law of the gain G, described by the density of ln G so that deep fades stay resolved."""
+    """A continuous law of the gain G, described by the density of ln G so that deep fades stay
+    resolved.
+    """
 
     @property
     def mean_inverse_rate_finite(self) -> bool:
@@ -28,7 +30,9 @@ class Fading(Protocol):
 
     @property
     def log_gain_range(self) -> tuple[float, float]:
-        """Interval of ln G outside which nothing counts; -inf where deep fades never cease to count."""
+        """Interval of ln G outside which nothing counts; -inf where deep fades never cease to
+        count.
+        """
 
     def log_gain_density(self, log_gain: Floats) -> Floats:
         """Density of ln G."""
@@ -48,7 +52,10 @@ class Fading(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Nakagami:
-    """Nakagami-m fading: G ~ Gamma(m, 1/m), mean 1. Its density near 0 goes as G^(m-1), so E[1/R] needs m > 1."""
+    """Nakagami-m fading: G ~ Gamma(m, 1/m), mean 1.
+
+    Its density near 0 goes as G^(m-1), so E[1/R] needs m > 1.
+    """
 
     m: float
 
@@ -63,7 +70,11 @@ class Nakagami:
     @property
     def log_gain_range(self) -> tuple[float, float]:
         """From the quantile that matters for E[1/G] (a Gamma(m - 1) law) to the upper quantile."""
-        low = float(np.log(gammaincinv(self.m - 1.0, NEGLIGIBLE) / self.m)) if self.m > 1.5 else -np.inf
+        low = (
+            float(np.log(gammaincinv(self.m - 1.0, NEGLIGIBLE) / self.m))
+            if self.m > 1.5
+            else -np.inf
+        )
         return low, float(np.log(gammainccinv(self.m, NEGLIGIBLE) / self.m))
 
     def log_gain_density(self, log_gain: Floats) -> Floats:
@@ -120,7 +131,10 @@ class Rayleigh:
 
 @dataclass(frozen=True, slots=True)
 class Rician:
-    """Rician fading with line-of-sight to scattered power ratio K, mean gain 1. E[1/R] diverges, as for Rayleigh."""
+    """Rician fading with line-of-sight to scattered power ratio K, mean gain 1.
+
+    E[1/R] diverges, as for Rayleigh.
+    """
 
     k_factor: float
 
@@ -131,16 +145,26 @@ class Rician:
 
     @property
     def log_gain_range(self) -> tuple[float, float]:
-        """The scattered amplitude stays below 6.5 times its root mean square but for a probability e^(-42)."""
+        """The scattered amplitude stays below 6.5 times its root mean square but for a probability
+        e^(-42).
+        """
         k, reach = self.k_factor, float(np.sqrt(-np.log(NEGLIGIBLE)))
         low = max(float(np.sqrt(k)) - reach, 0.0) ** 2 / (1.0 + k)
-        return (float(np.log(low)) if low > 0.0 else -np.inf), float(np.log((np.sqrt(k) + reach) ** 2 / (1.0 + k)))
+        return (float(np.log(low)) if low > 0.0 else -np.inf), float(
+            np.log((np.sqrt(k) + reach) ** 2 / (1.0 + k))
+        )
 
     def log_gain_density(self, log_gain: Floats) -> Floats:
-        """(1+K) G e^(-K-(1+K)G) I0(2 sqrt(K(1+K)G)), with the exponentials gathered into one square."""
+        """(1+K) G e^(-K-(1+K)G) I0(2 sqrt(K(1+K)G)), with the exponentials gathered into one
+        square.
+        """
         k = self.k_factor
         amplitude = np.sqrt((1.0 + k) * np.exp(log_gain))
-        return np.asarray(amplitude**2 * np.exp(-((amplitude - np.sqrt(k)) ** 2)) * i0e(2.0 * np.sqrt(k) * amplitude))
+        return np.asarray(
+            amplitude**2
+            * np.exp(-((amplitude - np.sqrt(k)) ** 2))
+            * i0e(2.0 * np.sqrt(k) * amplitude)
+        )
 
     def below(self, gain: Floats) -> Floats:
         """Integral of the density in the gain from 0."""
@@ -162,7 +186,9 @@ class Rician:
         low, high = np.exp(self.log_gain_range[0]), np.exp(self.log_gain_range[1])
         start = np.clip(gain, low, high)
         points = start[..., None] + (high - start)[..., None] * nodes
-        return np.asarray((self.log_gain_density(np.log(points)) / points * weights).sum(-1) * (high - start))
+        return np.asarray(
+            (self.log_gain_density(np.log(points)) / points * weights).sum(-1) * (high - start)
+        )
 
     def inverse_below(self, gain: Floats) -> Floats:
         """Infinite."""
@@ -177,7 +203,8 @@ class Rician:
 
 @dataclass(frozen=True, slots=True)
 class LogNormal:
-    """Log-normal shadowing: 10 log10 G is normal with mean 0, so the user's mean SNR is the mean in decibels.
+    """Log-normal shadowing: 10 log10 G is normal with mean 0, so the user's mean SNR is the mean in
+    decibels.
 
     E[1/R] is finite: all moments of 1/G are.
     """
@@ -201,7 +228,9 @@ class LogNormal:
 
     def log_gain_density(self, log_gain: Floats) -> Floats:
         """Normal."""
-        return np.asarray(np.exp(-0.5 * (log_gain / self.std) ** 2) / (self.std * np.sqrt(2.0 * np.pi)))
+        return np.asarray(
+            np.exp(-0.5 * (log_gain / self.std) ** 2) / (self.std * np.sqrt(2.0 * np.pi))
+        )
 
     def below(self, gain: Floats) -> Floats:
         """Normal distribution function."""
@@ -225,10 +254,11 @@ class LogNormal:
 
 @dataclass(frozen=True, slots=True)
 class GainTrace:
-    """Recorded gains, equally likely and independent; a single gain is a channel that does not fade.
+    """Recorded gains, equally likely and independent; a single gain is a channel that does not
+    fade.
 
-    Gains multiply the user's mean SNR: divide a trace of SNR by its mean to give it to users of other means, or give
-    it as it is with a mean SNR of 1.
+    Gains multiply the user's mean SNR: divide a trace of SNR by its mean to give it to users of
+    other means, or give it as it is with a mean SNR of 1.
     """
 
     gain: Floats  # (samples,)
@@ -256,8 +286,13 @@ class RateTrace:
 
     def __post_init__(self) -> None:
         freeze(self)
-        require(self.rate_bps.ndim == 1 and self.rate_bps.size >= 1, "rate_bps: at least one sample")
-        require(bool(np.all((self.rate_bps >= 0.0) & np.isfinite(self.rate_bps))), "rate_bps >= 0 and finite")
+        require(
+            self.rate_bps.ndim == 1 and self.rate_bps.size >= 1, "rate_bps: at least one sample"
+        )
+        require(
+            bool(np.all((self.rate_bps >= 0.0) & np.isfinite(self.rate_bps))),
+            "rate_bps >= 0 and finite",
+        )
 
     @property
     def mean_inverse_rate_finite(self) -> bool:
@@ -271,7 +306,9 @@ class RateTrace:
 
 @dataclass(frozen=True, slots=True)
 class Markov:
-    """A chain of rates, the same for every user: one transition per layer or wait; it starts stationary or as told."""
+    """A chain of rates, the same for every user: one transition per layer or wait; it starts
+    stationary or as told.
+    """
 
     rate_bps: Floats  # (states,)
     transition: Floats  # (states, states), rows sum to 1
@@ -281,11 +318,20 @@ class Markov:
         freeze(self)
         states = self.rate_bps.size
         require(self.rate_bps.ndim == 1 and states >= 1, "rate_bps: at least one state")
-        require(bool(np.all((self.rate_bps >= 0.0) & np.isfinite(self.rate_bps))), "rate_bps >= 0 and finite")
-        require(self.transition.shape == (states, states), "transition: one row and one column per state")
+        require(
+            bool(np.all((self.rate_bps >= 0.0) & np.isfinite(self.rate_bps))),
+            "rate_bps >= 0 and finite",
+        )
+        require(
+            self.transition.shape == (states, states),
+            "transition: one row and one column per state",
+        )
         require(_laws(self.transition), "transition: every row is a probability law")
         if self.initial is not None:
-            require(self.initial.shape == (states,) and _laws(self.initial), "initial: a probability law of states")
+            require(
+                self.initial.shape == (states,) and _laws(self.initial),
+                "initial: a probability law of states",
+            )
 
     @property
     def mean_inverse_rate_finite(self) -> bool:
@@ -322,14 +368,16 @@ Law = Fading | GainTrace | RateTrace | Markov
 def fit_markov(trace_bps: Floats, states: int, min_rate_bps: float = 0.0) -> Markov:
     """Markov channel from a recorded rate, with equally filled states between quantiles.
 
-    Samples of rate 0 or below `min_rate_bps` share a state of their own, the outage. A state's rate is the harmonic
-    mean of its samples, for costs are linear in 1/R. The trace is closed to a circle, so that every state is left and
-    the chain's stationary law is exactly how often each state was seen.
+    Samples of rate 0 or below `min_rate_bps` share a state of their own, the outage. A state's rate
+    is the harmonic mean of its samples, for costs are linear in 1/R. The trace is closed to a
+    circle, so that every state is left and the chain's stationary law is exactly how often each
+    state was seen.
 
     Parameters
     ----------
     trace_bps : (samples,) rates [bit/s], one per coherence time; at least two.
-    states : number of states above the outage; fewer come out where the trace holds fewer distinct rates.
+    states : number of states above the outage; fewer come out where the trace holds fewer distinct
+    rates.
     """
     trace = np.asarray(trace_bps, dtype=np.float64)
     require(trace.ndim == 1 and trace.size >= 2, "trace_bps: at least two samples")
@@ -338,7 +386,11 @@ def fit_markov(trace_bps: Floats, states: int, min_rate_bps: float = 0.0) -> Mar
     up = (trace > 0.0) & (trace >= min_rate_bps)
     label = np.zeros(trace.size, dtype=np.int64)
     if up.any():
-        edges = np.unique(np.quantile(trace[up], np.arange(1, states) / states)) if states > 1 else np.empty(0)
+        edges = (
+            np.unique(np.quantile(trace[up], np.arange(1, states) / states))
+            if states > 1
+            else np.empty(0)
+        )
         label[up] = 1 + np.searchsorted(edges, trace[up], side="right")
     _, label = np.unique(label, return_inverse=True)
     size = int(label.max()) + 1
@@ -359,14 +411,19 @@ def stationary(transition: Floats) -> Floats:
     """
     states = len(transition)
     equations = np.vstack([transition.T - np.eye(states), np.ones(states)])
-    require(np.linalg.matrix_rank(equations) == states, "initial is needed: the chain has several stationary laws")
+    require(
+        np.linalg.matrix_rank(equations) == states,
+        "initial is needed: the chain has several stationary laws",
+    )
     law = np.linalg.lstsq(equations, np.append(np.zeros(states), 1.0), rcond=None)[0]
     law = np.maximum(law, 0.0)
     return np.asarray(law / law.sum())
 
 
 def mean_seconds_per_bit(rate_bps: Floats, *, one_fade: bool) -> float:
-    """Downlink seconds per bit of a placement: E[1/R] if one fade spans it, 1/E[R] if it spans many."""
+    """Downlink seconds per bit of a placement: E[1/R] if one fade spans it, 1/E[R] if it spans
+    many.
+    """
     rates = np.asarray(rate_bps, dtype=np.float64)
     with np.errstate(divide="ignore"):
         return float(np.mean(1.0 / rates)) if one_fade else float(1.0 / np.mean(rates))
@@ -376,7 +433,9 @@ def _unit_panels(panels: int, order: int) -> tuple[Floats, Floats]:
     """Gauss-Legendre nodes and weights on (0, 1), in panels."""
     nodes, weights = np.polynomial.legendre.leggauss(order)
     offsets = np.arange(panels)[:, None]
-    return ((offsets + 0.5 * (nodes + 1.0)) / panels).ravel(), np.tile(0.5 * weights / panels, panels)
+    return ((offsets + 0.5 * (nodes + 1.0)) / panels).ravel(), np.tile(
+        0.5 * weights / panels, panels
+    )
 
 
 def _laws(rows: Floats) -> bool:

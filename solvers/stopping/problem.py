@@ -1,7 +1,8 @@
 """What the stopping family is asked and what it decides (Yan, Bi, Zhang, arXiv 2105.13618).
 
-Every model update places the first N layers on the device. For every inference the device runs layer after layer,
-sees the channel after each, and decides when to stop and let the edge do the rest.
+Every model update places the first N layers on the device. For every inference the device runs
+layer after layer, sees the channel after each, and decides when to stop and let the edge do the
+rest.
 """
 
 from dataclasses import dataclass, fields
@@ -31,7 +32,9 @@ class Rule(StrEnum):
 
 
 class UnboundedCost(ValueError):
-    """The channel has E[1/R] infinite and no minimum SNR, so a forced offload costs infinitely much on average."""
+    """The channel has E[1/R] infinite and no minimum SNR, so a forced offload costs infinitely much
+    on average.
+    """
 
 
 class AbsorbingOutage(ValueError):
@@ -44,11 +47,13 @@ class FreeWaiting(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workloads:
-    """The cuts of each distinct way to run a network: device, network and server together make a workload.
+    """The cuts of each distinct way to run a network: device, network and server together make a
+    workload.
 
-    Rows `first[w]:first[w+1]` are cuts 0..L of workload w. Device figures and parameters are cumulative: what the
-    layers up to the cut need, 0 at cut 0. `crossing_bit` and `server_s` are of the cut itself; the last cut leaves
-    nothing to the server, and crosses 0 bit when the result stays on the device.
+    Rows `first[w]:first[w+1]` are cuts 0..L of workload w. Device figures and parameters are
+    cumulative: what the layers up to the cut need, 0 at cut 0. `crossing_bit` and `server_s` are of
+    the cut itself; the last cut leaves nothing to the server, and crosses 0 bit when the result
+    stays on the device.
     """
 
     first: Integers  # (workloads + 1,)
@@ -62,7 +67,10 @@ class Workloads:
         freeze(self)
         first, rows = self.first, len(self.device_s)
         require(
-            len(first) >= 2 and first[0] == 0 and first[-1] == rows and bool(np.all(np.diff(first) >= 1)),
+            len(first) >= 2
+            and first[0] == 0
+            and first[-1] == rows
+            and bool(np.all(np.diff(first) >= 1)),
             "first must rise from 0 to the number of rows, with at least one cut per workload",
         )
         for field in fields(self)[1:]:
@@ -74,7 +82,10 @@ class Workloads:
         for name in ("device_s", "device_j", "parameter_bit"):
             values = getattr(self, name)
             require(bool(np.all(values[first[:-1]] == 0.0)), f"{name}: 0 at cut 0")
-            require(bool(np.all(np.diff(values, prepend=0.0)[step] >= 0.0)), f"{name} is cumulative, so it never falls")
+            require(
+                bool(np.all(np.diff(values, prepend=0.0)[step] >= 0.0)),
+                f"{name} is cumulative, so it never falls",
+            )
         require(bool(np.all(self.server_s[first[1:] - 1] == 0.0)), "server_s: 0 at the last cut")
 
     def cuts(self, workload: int) -> slice:
@@ -89,12 +100,13 @@ class Workloads:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Placement and stopping rule for each device at least expected energy-and-time cost per inference.
+    """Placement and stopping rule for each device at least expected energy-and-time cost per
+    inference.
 
     Raises
     ------
-    UnboundedCost, AbsorbingOutage, FreeWaiting : the problem has no finite answer; the text says why.
-    ValueError : a field breaks its own contract; the text names the field.
+    UnboundedCost, AbsorbingOutage, FreeWaiting : the problem has no finite answer; the text says
+    why. ValueError : a field breaks its own contract; the text names the field.
     """
 
     time_per_s: float  # beta_t
@@ -108,7 +120,9 @@ class Problem:
     waiting: Waiting = Waiting.IN_OUTAGE
     rule: Rule = Rule.BACKWARD_INDUCTION
     nodes: int = 256  # of the quadrature over ln SNR, per device; very deep fades take more
-    clairvoyant: bool = True  # whether to compute the clairvoyant bound, the dearest of the baselines
+    clairvoyant: bool = (
+        True  # whether to compute the clairvoyant bound, the dearest of the baselines
+    )
     workloads: Workloads
     workload: Integers  # (users,) which workload each runs
     mean_snr: Floats | None = None  # (users,) multiplies the law's gain; None with a law in rates
@@ -135,11 +149,23 @@ class Problem:
             require(0.0 < value < np.inf, f"{name} > 0 and finite")
         require(self.nodes >= 16, "nodes >= 16")
         if self.mean_snr is None:
-            require(isinstance(self.law, (RateTrace, Markov)), "mean_snr is needed unless the law is one of rates")
+            require(
+                isinstance(self.law, (RateTrace, Markov)),
+                "mean_snr is needed unless the law is one of rates",
+            )
         else:
             require(len(self.mean_snr) == users, "mean_snr: one entry per user")
-            require(all_finite(self.mean_snr) and bool(np.all(self.mean_snr > 0.0)), "mean_snr > 0 and finite")
-        for name in ("tx_power_w", "idle_power_w", "rx_power_w", "memory_byte", "placement_s_per_bit"):
+            require(
+                all_finite(self.mean_snr) and bool(np.all(self.mean_snr > 0.0)),
+                "mean_snr > 0 and finite",
+            )
+        for name in (
+            "tx_power_w",
+            "idle_power_w",
+            "rx_power_w",
+            "memory_byte",
+            "placement_s_per_bit",
+        ):
             values = getattr(self, name)
             require(len(values) == users, f"{name}: one entry per user")
             require(name == "memory_byte" or all_finite(values), f"{name} >= 0 and finite")
@@ -148,20 +174,23 @@ class Problem:
             require(len(self.placement) == users, "placement: one entry per user")
             layers = self.workloads.layers[self.workload]
             require(
-                bool(np.all((self.placement >= FREE) & (self.placement <= layers))), "placement: from 0 to the last cut"
+                bool(np.all((self.placement >= FREE) & (self.placement <= layers))),
+                "placement: from 0 to the last cut",
             )
         self._refuse_the_unanswerable()
 
     def _refuse_the_unanswerable(self) -> None:
         if self.min_snr == 0.0 and not self.law.mean_inverse_rate_finite:
             raise UnboundedCost(
-                "the mean of 1/rate is infinite on this channel, so a forced offload has infinite expected cost: "
-                "give the channel a minimum SNR"
+                "the mean of 1/rate is infinite on this channel, so a forced offload has infinite"
+                " expected cost: give the channel a minimum SNR"
             )
         if isinstance(self.law, Markov) and self.law.outage_is_absorbing(self.min_rate_bps):
             raise AbsorbingOutage("the Markov channel has an outage that it never leaves")
         if self.waiting is Waiting.ALWAYS and not np.all(self.waiting_cost > 0.0):
-            raise FreeWaiting("waiting at any time needs a coherence time and a cost of waiting above zero")
+            raise FreeWaiting(
+                "waiting at any time needs a coherence time and a cost of waiting above zero"
+            )
 
     @property
     def users(self) -> int:
@@ -180,11 +209,19 @@ class Problem:
 
     def placement_cost(self, users: Integers | slice, workload: int) -> Floats:
         """Cost per inference of placing up to each cut, (users, cuts); the users run `workload`."""
-        per_bit = (self.time_per_s + self.energy_per_j * self.rx_power_w[users]) * self.placement_s_per_bit[users]
-        return per_bit[:, None] * self.workloads.parameter_bit[self.workloads.cuts(workload)] / self.inferences
+        per_bit = (
+            self.time_per_s + self.energy_per_j * self.rx_power_w[users]
+        ) * self.placement_s_per_bit[users]
+        return (
+            per_bit[:, None]
+            * self.workloads.parameter_bit[self.workloads.cuts(workload)]
+            / self.inferences
+        )
 
     def fits_memory(self, users: Integers | slice, workload: int) -> Booleans:
-        """Whether the parameters up to each cut fit the device, (users, cuts); the users run `workload`."""
+        """Whether the parameters up to each cut fit the device, (users, cuts); the users run
+        `workload`.
+        """
         needed_byte = self.workloads.parameter_bit[self.workloads.cuts(workload)] / 8.0
         return np.asarray(needed_byte <= self.memory_byte[users, None])
 
@@ -194,13 +231,21 @@ class Problem:
             return np.asarray(np.expm1(np.log(2.0) * rate_bps / self.bandwidth_hz))
 
     def gain(self, rate_bps: Floats, user: int) -> Floats:
-        """Channel power gain at which a user's transmit power carries a rate; NaN where it transmits with no power."""
+        """Channel power gain at which a user's transmit power carries a rate; NaN where it
+        transmits with no power.
+        """
         noise_w = self.noise_w_per_hz * self.bandwidth_hz
         power_w = float(self.tx_power_w[user])
-        return self.snr(rate_bps) * noise_w / power_w if power_w > 0.0 else np.full_like(rate_bps, np.nan)
+        return (
+            self.snr(rate_bps) * noise_w / power_w
+            if power_w > 0.0
+            else np.full_like(rate_bps, np.nan)
+        )
 
     def part(self, start: int, stop: int) -> "Problem":
-        """The same problem for users start..stop only: users are independent, so a fleet may be planned in parts."""
+        """The same problem for users start..stop only: users are independent, so a fleet may be
+        planned in parts.
+        """
         shared = {field.name: getattr(self, field.name) for field in fields(self)}
         own = ("workload", "mean_snr", "tx_power_w", "idle_power_w", "rx_power_w", "memory_byte")
         for name in (*own, "placement_s_per_bit", "placement"):
@@ -228,25 +273,32 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baselines:
-    """The decision's neighbours. A rule's own best placement counts, memory included; fixed cuts wait out outages."""
+    """The decision's neighbours.
+
+    A rule's own best placement counts, memory included; fixed cuts wait out outages.
+    """
 
     device_only: Offer
     edge_only: Offer
     best_fixed: Offer
     look_ahead: Offer
     optimum: Offer  # backward induction; NaN where time ran out before it
-    look_ahead_same_placement: Floats  # (users,) running cost of the look-ahead rule under the decision's placement
-    clairvoyant: (
-        Floats  # (users,) lower bound on the running cost of any rule under the decision's placement; NaN if not asked
+    look_ahead_same_placement: (
+        Floats  # (users,) running cost of the look-ahead rule under the decision's placement
     )
+    # (users,) lower bound on the running cost of any rule under the decision's placement; NaN if
+    # not asked
+    clairvoyant: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A row of the table a device carries: offload at this cut when the rate seen is at least `rate_bps`.
+    """A row of the table a device carries: offload at this cut when the rate seen is at least
+    `rate_bps`.
 
-    Otherwise run the next layer, unless `wait` says to look again after a coherence time: under `Waiting.IN_OUTAGE`
-    it speaks of outage only, under `Waiting.ALWAYS` of every rate below the threshold.
+    Otherwise run the next layer, unless `wait` says to look again after a coherence time: under
+    `Waiting.IN_OUTAGE` it speaks of outage only, under `Waiting.ALWAYS` of every rate below the
+    threshold.
     """
 
     cut: int
@@ -262,9 +314,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """One row per user; the columns of a table are cuts, counted as far as the largest network reaches.
+    """One row per user; the columns of a table are cuts, counted as far as the largest network
+    reaches.
 
-    Beyond a user's placement the table is empty (never, no wait, probability 0); beyond its last cut the curve is NaN.
+    Beyond a user's placement the table is empty (never, no wait, probability 0); beyond its last
+    cut the curve is NaN.
     """
 
     placement: Integers  # (users,)
@@ -273,9 +327,12 @@ class Decision:
     running_cost: Floats  # (users,) expected, per inference
     time_s: Floats  # (users,) expected, per inference
     energy_j: Floats  # (users,) expected, per inference
-    optimal: Booleans  # (users,) whether backward induction, over every placement allowed, found the row
+    optimal: (
+        Booleans  # (users,) whether backward induction, over every placement allowed, found the row
+    )
     running_curve: Floats  # (users, cuts) expected running cost under each placement
-    threshold_bps: Floats  # (users, cuts) 0 always, infinite never; NaN where a Markov stop set is no interval of rates
+    # (users, cuts) 0 always, infinite never; NaN where a Markov stop set is no interval of rates
+    threshold_bps: Floats
     wait: Booleans  # (users, cuts)
     stop_probability: Floats  # (users, cuts) of ending at the cut
     stop_states: Booleans | None = None  # (users, cuts, states) Markov only
@@ -303,7 +360,12 @@ class Decision:
             elif rate == np.inf:
                 shown = ("never", None, None, None)
             else:
-                shown = ("threshold", _known(rate), _known(float(snrs[cut])), _known(float(gains[cut])))
+                shown = (
+                    "threshold",
+                    _known(rate),
+                    _known(float(snrs[cut])),
+                    _known(float(gains[cut])),
+                )
             rows.append(
                 Row(
                     cut=cut,
@@ -325,7 +387,9 @@ class Infeasibility:
     """Users that no placement serves at a finite cost, and why."""
 
     user: Integers  # (infeasible users,)
-    reason: tuple[str, ...]  # "memory": the fixed placement does not fit; "outage": the channel is never up
+    reason: tuple[
+        str, ...
+    ]  # "memory": the fixed placement does not fit; "outage": the channel is never up
 
     def __post_init__(self) -> None:
         freeze(self)

@@ -13,7 +13,8 @@ from solvers.stopping.channel import Markov, RateTrace
 from solvers.stopping.check.laws import min_rate_bps, start_of
 from solvers.stopping.problem import Decision, Problem, Waiting
 
-# What the trials see at their elapsed times: for a Markov law the index of the state, otherwise the rate [bit/s].
+# What the trials see at their elapsed times: for a Markov law the index of the state, otherwise the
+# rate [bit/s].
 Look = Callable[[Integers, Floats], NDArray[np.generic]]
 
 
@@ -52,7 +53,9 @@ def channel(problem: Problem, user: int, trials: int, rng: Generator) -> Look:
     if isinstance(law, RateTrace):
         return lambda trial, _elapsed_s: law.sample(rng, (trial.size,))
     mean_snr = 1.0 if problem.mean_snr is None else float(problem.mean_snr[user])
-    return lambda trial, _elapsed_s: problem.bandwidth_hz * np.log2(1.0 + mean_snr * law.sample(rng, (trial.size,)))
+    return lambda trial, _elapsed_s: (
+        problem.bandwidth_hz * np.log2(1.0 + mean_snr * law.sample(rng, (trial.size,)))
+    )
 
 
 def play(problem: Problem, decision: Decision, user: int, trials: int, look: Look) -> Paths:
@@ -65,7 +68,10 @@ def play(problem: Problem, decision: Decision, user: int, trials: int, look: Loo
     work, law = problem.workloads, problem.law
     first = work.first[problem.workload[user] :]
     rows = slice(int(first[0]), int(first[1]))
-    tau, joule = np.diff(work.device_s[rows], prepend=0.0), np.diff(work.device_j[rows], prepend=0.0)
+    tau, joule = (
+        np.diff(work.device_s[rows], prepend=0.0),
+        np.diff(work.device_j[rows], prepend=0.0),
+    )
     bits, server_s = work.crossing_bit[rows], work.server_s[rows]
     transmit_w, idle_w = float(problem.tx_power_w[user]), float(problem.idle_power_w[user])
     placement = int(decision.placement[user])
@@ -81,7 +87,11 @@ def play(problem: Problem, decision: Decision, user: int, trials: int, look: Loo
         looking, onward = going, []
         for _ in range(1_000_000):
             seen = look(looking, time_s[looking])
-            if isinstance(law, Markov) and decision.stop_states is not None and decision.wait_states is not None:
+            if (
+                isinstance(law, Markov)
+                and decision.stop_states is not None
+                and decision.wait_states is not None
+            ):
                 state = seen.astype(np.int64)
                 rate, stop = law.rate_bps[state], decision.stop_states[user, k, state]
                 wait = decision.wait_states[user, k, state]

@@ -27,9 +27,13 @@ def failed(result: object) -> str:
 @pytest.mark.slow
 def test_serve_migrates_loads_and_says_where_it_is(new_database_url: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with serving(log, "--migrate", "--load-catalogue", SPLITPLAN_DATABASE_URL=new_database_url) as service:
+    with serving(
+        log, "--migrate", "--load-catalogue", SPLITPLAN_DATABASE_URL=new_database_url
+    ) as service:
         deadline = time.monotonic() + 60.0
-        while httpx.get(f"{service.url}/readyz", trust_env=False).status_code != 200:  # until its worker lives
+        while (
+            httpx.get(f"{service.url}/readyz", trust_env=False).status_code != 200
+        ):  # until its worker lives
             assert time.monotonic() < deadline, log.read_text()
         catalogue = httpx.get(f"{service.url}/v1/catalogue", trust_env=False).json()["items"]
         assert catalogue
@@ -40,7 +44,9 @@ def test_serve_migrates_loads_and_says_where_it_is(new_database_url: str, tmp_pa
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(timeout=60) == 0
         assert service.process.stderr is not None
-        assert "stopped, 0 plans handed back" in service.process.stderr.read(), "its worker was given its time"
+        assert "stopped, 0 plans handed back" in service.process.stderr.read(), (
+            "its worker was given its time"
+        )
 
 
 @pytest.mark.slow
@@ -86,7 +92,9 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         url = f"sqlite:///{tmp_path}/splitplan.db"
-        told = failed(splitplan("serve", "--migrate", "--port", str(port), SPLITPLAN_DATABASE_URL=url))
+        told = failed(
+            splitplan("serve", "--migrate", "--port", str(port), SPLITPLAN_DATABASE_URL=url)
+        )
     assert told == f"Error: cannot listen on 127.0.0.1 port {port}: Address already in use"
     assert not (tmp_path / "splitplan.db").exists(), "the database was not touched"
 
@@ -111,7 +119,9 @@ def test_beyond_loopback_on_request(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_settings_are_printed() -> None:
-    printed = splitplan("settings", SPLITPLAN_PORT="9000", SPLITPLAN_DATABASE_URL="postgresql://u:secret@h/d").stdout
+    printed = splitplan(
+        "settings", SPLITPLAN_PORT="9000", SPLITPLAN_DATABASE_URL="postgresql://u:secret@h/d"
+    ).stdout
     assert "SPLITPLAN_PORT=9000\n" in printed
     assert "secret" not in printed
 

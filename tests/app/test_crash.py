@@ -17,8 +17,12 @@ WRITERS = 6
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answered", [50])
-def test_every_answered_profile_survives_a_kill(new_database_url: str, tmp_path: Path, answered: int) -> None:
-    """Writers create and revise until the service is killed; every 201 and 200 they saw must be there after."""
+def test_every_answered_profile_survives_a_kill(
+    new_database_url: str, tmp_path: Path, answered: int
+) -> None:
+    """Writers create and revise until the service is killed; every 201 and 200 they saw must be
+    there after.
+    """
     seen: dict[str, int] = {}
     refused: list[httpx.Response] = []
 
@@ -33,7 +37,9 @@ def test_every_answered_profile_survives_a_kill(new_database_url: str, tmp_path:
                         return
                     seen[name] = 1
                     body = a_device(name=name, tx_power_w=0.5)
-                    revised = client.put(f"/v1/devices/{name}", json=body, headers={"If-Match": '"1"'})
+                    revised = client.put(
+                        f"/v1/devices/{name}", json=body, headers={"If-Match": '"1"'}
+                    )
                     if revised.status_code != 200:
                         refused.append(revised)
                         return
@@ -72,7 +78,12 @@ def test_every_answered_profile_survives_a_kill(new_database_url: str, tmp_path:
             stored |= {entry["name"]: entry["revision"] for entry in page.json()["items"]}
             address = page.links.get("next", {}).get("url")
         # What was under way may or may not be there, but never less than what was answered.
-        assert {name: stored.get(name, 0) for name in seen if stored.get(name, 0) < seen[name]} == {}
-        assert all(entry["tx_power_w"] == (0.2, 0.5)[entry["revision"] - 1] for entry in page.json()["items"])
+        assert {
+            name: stored.get(name, 0) for name in seen if stored.get(name, 0) < seen[name]
+        } == {}
+        assert all(
+            entry["tx_power_w"] == (0.2, 0.5)[entry["revision"] - 1]
+            for entry in page.json()["items"]
+        )
         again = a_device(name="after")
         assert client.post("/v1/devices", json=again).status_code == 201

@@ -13,7 +13,15 @@ from app import crew, migration
 from app.crew import Crew
 from app.db import open_database
 from app.settings import Settings
-from tests.support.background import a_small_cell, ended, eventually, lives, submit, submit_long, under_way
+from tests.support.background import (
+    a_small_cell,
+    ended,
+    eventually,
+    lives,
+    submit,
+    submit_long,
+    under_way,
+)
 from tests.support.servers import Service
 from tests.support.stopping.requests import store_profiles
 
@@ -24,7 +32,9 @@ def workers() -> set[int]:
     """The workers of this process, the one that the tests share among them."""
     found = set()
     for task in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread, or a child, that has just ended
+        with contextlib.suppress(
+            FileNotFoundError, ProcessLookupError
+        ):  # a thread, or a child, that has just ended
             for child in (task / "children").read_text().split():
                 if b"command\0worker" in Path(f"/proc/{child}/cmdline").read_bytes():
                     found.add(int(child))

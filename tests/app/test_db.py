@@ -22,7 +22,12 @@ def test_sqlite_is_durable_and_checks_foreign_keys(service: Service, backend: st
             pragma: session.execute(text(f"PRAGMA {pragma}")).scalar_one()
             for pragma in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
-    assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}
+    assert settings == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "busy_timeout": 30_000,
+    }
 
 
 def test_a_reader_sees_one_snapshot_and_blocks_nobody(service: Service, backend: str) -> None:
@@ -55,7 +60,10 @@ def test_a_reader_does_not_wait_for_a_writer(service: Service) -> None:
 def test_a_read_session_cannot_write_on_postgres(service: Service, backend: str) -> None:
     if backend == "sqlite":
         pytest.skip("SQLite has no read-only transactions")
-    with service.database.reading() as session, pytest.raises(DBAPIError, match="read-only transaction"):
+    with (
+        service.database.reading() as session,
+        pytest.raises(DBAPIError, match="read-only transaction"),
+    ):
         profiles.create(session, Device.model_validate(a_device()))
 
 
@@ -63,7 +71,11 @@ def test_a_read_session_cannot_write_on_postgres(service: Service, backend: str)
 def notes(new_database_url: str) -> tuple[Database, Table]:
     database = open_database(new_database_url)
     table = Table(
-        "note", MetaData(), Column("id", Integer, primary_key=True), Column("at", UtcDateTime), Column("what", Json)
+        "note",
+        MetaData(),
+        Column("id", Integer, primary_key=True),
+        Column("at", UtcDateTime),
+        Column("what", Json),
     )
     with database.writing() as session:
         table.create(session.connection())

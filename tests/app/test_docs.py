@@ -11,7 +11,9 @@ import pytest
 
 from tests.support.servers import Service
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 
 
 def test_the_root_leads_to_the_documentation(client: httpx.Client) -> None:
@@ -52,7 +54,8 @@ def test_a_browser_renders_every_operation(service: Service, tmp_path: Path) -> 
         "--disable-component-update",
         "--disable-sync",
         "--no-proxy-server",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no internet, for the browser itself too
+        # no internet, for the browser itself too
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
         f"--user-data-dir={tmp_path / 'profile'}",
         f"--log-net-log={log}",
         "--virtual-time-budget=30000",
@@ -61,13 +64,18 @@ def test_a_browser_renders_every_operation(service: Service, tmp_path: Path) -> 
     ]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     paths = httpx.get(f"{service.url}/openapi.json", trust_env=False).json()["paths"]
-    operations = {operation["operationId"] for path in paths.values() for operation in path.values()}
+    operations = {
+        operation["operationId"] for path in paths.values() for operation in path.values()
+    }
     rendered = set(re.findall(r'id="operations-[^"]*?-([a-z0-9_]+)"', shown))
     assert operations <= rendered, operations - rendered
     loaded = set(re.findall(r"""(?:src|href)=["']([^"'#]+)""", shown))
     assert all(link.startswith(("/", service.url, "data:", ".")) for link in loaded), loaded
-    # The browser calls home on its own account; what the page asked for has the page as its initiator.
+    # The browser calls home on its own account; what the page asked for has the page as its
+    # initiator.
     events = [event.get("params", {}) for event in json.loads(log.read_text())["events"]]
-    asked = {event["url"] for event in events if event.get("initiator") == service.url and "url" in event}
+    asked = {
+        event["url"] for event in events if event.get("initiator") == service.url and "url" in event
+    }
     assert f"{service.url}/openapi.json" in asked
     assert {url for url in asked if not url.startswith((f"{service.url}/", "data:"))} == set()

@@ -46,7 +46,10 @@ class Worker:
         self._log = folder / f"{len(list(folder.glob('*.log')))}.log"
         with self._log.open("wb") as written:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, url], stdin=subprocess.PIPE, stdout=written, text=True
+                [sys.executable, "-c", PROGRAM, url],
+                stdin=subprocess.PIPE,
+                stdout=written,
+                text=True,
             )
 
     @property
@@ -87,7 +90,9 @@ def jobs(url: str) -> dict[str, tuple[str, str | None]]:
     """Status and executor of each plan's job."""
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
     with engine.connect() as connection:
-        rows = connection.execute(text("SELECT workflow_uuid, status, executor_id FROM dbos.workflow_status")).all()
+        rows = connection.execute(
+            text("SELECT workflow_uuid, status, executor_id FROM dbos.workflow_status")
+        ).all()
     engine.dispose()
     return {job.rpartition("-")[2]: (status, executor) for job, status, executor in rows}
 
@@ -122,7 +127,9 @@ def workers(new_database_url: str, tmp_path: Path) -> Iterator[list[Worker]]:
 
 
 @pytest.mark.slow
-def test_only_what_the_named_dead_were_at_is_begun_again_and_once(new_database_url: str, workers: list[Worker]) -> None:
+def test_only_what_the_named_dead_were_at_is_begun_again_and_once(
+    new_database_url: str, workers: list[Worker]
+) -> None:
     dead, busy, idle = workers
     dead.kill()
 
@@ -141,17 +148,24 @@ def test_only_what_the_named_dead_were_at_is_begun_again_and_once(new_database_u
         time.sleep(0.02)
     time.sleep(0.5)
     assert sorted(busy.said("begins") + idle.said("begins")) == ["one", "three", "two"]
-    assert jobs(new_database_url)["three"] == ("PENDING", busy.name), "the living keep what they are at"
+    assert jobs(new_database_url)["three"] == ("PENDING", busy.name), (
+        "the living keep what they are at"
+    )
     assert {status for status, _ in jobs(new_database_url).values()} == {"PENDING"}
     assert dead.name not in {executor for _, executor in jobs(new_database_url).values()}
 
 
 @pytest.mark.slow
-def test_who_was_taken_for_dead_can_end_nothing_any_more(new_database_url: str, workers: list[Worker]) -> None:
+def test_who_was_taken_for_dead_can_end_nothing_any_more(
+    new_database_url: str, workers: list[Worker]
+) -> None:
     frozen, _, idle = workers
     idle.take_over(frozen.name)
     deadline = time.monotonic() + 30.0
-    while frozen.name in {executor for _, executor in jobs(new_database_url).values()} and time.monotonic() < deadline:
+    while (
+        frozen.name in {executor for _, executor in jobs(new_database_url).values()}
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.02)
     status, owner = jobs(new_database_url)["one"]
     assert (status, owner != frozen.name) == ("PENDING", True)
@@ -200,7 +214,10 @@ def test_a_job_survives_any_number_of_dead_workers(tmp_path: Path) -> None:
         first.wait_for("begins")
         first.kill()
         with sqlite3.connect(tmp_path / "splitplan.jobs.db") as database:
-            assert database.execute("UPDATE workflow_status SET recovery_attempts = 1000").rowcount == 1
+            assert (
+                database.execute("UPDATE workflow_status SET recovery_attempts = 1000").rowcount
+                == 1
+            )
         database.close()
         second = Worker(url, tmp_path)
         assert second.wait_for("begins") == ["one"]

@@ -12,7 +12,9 @@ from app.main import create_app
 from app.settings import Settings
 from tests.support.servers import Service
 
-DOCUMENT: dict[str, Any] = create_app(Settings.model_construct(database_url="sqlite:///never-opened.db")).openapi()
+DOCUMENT: dict[str, Any] = create_app(
+    Settings.model_construct(database_url="sqlite:///never-opened.db")
+).openapi()
 
 
 def operations() -> list[tuple[str, str, dict[str, Any]]]:
@@ -27,7 +29,9 @@ def test_it_is_openapi_3_1() -> None:
     assert DOCUMENT["openapi"].startswith("3.1.")
 
 
-@pytest.mark.parametrize(("method", "path", "operation"), operations(), ids=lambda value: str(value)[:50])
+@pytest.mark.parametrize(
+    ("method", "path", "operation"), operations(), ids=lambda value: str(value)[:50]
+)
 def test_every_operation_is_described(method: str, path: str, operation: dict[str, Any]) -> None:
     assert operation["summary"]
     assert operation["description"]
@@ -45,7 +49,9 @@ def test_every_reference_resolves() -> None:
         if isinstance(node, dict):
             own = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()
             return own.union(*(references(value) for value in node.values()))
-        return set().union(*(references(value) for value in node)) if isinstance(node, list) else set()
+        return (
+            set().union(*(references(value) for value in node)) if isinstance(node, list) else set()
+        )
 
     names = {f"#/components/schemas/{name}" for name in DOCUMENT["components"]["schemas"]}
     assert references(DOCUMENT) <= names
@@ -58,9 +64,12 @@ AROUND = r"^/(v1/(catalogue|problem-types)|livez)"
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("mode", "paths"), [(GenerationMode.POSITIVE, f"{PROFILES}|{AROUND}"), (GenerationMode.NEGATIVE, PROFILES)]
+    ("mode", "paths"),
+    [(GenerationMode.POSITIVE, f"{PROFILES}|{AROUND}"), (GenerationMode.NEGATIVE, PROFILES)],
 )
-def test_the_service_keeps_to_its_document(service: Service, mode: GenerationMode, paths: str) -> None:
+def test_the_service_keeps_to_its_document(
+    service: Service, mode: GenerationMode, paths: str
+) -> None:
     """No 500, no answer the document does not know, nothing accepted that it forbids."""
     schema = schemathesis.openapi.from_url(f"{service.url}/openapi.json").include(path_regex=paths)
     tested = 0

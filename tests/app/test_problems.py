@@ -22,7 +22,9 @@ from tests.support.servers import Service
 
 def test_the_catalogue_is_published_and_every_type_resolves(client: httpx.Client) -> None:
     catalogue = client.get("/v1/problem-types").json()
-    assert {entry["type"] for entry in catalogue} == {f"/v1/problem-types/{kind.slug}" for kind in PROBLEMS.values()}
+    assert {entry["type"] for entry in catalogue} == {
+        f"/v1/problem-types/{kind.slug}" for kind in PROBLEMS.values()
+    }
     for entry in catalogue:
         assert client.get(entry["type"]).json() == entry
     assert slug(client.get("/v1/problem-types/nonsense")) == "problem-type-not-found"
@@ -56,8 +58,19 @@ def test_no_such_method(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("collection", "body", "expected"),
     [
-        ("devices", {}, {"/name", "/provenance", "/processor", "/frequency_min_hz", "/frequency_max_hz",
-                         "/power_coefficient_w_per_hz3", "/tx_power_w"}),
+        (
+            "devices",
+            {},
+            {
+                "/name",
+                "/provenance",
+                "/processor",
+                "/frequency_min_hz",
+                "/frequency_max_hz",
+                "/power_coefficient_w_per_hz3",
+                "/tx_power_w",
+            },
+        ),
         ("devices", a_device(colour="red"), {"/colour"}),
         ("devices", a_device(**{"a/b~c": 1}), {"/a~1b~0c"}),
         ("devices", a_device(name="Camera CPU"), {"/name"}),
@@ -66,18 +79,32 @@ def test_no_such_method(client: httpx.Client) -> None:
         ("devices", a_device(processor="fpga", provenance="guess"), {"/processor", "/provenance"}),
         ("devices", a_device(frequency_levels_hz=[1e9, "x"]), {"/frequency_levels_hz/1"}),
         ("devices", a_device(reference="a\x00b"), {"/reference"}),
-        ("models", a_model(cuts=[{"name": "a"}, 3]), {"/cuts/0/flop", "/cuts/0/feature_byte",
-                                                       "/cuts/0/parameter_byte", "/cuts/1"}),
+        (
+            "models",
+            a_model(cuts=[{"name": "a"}, 3]),
+            {"/cuts/0/flop", "/cuts/0/feature_byte", "/cuts/0/parameter_byte", "/cuts/1"},
+        ),
         ("channels", a_channel(fading={"kind": "rice"}), {"/fading/kind"}),
         ("channels", a_channel(fading={}), {"/fading/kind"}),
         ("channels", a_channel(fading="rayleigh"), {"/fading"}),
         ("channels", a_channel(fading={"kind": "rician"}), {"/fading/k_factor_db"}),
-        ("channels", a_channel(fading={"kind": "rician", "k_factor_db": 3, "rician": 1}), {"/fading/rician"}),
-        ("channels", a_channel(fading={"kind": "markov", "rate_bps": [1, 2], "transition": [[1, 0], [1, 1]]}),
-         {"/fading/transition/1"}),
+        (
+            "channels",
+            a_channel(fading={"kind": "rician", "k_factor_db": 3, "rician": 1}),
+            {"/fading/rician"},
+        ),
+        (
+            "channels",
+            a_channel(
+                fading={"kind": "markov", "rate_bps": [1, 2], "transition": [[1, 0], [1, 1]]}
+            ),
+            {"/fading/transition/1"},
+        ),
     ],
-)  # fmt: skip
-def test_faults_are_pointed_at(client: httpx.Client, collection: str, body: Any, expected: set[str]) -> None:
+)
+def test_faults_are_pointed_at(
+    client: httpx.Client, collection: str, body: Any, expected: set[str]
+) -> None:
     refused = client.post(f"/v1/{collection}", json=body)
     assert set(pointers(refused)) == expected
     assert "pydantic" not in refused.text
@@ -107,13 +134,16 @@ def test_a_lone_surrogate_is_no_failure_of_ours(client: httpx.Client) -> None:
 def test_pointers_skip_what_the_body_does_not_have() -> None:
     body = {"users": [{"device": {"name": 3}}]}
     assert json_pointer(["users", 0, "device", "inline", "name"], body) == "/users/0/device/name"
-    assert json_pointer(["users", 0, "device", "inline", "processor"], body, missing=True) == (
-        "/users/0/device/processor"
+    assert (
+        json_pointer(["users", 0, "device", "inline", "processor"], body, missing=True)
+        == "/users/0/device/processor"
     )
     assert json_pointer(["users", 0, "device", "reference"], body) == "/users/0/device"
 
 
-def test_an_unforeseen_failure_tells_only_an_id(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unforeseen_failure_tells_only_an_id(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     with Service(settings) as service:
 
         @service.app.get("/boom")
@@ -133,7 +163,9 @@ def test_an_unforeseen_failure_tells_only_an_id(settings: Settings, caplog: pyte
 
 @pytest.mark.slow
 def test_an_unreachable_database_is_retried_later(settings: Settings) -> None:
-    away = settings.model_copy(update={"database_url": "postgresql://nobody:secret@127.0.0.1:1/none"})
+    away = settings.model_copy(
+        update={"database_url": "postgresql://nobody:secret@127.0.0.1:1/none"}
+    )
     with Service(away) as service:
         for answer in (
             httpx.get(f"{service.url}/v1/devices", trust_env=False),
@@ -158,17 +190,25 @@ def test_a_failed_commit_never_answers_success(settings: Settings, backend: str)
             else:
                 session.execute(
                     text(
-                        "ALTER TABLE profile_revision ALTER CONSTRAINT fk_profile_revision_profile_id_profile "
-                        "DEFERRABLE INITIALLY DEFERRED"
+                        "ALTER TABLE profile_revision ALTER CONSTRAINT"
+                        " fk_profile_revision_profile_id_profile DEFERRABLE INITIALLY DEFERRED"
                     )
                 )
-            orphan = {"id": uuid.uuid4(), "profile_id": 99, "number": 1, "created_at": datetime.now(UTC), "body": {}}
+            orphan = {
+                "id": uuid.uuid4(),
+                "profile_id": 99,
+                "number": 1,
+                "created_at": datetime.now(UTC),
+                "body": {},
+            }
             session.execute(insert(RevisionRow).values(orphan))
             return "done"
 
         assert httpx.post(f"{service.url}/orphan", trust_env=False).status_code == 500
         with service.database.reading() as session:
-            assert session.scalars(select(RevisionRow).where(RevisionRow.profile_id == 99)).all() == []
+            assert (
+                session.scalars(select(RevisionRow).where(RevisionRow.profile_id == 99)).all() == []
+            )
 
 
 @pytest.mark.slow
@@ -179,4 +219,8 @@ def test_the_documented_answers_are_the_ones_given(settings: Settings) -> None:
         for method, operation in operations.items():
             for status, answer in operation["responses"].items():
                 if int(status) >= 400:
-                    assert list(answer["content"]) == ["application/problem+json"], (path, method, status)
+                    assert list(answer["content"]) == ["application/problem+json"], (
+                        path,
+                        method,
+                        status,
+                    )

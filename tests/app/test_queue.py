@@ -58,7 +58,9 @@ def queue(service: Service, worker: str) -> Queue:
     return queue
 
 
-def test_who_is_in_line_twice_is_solved_once(client: httpx.Client, service: Service, queue: Queue) -> None:
+def test_who_is_in_line_twice_is_solved_once(
+    client: httpx.Client, service: Service, queue: Queue
+) -> None:
     from sqlalchemy import select
 
     from app.plans.tables import PlanRow
@@ -73,14 +75,18 @@ def test_who_is_in_line_twice_is_solved_once(client: httpx.Client, service: Serv
         assert session.scalars(select(PlanRow.attempt)).one() == 1
 
 
-def test_a_plan_that_its_workers_die_of_is_given_up(client: httpx.Client, service: Service, queue: Queue) -> None:
+def test_a_plan_that_its_workers_die_of_is_given_up(
+    client: httpx.Client, service: Service, queue: Queue
+) -> None:
     from sqlalchemy import update
 
     from app.plans.tables import PlanRow
 
     plan_id = submit(client, a_small_cell())
     ended(client, plan_id)
-    eventually(lambda: queue.unknown(("quick", "plan"), [plan_id]) == {plan_id})  # its job is over and forgotten
+    eventually(
+        lambda: queue.unknown(("quick", "plan"), [plan_id]) == {plan_id}
+    )  # its job is over and forgotten
     with service.database.writing() as session:
         session.execute(update(PlanRow).values(status="running", finished_at=None, attempt=20))
     queue.put("quick", plan_id)
@@ -121,7 +127,9 @@ def test_an_sqlite_database_has_one_engine(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'splitplan.db'}"
     first, second = (Engine(url, 1, nothing, nothing, nothing) for _ in range(2))
     first._take_lock()
-    with pytest.raises(ConfigurationError, match=r"another worker holds .*splitplan\.jobs\.db\.lock"):
+    with pytest.raises(
+        ConfigurationError, match=r"another worker holds .*splitplan\.jobs\.db\.lock"
+    ):
         second.start()
     assert first.name == "local"
     assert first._lock is not None

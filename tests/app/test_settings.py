@@ -23,7 +23,9 @@ def test_the_defaults(tmp_path: Path) -> None:
     assert settings.max_users >= 10_000
 
 
-def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment_wins_over_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     file = tmp_path / "splitplan.env"
     file.write_text("SPLITPLAN_PORT=9000\nSPLITPLAN_HOST=::1\nOTHER=1\n")
     monkeypatch.setenv("SPLITPLAN_ENV_FILE", str(file))
@@ -44,17 +46,23 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
         ("SPLITPLAN_ENV_FILE", "/nowhere", "is not a file"),
     ],
 )
-def test_a_wrong_setting_is_told_clearly(monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str) -> None:
+def test_a_wrong_setting_is_told_clearly(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=told.replace("?", r"\?")):
         read_settings()
 
 
-def test_a_wrong_name_in_the_file_is_told_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_wrong_name_in_the_file_is_told_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     file = tmp_path / "splitplan.env"
     file.write_text("SPLITPLAN_HOTS=x\n")
     monkeypatch.setenv("SPLITPLAN_ENV_FILE", str(file))
-    with pytest.raises(ConfigurationError, match="SPLITPLAN_HOTS is not a setting; is it SPLITPLAN_HOST"):
+    with pytest.raises(
+        ConfigurationError, match="SPLITPLAN_HOTS is not a setting; is it SPLITPLAN_HOST"
+    ):
         read_settings()
 
 

@@ -42,7 +42,9 @@ class Listener:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                listener.heard.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+                listener.heard.append(
+                    (self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+                )
                 self.send_response(listener.statuses.pop(0) if listener.statuses else 204)
                 if listener.location is not None:
                     self.send_header("Location", listener.location)
@@ -75,7 +77,9 @@ def listener() -> Iterator[Listener]:
 @pytest.fixture(scope="session")
 def _telling(_idle: Service) -> Iterator[Service]:
     # A worker of the shared database would solve and tell what these tests solve and tell by hand.
-    with Service(_idle.settings.model_copy(update={"webhook_secret": SECRET, "webhook_private": True})) as service:
+    with Service(
+        _idle.settings.model_copy(update={"webhook_secret": SECRET, "webhook_private": True})
+    ) as service:
         yield service
 
 
@@ -95,7 +99,12 @@ def caller(telling: Service) -> Iterator[httpx.Client]:
 def a_told_plan(caller: httpx.Client, url: str) -> str:
     answer = caller.post(ROBUST, json=a_small_cell(webhook_url=url))
     assert answer.status_code == 201, answer.text
-    assert answer.json()["webhook"] == {"url": url, "status": "waiting", "attempts": 0, "detail": None}
+    assert answer.json()["webhook"] == {
+        "url": url,
+        "status": "waiting",
+        "attempts": 0,
+        "detail": None,
+    }
     return str(answer.json()["id"])
 
 
@@ -103,7 +112,9 @@ def deliver(service: Service, plan_id: str, **settings: Any) -> tuple[int, float
     return webhooks.deliver(service.database, service.settings.model_copy(update=settings), plan_id)
 
 
-def test_a_message_is_signed_and_says_what_ended(caller: httpx.Client, telling: Service, listener: Listener) -> None:
+def test_a_message_is_signed_and_says_what_ended(
+    caller: httpx.Client, telling: Service, listener: Listener
+) -> None:
     plan_id = a_told_plan(caller, f"http://localhost:{listener.port}/hooks/a?b=c")
     assert deliver(telling, plan_id) is None
     ((path, headers, body),) = listener.heard
@@ -144,11 +155,17 @@ def test_it_is_tried_again_for_a_day_and_then_no_more(
         assert webhooks.due(telling.database) == [(plan_id, attempt)]
     assert deliver(telling, plan_id) is None
     told = read(caller, plan_id)["webhook"]
-    assert (told["status"], told["attempts"], told["detail"]) == ("failed", attempts, "answered 500")
+    assert (told["status"], told["attempts"], told["detail"]) == (
+        "failed",
+        attempts,
+        "answered 500",
+    )
     assert webhooks.due(telling.database) == []
     assert sorted(webhooks.PAUSES_S) == list(webhooks.PAUSES_S)
     assert sum(webhooks.PAUSES_S) <= 86_400.0
-    assert len({headers["webhook-id"] for _, headers, _ in listener.heard}) == 1, "so that the receiver sees repeats"
+    assert len({headers["webhook-id"] for _, headers, _ in listener.heard}) == 1, (
+        "so that the receiver sees repeats"
+    )
     assert read(caller, plan_id)["status"] == "solved", "the plan is none the worse"
 
 
@@ -160,7 +177,9 @@ def test_a_later_success_counts(caller: httpx.Client, telling: Service, listener
     assert read(caller, plan_id)["webhook"]["status"] == "delivered"
 
 
-def test_redirects_are_not_followed(caller: httpx.Client, telling: Service, listener: Listener) -> None:
+def test_redirects_are_not_followed(
+    caller: httpx.Client, telling: Service, listener: Listener
+) -> None:
     plan_id = a_told_plan(caller, f"http://127.0.0.1:{listener.port}/")
     listener.statuses, listener.location = [307], f"http://127.0.0.1:{listener.port}/inside"
     assert deliver(telling, plan_id) is not None
@@ -168,7 +187,9 @@ def test_redirects_are_not_followed(caller: httpx.Client, telling: Service, list
     assert read(caller, plan_id)["webhook"]["detail"] == "answered 307"
 
 
-def test_only_ended_plans_are_told_of(caller: httpx.Client, telling: Service, listener: Listener) -> None:
+def test_only_ended_plans_are_told_of(
+    caller: httpx.Client, telling: Service, listener: Listener
+) -> None:
     body = a_small_cell(webhook_url=f"http://127.0.0.1:{listener.port}/")
     plan_id = caller.post(ROBUST, json=body, headers={"Prefer": "respond-async"}).json()["id"]
     assert deliver(telling, plan_id) is None
@@ -226,14 +247,23 @@ def test_private_addresses_are_seen_in_every_spelling(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "localhost", "[::ffff:127.0.0.1]"])
-def test_private_addresses_are_not_told(caller: httpx.Client, telling: Service, listener: Listener, host: str) -> None:
+def test_private_addresses_are_not_told(
+    caller: httpx.Client, telling: Service, listener: Listener, host: str
+) -> None:
     plan_id = a_told_plan(caller, f"http://{host}:{listener.port}/")
     assert deliver(telling, plan_id, webhook_private=False) is None, "it is not tried again"
     assert read(caller, plan_id)["webhook"]["status"] == "failed"
     assert listener.heard == []
 
 
-PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "2606:4700:4700::1111", "64:ff9b::101:101", "::ffff:8.8.8.8"]
+PUBLIC = [
+    "1.1.1.1",
+    "8.8.8.8",
+    "93.184.216.34",
+    "2606:4700:4700::1111",
+    "64:ff9b::101:101",
+    "::ffff:8.8.8.8",
+]
 
 
 @pytest.mark.parametrize("address", PUBLIC)
@@ -245,11 +275,16 @@ def test_public_addresses_may_be_told(address: str) -> None:
 def test_a_name_with_one_private_address_is_private(
     caller: httpx.Client, telling: Service, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Names that we do not own cannot be made to resolve to what the test needs: the resolver is this test's."""
+    """Names that we do not own cannot be made to resolve to what the test needs: the resolver is
+    this test's.
+    """
 
     def resolve(host: str, port: int, **_: object) -> list[tuple[Any, ...]]:
         assert host == "split.example"
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("8.8.8.8", "10.0.0.1")]
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in ("8.8.8.8", "10.0.0.1")
+        ]
 
     plan_id = a_told_plan(caller, f"http://split.example:{listener.port}/")
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
@@ -261,7 +296,9 @@ def test_a_name_with_one_private_address_is_private(
 def test_a_name_is_looked_up_once(
     caller: httpx.Client, telling: Service, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name that resolves to a public address when it is looked at, and to a private one when it is called."""
+    """A name that resolves to a public address when it is looked at, and to a private one when it
+    is called.
+    """
     real, asked = socket.getaddrinfo, []
 
     def resolve(host: str, port: int, **options: Any) -> Any:
@@ -358,7 +395,8 @@ def test_whatever_answers_is_bounded(
     patience_s: float,
     status: str,
 ) -> None:
-    # What comes to no end by itself is what the limit is for; the rest may take a busy machine as long as it likes.
+    # What comes to no end by itself is what the limit is for; the rest may take a busy machine as
+    # long as it likes.
     monkeypatch.setattr(webhooks, "_PATIENCE_S", patience_s)
     with answering(talk) as port:
         plan_id = a_told_plan(caller, f"http://127.0.0.1:{port}/")
@@ -373,9 +411,23 @@ def test_whatever_answers_is_bounded(
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for `localhost` alone, and its key, in one file."""
     file = tmp_path_factory.mktemp("tls") / "localhost.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+    ]
     command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2"]
-    subprocess.run([*command, "-keyout", file, "-out", f"{file}.crt"], check=True, capture_output=True, timeout=30)
+    subprocess.run(
+        [*command, "-keyout", file, "-out", f"{file}.crt"],
+        check=True,
+        capture_output=True,
+        timeout=30,
+    )
     file.write_bytes(file.read_bytes() + Path(f"{file}.crt").read_bytes())
     return file
 
@@ -390,7 +442,11 @@ def secured(listener: Listener, certificate: Path) -> Listener:
 
 
 def test_the_name_in_the_certificate_is_checked(
-    caller: httpx.Client, telling: Service, secured: Listener, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    caller: httpx.Client,
+    telling: Service,
+    secured: Listener,
+    certificate: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stranger = a_told_plan(caller, f"https://localhost:{secured.port}/")
     assert deliver(telling, stranger) is not None
@@ -400,7 +456,9 @@ def test_the_name_in_the_certificate_is_checked(
     named = a_told_plan(caller, f"https://localhost:{secured.port}/")
     assert deliver(telling, named) is None, read(caller, named)["webhook"]
     other = a_told_plan(caller, f"https://127.0.0.1:{secured.port}/")
-    assert deliver(telling, other) is not None, "the certificate is for the name, not for the address"
+    assert deliver(telling, other) is not None, (
+        "the certificate is for the name, not for the address"
+    )
     assert "certificate" in read(caller, other)["webhook"]["detail"]
     assert len(secured.heard) == 1
 
@@ -451,7 +509,9 @@ def test_without_a_secret_there_are_no_webhooks(client: httpx.Client) -> None:
     assert_nothing_stored(client)
 
 
-@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_YWJj", "not base64", "whsec_\u00fc", SECRET + "!"])
+@pytest.mark.parametrize(
+    "secret", ["", "whsec_", "whsec_YWJj", "not base64", "whsec_\u00fc", SECRET + "!"]
+)
 def test_a_secret_that_cannot_sign_is_no_setting(secret: str) -> None:
     with pytest.raises(ValidationError, match="must be whsec_ and base64"):
         Settings(webhook_secret=secret)
@@ -463,8 +523,15 @@ def test_a_secret_that_cannot_sign_is_no_setting(secret: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True, scope="session")
-def test_a_worker_tells_and_tells_again(new_database_url: str, tmp_path: Path, listener: Listener) -> None:
-    settings = Settings(database_url=new_database_url, webhook_secret=SECRET, webhook_private=True, sync_max_users=1000)
+def test_a_worker_tells_and_tells_again(
+    new_database_url: str, tmp_path: Path, listener: Listener
+) -> None:
+    settings = Settings(
+        database_url=new_database_url,
+        webhook_secret=SECRET,
+        webhook_private=True,
+        sync_max_users=1000,
+    )
     database = open_database(new_database_url)
     migration.migrate(database)
     database.engine.dispose()
@@ -473,12 +540,18 @@ def test_a_worker_tells_and_tells_again(new_database_url: str, tmp_path: Path, l
     with (
         Service(settings) as service,
         httpx.Client(base_url=service.url, trust_env=False, verify=False) as client,
-        a_worker(settings, tmp_path / "log", "import app.webhooks\napp.webhooks.PAUSES_S = (0.1, 0.2, 0.4)") as worker,
+        a_worker(
+            settings,
+            tmp_path / "log",
+            "import app.webhooks\napp.webhooks.PAUSES_S = (0.1, 0.2, 0.4)",
+        ) as worker,
     ):
         now = client.post(ROBUST, json=a_small_cell(webhook_url=url)).json()["id"]
         eventually(lambda: read(client, now)["webhook"]["status"] == "delivered")
         assert read(client, now)["webhook"]["attempts"] == 3
-        later = client.post(ROBUST, json=a_small_cell(webhook_url=url), headers={"Prefer": "respond-async"})
+        later = client.post(
+            ROBUST, json=a_small_cell(webhook_url=url), headers={"Prefer": "respond-async"}
+        )
         eventually(lambda: read(client, later.json()["id"])["webhook"]["status"] == "delivered")
         assert len(listener.heard) == 4
         for _, headers, body in listener.heard:

@@ -1,4 +1,6 @@
-"""A worker whose solvers hang, crash and are killed, and that is itself frozen, killed and told to stop."""
+"""A worker whose solvers hang, crash and are killed, and that is itself frozen, killed and told to
+stop.
+"""
 
 import re
 import signal
@@ -41,7 +43,9 @@ IMPATIENT = "import app.worker as w\nw._OVERTIME, w._OVERTIME_S, w._SWEEP_S = 1.
 class Place:
     """A service without a worker on a database of its own, with profiles in it."""
 
-    def __init__(self, service: Service, client: httpx.Client, folder: Path, stack: ExitStack) -> None:
+    def __init__(
+        self, service: Service, client: httpx.Client, folder: Path, stack: ExitStack
+    ) -> None:
         self.service, self.client = service, client
         self._folder, self._stack, self._workers = folder, stack, 0
 
@@ -60,7 +64,9 @@ class Place:
         """How often a plan has ended."""
         over = ("solved", "infeasible", "failed", "cancelled", "timed_out")
         with self.service.database.reading() as session:
-            return len(session.scalars(select(PlanEventRow.id).where(PlanEventRow.status.in_(over))).all())
+            return len(
+                session.scalars(select(PlanEventRow.id).where(PlanEventRow.status.in_(over))).all()
+            )
 
 
 @contextmanager
@@ -70,7 +76,9 @@ def a_place(settings: Settings, folder: Path) -> Iterator[Place]:
     database.engine.dispose()
     with ExitStack() as stack:
         service = stack.enter_context(Service(settings))
-        client = stack.enter_context(httpx.Client(base_url=service.url, timeout=60.0, trust_env=False, verify=False))
+        client = stack.enter_context(
+            httpx.Client(base_url=service.url, timeout=60.0, trust_env=False, verify=False)
+        )
         store_profiles(client)
         yield Place(service, client, folder, stack)
 
@@ -78,7 +86,9 @@ def a_place(settings: Settings, folder: Path) -> Iterator[Place]:
 @pytest.fixture
 def place(new_database_url: str, tmp_path: Path) -> Iterator[Place]:
     """A service without a worker."""
-    settings = Settings(database_url=new_database_url, slots=1, lease_s=1.0, sync_max_users=5, shutdown_grace_s=30.0)
+    settings = Settings(
+        database_url=new_database_url, slots=1, lease_s=1.0, sync_max_users=5, shutdown_grace_s=30.0
+    )
     with a_place(settings, tmp_path) as place:
         yield place
 
@@ -178,7 +188,9 @@ def test_a_worker_that_is_told_to_stop_finishes_first(place: Place) -> None:
 
 @pytest.mark.soak
 @on_sqlite
-def test_a_plan_that_outlasts_the_grace_is_handed_back(new_database_url: str, tmp_path: Path) -> None:
+def test_a_plan_that_outlasts_the_grace_is_handed_back(
+    new_database_url: str, tmp_path: Path
+) -> None:
     settings = Settings(database_url=new_database_url, slots=1, lease_s=1.0, shutdown_grace_s=0.5)
     with a_place(settings, tmp_path) as place:
         client, worker = place.client, place.worker()
@@ -207,7 +219,9 @@ def test_a_killed_worker_takes_its_solvers_along(place: Place) -> None:
     worker.process.wait(timeout=30.0)
     eventually(lambda: not lives(solver), 10.0)
     assert read(client, plan_id)["status"] == "running"
-    assert eventually(lambda: client.get("/readyz").status_code == 503), "nobody is heard of any more"
+    assert eventually(lambda: client.get("/readyz").status_code == 503), (
+        "nobody is heard of any more"
+    )
     place.worker()
     assert ended(client, plan_id)["status"] == "solved"
     assert place.attempts(plan_id) == 2

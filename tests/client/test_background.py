@@ -32,7 +32,9 @@ def backend() -> str:
 def kept(service: Service, plan_id: str) -> list[Json | None]:
     """The progress of every event that the service has kept, oldest first."""
     with service.database.reading() as session:
-        events = select(PlanEventRow.progress).join(PlanRow, PlanRow.number == PlanEventRow.plan_number)
+        events = select(PlanEventRow.progress).join(
+            PlanRow, PlanRow.number == PlanEventRow.plan_number
+        )
         return list(session.scalars(events.where(PlanRow.id == plan_id).order_by(PlanEventRow.id)))
 
 
@@ -98,7 +100,9 @@ def test_a_replay_is_kept_with_the_plan(stocked: PlanningClient) -> None:
 
 
 @pytest.mark.parametrize("after_byte", [0, 100, 1000])
-def test_a_lost_answer_makes_no_second_plan(stocked: PlanningClient, service: Service, after_byte: int) -> None:
+def test_a_lost_answer_makes_no_second_plan(
+    stocked: PlanningClient, service: Service, after_byte: int
+) -> None:
     with Relay(service.url, Trouble(POST, after_byte)) as relay, connected(relay.url) as planning:
         plan = planning.solve("robust", a_request())
         assert sum(request.startswith(POST) for request in relay.requests) == 2
@@ -106,7 +110,9 @@ def test_a_lost_answer_makes_no_second_plan(stocked: PlanningClient, service: Se
     assert [entry["id"] for entry in stocked.plans()] == [plan["id"]]
 
 
-def test_the_same_key_is_the_same_plan_from_another_client(stocked: PlanningClient, service: Service) -> None:
+def test_the_same_key_is_the_same_plan_from_another_client(
+    stocked: PlanningClient, service: Service
+) -> None:
     first = stocked.solve("robust", a_request(), key="shift-7")
     with connected(service.url) as other:
         assert other.solve("robust", a_request(), key="shift-7") == first
@@ -116,26 +122,43 @@ def test_the_same_key_is_the_same_plan_from_another_client(stocked: PlanningClie
     assert stocked.solve("robust", a_request())["id"] != first["id"]
 
 
-def test_what_would_be_stored_twice_is_not_sent_twice(stocked: PlanningClient, service: Service) -> None:
+def test_what_would_be_stored_twice_is_not_sent_twice(
+    stocked: PlanningClient, service: Service
+) -> None:
     lost = Trouble(b"POST /v1/servers", 0)
-    with Relay(service.url, lost) as relay, connected(relay.url) as planning, pytest.raises(httpx.TransportError):
+    with (
+        Relay(service.url, lost) as relay,
+        connected(relay.url) as planning,
+        pytest.raises(httpx.TransportError),
+    ):
         planning.create("servers", a_server(name="other"))
     assert stocked.profile("servers", "other")["revision"] == 1
 
 
-def test_events_go_on_where_the_connection_broke(stocked: PlanningClient, service: Service, worker: str) -> None:
+def test_events_go_on_where_the_connection_broke(
+    stocked: PlanningClient, service: Service, worker: str
+) -> None:
     told: list[Json] = []
     broken = False
-    with Relay(service.url, Trouble(EVENTS, 400)) as relay, connected(relay.url) as planning:  # within the first event
+    with (
+        Relay(service.url, Trouble(EVENTS, 400)) as relay,
+        connected(relay.url) as planning,
+    ):  # within the first event
         plan_id = planning.submit("multi-user", a_long_request(), respond_async=True)["id"]
         for plan in planning.follow(plan_id):
             told.append(plan)
             if in_branches(plan) and not broken:
                 relay.cut()
                 broken = True
-                once(lambda: sum(EVENTS in request for request in relay.requests) == 3, stocked.cancel, plan_id)
+                once(
+                    lambda: sum(EVENTS in request for request in relay.requests) == 3,
+                    stocked.cancel,
+                    plan_id,
+                )
     assert relay.troubles == []
-    assert any(EVENTS in request and b"last-event-id: " in request.lower() for request in relay.requests)
+    assert any(
+        EVENTS in request and b"last-event-id: " in request.lower() for request in relay.requests
+    )
     assert told[-1]["status"] == "cancelled"
     running = [entry["progress"] for entry in told if entry["status"] == "running"]
     steps = [step for step in kept(service, plan_id) if step is not None]
@@ -155,9 +178,15 @@ def once(ready: Callable[[], bool], act: Callable[[str], object], plan_id: str) 
 
 
 @pytest.mark.slow
-def test_a_restart_of_the_service_is_survived(stocked: PlanningClient, service: Service, worker: str) -> None:
+def test_a_restart_of_the_service_is_survived(
+    stocked: PlanningClient, service: Service, worker: str
+) -> None:
     told: list[str] = []
-    with Service(service.settings) as first, Relay(first.url) as relay, connected(relay.url) as planning:
+    with (
+        Service(service.settings) as first,
+        Relay(first.url) as relay,
+        connected(relay.url) as planning,
+    ):
         plan_id = planning.submit("multi-user", a_long_request(), respond_async=True)["id"]
         for plan in planning.follow(plan_id):
             if in_branches(plan) and first.url == relay.upstream:
@@ -165,7 +194,11 @@ def test_a_restart_of_the_service_is_survived(stocked: PlanningClient, service: 
                 first.__exit__()
                 relay.cut()
                 threading.Timer(1.0, relay.move, [service.url]).start()
-                once(lambda: sum(EVENTS in request for request in relay.requests) > 1, stocked.cancel, plan_id)
+                once(
+                    lambda: sum(EVENTS in request for request in relay.requests) > 1,
+                    stocked.cancel,
+                    plan_id,
+                )
             told.append(plan["status"])
     assert told[-2:] == ["running", "cancelled"]
 
@@ -173,7 +206,10 @@ def test_a_restart_of_the_service_is_survived(stocked: PlanningClient, service: 
 def test_where_events_are_kept_back_the_plan_is_looked_at(
     stocked: PlanningClient, service: Service, worker: str
 ) -> None:
-    with Relay(service.url, Trouble(EVENTS, 0, "mute")) as relay, connected(relay.url, timeout_s=2.0) as planning:
+    with (
+        Relay(service.url, Trouble(EVENTS, 0, "mute")) as relay,
+        connected(relay.url, timeout_s=2.0) as planning,
+    ):
         plan_id = stocked.submit("robust", a_request(), respond_async=True)["id"]
         told = [plan["status"] for plan in planning.follow(plan_id)]
         assert told[-1] == "solved"
@@ -193,7 +229,9 @@ PROBLEM = {"Content-Type": "application/problem+json"}
 
 @contextmanager
 def answering(*answers: Answer) -> Iterator[tuple[str, list[tuple[float, str]]]]:
-    """A program that answers one request after the other with these; its address, and when it was asked what."""
+    """A program that answers one request after the other with these; its address, and when it was
+    asked what.
+    """
     left, asked = list(answers), list[tuple[float, str]]()
 
     class Handler(BaseHTTPRequestHandler):
@@ -221,11 +259,17 @@ def answering(*answers: Answer) -> Iterator[tuple[str, list[tuple[float, str]]]]
             thread.join()
 
 
-SOLVED: Answer = (201, {"Content-Type": "application/json"}, b'{"id": "1", "status": "solved", "result": {}}')
+SOLVED: Answer = (
+    201,
+    {"Content-Type": "application/json"},
+    b'{"id": "1", "status": "solved", "result": {}}',
+)
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_the_pause_that_the_service_asks_for_is_kept(status: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_pause_that_the_service_asks_for_is_kept(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
     busy: Answer = (status, PROBLEM | {"Retry-After": "1"}, BUSY % b"queue-full")
     with answering(busy, SOLVED) as (url, asked), connected(url) as planning:
         assert planning.solve("robust", {})["status"] == "solved"
@@ -259,9 +303,12 @@ def test_pauses_grow() -> None:
 
 
 @pytest.mark.parametrize(
-    ("slug", "comes_again"), [(b"queue-full", True), (b"importer-busy", True), (b"database-unavailable", False)]
+    ("slug", "comes_again"),
+    [(b"queue-full", True), (b"importer-busy", True), (b"database-unavailable", False)],
 )
-def test_what_may_not_arrive_twice_is_repeated_only_if_nothing_was_begun(slug: bytes, comes_again: bool) -> None:
+def test_what_may_not_arrive_twice_is_repeated_only_if_nothing_was_begun(
+    slug: bytes, comes_again: bool
+) -> None:
     busy: Answer = (503, PROBLEM, BUSY % slug)
     with answering(busy, SOLVED) as (url, asked), connected(url) as planning:
         if comes_again:
@@ -278,7 +325,9 @@ def test_a_key_is_sent_as_bearer() -> None:
     assert "Authorization: Bearer secret-1" in asked[0][1]
 
 
-def test_a_service_that_comes_up_late_is_waited_for(service: Service, stocked: PlanningClient) -> None:
+def test_a_service_that_comes_up_late_is_waited_for(
+    service: Service, stocked: PlanningClient
+) -> None:
     with Relay("http://127.0.0.1:1") as relay, connected(relay.url) as planning:
         up = threading.Timer(0.5, relay.move, [service.url])
         up.start()
@@ -291,11 +340,15 @@ def test_nan_never_leaves(stocked: PlanningClient) -> None:
         stocked.solve("robust", a_request(bandwidth_hz=float("nan")))
 
 
-def test_a_file_of_measurements_needs_a_suffix_that_says_what_it_is(planning: PlanningClient, tmp_path: Path) -> None:
+def test_a_file_of_measurements_needs_a_suffix_that_says_what_it_is(
+    planning: PlanningClient, tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match=r"\.json, \.csv, \.parquet"):
         planning.send_measurements("t", tmp_path / "samples.xlsx")
 
 
 def test_an_inline_request_needs_nothing_stored(planning: PlanningClient) -> None:
-    plan = planning.solve("robust", {"channel": a_channel(), "server": a_server(), "users": [a_user()]})
+    plan = planning.solve(
+        "robust", {"channel": a_channel(), "server": a_server(), "users": [a_user()]}
+    )
     assert plan["status"] == "solved"

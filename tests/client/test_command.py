@@ -54,19 +54,28 @@ def written(tmp_path: Path) -> Callable[[Json], Path]:
 
 
 @pytest.mark.slow
-def test_a_plan_is_made_shown_listed_and_its_users_too(run: Run, written: Callable[[Json], Path]) -> None:
+def test_a_plan_is_made_shown_listed_and_its_users_too(
+    run: Run, written: Callable[[Json], Path]
+) -> None:
     made = run("plan", "robust", written(a_request(users=25)), "--name", "lobby")
     assert made.exit_code == 0, made.output
     assert re.match(r"plan [0-9a-f]{32} \(lobby\): robust, 25 users, solved in ", made.stdout)
     assert made.stdout.count("│ camera ") == 20
     assert re.search(r"^users +and 5 more: splitplan-client users ", made.stdout, re.MULTILINE)
-    assert re.search(r"^total +[\d.]+ m?J per inference of all; no plan needs less than ", made.stdout, re.MULTILINE)
+    assert re.search(
+        r"^total +[\d.]+ m?J per inference of all; no plan needs less than ",
+        made.stdout,
+        re.MULTILINE,
+    )
 
     plan = json.loads(run("list", "--name", "lobby", "--json").stdout)
     assert plan["users"] == 25
     assert plan["id"] in run("list").stdout
     assert run("show", plan["id"]).stdout == made.stdout
-    assert json.loads(run("show", plan["id"], "--json").stdout)["result"]["certificate"]["holds"] is True
+    assert (
+        json.loads(run("show", plan["id"], "--json").stdout)["result"]["certificate"]["holds"]
+        is True
+    )
     lines = run("users", plan["id"], "--json").stdout.splitlines()
     assert [json.loads(line)["id"] for line in lines] == [f"camera {n}?#" for n in range(25)]
     assert run("users", plan["id"]).stdout.count("│ camera ") == 25
@@ -86,7 +95,9 @@ def test_what_is_ordered_is_watched(run: Run, worker: str, written: Callable[[Js
     assert f"changed    from plan {plan_id}; removed: camera 0?#" in patched.stdout
 
 
-def test_a_plan_that_nobody_wants_any_more_is_cancelled(run: Run, worker: str, written: Callable[[Json], Path]) -> None:
+def test_a_plan_that_nobody_wants_any_more_is_cancelled(
+    run: Run, worker: str, written: Callable[[Json], Path]
+) -> None:
     plan_id = run("plan", "multi-user", written(a_long_request()), "--async").stdout.strip()
     cancelled = run("cancel", plan_id)
     assert cancelled.exit_code == 0, cancelled.output
@@ -104,7 +115,9 @@ def test_an_infeasible_cell_is_explained(run: Run, written: Callable[[Json], Pat
     plan = json.loads(run("list", "--json").stdout)
     assert "│ camera 0?#" in run("users", plan["id"]).stdout
     request["users"][0]["deadline_s"] = float(deadline[2]) * 1e-3
-    assert run("plan", "robust", written(request)).exit_code == 0, "what is shown as enough is enough"
+    assert run("plan", "robust", written(request)).exit_code == 0, (
+        "what is shown as enough is enough"
+    )
 
 
 def test_every_family_is_shown(run: Run, written: Callable[[Json], Path]) -> None:
@@ -122,7 +135,11 @@ def test_every_family_is_shown(run: Run, written: Callable[[Json], Path]) -> Non
     for kind, request, word in (
         ("stopping", stopping, "seeing the future"),
         ("multi-user", multi_user, "given out"),
-        ("adaptive", {"server": "edge-gpu", "users": [user], "weights": weights}, "checked at both ends"),
+        (
+            "adaptive",
+            {"server": "edge-gpu", "users": [user], "weights": weights},
+            "checked at both ends",
+        ),
     ):
         answer = run("plan", kind, written(request))
         assert answer.exit_code == 0, answer.output
@@ -146,7 +163,10 @@ def test_a_network_and_its_times_are_sent(
     imported = run("models", "import", network, "--name", "net")
     assert imported.exit_code == 0, imported.output
     assert imported.stdout.startswith("stored net@1 with 6 cuts\n")
-    assert stocked.profile("models", "net")["source_sha256"] == sha256(network.read_bytes()).hexdigest()
+    assert (
+        stocked.profile("models", "net")["source_sha256"]
+        == sha256(network.read_bytes()).hexdigest()
+    )
     taken = run("models", "import", network, "--name", "net")
     assert (taken.exit_code, "exists" in taken.stderr) == (1, True)
     bad = run("models", "import", network, "--name", "other", "--shape", "nothing:1,3")
@@ -231,8 +251,9 @@ def test_a_file_that_is_no_request_is_wrong_usage(text: str, said: str, tmp_path
 def test_a_service_that_is_not_there_is_told_in_a_line() -> None:
     answer = CliRunner().invoke(main, ["--url", "http://127.0.0.1:1", "--patience", "0", "list"])
     assert answer.exit_code == 1
-    assert answer.stderr == (
-        "Error: http://127.0.0.1:1 does not answer: Connection refused; is the service there? "
+    assert (
+        answer.stderr
+        == "Error: http://127.0.0.1:1 does not answer: Connection refused; is the service there? "
         "--url or SPLITPLAN_URL says where\n"
     )
     again = CliRunner().invoke(main, ["--url", "http://127.0.0.1:1", "--patience", "0.4", "list"])
@@ -244,10 +265,16 @@ def test_a_service_that_is_not_there_is_told_in_a_line() -> None:
 @pytest.mark.parametrize(
     ("value", "unit", "shown"),
     [
-        (0.02751, "J", "27.51 mJ"), (999.96e3, "Hz", "1 MHz"), (192e6, "Hz", "192 MHz"), (0.0, "s", "0 s"),
-        (-0.25, "s", "-250 ms"), (None, "s", "-"), (3e-12, "J", "0.003 nJ"), (5e15, "FLOP", "5000 TFLOP"),
+        (0.02751, "J", "27.51 mJ"),
+        (999.96e3, "Hz", "1 MHz"),
+        (192e6, "Hz", "192 MHz"),
+        (0.0, "s", "0 s"),
+        (-0.25, "s", "-250 ms"),
+        (None, "s", "-"),
+        (3e-12, "J", "0.003 nJ"),
+        (5e15, "FLOP", "5000 TFLOP"),
     ],
-)  # fmt: skip
+)
 def test_units_are_readable(value: float | None, unit: str, shown: str) -> None:
     assert present.si(value, unit) == shown
 
@@ -267,8 +294,12 @@ class Terminal:
         environment = os.environ | {"SPLITPLAN_URL": url, "COLUMNS": "160", "TERM": "xterm"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "client.command", *words],
-            stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True,
-        )  # fmt: skip
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment,
+            start_new_session=True,
+        )
         os.close(slave)
         self.seen = ""
 
@@ -309,7 +340,10 @@ def terminal(service: Service) -> Iterator[Callable[..., Terminal]]:
 
 @pytest.mark.soak
 def test_on_a_terminal_a_bar_moves_and_an_interrupt_is_asked_about(
-    terminal: Callable[..., Terminal], stocked: PlanningClient, worker: str, written: Callable[[Json], Path]
+    terminal: Callable[..., Terminal],
+    stocked: PlanningClient,
+    worker: str,
+    written: Callable[[Json], Path],
 ) -> None:
     first = terminal("plan", "multi-user", str(written(a_long_request())), "--async", "--wait")
     first.until(r"branch and bound.* 60%.*best 102\.\d+, at least 102\.\d+, gap ")

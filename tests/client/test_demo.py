@@ -1,4 +1,6 @@
-"""The demo as a stranger runs it: a process that starts a service, prints a plan and leaves nothing behind."""
+"""The demo as a stranger runs it: a process that starts a service, prints a plan and leaves nothing
+behind.
+"""
 
 import os
 import re
@@ -19,7 +21,9 @@ Start = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts the demo in a session of its own, so that whatever it leaves behind is found, and ended after the test."""
+    """Starts the demo in a session of its own, so that whatever it leaves behind is found, and
+    ended after the test.
+    """
     started: list[subprocess.Popen[str]] = []
 
     def start(folder: Path, **environment: str) -> subprocess.Popen[str]:
@@ -56,11 +60,18 @@ def in_session(leader: int) -> list[str]:
 
 
 @pytest.mark.slow
-def test_it_prints_a_row_for_every_camera_and_leaves_nothing_behind(start: Start, tmp_path: Path) -> None:
+def test_it_prints_a_row_for_every_camera_and_leaves_nothing_behind(
+    start: Start, tmp_path: Path
+) -> None:
     users_database = tmp_path / "the-users.db"
     own = tmp_path / "temporary"
     own.mkdir()
-    demo = start(own, SPLITPLAN_DATABASE_URL=f"sqlite:///{users_database}", SPLITPLAN_PORT="1", splitplan_typo="1")
+    demo = start(
+        own,
+        SPLITPLAN_DATABASE_URL=f"sqlite:///{users_database}",
+        SPLITPLAN_PORT="1",
+        splitplan_typo="1",
+    )
     out, err = demo.communicate(timeout=90)
     assert demo.returncode == 0, err
     assert err == ""
@@ -68,11 +79,18 @@ def test_it_prints_a_row_for_every_camera_and_leaves_nothing_behind(start: Start
     rows = re.findall(r"^│ (\S+) +│ (\S+) +│", out, re.MULTILINE)
     assert [name for name, _ in rows] == [user["id"] for user in REQUEST["users"]]
     assert len(rows) == 12
-    assert len({cut for _, cut in rows}) >= 3, "a plan in which everyone does the same shows nothing"
-    total, bound = map(float, re.findall(r"^total +([\d.]+) mJ .* less than ([\d.]+) mJ", out, re.MULTILINE)[0])
+    assert len({cut for _, cut in rows}) >= 3, (
+        "a plan in which everyone does the same shows nothing"
+    )
+    total, bound = map(
+        float, re.findall(r"^total +([\d.]+) mJ .* less than ([\d.]+) mJ", out, re.MULTILINE)[0]
+    )
     on_device = float(re.findall(r"all on the device +([\d.]+) mJ", out)[0])
     assert bound - 0.005 <= total < on_device
-    assert all(word in out for word in ("price", "all at the edge", "equal shares", "means only", "warning"))
+    assert all(
+        word in out
+        for word in ("price", "all at the edge", "equal shares", "means only", "warning")
+    )
 
     assert in_session(demo.pid) == []
     assert list(own.iterdir()) == []
@@ -81,7 +99,9 @@ def test_it_prints_a_row_for_every_camera_and_leaves_nothing_behind(start: Start
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_stopped_early_it_stops_its_service(start: Start, tmp_path: Path, ending: signal.Signals) -> None:
+def test_stopped_early_it_stops_its_service(
+    start: Start, tmp_path: Path, ending: signal.Signals
+) -> None:
     demo = start(tmp_path)
     end = time.monotonic() + 60
     while not any("serve" in command for command in in_session(demo.pid)):

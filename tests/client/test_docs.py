@@ -44,17 +44,32 @@ def folder(service: Service, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_commands_print_what_the_page_shows(folder: Path, service: Service, worker: str) -> None:
-    environment = os.environ | {"SPLITPLAN_URL": service.url, "PATH": f"{folder}:{os.environ['PATH']}"}
+def test_the_commands_print_what_the_page_shows(
+    folder: Path, service: Service, worker: str
+) -> None:
+    environment = os.environ | {
+        "SPLITPLAN_URL": service.url,
+        "PATH": f"{folder}:{os.environ['PATH']}",
+    }
     environment |= {"LC_ALL": "C.UTF-8", "PYTHONUTF8": "1"}
     real_id: dict[str, str] = {}
-    steps = [step for block in blocks("console") for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
+    steps = [
+        step
+        for block in blocks("console")
+        for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
+    ]
     assert len(steps) >= 7
     for step in steps:
         command, _, said = step.partition("\n")
         command = ID.sub(lambda found: real_id[found[0]], command)
         ran = subprocess.run(
-            command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, timeout=90
+            command,
+            shell=True,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=90,
         )
         printed = ran.stdout + ran.stderr
         real_id.update(zip(ID.findall(said), ID.findall(printed), strict=False))

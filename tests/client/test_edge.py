@@ -18,9 +18,17 @@ from solvers.multiuser.solve import build_table
 
 def a_rate_row(**change: Any) -> dict[str, Any]:
     return {
-        "rate_from_bps": 0.0, "rate_to_bps": None, "cut": 3, "cut_name": "conv3", "bits": 8, "cost_from": None,
-        "cost_to": 0.1, "fixed_cost": 0.1, "cost_per_inverse_rate": 0.0, "late_below_bps": 0.0,
-    } | change  # fmt: skip
+        "rate_from_bps": 0.0,
+        "rate_to_bps": None,
+        "cut": 3,
+        "cut_name": "conv3",
+        "bits": 8,
+        "cost_from": None,
+        "cost_to": 0.1,
+        "fixed_cost": 0.1,
+        "cost_per_inverse_rate": 0.0,
+        "late_below_bps": 0.0,
+    } | change
 
 
 def two_rows() -> list[dict[str, Any]]:
@@ -71,9 +79,15 @@ def test_a_late_option_is_left_at_once() -> None:
 def test_nothing_fits_is_none_and_recovers() -> None:
     rows = two_rows()
     rows[0] = a_rate_row(
-        rate_to_bps=1e6, cut=None, cut_name=None, bits=None, cost_to=None, fixed_cost=None,
-        cost_per_inverse_rate=None, late_below_bps=None,
-    )  # fmt: skip
+        rate_to_bps=1e6,
+        cut=None,
+        cut_name=None,
+        bits=None,
+        cost_to=None,
+        fixed_cost=None,
+        cost_per_inverse_rate=None,
+        late_below_bps=None,
+    )
     table = RateTable(rows, hysteresis=0.3)
     assert table.decide(2e6).cut == 2  # type: ignore[union-attr]
     assert table.decide(5e5) is None

@@ -39,7 +39,10 @@ def test_nor_that_they_come_one_by_one() -> None:
 @pytest.mark.parametrize("line_end", [b"\n", b"\r", b"\r\n"])
 def test_any_line_end_will_do(line_end: bytes) -> None:
     stream = line_end.join([b"id: 3", b"data: x", b"", b"data: y", b"", b""])
-    assert list(events([stream])) == [Event("message", "x", "3", None), Event("message", "y", "3", None)]
+    assert list(events([stream])) == [
+        Event("message", "x", "3", None),
+        Event("message", "y", "3", None),
+    ]
 
 
 def test_an_event_is_told_as_soon_as_it_is_complete() -> None:

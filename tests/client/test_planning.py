@@ -68,7 +68,9 @@ def test_the_users_of_a_large_plan_come_in_pages(stocked: PlanningClient) -> Non
     request = a_request(users=1001, bandwidth_hz=2.0e9)
     plan = stocked.solve("robust", request)
     assert "users" not in plan["result"]
-    assert [user["id"] for user in stocked.users(plan["id"])] == [user["id"] for user in request["users"]]
+    assert [user["id"] for user in stocked.users(plan["id"])] == [
+        user["id"] for user in request["users"]
+    ]
 
 
 def test_an_infeasible_cell_is_an_answer(stocked: PlanningClient) -> None:
@@ -129,7 +131,9 @@ def stranger(status: int, content_type: str, content: bytes) -> Iterator[str]:
         (200, "application/json", b"[]"),
     ],
 )
-def test_what_the_service_did_not_say_is_not_its_answer(status: int, content_type: str, content: bytes) -> None:
+def test_what_the_service_did_not_say_is_not_its_answer(
+    status: int, content_type: str, content: bytes
+) -> None:
     with (
         stranger(status, content_type, content) as url,
         connected(url, patience_s=0.0) as planning,

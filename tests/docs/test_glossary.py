@@ -38,7 +38,9 @@ def suffix(field: str) -> str | None:
 def properties() -> dict[str, dict[str, Any]]:
     """Fields of the API, by schema."""
     schemas = json.loads(OPENAPI.read_text())["components"]["schemas"]
-    return {name: schema["properties"] for name, schema in schemas.items() if "properties" in schema}
+    return {
+        name: schema["properties"] for name, schema in schemas.items() if "properties" in schema
+    }
 
 
 def terms() -> list[dict[str, str]]:

@@ -39,7 +39,9 @@ def test_up_without_drift_and_down_again(database: Database) -> None:
     migration.migrate(database)
     assert version(database) == migration.newest()
     assert {"profile", "profile_revision"} <= tables(database)
-    command.check(migration.configuration(database))  # raises if the tables and the migrations differ
+    command.check(
+        migration.configuration(database)
+    )  # raises if the tables and the migrations differ
     command.downgrade(migration.configuration(database), "base")
     assert tables(database) == set()
     migration.migrate(database)
@@ -60,12 +62,17 @@ def test_every_version_can_be_reached_and_left(database: Database) -> None:
 def test_several_processes_may_migrate_at_once(new_database_url: str) -> None:
     command_line = [str(Path(sys.executable).with_name("splitplan")), "migrate"]
     environment = {**os.environ, "SPLITPLAN_DATABASE_URL": new_database_url}
-    running = [subprocess.Popen(command_line, env=environment, stdout=PIPE, stderr=STDOUT) for _ in range(3)]
+    running = [
+        subprocess.Popen(command_line, env=environment, stdout=PIPE, stderr=STDOUT)
+        for _ in range(3)
+    ]
     outputs = [process.communicate(timeout=60)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0, 0], outputs
 
 
-def test_a_failed_migration_changes_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_migration_changes_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script = ScriptDirectory.from_config(migration.configuration())
     first = script.get_revision("0001").module
 

@@ -1,4 +1,7 @@
-"""The planted faults: file, exact source text, replacement. One entry per formula and kind of slip."""
+"""The planted faults: file, source text (its line breaks aside), replacement.
+
+One entry per formula and kind of slip.
+"""
 
 MOMENTS, BUDGET = "solvers/moments.py", "solvers/robust/budget.py"
 CURVES, CANDIDATES = "solvers/robust/solve/curves.py", "solvers/robust/solve/candidates.py"
@@ -23,26 +26,54 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     (CURVES, "self.tau_unit_s * s / np.log1p(s)", "self.tau_unit_s * s / np.log2(1.0 + s)"),
     (CURVES, "cycling = self.kappa * clock**2", "cycling = 0.5 * self.kappa * clock**2"),
     (CURVES, "cycling = self.kappa * clock**2", "cycling = self.kappa * clock**3"),
-    (CURVES, "return self.kappa * clock**2 * (self.cycles +", "return self.kappa * clock**2 * (0.5 * self.cycles +"),
+    (
+        CURVES,
+        "return (self.kappa * clock**2 * (self.cycles +",
+        "return (self.kappa * clock**2 * (0.5 * self.cycles +",
+    ),
     (CURVES, "cycling * (self.cycles + self.overhead_s * clock) +", "cycling * (self.cycles) +"),
     (CANDIDATES, "_LN2 / scale", "1.0 / scale"),
     (CANDIDATES, "* problem.gain[user] /", "* problem.gain[user] * 2.0 /"),
-    (CANDIDATES, "work.cycles[row] / work.clock_max_hz[row]", "work.cycles[row] / work.clock_min_hz[row]"),
+    (
+        CANDIDATES,
+        "work.cycles[row] / work.clock_max_hz[row]",
+        "work.cycles[row] / work.clock_min_hz[row]",
+    ),
     (FLEET, "np.sqrt(self.weight * problem.latency_weight_per_s)", "np.sqrt(self.weight)"),
     (FLEET, "self.problem.loss_weight * work.loss[row]", "0.0 * work.loss[row]"),
-    (FLEET, "1.0 / np.sqrt(problem.bandwidth_hz * problem", "2.0 / np.sqrt(problem.bandwidth_hz * problem"),
-    (COSTS, "problem.latency_weight_per_s * latency(", "0.9 * problem.latency_weight_per_s * latency("),
+    (
+        FLEET,
+        "1.0 / np.sqrt(problem.bandwidth_hz * problem",
+        "2.0 / np.sqrt(problem.bandwidth_hz * problem",
+    ),
+    (
+        COSTS,
+        "problem.latency_weight_per_s * latency(",
+        "0.9 * problem.latency_weight_per_s * latency(",
+    ),
     (COSTS, "problem.weight * (total +", "(total +"),
     (COSTS, "decision.bandwidth_share * problem.bandwidth_hz *", "problem.bandwidth_hz *"),
     (COSTS, "np.where(crossing > 0.0, problem.network_s, 0.0)", "np.zeros_like(crossing)"),
     (COSTS, "device_s=work.device_s[row],", "device_s=work.device_s[row - 1],"),
-    (COSTS, "server_s=transfer_s(work.server_s[row], decision.server_share)", "server_s=work.server_s[row]"),
+    (
+        COSTS,
+        "server_s=transfer_s(work.server_s[row], decision.server_share)",
+        "server_s=work.server_s[row]",
+    ),
     (STOP, "by_time * work.device_s[rows] +", ""),
     (STOP, "by_time * work.device_s[rows] +", "2.0 * by_time * work.device_s[rows] +"),
     (STOP, "by_time + by_energy * problem.tx_power_w[users]", "by_time"),
     (STOP, "by_energy * problem.tx_power_w[users]", "by_energy * problem.idle_power_w[users]"),
-    (STOP, "by_time + by_energy * problem.idle_power_w[users]", "by_energy * problem.idle_power_w[users]"),
-    (STOP, "by_time + by_energy * problem.idle_power_w[users]", "by_time - by_energy * problem.idle_power_w[users]"),
+    (
+        STOP,
+        "by_time + by_energy * problem.idle_power_w[users]",
+        "by_energy * problem.idle_power_w[users]",
+    ),
+    (
+        STOP,
+        "by_time + by_energy * problem.idle_power_w[users]",
+        "by_time - by_energy * problem.idle_power_w[users]",
+    ),
     (ASKED, "[self.workloads.cuts(workload)] / self.inferences", "[self.workloads.cuts(workload)]"),
     (ASKED, "self.energy_per_j * self.rx_power_w[users]", "self.energy_per_j"),
     (
@@ -53,4 +84,4 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     (CHANNEL, "return np.exp(log_gain - np.exp(log_gain))", "return np.exp(-np.exp(log_gain))"),
     (CHANNEL, "return np.asarray(np.exp(-gain))", "return np.asarray(np.exp(-2.0 * gain))"),
     (DUAL, "bound = best - paid -", "bound = best - 0.5 * paid -"),
-)  # fmt: skip
+)

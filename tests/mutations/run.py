@@ -1,9 +1,12 @@
-"""Plants each fault in a process of its own and tells who notices: `python -m tests.mutations.run`."""
+"""Plants each fault in a process of its own and tells who notices: `python -m
+tests.mutations.run`.
+"""
 
 import importlib.abc
 import importlib.util
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,12 +24,23 @@ ROOT = Path(__file__).parents[2]
 AGREE = 3e-6  # relative: two proofs to the default gap
 
 
+def places(source: str, text: str) -> list[tuple[int, int]]:
+    """Where a source says a text, however its lines are broken."""
+    words = re.findall(r"\w+|[^\w\s]", text)
+    spaced = [
+        rf",?\s*{re.escape(word)}" if word in (")", "]") else re.escape(word) for word in words
+    ]
+    return [found.span() for found in re.finditer(r"\s*".join(spaced), source)]
+
+
 class Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Serves one module with a fault in it."""
 
     def __init__(self, file: str, before: str, after: str) -> None:
         self.name = file.removesuffix(".py").replace("/", ".")
-        self.source = (ROOT / file).read_text().replace(before, after)
+        source = (ROOT / file).read_text()
+        ((start, end),) = places(source, before)
+        self.source = source[:start] + after + source[end:]
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
         """Only the module with the fault."""

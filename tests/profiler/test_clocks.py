@@ -21,12 +21,16 @@ def test_a_clock_is_set_read_and_given_back(tmp_path: Path) -> None:
     assert boards.limits(folder) == before
 
 
-def test_a_kernel_that_refuses_limits_that_cross(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_that_refuses_limits_that_cross(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = boards.a_cpu(tmp_path)
     write = Path.write_text
 
     def refusing(path: Path, text: str) -> int:
-        least, most = (text if path.name == f"scaling_{name}_freq" else now for name, now in _limits(folder))
+        least, most = (
+            text if path.name == f"scaling_{name}_freq" else now for name, now in _limits(folder)
+        )
         if int(least) > int(most):
             raise OSError(errno.EINVAL, "Invalid argument", str(path))
         return write(path, text)
@@ -84,14 +88,19 @@ def test_setting_without_permission_says_what_to_do(tmp_path: Path) -> None:
         cpu_clock([0], tmp_path).set_hz(7.296e8)
 
 
-def test_what_could_not_be_set_is_not_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_could_not_be_set_is_not_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     boards.a_cpu(tmp_path)
 
     def refusing(path: Path, _text: str) -> int:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "write_text", refusing)
-    with pytest.raises(ClockUnavailable, match=r"cannot be set .*run as root"), cpu_clock([0], tmp_path) as clock:
+    with (
+        pytest.raises(ClockUnavailable, match=r"cannot be set .*run as root"),
+        cpu_clock([0], tmp_path) as clock,
+    ):
         clock.set_hz(7.296e8)
 
 

@@ -36,7 +36,16 @@ def arguments(folder: Path, *more: str) -> list[str]:
     if not path.exists():
         nets.saved(nets.a_classifier(), folder)
     short = ["--repetitions", "3", "--gap-s", "0", "--warm-up", "1", "--sysfs", str(folder / "sys")]
-    return ["run", str(path), "--processor", "box", "--out", str(folder / "out.json"), *short, *more]
+    return [
+        "run",
+        str(path),
+        "--processor",
+        "box",
+        "--out",
+        str(folder / "out.json"),
+        *short,
+        *more,
+    ]
 
 
 def written(folder: Path) -> dict[str, Any]:
@@ -55,7 +64,9 @@ def samples(content: dict[str, Any], **wanted: object) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-def test_a_run_measures_both_halves_of_every_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_measures_both_halves_of_every_cut(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(arguments(tmp_path)) == 0
     content = written(tmp_path)
     assert (content["model"], content["processor"], len(content["sessions"])) == ("net", "box", 2)
@@ -72,28 +83,46 @@ def test_a_run_measures_both_halves_of_every_cut(tmp_path: Path, capsys: pytest.
             (7, "server"),
         }
         pairs = {
-            part: {n: s["order"] for s in session["samples"] if s["part"] == part for n in [s["cut"]]}
+            part: {
+                n: s["order"] for s in session["samples"] if s["part"] == part for n in [s["cut"]]
+            }
             for part in ("device", "server")
         }
         assert all(pairs["device"][cut] == pairs["server"][cut] for cut in range(1, 7))
-        every = sorted({n for orders in pairs["server"].values() for n in orders} | set(pairs["device"][7]))
+        every = sorted(
+            {n for orders in pairs["server"].values() for n in orders} | set(pairs["device"][7])
+        )
         assert every == list(range(24))
     for sample in samples(content):
         assert sample["frequency_hz"] is None
-        assert len(sample["time_s"]) == len(sample["cpu_time_s"]) == len(sample["involuntary_switches"]) == 3
+        assert (
+            len(sample["time_s"])
+            == len(sample["cpu_time_s"])
+            == len(sample["involuntary_switches"])
+            == 3
+        )
         assert all(time_s > 0 for time_s in sample["time_s"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.onnx", "out.json"]
     lines = [line.split() for line in told.out.splitlines()]
     assert [line[-1] for line in lines[1:]] == [
-        "input", "conv1", "relu1", "pool1", "conv2", "flat", "logits", "scores",
-    ]  # fmt: skip
+        "input",
+        "conv1",
+        "relu1",
+        "pool1",
+        "conv2",
+        "flat",
+        "logits",
+        "scores",
+    ]
 
 
 @pytest.mark.slow
 def test_one_part_alone(tmp_path: Path) -> None:
     assert main(arguments(tmp_path, "--parts", "server", "--sessions", "1")) == 0
     found = samples(written(tmp_path))
-    assert {(sample["cut"], sample["part"]) for sample in found} == {(cut, "server") for cut in range(7)}
+    assert {(sample["cut"], sample["part"]) for sample in found} == {
+        (cut, "server") for cut in range(7)
+    }
 
 
 @pytest.mark.slow
@@ -116,7 +145,9 @@ def test_throttling_is_recorded_as_measured_and_fails_the_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     boards.a_cpu(tmp_path / "sys", actual_khz=729_600)
-    asked = arguments(tmp_path, "--clocks", "7.296e8,1.9072e9", "--sessions", "1", "--repetitions", "1")
+    asked = arguments(
+        tmp_path, "--clocks", "7.296e8,1.9072e9", "--sessions", "1", "--repetitions", "1"
+    )
     assert main(asked) == 3
     assert "was not the requested one in 8" in capsys.readouterr().err
     for sample in samples(written(tmp_path)):
@@ -127,7 +158,12 @@ def test_throttling_is_recorded_as_measured_and_fails_the_run(
 
 @pytest.mark.slow
 def test_a_declared_clock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments(tmp_path, "--frequency-hz", "1.9e9", "--sessions", "1", "--repetitions", "1")) == 0
+    assert (
+        main(
+            arguments(tmp_path, "--frequency-hz", "1.9e9", "--sessions", "1", "--repetitions", "1")
+        )
+        == 0
+    )
     content = written(tmp_path)
     assert {sample["frequency_hz"] for sample in samples(content)} == {1.9e9}
     assert content["runtime"]["clock"] == "declared by the operator"
@@ -136,7 +172,9 @@ def test_a_declared_clock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def halt(run: "subprocess.Popen[str]", board: Path) -> None:
-    """Stop a run between two settings of its clock: a made-up file is empty for a moment, a kernel's never is."""
+    """Stop a run between two settings of its clock: a made-up file is empty for a moment, a
+    kernel's never is.
+    """
     while True:
         run.send_signal(signal.SIGSTOP)
         os.waitpid(run.pid, os.WUNTRACED)
@@ -147,13 +185,18 @@ def halt(run: "subprocess.Popen[str]", board: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_run_that_is_killed_goes_on_where_it_stopped(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_run_that_is_killed_goes_on_where_it_stopped(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     folder = boards.a_cpu(tmp_path / "sys")
     before = boards.limits(folder)
     asked = arguments(tmp_path, "--repetitions", "400", "--sessions", "2", "--clocks", "all")
     journal = tmp_path / "out.json.journal"
     started = subprocess.Popen(
-        [sys.executable, "-m", "profiler", *asked], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "profiler", *asked],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         deadline = time.monotonic() + 60
@@ -166,7 +209,11 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(tmp_path: Path, number: s
         started.send_signal(number)
         started.send_signal(signal.SIGCONT)
         _, said = started.communicate(timeout=60)
-    kept = [json.loads(line) for line in journal.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    kept = [
+        json.loads(line)
+        for line in journal.read_bytes().splitlines(keepends=True)
+        if line.endswith(b"\n")
+    ]
     first = [line["visit"] for line in kept if "visit" in line]
     assert len(first) >= 50
     if number == signal.SIGTERM:
@@ -182,7 +229,9 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(tmp_path: Path, number: s
     assert len(content["sessions"]) == 3
     interrupted = content["sessions"][0]["samples"]
     times = {
-        (s["cut"], order, s["part"]): t for s in interrupted for order, t in zip(s["order"], s["time_s"], strict=True)
+        (s["cut"], order, s["part"]): t
+        for s in interrupted
+        for order, t in zip(s["order"], s["time_s"], strict=True)
     }
     for _, _, _, _, cut, order, *_, device, server in first:
         for part, reading in (("device", device), ("server", server)):
@@ -198,8 +247,20 @@ def test_a_run_that_is_killed_goes_on_where_it_stopped(tmp_path: Path, number: s
 @pytest.mark.slow
 def test_a_profile_says_which_cuts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cuts = [
-        {"name": "input", "flop": 0, "feature_byte": 3072, "parameter_byte": 0, "tensors": ["image"]},
-        {"name": "middle", "flop": 1, "feature_byte": 2048, "parameter_byte": 1, "tensors": ["pool1"]},
+        {
+            "name": "input",
+            "flop": 0,
+            "feature_byte": 3072,
+            "parameter_byte": 0,
+            "tensors": ["image"],
+        },
+        {
+            "name": "middle",
+            "flop": 1,
+            "feature_byte": 2048,
+            "parameter_byte": 1,
+            "tensors": ["pool1"],
+        },
         {"name": "end", "flop": 2, "feature_byte": 0, "parameter_byte": 2},
     ]
     profile = tmp_path / "profile.json"
@@ -211,9 +272,13 @@ def test_a_profile_says_which_cuts(tmp_path: Path, capsys: pytest.CaptureFixture
     profile.write_text(json.dumps({"name": "my-net", "cuts": cuts, "source_sha256": "0" * 64}))
     assert main(arguments(tmp_path, "--profile", str(profile))) == 1
     assert "was read from another file" in capsys.readouterr().err
-    profile.write_text(json.dumps({"name": "my-net", "cuts": [cuts[0], cuts[1] | {"tensors": None}, cuts[2]]}))
+    profile.write_text(
+        json.dumps({"name": "my-net", "cuts": [cuts[0], cuts[1] | {"tensors": None}, cuts[2]]})
+    )
     assert main(arguments(tmp_path, "--profile", str(profile))) == 1
-    assert "cut 1 of the profile 'my-net' does not say which tensors cross" in capsys.readouterr().err
+    assert (
+        "cut 1 of the profile 'my-net' does not say which tensors cross" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(
@@ -249,11 +314,17 @@ class _Door(BaseHTTPRequestHandler):
     """Takes measurements at one address."""
 
     def do_POST(self) -> None:
-        self.server.received = (self.path, self.headers, self.rfile.read(int(self.headers["Content-Length"])))  # type: ignore[attr-defined]
+        self.server.received = (
+            self.path,
+            self.headers,
+            self.rfile.read(int(self.headers["Content-Length"])),
+        )  # type: ignore[attr-defined]
         taken = self.path.endswith("/box.net/measurements")
         answer = {
             "revision": 4,
-            "quality": [{"cut": 1, "part": None, "check": "drift", "severity": "warning", "detail": "moved"}],
+            "quality": [
+                {"cut": 1, "part": None, "check": "drift", "severity": "warning", "detail": "moved"}
+            ],
         }
         self.send_response(201 if taken else 422)
         self.end_headers()
@@ -293,10 +364,22 @@ def test_the_bundle_runs_from_one_file(tmp_path: Path) -> None:
     bundle.bundle(archive)
     names = zipfile.ZipFile(archive).namelist()
     assert {name.split("/")[0] for name in names} == {"__main__.py", "profiler", "solvers"}
-    assert {name.split("/")[1] for name in names if name.startswith("solvers/")} == {"", "__init__.py", "onnx_reader"}
+    assert {name.split("/")[1] for name in names if name.startswith("solvers/")} == {
+        "",
+        "__init__.py",
+        "onnx_reader",
+    }
     ran = subprocess.run(
-        [sys.executable, "-I", archive, *arguments(tmp_path, "--sessions", "1", "--repetitions", "1")],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-I",
+            archive,
+            *arguments(tmp_path, "--sessions", "1", "--repetitions", "1"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert ran.returncode == 0, ran.stderr
     assert samples(written(tmp_path))

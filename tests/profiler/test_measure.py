@@ -31,7 +31,9 @@ class Wobbling(Clock):
         return next(self._readings)
 
 
-def measured(network: Network, plan: Plan, path: Path, clock: Clock | None = None) -> tuple[Journal, list[float]]:
+def measured(
+    network: Network, plan: Plan, path: Path, clock: Clock | None = None
+) -> tuple[Journal, list[float]]:
     """The journal of a run, and its pauses."""
     pauses: list[float] = []
     with Journal(path, {}, resume=True) as journal:
@@ -41,12 +43,19 @@ def measured(network: Network, plan: Plan, path: Path, clock: Clock | None = Non
 
 @pytest.mark.slow
 def test_a_clock_that_changes_during_a_visit_is_no_clock(network: Network, tmp_path: Path) -> None:
-    clock = Wobbling(2e9, 2e9, 2e9, 1e9, 1e9, 1e9)  # two readings a visit: steady, slowing down, slow
-    journal, _ = measured(network, Plan(repetitions=6, sessions=1, warm_up=0), tmp_path / "j", clock)
+    clock = Wobbling(
+        2e9, 2e9, 2e9, 1e9, 1e9, 1e9
+    )  # two readings a visit: steady, slowing down, slow
+    journal, _ = measured(
+        network, Plan(repetitions=6, sessions=1, warm_up=0), tmp_path / "j", clock
+    )
     found = steadiness(journal.visits)
     assert (found.visits, found.moved, found.wandered, found.steady) == (48, 16, True, False)
     samples = document(journal, "net", network.sha256, "box", {})["sessions"][0]["samples"]
-    counts = {hz: sum(len(s["time_s"]) for s in samples if s["frequency_hz"] == hz) for hz in (None, 1e9, 2e9)}
+    counts = {
+        hz: sum(len(s["time_s"]) for s in samples if s["frequency_hz"] == hz)
+        for hz in (None, 1e9, 2e9)
+    }
     assert sum(counts.values()) == 6 * 14
     assert min(counts.values()) > 0
     (sent,) = document(journal, "net", network.sha256, "box", {}, moved=False)["sessions"]
@@ -66,7 +75,9 @@ def test_sessions_are_apart_and_what_is_done_stays_done(network: Network, tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kept", [1, 17, 30, 47])
-def test_an_interrupted_run_visits_what_is_missing(network: Network, tmp_path: Path, kept: int) -> None:
+def test_an_interrupted_run_visits_what_is_missing(
+    network: Network, tmp_path: Path, kept: int
+) -> None:
     plan = Plan(repetitions=3, sessions=2, warm_up=0, gap_s=0.0)
     measured(network, plan, tmp_path / "j")
     lines = (tmp_path / "j").read_text().splitlines(keepends=True)
@@ -83,7 +94,9 @@ def test_an_interrupted_run_visits_what_is_missing(network: Network, tmp_path: P
 
 @pytest.mark.slow
 def test_little_memory_changes_the_order_and_nothing_else(network: Network, tmp_path: Path) -> None:
-    journal, _ = measured(network, Plan(repetitions=2, sessions=1, warm_up=1, memory_byte=1), tmp_path / "j")
+    journal, _ = measured(
+        network, Plan(repetitions=2, sessions=1, warm_up=1, memory_byte=1), tmp_path / "j"
+    )
     assert len({(visit.round, visit.cut) for visit in journal.visits}) == len(journal.visits) == 16
     cuts = [visit.cut for visit in journal.visits]
     assert len(set(cuts[:8])) == 8  # a round of each cut in each of the two passes

@@ -10,7 +10,10 @@ from profiler.measurement import UploadRefused, document, steadiness, times, upl
 
 
 def a_visit(
-    order: int, cut: int = 1, hz: tuple[float | None, float | None] = (1e9, 1e9), asked: float | None = None
+    order: int,
+    cut: int = 1,
+    hz: tuple[float | None, float | None] = (1e9, 1e9),
+    asked: float | None = None,
 ) -> Visit:
     device, server = Reading(1.0 + order, 0.01, 0), Reading(2.0 + order, 0.02, order)
     return Visit(0, 0, order, 0, cut, order, asked, *hz, device, server)
@@ -32,7 +35,10 @@ def test_the_file_groups_samples_by_cut_part_and_clock(tmp_path: Path) -> None:
     content = document(journal, "net", "0" * 64, "box", {"threads": "1"})
     (session,) = content["sessions"]  # the second sitting has no samples
     assert session["started_at"] == "2026-11-20T09:00:00+00:00"
-    told = {(s["cut"], s["part"], s["frequency_hz"]): (s["order"], s["time_s"]) for s in session["samples"]}
+    told = {
+        (s["cut"], s["part"], s["frequency_hz"]): (s["order"], s["time_s"])
+        for s in session["samples"]
+    }
     assert told == {
         (1, "device", None): ([3], [4.0]),
         (1, "server", None): ([3], [5.0]),

@@ -11,7 +11,13 @@ from onnx import helper
 from app.profiles.schemas.model import Model
 from profiler.command import main
 from profiler.network import Network, open_network
-from profiler.quantization import BadCalibration, load_inputs, load_labels, measure_losses, quantized
+from profiler.quantization import (
+    BadCalibration,
+    load_inputs,
+    load_labels,
+    measure_losses,
+    quantized,
+)
 from profiler.runtime import Runner
 from tests.support.profiler import nets
 
@@ -63,7 +69,10 @@ def test_the_loss_is_the_share_of_answers_that_change(classifier: Network) -> No
         feature = device(image)["pool1"]
         levels = np.linspace(feature.min(), feature.max(), 4)
         near = levels[np.abs(feature[..., None] - levels).argmin(axis=-1)].astype(np.float32)
-        changed += int(server({"pool1": near})["scores"].argmax() != server({"pool1": feature})["scores"].argmax())
+        changed += int(
+            server({"pool1": near})["scores"].argmax()
+            != server({"pool1": feature})["scores"].argmax()
+        )
     assert losses.by_bits[2] == pytest.approx(changed / 30)
     assert changed > 0
 
@@ -72,9 +81,15 @@ def test_labels_decide_where_they_are_given(classifier: Network) -> None:
     whole = Runner(classifier.graph.exposing(()), 1)
     right = [int(whole(image)["scores"].argmax()) for image in images(20)]
     wrong = [(label + 1) % 10 for label in right]
-    agreement = {losses.cut: losses.by_bits for losses in measure_losses(classifier, images(20), [2])}
-    assert {x.cut: x.by_bits for x in measure_losses(classifier, images(20), [2], right)} == agreement
-    assert all(losses.by_bits[2] == 0.0 for losses in measure_losses(classifier, images(20), [2], wrong))
+    agreement = {
+        losses.cut: losses.by_bits for losses in measure_losses(classifier, images(20), [2])
+    }
+    assert {
+        x.cut: x.by_bits for x in measure_losses(classifier, images(20), [2], right)
+    } == agreement
+    assert all(
+        losses.by_bits[2] == 0.0 for losses in measure_losses(classifier, images(20), [2], wrong)
+    )
 
 
 def test_what_is_no_classifier_loses_in_distance(tmp_path: Path) -> None:
@@ -83,7 +98,10 @@ def test_what_is_no_classifier_loses_in_distance(tmp_path: Path) -> None:
     device = Runner(network.graph.exposing(()), 1)
     apart = []
     for image in images(3):
-        results = [device({"image": values})["scores"] for values in (image["image"], quantized(image["image"], 8))]
+        results = [
+            device({"image": values})["scores"]
+            for values in (image["image"], quantized(image["image"], 8))
+        ]
         apart.append(np.linalg.norm(results[0] - results[1]) / np.linalg.norm(results[0]))
     assert losses.by_bits[8] == pytest.approx(np.mean(apart), rel=1e-3)
     assert losses.by_bits[8] < losses.by_bits[2]
@@ -108,7 +126,9 @@ def test_samples_come_from_an_archive_or_a_folder(classifier: Network, tmp_path:
     folder = tmp_path / "samples"
     folder.mkdir()
     for n, image in enumerate(images(4)):
-        np.save(folder / f"{n}.npy", image["image"]) if n % 2 else np.savez(folder / f"{n}.npz", **image)
+        np.save(folder / f"{n}.npy", image["image"]) if n % 2 else np.savez(
+            folder / f"{n}.npz", **image
+        )
     for path in (tmp_path / "all.npz", folder):
         loaded = load_inputs(path, classifier)
         np.testing.assert_array_equal(np.concatenate([sample["image"] for sample in loaded]), stack)
@@ -143,7 +163,14 @@ def test_the_command_fills_a_profile_that_the_service_takes(
     np.savez(tmp_path / "all.npz", image=np.concatenate([image["image"] for image in images(6)]))
     (tmp_path / "labels.txt").write_text("0\n1\n2\n3\n4\n5\n")
     out = tmp_path / "profile.json"
-    asked = ["quantization", str(tmp_path / "net.onnx"), "--calibration", str(tmp_path / "all.npz"), "--out", str(out)]
+    asked = [
+        "quantization",
+        str(tmp_path / "net.onnx"),
+        "--calibration",
+        str(tmp_path / "all.npz"),
+        "--out",
+        str(out),
+    ]
     assert main([*asked, "--bits", "8,2"]) == 0
     profile = Model.model_validate_json(out.read_text())
     assert profile.provenance == "measured"
@@ -151,11 +178,25 @@ def test_the_command_fills_a_profile_that_the_service_takes(
     assert "6 inputs" in (profile.reference or "")
     tables = [[entry.bits for entry in cut.quantization or ()] for cut in profile.cuts]
     assert tables == [[2, 8]] * 7 + [[]]
-    assert capsys.readouterr().out.splitlines()[0].split() == ["cut", "2", "bit", "8", "bit", "name"]
+    assert capsys.readouterr().out.splitlines()[0].split() == [
+        "cut",
+        "2",
+        "bit",
+        "8",
+        "bit",
+        "name",
+    ]
     # A profile that was filled can be filled again, keeping what else it says.
     given = json.loads(out.read_text()) | {"name": "mine"}
     (tmp_path / "given.json").write_text(json.dumps(given))
-    more = ["--profile", str(tmp_path / "given.json"), "--labels", str(tmp_path / "labels.txt"), "--bits", "4"]
+    more = [
+        "--profile",
+        str(tmp_path / "given.json"),
+        "--labels",
+        str(tmp_path / "labels.txt"),
+        "--bits",
+        "4",
+    ]
     assert main([*asked, *more]) == 0
     again = Model.model_validate_json(out.read_text())
     assert again.name == "mine"

@@ -22,7 +22,10 @@ def test_what_fits_into_memory_is_loaded_once_and_shuffled_every_round() -> None
     (block,) = planned(700)
     rounds = [[stop.cut for stop in block.stops if stop.round == n] for n in range(ROUNDS)]
     assert all(before != after for before, after in pairwise(rounds))
-    assert len({tuple(stop.clock for stop in block.stops if stop.round == n) for n in range(ROUNDS)}) > 1
+    assert (
+        len({tuple(stop.clock for stop in block.stops if stop.round == n) for n in range(ROUNDS)})
+        > 1
+    )
     assert [stop.round for stop in block.stops] == sorted(stop.round for stop in block.stops)
 
 

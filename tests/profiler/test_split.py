@@ -22,7 +22,9 @@ Tensors = dict[str, NDArray[Any]]
 
 def whole(model: ModelProto, feeds: Tensors) -> Tensors:
     """The unsplit output, straight from the file."""
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, feeds), strict=True))
 
@@ -44,7 +46,9 @@ def test_every_cut_gives_the_unsplit_output(
     feeds = nets.an_image()
     expected = whole(model, feeds)
     assert not np.allclose(expected["scores"], whole(model, nets.an_image(1))["scores"])
-    network = open_network(nets.saved(model, tmp_path), feeds=feeds, folder=tmp_path if stored else None)
+    network = open_network(
+        nets.saved(model, tmp_path), feeds=feeds, folder=tmp_path if stored else None
+    )
     assert len(network.cuts) >= cuts
     for cut in range(len(network.cuts)):
         halves = network.halves(cut)
@@ -143,7 +147,9 @@ def test_open_dimensions_are_bound(tmp_path: Path) -> None:
 
 
 def test_sizes_that_are_computed_do_not_cross(tmp_path: Path) -> None:
-    """A Reshape to the Shape of an early tensor: its values are constants once the input's dimensions are known."""
+    """A Reshape to the Shape of an early tensor: its values are constants once the input's
+    dimensions are known.
+    """
     nodes = [
         helper.make_node("Conv", ["image", "w1"], ["conv1"], pads=[1, 1, 1, 1]),
         helper.make_node("Shape", ["conv1"], ["size"]),
@@ -161,7 +167,9 @@ def test_halves_of_a_graph_that_a_runtime_folded_are_folded_again(tmp_path: Path
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.optimized_model_filepath = str(tmp_path / "folded.onnx")
-    onnxruntime.InferenceSession(nets.a_classifier().SerializeToString(), options, providers=["CPUExecutionProvider"])
+    onnxruntime.InferenceSession(
+        nets.a_classifier().SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     folded = onnx.load(tmp_path / "folded.onnx")
     graph = Graph(folded)
     feeds = nets.an_image()
@@ -175,7 +183,9 @@ def test_halves_of_a_graph_that_a_runtime_folded_are_folded_again(tmp_path: Path
 def test_what_a_custom_operator_hides_is_learnt_from_a_run(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Conv", ["image", "w1"], ["conv1"], pads=[1, 1, 1, 1]),
-        helper.make_node("FusedConv", ["conv1", "w2"], ["fused"], domain="com.microsoft", pads=[1, 1, 1, 1]),
+        helper.make_node(
+            "FusedConv", ["conv1", "w2"], ["fused"], domain="com.microsoft", pads=[1, 1, 1, 1]
+        ),
         helper.make_node("Relu", ["fused"], ["scores"]),
     ]
     model = nets.a_classifier()
@@ -188,7 +198,9 @@ def test_what_a_custom_operator_hides_is_learnt_from_a_run(tmp_path: Path) -> No
         [onnx.numpy_helper.from_array(array, name) for name, array in made.items()],
     )
     model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)], ir_version=8
+        graph,
+        opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)],
+        ir_version=8,
     )
     split = Graph(model)
     assert split.untyped(["conv1", "fused"]) == ("fused",)

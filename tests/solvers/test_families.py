@@ -1,4 +1,6 @@
-"""The oath every family swears: its answers are checked, repeatable, and never worse for more freedom."""
+"""The oath every family swears: its answers are checked, repeatable, and never worse for more
+freedom.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -91,7 +93,9 @@ def test_the_same_question_has_the_same_answer(name: str) -> None:
     for field in one.decision.__slots__:
         values = getattr(one.decision, field)
         if isinstance(values, np.ndarray):
-            assert np.array_equal(values, getattr(other.decision, field), equal_nan=values.dtype.kind == "f")
+            assert np.array_equal(
+                values, getattr(other.decision, field), equal_nan=values.dtype.kind == "f"
+            )
 
 
 @pytest.mark.slow
@@ -109,7 +113,9 @@ def test_the_order_of_users_does_not_matter(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "freedom"), [(name, way) for name, sworn in SWORN.items() for way in sworn.freer])
+@pytest.mark.parametrize(
+    ("name", "freedom"), [(name, way) for name, sworn in SWORN.items() for way in sworn.freer]
+)
 def test_more_freedom_never_costs_more(name: str, freedom: str) -> None:
     for seed in SEEDS:
         cell = SWORN[name].cell(seed)

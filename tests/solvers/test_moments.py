@@ -9,14 +9,18 @@ from solvers.moments import margin_factor, miss_bound, total_variance
 
 
 def test_cantelli_is_attained_by_the_two_point_law() -> None:
-    """An atom at the deadline with mass `risk` has exactly the mean and variance that the margin was made for."""
+    """An atom at the deadline with mass `risk` has exactly the mean and variance that the margin
+    was made for.
+    """
     for risk in (1e-6, 0.01, 0.3, 0.9):
         factor = float(margin_factor(np.array([risk]), Margin.CANTELLI)[0])
         high, low = 1.0, 0.0
         mean = risk * high + (1 - risk) * low
         deviation = np.sqrt(risk * (1 - risk)) * (high - low)
         assert mean + factor * deviation == pytest.approx(high, rel=1e-12)
-        assert miss_bound(np.array([mean]), np.array([deviation**2]), np.array([high]))[0] == pytest.approx(risk)
+        assert miss_bound(np.array([mean]), np.array([deviation**2]), np.array([high]))[
+            0
+        ] == pytest.approx(risk)
 
 
 def test_gaussian_is_the_normal_quantile() -> None:
@@ -33,7 +37,9 @@ def test_variance_is_that_of_a_correlated_sum() -> None:
     rng = np.random.default_rng(0)
     for correlation in (-0.9, 0.0, 0.7):
         covariance = [[4.0, correlation * 6.0], [correlation * 6.0, 9.0]]
-        pairs = rng.multivariate_normal([0, 0], covariance, 200_000).sum(axis=1) + rng.normal(0, 1, 200_000)
+        pairs = rng.multivariate_normal([0, 0], covariance, 200_000).sum(axis=1) + rng.normal(
+            0, 1, 200_000
+        )
         total = total_variance(np.array(4.0), np.array(9.0), 1.0, np.array(correlation))
         assert total == pytest.approx(pairs.var(), rel=0.02)
 
@@ -42,11 +48,17 @@ def test_variance_takes_the_worse_end_of_a_range() -> None:
     correlation = np.array(-0.9)
     low, high = total_variance(np.array(0.0), np.array(4.0), 0.0, correlation), None
     high = total_variance(np.array(1.0), np.array(4.0), 0.0, correlation)
-    assert low > high  # at this correlation a steady device is worse than one that makes up for the server
+    assert (
+        low > high
+    )  # at this correlation a steady device is worse than one that makes up for the server
     assert total_variance(np.array(1.0), np.array(4.0), 0.0, correlation, np.array(0.0)) == low
     assert total_variance(np.array(1.0), np.array(1.0), 0.0, np.array(-1.0)) == 0.0
 
 
 def test_miss_bound_at_its_edges() -> None:
-    mean, variance, deadline = np.array([2.0, 1.0, 1.0, 0.5]), np.array([0.1, 0.1, 0.0, 0.0]), np.full(4, 1.0)
+    mean, variance, deadline = (
+        np.array([2.0, 1.0, 1.0, 0.5]),
+        np.array([0.1, 0.1, 0.0, 0.0]),
+        np.full(4, 1.0),
+    )
     assert miss_bound(mean, variance, deadline).tolist() == [1.0, 1.0, 0.0, 0.0]

@@ -57,7 +57,9 @@ def test_moving_times_are_seen(move: str, least: float) -> None:
         elif move == "trend":
             times += 2e-3 * place
         else:
-            times[(place > 0.3) & (place < 0.5)] += rng.exponential(2e-3, int(((place > 0.3) & (place < 0.5)).sum()))
+            times[(place > 0.3) & (place < 0.5)] += rng.exponential(
+                2e-3, int(((place > 0.3) & (place < 0.5)).sum())
+            )
         seen += wander(times).p_value < LEVEL
     assert seen >= 100 * least
 
@@ -97,20 +99,26 @@ def test_standard_errors_know_of_memory() -> None:
         noise[n] += 0.8 * noise[n - 1]
     error, freedom = standard_error(noise)
     assert freedom == 31.0
-    assert error == pytest.approx(5.0 / np.sqrt(4000.0), rel=0.4), "a sum of such noise has 25 times the variance"
+    assert error == pytest.approx(5.0 / np.sqrt(4000.0), rel=0.4), (
+        "a sum of such noise has 25 times the variance"
+    )
     assert standard_error(np.array([1.0]))[0] == float("inf")
 
 
 def test_levels_of_differences_and_departures() -> None:
     rng = np.random.default_rng(4)
-    different = [difference_p_value(rng.gamma(50.0, 1.0, 60), rng.gamma(50.0, 1.0, 60)) for _ in range(1000)]
+    different = [
+        difference_p_value(rng.gamma(50.0, 1.0, 60), rng.gamma(50.0, 1.0, 60)) for _ in range(1000)
+    ]
     departed = [departure_p_value(rng.gamma(50.0, 1.0, 60), 50.0, 0.0) for _ in range(1000)]
     for p_values in (different, departed):
         assert 0.01 < np.mean(np.array(p_values) < 0.05) < 0.065
     assert difference_p_value(np.full(20, 1.0), np.full(20, 1.0)) == 1.0
     assert difference_p_value(np.full(20, 1.0), np.full(20, 2.0)) == 0.0
     assert departure_p_value(rng.gamma(50.0, 1.0, 60), 60.0, 0.0) < 1e-6
-    assert departure_p_value(rng.gamma(50.0, 1.0, 60), 60.0, 10.0) > 0.1, "a mean that is hardly known refutes nothing"
+    assert departure_p_value(rng.gamma(50.0, 1.0, 60), 60.0, 10.0) > 0.1, (
+        "a mean that is hardly known refutes nothing"
+    )
 
 
 def test_misses() -> None:

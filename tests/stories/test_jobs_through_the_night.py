@@ -1,4 +1,6 @@
-"""A real `splitplan serve` that is killed, told to stop, and started twice: every accepted plan ends, and once."""
+"""A real `splitplan serve` that is killed, told to stop, and started twice: every accepted plan
+ends, and once.
+"""
 
 import signal
 import subprocess
@@ -58,14 +60,24 @@ def ready(client: httpx.Client) -> None:
 def plans(database: Database) -> dict[str, tuple[str, int, int]]:
     """Of every plan its status, how often it was begun, and how often it ended."""
     with database.reading() as session:
-        over = list(session.scalars(select(PlanEventRow.plan_number).where(PlanEventRow.status.not_in(UNENDED))))
+        over = list(
+            session.scalars(
+                select(PlanEventRow.plan_number).where(PlanEventRow.status.not_in(UNENDED))
+            )
+        )
         rows = session.scalars(select(PlanRow)).all()
         return {row.id: (row.status, row.attempt, over.count(row.number)) for row in rows}
 
 
 @on_sqlite  # on Postgres: benchmarks/chaos.py
-def test_every_accepted_plan_ends_once_though_all_is_killed(new_database_url: str, tmp_path: Path) -> None:
-    settings = {"SPLITPLAN_DATABASE_URL": new_database_url, "SPLITPLAN_SYNC_MAX_S": "60", "SPLITPLAN_LEASE_S": "1"}
+def test_every_accepted_plan_ends_once_though_all_is_killed(
+    new_database_url: str, tmp_path: Path
+) -> None:
+    settings = {
+        "SPLITPLAN_DATABASE_URL": new_database_url,
+        "SPLITPLAN_SYNC_MAX_S": "60",
+        "SPLITPLAN_LEASE_S": "1",
+    }
     lost: list[str] = []
 
     def wait_for_an_answer(client: httpx.Client) -> None:
@@ -95,13 +107,17 @@ def test_every_accepted_plan_ends_once_though_all_is_killed(new_database_url: st
     assert lost, "the answer came before the end"
 
     with serving(tmp_path / "log", **settings) as service, calling(service) as client:
-        # What was not answered was not stored either: its key is free, and whoever tries again is answered.
+        # What was not answered was not stored either: its key is free, and whoever tries again is
+        # answered.
         again = client.post(STOPPING, json=a_long_fleet(1000), headers=KEY)
         assert again.status_code == 201, again.text
         accepted = [long, again.json()["id"], *waiting]
         for plan_id in accepted:
             assert ended(client, plan_id)["status"] == "solved"
-        assert client.post(STOPPING, json=a_long_fleet(1000), headers=KEY).json()["id"] == again.json()["id"]
+        assert (
+            client.post(STOPPING, json=a_long_fleet(1000), headers=KEY).json()["id"]
+            == again.json()["id"]
+        )
         family = family_of(service.process)
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(timeout=60.0) == 0
@@ -117,7 +133,9 @@ def test_every_accepted_plan_ends_once_though_all_is_killed(new_database_url: st
 
 
 @on_sqlite
-def test_a_service_that_is_told_to_stop_says_so_and_finishes(new_database_url: str, tmp_path: Path) -> None:
+def test_a_service_that_is_told_to_stop_says_so_and_finishes(
+    new_database_url: str, tmp_path: Path
+) -> None:
     settings = {
         "SPLITPLAN_DATABASE_URL": new_database_url,
         "SPLITPLAN_DRAIN_S": "1.5",
@@ -132,7 +150,9 @@ def test_a_service_that_is_told_to_stop_says_so_and_finishes(new_database_url: s
         with following(client, plan_id) as told:
             assert next(told)[1] == "progress"
             service.process.send_signal(signal.SIGTERM)
-            answer = eventually(lambda: (found := client.get("/readyz")).status_code == 503 and found)
+            answer = eventually(
+                lambda: (found := client.get("/readyz")).status_code == 503 and found
+            )
             assert answer.json()["detail"] == "The service is about to stop."
             assert client.get("/livez").status_code == 200, "the door is still open"
             assert "end" not in [kind for _, kind, _ in told], "readers are sent elsewhere"
@@ -155,7 +175,8 @@ def test_an_sqlite_database_has_one_worker(new_database_url: str, tmp_path: Path
         assert second.returncode == 1
         (line,) = second.stderr.splitlines()
         assert line.startswith("Error: another worker holds ")
-        # A second service does no harm either: it answers, and the first one's worker works for both.
+        # A second service does no harm either: it answers, and the first one's worker works for
+        # both.
         with serving(tmp_path / "other", **settings) as other, calling(other) as visitor:
             plan_id = submit(visitor, a_small_cell())
             assert ended(visitor, plan_id)["status"] == "solved"

@@ -28,7 +28,9 @@ def incomplete(database: Database) -> list[str]:
     """Stored plans whose users are not all there."""
     with database.reading() as session:
         stored: dict[int, list[str]] = {}
-        for block in session.query(PlanUsersRow).order_by(PlanUsersRow.plan_number, PlanUsersRow.block):
+        for block in session.query(PlanUsersRow).order_by(
+            PlanUsersRow.plan_number, PlanUsersRow.block
+        ):
             assert [entry["id"] for entry in block.entries] == block.ids
             stored.setdefault(block.plan_number, []).extend(block.ids)
         plans = session.query(PlanRow).all()
@@ -54,7 +56,13 @@ def test_clients_do_not_hinder_each_other(client: httpx.Client) -> None:
 @contextmanager
 def serving(database_url: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A real `splitplan serve`, and its address."""
-    command = [str(Path(sys.executable).with_name("splitplan")), "serve", "--migrate", "--port", "0"]
+    command = [
+        str(Path(sys.executable).with_name("splitplan")),
+        "serve",
+        "--migrate",
+        "--port",
+        "0",
+    ]
     environment = {**os.environ, "SPLITPLAN_DATABASE_URL": database_url}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -110,13 +118,18 @@ def test_a_killed_service_has_kept_every_plan_it_answered(new_database_url: str)
             wait_until_up(client)
         with ThreadPoolExecutor(6) as clients:
             running = [clients.submit(post_until_killed, url, n) for n in range(6)]
-            assert enough.wait(timeout=60), [future.exception(timeout=0) for future in running if future.done()]
+            assert enough.wait(timeout=60), [
+                future.exception(timeout=0) for future in running if future.done()
+            ]
             process.kill()
             killed.set()
             for future in running:
                 future.result(timeout=60)
 
-    with serving(new_database_url) as (_, url), httpx.Client(base_url=url, trust_env=False, verify=False) as client:
+    with (
+        serving(new_database_url) as (_, url),
+        httpx.Client(base_url=url, trust_env=False, verify=False) as client,
+    ):
         wait_until_up(client)
         for address, content in answered.items():
             assert client.get(address).content == content

@@ -19,7 +19,9 @@ MORE = 1.0 + 2.0 * GAP  # what two proven gaps may hide
 
 @pytest.fixture(scope="module")
 def shipped(running: Service) -> Iterator[httpx.Client]:
-    """A client of the service with the catalogue loaded, for stories that store nothing but plans."""
+    """A client of the service with the catalogue loaded, for stories that store nothing but
+    plans.
+    """
     with running.database.writing() as session:
         catalogue.load(session, catalogue.shipped())
     with httpx.Client(base_url=running.url, timeout=60.0, trust_env=False, verify=False) as client:
@@ -40,12 +42,21 @@ def a_lobby(seed: int = 0, **fields: Any) -> Body:
         }
         for n in range(12)
     ]
-    return {"channel": "lte-10mhz", "server": "nvidia-t4", "users": users, "options": {"gap": GAP}, **fields}
+    return {
+        "channel": "lte-10mhz",
+        "server": "nvidia-t4",
+        "users": users,
+        "options": {"gap": GAP},
+        **fields,
+    }
 
 
 def each(body: Body, **fields: Any) -> Body:
     """The same request with fields of every user multiplied."""
-    users = [user | {name: user[name] * factor for name, factor in fields.items()} for user in body["users"]]
+    users = [
+        user | {name: user[name] * factor for name, factor in fields.items()}
+        for user in body["users"]
+    ]
     return body | {"users": users}
 
 
@@ -77,7 +88,9 @@ def test_the_bound_and_the_yardsticks(shipped: httpx.Client, seed: int) -> None:
     assert certificate["status"] == "optimal"
     assert certificate["holds"] is True
     assert certificate["lower_bound_j"] <= energy
-    assert certificate["gap"] == pytest.approx(1.0 - certificate["lower_bound_j"] / energy, abs=1e-12)
+    assert certificate["gap"] == pytest.approx(
+        1.0 - certificate["lower_bound_j"] / energy, abs=1e-12
+    )
     assert certificate["gap"] <= GAP
     for name in ("device_only", "edge_only", "equal_share"):
         baseline = result["baselines"][name]
@@ -94,7 +107,9 @@ def test_the_bound_and_the_yardsticks(shipped: httpx.Client, seed: int) -> None:
 def test_the_parts_make_the_whole(shipped: httpx.Client, seed: int) -> None:
     result = solved(shipped, a_lobby(seed))
     users = result["users"]
-    assert sum(user["energy_j"] for user in users) == pytest.approx(result["objective"]["energy_j"], rel=1e-9)
+    assert sum(user["energy_j"] for user in users) == pytest.approx(
+        result["objective"]["energy_j"], rel=1e-9
+    )
     used_hz = result["certificate"]["bandwidth_used_hz"]
     assert sum(user["bandwidth_hz"] for user in users) == pytest.approx(used_hz, rel=1e-12)
     assert used_hz <= 1e7 * (1.0 + 1e-9)
@@ -104,7 +119,9 @@ def test_the_parts_make_the_whole(shipped: httpx.Client, seed: int) -> None:
         parts = sum(latency[part] for part in ("device_s", "uplink_s", "network_s", "server_s"))
         assert latency["mean_s"] == pytest.approx(parts, rel=1e-12)
         assert latency["bound_s"] + user["slack_s"] == pytest.approx(user["deadline_s"], rel=1e-9)
-        assert user["compute_energy_j"] + user["radio_energy_j"] == pytest.approx(user["energy_j"], rel=1e-12)
+        assert user["compute_energy_j"] + user["radio_energy_j"] == pytest.approx(
+            user["energy_j"], rel=1e-12
+        )
         assert user["violation_bound"] <= 0.02 * (1.0 + 1e-9)
 
 
@@ -114,7 +131,9 @@ def test_the_order_of_users_does_not_matter(shipped: httpx.Client, seed: int) ->
     shuffled = body | {"users": random.Random(seed).sample(body["users"], len(body["users"]))}
     one, other = solved(shipped, body), solved(shipped, shuffled)
     assert [user["id"] for user in other["users"]] == [user["id"] for user in shuffled["users"]]
-    assert other["objective"]["energy_j"] == pytest.approx(one["objective"]["energy_j"], rel=2 * GAP)
+    assert other["objective"]["energy_j"] == pytest.approx(
+        one["objective"]["energy_j"], rel=2 * GAP
+    )
     decided = {user["id"]: user for user in other["users"]}
     for user in one["users"]:
         assert decided[user["id"]]["cut"] == user["cut"]
@@ -127,7 +146,9 @@ def test_the_same_question_has_the_same_answer(shipped: httpx.Client) -> None:
 
 @pytest.mark.parametrize("factor", [1e-3, 1e3])
 def test_energy_scales_with_what_costs_energy(shipped: httpx.Client, factor: float) -> None:
-    """All powers times a factor, with the gain divided by it: the same rates, so the same plan at that much energy."""
+    """All powers times a factor, with the gain divided by it: the same rates, so the same plan at
+    that much energy.
+    """
 
     def cell(scale: float) -> Body:
         device = a_device(tx_power_w=0.2 * scale, power_coefficient_w_per_hz3=1e-27 * scale)
@@ -144,7 +165,9 @@ def test_energy_scales_with_what_costs_energy(shipped: httpx.Client, factor: flo
         )
 
     one, scaled = solved(shipped, cell(1.0)), solved(shipped, cell(factor))
-    assert scaled["objective"]["energy_j"] == pytest.approx(factor * one["objective"]["energy_j"], rel=3 * GAP)
+    assert scaled["objective"]["energy_j"] == pytest.approx(
+        factor * one["objective"]["energy_j"], rel=3 * GAP
+    )
     for user, other in zip(one["users"], scaled["users"], strict=True):
         assert (other["cut"], other["cut_name"]) == (user["cut"], user["cut_name"])
         assert other["frequency_hz"] == pytest.approx(user["frequency_hz"], rel=1e-3)
@@ -156,12 +179,16 @@ def test_a_price_is_what_spectrum_is_worth(shipped: httpx.Client) -> None:
     price = result["certificate"]["bandwidth_price_j_per_hz"]
     assert price > 0.0
     step_hz = 2e3
-    more, less = (spent_j(shipped, body | {"bandwidth_hz": 1e7 + change}) for change in (step_hz, -step_hz))
+    more, less = (
+        spent_j(shipped, body | {"bandwidth_hz": 1e7 + change}) for change in (step_hz, -step_hz)
+    )
     assert (less - more) / (2.0 * step_hz) == pytest.approx(price, rel=0.02)
 
 
 def test_a_plan_works_at_the_edge_of_its_validity(shipped: httpx.Client) -> None:
-    """At the least gain said to be valid the same cut and share still meet the deadline; below it no more."""
+    """At the least gain said to be valid the same cut and share still meet the deadline; below it
+    no more.
+    """
     for user in solved(shipped, a_lobby())["users"]:
         low_db, high_db = user["valid_gain_db"]
         assert high_db is None

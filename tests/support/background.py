@@ -31,7 +31,8 @@ def a_small_cell(**fields: Any) -> Body:
 
 
 def a_long_fleet(users: int, **fields: Any) -> Body:
-    """A request that takes some 4 ms for each user, tells of each, and names what `store_profiles` stores.
+    """A request that takes some 4 ms for each user, tells of each, and names what `store_profiles`
+    stores.
 
     Every robot runs at a clock of its own, so none is planned together with another.
     """
@@ -133,7 +134,9 @@ class WorkerProcess:
 def a_worker(settings: Settings, log: Path, first: str = "") -> Iterator[WorkerProcess]:
     """A real worker process; `first` is run in it before, to shorten what would take minutes."""
     values = settings.model_dump(exclude_unset=True)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SPLITPLAN_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("SPLITPLAN_")
+    }
     environment |= {f"SPLITPLAN_{name.upper()}": str(value) for name, value in values.items()}
     code = f"{first}\nfrom app.command import main\nmain(['worker', '--with-parent'])"
     with (
@@ -174,7 +177,9 @@ def events(answer: httpx.Response) -> Iterator[Event]:
 
 
 @contextmanager
-def following(client: httpx.Client, plan_id: str, after: str | None = None) -> Iterator[Iterator[Event]]:
+def following(
+    client: httpx.Client, plan_id: str, after: str | None = None
+) -> Iterator[Iterator[Event]]:
     """The events of a plan as they come."""
     headers = {} if after is None else {"Last-Event-ID": after}
     with client.stream("GET", f"/v1/plans/{plan_id}/events", headers=headers) as answer:

@@ -24,9 +24,20 @@ def a_model(**fields: Any) -> Body:
     return {
         "name": "small-net",
         "cuts": [
-            {"name": "input", "flop": 0, "feature_byte": 150_528, "feature_elements": 150_528, "parameter_byte": 0},
+            {
+                "name": "input",
+                "flop": 0,
+                "feature_byte": 150_528,
+                "feature_elements": 150_528,
+                "parameter_byte": 0,
+            },
             {"name": "conv1", "flop": 60_000_000, "feature_byte": 96_000, "parameter_byte": 40_000},
-            {"name": "conv2", "flop": 180_000_000, "feature_byte": 24_000, "parameter_byte": 900_000},
+            {
+                "name": "conv2",
+                "flop": 180_000_000,
+                "feature_byte": 24_000,
+                "parameter_byte": 900_000,
+            },
             {"name": "fc", "flop": 200_000_000, "feature_byte": 0, "parameter_byte": 12_000_000},
         ],
         "provenance": "analytic",
@@ -53,7 +64,9 @@ def a_channel(**fields: Any) -> Body:
 
 
 def a_timing(**fields: Any) -> Body:
-    """The time of `a_device` on `a_model`: 4 FLOP per cycle, a spread that grows along the network."""
+    """The time of `a_device` on `a_model`: 4 FLOP per cycle, a spread that grows along the
+    network.
+    """
     return {
         "name": "camera-cpu.small-net",
         "processor": "camera-cpu",

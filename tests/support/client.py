@@ -1,4 +1,6 @@
-"""What a client of the service sends: profiles to store, cells to plan, and fleets that keep a solver busy."""
+"""What a client of the service sends: profiles to store, cells to plan, and fleets that keep a
+solver busy.
+"""
 
 import random
 from typing import Any
@@ -29,16 +31,24 @@ def a_request(users: int = 2, **fields: Any) -> Json:
         "channel": "cell",
         "server": "edge-gpu",
         "users": [
-            {"id": f"camera {n}?#", "device": "camera-cpu", "model": "small-net", "gain_db": -90.0, "deadline_s": 0.5,
-             "risk": 0.02}
+            {
+                "id": f"camera {n}?#",
+                "device": "camera-cpu",
+                "model": "small-net",
+                "gain_db": -90.0,
+                "deadline_s": 0.5,
+                "risk": 0.02,
+            }
             for n in range(users)
         ],
         **fields,
-    }  # fmt: skip
+    }
 
 
 def a_long_request() -> Json:
-    """A cell whose least gap keeps a solver at branch and bound for minutes, with a plan in hand from the start."""
+    """A cell whose least gap keeps a solver at branch and bound for minutes, with a plan in hand
+    from the start.
+    """
     draw = random.Random(1)
     users = [
         {
@@ -53,4 +63,10 @@ def a_long_request() -> Json:
     ]
     options = {"gap": 1e-9, "time_limit_s": 3600.0}
     weights = {"latency_per_s": 1.0, "loss": 1.0}
-    return {"channel": "cell", "server": "edge-gpu", "users": users, "weights": weights, "options": options}
+    return {
+        "channel": "cell",
+        "server": "edge-gpu",
+        "users": users,
+        "weights": weights,
+        "options": options,
+    }

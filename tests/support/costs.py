@@ -1,4 +1,5 @@
-"""What each test costs: processor time of this process and of all that it started, whoever else is at the machine.
+"""What each test costs: processor time of this process and of all that it started, whoever else is
+at the machine.
 
 `pytest -p tests.support.costs` lists what every test took and which marks are wrong by it.
 """
@@ -53,7 +54,9 @@ def processor_s() -> float:
             except OSError:
                 continue  # it has ended meanwhile
             children[int(fields[1])].append(int(entry.name))
-            ticks[int(entry.name)] = sum(map(int, fields[11:15]))  # its own, and its ended children's
+            ticks[int(entry.name)] = sum(
+                map(int, fields[11:15])
+            )  # its own, and its ended children's
     descendants = list(children[os.getpid()])
     for process in descendants:
         descendants += children[process]

@@ -14,7 +14,9 @@ def empty_database(backend: str, folder: Path, request: pytest.FixtureRequest) -
         return
     server = request.getfixturevalue("postgres_url")
     name = f"splitplan_{uuid.uuid4().hex}"
-    engine = create_engine(server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    engine = create_engine(
+        server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+    )
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
     yield server.replace("/postgres?", f"/{name}?")

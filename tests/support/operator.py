@@ -21,7 +21,12 @@ def environment(**settings: str) -> dict[str, str]:
 def splitplan(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
-        [SPLITPLAN, *arguments], env=environment(**settings), capture_output=True, text=True, timeout=60, check=False
+        [SPLITPLAN, *arguments],
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -53,7 +58,9 @@ def _await_url(stderr: IO[str], log: Path) -> str:
 def serving(log: Path, *arguments: str, **settings: str) -> Iterator[Serving]:
     """`splitplan serve` on a free port; killed at the end if it still runs."""
     command = [SPLITPLAN, "serve", "--port", "0", *arguments]
-    with subprocess.Popen(command, env=environment(**settings), stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment(**settings), stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield Serving(process, log)
         finally:

@@ -16,7 +16,11 @@ from tests.support.builders import a_model, a_timing
 
 
 def schema_of(body: dict[str, Any]) -> type[Profile]:
-    for field, schema in (("tx_power_w", Device), ("capacity_flop_per_s", Server), ("bandwidth_hz", Channel)):
+    for field, schema in (
+        ("tx_power_w", Device),
+        ("capacity_flop_per_s", Server),
+        ("bandwidth_hz", Channel),
+    ):
         if field in body:
             return schema
     return Timing if "processor" in body else Model
@@ -28,7 +32,10 @@ def faults(body: dict[str, Any]) -> set[str]:
         schema_of(body).model_validate(body)
     except ValidationError as error:
         return {
-            fault.pointer for fault in field_errors([{**e, "loc": ("body", *e["loc"])} for e in error.errors()], body)
+            fault.pointer
+            for fault in field_errors(
+                [{**e, "loc": ("body", *e["loc"])} for e in error.errors()], body
+            )
         }
     return set()
 

@@ -1,4 +1,6 @@
-"""A TCP relay between a client and the service: it loses answers, breaks connections, and moves to another service."""
+"""A TCP relay between a client and the service: it loses answers, breaks connections, and moves to
+another service.
+"""
 
 import socket
 import threading
@@ -11,7 +13,9 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Trouble:
-    """What becomes of the answer to the next request that contains `request`, after so many bytes."""
+    """What becomes of the answer to the next request that contains `request`, after so many
+    bytes.
+    """
 
     request: bytes
     after_byte: int
@@ -19,7 +23,9 @@ class Trouble:
 
 
 class Relay:
-    """Listens at `url` and passes bytes on to the service at `upstream`; `requests` keeps what clients sent."""
+    """Listens at `url` and passes bytes on to the service at `upstream`; `requests` keeps what
+    clients sent.
+    """
 
     def __init__(self, upstream: str, *troubles: Trouble) -> None:
         self.upstream = upstream
@@ -84,7 +90,9 @@ class _Pair:
             while data := self._near.recv(2**16):
                 self._relay.requests.append(data)
                 if b" HTTP/1.1\r\n" in data:  # else it is more of the same request
-                    self._trouble = next((one for one in self._relay.troubles if one.request in data), None)
+                    self._trouble = next(
+                        (one for one in self._relay.troubles if one.request in data), None
+                    )
                     self._passed_byte = 0
                 if self._trouble in self._relay.troubles:
                     self._relay.troubles.remove(self._trouble)
@@ -100,7 +108,11 @@ class _Pair:
                     data = data[: max(0, trouble.after_byte - self._passed_byte)]
                     self._passed_byte += len(data)
                 self._near.sendall(data)
-                if trouble is not None and self._passed_byte >= trouble.after_byte and trouble.then == "cut":
+                if (
+                    trouble is not None
+                    and self._passed_byte >= trouble.after_byte
+                    and trouble.then == "cut"
+                ):
                     break
         except OSError:
             pass  # cut

@@ -1,4 +1,6 @@
-"""Seeds of random cells: the same ones in every suite, others in `make soak`, which says from which one on."""
+"""Seeds of random cells: the same ones in every suite, others in `make soak`, which says from which
+one on.
+"""
 
 import os
 from collections.abc import Callable

@@ -24,7 +24,9 @@ def server_mean_s(cut: int) -> float:
     return float((FLOP[-1] - FLOP[cut]) / SERVER_FLOP_PER_S + 0.001) if cut < len(FLOP) - 1 else 0.0
 
 
-def times(mean_s: float, count: int, rng: np.random.Generator, variation: float = VARIATION) -> list[float]:
+def times(
+    mean_s: float, count: int, rng: np.random.Generator, variation: float = VARIATION
+) -> list[float]:
     """Gamma times."""
     if mean_s == 0.0:
         return [0.0] * count
@@ -32,7 +34,12 @@ def times(mean_s: float, count: int, rng: np.random.Generator, variation: float 
 
 
 def a_file(
-    *, count: int = 40, sessions: int = 2, clocks_hz: tuple[float, ...] = CLOCKS_HZ, seed: int = 0, **fields: Any
+    *,
+    count: int = 40,
+    sessions: int = 2,
+    clocks_hz: tuple[float, ...] = CLOCKS_HZ,
+    seed: int = 0,
+    **fields: Any,
 ) -> Body:
     """Device times of every cut but the first, at every clock, in two sessions."""
     rng = np.random.default_rng(seed)
@@ -65,16 +72,30 @@ def a_server_file(*, count: int = 60, seed: int = 0, **fields: Any) -> Body:
     """Server times of every cut but the last."""
     rng = np.random.default_rng(seed)
     samples = [
-        {"cut": cut, "part": "server", "frequency_hz": None, "time_s": times(server_mean_s(cut), count, rng)}
+        {
+            "cut": cut,
+            "part": "server",
+            "frequency_hz": None,
+            "time_s": times(server_mean_s(cut), count, rng),
+        }
         for cut in range(len(FLOP) - 1)
     ]
-    body = {"schema_version": 1, "model": "small-net", "processor": "edge-gpu", "sessions": [{"samples": samples}]}
+    body = {
+        "schema_version": 1,
+        "model": "small-net",
+        "processor": "edge-gpu",
+        "sessions": [{"samples": samples}],
+    }
     return body | fields
 
 
 def store(client: httpx.Client, **device: Any) -> None:
     """The profiles that measurements are of."""
-    for collection, body in (("devices", a_device(**device)), ("models", a_model()), ("servers", a_server())):
+    for collection, body in (
+        ("devices", a_device(**device)),
+        ("models", a_model()),
+        ("servers", a_server()),
+    ):
         answer = client.post(f"/v1/{collection}", json=body)
         assert answer.status_code == 201, answer.text
 
@@ -84,7 +105,9 @@ def at(name: str = "camera-cpu.small-net") -> str:
     return f"/v1/timings/{name}/measurements"
 
 
-def measured(client: httpx.Client, body: Body | None = None, name: str = "camera-cpu.small-net") -> Body:
+def measured(
+    client: httpx.Client, body: Body | None = None, name: str = "camera-cpu.small-net"
+) -> Body:
     """A measurement that must be accepted."""
     answer = client.post(at(name), json=a_file() if body is None else body)
     assert answer.status_code == 201, answer.text

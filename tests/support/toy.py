@@ -11,10 +11,13 @@ from textwrap import dedent
 CHECKOUT = Path(__file__).parents[2]
 
 _SCIENCE = {
-    "__init__": '''
+    "__init__": (
+        '''
         """Cut every network where least is sent."""
-    ''',
-    "problem": '''
+    '''
+    ),
+    "problem": (
+        '''
         """Costs to choose from."""
 
         from dataclasses import dataclass
@@ -34,8 +37,10 @@ _SCIENCE = {
             """The cut of every user."""
 
             cut: Integers
-    ''',
-    "solve": '''
+    '''
+    ),
+    "solve": (
+        '''
         """The least cost of every row."""
 
         from solvers.outcome import Options, Progress, Report, Solution, Status
@@ -49,8 +54,10 @@ _SCIENCE = {
             return Solution(
                 status=Status.OPTIMAL, decision=decision, objective=best, lower_bound=best
             )
-    ''',
-    "check": '''
+    '''
+    ),
+    "check": (
+        '''
         """Whether nobody pays more than it must."""
 
         from solvers.outcome import Certificate, Violation
@@ -65,14 +72,18 @@ _SCIENCE = {
                 if cost > min(row)
             ]
             return Certificate(objective=float(sum(chosen)), used={}, violations=tuple(dear))
-    ''',
+    '''
+    ),
 }
 
 _SERVICE = {
-    "__init__": '''
+    "__init__": (
+        '''
         """The toy family: requests, and plans from them."""
-    ''',
-    "schemas": '''
+    '''
+    ),
+    "schemas": (
+        '''
         """What is asked of the toy family, and what it answers."""
 
         from typing import Literal
@@ -117,8 +128,10 @@ _SERVICE = {
             kind: Literal["toy"]
             options: dict[str, bool]
             result: ToyResult | None
-    ''',
-    "run": '''
+    '''
+    ),
+    "run": (
+        '''
         """One request of the toy family from JSON to its answer."""
 
         from dataclasses import dataclass
@@ -180,8 +193,10 @@ _SERVICE = {
             return PreparedToy(
                 dossier=dossier, sources=found, request=request, problem=Problem(cost=cost)
             )
-    ''',
-    "family": '''
+    '''
+    ),
+    "family": (
+        '''
         """The toy family, as the common house knows it."""
 
         from app.plans.family import Family
@@ -198,7 +213,8 @@ _SERVICE = {
             prepare=prepare,
             decision=lambda entry: entry["cut"],
         )
-    ''',
+    '''
+    ),
 }
 
 
@@ -226,7 +242,8 @@ def copy_with_toy(folder: Path) -> Path:
     _enter(
         folder / "solvers/registry.py",
         "FAMILIES: dict[type, Family] = {\n",
-        "    solvers.toy.problem.Problem: Family(solvers.toy.solve.solve, solvers.toy.check.check),\n",
+        "    solvers.toy.problem.Problem: Family(solvers.toy.solve.solve,"
+        " solvers.toy.check.check),\n",
     )
     _enter(folder / "pyproject.toml", '    "multiuser | robust | stopping', " | toy")
     return folder

@@ -25,14 +25,16 @@ _MOST_CUTS = 10_000
 Part = Literal["device", "server"]
 
 
-# Wider than any clock of a processor and any time it takes, and narrow enough that their quotients mean something.
+# Wider than any clock of a processor and any time it takes, and narrow enough that their quotients
+# mean something.
 LEAST_CLOCK_HZ, LARGEST_CLOCK_HZ = 1e3, 1e12
 LARGEST_TIME_S = 1e6
 Clock = Annotated[Number, Field(ge=LEAST_CLOCK_HZ, le=LARGEST_CLOCK_HZ)]
 
 
 Seconds = Annotated[
-    tuple[Annotated[NonNegative, Field(le=LARGEST_TIME_S)], ...], Field(min_length=1, max_length=MOST_SAMPLES)
+    tuple[Annotated[NonNegative, Field(le=LARGEST_TIME_S)], ...],
+    Field(min_length=1, max_length=MOST_SAMPLES),
 ]
 FreeText = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, max_length=1000)]
 Counts = Annotated[tuple[Count, ...], Field(min_length=1, max_length=MOST_SAMPLES)]
@@ -47,8 +49,18 @@ EXAMPLE: dict[str, Any] = {
         {
             "started_at": "2026-11-20T09:00:00Z",
             "samples": [
-                {"cut": 1, "part": "device", "frequency_hz": 1.19e9, "time_s": [0.0101, 0.0103, 0.0102]},
-                {"cut": 1, "part": "server", "frequency_hz": 1.19e9, "time_s": [0.0834, 0.0851, 0.0838]},
+                {
+                    "cut": 1,
+                    "part": "device",
+                    "frequency_hz": 1.19e9,
+                    "time_s": [0.0101, 0.0103, 0.0102],
+                },
+                {
+                    "cut": 1,
+                    "part": "server",
+                    "frequency_hz": 1.19e9,
+                    "time_s": [0.0834, 0.0851, 0.0838],
+                },
             ],
         }
     ],
@@ -61,7 +73,9 @@ class _Sheet(Body):
     @model_validator(mode="after")
     def _hold_together(self) -> Self:
         if faults := list(self.faults()):
-            raise PydanticCustomError("semantics", "the content does not hold together", {"faults": faults})
+            raise PydanticCustomError(
+                "semantics", "the content does not hold together", {"faults": faults}
+            )
         return self
 
     def faults(self) -> Iterator[FieldError]:
@@ -70,7 +84,9 @@ class _Sheet(Body):
 
 
 class SampleSet(_Sheet):
-    """Times of one part of the network at one cut and clock, in the order in which they were measured."""
+    """Times of one part of the network at one cut and clock, in the order in which they were
+    measured.
+    """
 
     cut: Annotated[Count, Field(lt=_MOST_CUTS)]
     """Position in the model's list of cuts."""
@@ -92,7 +108,10 @@ class SampleSet(_Sheet):
         for field in ("cpu_time_s", "involuntary_switches", "order"):
             given = getattr(self, field)
             if given is not None and len(given) != len(self.time_s):
-                yield FieldError(f"/{field}", f"must have one entry per time ({len(self.time_s)}), not {len(given)}")
+                yield FieldError(
+                    f"/{field}",
+                    f"must have one entry per time ({len(self.time_s)}), not {len(given)}",
+                )
 
 
 class Session(Body):
@@ -111,19 +130,25 @@ class MeasurementFile(_Sheet):
     model: Name | None = absent()
     """Required unless the timing exists."""
     model_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = absent()
-    """Digest of the file that was run; must be the model profile's `source_sha256` where that has one."""
+    """Digest of the file that was run; must be the model profile's `source_sha256` where that has
+    one.
+    """
     processor: Name | None = absent()
     """Required unless the timing exists."""
     processor_kind: ProcessorKind | None = absent()
     """Required for a new timing where both a device and a server have that name."""
-    runtime: Annotated[dict[Text, FreeText | bool | Number | None], Field(max_length=50)] | None = absent()
+    runtime: Annotated[dict[Text, FreeText | bool | Number | None], Field(max_length=50)] | None = (
+        absent()
+    )
     """What ran the network, in free words."""
     sessions: Annotated[tuple[Session, ...], Field(min_length=1, max_length=1000)]
 
     def faults(self) -> Iterator[FieldError]:
         total = sum(len(entry.time_s) for session in self.sessions for entry in session.samples)
         if total > MOST_SAMPLES:
-            yield FieldError("/sessions", f"{total} samples are more than the {MOST_SAMPLES} of one measurement")
+            yield FieldError(
+                "/sessions", f"{total} samples are more than the {MOST_SAMPLES} of one measurement"
+            )
 
 
 class Observation(_Sheet):
@@ -143,7 +168,9 @@ class Observation(_Sheet):
 
 
 class ObservationFile(_Sheet):
-    """Times observed in production under a plan, to be held against the timing that the plan was made with."""
+    """Times observed in production under a plan, to be held against the timing that the plan was
+    made with.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -164,8 +191,16 @@ class ObservationFile(_Sheet):
         total = 0
         for n, observation in enumerate(self.observations):
             if observation.user in seen:
-                yield FieldError(f"/observations/{n}/user", f"is the user of entry {seen[observation.user]} too")
+                yield FieldError(
+                    f"/observations/{n}/user", f"is the user of entry {seen[observation.user]} too"
+                )
             seen.setdefault(observation.user, n)
-            total += sum(len(times or ()) for times in (observation.time_s, observation.device_s, observation.server_s))
+            total += sum(
+                len(times or ())
+                for times in (observation.time_s, observation.device_s, observation.server_s)
+            )
         if total > MOST_SAMPLES:
-            yield FieldError("/observations", f"{total} samples are more than the {MOST_SAMPLES} of one measurement")
+            yield FieldError(
+                "/observations",
+                f"{total} samples are more than the {MOST_SAMPLES} of one measurement",
+            )

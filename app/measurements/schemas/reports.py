@@ -21,15 +21,17 @@ class MeasurementFinding(Body):
     cut: Count | None
     part: Part | None
     check: str
-    """`samples`, `clocks`, `clock`, `drift`, `sessions`, `modes`, `outliers`, `interruptions`, `fit`, `units`,
-    `model`, `kept` or `age`."""
+    """`samples`, `clocks`, `clock`, `drift`, `sessions`, `modes`, `outliers`, `interruptions`,
+    `fit`, `units`, `model`, `kept` or `age`."""
     severity: Literal["note", "warning"]
     """A `warning` makes the timing doubtful: plans that use it say so."""
     detail: str
 
 
 class ClockFit(Body):
-    """time = cycles / clock + overhead_s, by weighted non-negative least squares, with 95 % intervals."""
+    """time = cycles / clock + overhead_s, by weighted non-negative least squares, with 95 %
+    intervals.
+    """
 
     clocks: PositiveCount
     cycles: float
@@ -134,8 +136,8 @@ class ObservationTest(Body):
     level: float
     """What this test may spend."""
     verdict: Literal["fits", "moved", "late", "undecided"]
-    """`moved`: the mean is refuted and off by more than half a planned standard deviation; `late`: there are
-    more misses than any distribution with the planned moments explains."""
+    """`moved`: the mean is refuted and off by more than half a planned standard deviation; `late`:
+    there are more misses than any distribution with the planned moments explains."""
 
 
 class ObservationSummary(Body):

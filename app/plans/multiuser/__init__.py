@@ -1,1 +1,3 @@
-"""Plans of the multi-user family: shares and cuts for many (multi-user), decision tables for each (adaptive)."""
+"""Plans of the multi-user family: shares and cuts for many (multi-user), decision tables for each
+(adaptive).
+"""

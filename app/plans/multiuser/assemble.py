@@ -1,4 +1,6 @@
-"""The customs house of the multi-user family: JSON with its decibels goes in, SI arrays come out."""
+"""The customs house of the multi-user family: JSON with its decibels goes in, SI arrays come
+out.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -97,16 +99,24 @@ def assemble(request: MultiUserRequest, dossier: Dossier) -> Assembled | None:
         deadline_s=_limits((user.deadline_s for user in request.users), np.inf),
         max_loss=_limits((user.max_loss for user in request.users), 1.0),
     )
-    return Assembled(problem=problem, workloads=fleet.workloads, sources=[channel, server, *fleet.sources])
+    return Assembled(
+        problem=problem, workloads=fleet.workloads, sources=[channel, server, *fleet.sources]
+    )
 
 
-def hold(assembled: Assembled, previous: Sequence[tuple[int, int] | None], max_switches: int) -> Assembled:
-    """The same problem, in which at most so many users may leave the cut and bits they had; None: had none."""
+def hold(
+    assembled: Assembled, previous: Sequence[tuple[int, int] | None], max_switches: int
+) -> Assembled:
+    """The same problem, in which at most so many users may leave the cut and bits they had; None:
+    had none.
+    """
     problem = assembled.problem
     rows = [
         {
             pair: row
-            for row, pair in enumerate(zip(of.columns["cut"].tolist(), of.columns["bits"].tolist(), strict=True))
+            for row, pair in enumerate(
+                zip(of.columns["cut"].tolist(), of.columns["bits"].tolist(), strict=True)
+            )
         }
         for of in assembled.workloads
     ]
@@ -130,7 +140,9 @@ class AssembledTables:
 
 def assemble_tables(request: AdaptiveRequest, dossier: Dossier) -> AssembledTables | None:
     """Turn a request into table problems; None where `dossier.faults` says why not."""
-    channel = None if request.channel is None else dossier.find(Channel, request.channel, "/channel")
+    channel = (
+        None if request.channel is None else dossier.find(Channel, request.channel, "/channel")
+    )
     server = dossier.find(Server, request.server, "/server")
     if channel is not None:
         _round_trip_in_range(dossier, channel.body)
@@ -166,11 +178,18 @@ def assemble_tables(request: AdaptiveRequest, dossier: Dossier) -> AssembledTabl
     )
 
 
-def _efficiency(dossier: Dossier, channel: Channel, device: Device, user: MultiUser, where: str) -> float:
-    """Spectral efficiency of a user [bit/s/Hz], Shannon's at its mean SNR; 1 with a fault where there is none."""
+def _efficiency(
+    dossier: Dossier, channel: Channel, device: Device, user: MultiUser, where: str
+) -> float:
+    """Spectral efficiency of a user [bit/s/Hz], Shannon's at its mean SNR; 1 with a fault where
+    there is none.
+    """
     if user.spectral_efficiency_bps_per_hz is not None:
         if user.spectral_efficiency_bps_per_hz > _HIGH_EFFICIENCY:
-            detail = f"{user.spectral_efficiency_bps_per_hz:g} bit/s/Hz is more than any radio carries: is it bit/s?"
+            detail = (
+                f"{user.spectral_efficiency_bps_per_hz:g} bit/s/Hz is more than any radio carries:"
+                " is it bit/s?"
+            )
             dossier.warn(f"{where}/spectral_efficiency_bps_per_hz", detail)
         return user.spectral_efficiency_bps_per_hz
     if user.snr_db is not None:
@@ -179,18 +198,27 @@ def _efficiency(dossier: Dossier, channel: Channel, device: Device, user: MultiU
         assert user.distance_m is not None
         pointer = f"{where}/distance_m"
         gain = units.gain(
-            dossier, channel, where, gain_db=None, distance_m=user.distance_m, tx_power_w=device.tx_power_w
+            dossier,
+            channel,
+            where,
+            gain_db=None,
+            distance_m=user.distance_m,
+            tx_power_w=device.tx_power_w,
         )
         if gain == 0.0:
             return 1.0
         noise_dbw = channel.noise_psd_dbm_per_hz - 30.0 + units.decibels(channel.bandwidth_hz)
         snr_db = units.decibels(gain) + units.decibels(device.tx_power_w) - noise_dbw
         if not _SNR_DB[0] <= snr_db <= _SNR_DB[1]:
-            dossier.fault(pointer, f"means an SNR of {snr_db:.0f} dB, outside {_SNR_DB[0]:.0f}..{_SNR_DB[1]:.0f} dB")
+            dossier.fault(
+                pointer,
+                f"means an SNR of {snr_db:.0f} dB, outside {_SNR_DB[0]:.0f}..{_SNR_DB[1]:.0f} dB",
+            )
             return 1.0
     if channel.min_snr_db is not None and snr_db < channel.min_snr_db:
         detail = (
-            f"a mean SNR of {snr_db:.1f} dB is below the {channel.min_snr_db:g} dB that {channel.name!r} can decode"
+            f"a mean SNR of {snr_db:.1f} dB is below the {channel.min_snr_db:g} dB that"
+            f" {channel.name!r} can decode"
         )
         dossier.warn(pointer, detail)
     return float(np.log1p(units.ratio(snr_db)) / np.log(2.0))
@@ -201,12 +229,16 @@ def _bandwidth_in_range(dossier: Dossier, channel: Channel, override_hz: float |
     bandwidth = override_hz or channel.bandwidth_hz
     if not low <= bandwidth <= high:
         pointer = "/channel" if override_hz is None else "/bandwidth_hz"
-        dossier.fault(pointer, f"an uplink of {bandwidth:g} Hz cannot be shared: {low:g} to {high:g} Hz can")
+        dossier.fault(
+            pointer, f"an uplink of {bandwidth:g} Hz cannot be shared: {low:g} to {high:g} Hz can"
+        )
 
 
 def _round_trip_in_range(dossier: Dossier, channel: Channel) -> None:
     if (channel.rtt_mean_s or 0.0) > LONGEST_S:
-        dossier.fault("/channel", f"rtt_mean_s is {channel.rtt_mean_s:g} s: at most {LONGEST_S:g} s")
+        dossier.fault(
+            "/channel", f"rtt_mean_s is {channel.rtt_mean_s:g} s: at most {LONGEST_S:g} s"
+        )
 
 
 def _limits(values: Iterable[float | None], absent: float) -> np.typing.NDArray[np.float64]:

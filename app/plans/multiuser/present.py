@@ -12,7 +12,14 @@ from app.plans.multiuser.assemble import LARGEST_BANDWIDTH_HZ, Assembled
 from app.plans.multiuser.workload import Workload
 from app.quantities import LARGEST_NUMBER
 from solvers.multiuser.costs import cost, latency, switched, table_problem
-from solvers.multiuser.problem import Decision, DecisionTable, Infeasibility, Method, Problem, TableProblem
+from solvers.multiuser.problem import (
+    Decision,
+    DecisionTable,
+    Infeasibility,
+    Method,
+    Problem,
+    TableProblem,
+)
 from solvers.multiuser.solve import Answer, Baseline, SteadinessPrice, pin
 from solvers.outcome import Certificate
 from solvers.registry import tabulate
@@ -20,7 +27,8 @@ from solvers.registry import tabulate
 SCHEMA_VERSION = 1
 # Asked for to the last digit, the least deadline would leave no room for rounding.
 _NUDGE = 1.0 + 1e-6
-# Where a deadline binds, the plan itself sits at the edge of its table: rounding must not push it over.
+# Where a deadline binds, the plan itself sits at the edge of its table: rounding must not push it
+# over.
 _ROUNDING = 1.0 + 2e-9
 
 
@@ -63,22 +71,35 @@ def users(assembled: Assembled, ids: list[str], decision: Decision) -> list[dict
             "table": table,
         }
         for n, (cut, number, table) in enumerate(
-            zip(cuts, problem.workload.tolist(), _tables(assembled, decision, rate_bps.tolist()), strict=True)
+            zip(
+                cuts,
+                problem.workload.tolist(),
+                _tables(assembled, decision, rate_bps.tolist()),
+                strict=True,
+            )
         )
     ]
 
 
-def _tables(assembled: Assembled, decision: Decision, rate_bps: list[float]) -> list[dict[str, Any]]:
-    """The table of each user at its share of the server; those with the same share and limits share one object.
+def _tables(
+    assembled: Assembled, decision: Decision, rate_bps: list[float]
+) -> list[dict[str, Any]]:
+    """The table of each user at its share of the server; those with the same share and limits share
+    one object.
 
-    Where the plan is not what a table would choose at the planned rate, that row is pinned to the plan's option.
+    Where the plan is not what a table would choose at the planned rate, that row is pinned to the
+    plan's option.
     """
     problem = assembled.problem
     what = (problem.workload, decision.server_share, problem.deadline_s, problem.max_loss)
     best: dict[tuple[float, ...], _Best] = {}
     shown: dict[tuple[tuple[float, ...], int, int], dict[str, Any]] = {}
     tables = []
-    users = zip(zip(*(column.tolist() for column in what), strict=True), decision.option.tolist(), strict=True)
+    users = zip(
+        zip(*(column.tolist() for column in what), strict=True),
+        decision.option.tolist(),
+        strict=True,
+    )
     for n, (key, option) in enumerate(users):
         if key not in best:
             best[key] = _best(problem, decision, n)
@@ -125,7 +146,10 @@ def table(problem: TableProblem, built: DecisionTable, workload: Workload) -> di
 
 
 def result(
-    assembled: Assembled, solution: Answer, certificate: Certificate, baselines: Mapping[Method, Baseline]
+    assembled: Assembled,
+    solution: Answer,
+    certificate: Certificate,
+    baselines: Mapping[Method, Baseline],
 ) -> dict[str, Any]:
     """The plan as a whole, without its users."""
     problem, decision = assembled.problem, solution.decision
@@ -134,7 +158,9 @@ def result(
     # A sum of shares may round to a little more than the whole.
     used = {name: min(share, 1.0) for name, share in certificate.used.items()}
     counts: dict[str, int] = {}
-    pairs, sizes = np.unique(np.stack([problem.workload, problem.workloads.cut[row]]), axis=1, return_counts=True)
+    pairs, sizes = np.unique(
+        np.stack([problem.workload, problem.workloads.cut[row]]), axis=1, return_counts=True
+    )
     for (number, cut), size in zip(pairs.T.tolist(), sizes.tolist(), strict=True):
         model = assembled.workloads[number].model
         key = f"{model.name}/{model.cuts[cut].name}"
@@ -142,7 +168,9 @@ def result(
     return {
         "objective": {
             "cost": solution.objective,
-            "latency_s": float(np.average(latency(problem, decision).total_s, weights=problem.weight)),
+            "latency_s": float(
+                np.average(latency(problem, decision).total_s, weights=problem.weight)
+            ),
             "loss": float(np.average(problem.workloads.loss[row], weights=problem.weight)),
         },
         "cut_counts": counts,
@@ -172,16 +200,23 @@ def result(
     }
 
 
-def infeasible(problem: Problem, found: Infeasibility, ids: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def infeasible(
+    problem: Problem, found: Infeasibility, ids: list[str]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Why there is no plan: what would mend the whole cell, and each user who fails alone."""
     remedies = {
         "bandwidth_hz": (found.bandwidth_hz, LARGEST_BANDWIDTH_HZ),
         "server_flop_per_s": (found.server_flop_per_s, LARGEST_NUMBER),
         "budget_factor": (found.factor, LARGEST_BANDWIDTH_HZ / problem.bandwidth_hz),
     }
-    bound = {name: number_or_null(pair[0]) if pair else None for name, (pair, _) in remedies.items()}
+    bound = {
+        name: number_or_null(pair[0]) if pair else None for name, (pair, _) in remedies.items()
+    }
     # An amount that no request may ask for mends nothing.
-    enough = {name: pair[1] if pair and pair[1] <= most else None for name, (pair, most) in remedies.items()}
+    enough = {
+        name: pair[1] if pair and pair[1] <= most else None
+        for name, (pair, most) in remedies.items()
+    }
     whole = {
         "proven": found.proven,
         "least_total_bandwidth_hz": enough["bandwidth_hz"],
@@ -201,8 +236,13 @@ def infeasible(problem: Problem, found: Infeasibility, ids: list[str]) -> tuple[
     return whole, listed
 
 
-def steadiness(problem: Problem, decision: Decision, price: SteadinessPrice | None) -> dict[str, Any]:
-    """What holding on to the parent costs. The steady plan is open to the free one too, which is thus never worse."""
+def steadiness(
+    problem: Problem, decision: Decision, price: SteadinessPrice | None
+) -> dict[str, Any]:
+    """What holding on to the parent costs.
+
+    The steady plan is open to the free one too, which is thus never worse.
+    """
     return {
         "switches": int(switched(problem, decision.option).sum()),
         "free_switches": price and price.free_switches,

@@ -49,7 +49,11 @@ class PreparedMultiUser(Prepared):
         problem = self.assembled.problem
         options = int(np.diff(problem.workloads.first)[problem.workload].sum())
         seconds = min(_FIXED_S + _PER_OPTION_S * options, self.request.options.time_limit_s)
-        return options, seconds + _PER_TABLE_S * self.users, _PER_OPTION_BYTE * options + _PER_USER_BYTE * self.users
+        return (
+            options,
+            seconds + _PER_TABLE_S * self.users,
+            _PER_OPTION_BYTE * options + _PER_USER_BYTE * self.users,
+        )
 
     def solve(self, watch: Watch = UNWATCHED) -> Outcome:
         asked, assembled = self.request.options, self.assembled
@@ -73,10 +77,14 @@ class PreparedMultiUser(Prepared):
         parts = _RULES + (assembled.problem.steadiness is not None)
         left_s = max(asked.time_limit_s - seconds, _LEAST_FOR_RULES * asked.time_limit_s) / parts
         within = replace(options, time_limit_s=left_s)
-        result = present.result(assembled, solution, certificate, baselines(assembled.problem, within))
+        result = present.result(
+            assembled, solution, certificate, baselines(assembled.problem, within)
+        )
         if assembled.problem.steadiness is not None:
             result["steadiness"] = present.steadiness(
-                assembled.problem, solution.decision, _price(assembled.problem, solution.decision, within)
+                assembled.problem,
+                solution.decision,
+                _price(assembled.problem, solution.decision, within),
             )
         return Outcome(
             status="timed_out" if solution.timed_out else "solved",
@@ -88,7 +96,9 @@ class PreparedMultiUser(Prepared):
 
 
 def _price(problem: Problem, decision: Decision, options: Options) -> SteadinessPrice | None:
-    """What steadiness costs; None where time ran out before there was a free plan (there is one: the steady one)."""
+    """What steadiness costs; None where time ran out before there was a free plan (there is one:
+    the steady one).
+    """
     try:
         return price_of_steadiness(problem, decision, options)
     except ValueError:
@@ -114,7 +124,11 @@ class PreparedAdaptive(Prepared):
     def size(self) -> tuple[int, float, int]:
         of = self.assembled
         options = sum(len(of.problems[number].cut) for number in of.problem_of)
-        return options, _FIXED_TABLES_S + _PER_TABLE_S * len(of.problems), _PER_USER_BYTE * self.users
+        return (
+            options,
+            _FIXED_TABLES_S + _PER_TABLE_S * len(of.problems),
+            _PER_USER_BYTE * self.users,
+        )
 
     def solve(self, watch: Watch = UNWATCHED) -> Outcome:
         of = self.assembled
@@ -152,23 +166,37 @@ class PreparedAdaptive(Prepared):
 
 
 def prepare(request: MultiUserRequest, dossier: Dossier) -> PreparedMultiUser:
-    """Resolve, translate and doubt a request. Raises InvalidRequest with everything that is wrong in it."""
+    """Resolve, translate and doubt a request.
+
+    Raises InvalidRequest with everything that is wrong in it.
+    """
     assembled = assemble(request, dossier)
     dossier.refuse_faults()
     assert assembled is not None
-    return PreparedMultiUser(dossier=dossier, sources=assembled.sources, request=request, assembled=assembled)
+    return PreparedMultiUser(
+        dossier=dossier, sources=assembled.sources, request=request, assembled=assembled
+    )
 
 
-def steady(prepared: PreparedMultiUser, previous: Mapping[str, dict[str, Any]], max_switches: int) -> PreparedMultiUser:
-    """Hold users to the cut and bits of their entry in an earlier plan, but for `max_switches` of them."""
+def steady(
+    prepared: PreparedMultiUser, previous: Mapping[str, dict[str, Any]], max_switches: int
+) -> PreparedMultiUser:
+    """Hold users to the cut and bits of their entry in an earlier plan, but for `max_switches` of
+    them.
+    """
     entries = [previous.get(user.id) for user in prepared.request.users]
     options = [None if entry is None else (entry["cut"], entry["bits"]) for entry in entries]
     return replace(prepared, assembled=hold(prepared.assembled, options, max_switches))
 
 
 def prepare_tables(request: AdaptiveRequest, dossier: Dossier) -> PreparedAdaptive:
-    """Resolve, translate and doubt a request for tables. Raises InvalidRequest with everything that is wrong in it."""
+    """Resolve, translate and doubt a request for tables.
+
+    Raises InvalidRequest with everything that is wrong in it.
+    """
     assembled = assemble_tables(request, dossier)
     dossier.refuse_faults()
     assert assembled is not None
-    return PreparedAdaptive(dossier=dossier, sources=assembled.sources, request=request, assembled=assembled)
+    return PreparedAdaptive(
+        dossier=dossier, sources=assembled.sources, request=request, assembled=assembled
+    )

@@ -11,7 +11,9 @@ from app.plans.schemas import PlanBase, Request, UserId
 from app.profiles.schemas.references import ChannelRef, DeviceRef, ModelRef, ServerRef, TimingRef
 from app.quantities import Body, Count, Decibel, Fraction, NonNegative, Positive, absent
 
-Method = Literal["exact", "alternating", "equal_share", "device_only", "edge_only", "latency_only", "greedy"]
+Method = Literal[
+    "exact", "alternating", "equal_share", "device_only", "edge_only", "latency_only", "greedy"
+]
 
 # Far beyond anything meant, and narrow enough that squares of products stay numbers.
 Weight = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=1e-9, le=1e9)]
@@ -24,7 +26,12 @@ EXAMPLE: dict[str, Any] = {
     "channel": "lte-10mhz",
     "server": "nvidia-t4",
     "users": [
-        {"id": "camera-1", "device": "raspberry-pi-4-cpu", "model": "resnet50", "distance_m": 120.0},
+        {
+            "id": "camera-1",
+            "device": "raspberry-pi-4-cpu",
+            "model": "resnet50",
+            "distance_m": 120.0,
+        },
         {
             "id": "camera-2",
             "device": "jetson-xavier-nx-cpu",
@@ -39,7 +46,9 @@ EXAMPLE: dict[str, Any] = {
 
 ADAPTIVE_EXAMPLE: dict[str, Any] = {
     "server": "nvidia-t4",
-    "users": [{"id": "phone-1", "device": "snapdragon-835-cpu", "model": "vgg16", "deadline_s": 0.5}],
+    "users": [
+        {"id": "phone-1", "device": "snapdragon-835-cpu", "model": "vgg16", "deadline_s": 0.5}
+    ],
     "weights": {"latency_per_s": 1.0, "loss": 10.0},
     "options": {"hysteresis": 0.1},
 }
@@ -61,7 +70,9 @@ class AdaptiveUser(Body):
     device_timing: TimingRef | None = absent()
     """Default: the stored timing of this device with this model."""
     server_timing: TimingRef | None = absent()
-    """Default: the stored timing of the server with this model, else remaining flop over the server's capacity."""
+    """Default: the stored timing of the server with this model, else remaining flop over the
+    server's capacity.
+    """
     deadline_s: Deadline | None = absent()
     """Largest mean latency; default: none."""
     max_loss: Fraction | None = absent()
@@ -74,11 +85,15 @@ class MultiUser(AdaptiveUser):
     """A device that runs one network over a shared uplink."""
 
     spectral_efficiency_bps_per_hz: Efficiency | None = absent()
-    """What one hertz carries; one of spectral_efficiency_bps_per_hz, snr_db, distance_m is required."""
+    """What one hertz carries; one of spectral_efficiency_bps_per_hz, snr_db, distance_m is
+    required.
+    """
     snr_db: Annotated[Decibel, Field(ge=-200.0, le=200.0)] | None = absent()
     """Mean signal-to-noise ratio; the efficiency is log2(1 + SNR)."""
     distance_m: Positive | None = absent()
-    """Distance to the base station: SNR at the device's transmit power, spread over the channel's own bandwidth."""
+    """Distance to the base station: SNR at the device's transmit power, spread over the channel's
+    own bandwidth.
+    """
     weight: Weight = 1.0
     """How much this user counts."""
 
@@ -90,31 +105,41 @@ class MultiUserOptions(Body):
     """`exact` proves a lower bound; the other rules are there to compare with and prove nothing."""
     gap: Annotated[float, Field(strict=True, allow_inf_nan=False, ge=1e-9, le=1.0)] = 1e-6
     """Relative distance to the lower bound at which a plan counts as optimal."""
-    time_limit_s: Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0.0, le=3600.0)] = 60.0
+    time_limit_s: Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0.0, le=3600.0)] = (
+        60.0
+    )
 
 
 class AdaptiveOptions(Body):
     """How devices should use their tables."""
 
     hysteresis: Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0.0, lt=1.0)] = 0.0
-    """A device leaves its cut only for one that costs less than (1 - hysteresis) of it, or when it is late."""
+    """A device leaves its cut only for one that costs less than (1 - hysteresis) of it, or when it
+    is late.
+    """
 
 
 def _unequal_ids(users: Sequence[AdaptiveUser]) -> Iterator[FieldError]:
     seen: dict[str, int] = {}
     for n, user in enumerate(users):
         if user.id in seen:
-            yield FieldError(f"/users/{n}/id", f"is the id of user {seen[user.id]} too: ids must differ")
+            yield FieldError(
+                f"/users/{n}/id", f"is the id of user {seen[user.id]} too: ids must differ"
+            )
         seen.setdefault(user.id, n)
 
 
 def _hold_together(faults: Iterator[FieldError]) -> None:
     if found := list(faults):
-        raise PydanticCustomError("semantics", "the content does not hold together", {"faults": found})
+        raise PydanticCustomError(
+            "semantics", "the content does not hold together", {"faults": found}
+        )
 
 
 class MultiUserRequest(Request):
-    """Plan cut, bits, bandwidth and server share of every user at least weighted latency and loss."""
+    """Plan cut, bits, bandwidth and server share of every user at least weighted latency and
+    loss.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
@@ -137,9 +162,14 @@ class MultiUserRequest(Request):
         for n, user in enumerate(self.users):
             given = [way for way in ways if getattr(user, way) is not None]
             if not given:
-                yield FieldError(f"/users/{n}", f"say how good the channel is: {', '.join(ways[:-1])} or {ways[-1]}")
+                yield FieldError(
+                    f"/users/{n}",
+                    f"say how good the channel is: {', '.join(ways[:-1])} or {ways[-1]}",
+                )
             elif len(given) > 1:
-                yield FieldError(f"/users/{n}/{given[1]}", f"{given[0]} says it already: give one of them")
+                yield FieldError(
+                    f"/users/{n}/{given[1]}", f"{given[0]} says it already: give one of them"
+                )
 
 
 class AdaptiveRequest(Request):
@@ -178,9 +208,12 @@ class RateRow(Body):
     cost_per_inverse_rate: float | None
     """cost = fixed_cost + cost_per_inverse_rate / rate_bps"""
     late_below_bps: float | None
-    """The least rate at which this row's cut keeps the deadline, for a device that stays with it."""
+    """The least rate at which this row's cut keeps the deadline, for a device that stays with it.
+    """
     pinned: Literal[True] | None = absent()
-    """This row holds the planned rate and names the plan's cut, though another would be cheaper for this device."""
+    """This row holds the planned rate and names the plan's cut, though another would be cheaper for
+    this device.
+    """
 
 
 class RateTable(Body):
@@ -222,7 +255,8 @@ class MultiUserResult(Body):
     deadline_s: float | None
     slack_s: float | None
     table: RateTable
-    """The best cut at every rate, at this share of the server; at the planned rate the plan's (see `pinned`).
+    """The best cut at every rate, at this share of the server; at the planned rate the plan's (see
+    `pinned`).
 
     Deadlines are a billionth longer, for rounding.
     """
@@ -248,11 +282,13 @@ class MultiUserCertificate(Body):
     """null for every method but `exact`."""
     gap: float | None
     holds: bool
-    """Every constraint was recomputed from request and decision by code with formulas of its own."""
+    """Every constraint was recomputed from request and decision by code with formulas of its own.
+    """
     bandwidth_price: float | None
     """What one more hertz would take off the objective at the chosen cuts; null for equal_share."""
     server_price: float | None
-    """What one more FLOP/s would take off the objective at the chosen cuts; null for equal_share."""
+    """What one more FLOP/s would take off the objective at the chosen cuts; null for equal_share.
+    """
 
 
 class Utilisation(Body):
@@ -265,13 +301,16 @@ class Utilisation(Body):
 
 
 class MultiUserBaseline(Body):
-    """What a simpler rule would make of the same cell: null where it cannot serve everyone at all."""
+    """What a simpler rule would make of the same cell: null where it cannot serve everyone at
+    all.
+    """
 
     cost: float | None
     latency_s: float | None
     loss: float | None
     feasible: bool
-    """Whether it keeps every deadline and loss limit; if not, its numbers are those without limits."""
+    """Whether it keeps every deadline and loss limit; if not, its numbers are those without limits.
+    """
 
 
 class MultiUserBaselines(Body):
@@ -286,7 +325,9 @@ class MultiUserBaselines(Body):
 
 
 class MultiUserSteadiness(Body):
-    """What holding on to the parent costs, against the best plan of the same request that is free to change all."""
+    """What holding on to the parent costs, against the best plan of the same request that is free
+    to change all.
+    """
 
     switches: Count
     """Users who leave the cut and bits of the parent, as far as their device still has them."""
@@ -323,7 +364,9 @@ class UnservableUser(Body):
 
 
 class AtLeast(Body):
-    """Proven: with less of this one, nothing else changed, there is no plan; null where no amount is enough."""
+    """Proven: with less of this one, nothing else changed, there is no plan; null where no amount
+    is enough.
+    """
 
     bandwidth_hz: float | None
     server_flop_per_s: float | None
@@ -335,25 +378,32 @@ class AtLeast(Body):
 class MultiUserInfeasible(Body):
     """Why there is no plan, and what would mend the whole cell, everything else as it is.
 
-    A remedy that is null while its `proven_at_least` is a number was not found. Where both are null no amount helps if
-    the plan's method is `exact` (proven); other rules are not asked for remedies.
+    A remedy that is null while its `proven_at_least` is a number was not found. Where both are null
+    no amount helps if the plan's method is `exact` (proven); other rules are not asked for
+    remedies.
     """
 
     proven: bool
-    """Whether it is certain that no plan exists: rules other than `exact` never prove that of a whole cell, nor does
-    running late."""
+    """Whether it is certain that no plan exists: rules other than `exact` never prove that of a
+    whole cell, nor does running late."""
     users: list[UnservableUser] | None = absent()
-    """Who fails even alone; where none is listed, the budgets are short together or too many must switch."""
+    """Who fails even alone; where none is listed, the budgets are short together or too many must
+    switch.
+    """
     users_url: str | None = absent()
     least_total_bandwidth_hz: float | None
     """An uplink that suffices with this server, rounded up by a millionth like all amounts here."""
     least_server_flop_per_s: float | None
-    """A capacity that suffices with this uplink, if all times on the server shrink with it, also those of a timing."""
+    """A capacity that suffices with this uplink, if all times on the server shrink with it, also
+    those of a timing.
+    """
     least_budget_factor: float | None
     """A common factor on both that suffices."""
     proven_at_least: AtLeast
     least_switches: Count | None = absent()
-    """With `max_switches` of a re-plan: a limit that suffices for the whole cell; null where no number does."""
+    """With `max_switches` of a re-plan: a limit that suffices for the whole cell; null where no
+    number does.
+    """
 
 
 class MultiUserPlan(PlanBase):
@@ -378,7 +428,9 @@ class AdaptiveResult(Body):
 
 
 class AdaptiveCertificate(Body):
-    """Every table was compared with every allowed option at both ends of every row: between them costs are straight."""
+    """Every table was compared with every allowed option at both ends of every row: between them
+    costs are straight.
+    """
 
     status: Literal["optimal"]
     holds: bool

@@ -1,4 +1,6 @@
-"""A device, a network and a server as options: one per cut and number of bits a feature is sent with."""
+"""A device, a network and a server as options: one per cut and number of bits a feature is sent
+with.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,13 +25,16 @@ from solvers.multiuser.problem import Workloads
 _BITS = 8
 FULL_PRECISION_BITS = 32
 """Of an element whose number is not told by `feature_elements`."""
-# 30 years for one inference: nobody means it, and sums of squares stay far from the end of the number range.
+# 30 years for one inference: nobody means it, and sums of squares stay far from the end of the
+# number range.
 LONGEST_S = 1e9
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The options of one workload as columns of `Workloads`; faults and doubts point into the user's entry."""
+    """The options of one workload as columns of `Workloads`; faults and doubts point into the
+    user's entry.
+    """
 
     model: Model
     frequency_hz: float
@@ -39,7 +44,9 @@ class Workload:
 
 
 def workload(ensemble: Ensemble, frequency_hz: float | None) -> Workload:
-    """Every cut the device has the memory for, with its feature in full precision and as the model's table has it."""
+    """Every cut the device has the memory for, with its feature in full precision and as the
+    model's table has it.
+    """
     after = ensemble.server_timing.body if ensemble.server_timing else None
     return _workload(
         ensemble.device.body,
@@ -69,7 +76,9 @@ def _workload(
         if device.memory_byte is None or cut.parameter_byte <= device.memory_byte
         for bits, crossing, loss in _ways_to_send(cut)
     ]
-    cut, bits, crossing, loss = (np.array(column) for column in zip(*rows, strict=True)) if rows else ([],) * 4
+    cut, bits, crossing, loss = (
+        (np.array(column) for column in zip(*rows, strict=True)) if rows else ([],) * 4
+    )
     cut = np.asarray(cut, dtype=np.int64)
     columns = {
         "cut": cut,
@@ -94,7 +103,10 @@ def table(workloads: list[Workload]) -> Workloads:
     """All workloads of a problem as one table."""
     return Workloads(
         first=np.cumsum([0, *(len(some.columns["cut"]) for some in workloads)]),
-        **{name: np.concatenate([some.columns[name] for some in workloads]) for name in workloads[0].columns},
+        **{
+            name: np.concatenate([some.columns[name] for some in workloads])
+            for name in workloads[0].columns
+        },
     )
 
 
@@ -108,7 +120,9 @@ def _server_s(m: int, model: Model, server: Server, timing: Timing | None) -> fl
 
 
 def _ways_to_send(cut: Cut) -> Iterator[tuple[int, float, float]]:
-    """(bits per element, bits that cross, loss): full precision first; entries that send no less than it are no use."""
+    """(bits per element, bits that cross, loss): full precision first; entries that send no less
+    than it are no use.
+    """
     full = _BITS * cut.feature_byte
     elements = _elements(cut)
     bits = min(max(1, round(full / elements)), LARGEST_INTEGER) if full else FULL_PRECISION_BITS
@@ -129,24 +143,38 @@ def _faults(
     yield from before.faults
     if not fits:
         least = min(cut.parameter_byte for cut in model.cuts)
-        detail = f"no cut of {model.name!r} fits in the memory of {device.name!r} ({device.memory_byte} byte)"
+        detail = (
+            f"no cut of {model.name!r} fits in the memory of {device.name!r} ({device.memory_byte}"
+            " byte)"
+        )
         yield FieldError("/device", f"{detail}: the smallest needs {least} byte")
     for m in np.flatnonzero(before.mean_s > LONGEST_S)[:1]:
-        yield FieldError("/device_timing", f"cut {m} takes {before.mean_s[m]:g} s: at most {LONGEST_S:g} s")
+        yield FieldError(
+            "/device_timing", f"cut {m} takes {before.mean_s[m]:g} s: at most {LONGEST_S:g} s"
+        )
     for m in np.flatnonzero(after > LONGEST_S)[:1]:
-        yield FieldError("/server_timing", f"the rest after cut {m} takes {after[m]:g} s: at most {LONGEST_S:g} s")
+        yield FieldError(
+            "/server_timing",
+            f"the rest after cut {m} takes {after[m]:g} s: at most {LONGEST_S:g} s",
+        )
 
 
-def _doubts(device: Device, model: Model, server: Server, server_timing: Timing | None) -> Iterator[FieldWarning]:
+def _doubts(
+    device: Device, model: Model, server: Server, server_timing: Timing | None
+) -> Iterator[FieldWarning]:
     if server_timing is None:
         yield server_time_assumed(server, model, "remaining flop over its share of the capacity")
     yield from feature_beyond_memory(device, model)
     uncounted = [
-        m for m, cut in enumerate(model.cuts) if cut.quantization and cut.feature_byte and not cut.feature_elements
+        m
+        for m, cut in enumerate(model.cuts)
+        if cut.quantization and cut.feature_byte and not cut.feature_elements
     ]
     if uncounted:
         yield FieldWarning(
             field="/model",
-            message=f"cut {uncounted[0]} of {model.name!r} has a quantization but no feature_elements: its elements "
-            f"are taken to have {FULL_PRECISION_BITS} bits in full precision",
+            message=(
+                f"cut {uncounted[0]} of {model.name!r} has a quantization but no feature_elements:"
+                f" its elements are taken to have {FULL_PRECISION_BITS} bits in full precision"
+            ),
         )

@@ -50,7 +50,10 @@ class Assembled:
     @property
     def options(self) -> int:
         """Combinations of user, cut and clock level to choose from."""
-        return sum(int(np.diff(cell.problem.workloads.first)[cell.problem.workload].sum()) for cell in self.cells)
+        return sum(
+            int(np.diff(cell.problem.workloads.first)[cell.problem.workload].sum())
+            for cell in self.cells
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,8 @@ def assemble(terms: RobustTerms, users: Users, dossier: Dossier) -> Assembled | 
     """Turn a request into its problems; None where `dossier.faults` says why not."""
     margin, method = Margin(terms.options.margin), Method(terms.options.method)
     sites = list(_sites(terms, dossier, margin))
-    # Users of one cell who run the same network on the same device: everything but the radio is the same for them.
+    # Users of one cell who run the same network on the same device: everything but the radio is the
+    # same for them.
     _, firsts, kind = np.unique(
         users.cell * len(users.networks) + users.network, return_index=True, return_inverse=True
     )
@@ -80,7 +84,9 @@ def assemble(terms: RobustTerms, users: Users, dossier: Dossier) -> Assembled | 
         first = int(firsts[k])
         faults = len(dossier.faults)
         where = f"/users/{first}"
-        ensemble = dossier.ensemble(users.networks[users.network[first]], sites[users.cell[first]].server, where)
+        ensemble = dossier.ensemble(
+            users.networks[users.network[first]], sites[users.cell[first]].server, where
+        )
         if ensemble is None:
             _repeat(dossier, dossier.faults[faults:], where, np.nonzero(kind == k)[0][1:].tolist())
             continue
@@ -89,9 +95,14 @@ def assemble(terms: RobustTerms, users: Users, dossier: Dossier) -> Assembled | 
             workloads.append(workload(ensemble, margin))
             dossier.faults += [fault.below(where) for fault in workloads[-1].faults]
             dossier.warnings += [warning.below(where) for warning in workloads[-1].warnings]
-            if method is Method.PCCP and not workloads[-1].faults and not table(workloads[-1:]).free_clocks:
+            if (
+                method is Method.PCCP
+                and not workloads[-1].faults
+                and not table(workloads[-1:]).free_clocks
+            ):
                 detail = (
-                    "the pccp method plans free clocks only: this device has levels, so leave them out or plan exact"
+                    "the pccp method plans free clocks only: this device has levels, so leave them"
+                    " out or plan exact"
                 )
                 dossier.fault(f"{where}/device", detail)
         workload_of[k] = made[ensemble]
@@ -102,7 +113,10 @@ def assemble(terms: RobustTerms, users: Users, dossier: Dossier) -> Assembled | 
     members = _members(users.cell, len(sites))
     for c, (site, who) in enumerate(zip(sites, members, strict=True)):
         if method is Method.PCCP and len(who) > PCCP_USERS:
-            detail = f"the pccp method is a reference for cells of at most {PCCP_USERS} users: plan exact"
+            detail = (
+                f"the pccp method is a reference for cells of at most {PCCP_USERS} users: plan"
+                " exact"
+            )
             dossier.fault("/options/method", detail)
         if len(who) == 0:
             dossier.warn(f"/cells/{c}", f"no user is in the cell {site.id!r}: it is not planned")
@@ -113,12 +127,25 @@ def assemble(terms: RobustTerms, users: Users, dossier: Dossier) -> Assembled | 
     if dossier.faults:
         return None
     cells = [
-        _cell(users, site, who, workloads, workload_of[kind[who]], list(made), power[who], gain[who], margin, method)
+        _cell(
+            users,
+            site,
+            who,
+            workloads,
+            workload_of[kind[who]],
+            list(made),
+            power[who],
+            gain[who],
+            margin,
+            method,
+        )
         for site, who in zip(sites, members, strict=True)
         if len(who)
     ]
     planned = [site for site, who in zip(sites, members, strict=True) if len(who)]
-    radios = dict.fromkeys(source for site in planned for source in (site.channel, site.server) if source is not None)
+    radios = dict.fromkeys(
+        source for site in planned for source in (site.channel, site.server) if source is not None
+    )
     return Assembled(
         ids=users.ids,
         cells=cells,
@@ -141,24 +168,34 @@ def _sites(terms: RobustTerms, dossier: Dossier, margin: Margin) -> Iterator[_Si
             where = f"/cells/{c}"
             its_channel, its_server, at = channel, server, "/channel"
             if cell.channel is not None:
-                its_channel, at = dossier.find(Channel, cell.channel, f"{where}/channel"), f"{where}/channel"
+                its_channel, at = (
+                    dossier.find(Channel, cell.channel, f"{where}/channel"),
+                    f"{where}/channel",
+                )
             if cell.server is not None:
                 its_server = dossier.find(Server, cell.server, f"{where}/server")
             if cell.bandwidth_hz is not None:
                 for doubt in doubts_of_bandwidth(f"{where}/bandwidth_hz", cell.bandwidth_hz):
                     dossier.warn(*doubt)
-            sites.append(_Site(cell.id, its_channel, at, its_server, cell.bandwidth_hz or terms.bandwidth_hz))
+            sites.append(
+                _Site(cell.id, its_channel, at, its_server, cell.bandwidth_hz or terms.bandwidth_hz)
+            )
     if margin is Margin.WORST_CASE:
         for at, radio in {site.channel_at: site.channel for site in sites}.items():
             if radio is not None and (radio.body.rtt_variance_s2 or 0.0) > 0.0:
-                dossier.fault(at, "the worst_case margin needs a channel whose rtt_variance_s2 is 0")
+                dossier.fault(
+                    at, "the worst_case margin needs a channel whose rtt_variance_s2 is 0"
+                )
     yield from sites
 
 
 def _repeat(dossier: Dossier, faults: list[FieldError], where: str, others: list[int]) -> None:
     """The faults of one user are those of all others who ask for the same."""
     for n in others:
-        dossier.faults += [replace(fault, pointer=f"/users/{n}{fault.pointer.removeprefix(where)}") for fault in faults]
+        dossier.faults += [
+            replace(fault, pointer=f"/users/{n}{fault.pointer.removeprefix(where)}")
+            for fault in faults
+        ]
 
 
 def _members(cell: Integers, cells: int) -> list[Integers]:

@@ -1,4 +1,6 @@
-"""The users of a robust request as columns: looked at all together, and one by one only where something is wrong."""
+"""The users of a robust request as columns: looked at all together, and one by one only where
+something is wrong.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -27,7 +29,8 @@ _ID_PATTERN = r"^[^\x00-\x1f\x7f/]+$"
 _LONGEST_ID = 128
 _CHANNEL = ("gain_db", "distance_m", "snr_reference.snr_db")
 
-# What is certainly allowed, ends included; rows outside are looked at again by the schema of a user.
+# What is certainly allowed, ends included; rows outside are looked at again by the schema of a
+# user.
 _RANGES = {
     "gain_db": (-400.0, 100.0),
     "distance_m": (SMALLEST_NUMBER, LARGEST_NUMBER),
@@ -54,7 +57,9 @@ class Ids(Sequence[str]):
     @overload
     def __getitem__(self, n: slice) -> list[str]: ...
     def __getitem__(self, n: int | slice) -> str | list[str]:
-        found: str | list[str] = self.array[n].to_pylist() if isinstance(n, slice) else self.array[n].as_py()
+        found: str | list[str] = (
+            self.array[n].to_pylist() if isinstance(n, slice) else self.array[n].as_py()
+        )
         return found
 
 
@@ -79,11 +84,16 @@ def users_of(bulk: Bulk, terms: RobustTerms) -> Users:
     network, ways = _distinct(table, _NETWORK)
     cell, places = _distinct(table, ("cell",))
     if len(ways) > _MOST_NETWORKS:
-        detail = f"has {len(ways)} ways to run a network (devices, models, timings), more than {_MOST_NETWORKS}"
+        detail = (
+            f"has {len(ways)} ways to run a network (devices, models, timings), more than"
+            f" {_MOST_NETWORKS}"
+        )
         raise InvalidRequest([FieldError("/users", detail)])
     positions = terms.cell_positions
     odd_ways = [code for code, way in enumerate(ways) if not _well_named(way)]
-    odd_places = [code for code, place in enumerate(places) if place["cell"] not in (positions or {None})]
+    odd_places = [
+        code for code, place in enumerate(places) if place["cell"] not in (positions or {None})
+    ]
     odd = _odd_ids(table["id"]) | np.isin(network, odd_ways) | np.isin(cell, odd_places)
     odd |= np.sum([_given(table, name) for name in _CHANNEL], axis=0) != 1
     odd |= _given(table, _CHANNEL[-1]) != _given(table, "snr_reference.bandwidth_hz")
@@ -128,11 +138,24 @@ def _faults_of_columns(table: pa.Table) -> Iterator[FieldError]:
     for field in table.schema:
         if field.name in _TEXTS:
             if not _is_text(field.type):
-                mend = "inline profiles are for JSON, store them first" if field.name in _NETWORK else "send text"
-                yield FieldError("/users", f"column {field.name} must hold text, not {field.type}: {mend}")
+                mend = (
+                    "inline profiles are for JSON, store them first"
+                    if field.name in _NETWORK
+                    else "send text"
+                )
+                yield FieldError(
+                    "/users", f"column {field.name} must hold text, not {field.type}: {mend}"
+                )
         elif field.name not in _RANGES:
-            yield FieldError("/users", f"column {field.name[:100]} is not a field of a user: remove it, or check it")
-        elif not (pa.types.is_floating(field.type) or pa.types.is_integer(field.type) or pa.types.is_null(field.type)):
+            yield FieldError(
+                "/users",
+                f"column {field.name[:100]} is not a field of a user: remove it, or check it",
+            )
+        elif not (
+            pa.types.is_floating(field.type)
+            or pa.types.is_integer(field.type)
+            or pa.types.is_null(field.type)
+        ):
             yield FieldError("/users", f"column {field.name} must hold numbers, not {field.type}")
     for name in _REQUIRED:
         if name not in table.column_names:
@@ -140,7 +163,9 @@ def _faults_of_columns(table: pa.Table) -> Iterator[FieldError]:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
 
 
 def _numbers(table: pa.Table, name: str) -> Floats:
@@ -158,27 +183,36 @@ def _given(table: pa.Table, name: str) -> Booleans:
 
 
 def _distinct(table: pa.Table, names: Sequence[str]) -> tuple[Integers, list[dict[str, Any]]]:
-    """Which of the distinct rows of some columns each row has, and these in the order of their first rows."""
+    """Which of the distinct rows of some columns each row has, and these in the order of their
+    first rows.
+    """
     codes = np.zeros(table.num_rows, np.int64)
     for name in names:
         if name in table.column_names:
             column = table[name].combine_chunks().dictionary_encode("encode")
             _, codes = np.unique(
-                codes * (len(column.dictionary) + 1) + column.indices.to_numpy(zero_copy_only=False),
+                codes * (len(column.dictionary) + 1)
+                + column.indices.to_numpy(zero_copy_only=False),
                 return_inverse=True,
             )
     _, firsts, codes = np.unique(codes, return_index=True, return_inverse=True)
     order = np.argsort(firsts)
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    present = table.select([name for name in names if name in table.column_names]).take(firsts[order])
+    present = table.select([name for name in names if name in table.column_names]).take(
+        firsts[order]
+    )
     rows = present.to_pylist() if present.num_columns else [{}]
     return rank[codes], [{name: row.get(name) for name in names} for row in rows]
 
 
 def _well_named(way: dict[str, str | None]) -> bool:
     """Whether a way to run a network is made of references as JSON has them."""
-    return way["device"] is not None and way["model"] is not None and all(map(_is_reference, way.values()))
+    return (
+        way["device"] is not None
+        and way["model"] is not None
+        and all(map(_is_reference, way.values()))
+    )
 
 
 def _is_reference(name: str | None) -> bool:
@@ -187,10 +221,14 @@ def _is_reference(name: str | None) -> bool:
 
 def _odd_ids(ids: pa.ChunkedArray) -> Booleans:
     """Ids that are missing, malformed, or given again."""
-    fine = pc.and_(pc.match_substring_regex(ids, _ID_PATTERN), pc.less_equal(pc.utf8_length(ids), _LONGEST_ID))
+    fine = pc.and_(
+        pc.match_substring_regex(ids, _ID_PATTERN), pc.less_equal(pc.utf8_length(ids), _LONGEST_ID)
+    )
     odd = ~np.asarray(pc.fill_null(fine, False).to_numpy())
     if pc.count_distinct(ids).as_py() < len(ids):
-        codes = ids.combine_chunks().dictionary_encode("encode").indices.to_numpy(zero_copy_only=False)
+        codes = (
+            ids.combine_chunks().dictionary_encode("encode").indices.to_numpy(zero_copy_only=False)
+        )
         again = np.ones(len(ids), np.bool_)
         again[np.unique(codes, return_index=True)[1]] = False
         odd |= again
@@ -201,7 +239,11 @@ def _refuse(users: pa.Table, odd: Integers, terms: RobustTerms) -> None:
     """Say what is wrong with rows, in the words of JSON. Raises InvalidRequest."""
     faults: list[FieldError] = []
     for n in odd.tolist():
-        row = {name: value for name, value in users.slice(n, 1).to_pylist()[0].items() if value is not None}
+        row = {
+            name: value
+            for name, value in users.slice(n, 1).to_pylist()[0].items()
+            if value is not None
+        }
         where = f"/users/{n}"
         try:
             user = RobustUser.model_validate(row)
@@ -212,7 +254,9 @@ def _refuse(users: pa.Table, odd: Integers, terms: RobustTerms) -> None:
             faults += terms.faults_of_user(where, user)
             first = pc.index(users["id"].cast(pa.string()), user.id).as_py()
             if first < n:
-                faults.append(FieldError(f"{where}/id", f"is the id of user {first} too: ids must differ"))
+                faults.append(
+                    FieldError(f"{where}/id", f"is the id of user {first} too: ids must differ")
+                )
         if len(faults) >= _LISTED:
             break
     if faults:

@@ -40,17 +40,23 @@ def columns(users: Sequence[RobustUser], cells: Mapping[str, int]) -> Users:
             ways.append(user)
 
     def column(value: Callable[[RobustUser], float | None]) -> Floats:
-        return np.fromiter((np.nan if (v := value(user)) is None else v for user in users), np.float64, len(users))
+        return np.fromiter(
+            (np.nan if (v := value(user)) is None else v for user in users), np.float64, len(users)
+        )
 
     return Users(
         ids=[user.id for user in users],
         networks=ways,
         network=network,
-        cell=np.fromiter((0 if user.cell is None else cells[user.cell] for user in users), np.int64, len(users)),
+        cell=np.fromiter(
+            (0 if user.cell is None else cells[user.cell] for user in users), np.int64, len(users)
+        ),
         gain_db=column(lambda user: user.gain_db),
         distance_m=column(lambda user: user.distance_m),
         snr_db=column(lambda user: user.snr_reference.snr_db if user.snr_reference else None),
-        snr_bandwidth_hz=column(lambda user: user.snr_reference.bandwidth_hz if user.snr_reference else None),
+        snr_bandwidth_hz=column(
+            lambda user: user.snr_reference.bandwidth_hz if user.snr_reference else None
+        ),
         tx_power_w=column(lambda user: user.tx_power_w),
         deadline_s=column(lambda user: user.deadline_s),
         risk=column(lambda user: user.risk),

@@ -52,7 +52,9 @@ class CellPlan:
 
 
 def user_columns(plan: CellPlan) -> Columns:
-    """What a plan says of the users of its cell, by the contract's names; -1 and NaN where that is null."""
+    """What a plan says of the users of its cell, by the contract's names; -1 and NaN where that is
+    null.
+    """
     problem, decision = plan.cell.problem, plan.decision
     details = describe(problem, decision)
     with np.errstate(divide="ignore"):
@@ -133,16 +135,24 @@ def user_table(assembled: Assembled, plans: Sequence[CellPlan]) -> pa.Table:
             whole.setdefault(name, np.empty(assembled.users, values.dtype))[cell.users] = values
         # Every cut of every workload by the position of its name.
         first = np.cumsum([0, *(len(model.cuts) for model in cell.models)])
-        named = [names.setdefault(cut.name, len(names)) for model in cell.models for cut in model.cuts]
+        named = [
+            names.setdefault(cut.name, len(names)) for model in cell.models for cut in model.cuts
+        ]
         cut_name[cell.users] = np.array(named)[first[cell.problem.workload] + found["cut"]]
         cell_name[cell.users] = c
     cells = [plan.cell.id for plan in plans]
     least_db = whole["valid_gain_db"]
-    interval = np.full((assembled.users, 2), np.nan)  # NaN is null: unbounded above, and below where nothing is sent
+    interval = np.full(
+        (assembled.users, 2), np.nan
+    )  # NaN is null: unbounded above, and below where nothing is sent
     interval[:, 0] = np.where(np.isfinite(least_db), least_db, np.nan)
-    latency = pa.StructArray.from_arrays([pa.array(whole[name]) for name in _LATENCY], names=list(_LATENCY))
+    latency = pa.StructArray.from_arrays(
+        [pa.array(whole[name]) for name in _LATENCY], names=list(_LATENCY)
+    )
     fallback = pa.array(whole["fallback_cut"], mask=whole["fallback_cut"] < 0)
-    columns: dict[str, Any] = {"id": assembled.ids.array if isinstance(assembled.ids, Ids) else pa.array(assembled.ids)}
+    columns: dict[str, Any] = {
+        "id": assembled.ids.array if isinstance(assembled.ids, Ids) else pa.array(assembled.ids)
+    }
     if cells[0] is not None:
         columns["cell"] = _named(cell_name, cells)
     columns |= {"cut": whole["cut"], "cut_name": _named(cut_name, list(names))}
@@ -150,14 +160,18 @@ def user_table(assembled: Assembled, plans: Sequence[CellPlan]) -> pa.Table:
     columns["latency"] = latency
     columns |= {name: whole[name] for name in _HELD}
     columns |= {
-        "valid_gain_db": pa.FixedSizeListArray.from_arrays(pa.array(interval.ravel(), from_pandas=True), 2),
+        "valid_gain_db": pa.FixedSizeListArray.from_arrays(
+            pa.array(interval.ravel(), from_pandas=True), 2
+        ),
         "fallback_cut": fallback,
     }
     return pa.table(columns)
 
 
 def _named(codes: NDArray[np.int64], names: Sequence[str | None]) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(names, pa.string()))
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes.astype(np.int32)), pa.array(names, pa.string())
+    )
 
 
 def explain(plans: Sequence[CellPlan], users: list[dict[str, Any]]) -> None:
@@ -226,7 +240,9 @@ def _certificate(plans: Sequence[CellPlan]) -> dict[str, Any]:
         "checked_lower_bound_j": sum(plan.certificate.lower_bound or 0.0 for plan in plans),
         "gap": relative_gap(energy, bound),
         "holds": all(plan.certificate.holds for plan in plans),
-        "bandwidth_price_j_per_hz": plans[0].solution.prices["bandwidth_j_per_hz"] if len(plans) == 1 else None,
+        "bandwidth_price_j_per_hz": plans[0].solution.prices["bandwidth_j_per_hz"]
+        if len(plans) == 1
+        else None,
         "bandwidth_used_hz": sum(plan.certificate.used["bandwidth_hz"] for plan in plans),
     }
 
@@ -235,7 +251,9 @@ def _cut_counts(plans: Sequence[CellPlan]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for plan in plans:
         problem = plan.cell.problem
-        pairs, sizes = np.unique(np.stack([problem.workload, plan.decision.cut(problem)]), axis=1, return_counts=True)
+        pairs, sizes = np.unique(
+            np.stack([problem.workload, plan.decision.cut(problem)]), axis=1, return_counts=True
+        )
         for (workload, cut), size in zip(pairs.T.tolist(), sizes.tolist(), strict=True):
             model = plan.cell.models[workload]
             key = f"{model.name}/{model.cuts[cut].name}"
@@ -254,15 +272,21 @@ def _baselines(yardsticks: Sequence[Baselines]) -> dict[str, Any]:
         gap = None if energy is None or bound is None else relative_gap(energy, bound)
         proven = {"energy_j": energy, "lower_bound_j": bound, "gap": gap}
         if name == "mean_only":
-            bounds = [one.violation_bound_max for one in of_cells if one.violation_bound_max is not None]
+            bounds = [
+                one.violation_bound_max for one in of_cells if one.violation_bound_max is not None
+            ]
             found[name] = proven | {"violation_bound_max": None if energy is None else max(bounds)}
         else:
             found[name] = proven | {"feasible": energy is not None}
     return found
 
 
-def infeasible(assembled: Assembled, wrong: Mapping[int, Infeasibility]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Why there is no plan: of the cells (by position) that have none, and of each user who fails alone."""
+def infeasible(
+    assembled: Assembled, wrong: Mapping[int, Infeasibility]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Why there is no plan: of the cells (by position) that have none, and of each user who fails
+    alone.
+    """
     entries: dict[int, dict[str, Any]] = {}
     for c, found in wrong.items():
         entries |= _failing(assembled, assembled.cells[c], found)

@@ -23,7 +23,8 @@ from solvers.robust.baselines import Baselines, baselines
 from solvers.robust.problem import Method
 from solvers.robust.solve.infeasible import Infeasibility, diagnose
 
-# Measured on 2 cores with 8 cuts each (benchmarks/robust.py), generously rounded up: an estimate, not a promise.
+# Measured on 2 cores with 8 cuts each (benchmarks/robust.py), generously rounded up: an estimate,
+# not a promise.
 _FIXED_S = 0.015
 _PER_OPTION_S = 1.5e-5
 _PER_OPTION_BYTE = 600
@@ -75,11 +76,15 @@ class PreparedRobust(Prepared):
         if isinstance(plans, dict):
             whole, listed = present.infeasible(self.assembled, plans)
             seconds = time.perf_counter() - started
-            return Outcome(status="infeasible", result=None, infeasible=whole, users=listed, solve_s=seconds)
+            return Outcome(
+                status="infeasible", result=None, infeasible=whole, users=listed, solve_s=seconds
+            )
         seconds = time.perf_counter() - started
         # Yardsticks are worth what is left of the time, not more.
         left_s = asked.time_limit_s - (watch.clock() - began)
-        yardsticks = compare(plans, asked, left_s, watch) if self._compared and left_s >= 0.0 else None
+        yardsticks = (
+            compare(plans, asked, left_s, watch) if self._compared and left_s >= 0.0 else None
+        )
         # Explained users hold a list each, so they stay objects.
         many = self.users > INLINE_USERS and not asked.explain
         users = [] if many else present.users(self.assembled, plans)
@@ -101,19 +106,29 @@ def prepare_columns(bulk: Bulk, dossier: Dossier) -> PreparedRobust:
     assembled = assemble(terms, users_of(bulk, terms), dossier)
     dossier.refuse_faults()
     assert assembled is not None
-    return PreparedRobust(dossier=dossier, sources=assembled.sources, request=terms, assembled=assembled)
+    return PreparedRobust(
+        dossier=dossier, sources=assembled.sources, request=terms, assembled=assembled
+    )
 
 
 def prepare(request: RobustRequest, dossier: Dossier) -> PreparedRobust:
-    """Resolve, translate and doubt a request. Raises InvalidRequest with everything that is wrong in it."""
+    """Resolve, translate and doubt a request.
+
+    Raises InvalidRequest with everything that is wrong in it.
+    """
     assembled = assemble(request, columns(request.users, request.cell_positions), dossier)
     dossier.refuse_faults()
     assert assembled is not None
-    return PreparedRobust(dossier=dossier, sources=assembled.sources, request=request, assembled=assembled)
+    return PreparedRobust(
+        dossier=dossier, sources=assembled.sources, request=request, assembled=assembled
+    )
 
 
-def plan_cells(cells: Sequence[Cell], asked: RobustOptions, watch: Watch) -> list[CellPlan] | dict[int, Infeasibility]:
-    """The checked plan of every cell; or, where some have none, what is wrong with each of these, by position.
+def plan_cells(
+    cells: Sequence[Cell], asked: RobustOptions, watch: Watch
+) -> list[CellPlan] | dict[int, Infeasibility]:
+    """The checked plan of every cell; or, where some have none, what is wrong with each of these,
+    by position.
 
     The time is shared out by users, and what a cell leaves of it goes to those after it.
     """
@@ -129,18 +144,26 @@ def plan_cells(cells: Sequence[Cell], asked: RobustOptions, watch: Watch) -> lis
     for c, cell in enumerate(cells):
         left_s = max(asked.time_limit_s - (watch.clock() - began), 0.0)
         share = cell.problem.users / (whole - int(before[c]))
-        options = Options(gap=asked.gap, time_limit_s=left_s * share, seed=asked.seed, clock=watch.clock)
+        options = Options(
+            gap=asked.gap, time_limit_s=left_s * share, seed=asked.seed, clock=watch.clock
+        )
         solution, certificate = answer(cell.problem, options, part(c))
         if solution.infeasibility is not None:
             others = ((k, diagnose(cells[k].problem, part(k))) for k in range(c + 1, len(cells)))
-            return {c: solution.infeasibility} | {k: found for k, found in others if found is not None}
+            return {c: solution.infeasibility} | {
+                k: found for k, found in others if found is not None
+            }
         assert certificate is not None
         plans.append(CellPlan(cell, solution, certificate))
     return plans
 
 
-def compare(plans: list[CellPlan], asked: RobustOptions, left_s: float, watch: Watch) -> list[Baselines]:
-    """The yardsticks of every cell, to the gap of their plans as far as the time that is left allows."""
+def compare(
+    plans: list[CellPlan], asked: RobustOptions, left_s: float, watch: Watch
+) -> list[Baselines]:
+    """The yardsticks of every cell, to the gap of their plans as far as the time that is left
+    allows.
+    """
     ends = watch.clock() + left_s
     found: list[Baselines] = []
     objective, bound = sum(plan.energy_j for plan in plans), sum(plan.bound_j for plan in plans)
@@ -149,14 +172,20 @@ def compare(plans: list[CellPlan], asked: RobustOptions, left_s: float, watch: W
     def report(progress: Progress, /) -> None:
         part = (done + progress.fraction * users) / whole
         fraction = _PLANNED + (1.0 - _PLANNED) * part
-        watch.report(Progress(stage="baselines", fraction=fraction, objective=objective, bound=bound))
+        watch.report(
+            Progress(stage="baselines", fraction=fraction, objective=objective, bound=bound)
+        )
 
     for plan in plans:
         users = plan.cell.problem.users
         # There are three searches in a cell at most.
         part_s = max(ends - watch.clock(), 0.0) * users / (whole - done) / 3.0
         options = Options(gap=asked.gap, time_limit_s=part_s, seed=asked.seed, clock=watch.clock)
-        found.append(baselines(plan.cell.problem, plan.solution, options, report, prove=asked.baselines is True))
+        found.append(
+            baselines(
+                plan.cell.problem, plan.solution, options, report, prove=asked.baselines is True
+            )
+        )
         done += users
     return found
 
@@ -170,9 +199,13 @@ def _part(report: Report, low: float, high: float, before: list[CellPlan], last:
             Progress(
                 stage=progress.stage,
                 fraction=low + (high - low) * progress.fraction,
-                objective=objective + progress.objective if last and progress.objective is not None else None,
+                objective=objective + progress.objective
+                if last and progress.objective is not None
+                else None,
                 # No cell spends less than nothing.
-                bound=bound + max(progress.bound or 0.0, 0.0) if before or progress.bound is not None else None,
+                bound=bound + max(progress.bound or 0.0, 0.0)
+                if before or progress.bound is not None
+                else None,
             )
         )
 

@@ -41,11 +41,17 @@ EXAMPLE: dict[str, Any] = {
 
 CELLS_EXAMPLE: dict[str, Any] = {
     "server": "nvidia-t4",
-    "cells": [{"id": "hall", "channel": "lte-10mhz"}, {"id": "yard", "channel": "lte-20mhz", "bandwidth_hz": 5e6}],
-    "users": [user | {"cell": cell} for user, cell in zip(EXAMPLE["users"], ("hall", "yard"), strict=True)],
+    "cells": [
+        {"id": "hall", "channel": "lte-10mhz"},
+        {"id": "yard", "channel": "lte-20mhz", "bandwidth_hz": 5e6},
+    ],
+    "users": [
+        user | {"cell": cell} for user, cell in zip(EXAMPLE["users"], ("hall", "yard"), strict=True)
+    ],
 }
 
-# The plan names every cell in its answer; cells do not touch each other, so more of them are more requests.
+# The plan names every cell in its answer; cells do not touch each other, so more of them are more
+# requests.
 _MOST_CELLS = 1000
 # The convex programs of the reference method grow with its users, and cannot be interrupted.
 PCCP_USERS = 200
@@ -62,7 +68,9 @@ class RobustUser(Body):
     device_timing: TimingRef | None = absent()
     """Default: the stored timing of this device with this model."""
     server_timing: TimingRef | None = absent()
-    """Default: the stored timing of the server with this model, else remaining flop over the server's capacity."""
+    """Default: the stored timing of the server with this model, else remaining flop over the
+    server's capacity.
+    """
     gain_db: GainDb | None = absent()
     """Mean channel power gain; one of gain_db, distance_m, snr_reference is required."""
     distance_m: Positive | None = absent()
@@ -81,19 +89,27 @@ class RobustOptions(Body):
     """How to plan."""
 
     method: Literal["exact", "pccp"] = "exact"
-    """`exact` proves its plan; `pccp` is the alternation of arXiv 2503.21476, a reference for free clocks: slower,
-    never better, and certified with the bound that `exact` proves."""
+    """`exact` proves its plan; `pccp` is the alternation of arXiv 2503.21476, a reference for free
+    clocks: slower, never better, and certified with the bound that `exact` proves."""
     margin: Margin = "cantelli"
-    """`cantelli` holds for every distribution with the given mean and variance; `gaussian` only for normal times."""
+    """`cantelli` holds for every distribution with the given mean and variance; `gaussian` only for
+    normal times.
+    """
     gap: Annotated[float, Field(strict=True, allow_inf_nan=False, ge=1e-9, le=1.0)] = 1e-6
     """Relative distance to the lower bound at which a plan counts as optimal."""
-    time_limit_s: Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0.0, le=3600.0)] = 60.0
-    """Of all cells together. A first plan is always found; what would better it, or prove more, ends with the time."""
+    time_limit_s: Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0.0, le=3600.0)] = (
+        60.0
+    )
+    """Of all cells together.
+
+    A first plan is always found; what would better it, or prove more, ends with the time.
+    """
     seed: Annotated[Count, Field(le=2**32 - 1)] = 0
     baselines: bool | None = absent()
-    """Compare with simpler rules, as far as the time limit leaves time; default: up to 10,000 users.
-    Asked for, they are planned to the plan's own gap. By default a rule with many cuts and clocks to choose
-    from is not searched to the end, and its `lower_bound_j` says what is left open."""
+    """Compare with simpler rules, as far as the time limit leaves time; default: up to 10,000
+    users. Asked for, they are planned to the plan's own gap. By default a rule with many cuts and
+    clocks to choose from is not searched to the end, and its `lower_bound_j` says what is left
+    open."""
     explain: bool = False
     """Say of every cut of every user why it is not taken (`alternatives`)."""
 
@@ -117,7 +133,9 @@ class RobustTerms(Request):
     """Uplink to share, of every cell that does not say its own; default: the channel's."""
     server: ServerRef | None = absent()
     """Required unless every cell has its own."""
-    cells: Annotated[tuple[RobustCell, ...], Field(min_length=1, max_length=_MOST_CELLS)] | None = absent()
+    cells: Annotated[tuple[RobustCell, ...], Field(min_length=1, max_length=_MOST_CELLS)] | None = (
+        absent()
+    )
     """Several cells, planned together: nothing is shared between them. Users then say theirs."""
     options: RobustOptions = RobustOptions()
 
@@ -126,16 +144,23 @@ class RobustTerms(Request):
         if self.cells is None:
             for name in ("channel", "server"):
                 if getattr(self, name) is None:
-                    yield FieldError(f"/{name}", f"say which {name} the users share, or give every cell its own")
+                    yield FieldError(
+                        f"/{name}", f"say which {name} the users share, or give every cell its own"
+                    )
             return
         seen: dict[str, int] = {}
         for c, cell in enumerate(self.cells):
             if cell.id in seen:
-                yield FieldError(f"/cells/{c}/id", f"is the id of cell {seen[cell.id]} too: ids must differ")
+                yield FieldError(
+                    f"/cells/{c}/id", f"is the id of cell {seen[cell.id]} too: ids must differ"
+                )
             seen.setdefault(cell.id, c)
             for name in ("channel", "server"):
                 if getattr(cell, name) is None and getattr(self, name) is None:
-                    yield FieldError(f"/cells/{c}/{name}", f"say the {name} of this cell, or one for all at /{name}")
+                    yield FieldError(
+                        f"/cells/{c}/{name}",
+                        f"say the {name} of this cell, or one for all at /{name}",
+                    )
 
     def faults_of_user(self, where: str, user: RobustUser) -> Iterator[FieldError]:
         """What is wrong with a user in this request, whoever the others are."""
@@ -143,11 +168,19 @@ class RobustTerms(Request):
         if user.cell is None and cells:
             yield FieldError(f"{where}/cell", "say which of the request's cells it is in")
         elif user.cell is not None and user.cell not in cells:
-            mend = f"there is no cell {user.cell!r}" if cells else "the request lists no cells: leave it out"
+            mend = (
+                f"there is no cell {user.cell!r}"
+                if cells
+                else "the request lists no cells: leave it out"
+            )
             yield FieldError(f"{where}/cell", mend)
-        given = [f for f in ("gain_db", "distance_m", "snr_reference") if getattr(user, f) is not None]
+        given = [
+            f for f in ("gain_db", "distance_m", "snr_reference") if getattr(user, f) is not None
+        ]
         if not given:
-            yield FieldError(where, "say how good the channel is: gain_db, distance_m or snr_reference")
+            yield FieldError(
+                where, "say how good the channel is: gain_db, distance_m or snr_reference"
+            )
         elif len(given) > 1:
             yield FieldError(f"{where}/{given[1]}", f"{given[0]} says it already: give one of them")
         if self.options.margin == "gaussian" and user.risk > 0.5:
@@ -169,7 +202,9 @@ class RobustRequest(RobustTerms):
     @model_validator(mode="after")
     def _hold_together(self) -> Self:
         if faults := list(self._faults()):
-            raise PydanticCustomError("semantics", "the content does not hold together", {"faults": faults})
+            raise PydanticCustomError(
+                "semantics", "the content does not hold together", {"faults": faults}
+            )
         return self
 
     def _faults(self) -> Iterator[FieldError]:
@@ -177,13 +212,17 @@ class RobustRequest(RobustTerms):
         seen: dict[str, int] = {}
         for n, user in enumerate(self.users):
             if user.id in seen:
-                yield FieldError(f"/users/{n}/id", f"is the id of user {seen[user.id]} too: ids must differ")
+                yield FieldError(
+                    f"/users/{n}/id", f"is the id of user {seen[user.id]} too: ids must differ"
+                )
             seen.setdefault(user.id, n)
             yield from self.faults_of_user(f"/users/{n}", user)
 
 
 class Latency(Body):
-    """Delay of one inference: its parts are means; `bound_s` = mean + margin is what meets the deadline."""
+    """Delay of one inference: its parts are means; `bound_s` = mean + margin is what meets the
+    deadline.
+    """
 
     mean_s: float
     std_s: float
@@ -200,13 +239,17 @@ class Alternative(Body):
     cut: Count
     cut_name: str
     cell_energy_at_least_j: float | None
-    """Proven: no plan of its cell in which this user takes this cut spends less; null where there is no such plan."""
+    """Proven: no plan of its cell in which this user takes this cut spends less; null where there
+    is no such plan.
+    """
     binding: Literal["clock", "rate", "margin", "memory"] | None
     """What stops the cut even if the user had the whole uplink."""
     short_by_s: float | None
     """What the cut lacks then; null where nothing stops it so, or memory does."""
     short_by_hz: float | None
-    """What the cut lacks of the uplink beside the others' least shares, where that alone leaves no plan; else null."""
+    """What the cut lacks of the uplink beside the others' least shares, where that alone leaves no
+    plan; else null.
+    """
 
 
 class RobustUserResult(Body):
@@ -230,9 +273,12 @@ class RobustUserResult(Body):
     violation_bound: float
     """No distribution with these means and variances misses the deadline more often."""
     valid_gain_db: tuple[float | None, float | None]
-    """The gains at which this cut, clock and share still meet the deadline; null: unbounded, or nothing is sent."""
+    """The gains at which this cut, clock and share still meet the deadline; null: unbounded, or
+    nothing is sent.
+    """
     fallback_cut: int | None
-    """The cut for gains outside: it sends nothing and keeps the deadline; null where there is none."""
+    """The cut for gains outside: it sends nothing and keeps the deadline; null where there is none.
+    """
     alternatives: list[Alternative] | None = absent()
     """Why not another cut: all cuts in order, the one taken among them; with `options.explain`."""
 
@@ -247,7 +293,9 @@ class BaselineResult(Body):
     """What a simpler rule would spend; null where it cannot keep the deadlines."""
 
     energy_j: float | None
-    """Of the best plan by this rule that was found; never more than that of the plan itself where it keeps the rule."""
+    """Of the best plan by this rule that was found; never more than that of the plan itself where
+    it keeps the rule.
+    """
     lower_bound_j: float | None
     """Proven: no plan by this rule spends less."""
     gap: float | None
@@ -283,16 +331,20 @@ class RobustCertificate(Body):
     """`optimal`: no plan is better by more than the relative gap asked for."""
     lower_bound_j: float
     checked_lower_bound_j: float = 0.0
-    """What the check proves by itself [J], with formulas and a search of its own: no plan spends less.
+    """What the check proves by itself [J], with formulas and a search of its own: no plan spends
+    less.
 
     Within the gap asked for in cells of up to 50 users, nearly always; in larger ones the dual's
     bound, which may leave more. 0 in plans made before the check had a bound.
     """
     gap: float
     holds: bool
-    """Every constraint was recomputed from request and decision by code with formulas of its own."""
+    """Every constraint was recomputed from request and decision by code with formulas of its own.
+    """
     bandwidth_price_j_per_hz: float | None
-    """What one more hertz would save at the chosen cuts; null for several cells, each of which has its own."""
+    """What one more hertz would save at the chosen cuts; null for several cells, each of which has
+    its own.
+    """
     bandwidth_used_hz: float
 
 
@@ -332,9 +384,11 @@ class Reason(Body):
 
 
 class InfeasibleUser(Body):
-    """A user who fails even alone, and the least change of each kind that would help; null: none would.
+    """A user who fails even alone, and the least change of each kind that would help; null: none
+    would.
 
-    With exactly that the user alone has a plan, with less, by 1e-9 of the number, none. For all of them: `together`."""
+    With exactly that the user alone has a plan, with less, by 1e-9 of the number, none. For all of
+    them: `together`."""
 
     id: str
     cell: str | None = absent()
@@ -345,16 +399,22 @@ class InfeasibleUser(Body):
 
 
 class Together(Body):
-    """Changes for a whole cell, each enough alone: changed by exactly that it has a plan, by less it has none.
+    """Changes for a whole cell, each enough alone: changed by exactly that it has a plan, by less
+    it has none.
 
-    What is told for a user who fails helps that user alone: beside the others there may be too little of the uplink."""
+    What is told for a user who fails helps that user alone: beside the others there may be too
+    little of the uplink."""
 
     deadline_factor: float | None
     """The least factor on the deadlines of all its users."""
     bandwidth_with_deadlines_hz: float | None
-    """The least uplink once every user who fails alone has its least_deadline_s; 0: nobody needs to send then."""
+    """The least uplink once every user who fails alone has its least_deadline_s; 0: nobody needs to
+    send then.
+    """
     bandwidth_with_risks_hz: float | None
-    """The least uplink once every user who fails alone has its least_risk; null where somebody has none."""
+    """The least uplink once every user who fails alone has its least_risk; null where somebody has
+    none.
+    """
 
 
 class InfeasibleCell(Body):
@@ -371,7 +431,10 @@ class InfeasibleCell(Body):
 
 
 class RobustInfeasible(Body):
-    """Why there is no plan. No user of a cell listed: each works alone, but the cell is over-subscribed."""
+    """Why there is no plan.
+
+    No user of a cell listed: each works alone, but the cell is over-subscribed.
+    """
 
     users: list[InfeasibleUser] | None = absent()
     users_url: str | None = absent()
@@ -379,9 +442,13 @@ class RobustInfeasible(Body):
     """The sum of what the users need at least; null where some user cannot be helped by bandwidth.
     Null too where the request lists several cells: see them."""
     least_deadline_factor: float | None
-    """The least factor on all deadlines that makes room for everyone; null unless the cell is over-subscribed."""
+    """The least factor on all deadlines that makes room for everyone; null unless the cell is
+    over-subscribed.
+    """
     together: Together | None
-    """What helps the whole cell, also where users fail alone; null where the request lists several cells: see them."""
+    """What helps the whole cell, also where users fail alone; null where the request lists several
+    cells: see them.
+    """
     cells: list[InfeasibleCell] | None = absent()
     """The cells that have no plan, where the request lists any: the others would have one."""
 

@@ -1,4 +1,6 @@
-"""A device, a network and a server as the options of one workload: where profiles become cycles, bits and seconds."""
+"""A device, a network and a server as the options of one workload: where profiles become cycles,
+bits and seconds.
+"""
 
 import math
 from collections.abc import Iterator
@@ -26,7 +28,9 @@ _SAME_CLOCK = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The options of one workload as columns of `Workloads`; faults and doubts point into the user's entry."""
+    """The options of one workload as columns of `Workloads`; faults and doubts point into the
+    user's entry.
+    """
 
     columns: dict[str, NDArray[np.float64]]
     power_coefficient_w_per_hz3: float
@@ -60,17 +64,29 @@ class _Rest:
 
 
 def workload(ensemble: Ensemble, margin: Margin) -> Workload:
-    """Every cut at every clock the device offers: measured levels as they were measured, the fit elsewhere."""
+    """Every cut at every clock the device offers: measured levels as they were measured, the fit
+    elsewhere.
+    """
     after = ensemble.server_timing.body if ensemble.server_timing else None
     return _workload(
-        ensemble.device.body, ensemble.model.body, ensemble.device_timing.body, ensemble.server.body, after, margin
+        ensemble.device.body,
+        ensemble.model.body,
+        ensemble.device_timing.body,
+        ensemble.server.body,
+        after,
+        margin,
     )
 
 
 # Profiles never change, and a fleet asks for the same few again and again.
 @lru_cache(maxsize=512)
 def _workload(
-    device: Device, model: Model, device_timing: Timing, server: Server, server_timing: Timing | None, margin: Margin
+    device: Device,
+    model: Model,
+    device_timing: Timing,
+    server: Server,
+    server_timing: Timing | None,
+    margin: Margin,
 ) -> Workload:
     rows = [
         (rest, clock)
@@ -94,17 +110,30 @@ def table(workloads: list[Workload]) -> Workloads:
     """All workloads of a problem as one table."""
     return Workloads(
         first=np.cumsum([0, *(len(some.columns["cut"]) for some in workloads)]),
-        power_coefficient_w_per_hz3=np.array([some.power_coefficient_w_per_hz3 for some in workloads]),
-        **{name: np.concatenate([some.columns[name] for some in workloads]) for name in workloads[0].columns},
+        power_coefficient_w_per_hz3=np.array(
+            [some.power_coefficient_w_per_hz3 for some in workloads]
+        ),
+        **{
+            name: np.concatenate([some.columns[name] for some in workloads])
+            for name in workloads[0].columns
+        },
     )
 
 
 def _rests(
-    model: Model, device: Device, device_timing: Timing, server: Server, server_timing: Timing | None
+    model: Model,
+    device: Device,
+    device_timing: Timing,
+    server: Server,
+    server_timing: Timing | None,
 ) -> Iterator[tuple[_Rest, TimingCut, int]]:
     for m, (cut, entry) in enumerate(zip(model.cuts, device_timing.cuts, strict=True)):
         if server_timing is None:
-            mean, variance, worst = (model.cuts[-1].flop - cut.flop) / server.capacity_flop_per_s, 0.0, None
+            mean, variance, worst = (
+                (model.cuts[-1].flop - cut.flop) / server.capacity_flop_per_s,
+                0.0,
+                None,
+            )
         else:
             after = server_timing.cuts[m]
             assert after.mean_s is not None
@@ -131,15 +160,23 @@ def _clocks(device: Device, flop: int, entry: TimingCut) -> Iterator[_Clock]:
     high, low = max(variances), min(variances)
     residual = _excess(entry.worst_s, 0.0, high)
     if fitted and device.frequency_levels_hz is None:
-        yield _Clock(device.frequency_min_hz, device.frequency_max_hz, cycles, overhead, high, low, residual)
+        yield _Clock(
+            device.frequency_min_hz, device.frequency_max_hz, cycles, overhead, high, low, residual
+        )
         return
     idle = fitted and not measured and cycles == 0.0 and overhead == 0.0
     for clock in device.frequency_levels_hz or [level.frequency_hz for level in measured]:
         if not device.frequency_min_hz <= clock <= device.frequency_max_hz:
             continue
-        level = next((some for some in measured if abs(some.frequency_hz - clock) <= _SAME_CLOCK * clock), None)
+        level = next(
+            (some for some in measured if abs(some.frequency_hz - clock) <= _SAME_CLOCK * clock),
+            None,
+        )
         if level is not None:
-            worst, variance = _excess(level.worst_s, level.mean_s, level.variance_s2), level.variance_s2
+            worst, variance = (
+                _excess(level.worst_s, level.mean_s, level.variance_s2),
+                level.variance_s2,
+            )
             yield _Clock(clock, clock, 0.0, level.mean_s, variance, variance, worst)
         elif fitted:
             yield _Clock(clock, clock, 0.0, cycles / clock + overhead, high, high, residual)
@@ -148,13 +185,17 @@ def _clocks(device: Device, flop: int, entry: TimingCut) -> Iterator[_Clock]:
 
 
 def _excess(worst_s: float | None, mean_s: float, variance_s2: float) -> float:
-    """Largest observed time beyond the mean: none for a time that never varies, NaN where nobody looked."""
+    """Largest observed time beyond the mean: none for a time that never varies, NaN where nobody
+    looked.
+    """
     if worst_s is not None:
         return max(worst_s - mean_s, 0.0)
     return 0.0 if variance_s2 == 0.0 else math.nan
 
 
-def _faults(rows: list[tuple[_Rest, _Clock]], cuts: int, device: Device, margin: Margin) -> Iterator[FieldError]:
+def _faults(
+    rows: list[tuple[_Rest, _Clock]], cuts: int, device: Device, margin: Margin
+) -> Iterator[FieldError]:
     for m in range(cuts):
         mine = [row for row in rows if row[0].cut == m]
         if not mine:
@@ -168,7 +209,9 @@ def _faults(rows: list[tuple[_Rest, _Clock]], cuts: int, device: Device, margin:
                 yield FieldError("/server_timing", detail)
 
 
-def _doubts(device: Device, model: Model, server: Server, server_timing: Timing | None) -> Iterator[FieldWarning]:
+def _doubts(
+    device: Device, model: Model, server: Server, server_timing: Timing | None
+) -> Iterator[FieldWarning]:
     if server_timing is None:
         yield server_time_assumed(server, model, "remaining flop over capacity, without variance")
     yield from feature_beyond_memory(device, model)

@@ -15,7 +15,14 @@ from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.model import Model
 from app.profiles.schemas.profile import Profile
 from app.profiles.schemas.server import Server
-from solvers.stopping.problem import AbsorbingOutage, FreeWaiting, Problem, Rule, UnboundedCost, Waiting
+from solvers.stopping.problem import (
+    AbsorbingOutage,
+    FreeWaiting,
+    Problem,
+    Rule,
+    UnboundedCost,
+    Waiting,
+)
 
 _SNR_DB = (-200.0, 200.0)
 _GREAT_SNR_DB = 70.0
@@ -67,10 +74,15 @@ def assemble(request: StoppingRequest, dossier: Dossier) -> Assembled | None:
         asked, cuts = request.options.placement, len(ensemble.model.body.cuts)
         if asked is not None and asked >= cuts:
             name = ensemble.model.body.name
-            detail = f"{name!r}, which user {user.id!r} runs, has {cuts - 1} layers to place, not {asked}"
+            detail = (
+                f"{name!r}, which user {user.id!r} runs, has {cuts - 1} layers to place, not"
+                f" {asked}"
+            )
             if not any(fault.pointer == "/options/placement" for fault in dossier.faults):
                 dossier.fault("/options/placement", detail)
-    medium.require_downlink(any(not some.faults and some.columns["parameter_bit"][-1] > 0.0 for some in workloads))
+    medium.require_downlink(
+        any(not some.faults and some.columns["parameter_bit"][-1] > 0.0 for some in workloads)
+    )
     if dossier.faults:
         return None
     devices = [ensemble.device.body for ensemble in ensembles]
@@ -86,8 +98,12 @@ def assemble(request: StoppingRequest, dossier: Dossier) -> Assembled | None:
         tx_power_w=np.array([device.tx_power_w for device in devices]),
         idle_power_w=np.array([device.idle_power_w or 0.0 for device in devices]),
         rx_power_w=np.array([device.rx_power_w or 0.0 for device in devices]),
-        memory_byte=np.array([np.inf if device.memory_byte is None else device.memory_byte for device in devices]),
-        placement=None if options.placement is None else np.full(users, options.placement, dtype=np.int64),
+        memory_byte=np.array(
+            [np.inf if device.memory_byte is None else device.memory_byte for device in devices]
+        ),
+        placement=(
+            None if options.placement is None else np.full(users, options.placement, dtype=np.int64)
+        ),
     )
     if problem is None:
         return None
@@ -105,7 +121,12 @@ class _Medium:
     """The channel of a request, and what of it the users share."""
 
     def __init__(self, request: StoppingRequest, dossier: Dossier, source: Source[Channel]) -> None:
-        self.request, self.dossier, self.source, self.channel = request, dossier, source, source.body
+        self.request, self.dossier, self.source, self.channel = (
+            request,
+            dossier,
+            source,
+            source.body,
+        )
         self.bandwidth_hz = request.bandwidth_hz or self.channel.bandwidth_hz
         self.downlink_bps = request.downlink_bps or self.channel.downlink_bps
         self.noise_w_per_hz = units.watts_per_hz(self.channel.noise_psd_dbm_per_hz)
@@ -120,7 +141,12 @@ class _Medium:
             message = f"a downlink of {request.downlink_bps:g} bit/s: is it in Mbit/s?"
             dossier.warn("/downlink_bps", message)
         if self.in_rates:
-            given = [(n, f) for n, user in enumerate(request.users) for f in STATES if getattr(user, f) is not None]
+            given = [
+                (n, f)
+                for n, user in enumerate(request.users)
+                for f in STATES
+                if getattr(user, f) is not None
+            ]
             if given:
                 first, field = given[0]
                 more = f" ({len(given)} users)" if len(given) > 1 else ""
@@ -128,11 +154,15 @@ class _Medium:
                 dossier.warn(f"/users/{first}/{field}", message)
 
     def fault(self, field: str, detail: str) -> None:
-        """A fault of the channel: at its field where it is inline, else at the reference, naming the field."""
+        """A fault of the channel: at its field where it is inline, else at the reference, naming
+        the field.
+        """
         if self.source.revision is None:
             self.dossier.fault(f"/channel/{field}", detail)
         else:
-            self.dossier.fault("/channel", f"{field.replace('/', '.')} of {self.source.ref!r}: {detail}")
+            self.dossier.fault(
+                "/channel", f"{field.replace('/', '.')} of {self.source.ref!r}: {detail}"
+            )
 
     def mean_snr(self, user: StoppingUser, where: str, tx_power_w: float) -> float:
         """Mean SNR of a user over the whole bandwidth; 1 with a fault where there is none."""
@@ -140,7 +170,9 @@ class _Medium:
             return 1.0
         given = next((field for field in STATES if getattr(user, field) is not None), None)
         if given is None:
-            self.dossier.fault(where, "say how good the channel is: mean_snr_db, gain_db or distance_m")
+            self.dossier.fault(
+                where, "say how good the channel is: mean_snr_db, gain_db or distance_m"
+            )
             return 1.0
         if user.mean_snr_db is not None:
             snr_db = user.mean_snr_db
@@ -159,31 +191,50 @@ class _Medium:
             noise_db = units.decibels(self.noise_w_per_hz) + units.decibels(self.bandwidth_hz)
             snr_db = units.decibels(gain) + units.decibels(tx_power_w) - noise_db
         if not _SNR_DB[0] <= snr_db <= _SNR_DB[1]:
-            detail = f"means a mean SNR of {snr_db:.0f} dB, outside {_SNR_DB[0]:.0f}..{_SNR_DB[1]:.0f} dB"
+            detail = (
+                f"means a mean SNR of {snr_db:.0f} dB, outside"
+                f" {_SNR_DB[0]:.0f}..{_SNR_DB[1]:.0f} dB"
+            )
             self.dossier.fault(f"{where}/{given}", detail)
             return 1.0
         if snr_db > _GREAT_SNR_DB:
-            self.dossier.warn(f"{where}/{given}", f"means a mean SNR of {snr_db:.0f} dB: is the gain or noise right?")
+            self.dossier.warn(
+                f"{where}/{given}",
+                f"means a mean SNR of {snr_db:.0f} dB: is the gain or noise right?",
+            )
         return units.ratio(snr_db)
 
     def require_downlink(self, something_to_place: bool) -> None:
         """Placing layers needs a downlink: its rate is never invented."""
         if something_to_place and self.downlink_bps is None:
-            detail = "is needed to place layers on the devices: give it here, or downlink_bps in the request"
+            detail = (
+                "is needed to place layers on the devices: give it here, or downlink_bps in the"
+                " request"
+            )
             self.fault("downlink_bps", detail)
 
-    def problem(self, *, mean_snr: NDArray[np.float64] | None, waiting: Waiting, **parts: object) -> Problem | None:
-        """The problem of these users on this channel; None where `dossier.faults` says why there is none."""
+    def problem(
+        self, *, mean_snr: NDArray[np.float64] | None, waiting: Waiting, **parts: object
+    ) -> Problem | None:
+        """The problem of these users on this channel; None where `dossier.faults` says why there is
+        none.
+        """
         channel, request = self.channel, self.request
         min_snr = 0.0 if channel.min_snr_db is None else units.ratio(channel.min_snr_db)
         min_rate_bps = float(self.bandwidth_hz * np.log2(1.0 + min_snr))
         try:
             law = radio.law(channel, min_rate_bps)
         except ValueError:
-            self.fault("fading/transition", "the chain falls apart into classes that never meet: join or drop them")
+            self.fault(
+                "fading/transition",
+                "the chain falls apart into classes that never meet: join or drop them",
+            )
             return None
         if radio.outage_in_disguise(law, min_snr, min_rate_bps, mean_snr):
-            self.fault("min_snr_db", "is needed: some samples are so slow next to the others that they are outages")
+            self.fault(
+                "min_snr_db",
+                "is needed: some samples are so slow next to the others that they are outages",
+            )
         if channel.coherence_time_s is None:
             if waiting is Waiting.ALWAYS:
                 self.fault("coherence_time_s", "is needed: it is how long a wait takes")
@@ -204,19 +255,23 @@ class _Medium:
                 waiting=waiting,
                 mean_snr=mean_snr,
                 placement_s_per_bit=np.full(
-                    len(request.users), radio.placement_s_per_bit(self.downlink_bps) if self.downlink_bps else 0.0
+                    len(request.users),
+                    radio.placement_s_per_bit(self.downlink_bps) if self.downlink_bps else 0.0,
                 ),
                 **parts,  # type: ignore[arg-type]  # the fields of `Problem` left over
             )
             if waiting is Waiting.ALWAYS and _waits_next_to_free(problem):
                 raise FreeWaiting(
-                    "beside an inference a wait costs next to nothing, so the best one would be waited for"
+                    "beside an inference a wait costs next to nothing, so the best one would be"
+                    " waited for"
                 )
             return problem
         except UnboundedCost as refusal:
             self.fault("min_snr_db", f"{refusal}; say below which SNR nobody transmits")
         except AbsorbingOutage as refusal:
-            self.fault("fading", f"{refusal}: give every state in outage a way back to one that is up")
+            self.fault(
+                "fading", f"{refusal}: give every state in outage a way back to one that is up"
+            )
         except FreeWaiting as refusal:
             detail = f"{refusal}: weigh time, or weigh energy and give the devices an idle_power_w"
             self.dossier.fault("/options/waiting", detail)
@@ -224,14 +279,20 @@ class _Medium:
 
 
 def _waits_next_to_free(problem: Problem) -> bool:
-    """Whether a wait costs somebody less than a share of an inference that arithmetic can tell from nothing."""
+    """Whether a wait costs somebody less than a share of an inference that arithmetic can tell from
+    nothing.
+    """
     work = problem.workloads
     last = work.first[problem.workload + 1] - 1
-    inference = problem.time_per_s * work.device_s[last] + problem.energy_per_j * work.device_j[last]
+    inference = (
+        problem.time_per_s * work.device_s[last] + problem.energy_per_j * work.device_j[last]
+    )
     return bool(np.any(problem.waiting_cost < _LEAST_WAIT * inference))
 
 
-def _doubt_powers(request: StoppingRequest, dossier: Dossier, ensemble: Ensemble, made: Workload, where: str) -> None:
+def _doubt_powers(
+    request: StoppingRequest, dossier: Dossier, ensemble: Ensemble, made: Workload, where: str
+) -> None:
     """Powers that are out of range, or missing where they would count."""
     device = ensemble.device.body
     for field in ("tx_power_w", "idle_power_w", "rx_power_w"):
@@ -241,8 +302,13 @@ def _doubt_powers(request: StoppingRequest, dossier: Dossier, ensemble: Ensemble
     if request.weights.energy_per_j == 0.0 or made.faults:
         return
     if device.idle_power_w is None and made.columns["server_s"].any():
-        message = f"{device.name!r} has no idle_power_w: waiting for channel and edge is taken to need no energy"
+        message = (
+            f"{device.name!r} has no idle_power_w: waiting for channel and edge is taken to need no"
+            " energy"
+        )
         dossier.warn(f"{where}/device", message)
     if device.rx_power_w is None and made.columns["parameter_bit"].any():
-        message = f"{device.name!r} has no rx_power_w: receiving the layers is taken to need no energy"
+        message = (
+            f"{device.name!r} has no rx_power_w: receiving the layers is taken to need no energy"
+        )
         dossier.warn(f"{where}/device", message)

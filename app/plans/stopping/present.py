@@ -20,17 +20,31 @@ def users(assembled: Assembled, ids: list[str], decision: Decision) -> list[dict
     problem, baselines = assembled.problem, decision.baselines
     assert baselines is not None
     offers = {
-        name: _offers(getattr(baselines, name)) for name in ("device_only", "edge_only", "best_fixed", "look_ahead")
+        name: _offers(getattr(baselines, name))
+        for name in ("device_only", "edge_only", "best_fixed", "look_ahead")
     }
     optimum, total = baselines.optimum.total_cost, decision.running_cost + decision.placement_cost
     # Nothing is cheaper than the optimum: what lies below is rounding.
-    dearer = np.maximum(baselines.look_ahead.total_cost - np.where(np.isnan(optimum), total, optimum), 0.0).tolist()
+    dearer = np.maximum(
+        baselines.look_ahead.total_cost - np.where(np.isnan(optimum), total, optimum), 0.0
+    ).tolist()
     same_placement = baselines.look_ahead_same_placement.tolist()
     names = {id(model): [cut.name for cut in model.cuts] for model in assembled.models}
     mean_snr = None if assembled.in_rates else problem.mean_snr
-    placements, running, totals = decision.placement.tolist(), decision.running_cost.tolist(), total.tolist()
-    placing, placed_byte = decision.placement_cost.tolist(), (decision.placement_bit / _BITS).tolist()
-    times, energies, bounds = decision.time_s.tolist(), decision.energy_j.tolist(), baselines.clairvoyant.tolist()
+    placements, running, totals = (
+        decision.placement.tolist(),
+        decision.running_cost.tolist(),
+        total.tolist(),
+    )
+    placing, placed_byte = (
+        decision.placement_cost.tolist(),
+        (decision.placement_bit / _BITS).tolist(),
+    )
+    times, energies, bounds = (
+        decision.time_s.tolist(),
+        decision.energy_j.tolist(),
+        baselines.clairvoyant.tolist(),
+    )
     entries = []
     for n, placement in enumerate(placements):
         cut_names = names[id(assembled.models[n])]
@@ -57,11 +71,18 @@ def users(assembled: Assembled, ids: list[str], decision: Decision) -> list[dict
                 },
                 "total_cost": totals[n],
                 "curve": curve,
-                "beyond_memory": [cut_names[point["placement"]] for point in curve if not point["fits_memory"]],
+                "beyond_memory": [
+                    cut_names[point["placement"]] for point in curve if not point["fits_memory"]
+                ],
                 "table": _table(assembled, decision, n, cut_names),
                 "look_ahead": offers["look_ahead"][n]
-                | {"dearer_by": _number(dearer[n]), "cost_at_same_placement": _number(same_placement[n])},
-                "baselines": {name: offers[name][n] for name in ("device_only", "edge_only", "best_fixed")}
+                | {
+                    "dearer_by": _number(dearer[n]),
+                    "cost_at_same_placement": _number(same_placement[n]),
+                },
+                "baselines": {
+                    name: offers[name][n] for name in ("device_only", "edge_only", "best_fixed")
+                }
                 | {"clairvoyant": clairvoyant if problem.clairvoyant else None},
             }
         )
@@ -99,7 +120,9 @@ def result(
             "nodes": assembled.problem.nodes,
             "users_retraced": int(certificate.used["users_retraced"]),
         },
-        "baselines": {name: {"cost": _number(float(costs.sum()))} for name, costs in simpler.items()},
+        "baselines": {
+            name: {"cost": _number(float(costs.sum()))} for name, costs in simpler.items()
+        },
     }
 
 
@@ -114,7 +137,12 @@ def infeasible(
         needed = rows.stop - rows.start - 1 if asked == FREE else asked
         short = float(work.parameter_bit[rows][needed] / _BITS - problem.memory_byte[n])
         listed.append(
-            {"id": ids[n], "reason": reason, "placement": needed, "short_by_byte": short if short > 0.0 else None}
+            {
+                "id": ids[n],
+                "reason": reason,
+                "placement": needed,
+                "short_by_byte": short if short > 0.0 else None,
+            }
         )
     return {}, listed
 
@@ -134,21 +162,34 @@ def _curve(problem: Problem, decision: Decision, user: int) -> list[dict[str, An
             "fits_memory": fit,
         }
         for placement, (place, run, total, fit) in enumerate(
-            zip(placing.tolist(), running.tolist(), (running + placing).tolist(), fits.tolist(), strict=True)
+            zip(
+                placing.tolist(),
+                running.tolist(),
+                (running + placing).tolist(),
+                fits.tolist(),
+                strict=True,
+            )
         )
     ]
 
 
-def _table(assembled: Assembled, decision: Decision, user: int, cut_names: list[str]) -> dict[str, Any]:
+def _table(
+    assembled: Assembled, decision: Decision, user: int, cut_names: list[str]
+) -> dict[str, Any]:
     problem = assembled.problem
-    chain = {"state_rate_bps": problem.law.rate_bps.tolist()} if isinstance(problem.law, Markov) else {}
+    chain = (
+        {"state_rate_bps": problem.law.rate_bps.tolist()} if isinstance(problem.law, Markov) else {}
+    )
     always = problem.waiting is Waiting.ALWAYS
     rows = decision.table(problem, user)
     return {
         "schema_version": SCHEMA_VERSION,
         "min_rate_bps": problem.min_rate_bps,
         **chain,
-        "rows": [_row(row, cut_names[row.cut], always=always, in_rates=assembled.in_rates) for row in rows],
+        "rows": [
+            _row(row, cut_names[row.cut], always=always, in_rates=assembled.in_rates)
+            for row in rows
+        ],
     }
 
 

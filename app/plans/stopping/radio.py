@@ -1,4 +1,6 @@
-"""A channel profile as the law that a device sees after each layer, and why some channels cannot be planned on."""
+"""A channel profile as the law that a device sees after each layer, and why some channels cannot be
+planned on.
+"""
 
 from collections.abc import Iterator
 
@@ -43,7 +45,9 @@ _COHERENCE_S = (1e-6, _LONGEST_S)
 _LEAST_M_WITHOUT_OUTAGE = 1.1
 
 
-def faults(channel: Channel, bandwidth_hz: float, downlink_bps: float | None) -> Iterator[FieldError]:
+def faults(
+    channel: Channel, bandwidth_hz: float, downlink_bps: float | None
+) -> Iterator[FieldError]:
     """Numbers of a channel that no radio has; pointers into the channel."""
     yield from _within("/bandwidth_hz", [bandwidth_hz], _BANDWIDTH_HZ, "Hz")
     if downlink_bps is not None:
@@ -55,11 +59,20 @@ def faults(channel: Channel, bandwidth_hz: float, downlink_bps: float | None) ->
     yield from _within("/rtt_mean_s", [channel.rtt_mean_s or 0.0], (0.0, _LONGEST_S), "s")
     match channel.fading:
         case TraceFading(rate_bps=rates, snr_db=snrs_db):
-            yield from _within("/fading/rate_bps", [rate for rate in rates or () if rate > 0.0], _RATE_BPS, "bit/s")
+            yield from _within(
+                "/fading/rate_bps", [rate for rate in rates or () if rate > 0.0], _RATE_BPS, "bit/s"
+            )
             yield from _within("/fading/snr_db", snrs_db or (), _SNR_DB, "dB")
         case MarkovFading(rate_bps=rates, trace_bps=trace):
-            yield from _within("/fading/rate_bps", [rate for rate in rates or () if rate > 0.0], _RATE_BPS, "bit/s")
-            yield from _within("/fading/trace_bps", [rate for rate in trace or () if rate > 0.0], _RATE_BPS, "bit/s")
+            yield from _within(
+                "/fading/rate_bps", [rate for rate in rates or () if rate > 0.0], _RATE_BPS, "bit/s"
+            )
+            yield from _within(
+                "/fading/trace_bps",
+                [rate for rate in trace or () if rate > 0.0],
+                _RATE_BPS,
+                "bit/s",
+            )
         case RicianFading(k_factor_db=k_db):
             yield from _within("/fading/k_factor_db", [k_db], _K_DB, "dB")
         case LognormalFading(std_db=std_db) if std_db > 0.0:
@@ -67,7 +80,10 @@ def faults(channel: Channel, bandwidth_hz: float, downlink_bps: float | None) ->
         case NakagamiFading(m=m):
             yield from _within("/fading/m", [m], _NAKAGAMI_M, "")
             if channel.min_snr_db is None and 1.0 < m < _LEAST_M_WITHOUT_OUTAGE:
-                yield FieldError("/min_snr_db", f"is needed with m = {m:g}: fades beyond any radio decide the mean")
+                yield FieldError(
+                    "/min_snr_db",
+                    f"is needed with m = {m:g}: fades beyond any radio decide the mean",
+                )
 
 
 def in_rates(channel: Channel) -> bool:
@@ -126,8 +142,12 @@ def may_fail(law: Law, min_snr: float, min_rate_bps: float, mean_snr: Floats | N
     return min_snr > 0.0
 
 
-def outage_in_disguise(law: Law, min_snr: float, min_rate_bps: float, mean_snr: Floats | None) -> bool:
-    """Whether a trace has usable samples so far below its best that they would drown every other in the mean."""
+def outage_in_disguise(
+    law: Law, min_snr: float, min_rate_bps: float, mean_snr: Floats | None
+) -> bool:
+    """Whether a trace has usable samples so far below its best that they would drown every other in
+    the mean.
+    """
     match law:
         case RateTrace(rate_bps=samples):
             usable = samples[(samples > 0.0) & (samples >= min_rate_bps)]
@@ -151,5 +171,8 @@ def _within(
     if wrong is not None:
         low, high = ends
         yield FieldError(
-            pointer, f"{wrong:g} {unit} cannot be planned with: {low:g} to {high:g} {unit}".replace("  ", " ")
+            pointer,
+            f"{wrong:g} {unit} cannot be planned with: {low:g} to {high:g} {unit}".replace(
+                "  ", " "
+            ),
         )

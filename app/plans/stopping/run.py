@@ -21,7 +21,8 @@ _PER_CUT_BOUND_S = 1.5e-5
 _PER_TRANSITION_S = 1e-7
 _PER_CUT_BYTE = 3000
 
-# Where waiting costs next to nothing the rarest looks count, and the quadrature is refined until the check agrees.
+# Where waiting costs next to nothing the rarest looks count, and the quadrature is refined until
+# the check agrees.
 _REFINE, _REFINEMENTS = 4, 3
 
 
@@ -48,10 +49,16 @@ class PreparedStopping(Prepared):
         placements = int(cuts.sum())
         seconds = _FIXED_S + _PER_CUT_S * placements
         if isinstance(problem.law, Markov):
-            seconds += _PER_TRANSITION_S * float((cuts.astype(float) * problem.law.rate_bps.size) ** 2 @ (cuts > 0))
+            seconds += _PER_TRANSITION_S * float(
+                (cuts.astype(float) * problem.law.rate_bps.size) ** 2 @ (cuts > 0)
+            )
         elif problem.clairvoyant:
             seconds += _PER_CUT_BOUND_S * placements
-        return placements, min(seconds, self.request.options.time_limit_s), _PER_CUT_BYTE * placements
+        return (
+            placements,
+            min(seconds, self.request.options.time_limit_s),
+            _PER_CUT_BYTE * placements,
+        )
 
     def solve(self, watch: Watch = UNWATCHED) -> Outcome:
         assembled, ids = self.assembled, [user.id for user in self.request.users]
@@ -61,7 +68,9 @@ class PreparedStopping(Prepared):
         seconds = time.perf_counter() - started
         if solution.infeasibility is not None:
             whole, listed = present.infeasible(assembled, solution.infeasibility, ids)
-            return Outcome(status="infeasible", result=None, infeasible=whole, users=listed, solve_s=seconds)
+            return Outcome(
+                status="infeasible", result=None, infeasible=whole, users=listed, solve_s=seconds
+            )
         assert certificate is not None
         assert solution.decision is not None
         return Outcome(
@@ -76,7 +85,10 @@ class PreparedStopping(Prepared):
 def _answer(
     assembled: Assembled, options: Options, report: Report
 ) -> tuple[Assembled, Solution[Decision, Infeasibility], Certificate | None]:
-    """A checked answer, and the problem as it was solved. Raises RefutedAnswer where no refinement satisfies."""
+    """A checked answer, and the problem as it was solved.
+
+    Raises RefutedAnswer where no refinement satisfies.
+    """
     for _ in range(_REFINEMENTS):
         try:
             return assembled, *answer(assembled.problem, options, report)
@@ -87,8 +99,13 @@ def _answer(
 
 
 def prepare(request: StoppingRequest, dossier: Dossier) -> PreparedStopping:
-    """Resolve, translate and doubt a request. Raises InvalidRequest with everything that is wrong in it."""
+    """Resolve, translate and doubt a request.
+
+    Raises InvalidRequest with everything that is wrong in it.
+    """
     assembled = assemble(request, dossier)
     dossier.refuse_faults()
     assert assembled is not None
-    return PreparedStopping(dossier=dossier, sources=assembled.sources, request=request, assembled=assembled)
+    return PreparedStopping(
+        dossier=dossier, sources=assembled.sources, request=request, assembled=assembled
+    )

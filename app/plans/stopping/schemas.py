@@ -17,8 +17,18 @@ EXAMPLE: dict[str, Any] = {
     "downlink_bps": 2.0e7,
     "server": "nvidia-t4",
     "users": [
-        {"id": "robot-1", "device": "jetson-xavier-nx-cpu", "model": "alexnet", "mean_snr_db": 15.0},
-        {"id": "robot-2", "device": "jetson-xavier-nx-cpu", "model": "mobilenet-v2", "distance_m": 250.0},
+        {
+            "id": "robot-1",
+            "device": "jetson-xavier-nx-cpu",
+            "model": "alexnet",
+            "mean_snr_db": 15.0,
+        },
+        {
+            "id": "robot-2",
+            "device": "jetson-xavier-nx-cpu",
+            "model": "mobilenet-v2",
+            "distance_m": 250.0,
+        },
     ],
     "weights": {"time_per_s": 1.0, "energy_per_j": 0.5},
     "inferences_per_update": 10_000,
@@ -41,9 +51,13 @@ class StoppingUser(Body):
     device_timing: TimingRef | None = absent()
     """Default: the stored timing of this device with this model."""
     server_timing: TimingRef | None = absent()
-    """Default: the stored timing of the server with this model, else remaining flop over the server's capacity."""
+    """Default: the stored timing of the server with this model, else remaining flop over the
+    server's capacity.
+    """
     mean_snr_db: Annotated[Decibel, Field(ge=-200.0, le=200.0)] | None = absent()
-    """Over the whole bandwidth; of log-normal shadowing the mean in decibels. One of mean_snr_db, gain_db, distance_m
+    """Over the whole bandwidth; of log-normal shadowing the mean in decibels.
+
+    One of mean_snr_db, gain_db, distance_m
     is required, except on a channel given in rates."""
     gain_db: GainDb | None = absent()
     """Mean channel power gain."""
@@ -64,21 +78,31 @@ class StoppingOptions(Body):
     """How to plan."""
 
     rule: Literal["backward_induction", "one_stage_look_ahead"] = "backward_induction"
-    """`backward_induction` is optimal; `one_stage_look_ahead` compares offloading now with offloading a layer later."""
+    """`backward_induction` is optimal; `one_stage_look_ahead` compares offloading now with
+    offloading a layer later.
+    """
     placement: Count | None = absent()
     """Place exactly this many layers; default: as many as pay."""
     nodes: Annotated[Count, Field(ge=256, le=4096)] = 256
-    """Of the quadrature over a fading channel; more are taken where the independent check asks for it."""
+    """Of the quadrature over a fading channel; more are taken where the independent check asks for
+    it.
+    """
     waiting: Literal["in_outage", "always"] = "in_outage"
     """When a device may wait one coherence time for another look at the channel."""
     clairvoyant: bool | None = absent()
-    """Whether to compute the clairvoyant bound, the dearest baseline; default: for up to 1,000 users."""
-    time_limit_s: Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0.0, le=3600.0)] = 60.0
+    """Whether to compute the clairvoyant bound, the dearest baseline; default: for up to 1,000
+    users.
+    """
+    time_limit_s: Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0.0, le=3600.0)] = (
+        60.0
+    )
     """Users not begun by then follow one-stage look-ahead, and the plan is `timed_out`."""
 
 
 class StoppingRequest(Request):
-    """Plan for each device which layers to place on it, and the table by which it decides when to offload."""
+    """Plan for each device which layers to place on it, and the table by which it decides when to
+    offload.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
@@ -97,31 +121,45 @@ class StoppingRequest(Request):
     @model_validator(mode="after")
     def _hold_together(self) -> Self:
         if faults := list(self._faults()):
-            raise PydanticCustomError("semantics", "the content does not hold together", {"faults": faults})
+            raise PydanticCustomError(
+                "semantics", "the content does not hold together", {"faults": faults}
+            )
         return self
 
     def _faults(self) -> Iterator[FieldError]:
         seen: dict[str, int] = {}
         for n, user in enumerate(self.users):
             if user.id in seen:
-                yield FieldError(f"/users/{n}/id", f"is the id of user {seen[user.id]} too: ids must differ")
+                yield FieldError(
+                    f"/users/{n}/id", f"is the id of user {seen[user.id]} too: ids must differ"
+                )
             seen.setdefault(user.id, n)
             given = [field for field in STATES if getattr(user, field) is not None]
             if len(given) > 1:
-                yield FieldError(f"/users/{n}/{given[1]}", f"{given[0]} says it already: give one of them")
+                yield FieldError(
+                    f"/users/{n}/{given[1]}", f"{given[0]} says it already: give one of them"
+                )
         weights = {"time_per_s": self.weights.time_per_s, "energy_per_j": self.weights.energy_per_j}
         if not any(weights.values()):
-            yield FieldError("/weights", "both are 0, so nothing would cost anything: give time or energy a weight")
+            yield FieldError(
+                "/weights",
+                "both are 0, so nothing would cost anything: give time or energy a weight",
+            )
         for field, weight in weights.items():
             if 0.0 < weight < _LEAST_WEIGHT:
                 yield FieldError(f"/weights/{field}", f"must be 0 or at least {_LEAST_WEIGHT:g}")
         if not 1e-9 <= self.inferences_per_update <= 1e18:
-            detail = "must be above 0 (1e-9 to 1e18): the cost of placing is spread over the inferences it serves"
+            detail = (
+                "must be above 0 (1e-9 to 1e18): the cost of placing is spread over the inferences"
+                " it serves"
+            )
             yield FieldError("/inferences_per_update", detail)
 
 
 class StoppingExpected(Body):
-    """Means per inference; `cost` = time_per_s × time_s + energy_per_j × energy_j, without the placement."""
+    """Means per inference; `cost` = time_per_s × time_s + energy_per_j × energy_j, without the
+    placement.
+    """
 
     cost: float
     time_s: float
@@ -140,7 +178,9 @@ class StoppingPoint(Body):
 
 
 class StoppingRow(Body):
-    """What to do at a cut: offload when the rate seen is at least `rate_bps`, else compute on or wait."""
+    """What to do at a cut: offload when the rate seen is at least `rate_bps`, else compute on or
+    wait.
+    """
 
     cut: Count
     cut_name: str
@@ -174,7 +214,9 @@ class StoppingTable(Body):
 
 
 class StoppingOffer(Body):
-    """What a simpler rule would cost per inference at a placement of its own; null: no finite cost, or no room."""
+    """What a simpler rule would cost per inference at a placement of its own; null: no finite cost,
+    or no room.
+    """
 
     placement: Count
     cost: float | None
@@ -193,7 +235,9 @@ class StoppingLookAhead(StoppingOffer):
 
 
 class StoppingClairvoyant(Body):
-    """Under the same placement no rule costs less: it sees the whole path of the channel in advance."""
+    """Under the same placement no rule costs less: it sees the whole path of the channel in
+    advance.
+    """
 
     placement: Count
     cost: float | None
@@ -241,15 +285,20 @@ class StoppingObjective(Body):
 
 
 class StoppingCertificate(Body):
-    """The proof: a lower bound on every rule and placement, and an independent check of this plan."""
+    """The proof: a lower bound on every rule and placement, and an independent check of this
+    plan.
+    """
 
     status: Literal["optimal", "feasible"]
     """`optimal`: backward induction over every placement allowed, for every user."""
     lower_bound: float | None
     """null where time ran out."""
     gap: float | None
-    """Relative distance to the bound under the integrals as computed. On a fading channel these are good to 1e-6, which
-    the check holds them to, so that much may be left open at a gap of 0; traces and chains are exact."""
+    """Relative distance to the bound under the integrals as computed.
+
+    On a fading channel these are good to 1e-6, which
+    the check holds them to, so that much may be left open at a gap of 0; traces and chains are
+    exact."""
     holds: bool
     """Tables, costs, times and energies were evaluated again by code with formulas of its own."""
     nodes: Count
@@ -259,7 +308,9 @@ class StoppingCertificate(Body):
 
 
 class StoppingTotal(Body):
-    """A baseline summed over users; null: somebody has no finite cost under it, or it was not asked for."""
+    """A baseline summed over users; null: somebody has no finite cost under it, or it was not asked
+    for.
+    """
 
     cost: float | None
 
@@ -292,8 +343,8 @@ class StoppingInfeasibleUser(Body):
 
     id: str
     reason: Literal["memory", "outage"]
-    """`memory`: the placement asked for does not fit; `outage`: the channel is never up, and not all of the network
-    may or can stay on the device."""
+    """`memory`: the placement asked for does not fit; `outage`: the channel is never up, and not
+    all of the network may or can stay on the device."""
     placement: Count
     """The placement that would be needed."""
     short_by_byte: float | None

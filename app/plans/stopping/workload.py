@@ -1,4 +1,6 @@
-"""A device at a clock, a network and a server as one workload: where profiles become seconds, joules and bits."""
+"""A device at a clock, a network and a server as one workload: where profiles become seconds,
+joules and bits.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -26,7 +28,9 @@ _LONGEST_S, _MOST_J, _MOST_FEATURE_BYTE, _MOST_PARAMETER_BYTE = 1e9, 1e15, 1e10,
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The cuts of one workload as columns of `Workloads`; faults and doubts point into the user's entry."""
+    """The cuts of one workload as columns of `Workloads`; faults and doubts point into the user's
+    entry.
+    """
 
     columns: dict[str, Floats]
     frequency_hz: float
@@ -35,7 +39,9 @@ class Workload:
 
 
 def workload(ensemble: Ensemble, frequency_hz: float | None, rtt_mean_s: float) -> Workload:
-    """Every cut at the clock asked for, else the device's highest; the network's round trip is the edge's time."""
+    """Every cut at the clock asked for, else the device's highest; the network's round trip is the
+    edge's time.
+    """
     after = ensemble.server_timing.body if ensemble.server_timing else None
     return _workload(
         ensemble.device.body,
@@ -71,10 +77,13 @@ def _workload(
         server_s = (flop[-1] - flop) / server.capacity_flop_per_s
     else:
         server_s = np.array([entry.mean_s or 0.0 for entry in server_timing.cuts])
-    warnings = tuple(_doubts(device, model, measured_s, server, server_timing, server_s, rtt_mean_s))
+    warnings = tuple(
+        _doubts(device, model, measured_s, server, server_timing, server_s, rtt_mean_s)
+    )
     awaited_s = server_s + np.where(crossing_bit > 0.0, rtt_mean_s, 0.0)
     awaited_s[-1] = 0.0
-    # What is there before the first layer is there whatever is decided; a mean that falls along the network is noise.
+    # What is there before the first layer is there whatever is decided; a mean that falls along the
+    # network is noise.
     device_s = np.maximum.accumulate(measured_s - measured_s[0])
     columns = {
         "device_s": device_s,
@@ -85,7 +94,9 @@ def _workload(
         "server_s": awaited_s,
         "parameter_bit": parameter_bit - parameter_bit[0],
     }
-    return Workload(columns, timed.frequency_hz, tuple(_faults(columns | {"server_s": server_s})), warnings)
+    return Workload(
+        columns, timed.frequency_hz, tuple(_faults(columns | {"server_s": server_s})), warnings
+    )
 
 
 def table(workloads: list[Workload]) -> Workloads:
@@ -109,7 +120,9 @@ def _faults(columns: dict[str, Floats]) -> Iterator[FieldError]:
     ):
         largest = float(columns[name].max())
         if not largest <= most:
-            yield FieldError(pointer, f"an inference would need {largest:.3g} {unit}: look at the units")
+            yield FieldError(
+                pointer, f"an inference would need {largest:.3g} {unit}: look at the units"
+            )
 
 
 def _doubts(
@@ -124,27 +137,42 @@ def _doubts(
     if server_timing is None:
         yield server_time_assumed(server, model, "remaining flop over capacity")
     elif server_s[-1] > 0.0:
-        message = f"the server's {server_s[-1]:g} s at the last cut are left out: nothing remains for it to do there"
+        message = (
+            f"the server's {server_s[-1]:g} s at the last cut are left out: nothing remains for it"
+            " to do there"
+        )
         yield FieldWarning(field="/server_timing", message=message)
     if measured_s[0] > 0.0:
-        message = f"the device's {measured_s[0]:g} s before the first layer pass whatever is decided: they are left out"
+        message = (
+            f"the device's {measured_s[0]:g} s before the first layer pass whatever is decided:"
+            " they are left out"
+        )
         yield FieldWarning(field="/device_timing", message=message)
     falls = np.flatnonzero(np.diff(measured_s) < 0.0)
     if falls.size:
         message = (
-            f"the device's time falls from cut {falls[0]} to {falls[0] + 1}: a layer is taken to last 0 s at least"
+            f"the device's time falls from cut {falls[0]} to {falls[0] + 1}: a layer is taken to"
+            " last 0 s at least"
         )
         yield FieldWarning(field="/device_timing", message=message)
     if model.cuts[0].parameter_byte > 0:
-        message = f"the {model.cuts[0].parameter_byte} byte of parameters before the first layer are left out"
+        message = (
+            f"the {model.cuts[0].parameter_byte} byte of parameters before the first layer are"
+            " left out"
+        )
         yield FieldWarning(field="/model", message=message)
     if rtt_mean_s > 0.0 and model.cuts[-1].feature_byte > 0:
-        message = "the result is sent at the last cut, where nothing is awaited: the round trip is not counted there"
+        message = (
+            "the result is sent at the last cut, where nothing is awaited: the round trip is not"
+            " counted there"
+        )
         yield FieldWarning(field="/model", message=message)
     largest = max(cut.feature_byte for cut in model.cuts)
     if device.memory_byte is not None and largest > device.memory_byte:
         yield FieldWarning(
             field="/model",
-            message=f"a feature of {model.name!r} ({largest} byte) is larger than the memory of {device.name!r} "
-            f"({device.memory_byte} byte)",
+            message=(
+                f"a feature of {model.name!r} ({largest} byte) is larger than the memory of"
+                f" {device.name!r} ({device.memory_byte} byte)"
+            ),
         )

@@ -16,7 +16,10 @@ from app.quantities import (
 
 
 class Device(Profile):
-    """A processor with its clocks, power and radio. Power at clock f is `power_coefficient_w_per_hz3` × f³."""
+    """A processor with its clocks, power and radio.
+
+    Power at clock f is `power_coefficient_w_per_hz3` × f³.
+    """
 
     kind = "device"
     collection = "devices"
@@ -39,8 +42,11 @@ class Device(Profile):
     processor: Literal["cpu", "gpu", "npu"]
     frequency_min_hz: Positive
     frequency_max_hz: Positive
-    frequency_levels_hz: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=1000)] | None = absent()
-    """The clocks the device really offers, ascending; without them any clock between min and max."""
+    frequency_levels_hz: (
+        Annotated[tuple[Positive, ...], Field(min_length=1, max_length=1000)] | None
+    ) = absent()
+    """The clocks the device really offers, ascending; without them any clock between min and max.
+    """
     power_coefficient_w_per_hz3: Positive
     tx_power_w: Positive
     rx_power_w: NonNegative | None = absent()
@@ -50,7 +56,10 @@ class Device(Profile):
     def faults(self) -> Iterator[FieldError]:
         yield from super().faults()
         if self.frequency_max_hz < self.frequency_min_hz:
-            yield FieldError("/frequency_max_hz", f"must be at least frequency_min_hz ({self.frequency_min_hz:g} Hz)")
+            yield FieldError(
+                "/frequency_max_hz",
+                f"must be at least frequency_min_hz ({self.frequency_min_hz:g} Hz)",
+            )
             return
         levels = self.frequency_levels_hz or ()
         yield from ascending(levels, "/frequency_levels_hz")

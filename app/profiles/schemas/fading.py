@@ -58,7 +58,9 @@ class TraceFading(Body):
 
     kind: Literal["trace"]
     rate_bps: Samples | None = absent()
-    snr_db: Annotated[tuple[Decibel, ...], Field(min_length=1, max_length=1_000_000)] | None = absent()
+    snr_db: Annotated[tuple[Decibel, ...], Field(min_length=1, max_length=1_000_000)] | None = (
+        absent()
+    )
 
     @model_validator(mode="after")
     def _hold_together(self) -> Self:
@@ -68,15 +70,25 @@ class TraceFading(Body):
 
 
 class MarkovFading(Body):
-    """A chain of rates: given with its transition matrix, or fitted from a trace into `states` quantile states."""
+    """A chain of rates: given with its transition matrix, or fitted from a trace into `states`
+    quantile states.
+    """
 
     kind: Literal["markov"]
-    rate_bps: Annotated[tuple[NonNegative, ...], Field(min_length=1, max_length=1000)] | None = absent()
+    rate_bps: Annotated[tuple[NonNegative, ...], Field(min_length=1, max_length=1000)] | None = (
+        absent()
+    )
     transition: (
-        Annotated[tuple[Annotated[tuple[Fraction, ...], Field(max_length=1000)], ...], Field(max_length=1000)] | None
+        Annotated[
+            tuple[Annotated[tuple[Fraction, ...], Field(max_length=1000)], ...],
+            Field(max_length=1000),
+        ]
+        | None
     ) = absent()
     """Row i: the probabilities of the next state from state i."""
-    trace_bps: Annotated[tuple[NonNegative, ...], Field(min_length=2, max_length=1_000_000)] | None = absent()
+    trace_bps: (
+        Annotated[tuple[NonNegative, ...], Field(min_length=2, max_length=1_000_000)] | None
+    ) = absent()
     states: Annotated[PositiveCount, Field(le=1000)] | None = absent()
 
     @model_validator(mode="after")
@@ -87,7 +99,9 @@ class MarkovFading(Body):
 
     def _faults(self) -> Iterator[FieldError]:
         given = {
-            field for field in ("rate_bps", "transition", "trace_bps", "states") if getattr(self, field) is not None
+            field
+            for field in ("rate_bps", "transition", "trace_bps", "states")
+            if getattr(self, field) is not None
         }
         if given == {"trace_bps", "states"}:
             assert self.trace_bps is not None
@@ -103,14 +117,26 @@ class MarkovFading(Body):
                 yield FieldError("/transition", f"must have one row per rate ({count})")
             for position, row in enumerate(self.transition):
                 if len(row) != count:
-                    yield FieldError(f"/transition/{position}", f"must have one probability per rate ({count})")
+                    yield FieldError(
+                        f"/transition/{position}", f"must have one probability per rate ({count})"
+                    )
                 elif abs(sum(row) - 1.0) > 1e-6:
-                    yield FieldError(f"/transition/{position}", f"must sum to 1, not {sum(row):.9g}")
+                    yield FieldError(
+                        f"/transition/{position}", f"must sum to 1, not {sum(row):.9g}"
+                    )
         else:
-            yield FieldError("", "a Markov channel gives rate_bps with transition, or trace_bps with states")
+            yield FieldError(
+                "", "a Markov channel gives rate_bps with transition, or trace_bps with states"
+            )
 
 
 Fading = Annotated[
-    NoFading | RayleighFading | RicianFading | NakagamiFading | LognormalFading | TraceFading | MarkovFading,
+    NoFading
+    | RayleighFading
+    | RicianFading
+    | NakagamiFading
+    | LognormalFading
+    | TraceFading
+    | MarkovFading,
     Field(discriminator="kind"),
 ]

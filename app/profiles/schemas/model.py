@@ -27,7 +27,10 @@ class Quantization(Body):
 
 
 class Cut(Body):
-    """One place to cut. `flop` and `parameter_byte` count everything before it, on the device's side."""
+    """One place to cut.
+
+    `flop` and `parameter_byte` count everything before it, on the device's side.
+    """
 
     name: Text
     flop: Count
@@ -43,7 +46,9 @@ class Cut(Body):
 
 
 class Model(Profile):
-    """A neural network as a list of cuts: the first leaves nothing on the device, the last leaves everything there."""
+    """A neural network as a list of cuts: the first leaves nothing on the device, the last leaves
+    everything there.
+    """
 
     kind = "model"
     collection = "models"
@@ -54,8 +59,18 @@ class Model(Profile):
                     "name": "two-layer",
                     "cuts": [
                         {"name": "input", "flop": 0, "feature_byte": 602112, "parameter_byte": 0},
-                        {"name": "conv1", "flop": 140553600, "feature_byte": 774400, "parameter_byte": 93184},
-                        {"name": "fc", "flop": 210830400, "feature_byte": 0, "parameter_byte": 774493184},
+                        {
+                            "name": "conv1",
+                            "flop": 140553600,
+                            "feature_byte": 774400,
+                            "parameter_byte": 93184,
+                        },
+                        {
+                            "name": "fc",
+                            "flop": 210830400,
+                            "feature_byte": 0,
+                            "parameter_byte": 774493184,
+                        },
                     ],
                     "provenance": "analytic",
                 }
@@ -82,6 +97,7 @@ class Model(Profile):
             for entry, quantization in enumerate(cut.quantization or ()):
                 if quantization.bits in seen:
                     yield FieldError(
-                        f"/cuts/{position}/quantization/{entry}/bits", f"{quantization.bits} bits are listed twice"
+                        f"/cuts/{position}/quantization/{entry}/bits",
+                        f"{quantization.bits} bits are listed twice",
                     )
                 seen.add(quantization.bits)

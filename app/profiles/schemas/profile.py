@@ -21,7 +21,9 @@ Provenance = Literal["measured", "published", "analytic"]
 
 
 def faulty(*faults: FieldError) -> PydanticCustomError:
-    return PydanticCustomError("semantics", "the content does not hold together", {"faults": list(faults)})
+    return PydanticCustomError(
+        "semantics", "the content does not hold together", {"faults": list(faults)}
+    )
 
 
 class FieldWarning(Body):
@@ -64,4 +66,7 @@ class Profile(Body):
 def ascending(values: tuple[float, ...], pointer: str) -> Iterator[FieldError]:
     for position, (low, high) in enumerate(pairwise(values), start=1):
         if high <= low:
-            yield FieldError(f"{pointer}/{position}", f"must be above the one before it ({low:g}): sort ascending")
+            yield FieldError(
+                f"{pointer}/{position}",
+                f"must be above the one before it ({low:g}): sort ascending",
+            )

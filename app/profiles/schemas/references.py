@@ -21,7 +21,9 @@ def _reference_or_body(value: Any) -> str | None:
     return "inline" if isinstance(value, (dict, Profile)) else None
 
 
-Reference = Annotated[str, Field(pattern=REFERENCE_PATTERN, max_length=73, examples=["jetson-xavier-nx-cpu@1"])]
+Reference = Annotated[
+    str, Field(pattern=REFERENCE_PATTERN, max_length=73, examples=["jetson-xavier-nx-cpu@1"])
+]
 """`name` (its latest revision) or `name@revision`."""
 
 
@@ -33,8 +35,18 @@ _EITHER = Discriminator(
 
 
 # Wherever a plan takes a profile: a reference, or the body inline.
-DeviceRef = Annotated[Annotated[Reference, Tag("reference")] | Annotated[Device, Tag("inline")], _EITHER]
-ModelRef = Annotated[Annotated[Reference, Tag("reference")] | Annotated[Model, Tag("inline")], _EITHER]
-ChannelRef = Annotated[Annotated[Reference, Tag("reference")] | Annotated[Channel, Tag("inline")], _EITHER]
-ServerRef = Annotated[Annotated[Reference, Tag("reference")] | Annotated[Server, Tag("inline")], _EITHER]
-TimingRef = Annotated[Annotated[Reference, Tag("reference")] | Annotated[Timing, Tag("inline")], _EITHER]
+DeviceRef = Annotated[
+    Annotated[Reference, Tag("reference")] | Annotated[Device, Tag("inline")], _EITHER
+]
+ModelRef = Annotated[
+    Annotated[Reference, Tag("reference")] | Annotated[Model, Tag("inline")], _EITHER
+]
+ChannelRef = Annotated[
+    Annotated[Reference, Tag("reference")] | Annotated[Channel, Tag("inline")], _EITHER
+]
+ServerRef = Annotated[
+    Annotated[Reference, Tag("reference")] | Annotated[Server, Tag("inline")], _EITHER
+]
+TimingRef = Annotated[
+    Annotated[Reference, Tag("reference")] | Annotated[Timing, Tag("inline")], _EITHER
+]

@@ -14,7 +14,11 @@ class Server(Profile):
     kind = "server"
     collection = "servers"
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"name": "edge-gpu", "capacity_flop_per_s": 4.0e12, "provenance": "measured"}]}
+        json_schema_extra={
+            "examples": [
+                {"name": "edge-gpu", "capacity_flop_per_s": 4.0e12, "provenance": "measured"}
+            ]
+        }
     )
 
     capacity_flop_per_s: Positive

@@ -35,8 +35,9 @@ class TimingLevel(Body):
 class TimingCut(Body):
     """Time of the part before the cut (device) or after it (server).
 
-    A device entry gives `flop_per_cycle` (mean = flop / flop_per_cycle / clock + overhead_s) or `levels`, which are
-    used instead of the fit on devices that list their clocks; a server entry gives `mean_s`.
+    A device entry gives `flop_per_cycle` (mean = flop / flop_per_cycle / clock + overhead_s) or
+    `levels`, which are used instead of the fit on devices that list their clocks; a server entry
+    gives `mean_s`.
     """
 
     mean_s: NonNegative | None = absent()
@@ -47,19 +48,29 @@ class TimingCut(Body):
     """Required, except where `levels` carry their own."""
     worst_s: NonNegative | None = absent()
     """Largest observed time (`mean_s`), or largest residual over the fit (`flop_per_cycle`)."""
-    levels: Annotated[tuple[TimingLevel, ...], Field(min_length=1, max_length=1000)] | None = absent()
+    levels: Annotated[tuple[TimingLevel, ...], Field(min_length=1, max_length=1000)] | None = (
+        absent()
+    )
     samples: PositiveCount | None = absent()
     """How many times were measured, at all clocks."""
-    correlation: Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1.0, le=1.0)] | None = absent()
-    """Of the parts before and after the cut, measured in the same inferences on one machine; no plan applies it by
-    itself: a user's `correlation` says what holds between its device and the server."""
+    correlation: (
+        Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1.0, le=1.0)] | None
+    ) = absent()
+    """Of the parts before and after the cut, measured in the same inferences on one machine; no
+    plan applies it by itself: a user's `correlation` says what holds between its device and the
+    server."""
 
     def faults(self) -> Iterator[FieldError]:
         """What contradicts itself in this entry."""
         if self.mean_s is not None and self.flop_per_cycle is not None:
-            yield FieldError("/flop_per_cycle", "an entry gives mean_s (server) or flop_per_cycle (device), not both")
+            yield FieldError(
+                "/flop_per_cycle",
+                "an entry gives mean_s (server) or flop_per_cycle (device), not both",
+            )
         if self.mean_s is not None and self.levels is not None:
-            yield FieldError("/levels", "an entry gives mean_s (server) or levels (device), not both")
+            yield FieldError(
+                "/levels", "an entry gives mean_s (server) or levels (device), not both"
+            )
         if self.mean_s is None and self.flop_per_cycle is None and self.levels is None:
             yield FieldError("", "give mean_s (server), or flop_per_cycle or levels (device)")
         if self.overhead_s is not None and self.flop_per_cycle is None:
@@ -73,18 +84,23 @@ class TimingCut(Body):
             if high.frequency_hz <= low.frequency_hz:
                 yield FieldError(
                     f"/levels/{position}/frequency_hz",
-                    f"must be above that of the level before ({low.frequency_hz:g} Hz): sort ascending",
+                    f"must be above that of the level before ({low.frequency_hz:g} Hz): sort"
+                    " ascending",
                 )
         for position, level in enumerate(levels):
             if level.worst_s is not None and level.worst_s < level.mean_s:
-                yield FieldError(f"/levels/{position}/worst_s", f"cannot be below mean_s ({level.mean_s:g} s)")
+                yield FieldError(
+                    f"/levels/{position}/worst_s", f"cannot be below mean_s ({level.mean_s:g} s)"
+                )
 
 
 class Measured(Body):
     """The samples behind a timing that the service computed."""
 
     measurement: PositiveCount
-    """`GET /v1/timings/{name}/measurements/{measurement}` has the findings, the fit and the raw samples."""
+    """`GET /v1/timings/{name}/measurements/{measurement}` has the findings, the fit and the raw
+    samples.
+    """
     samples: PositiveCount
     sessions: PositiveCount
     measured_at: datetime
@@ -94,7 +110,9 @@ class Measured(Body):
 
 
 class Timing(Profile):
-    """How long one processor takes for one model: one entry per cut of the model, each cumulative."""
+    """How long one processor takes for one model: one entry per cut of the model, each
+    cumulative.
+    """
 
     kind = "timing"
     collection = "timings"
@@ -138,10 +156,13 @@ class Timing(Profile):
         """Entries that do not have the form of that kind of processor."""
         for position, cut in enumerate(self.cuts):
             if processor_kind == "server" and cut.mean_s is None:
-                yield FieldError(f"/cuts/{position}/mean_s", "a server's timing gives mean_s at every cut")
+                yield FieldError(
+                    f"/cuts/{position}/mean_s", "a server's timing gives mean_s at every cut"
+                )
             if processor_kind == "device" and cut.mean_s is not None:
                 yield FieldError(
-                    f"/cuts/{position}/mean_s", "a device's time depends on its clock: give flop_per_cycle or levels"
+                    f"/cuts/{position}/mean_s",
+                    "a device's time depends on its clock: give flop_per_cycle or levels",
                 )
 
     def model_faults(self, model: Model) -> Iterator[FieldError]:
@@ -149,5 +170,6 @@ class Timing(Profile):
         if len(self.cuts) != len(model.cuts):
             yield FieldError(
                 "/cuts",
-                f"the model {model.name!r} has {len(model.cuts)} cuts, so as many entries, not {len(self.cuts)}",
+                f"the model {model.name!r} has {len(model.cuts)} cuts, so as many entries, not"
+                f" {len(self.cuts)}",
             )

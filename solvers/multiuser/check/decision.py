@@ -13,11 +13,13 @@ _NAMED = 100  # violations named one by one
 
 
 def check(problem: Problem, decision: Decision) -> Certificate:
-    """Whether every option exists, both budgets suffice, every deadline and limit is kept; with the objective.
+    """Whether every option exists, both budgets suffice, every deadline and limit is kept; with the
+    objective.
 
     Returns
     -------
-    Certificate with `used` as fractions of both budgets. Of many violations of one kind the first 100 users are named.
+    Certificate with `used` as fractions of both budgets. Of many violations of one kind the first
+    100 users are named.
     """
     violations = _shape(problem, decision)
     if violations:
@@ -53,13 +55,20 @@ def _shape(problem: Problem, decision: Decision) -> tuple[Violation, ...]:
     last = np.diff(problem.workloads.first)[problem.workload] - 1
     beyond = np.maximum(decision.option - last, -decision.option).astype(np.float64)
     known = np.isfinite(decision.bandwidth_share) & np.isfinite(decision.server_share)
-    return tuple(_each("option", beyond) + _each("shares are numbers", np.where(known, 0.0, np.inf)))
+    return tuple(
+        _each("option", beyond) + _each("shares are numbers", np.where(known, 0.0, np.inf))
+    )
 
 
 def _each(constraint: str, excess: Floats) -> list[Violation]:
     broken = np.flatnonzero(excess > 0.0)[:_NAMED]
-    return [Violation(constraint=constraint, user=int(user), excess=float(excess[user])) for user in broken]
+    return [
+        Violation(constraint=constraint, user=int(user), excess=float(excess[user]))
+        for user in broken
+    ]
 
 
 def _whole(constraint: str, excess: float, tolerance: float) -> list[Violation]:
-    return [Violation(constraint=constraint, user=None, excess=excess)] if excess > tolerance else []
+    return (
+        [Violation(constraint=constraint, user=None, excess=excess)] if excess > tolerance else []
+    )

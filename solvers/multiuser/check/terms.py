@@ -41,7 +41,9 @@ def terms(problem: Problem, decision: Decision) -> Terms:
     per_second = problem.weight * alpha
     cost = problem.weight * gamma * work.loss[row] + np.where(leaves, each, 0.0)
     cost = cost + per_second * waits_s + per_second * uplink_s + per_second * server_s
-    return Terms(latency_s=waits_s + uplink_s + server_s, loss=work.loss[row], leaves=leaves, cost=cost)
+    return Terms(
+        latency_s=waits_s + uplink_s + server_s, loss=work.loss[row], leaves=leaves, cost=cost
+    )
 
 
 def over(need: Floats, given: Floats) -> Floats:
@@ -52,7 +54,9 @@ def over(need: Floats, given: Floats) -> Floats:
 
 def fixed_s(problem: TableProblem) -> Floats:
     """Latency of each option of a table at an endless rate."""
-    return np.where(problem.crossing_bit > 0.0, problem.network_s, 0.0) + (problem.server_s + problem.device_s)
+    return np.where(problem.crossing_bit > 0.0, problem.network_s, 0.0) + (
+        problem.server_s + problem.device_s
+    )
 
 
 def option_latency_s(problem: TableProblem, option: Integers, rate_bps: Floats) -> Floats:
@@ -63,4 +67,6 @@ def option_latency_s(problem: TableProblem, option: Integers, rate_bps: Floats) 
 def option_cost(problem: TableProblem, option: Integers, rate_bps: Floats) -> Floats:
     """Cost of options of a table at rates, whatever the limits."""
     lost = problem.loss_weight * problem.loss[option]
-    return np.asarray(lost + problem.latency_weight_per_s * option_latency_s(problem, option, rate_bps))
+    return np.asarray(
+        lost + problem.latency_weight_per_s * option_latency_s(problem, option, rate_bps)
+    )

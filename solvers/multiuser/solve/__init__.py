@@ -1,4 +1,6 @@
-"""Shares and cuts for many users (`solve`), the table for one (`build_table`), and what plans are compared with."""
+"""Shares and cuts for many users (`solve`), the table for one (`build_table`), and what plans are
+compared with.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -22,25 +24,28 @@ Answer = Solution[Decision, Infeasibility]
 
 
 def solve(problem: Problem, options: Options, report: Report) -> Answer:
-    """Choose every user's cut, bits and shares at least total of weight (alpha latency + gamma loss).
+    """Choose every user's cut, bits and shares at least total of weight (alpha latency + gamma
+    loss).
 
     Parameters
     ----------
-    problem : the cell, SI units. Its method `exact` proves a bound (optimal once the gap is reached); all others answer
+    problem : the cell, SI units. Its method `exact` proves a bound (optimal once the gap is
+    reached); all others answer
         "feasible" without one.
     options : relative gap to prove, time limit, seed of the order in which users are tried.
     report : told of progress; may raise `Cancelled`.
 
     Returns
     -------
-    Solution with prices `bandwidth_per_hz` and `server_per_flop_per_s`: what one more would take off the objective with
-    the chosen options. Infeasible answers say who or what is short; where a rule other than `exact` finds no plan, or
-    time runs out first, the infeasibility is marked as not proven.
+    Solution with prices `bandwidth_per_hz` and `server_per_flop_per_s`: what one more would take
+    off the objective with the chosen options. Infeasible answers say who or what is short; where a
+    rule other than `exact` finds no plan, or time runs out first, the infeasibility is marked as
+    not proven.
 
     Notes
     -----
-    Joint multi-user partition and resource allocation of Li et al., IEEE TMC 23(12), 2024; the dual decomposition,
-    bounds and search are Splitplan's own, see docs/families/multi-user.md.
+    Joint multi-user partition and resource allocation of Li et al., IEEE TMC 23(12), 2024; the dual
+    decomposition, bounds and search are Splitplan's own, see docs/families/multi-user.md.
     """
     if problem.method is Method.EXACT:
         return _exact(problem, options, Clock(options, report), np.random.default_rng(options.seed))
@@ -61,7 +66,9 @@ def _by_rule(problem: Problem, options: Options, report: Report) -> Answer | Non
 def _as_asked(
     problem: Problem, asked: Problem, options: Options, clock: Clock, rng: np.random.Generator
 ) -> Answer | None:
-    """What the rule makes of the question as it is `asked`; None where that breaks a limit of the problem."""
+    """What the rule makes of the question as it is `asked`; None where that breaks a limit of the
+    problem.
+    """
     if problem.method is Method.EQUAL_SHARE:
         fleet = Fleet(asked)
         equal = np.full(problem.users, 1.0 / problem.users)
@@ -110,7 +117,9 @@ def _exact(problem: Problem, options: Options, clock: Clock, rng: np.random.Gene
     )
 
 
-def _ruled(problem: Problem, options: Options, clock: Clock, rng: np.random.Generator) -> tuple[Fleet, Incumbent]:
+def _ruled(
+    problem: Problem, options: Options, clock: Clock, rng: np.random.Generator
+) -> tuple[Fleet, Incumbent]:
     match problem.method:
         case Method.ALTERNATING:
             return (fleet := Fleet(problem)), rules.alternating(fleet)
@@ -128,8 +137,12 @@ def _ruled(problem: Problem, options: Options, clock: Clock, rng: np.random.Gene
 
 
 def _found(fleet: Fleet, options: Options, clock: Clock, rng: np.random.Generator) -> Proven:
-    """Prices and walks within what a rule leaves to choose from; infinite cost where that is too little."""
-    nothing = Proven(Incumbent(np.inf, np.zeros(fleet.users, dtype=np.int64), (0.0, 0.0)), 0.0, timed_out=False)
+    """Prices and walks within what a rule leaves to choose from; infinite cost where that is too
+    little.
+    """
+    nothing = Proven(
+        Incumbent(np.inf, np.zeros(fleet.users, dtype=np.int64), (0.0, 0.0)), 0.0, timed_out=False
+    )
     start: Integers | None = None
     if fleet.allowed is not None:
         start = fit(fleet, rng, clock).choice
@@ -163,7 +176,9 @@ def _keeps_limits(problem: Problem, decision: Decision) -> bool:
     exact_enough = problem.workloads.loss[decision.row(problem)] <= problem.max_loss
     steady = problem.steadiness
     few = (
-        steady is None or steady.max_switches is None or switched(problem, decision.option).sum() <= steady.max_switches
+        steady is None
+        or steady.max_switches is None
+        or switched(problem, decision.option).sum() <= steady.max_switches
     )
     return bool(np.all(in_time & exact_enough)) and bool(few)
 
@@ -175,7 +190,9 @@ def _none(fleet: Fleet, clock: Clock, options: Options, *, excluded: bool) -> An
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """What a simpler rule makes of the same cell; infinite where it cannot serve everyone at all."""
+    """What a simpler rule makes of the same cell; infinite where it cannot serve everyone at
+    all.
+    """
 
     objective: float
     latency_s: float  # weighted mean
@@ -183,17 +200,25 @@ class Baseline:
     feasible: bool  # keeps every deadline and loss limit
 
 
-def baselines(problem: Problem, options: Options, report: Report = silent) -> dict[Method, Baseline]:
-    """Every method but `exact` on the same cell; a rule that breaks a limit is shown without the limits, infeasible."""
+def baselines(
+    problem: Problem, options: Options, report: Report = silent
+) -> dict[Method, Baseline]:
+    """Every method but `exact` on the same cell; a rule that breaks a limit is shown without the
+    limits, infeasible.
+    """
     free = replace(problem, steadiness=None)
-    unlimited = replace(free, deadline_s=np.full(problem.users, np.inf), max_loss=np.ones(problem.users))
+    unlimited = replace(
+        free, deadline_s=np.full(problem.users, np.inf), max_loss=np.ones(problem.users)
+    )
     found: dict[Method, Baseline] = {}
     for method in Method:
         if method is Method.EXACT:
             continue
         kept = _by_rule(replace(free, method=method), options, report)
         answer = kept or _by_rule(replace(unlimited, method=method), options, report)
-        found[method] = _baseline(free, answer.decision if answer else None, feasible=kept is not None)
+        found[method] = _baseline(
+            free, answer.decision if answer else None, feasible=kept is not None
+        )
     return found
 
 
@@ -204,14 +229,18 @@ def _baseline(problem: Problem, decision: Decision | None, *, feasible: bool) ->
     return Baseline(
         objective=float(cost(problem, decision).sum()),
         latency_s=float(np.average(total, weights=problem.weight)),
-        loss=float(np.average(problem.workloads.loss[decision.row(problem)], weights=problem.weight)),
+        loss=float(
+            np.average(problem.workloads.loss[decision.row(problem)], weights=problem.weight)
+        ),
         feasible=feasible,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SteadinessPrice:
-    """What holding on to a previous plan costs, against a plan that is free to change everything."""
+    """What holding on to a previous plan costs, against a plan that is free to change
+    everything.
+    """
 
     cost: float  # objective of the steady plan, switches not counted, less the free plan's
     cost_at_most: float  # against the proven bound of the free plan
@@ -222,7 +251,9 @@ class SteadinessPrice:
 def price_of_steadiness(
     problem: Problem, decision: Decision, options: Options, report: Report = silent
 ) -> SteadinessPrice:
-    """Plan again without the previous plan and compare; raises ValueError where there is none to compare with."""
+    """Plan again without the previous plan and compare; raises ValueError where there is none to
+    compare with.
+    """
     if problem.steadiness is None:
         raise ValueError("the problem names no previous plan")
     free = replace(problem, steadiness=None, method=Method.EXACT)

@@ -1,4 +1,6 @@
-"""Branch and bound over users: every price pair bounds every subtree, so a whole frontier is bounded in one sweep."""
+"""Branch and bound over users: every price pair bounds every subtree, so a whole frontier is
+bounded in one sweep.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,9 +19,9 @@ _LEAVES = 4_096
 class Tree:
     """A choice of one option for each user.
 
-    `cost[g, i, o]` is what option o of user i costs at price pair g, infinite where not allowed, and `offset[g]` what
-    the budgets pay back: for every g, the sum over users less the offset is a lower bound on the value of any
-    completion. Users of equal `twin` are interchangeable.
+    `cost[g, i, o]` is what option o of user i costs at price pair g, infinite where not allowed,
+    and `offset[g]` what the budgets pay back: for every g, the sum over users less the offset is a
+    lower bound on the value of any completion. Users of equal `twin` are interchangeable.
     """
 
     cost: Floats  # (prices, users, options)
@@ -38,8 +40,12 @@ class Searched:
     complete: bool
 
 
-def search(tree: Tree, incumbent: float, gap: float, go_on: Callable[[float, float], bool]) -> Searched:
-    """Look, depth first, for choices better than `incumbent` by the relative `gap`, as long as `go_on(best, bound)`."""
+def search(
+    tree: Tree, incumbent: float, gap: float, go_on: Callable[[float, float], bool]
+) -> Searched:
+    """Look, depth first, for choices better than `incumbent` by the relative `gap`, as long as
+    `go_on(best, bound)`.
+    """
     hunt = _Hunt(tree, incumbent, gap)
     return hunt.run(go_on)
 
@@ -69,7 +75,9 @@ class _Hunt:
         return self.best - self.gap * abs(self.best)
 
     def _fix(self) -> None:
-        """Leave out options that no plan below the cut-off can hold (reduced costs), as long as there are some."""
+        """Leave out options that no plan below the cut-off can hold (reduced costs), as long as
+        there are some.
+        """
         while True:
             cost = np.where(self.keep, self.tree.cost, np.inf)
             least = cost.min(axis=2)
@@ -85,13 +93,17 @@ class _Hunt:
                 break
 
     def _arrange(self) -> None:
-        """Users with one option left first, then those whose second best costs most; twins next to each other."""
+        """Users with one option left first, then those whose second best costs most; twins next to
+        each other.
+        """
         cost = np.where(self.keep, self.tree.cost, np.inf)
         regret = np.zeros(cost.shape[1])
         if cost.shape[2] > 1:
             two = np.partition(cost, 1, axis=2)
             regret = np.where(
-                self.keep.sum(axis=1) > 1, two[:, :, 1] - np.where(np.isfinite(two[:, :, 0]), two[:, :, 0], 0.0), 0.0
+                self.keep.sum(axis=1) > 1,
+                two[:, :, 1] - np.where(np.isfinite(two[:, :, 0]), two[:, :, 0], 0.0),
+                0.0,
             ).mean(axis=0)
         free = self.keep.sum(axis=1) > 1
         self.order = np.lexsort((self.tree.twin, -regret.round(12), free))
@@ -100,13 +112,17 @@ class _Hunt:
         twin = self.tree.twin[self.order]
         self.after_twin = np.concatenate([[False], twin[1:] == twin[:-1]])
         rest = np.cumsum(self.cost.min(axis=2)[:, ::-1], axis=1)[:, ::-1]
-        self.rest = np.concatenate([rest, np.zeros((len(rest), 1))], axis=1) - self.tree.offset[:, None]
+        self.rest = (
+            np.concatenate([rest, np.zeros((len(rest), 1))], axis=1) - self.tree.offset[:, None]
+        )
 
     def run(self, go_on: Callable[[float, float], bool]) -> Searched:
         depth = len(self.order)
         if not all(len(options) for options in self.options):
             return self._result(np.inf, complete=True)
-        root = _Frontier(np.empty((1, 0), dtype=np.int16), np.zeros((1, len(self.cost))), np.array([-np.inf]))
+        root = _Frontier(
+            np.empty((1, 0), dtype=np.int16), np.zeros((1, len(self.cost))), np.array([-np.inf])
+        )
         stack = [root]
         while stack:
             nodes = self._pop(stack)
@@ -133,7 +149,9 @@ class _Hunt:
         if not len(level.bound):
             stack.pop()
             return None
-        taken = _Frontier(level.option[-_AT_ONCE:], level.prefix[-_AT_ONCE:], level.bound[-_AT_ONCE:])
+        taken = _Frontier(
+            level.option[-_AT_ONCE:], level.prefix[-_AT_ONCE:], level.bound[-_AT_ONCE:]
+        )
         level.option, level.prefix, level.bound = (
             level.option[:-_AT_ONCE], level.prefix[:-_AT_ONCE], level.bound[:-_AT_ONCE],
         )  # fmt: skip

@@ -1,9 +1,9 @@
 """Whether deadlines fit in the budgets at all, and which budget is short by how much.
 
-The deadlines of chosen options need (B - a)(F - c) >= s² of the budgets (see `shares.need`). For any two prices,
-sum_i min_o (p sqrt(A) + q sqrt(C))²/(D - t0) bounds p² X + q² Y from below over everything users can do. The best such
-bound on the amount asked for is found by bisection on the angle of (p, q), and a walk between the choices on the two
-sides of it gives a plan.
+The deadlines of chosen options need (B - a)(F - c) >= s² of the budgets (see `shares.need`). For
+any two prices, sum_i min_o (p sqrt(A) + q sqrt(C))²/(D - t0) bounds p² X + q² Y from below over
+everything users can do. The best such bound on the amount asked for is found by bisection on the
+angle of (p, q), and a walk between the choices on the two sides of it gives a plan.
 """
 
 from collections.abc import Callable
@@ -28,13 +28,16 @@ _REACH = 4.0  # of the logarithm of q/p to both sides of the best
 class Ask:
     """An amount to keep small, as a fraction of the budgets there are.
 
-    A total at prices (p², q²) bounds it by (total - paid(p, q))/scale(p, q): what the fixed budget pays is taken off.
+    A total at prices (p², q²) bounds it by (total - paid(p, q))/scale(p, q): what the fixed budget
+    pays is taken off.
     """
 
     amount: Callable[[Floats], Floats]  # of the needs (a, c, s)
     scale: Callable[[Floats, Floats], Floats]
     paid: Callable[[Floats, Floats], Floats]
-    rises: Callable[[float, float], bool]  # whether the bound rises with q/p, given the demands for uplink and server
+    rises: Callable[
+        [float, float], bool
+    ]  # whether the bound rises with q/p, given the demands for uplink and server
     uplink_grows: bool
     server_grows: bool
 
@@ -45,7 +48,9 @@ class Ask:
 
     @property
     def fixed(self) -> tuple[float, float] | None:
-        """Prices of the budget that stays alone: a total above 1 there says that no amount is enough."""
+        """Prices of the budget that stays alone: a total above 1 there says that no amount is
+        enough.
+        """
         if self.uplink_grows and self.server_grows:
             return None
         return (0.0, 1.0) if self.uplink_grows else (1.0, 0.0)
@@ -53,7 +58,9 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The amount needed at least (proven), the amount that `choice` makes do with; the prices of the best bound."""
+    """The amount needed at least (proven), the amount that `choice` makes do with; the prices of
+    the best bound.
+    """
 
     bound: float
     found: float
@@ -63,7 +70,9 @@ class Need:
     @property
     def closed(self) -> bool:
         """Whether bound and amount are the same, or no amount is enough."""
-        return self.bound == np.inf or (self.found < np.inf and self.found - self.bound <= _ENOUGH * self.found)
+        return self.bound == np.inf or (
+            self.found < np.inf and self.found - self.bound <= _ENOUGH * self.found
+        )
 
 
 def factor(sums: Floats) -> Floats:
@@ -94,10 +103,16 @@ UPLINK = Ask(uplink, lambda p, _: p * p, lambda _, q: q * q, lambda _, on: on > 
 SERVER = Ask(server, lambda _, q: q * q, lambda p, _: p * p, lambda up, _: up < 1.0, False, True)
 
 
-def least(fleet: Fleet, ask: Ask, rng: np.random.Generator, enough: Callable[[Need], bool] = lambda _: False) -> Need:
+def least(
+    fleet: Fleet,
+    ask: Ask,
+    rng: np.random.Generator,
+    enough: Callable[[Need], bool] = lambda _: False,
+) -> Need:
     """The least amount with which all deadlines can be kept, or until `enough` is known.
 
-    Only options that `fleet` allows are looked at: for the least amount of all, those of `fleet.growing`.
+    Only options that `fleet` allows are looked at: for the least amount of all, those of
+    `fleet.growing`.
     """
     everyone = np.arange(fleet.users)
 
@@ -124,7 +139,12 @@ def least(fleet: Fleet, ask: Ask, rng: np.random.Generator, enough: Callable[[Ne
         low, high = (angle, high) if rises else (low, angle)
     if len(sides) == 2:
         between = best_between(
-            fleet, sides[False], sides[True], rng, lambda choice, users: _terms(fleet, choice, users), ask.amount
+            fleet,
+            sides[False],
+            sides[True],
+            rng,
+            lambda choice, users: _terms(fleet, choice, users),
+            ask.amount,
         )
         best = _better(best, found(between), between)
     if best.found == np.inf and ask.fixed is not None:
@@ -134,11 +154,19 @@ def least(fleet: Fleet, ask: Ask, rng: np.random.Generator, enough: Callable[[Ne
 
 
 def settle(
-    fleet: Fleet, ask: Ask, need: Need, go_on: Callable[[Need], bool], *, below: float = np.inf, gap: float = _ENOUGH
+    fleet: Fleet,
+    ask: Ask,
+    need: Need,
+    go_on: Callable[[Need], bool],
+    *,
+    below: float = np.inf,
+    gap: float = _ENOUGH,
 ) -> Need:
-    """Search choices for one that makes do with less, until none does by more than `gap` or `go_on` says no.
+    """Search choices for one that makes do with less, until none does by more than `gap` or `go_on`
+    says no.
 
-    Choices that need `below` or more are of no use. Returns `need` as it is where the cell is too large.
+    Choices that need `below` or more are of no use. Returns `need` as it is where the cell is too
+    large.
     """
     most = min(need.found, below)
     if not np.isfinite(most) or _PRICES * fleet.users * fleet.options > TREE:
@@ -147,22 +175,32 @@ def settle(
     p, q = 1.0 / np.hypot(1.0, slope), slope / np.hypot(1.0, slope)
     scale = ask.scale(p, q)
     everyone = slice(0, fleet.users)
-    total = np.stack([fleet.need(everyone, *root) for root in zip(p.tolist(), q.tolist(), strict=True)])
+    total = np.stack(
+        [fleet.need(everyone, *root) for root in zip(p.tolist(), q.tolist(), strict=True)]
+    )
     cost, offset = with_switches_priced(fleet, total / scale[:, None, None], ask.paid(p, q) / scale)
     tree = Tree(
         cost=cost,
         offset=offset,
         twin=fleet.twin,
-        value=lambda choice: when_permitted(fleet, choice, ask.amount(np.stack(shares.need(fleet.chosen(choice))))),
+        value=lambda choice: when_permitted(
+            fleet, choice, ask.amount(np.stack(shares.need(fleet.chosen(choice))))
+        ),
     )
-    found = search(tree, most, gap, lambda best, bound: go_on(replace(need, bound=bound, found=best)))
+    found = search(
+        tree, most, gap, lambda best, bound: go_on(replace(need, bound=bound, found=best))
+    )
     if found.choice is not None:
         need = replace(need, found=found.value, choice=found.choice)
     return replace(need, bound=max(need.bound, found.bound))
 
 
 def _better(
-    need: Need, found: float, choice: Integers, bound: float = 0.0, root: tuple[float, float] | None = None
+    need: Need,
+    found: float,
+    choice: Integers,
+    bound: float = 0.0,
+    root: tuple[float, float] | None = None,
 ) -> Need:
     if found < need.found:
         need = replace(need, found=found, choice=choice)

@@ -1,4 +1,6 @@
-"""Whether deadlines and loss limits can be kept at all; and if not, who or what is short, and what would mend it."""
+"""Whether deadlines and loss limits can be kept at all; and if not, who or what is short, and what
+would mend it.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,16 +13,20 @@ from solvers.multiuser.solve import budget, shares
 from solvers.multiuser.solve.exact import Clock
 from solvers.multiuser.solve.fleet import ROUNDING, Fleet
 
-# What the check lets pass as rounding is no reason to refuse a cell. A thousandth is left to the shares' own rounding.
+# What the check lets pass as rounding is no reason to refuse a cell. A thousandth is left to the
+# shares' own rounding.
 _TOLERANCE = 1e-9 * (1.0 - 1e-3)
 # Amounts said to suffice are rounded up by this much: exactly at the edge prices would be infinite.
 _NUDGE = 1.0 + 1e-6
-_ROUNDS = 60  # of a search for the last digits of an amount: cells beyond some 20 users may keep a difference
+# of a search for the last digits of an amount: cells beyond some 20 users may keep a difference
+_ROUNDS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Choices whose deadlines fit in the budgets, None where none were found; whether there are none."""
+    """Choices whose deadlines fit in the budgets, None where none were found; whether there are
+    none.
+    """
 
     choice: Integers | None
     excluded: bool
@@ -32,7 +38,9 @@ def tolerant(problem: Problem) -> Problem:
 
 
 def fit(fleet: Fleet, rng: np.random.Generator, clock: Clock) -> Fit:
-    """Look for choices that keep all deadlines within both budgets; in a small cell until it is settled."""
+    """Look for choices that keep all deadlines within both budgets; in a small cell until it is
+    settled.
+    """
     if not fleet.served:
         return Fit(None, excluded=True)
 
@@ -46,7 +54,9 @@ def fit(fleet: Fleet, rng: np.random.Generator, clock: Clock) -> Fit:
             other = budget.least(fleet, ask, np.random.default_rng(0), enough)
             if enough(other):
                 return _fitting(other)
-        need = budget.settle(fleet, budget.FACTOR, need, lambda need: not enough(need), below=1.0, gap=0.0)
+        need = budget.settle(
+            fleet, budget.FACTOR, need, lambda need: not enough(need), below=1.0, gap=0.0
+        )
     return _fitting(need)
 
 
@@ -55,14 +65,16 @@ def _fitting(need: budget.Need) -> Fit:
 
 
 def explain(fleet: Fleet, clock: Clock, seed: int, *, excluded: bool) -> Infeasibility:
-    """Why a fleet with limits has no plan, and the least of each kind of remedy, everything else as it is.
+    """Why a fleet with limits has no plan, and the least of each kind of remedy, everything else as
+    it is.
 
     Remedies are asked of all options, also of those that the present budgets rule out.
     """
     alone = alone_late(fleet)
     hertz, flops = fleet.problem.bandwidth_hz, fleet.problem.server_flop_per_s
     factor, up, on = (
-        _amount(fleet, ask, clock, 1.0 if excluded else 0.0) for ask in (budget.FACTOR, budget.UPLINK, budget.SERVER)
+        _amount(fleet, ask, clock, 1.0 if excluded else 0.0)
+        for ask in (budget.FACTOR, budget.UPLINK, budget.SERVER)
     )
     return replace(
         alone,
@@ -70,23 +82,31 @@ def explain(fleet: Fleet, clock: Clock, seed: int, *, excluded: bool) -> Infeasi
         bandwidth_hz=(up[0] * hertz, up[1] * hertz),
         server_flop_per_s=(on[0] * flops, on[1] * flops),
         factor=factor,
-        switches=_switches(fleet, clock, seed, excluded=excluded) if fleet.max_switches is not None else None,
+        switches=_switches(fleet, clock, seed, excluded=excluded)
+        if fleet.max_switches is not None
+        else None,
     )
 
 
 def alone_late(fleet: Fleet) -> Infeasibility:
-    """The users whom no plan can serve, each with the deadline it could keep; proven where there are some."""
+    """The users whom no plan can serve, each with the deadline it could keep; proven where there
+    are some.
+    """
     none = np.empty(0, dtype=np.int64)
     late = none if fleet.allowed is None else np.flatnonzero(~fleet.allowed.any(axis=1))
     users = fleet.order[late]
     by_user = np.argsort(users)
     return Infeasibility(
-        proven=len(late) > 0, alone=users[by_user], least_deadline_s=_least_deadline_s(fleet, late)[by_user]
+        proven=len(late) > 0,
+        alone=users[by_user],
+        least_deadline_s=_least_deadline_s(fleet, late)[by_user],
     )
 
 
 def _least_deadline_s(fleet: Fleet, users: Integers) -> Floats:
-    """Least latency of some users with both budgets whole, over the options their loss limit leaves."""
+    """Least latency of some users with both budgets whole, over the options their loss limit
+    leaves.
+    """
     kind = fleet.kind[users]
     sent = (fleet.root_share[users, None] * fleet.root_bit[kind]) ** 2
     full = fleet.fixed_s[kind] + sent + fleet.root_server[kind] ** 2
@@ -95,7 +115,9 @@ def _least_deadline_s(fleet: Fleet, users: Integers) -> Floats:
 
 
 def _amount(fleet: Fleet, ask: budget.Ask, clock: Clock, at_least: float) -> tuple[float, float]:
-    """(Proven lower bound, amount that suffices) as fractions of the present budgets; infinite where none does."""
+    """(Proven lower bound, amount that suffices) as fractions of the present budgets; infinite
+    where none does.
+    """
     grown = fleet.growing(uplink=ask.uplink_grows, server=ask.server_grows)
     if not grown.served:
         return np.inf, np.inf

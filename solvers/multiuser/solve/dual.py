@@ -2,10 +2,11 @@
 
     L(lambda, mu) = sum_i min_o cost_io(lambda, mu) - lambda - mu,   lambda = p², mu = q²
 
-Each evaluation leaves two cuts of one form: the priced cost of its choices, quadratic in (p, q), which carries the
-curvature but may dip below L where other deadlines begin to bind; and its tangent in (lambda, mu), which never does.
-The next prices maximise the least of the curved cuts; where these see nothing to gain, the tangents decide. Cuts only
-steer: what is claimed is the largest L that was evaluated.
+Each evaluation leaves two cuts of one form: the priced cost of its choices, quadratic in (p, q),
+which carries the curvature but may dip below L where other deadlines begin to bind; and its tangent
+in (lambda, mu), which never does. The next prices maximise the least of the curved cuts; where
+these see nothing to gain, the tangents decide. Cuts only steer: what is claimed is the largest L
+that was evaluated.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,9 @@ _ZOOMS = 9
 
 
 def first_root(fleet: Fleet) -> tuple[float, float]:
-    """Prices to begin with: those that clear the market if everyone chose as though both budgets were free."""
+    """Prices to begin with: those that clear the market if everyone chose as though both budgets
+    were free.
+    """
     free = fleet.price(0.0, 0.0)
     _, p, q = peak(free.sums)
     return 0.5 * float(p), 0.5 * float(q)
@@ -37,10 +40,11 @@ def ascend(
     *,
     tangents: bool = False,
 ) -> list[Priced]:
-    """Go on from some evaluations to the largest bound, which comes last; `enough` is told each and may end it.
+    """Go on from some evaluations to the largest bound, which comes last; `enough` is told each and
+    may end it.
 
-    Without `tangents` the way ends where the curved cuts promise no more than the relative `tolerance`, which is nearly
-    always the top; with them, where nothing can promise more.
+    Without `tangents` the way ends where the curved cuts promise no more than the relative
+    `tolerance`, which is nearly always the top; with them, where nothing can promise more.
     """
     visited = list(visited)
     best = max(visited, key=lambda cut: cut.bound)
@@ -54,7 +58,9 @@ def ascend(
     return [cut for cut in visited if cut is not best] + [best]
 
 
-def _next(visited: list[Priced], best: Priced, tolerance: float, *, tangents: bool) -> tuple[float, float] | None:
+def _next(
+    visited: list[Priced], best: Priced, tolerance: float, *, tangents: bool
+) -> tuple[float, float] | None:
     """The most promising prices; None where nothing promises more than the tolerance."""
     cuts = [[cut.sums for cut in visited]]
     if tangents:
@@ -62,13 +68,17 @@ def _next(visited: list[Priced], best: Priced, tolerance: float, *, tangents: bo
     for kind in filter(None, cuts):
         near = sorted(kind, key=lambda sums: _value(sums, *best.root))[:_CUTS]
         root, height = _top(np.stack(near, axis=1), best.root)
-        if height - best.bound > tolerance * abs(best.bound) and all(root != cut.root for cut in visited):
+        if height - best.bound > tolerance * abs(best.bound) and all(
+            root != cut.root for cut in visited
+        ):
             return root
     return None
 
 
 def _tangent(cut: Priced) -> Floats:
-    """The supergradient cut in the form of sums: constant + lambda (X - 1) + mu (Y - 1), X and Y the demands."""
+    """The supergradient cut in the form of sums: constant + lambda (X - 1) + mu (Y - 1), X and Y
+    the demands.
+    """
     _, s, t, u, v, w = cut.sums
     p, q = cut.root
     up, on = (s + w * q) / p + u, (t + w * p) / q + v
@@ -82,10 +92,15 @@ def _value(sums: Floats, p: float, q: float) -> float:
 
 
 def _top(sums: Floats, centre: tuple[float, float]) -> tuple[tuple[float, float], float]:
-    """Highest point of the least of some cuts (6, cuts): unimodal in the direction of (p, q), exact along each."""
+    """Highest point of the least of some cuts (6, cuts): unimodal in the direction of (p, q), exact
+    along each.
+    """
     _, own_p, own_q = peak(sums)
     span = np.array(
-        [at if at > 0.0 else max(float(own.max()), 1e-9) for at, own in zip(centre, (own_p, own_q), strict=True)]
+        [
+            at if at > 0.0 else max(float(own.max()), 1e-9)
+            for at, own in zip(centre, (own_p, own_q), strict=True)
+        ]
     )
     low, high = 0.0, np.pi / 2
     for _ in range(_ZOOMS):
@@ -94,7 +109,8 @@ def _top(sums: Floats, centre: tuple[float, float]) -> tuple[tuple[float, float]
         radius, height = _along(sums, direction)
         at = int(np.argmax(height))
         low, high = float(angle[max(at - 1, 0)]), float(angle[min(at + 1, len(angle) - 1)])
-    # Where every deadline binds a curved cut falls from zero prices on: a step down is bounded like a step up.
+    # Where every deadline binds a curved cut falls from zero prices on: a step down is bounded like
+    # a step up.
     p, q = np.maximum(radius[at] * direction[:, at], np.array(centre) / _REACH)
     return (float(p), float(q)), float(min(_value(cut, p, q) for cut in sums.T))
 
@@ -114,7 +130,9 @@ def _along(sums: Floats, direction: Floats) -> tuple[Floats, Floats]:
     radius = np.concatenate([tops, crossings, np.full((len(tops), 1), _REACH)], axis=1)
     radius = np.clip(np.nan_to_num(radius, nan=0.0, posinf=0.0, neginf=0.0), 0.0, _REACH)
     height = np.min(
-        a[:, None] + radius[:, :, None] * (2.0 * slope[:, None] - radius[:, :, None] * bend[:, None]), axis=2
+        a[:, None]
+        + radius[:, :, None] * (2.0 * slope[:, None] - radius[:, :, None] * bend[:, None]),
+        axis=2,
     )
     at = np.argmax(height, axis=1)
     row = np.arange(len(at))

@@ -16,24 +16,32 @@ Pieces = list[tuple[float, int]]
 def build_table(problem: TableProblem) -> DecisionTable:
     """Best option at every rate, in O(n log n).
 
-    The cost of an option over 1/R is a straight line, and a deadline cuts it to the segment of rates at which it
-    arrives in time. All segments begin at 1/R = 0, so two of them change places at most twice and the envelope of n
-    has at most 2n - 1 pieces (a Davenport-Schinzel sequence of order 2), and one row below where nothing fits.
-    Envelopes of halves are merged by divide and conquer; a convex hull would be wrong as soon as a segment ends.
+    The cost of an option over 1/R is a straight line, and a deadline cuts it to the segment of
+    rates at which it arrives in time. All segments begin at 1/R = 0, so two of them change places
+    at most twice and the envelope of n has at most 2n - 1 pieces (a Davenport-Schinzel sequence of
+    order 2), and one row below where nothing fits. Envelopes of halves are merged by divide and
+    conquer; a convex hull would be wrong as soon as a segment ends.
 
     Returns
     -------
-    DecisionTable with rates rising from 0. At equal cost the option that sends less is taken, then the first.
+    DecisionTable with rates rising from 0. At equal cost the option that sends less is taken, then
+    the first.
     """
     least = least_rate_bps(problem)
-    lines = _Lines(problem.fixed_cost.tolist(), problem.cost_per_inverse_rate.tolist(), least.tolist())
-    fits = np.flatnonzero((problem.loss <= problem.max_loss) & np.isfinite(least) & np.isfinite(problem.fixed_cost))
+    lines = _Lines(
+        problem.fixed_cost.tolist(), problem.cost_per_inverse_rate.tolist(), least.tolist()
+    )
+    fits = np.flatnonzero(
+        (problem.loss <= problem.max_loss) & np.isfinite(least) & np.isfinite(problem.fixed_cost)
+    )
     pieces = lines.envelope(fits.tolist())
     if not pieces or pieces[-1][0] > 0.0:
         pieces.append((0.0, -1))
     rate_from, option = (np.array(column[::-1]) for column in zip(*pieces, strict=True))
     return DecisionTable(
-        rate_from_bps=rate_from, option=option, late_below_bps=np.where(option >= 0, least[option], np.inf)
+        rate_from_bps=rate_from,
+        option=option,
+        late_below_bps=np.where(option >= 0, least[option], np.inf),
     )
 
 
@@ -47,7 +55,8 @@ def pin(problem: TableProblem, table: DecisionTable, row: int, option: int) -> D
 
     Returns
     -------
-    A table of the same rows, or one more where the plan's option is late at the row's lower rates; `pinned` says which.
+    A table of the same rows, or one more where the plan's option is late at the row's lower rates;
+    `pinned` says which.
 
     Raises
     ------
@@ -66,25 +75,36 @@ def pin(problem: TableProblem, table: DecisionTable, row: int, option: int) -> D
         np.insert(column, at, column[row]) if late else column.copy() for column in columns
     )
     rate_from[at], options[at], late_below[at] = max(start, least), option, least
-    return DecisionTable(rate_from_bps=rate_from, option=options, late_below_bps=late_below, pinned=at)
+    return DecisionTable(
+        rate_from_bps=rate_from, option=options, late_below_bps=late_below, pinned=at
+    )
 
 
 def least_rate_bps(problem: TableProblem) -> Floats:
-    """Rate from which each option keeps the deadline [bit/s]: d/(D - t0); infinite where no rate does."""
+    """Rate from which each option keeps the deadline [bit/s]: d/(D - t0); infinite where no rate
+    does.
+    """
     fixed, crossing, deadline = problem.fixed_s, problem.crossing_bit, problem.deadline_s
-    room = np.where(np.isfinite(fixed), deadline, -np.inf) - np.where(np.isfinite(fixed), fixed, 0.0)
+    room = np.where(np.isfinite(fixed), deadline, -np.inf) - np.where(
+        np.isfinite(fixed), fixed, 0.0
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         at_least = np.where(crossing > 0.0, crossing / np.maximum(room, 0.0), 0.0)
         rate = np.where(room >= 0.0, at_least, np.inf)
-        # A rate rounded down would be late by a rounding error: step up until the sum itself keeps the deadline.
-        while np.any(late := np.isfinite(rate) & (crossing > 0.0) & (fixed + crossing / rate > deadline)):
+        # A rate rounded down would be late by a rounding error: step up until the sum itself keeps
+        # the deadline.
+        while np.any(
+            late := np.isfinite(rate) & (crossing > 0.0) & (fixed + crossing / rate > deadline)
+        ):
             rate = np.where(late, np.nextafter(rate, np.inf), rate)
     return np.asarray(rate)
 
 
 @dataclass(frozen=True, slots=True)
 class _Lines:
-    """Costs intercept + slope/R, each for R >= least; plain floats, since pieces are few and looked at one by one."""
+    """Costs intercept + slope/R, each for R >= least; plain floats, since pieces are few and looked
+    at one by one.
+    """
 
     intercept: list[float]
     slope: list[float]
@@ -107,12 +127,16 @@ class _Lines:
             i += one[i][0] == bottom
             j += other[j][0] == bottom
             top = bottom
-        for piece in one[i:] + other[j:]:  # one of them is spent: it has ended at a higher rate than the other
+        for piece in (
+            one[i:] + other[j:]
+        ):  # one of them is spent: it has ended at a higher rate than the other
             _push(merged, piece)
         return merged
 
     def _lower(self, i: int, j: int, bottom: float, top: float) -> Pieces:
-        """The lower of two lines on [bottom, top): at high rates the lower intercept, at low rates the lower slope."""
+        """The lower of two lines on [bottom, top): at high rates the lower intercept, at low rates
+        the lower slope.
+        """
         if (self.intercept[j], self.slope[j]) < (self.intercept[i], self.slope[i]):
             i, j = j, i
         if self.slope[j] >= self.slope[i]:

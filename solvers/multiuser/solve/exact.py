@@ -7,7 +7,14 @@ import numpy as np
 from solvers.arrays import Floats, Integers
 from solvers.multiuser.solve.branch import Tree, search
 from solvers.multiuser.solve.dual import ascend, first_root
-from solvers.multiuser.solve.fleet import ROUNDING, Chosen, Fleet, Priced, capped_cost, with_switches_priced
+from solvers.multiuser.solve.fleet import (
+    ROUNDING,
+    Chosen,
+    Fleet,
+    Priced,
+    capped_cost,
+    with_switches_priced,
+)
 from solvers.multiuser.solve.primal import Incumbent, cleared, exchange, walk, when_permitted
 from solvers.multiuser.solve.rules import alternating
 from solvers.multiuser.solve.shares import clear
@@ -17,7 +24,9 @@ _WALKS = 8  # most recent choices that are walked between
 _ALTERNATING_USERS = 10_000  # more have a gap near rounding anyway
 _TREE = 20_000_000  # priced options that fit in memory comfortably
 _GRID = 9
-_BRANCHED_USERS = 200  # of fewer, branch and bound closes the gap sooner than the last digits of the prices
+_BRANCHED_USERS = (
+    200  # of fewer, branch and bound closes the gap sooner than the last digits of the prices
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +51,21 @@ class Clock:
         """Whether the time limit has come."""
         return self._options.clock() - self._began >= self._options.time_limit_s
 
-    def tell(self, stage: str, fraction: float, objective: float | None = None, bound: float | None = None) -> None:
+    def tell(
+        self,
+        stage: str,
+        fraction: float,
+        objective: float | None = None,
+        bound: float | None = None,
+    ) -> None:
         """Report progress; may raise `Cancelled`."""
         finite = objective if objective is not None and np.isfinite(objective) else None
         self._report(Progress(stage=stage, fraction=fraction, objective=finite, bound=bound))
 
 
-def exact(fleet: Fleet, start: Integers | None, options: Options, clock: Clock, rng: np.random.Generator) -> Proven:
+def exact(
+    fleet: Fleet, start: Integers | None, options: Options, clock: Clock, rng: np.random.Generator
+) -> Proven:
     """Best plan and bound, from choices known to fit (needed only where there are deadlines)."""
     plan = descend(fleet, start, clock, rng, options)
     if not _open(plan.incumbent.cost, plan.bound, options.gap):
@@ -67,8 +84,12 @@ def exact(fleet: Fleet, start: Integers | None, options: Options, clock: Clock, 
     return _branch(fleet, best, bound, options, clock)
 
 
-def descend(fleet: Fleet, start: Integers | None, clock: Clock, rng: np.random.Generator, options: Options) -> Proven:
-    """Prices and walks: the whole method for large cells, whose gap closes as one over the square of the users."""
+def descend(
+    fleet: Fleet, start: Integers | None, clock: Clock, rng: np.random.Generator, options: Options
+) -> Proven:
+    """Prices and walks: the whole method for large cells, whose gap closes as one over the square
+    of the users.
+    """
 
     def enough(priced: Priced) -> bool:
         clock.tell("prices", 0.1, None, priced.bound)
@@ -110,13 +131,17 @@ def _branch(fleet: Fleet, best: Incumbent, bound: float, options: Options, clock
     # Half of the gap is left to the prices at which the winner is cleared and the sums are rounded.
     found = search(tree, best.cost, 0.5 * options.gap, go_on)
     if found.choice is not None:
-        best = min(best, cleared(fleet, found.choice, best.root), key=lambda incumbent: incumbent.cost)
+        best = min(
+            best, cleared(fleet, found.choice, best.root), key=lambda incumbent: incumbent.cost
+        )
     bound = max(bound, min(found.bound, best.cost * (1.0 - ROUNDING)))
     return Proven(best, bound, not found.complete and _open(best.cost, bound, options.gap))
 
 
 def _priced_grid(fleet: Fleet, root: tuple[float, float]) -> tuple[Floats, Floats]:
-    """Capped costs of all options at prices around the best ones, wider for fewer users, who each move prices more."""
+    """Capped costs of all options at prices around the best ones, wider for fewer users, who each
+    move prices more.
+    """
     reach = min(2.5, 6.0 / fleet.users)
     factor = np.exp(np.linspace(-reach, reach, _GRID))
     span = [max(value, 1e-6 * max(root), 1e-12) for value in root]
@@ -126,5 +151,7 @@ def _priced_grid(fleet: Fleet, root: tuple[float, float]) -> tuple[Floats, Float
     every = fleet.chosen(option.T)  # (options, users)
     flat = Chosen(*(np.asarray(getattr(every, name)).T for name in Chosen.__slots__))
     cost = capped_cost(flat, p[:, None, None], q[:, None, None])
-    cost = np.where(fleet.real[fleet.kind] if fleet.allowed is None else fleet.allowed, cost, np.inf)
+    cost = np.where(
+        fleet.real[fleet.kind] if fleet.allowed is None else fleet.allowed, cost, np.inf
+    )
     return with_switches_priced(fleet, cost, p * p + q * q)

@@ -1,12 +1,15 @@
-"""Users and their options as the solver sees them: dense tables of undominated options, priced in closed form.
+"""Users and their options as the solver sees them: dense tables of undominated options, priced in
+closed form.
 
-With A = d/(B eta) and C the server seconds, both at full share, D - t0 the room a deadline leaves, k² = weight alpha
-and w = p sqrt(A) + q sqrt(C), an option costs at prices (p², q²) of the two budgets
+With A = d/(B eta) and C the server seconds, both at full share, D - t0 the room a deadline leaves,
+k² = weight alpha and w = p sqrt(A) + q sqrt(C), an option costs at prices (p², q²) of the two
+budgets
 
     k² t0 + weight gamma l + 2 k w + max(0, w - k (D - t0))²/(D - t0)
 
-and asks for x = z sqrt(A)/p and y = z sqrt(C)/q, z = max(k, w/(D - t0)). Shares above 1 are left in here: the bound
-stays valid, and for cells in which one user can fill a budget `capped_cost` tightens it.
+and asks for x = z sqrt(A)/p and y = z sqrt(C)/q, z = max(k, w/(D - t0)). Shares above 1 are left in
+here: the bound stays valid, and for cells in which one user can fill a budget `capped_cost`
+tightens it.
 """
 
 import copy
@@ -40,7 +43,9 @@ class Priced:
 
 
 class Fleet:
-    """Users sorted by workload; options of a workload that another beats in everything are left out."""
+    """Users sorted by workload; options of a workload that another beats in everything are left
+    out.
+    """
 
     def __init__(self, problem: Problem, only: Booleans | None = None) -> None:
         """`only` leaves just some rows of the workloads to choose from."""
@@ -50,11 +55,15 @@ class Fleet:
         self.users = problem.users
         self.weight = problem.weight[self.order]
         self.root_weight = np.sqrt(self.weight * problem.latency_weight_per_s)
-        self.root_share = 1.0 / np.sqrt(problem.bandwidth_hz * problem.spectral_efficiency[self.order])
+        self.root_share = 1.0 / np.sqrt(
+            problem.bandwidth_hz * problem.spectral_efficiency[self.order]
+        )
         self.deadline_s = problem.deadline_s[self.order]
         self.max_loss = problem.max_loss[self.order]
         self.timed = bool(np.any(np.isfinite(self.deadline_s)))
-        self._tabulate(np.ones(len(problem.workloads.cut), dtype=np.bool_) if only is None else only)
+        self._tabulate(
+            np.ones(len(problem.workloads.cut), dtype=np.bool_) if only is None else only
+        )
         self.allowed: Booleans | None = self._keeping_limits()
         self._settle()
 
@@ -74,7 +83,9 @@ class Fleet:
         columns = np.argsort(~keep, axis=1, kind="stable")[:, : max(1, int(keep.sum(axis=1).max()))]
         self.original: Integers = columns  # (kinds, options) the option's number in its workload
         self.real: Booleans = np.take_along_axis(keep, columns, axis=1)
-        row, crossing, fixed = (np.take_along_axis(values, columns, axis=1) for values in (row, crossing, fixed))
+        row, crossing, fixed = (
+            np.take_along_axis(values, columns, axis=1) for values in (row, crossing, fixed)
+        )
         self.loss: Floats = np.where(self.real, work.loss[row], 0.0)
         self.fixed_s: Floats = np.where(self.real, fixed, 0.0)
         self.root_bit: Floats = np.where(self.real, np.sqrt(crossing), 0.0)
@@ -85,12 +96,19 @@ class Fleet:
         self.step = max(1, _BLOCK // self.options)
         self.kinds = kinds
 
-    def _keeping_limits(self, *, uplink_grows: bool = False, server_grows: bool = False) -> Booleans | None:
-        """Which options keep the user's deadline and loss limit when alone; None where no user has either.
+    def _keeping_limits(
+        self, *, uplink_grows: bool = False, server_grows: bool = False
+    ) -> Booleans | None:
+        """Which options keep the user's deadline and loss limit when alone; None where no user has
+        either.
 
         A budget that may grow without end takes no time.
         """
-        if not self.timed and np.all(self.max_loss >= self.loss.max()) and np.all(self.real.any(axis=1)):
+        if (
+            not self.timed
+            and np.all(self.max_loss >= self.loss.max())
+            and np.all(self.real.any(axis=1))
+        ):
             return None
         allowed = np.empty((self.users, self.options), dtype=np.bool_)
         for block in self.blocks():
@@ -101,11 +119,15 @@ class Fleet:
             in_time = (0.0 if uplink_grows else sent) + (0.0 if server_grows else served) <= room
             if uplink_grows or server_grows:  # however little, it takes some time
                 in_time &= (room > 0.0) | (sent + served == 0.0)
-            allowed[block] = in_time & (self.loss[rows] <= self.max_loss[block, None]) & self.real[rows]
+            allowed[block] = (
+                in_time & (self.loss[rows] <= self.max_loss[block, None]) & self.real[rows]
+            )
         return allowed
 
     def growing(self, *, uplink: bool, server: bool) -> "Fleet":
-        """The same fleet with every option that some size of the budgets that may grow would allow."""
+        """The same fleet with every option that some size of the budgets that may grow would
+        allow.
+        """
         grown = copy.copy(self)
         grown.allowed = self._keeping_limits(uplink_grows=uplink, server_grows=server)
         return grown
@@ -140,7 +162,9 @@ class Fleet:
     def twin(self) -> Integers:
         """A number for each user (users,), equal for those who are interchangeable."""
         home = np.full(self.users, -1) if self.home is None else self.home
-        same = np.stack([self.kind, self.root_share, self.weight, self.deadline_s, self.max_loss, home], axis=1)
+        same = np.stack(
+            [self.kind, self.root_share, self.weight, self.deadline_s, self.max_loss, home], axis=1
+        )
         return np.asarray(np.unique(same, axis=0, return_inverse=True)[1]).ravel()
 
     def _settle(self) -> None:
@@ -154,7 +178,9 @@ class Fleet:
             self.home = np.where(previous >= 0, self.seat(np.maximum(previous, 0)), -1)
 
     def seat(self, option: Integers) -> Integers:
-        """Column of the options (numbered as in the workload) of all users; -1 where it was left out as dominated."""
+        """Column of the options (numbered as in the workload) of all users; -1 where it was left
+        out as dominated.
+        """
         column = np.full((self.kinds, int(self.original.max()) + 1), -1, dtype=np.int64)
         kind, place = np.nonzero(self.real)
         column[kind, self.original[kind, place]] = place
@@ -172,12 +198,16 @@ class Fleet:
             yield slice(start, min(start + self.step, self.users))
 
     def rows(self, block: slice) -> Integers | slice:
-        """Table rows of a block: a single one, broadcast, where all its users run the same workload."""
+        """Table rows of a block: a single one, broadcast, where all its users run the same
+        workload.
+        """
         kind = self.kind[block]
         return slice(int(kind[0]), int(kind[0]) + 1) if kind[0] == kind[-1] else kind
 
     def cost(self, block: slice, p: float, q: float) -> Floats:
-        """Cost of every option of a block of users at prices (p², q²), (users, options); infinite where not allowed."""
+        """Cost of every option of a block of users at prices (p², q²), (users, options); infinite
+        where not allowed.
+        """
         rows = self.rows(block)
         w = (p * self.root_share[block])[:, None] * self.root_bit[rows] + q * self.root_server[rows]
         cost = (2.0 * self.root_weight[block])[:, None] * w
@@ -187,7 +217,9 @@ class Fleet:
             w -= self.root_weight[block, None] * room
             np.maximum(w, 0.0, out=w)
             np.square(w, out=w)
-            with np.errstate(over="ignore"):  # an option without room is not allowed, whatever it would cost
+            with np.errstate(
+                over="ignore"
+            ):  # an option without room is not allowed, whatever it would cost
                 w /= room
                 cost += w
         if self.allowed is not None:
@@ -198,7 +230,9 @@ class Fleet:
         return np.asarray(cost)
 
     def need(self, block: slice, p: float, q: float) -> Floats:
-        """What each option's deadline asks of both budgets at prices (p², q²): w²/(D - t0), for a block of users."""
+        """What each option's deadline asks of both budgets at prices (p², q²): w²/(D - t0), for a
+        block of users.
+        """
         rows = self.rows(block)
         w = (p * self.root_share[block])[:, None] * self.root_bit[rows] + q * self.root_server[rows]
         room = np.maximum(self.deadline_s[block, None] - self.fixed_s[rows], _TINY_S)
@@ -209,20 +243,27 @@ class Fleet:
         return need
 
     def cost_at(self, block: slice, x: Floats, y: Floats) -> Floats:
-        """Cost of every option of a block of users at given shares (all users); infinite where late or not allowed."""
+        """Cost of every option of a block of users at given shares (all users); infinite where late
+        or not allowed.
+        """
         rows = self.rows(block)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             up, on = self.root_bit[rows] ** 2, self.root_server[rows] ** 2
             sent = np.where(up > 0.0, self.root_share[block, None] ** 2 * up / x[block, None], 0.0)
             served = np.where(on > 0.0, on / y[block, None], 0.0)
-        cost = self.root_weight[block, None] ** 2 * (sent + served) + self.weight[block, None] * self.base[rows]
+        cost = (
+            self.root_weight[block, None] ** 2 * (sent + served)
+            + self.weight[block, None] * self.base[rows]
+        )
         if self.allowed is not None:
             in_time = self.fixed_s[rows] + sent + served <= self.deadline_s[block, None]
             cost[~(self.allowed[block] & in_time)] = np.inf
         return np.asarray(cost)
 
     def best(self, cost: Callable[[slice], Floats]) -> tuple[float, Integers]:
-        """Least total of a cost given block by block, and the choices (users,); no more switches than allowed."""
+        """Least total of a cost given block by block, and the choices (users,); no more switches
+        than allowed.
+        """
         choice = np.empty(self.users, dtype=np.int64)
         totals = []
         best, stay = np.empty(self.users), np.empty(self.users)
@@ -292,7 +333,8 @@ class Chosen:
     root_weight: Floats  # k
 
     def terms(self, p: float | Floats, q: float | Floats) -> Floats:
-        """(6, ..., users): a, S, T, U, V, W with priced cost a + 2pS + 2qT + p²U + q²V + 2pqW around (p², q²).
+        """(6, ..., users): a, S, T, U, V, W with priced cost a + 2pS + 2qT + p²U + q²V + 2pqW
+        around (p², q²).
 
         A user whose deadline does not bind is linear in (p, q), one whose deadline binds quadratic.
         """
@@ -314,10 +356,11 @@ class Chosen:
 
 
 def peak(sums: Floats) -> tuple[Floats, Floats, Floats]:
-    """Largest priced cost less budgets over all prices, and its (p, q), for sums of terms (6, ...): a 2 × 2 system.
+    """Largest priced cost less budgets over all prices, and its (p, q), for sums of terms (6, ...):
+    a 2 × 2 system.
 
-    This is the cost of the choices with their best shares, as long as the same deadlines bind; infinite where the
-    binding deadlines alone exceed a budget.
+    This is the cost of the choices with their best shares, as long as the same deadlines bind;
+    infinite where the binding deadlines alone exceed a budget.
     """
     a, s, t, u, v, w = sums
     left, right = 1.0 - u, 1.0 - v
@@ -331,8 +374,9 @@ def peak(sums: Floats) -> tuple[Floats, Floats, Floats]:
 def capped_cost(chosen: Chosen, p: Floats, q: Floats) -> Floats:
     """Least priced cost of options over shares in (0, 1], the deadline kept: exact, in closed form.
 
-    Where the free optimum asks for more than a whole budget, the constrained one takes exactly the whole of it (the
-    cost is convex in the shares), so the better of x = 1 and y = 1, each with its best partner, is the optimum.
+    Where the free optimum asks for more than a whole budget, the constrained one takes exactly the
+    whole of it (the cost is convex in the shares), so the better of x = 1 and y = 1, each with its
+    best partner, is the optimum.
     """
     a, c = chosen.root_uplink**2, chosen.root_server**2
     k, room = chosen.root_weight, chosen.room_s
@@ -344,7 +388,9 @@ def capped_cost(chosen: Chosen, p: Floats, q: Floats) -> Floats:
 
         def whole(a: Floats, c: Floats, p: Floats, q: Floats) -> Floats:
             y = np.where(
-                c > 0.0, np.minimum(1.0, np.maximum(k * np.sqrt(c) / q, c / np.maximum(room - a, _TINY_S))), 0.0
+                c > 0.0,
+                np.minimum(1.0, np.maximum(k * np.sqrt(c) / q, c / np.maximum(room - a, _TINY_S))),
+                0.0,
             )
             return np.asarray(k * k * (a + np.where(c > 0.0, c / y, 0.0)) + p * p + q * q * y)
 
@@ -354,7 +400,8 @@ def capped_cost(chosen: Chosen, p: Floats, q: Floats) -> Floats:
 
 
 def with_switches_priced(fleet: Fleet, cost: Floats, offset: Floats) -> tuple[Floats, Floats]:
-    """Costs (prices, users, options) and offsets of a bound that also heeds how many users may switch.
+    """Costs (prices, users, options) and offsets of a bound that also heeds how many users may
+    switch.
 
     At each pair of prices a switch costs what makes just as many worth it as are allowed.
     """
@@ -363,14 +410,18 @@ def with_switches_priced(fleet: Fleet, cost: Floats, offset: Floats) -> tuple[Fl
     settled = np.flatnonzero(fleet.home >= 0)
     stay = cost[:, settled, fleet.home[settled]]
     gain = np.sort(np.maximum(stay - cost[:, settled].min(axis=2), 0.0), axis=1)[:, ::-1]
-    switch = gain[:, fleet.most_switches] if fleet.most_switches < len(settled) else np.zeros(len(cost))
+    switch = (
+        gain[:, fleet.most_switches] if fleet.most_switches < len(settled) else np.zeros(len(cost))
+    )
     switch = np.where(np.isfinite(switch), switch, 0.0)
     away = (fleet.home[:, None] >= 0) & (fleet.home[:, None] != np.arange(fleet.options))
     return cost + switch[:, None, None] * away, offset + switch * fleet.most_switches
 
 
 def _dominated(criteria: list[Floats], real: Booleans) -> Booleans:
-    """Options that another of the same workload beats or equals in everything (of equals the first stays)."""
+    """Options that another of the same workload beats or equals in everything (of equals the first
+    stays).
+    """
     size = real.shape[1]
     result = np.zeros_like(real)
     earlier = np.tri(size, k=-1, dtype=np.bool_)

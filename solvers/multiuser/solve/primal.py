@@ -1,4 +1,6 @@
-"""Choices that fill the budgets: walks between the choices at different prices, then exchanges of one and two users."""
+"""Choices that fill the budgets: walks between the choices at different prices, then exchanges of
+one and two users.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,7 +27,9 @@ class Incumbent:
 
 
 def cleared(fleet: Fleet, choice: Integers, near: tuple[float, float]) -> Incumbent:
-    """Choices at their best shares; infinite cost where not allowed, too many switch, or the budgets are too small."""
+    """Choices at their best shares; infinite cost where not allowed, too many switch, or the
+    budgets are too small.
+    """
     if not permitted(fleet, choice):
         return Incumbent(np.inf, choice, near)
     cost, p, q = clear(fleet.chosen(choice), *near)
@@ -48,13 +52,19 @@ def when_permitted(fleet: Fleet, choice: Integers, value: Floats) -> Floats:
 
 
 def walk(fleet: Fleet, start: Incumbent, other: Integers, rng: np.random.Generator) -> Incumbent:
-    """Change users one by one, in random order, into another choice and stop where the total is least.
+    """Change users one by one, in random order, into another choice and stop where the total is
+    least.
 
-    At the best prices many users may be indifferent and all take the same side; the best plan splits them. Along the
-    way the total is known in closed form after every single change.
+    At the best prices many users may be indifferent and all take the same side; the best plan
+    splits them. Along the way the total is known in closed form after every single change.
     """
     choice = best_between(
-        fleet, start.choice, other, rng, lambda c, u: fleet.chosen(c, u).terms(*start.root), lambda sums: peak(sums)[0]
+        fleet,
+        start.choice,
+        other,
+        rng,
+        lambda c, u: fleet.chosen(c, u).terms(*start.root),
+        lambda sums: peak(sums)[0],
     )
     trial = cleared(fleet, choice, start.root)
     return trial if trial.cost < start.cost else start
@@ -79,7 +89,9 @@ def best_between(
     best, stop, passed = float(worth(sums)), 0, 0
     for part in _parts(differ):
         along = sums[:, None] + np.cumsum(terms(other[part], part) - terms(one[part], part), axis=1)
-        count = switches + np.cumsum(_switches(fleet, other[part], part) - _switches(fleet, one[part], part))
+        count = switches + np.cumsum(
+            _switches(fleet, other[part], part) - _switches(fleet, one[part], part)
+        )
         value = np.where(count <= fleet.most_switches, worth(along), np.inf)
         at = int(np.argmin(value))
         if value[at] < best:
@@ -112,7 +124,9 @@ def _best_exchange(fleet: Fleet, now: Incumbent) -> Incumbent | None:
     user, option = _moves(fleet, now)
     if not len(user):
         return None
-    change = fleet.chosen(option, user).terms(*now.root) - fleet.chosen(now.choice[user], user).terms(*now.root)
+    change = fleet.chosen(option, user).terms(*now.root) - fleet.chosen(
+        now.choice[user], user
+    ).terms(*now.root)
     sums = fleet.sums(now.choice, *now.root)[:, None]
     single = peak(sums + change)[0]
     i, j = np.triu_indices(len(user), k=1)
@@ -120,7 +134,10 @@ def _best_exchange(fleet: Fleet, now: Incumbent) -> Incumbent | None:
     i, j = i[apart], j[apart]
     double = peak(sums + change[:, i] + change[:, j])[0]
     value = np.concatenate([single, double])
-    first, second = np.concatenate([np.arange(len(user)), i]), np.concatenate([np.arange(len(user)), j])
+    first, second = (
+        np.concatenate([np.arange(len(user)), i]),
+        np.concatenate([np.arange(len(user)), j]),
+    )
     for at in np.argsort(value)[:_TRIED]:
         if not value[at] < now.cost * (1.0 - 1e-13):
             return None
@@ -135,14 +152,22 @@ def _best_exchange(fleet: Fleet, now: Incumbent) -> Incumbent | None:
 
 def _moves(fleet: Fleet, now: Incumbent) -> tuple[Integers, Integers]:
     """The moves of single users that cost least at the present prices."""
-    users, options, costs = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)], [np.empty(0)]
+    users, options, costs = (
+        [np.empty(0, dtype=np.int64)],
+        [np.empty(0, dtype=np.int64)],
+        [np.empty(0)],
+    )
     for block in fleet.blocks():
         cost = fleet.cost(block, *now.root)
         row = np.arange(len(cost))
         cost -= cost[row, now.choice[block]][:, None]
         cost[row, now.choice[block]] = np.inf
         flat = cost.ravel()
-        near = np.argpartition(flat, _MOVES - 1)[:_MOVES] if len(flat) > _MOVES else np.arange(len(flat))
+        near = (
+            np.argpartition(flat, _MOVES - 1)[:_MOVES]
+            if len(flat) > _MOVES
+            else np.arange(len(flat))
+        )
         near = near[np.isfinite(flat[near])]
         users.append(block.start + near // fleet.options)
         options.append(near % fleet.options)

@@ -1,4 +1,6 @@
-"""Simpler rules: the alternating method in the published style, and the baselines to compare with."""
+"""Simpler rules: the alternating method in the published style, and the baselines to compare
+with.
+"""
 
 from dataclasses import replace
 
@@ -14,9 +16,11 @@ _ROUNDS = 200
 
 
 def alternating(fleet: Fleet) -> Incumbent:
-    """Shares fixed, each user takes its best option; options fixed, shares at their best; until nothing changes.
+    """Shares fixed, each user takes its best option; options fixed, shares at their best; until
+    nothing changes.
 
-    From equal shares. A user that goes local loses its share and cannot come back, so this may stop short of the best.
+    From equal shares. A user that goes local loses its share and cannot come back, so this may stop
+    short of the best.
     """
     choice = at_equal_shares(fleet)
     best = cleared(fleet, choice, (0.0, 0.0))
@@ -34,7 +38,9 @@ def alternating(fleet: Fleet) -> Incumbent:
 
 
 def at_equal_shares(fleet: Fleet) -> Integers:
-    """Each user's best option if everyone has the same shares; the first allowed one where all are late then."""
+    """Each user's best option if everyone has the same shares; the first allowed one where all are
+    late then.
+    """
     equal = np.full(fleet.users, 1.0 / fleet.users)
     total, choice = fleet.best(lambda block: fleet.cost_at(block, equal, equal))
     if np.isfinite(total):
@@ -52,14 +58,18 @@ def _late(fleet: Fleet, choice: Integers, share: Floats) -> np.typing.NDArray[np
 
 
 def greedy(fleet: Fleet) -> Incumbent:
-    """Each user takes the option that is best for it alone with both budgets whole; then the best shares."""
+    """Each user takes the option that is best for it alone with both budgets whole; then the best
+    shares.
+    """
     whole = np.ones(fleet.users)
     choice = fleet.best(lambda block: fleet.cost_at(block, whole, whole))[1]
     return cleared(fleet, choice, (0.0, 0.0))
 
 
 def device_only(problem: Problem) -> Fleet:
-    """The fleet that leaves nothing for the server to compute; the last cut may still send its result."""
+    """The fleet that leaves nothing for the server to compute; the last cut may still send its
+    result.
+    """
     work = problem.workloads
     last = np.maximum.reduceat(work.cut, work.first[:-1])
     whole = work.cut == np.repeat(last, np.diff(work.first))

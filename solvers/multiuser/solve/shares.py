@@ -11,10 +11,11 @@ _TINY_S = 1e-300
 
 
 def need(chosen: Chosen) -> tuple[Floats, Floats, Floats]:
-    """What deadlines ask of the budgets: (a, c, s), possible iff (B - a)(F - c) >= s², a <= B and c <= F.
+    """What deadlines ask of the budgets: (a, c, s), possible iff (B - a)(F - c) >= s², a <= B and c
+    <= F.
 
-    To meet its deadline with shares on the frontier of slope r a user takes x = (A + r sqrt(AC))/(D - t0) and
-    y = (C + sqrt(AC)/r)/(D - t0); the sums are a + r s and c + s/r, a hyperbola in r.
+    To meet its deadline with shares on the frontier of slope r a user takes x = (A + r sqrt(AC))/(D
+    - t0) and y = (C + sqrt(AC)/r)/(D - t0); the sums are a + r s and c + s/r, a hyperbola in r.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         a = np.where(chosen.root_uplink > 0.0, chosen.root_uplink**2 / chosen.room_s, 0.0)
@@ -22,15 +23,20 @@ def need(chosen: Chosen) -> tuple[Floats, Floats, Floats]:
     return a.sum(axis=-1), c.sum(axis=-1), np.sqrt(a * c).sum(axis=-1)
 
 
-def clear(chosen: Chosen, p: float | Floats = 0.0, q: float | Floats = 0.0) -> tuple[Floats, Floats, Floats]:
-    """Cost at the best shares and the square roots of the prices that clear both budgets, for each alternative.
+def clear(
+    chosen: Chosen, p: float | Floats = 0.0, q: float | Floats = 0.0
+) -> tuple[Floats, Floats, Floats]:
+    """Cost at the best shares and the square roots of the prices that clear both budgets, for each
+    alternative.
 
-    Newton's method on the concave dual of the chosen options: piecewise quadratic in (p, q), so each round solves its
-    2 × 2 system and looks again which deadlines bind. Where that cycles, bisection on the ratio q/p settles it.
+    Newton's method on the concave dual of the chosen options: piecewise quadratic in (p, q), so
+    each round solves its 2 × 2 system and looks again which deadlines bind. Where that cycles,
+    bisection on the ratio q/p settles it.
 
     Returns
     -------
-    cost (infinite where the deadlines do not fit in the budgets), p, q : of the shape of the leading axes.
+    cost (infinite where the deadlines do not fit in the budgets), p, q : of the shape of the
+    leading axes.
     """
     a, c, s = need(chosen)
     fits = (a < 1.0) & (c < 1.0) & ((1.0 - a) * (1.0 - c) > s * s)
@@ -49,12 +55,16 @@ def clear(chosen: Chosen, p: float | Floats = 0.0, q: float | Floats = 0.0) -> t
     else:
         for index in np.argwhere(~same & fits):
             at = tuple(index)
-            cost[at], p[at], q[at] = _bisect(Chosen(*(getattr(chosen, name)[at] for name in chosen.__slots__)))
+            cost[at], p[at], q[at] = _bisect(
+                Chosen(*(getattr(chosen, name)[at] for name in chosen.__slots__))
+            )
     return np.where(fits, cost, np.inf), p, q
 
 
 def _bisect(chosen: Chosen) -> tuple[float, float, float]:
-    """The same for one alternative, by bisection on the angle of (p, q): the best cost over a ray is unimodal in it."""
+    """The same for one alternative, by bisection on the angle of (p, q): the best cost over a ray
+    is unimodal in it.
+    """
     room = np.maximum(chosen.room_s, _TINY_S)
     low, high = 0.0, np.pi / 2
     for _ in range(_HALVINGS):
@@ -66,11 +76,17 @@ def _bisect(chosen: Chosen) -> tuple[float, float, float]:
         if high - low <= 1e-16:
             break
     a, s, t, u, v, w = chosen.terms(p, q).sum(axis=-1)
-    return float(a + 2 * p * s + 2 * q * t + p * p * (u - 1) + q * q * (v - 1) + 2 * p * q * w), p, q
+    return (
+        float(a + 2 * p * s + 2 * q * t + p * p * (u - 1) + q * q * (v - 1) + 2 * p * q * w),
+        p,
+        q,
+    )
 
 
 def _along(chosen: Chosen, cos: float, sin: float) -> tuple[float, float]:
-    """Best prices on a ray: budgets met on average, found exactly among the points where a deadline begins to bind."""
+    """Best prices on a ray: budgets met on average, found exactly among the points where a deadline
+    begins to bind.
+    """
     w = cos * chosen.root_uplink + sin * chosen.root_server
     with np.errstate(divide="ignore", invalid="ignore"):
         begins = np.where(w > 0.0, chosen.root_weight * chosen.room_s / w, np.inf)
@@ -86,10 +102,13 @@ def _along(chosen: Chosen, cos: float, sin: float) -> tuple[float, float]:
 
 
 def shares(fleet: Fleet, choice: Integers, p: float, q: float) -> tuple[Floats, Floats]:
-    """Shares (users,) that the chosen options take at their clearing prices, each adding up to at most 1."""
+    """Shares (users,) that the chosen options take at their clearing prices, each adding up to at
+    most 1.
+    """
     chosen = fleet.chosen(choice)
     z = np.maximum(
-        chosen.root_weight, (p * chosen.root_uplink + q * chosen.root_server) / np.maximum(chosen.room_s, _TINY_S)
+        chosen.root_weight,
+        (p * chosen.root_uplink + q * chosen.root_server) / np.maximum(chosen.room_s, _TINY_S),
     )
     x, y = z * chosen.root_uplink, z * chosen.root_server
     return x / max(float(x.sum()), p, _TINY_S), y / max(float(y.sum()), q, _TINY_S)

@@ -8,7 +8,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from solvers.arrays import Floats, Integers
-from solvers.robust.check.curves import Options, Reach, least_j, least_share_hz, most_efficiency, options_of, widest_j
+from solvers.robust.check.curves import (
+    Options,
+    Reach,
+    least_j,
+    least_share_hz,
+    most_efficiency,
+    options_of,
+    widest_j,
+)
 from solvers.robust.check.search import Bound, search
 from solvers.robust.check.terms import terms
 from solvers.robust.problem import Decision, Problem
@@ -22,15 +30,19 @@ _SLACK = 1.0 + 1e-7
 _SEARCHED_USERS = 50
 
 
-def lower_bound_j(problem: Problem, decision: Decision, prices: Sequence[float], goal_j: float) -> Bound:
+def lower_bound_j(
+    problem: Problem, decision: Decision, prices: Sequence[float], goal_j: float
+) -> Bound:
     """Energy [J] that no plan goes below, proven from the problem alone.
 
     Parameters
     ----------
     decision : a feasible plan; it only says which options cannot matter.
-    prices : of spectrum [J/Hz], not negative: that of the dual, and others that may be the best ones
+    prices : of spectrum [J/Hz], not negative: that of the dual, and others that may be the best
+    ones
         of some combination of options.
-    goal_j : a bound beyond this is not looked for. In cells of up to 50 users, where the dual leaves
+    goal_j : a bound beyond this is not looked for. In cells of up to 50 users, where the dual
+    leaves
         a gap, a breadth-first search over the options that the bound leaves open goes on until it
         is reached or too many combinations are open.
     """

@@ -122,7 +122,9 @@ def most_efficiency(options: Options) -> Floats:
 
 
 def efficiency_for(stretch: Floats) -> Floats:
-    """The u with (e^u - 1)/u = stretch >= 1, from above: Newton on a convex function from its right."""
+    """The u with (e^u - 1)/u = stretch >= 1, from above: Newton on a convex function from its
+    right.
+    """
     log = np.log(np.maximum(stretch, 1.0)) * (1.0 + _ROUNDING) + _ROUNDING
     u = np.minimum(2.0 * log, log + np.log1p(2.0 * log))
     for _ in range(_STEPS):
@@ -156,7 +158,9 @@ def least_j(options: Options, price: Floats | float, reach: Reach) -> tuple[Floa
 
 
 def widest_j(options: Options, reach: Reach) -> Floats:
-    """Lower bound on E(b) over the shares in reach: it falls in b, so it is that of the largest share."""
+    """Lower bound on E(b) over the shares in reach: it falls in b, so it is that of the largest
+    share.
+    """
     with np.errstate(all="ignore"):
         energy = _side(options, 0.0, reach.least_u)[0]
     silent = options.cheapest_j()
@@ -172,15 +176,21 @@ def clock_hz(options: Options, share_hz: Floats) -> Floats:
     return np.where(free, np.minimum(clock * (1.0 + 1e-12), options.clock_max_hz), clock)
 
 
-def _below_tangent(value: Floats, slope: Floats, share: Floats, error: Floats, low: Floats, high: Floats) -> Floats:
+def _below_tangent(
+    value: Floats, slope: Floats, share: Floats, error: Floats, low: Floats, high: Floats
+) -> Floats:
     """Least value of a tangent between two shares, its slope known to an error."""
     up = np.maximum(slope + error, 0.0) * np.maximum(share - low, 0.0)
     down = np.maximum(error - slope, 0.0) * np.maximum(high * (1.0 + _ROUNDING) - share, 0.0)
     return np.asarray(value - np.maximum(up, down))
 
 
-def _side(options: Options, price: Floats | float, u: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """E + price b rounded down, its slope in b, b, and the slope's error, at spectral efficiencies."""
+def _side(
+    options: Options, price: Floats | float, u: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """E + price b rounded down, its slope in b, b, and the slope's error, at spectral
+    efficiencies.
+    """
     swing = np.expm1(u)
     share, uplink = options.scale_hz / swing, options.unit_s * swing / u
     clock, free = _clock(options, uplink)
@@ -234,7 +244,9 @@ def _stationary(options: Options, price: Floats | float, reach: Reach) -> Floats
 
 
 def _secants(options: Options, per_watt: Floats, low: Floats, high: Floats) -> Floats:
-    """Root of ln(marginal/price) in (low, high) by the Illinois method; an end where there is none."""
+    """Root of ln(marginal/price) in (low, high) by the Illinois method; an end where there is
+    none.
+    """
 
     def beyond(u: Floats) -> Floats:
         clock, free = _clock(options, options.unit_s * np.expm1(u) / u)

@@ -10,7 +10,9 @@ _REPORTED = 100
 
 
 def check(problem: Problem, decision: Decision, tolerance: float = TOLERANCE) -> Certificate:
-    """Hold a decision against problem P1 of arXiv 2503.21476 (eq. 10): options, memory, clocks, deadlines, spectrum.
+    """Hold a decision against problem P1 of arXiv 2503.21476 (eq.
+
+    10): options, memory, clocks, deadlines, spectrum.
 
     Parameters
     ----------
@@ -18,7 +20,8 @@ def check(problem: Problem, decision: Decision, tolerance: float = TOLERANCE) ->
 
     Returns
     -------
-    Certificate with the energy [J] recomputed, the bandwidth used [Hz] and the first violations of each constraint.
+    Certificate with the energy [J] recomputed, the bandwidth used [Hz] and the first violations of
+    each constraint.
     """
     violations = _malformed(problem, decision)
     if violations:
@@ -38,11 +41,18 @@ def check(problem: Problem, decision: Decision, tolerance: float = TOLERANCE) ->
     ):
         broken = np.nonzero(~(excess <= tolerance * limit))[0]
         violations += [
-            Violation(constraint=constraint, user=int(n), excess=float(excess[n])) for n in broken[:_REPORTED]
+            Violation(constraint=constraint, user=int(n), excess=float(excess[n]))
+            for n in broken[:_REPORTED]
         ]
     if not used <= problem.bandwidth_hz * (1.0 + tolerance):
-        violations.append(Violation(constraint="bandwidth", user=None, excess=used - problem.bandwidth_hz))
-    return Certificate(objective=float(found.energy_j.sum()), used={"bandwidth_hz": used}, violations=tuple(violations))
+        violations.append(
+            Violation(constraint="bandwidth", user=None, excess=used - problem.bandwidth_hz)
+        )
+    return Certificate(
+        objective=float(found.energy_j.sum()),
+        used={"bandwidth_hz": used},
+        violations=tuple(violations),
+    )
 
 
 def _malformed(problem: Problem, decision: Decision) -> list[Violation]:
@@ -54,7 +64,9 @@ def _malformed(problem: Problem, decision: Decision) -> list[Violation]:
     }
     wrong = [name for name, column in columns.items() if column.shape != (len(problem.workload),)]
     if wrong:
-        return [Violation(constraint=f"{name}_shape", user=None, excess=float("nan")) for name in wrong]
+        return [
+            Violation(constraint=f"{name}_shape", user=None, excess=float("nan")) for name in wrong
+        ]
     count = np.diff(problem.workloads.first)[problem.workload]
     bad = {name: ~np.isfinite(column) for name, column in columns.items()}
     bad["option"] = (decision.option < 0) | (decision.option >= count)

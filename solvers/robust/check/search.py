@@ -60,7 +60,9 @@ def search(
         own = np.arange(start[user], start[user + 1])
         ahead = ahead - values[own].min(axis=0)
         sums = (sums[:, None, :] + values[None, own, :]).reshape(-1, len(prices))
-        chosen = np.hstack((np.repeat(chosen, len(own), axis=0), np.tile(own, len(chosen))[:, None]))
+        chosen = np.hstack(
+            (np.repeat(chosen, len(own), axis=0), np.tile(own, len(chosen))[:, None])
+        )
         below = (sums + ahead - paid - slack).max(axis=1)
         kept = np.flatnonzero(below < goal_j)
         if len(kept) > _NODES:
@@ -82,11 +84,18 @@ def search(
 def _plan(options: Options, reach: Reach, log_price: float) -> Decision:
     """One option per user, shared out at a price."""
     _, share = least_j(options, float(np.exp(log_price)), reach)
-    return Decision(option=options.option, frequency_hz=clock_hz(options, share), bandwidth_hz=share)
+    return Decision(
+        option=options.option, frequency_hz=clock_hz(options, share), bandwidth_hz=share
+    )
 
 
 def _at_own_price(
-    problem: Problem, prices: Floats, goal_j: float, chosen: Integers, options: Options, reach: Reach
+    problem: Problem,
+    prices: Floats,
+    goal_j: float,
+    chosen: Integers,
+    options: Options,
+    reach: Reach,
 ) -> tuple[Floats, Floats]:
     """Best bound of each combination (combinations, users) over its own price.
 

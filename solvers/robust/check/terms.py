@@ -24,7 +24,9 @@ class Terms:
 
 
 def terms(problem: Problem, decision: Decision) -> Terms:
-    """Recompute times and energy, with `T = c/f + t0 + d/R(b) + r + ts` (arXiv 2503.21476, eq. 2-7)."""
+    """Recompute times and energy, with `T = c/f + t0 + d/R(b) + r + ts` (arXiv 2503.21476, eq.
+    2-7).
+    """
     work = problem.workloads
     row = work.first[problem.workload] + decision.option
     bits, clock = work.crossing_bit[row], decision.frequency_hz
@@ -48,17 +50,24 @@ def terms(problem: Problem, decision: Decision) -> Terms:
 
 
 def _uplink_s(problem: Problem, bits: Floats, share_hz: Floats) -> Floats:
-    """d/(b log2(1 + p h/(N0 b))) [s]: 0 where nothing crosses, infinite where bits have no share."""
+    """d/(b log2(1 + p h/(N0 b))) [s]: 0 where nothing crosses, infinite where bits have no
+    share.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         log2_snr = (
-            np.log2(problem.tx_power_w) + np.log2(problem.gain) - np.log2(problem.noise_w_per_hz) - np.log2(share_hz)
+            np.log2(problem.tx_power_w)
+            + np.log2(problem.gain)
+            - np.log2(problem.noise_w_per_hz)
+            - np.log2(share_hz)
         )
         rate_bps = np.where(share_hz > 0.0, share_hz * np.logaddexp2(0.0, log2_snr), 0.0)
         return np.where(bits > 0.0, bits / rate_bps, 0.0)
 
 
 def variance_s2(problem: Problem, row: Integers, correlation: Floats) -> Floats:
-    """Var(device + server) as a complete square; the worse of both ends of the device's variance."""
+    """Var(device + server) as a complete square; the worse of both ends of the device's
+    variance.
+    """
     work, rho = problem.workloads, correlation
     server = np.sqrt(work.server_variance_s2[row])
     apart = (1.0 - rho) * (1.0 + rho) * work.server_variance_s2[row]
@@ -68,7 +77,9 @@ def variance_s2(problem: Problem, row: Integers, correlation: Floats) -> Floats:
 
 
 def margin_s(margin: Margin, variance: Floats, risk: Floats) -> Floats:
-    """Seconds to keep free before the deadline, `sqrt(V/eps - V)` or a normal quantile, else none."""
+    """Seconds to keep free before the deadline, `sqrt(V/eps - V)` or a normal quantile, else
+    none.
+    """
     match margin:
         case Margin.CANTELLI:
             return np.asarray(np.sqrt(variance / risk - variance))

@@ -26,8 +26,8 @@ def prove(
     Parameters
     ----------
     claimed_j : the solver's lower bound. It is refuted where the check finds a plan below it.
-    prices : of the solver; the dual's price is taken as a suggestion, for every price gives a bound.
-    gap : relative; the check looks no further than a bound that proves it.
+    prices : of the solver; the dual's price is taken as a suggestion, for every price gives a
+    bound. gap : relative; the check looks no further than a bound that proves it.
 
     Notes
     -----
@@ -52,12 +52,16 @@ def prove(
 def _stretched(problem: Problem) -> Problem:
     """What a plan is held to that needs the tolerance: its limits with the tolerance added."""
     by = 1.0 + TOLERANCE
-    return replace(problem, bandwidth_hz=problem.bandwidth_hz * by, deadline_s=problem.deadline_s * by)
+    return replace(
+        problem, bandwidth_hz=problem.bandwidth_hz * by, deadline_s=problem.deadline_s * by
+    )
 
 
 def _suggested(prices: Mapping[str, float]) -> list[float]:
     """Prices that may serve: the dual's first, then that of the plan's own options."""
-    dual, own = (prices.get(name, 0.0) for name in ("dual_bandwidth_j_per_hz", "bandwidth_j_per_hz"))
+    dual, own = (
+        prices.get(name, 0.0) for name in ("dual_bandwidth_j_per_hz", "bandwidth_j_per_hz")
+    )
     usable = [price for price in (dual, own) if 0.0 < price < float("inf")]
     return usable if dual > 0.0 and usable else [0.0]
 

@@ -16,10 +16,12 @@ from solvers.robust.solve.remedies import least_shares
 
 RobustSolution = Solution[Decision, Infeasibility]
 
-# Clocks are rounded up by this much, so that rounding never turns a deadline just met into one just missed.
+# Clocks are rounded up by this much, so that rounding never turns a deadline just met into one just
+# missed.
 _ROUND_UP = 1.0 + 4e-14
-# The dual is driven to this part of the gap asked for, so that it is not what keeps a gap open in a large cell. Small
-# cells have a gap of their own, which only the search closes, so that the last digits of the dual are wasted on them.
+# The dual is driven to this part of the gap asked for, so that it is not what keeps a gap open in a
+# large cell. Small cells have a gap of their own, which only the search closes, so that the last
+# digits of the dual are wasted on them.
 _DUAL_TOLERANCE = 1e-2
 _SMALL_CELL = 50
 # Above both a cell is swept block by block, and left to its gap, which closes by itself.
@@ -29,18 +31,22 @@ _SMALL_CELL_TOLERANCE = 1e-4
 _PATIENCE = 1_000  # nodes grown before a search counts as stalled
 
 
-def solve(problem: Problem, options: Options | None = None, report: Report = silent) -> RobustSolution:
+def solve(
+    problem: Problem, options: Options | None = None, report: Report = silent
+) -> RobustSolution:
     """Least-energy cuts, clocks and shares of a cell, proven to a relative gap.
 
     Returns
     -------
-    Solution whose status is `optimal` when the gap asked for is proven, `feasible` with its bound when the time limit
-    came first, `infeasible` with reasons when no plan exists. Energies in J, the price in J/Hz.
+    Solution whose status is `optimal` when the gap asked for is proven, `feasible` with its bound
+    when the time limit came first, `infeasible` with reasons when no plan exists. Energies in J,
+    the price in J/Hz.
 
     Notes
     -----
-    Problem P1 of arXiv 2503.21476 (eq. 10), solved by Lagrangian duality in the one coupling constraint and branch and
-    bound on the same bound; with `problem.method` `pccp` by the paper's alternation, under the same bound.
+    Problem P1 of arXiv 2503.21476 (eq. 10), solved by Lagrangian duality in the one coupling
+    constraint and branch and bound on the same bound; with `problem.method` `pccp` by the paper's
+    alternation, under the same bound.
     """
     options = options or Options()
     if problem.method is Method.PCCP:
@@ -55,11 +61,14 @@ def solve(problem: Problem, options: Options | None = None, report: Report = sil
     return Solution(status=Status.INFEASIBLE, infeasibility=explain(problem, found, pulse))
 
 
-def attempt(problem: Problem, options: Options, pulse: Pulse, *, prove: bool = True) -> RobustSolution | Floats:
-    """A plan with its bound; or, where there is none, each user's least share, from which the reasons follow.
+def attempt(
+    problem: Problem, options: Options, pulse: Pulse, *, prove: bool = True
+) -> RobustSolution | Floats:
+    """A plan with its bound; or, where there is none, each user's least share, from which the
+    reasons follow.
 
-    The first plan is found however short the time is; what would improve it, or prove more, ends with the time.
-    Without `prove` exchanges are made, but no search.
+    The first plan is found however short the time is; what would improve it, or prove more, ends
+    with the time. Without `prove` exchanges are made, but no search.
     """
     entered = enter(problem, pulse)
     if not isinstance(entered, Bidding):
@@ -68,9 +77,11 @@ def attempt(problem: Problem, options: Options, pulse: Pulse, *, prove: bool = T
 
 
 def enter(problem: Problem, pulse: Pulse) -> Bidding | Floats:
-    """The market of a cell; or, where there is no plan, each user's least share at the end of the tolerance.
+    """The market of a cell; or, where there is no plan, each user's least share at the end of the
+    tolerance.
 
-    Where limits are missed by rounding alone, the market is that of the limits as far as the tolerance allows.
+    Where limits are missed by rounding alone, the market is that of the limits as far as the
+    tolerance allows.
     """
     entered = _enter(problem, pulse)
     return entered if isinstance(entered, Bidding) else _enter(problem.at_tolerance(), pulse)
@@ -87,7 +98,11 @@ def _enter(problem: Problem, pulse: Pulse) -> Bidding | Floats:
     least = least_shares(everything, possible)
     if not least.sum() <= problem.bandwidth_hz:
         return least
-    market = Market(everything.keep(possible), problem.bandwidth_hz, pulse=pulse).worth_sending().priceable()
+    market = (
+        Market(everything.keep(possible), problem.bandwidth_hz, pulse=pulse)
+        .worth_sending()
+        .priceable()
+    )
     return Bidding(market=market, between=None)
 
 
@@ -126,11 +141,14 @@ def _solved(problem: Problem, bid: Bidding, options: Options, *, prove: bool) ->
     )
 
 
-def _searched(problem: Problem, market: Market, plan: Plan, dual: Dual, options: Options) -> tuple[Plan, float]:
+def _searched(
+    problem: Problem, market: Market, plan: Plan, dual: Dual, options: Options
+) -> tuple[Plan, float]:
     """The plan and the bound after branch and bound.
 
-    A rough price is enough for most small cells. Where the search stalls on it, the price is driven on to the gap,
-    between the two it was left at: what a rough bound leaves open the search can only close choice by choice.
+    A rough price is enough for most small cells. Where the search stalls on it, the price is driven
+    on to the gap, between the two it was left at: what a rough bound leaves open the search can
+    only close choice by choice.
     """
     pulse = market.pulse
     pulse.bound_j, pulse.energy_j = dual.bound_j, plan.energy_j
@@ -172,11 +190,17 @@ def _carried_out(options: Candidates, plan: Plan) -> tuple[Decision, float]:
     share, sends = curves.share_hz(plan.x), curves.sends
     s = curves.scale_hz / np.where(sends, share, curves.scale_hz)
     uplink = curves.tau_unit_s * s / np.log1p(s)
-    room = np.maximum(curves.left_s - uplink - curves.time_error_s, 0.5 * curves.cycles / curves.clock_max_hz)
+    room = np.maximum(
+        curves.left_s - uplink - curves.time_error_s, 0.5 * curves.cycles / curves.clock_max_hz
+    )
     least = np.where(curves.cycles > 0.0, curves.cycles / np.where(room > 0.0, room, 1.0), 0.0)
     clock = np.where(
-        least > curves.clock_min_hz, np.minimum(least * _ROUND_UP, curves.clock_max_hz), curves.clock_min_hz
+        least > curves.clock_min_hz,
+        np.minimum(least * _ROUND_UP, curves.clock_max_hz),
+        curves.clock_min_hz,
     )
     compute = curves.kappa * clock**2 * (curves.cycles + curves.overhead_s * clock)
     energy = float((compute + curves.tx_power_w * uplink).sum())
-    return Decision(option=options.option[plan.choice], frequency_hz=clock, bandwidth_hz=share), energy
+    return Decision(
+        option=options.option[plan.choice], frequency_hz=clock, bandwidth_hz=share
+    ), energy

@@ -1,9 +1,10 @@
 """Branch and bound over the options that the bound could not rule out.
 
-One table does the work of all nodes: the priced energies of every option on a grid of prices. For any price, the sum
-of the chosen options so far plus the cheapest of the rest is a bound on every plan below a node; the best over the
-grid is within the square of the grid's spacing of the node's own dual. So a node is a row of partial sums, and a
-generation of nodes is one array operation. Leaves are shared out exactly, many at a time, the most promising first.
+One table does the work of all nodes: the priced energies of every option on a grid of prices. For
+any price, the sum of the chosen options so far plus the cheapest of the rest is a bound on every
+plan below a node; the best over the grid is within the square of the grid's spacing of the node's
+own dual. So a node is a row of partial sums, and a generation of nodes is one array operation.
+Leaves are shared out exactly, many at a time, the most promising first.
 """
 
 from dataclasses import dataclass, replace
@@ -23,14 +24,18 @@ _FINER = 40  # prices of the finer grid for each of the grid, on which complete 
 _WORTH_REFINING = 256  # leaves, before the finer grid pays
 _FINEST = 4_000_000  # priced energies of the finer grid, so that memory stays flat
 _NODES = 20_000  # open at once; the others wait on a stack
-_GROWN = 4_000_000  # priced energies of their children, so that memory stays flat and a generation short
+_GROWN = (
+    4_000_000  # priced energies of their children, so that memory stays flat and a generation short
+)
 _SHARED_OUT = 4_000  # users in the leaves that are shared out at once
 _BLOCK = 400_000  # curves priced at once, so that memory stays flat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """The best plan found and the bound that is proven, with what stopped the search before its end."""
+    """The best plan found and the bound that is proven, with what stopped the search before its
+    end.
+    """
 
     plan: Plan
     bound_j: float
@@ -49,12 +54,17 @@ class _Nodes:
 
     def __getitem__(self, rows: Any) -> "_Nodes":
         return _Nodes(
-            taken=self.taken[rows], sums_j=self.sums_j[rows], used_hz=self.used_hz[rows], bound_j=self.bound_j[rows]
+            taken=self.taken[rows],
+            sums_j=self.sums_j[rows],
+            used_hz=self.used_hz[rows],
+            bound_j=self.bound_j[rows],
         )
 
 
 def price_grid(price: float, users: int, bend: float = 3.0) -> Floats:
-    """Prices around the dual's, denser near it the larger `bend`; small cells move it far when one cut changes."""
+    """Prices around the dual's, denser near it the larger `bend`; small cells move it far when one
+    cut changes.
+    """
     reach = min(4.0, 0.1 + 12.0 / users)
     steps = np.sinh(np.linspace(-bend, bend, _PRICES)) / np.sinh(bend)
     return np.asarray(price * np.exp(reach * steps))
@@ -70,20 +80,23 @@ def search(
     *,
     patience: float = np.inf,
 ) -> Search:
-    """Prove the plan optimal to `options.gap`, or find the better ones and prove those, until the market's time ends.
+    """Prove the plan optimal to `options.gap`, or find the better ones and prove those, until the
+    market's time ends.
 
     Parameters
     ----------
     bound_j, price : the dual's best bound, and the price that gave it.
-    alike : (users,) a class for each user; users of a class are the same in everything, and only plans whose options
+    alike : (users,) a class for each user; users of a class are the same in everything, and only
+    plans whose options
         do not fall along a class are looked at (any other is one of these with names exchanged).
-    patience : stalled after so many nodes grown without an end in sight; a search without that limit is one whose
+    patience : stalled after so many nodes grown without an end in sight; a search without that
+    limit is one whose
         price is the dual's to the last digits, so that its grid is denser there.
 
     Notes
     -----
-    A choice that was shared out is done with only where its own dual, rounded outward, is beyond the plan less the gap;
-    where the arithmetic cannot tell, the bound stays at that dual.
+    A choice that was shared out is done with only where its own dual, rounded outward, is beyond
+    the plan less the gap; where the arithmetic cannot tell, the bound stays at that dual.
     """
     pulse = market.pulse
     margin = 1.0 - 0.5 * options.gap
@@ -111,15 +124,20 @@ def search(
             continue
         late, stalled = pulse.late, grown > patience
         if late or stalled or pulse.due:
-            proven = max(bound_j, min(undecided_j, *(float(some.bound_j.min()) for some in (nodes, *stack))))
+            proven = max(
+                bound_j, min(undecided_j, *(float(some.bound_j.min()) for some in (nodes, *stack)))
+            )
             proven = min(proven, plan.energy_j * margin)
             if late or stalled:
                 return Search(plan=plan, bound_j=proven, timed_out=late, stalled=not late)
             pulse.energy_j, pulse.bound_j = plan.energy_j, proven
             pulse.wait()
         if nodes.taken.shape[1] == len(tree.open):
-            # The plan itself may be a leaf: it is shared out already, and only its own dual is asked.
-            same = np.all(kept[nodes.taken] == plan.choice[tree.open], axis=1) & tree.settled_as(kept, plan.choice)
+            # The plan itself may be a leaf: it is shared out already, and only its own dual is
+            # asked.
+            same = np.all(kept[nodes.taken] == plan.choice[tree.open], axis=1) & tree.settled_as(
+                kept, plan.choice
+            )
             if same.any():
                 own_j = max(bound_of(whole, plan), float(nodes.bound_j[same].min()))
                 undecided_j = min(undecided_j, own_j if own_j < plan.energy_j * margin else np.inf)
@@ -139,9 +157,13 @@ def search(
 
 
 def _reduced_costs(market: Market, prices: Floats) -> tuple[Floats, Floats, Floats]:
-    """Priced energies (prices, options), bounds (prices,), and the bound on any plan with an option (options,)."""
+    """Priced energies (prices, options), bounds (prices,), and the bound on any plan with an option
+    (options,).
+    """
     size = max(1, _BLOCK // len(market.options.option))
-    value = np.concatenate([market.priced_j(prices[k : k + size])[0] for k in range(0, len(prices), size)])
+    value = np.concatenate(
+        [market.priced_j(prices[k : k + size])[0] for k in range(0, len(prices), size)]
+    )
     least = market.options.least(value)
     paid = prices * market.bandwidth_hz
     root = least.sum(axis=-1) - paid
@@ -151,7 +173,9 @@ def _reduced_costs(market: Market, prices: Floats) -> tuple[Floats, Floats, Floa
 
 
 def _order(market: Market, lifted: Floats, alike: Integers) -> list[int]:
-    """Users with a choice left: those whose options differ most first, so that bad branches end early."""
+    """Users with a choice left: those whose options differ most first, so that bad branches end
+    early.
+    """
     first = market.options.first[:-1]
     spread = np.maximum.reduceat(lifted, first) - np.minimum.reduceat(lifted, first)
     widest = np.zeros(int(alike.max()) + 1)
@@ -163,12 +187,16 @@ def _order(market: Market, lifted: Floats, alike: Integers) -> list[int]:
 class _Tree:
     """The table, and what the users not yet decided add at least."""
 
-    def __init__(self, market: Market, value: Floats, prices: Floats, order: list[int], alike: Integers) -> None:
+    def __init__(
+        self, market: Market, value: Floats, prices: Floats, order: list[int], alike: Integers
+    ) -> None:
         options = market.options
         self.market, self.value, self.open = market, value, order
         self.options_of = [np.arange(options.first[n], options.first[n + 1]) for n in order]
         self.twin = [k > 0 and alike[n] == alike[order[k - 1]] for k, n in enumerate(order)]
-        self.settled = options.first[:-1].copy()  # the options of users without a choice; others are filled in
+        self.settled = options.first[
+            :-1
+        ].copy()  # the options of users without a choice; others are filled in
         self.decided = np.ones(options.users, dtype=bool)
         self.decided[order] = False
         self.prices, self.finer = prices, 1
@@ -192,10 +220,12 @@ class _Tree:
         return choices
 
     def refined(self, nodes: _Nodes) -> _Nodes:
-        """Nodes with sharper bounds: L at the finer grid's prices next to where a parabola has its top.
+        """Nodes with sharper bounds: L at the finer grid's prices next to where a parabola has its
+        top.
 
-        Between two prices of the grid a node's own dual may rise by the square of their distance, which is more than
-        the gap asked for; sharing a leaf out to find that it is no better costs a hundred times as much.
+        Between two prices of the grid a node's own dual may rise by the square of their distance,
+        which is more than the gap asked for; sharing a leaf out to find that it is no better costs
+        a hundred times as much.
         """
         if len(nodes.bound_j) < _WORTH_REFINING:
             return nodes
@@ -203,25 +233,33 @@ class _Tree:
         depth = nodes.taken.shape[1]
         totals = nodes.sums_j + self.rest_j[depth]
         top = np.clip(totals.argmax(axis=-1), 1, totals.shape[1] - 2)
-        before, at, after = (np.take_along_axis(totals, (top + k)[:, None], axis=1)[:, 0] for k in (-1, 0, 1))
+        before, at, after = (
+            np.take_along_axis(totals, (top + k)[:, None], axis=1)[:, 0] for k in (-1, 0, 1)
+        )
         with np.errstate(divide="ignore", invalid="ignore"):
             beside = np.nan_to_num(0.5 * (before - after) / (before - 2.0 * at + after))
         middle = np.rint((top + np.clip(beside, -1.0, 1.0)) * self.finer).astype(np.int64)
         bound, always = nodes.bound_j, base + rest[depth]
         for k in (-1, 0, 1):
             price = np.clip(middle + k, 0, len(base) - 1)
-            bound = np.maximum(bound, always[price] + value[price[:, None], nodes.taken].sum(axis=-1))
+            bound = np.maximum(
+                bound, always[price] + value[price[:, None], nodes.taken].sum(axis=-1)
+            )
         return replace(nodes, bound_j=bound)
 
     def _finer(self) -> tuple[Floats, Floats, Floats]:
-        """At the prices of the finer grid: the settled users' part of L, priced energies, and the least of the rest."""
+        """At the prices of the finer grid: the settled users' part of L, priced energies, and the
+        least of the rest.
+        """
         if self.fine is None:
             count = len(self.prices)
             self.finer = int(np.clip(_FINEST // (count * self.value.shape[1]), 1, _FINER))
             at = np.arange((count - 1) * self.finer + 1) / self.finer
             prices = np.exp(np.interp(at, np.arange(count), np.log(self.prices)))
             size = max(1, _BLOCK // self.value.shape[1])
-            blocks = [self.market.priced_j(prices[k : k + size])[0] for k in range(0, len(prices), size)]
+            blocks = [
+                self.market.priced_j(prices[k : k + size])[0] for k in range(0, len(prices), size)
+            ]
             value = np.concatenate(blocks)
             self.fine = self._base_j(prices, value), value, self._rest_j(value)
         return self.fine
@@ -234,7 +272,9 @@ class _Tree:
         return rest
 
     def _base_j(self, prices: Floats, value: Floats) -> Floats:
-        """What the users without a choice and the uplink add to L, less what all sums may lose by rounding."""
+        """What the users without a choice and the uplink add to L, less what all sums may lose by
+        rounding.
+        """
         paid = prices * self.market.bandwidth_hz
         base = value[:, self.settled[self.decided]].sum(axis=-1) - paid
         return np.asarray(base - ROUNDING * (np.abs(value).sum(axis=-1) + paid))
@@ -252,7 +292,9 @@ class _Tree:
         """How many nodes of a depth to grow together."""
         if depth == len(self.open):
             return _NODES
-        return max(1, min(_NODES, _GROWN // (len(self.rest_j[depth]) * len(self.options_of[depth]))))
+        return max(
+            1, min(_NODES, _GROWN // (len(self.rest_j[depth]) * len(self.options_of[depth])))
+        )
 
     def grow(self, nodes: _Nodes, cutoff_j: float) -> _Nodes:
         """The children worth keeping, one open user further."""
@@ -275,20 +317,30 @@ class _Tree:
         )
 
 
-def _best_leaf(tree: _Tree, leaves: _Nodes, plan: Plan, margin: float) -> tuple[Plan | None, _Nodes, float]:
-    """Share out complete choices, the lowest bound first, until time is over or the rest, returned, is no better.
+def _best_leaf(
+    tree: _Tree, leaves: _Nodes, plan: Plan, margin: float
+) -> tuple[Plan | None, _Nodes, float]:
+    """Share out complete choices, the lowest bound first, until time is over or the rest, returned,
+    is no better.
 
-    The last is the least bound of a choice that was shared out and may yet be better by the gap; infinite if none.
+    The last is the least bound of a choice that was shared out and may yet be better by the gap;
+    infinite if none.
     """
     leaves = leaves[np.argsort(leaves.bound_j, kind="stable")]
     log_price = plan.log_price if np.isfinite(plan.log_price) else 0.0
     best, found, least_j = plan.energy_j, None, [np.inf]
     done, size = 0, 4
     most = max(4, _SHARED_OUT // tree.market.options.users)
-    while done < len(leaves.bound_j) and leaves.bound_j[done] < best * margin and not tree.market.pulse.late:
+    while (
+        done < len(leaves.bound_j)
+        and leaves.bound_j[done] < best * margin
+        and not tree.market.pulse.late
+    ):
         choices = tree.choices(leaves[slice(done, done + size)])
         some, _, shares = shared_out(tree.market, choices, log_price)
-        bounds = np.maximum(bounds_of(tree.market, choices, shares), leaves.bound_j[done : done + size])
+        bounds = np.maximum(
+            bounds_of(tree.market, choices, shares), leaves.bound_j[done : done + size]
+        )
         least_j.append(float(bounds.min()))
         if some.energy_j < best:
             best, found = some.energy_j, some

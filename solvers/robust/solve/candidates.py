@@ -12,10 +12,11 @@ from solvers.robust.problem import Problem
 from solvers.robust.solve.curves import PAD, Curves, log_snr_for
 
 _LN2 = float(np.log(2.0))
-# Times are good to this part of the deadline and of all that is taken from it: a few roundings of sums, of the margin
-# and of the uplink time (its unit, exponential and logarithm).
+# Times are good to this part of the deadline and of all that is taken from it: a few roundings of
+# sums, of the margin and of the uplink time (its unit, exponential and logarithm).
 _TIME_ERROR = 8 * 2.0**-52
-# Ln s of a share so large that no uplink has it: where the clock is above its minimum for every share.
+# Ln s of a share so large that no uplink has it: where the clock is above its minimum for every
+# share.
 _NEVER = -60.0
 
 
@@ -56,7 +57,9 @@ class Candidates:
     def joined(cls, parts: "list[Candidates]") -> "Candidates":
         """The users of all parts, one after the other."""
         return cls(
-            first=np.concatenate(([0], np.cumsum(np.concatenate([np.diff(part.first) for part in parts])))),
+            first=np.concatenate(
+                ([0], np.cumsum(np.concatenate([np.diff(part.first) for part in parts])))
+            ),
             option=np.concatenate([part.option for part in parts]),
             curves=Curves(np.concatenate([part.curves.table for part in parts], axis=1)),
         )
@@ -75,14 +78,19 @@ class Candidates:
         return np.minimum.reduceat(values, self.first[:-1], axis=-1)
 
     def best(self, values: Floats) -> Integers:
-        """Index of each user's smallest value, the first of equals; (..., options) -> (..., users)."""
+        """Index of each user's smallest value, the first of equals; (..., options) -> (...,
+        users).
+        """
         smallest = np.repeat(self.least(values), np.diff(self.first), axis=-1)
         index = np.where(values <= smallest, np.arange(values.shape[-1]), values.shape[-1])
         return np.asarray(np.minimum.reduceat(index, self.first[:-1], axis=-1))
 
 
-def options_of(problem: Problem, users: Integers | None = None) -> tuple[Candidates, NDArray[np.bool_]]:
-    """All options of `users` (default: all), and which keep the deadline with the whole uplink to themselves.
+def options_of(
+    problem: Problem, users: Integers | None = None
+) -> tuple[Candidates, NDArray[np.bool_]]:
+    """All options of `users` (default: all), and which keep the deadline with the whole uplink to
+    themselves.
 
     Least shares are finite exactly where some bandwidth, however large, would do.
     """
@@ -124,7 +132,8 @@ def options_of(problem: Problem, users: Integers | None = None) -> tuple[Candida
         x_most=x_most,
         least_hz=least,
         log_weight=log_weight,
-        time_error_s=_TIME_ERROR * (problem.deadline_s[user] + budget.fixed_s + np.abs(budget.margin_s)),
+        time_error_s=_TIME_ERROR
+        * (problem.deadline_s[user] + budget.fixed_s + np.abs(budget.margin_s)),
     )
     option = row - work.first[problem.workload[user]]
     options = Candidates(first=budget.first, option=option, curves=curves)

@@ -1,9 +1,11 @@
-"""Each option's energy as a convex curve of its share of the uplink, and the share it asks for at a price.
+"""Each option's energy as a convex curve of its share of the uplink, and the share it asks for at a
+price.
 
-With s = p h/(N0 b), the signal-to-noise ratio over the share b, the uplink takes tau = tau_unit s/ln(1 + s) seconds,
-where tau_unit = d N0 ln 2/(p h) is what unlimited bandwidth would need. The least clock that keeps the deadline is
-f = max(f_min, c/(S - tau)), so the energy kappa f² (c + t0 f) + p tau is one convex decreasing function of b, with a
-kink where the clock leaves f_min. Everything is solved in x = ln s, where the logarithm of the marginal energy
+With s = p h/(N0 b), the signal-to-noise ratio over the share b, the uplink takes tau = tau_unit
+s/ln(1 + s) seconds, where tau_unit = d N0 ln 2/(p h) is what unlimited bandwidth would need. The
+least clock that keeps the deadline is f = max(f_min, c/(S - tau)), so the energy kappa f² (c + t0
+f) + p tau is one convex decreasing function of b, with a kink where the clock leaves f_min.
+Everything is solved in x = ln s, where the logarithm of the marginal energy
 -dE/db is close to a straight line of slope 2: Newton's method needs a handful of steps.
 """
 
@@ -15,7 +17,8 @@ from numpy.typing import NDArray
 from solvers.arrays import Floats, Integers
 
 _NEWTON_STEPS = 80
-# Least shares are rounded up by this part, so that rounding never misses a deadline that is just met.
+# Least shares are rounded up by this part, so that rounding never misses a deadline that is just
+# met.
 PAD = 1e-13
 _NO_TIME = 1e-300  # seconds; keeps a quotient defined where there are no cycles either
 
@@ -33,9 +36,11 @@ class _Column:
 
 
 class Curves:
-    """Curves of any shape: one per feasible option to begin with, later one per user or per candidate plan.
+    """Curves of any shape: one per feasible option to begin with, later one per user or per
+    candidate plan.
 
-    Kept as one table (columns, ...), because small cells spend their time picking curves, not computing.
+    Kept as one table (columns, ...), because small cells spend their time picking curves, not
+    computing.
     """
 
     columns: ClassVar[list[str]] = []
@@ -52,7 +57,9 @@ class Curves:
     x_kink = _Column()  # ln s where the clock leaves its minimum; x_most where it never does
     x_most = _Column()  # ln s at the least share
     least_hz = _Column()  # least share that keeps the deadline, 0 where nothing crosses
-    log_weight = _Column()  # ln(p tau_unit/scale): marginal energy over psi while the clock is at its minimum
+    log_weight = (
+        _Column()
+    )  # ln(p tau_unit/scale): marginal energy over psi while the clock is at its minimum
     time_error_s = _Column()  # rounding of S and of the uplink time together
     log_marginal_kink = _Column()  # ln(-dE/db) just beyond the kink, and at the least share
     log_marginal_most = _Column()
@@ -69,7 +76,9 @@ class Curves:
         return cls(np.stack([columns.get(name, np.zeros(some.shape)) for name in cls.columns]))
 
     def __getitem__(self, index: Any) -> "Curves":
-        return Curves(self.table[(slice(None), *index) if isinstance(index, tuple) else (slice(None), index)])
+        return Curves(
+            self.table[(slice(None), *index) if isinstance(index, tuple) else (slice(None), index)]
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -111,7 +120,8 @@ class Curves:
 
     def clock_hz(self, uplink_s: Floats) -> Floats:
         """Least clock that keeps the deadline with that uplink time, within the device's range."""
-        # At the least share rounding may leave no time at all: the clock is then the largest by construction.
+        # At the least share rounding may leave no time at all: the clock is then the largest by
+        # construction.
         room = np.maximum(self.left_s - uplink_s, 0.5 * self.cycles / self.clock_max_hz + _NO_TIME)
         return np.minimum(np.maximum(self.cycles / room, self.clock_min_hz), self.clock_max_hz)
 
@@ -119,14 +129,19 @@ class Curves:
         """Energy of one inference at x."""
         uplink = self.uplink_s(x)
         clock = self.clock_hz(uplink)
-        return self.kappa * clock**2 * (self.cycles + self.overhead_s * clock) + self.tx_power_w * uplink
+        return (
+            self.kappa * clock**2 * (self.cycles + self.overhead_s * clock)
+            + self.tx_power_w * uplink
+        )
 
     def marginal_j_per_hz(self, x: Floats) -> tuple[Floats, Floats]:
         """-dE/db at x, for a larger and for a smaller share: they differ at the kink alone."""
         psi = np.exp(_psi(x)[0]) * self.tau_unit_s / self.scale_hz
         watts = self._marginal_power(x)[0]
         larger = np.where(x > self.x_kink, watts, self.tx_power_w) * psi
-        smaller = np.where((x >= self.x_kink) & (self.x_kink < self.x_most), watts, self.tx_power_w) * psi
+        smaller = (
+            np.where((x >= self.x_kink) & (self.x_kink < self.x_most), watts, self.tx_power_w) * psi
+        )
         return larger, smaller
 
     def _marginal_power(self, x: Floats) -> tuple[Floats, Floats]:
@@ -144,18 +159,22 @@ class Curves:
     def _clock_power(self, clock: Floats) -> Floats:
         """Energy that a second more for the cycles saves, were the clock free; 0 without cycles."""
         cycles = np.where(self.cycles > 0.0, self.cycles, np.inf)
-        power = self.kappa * clock * clock * clock * (2.0 + 3.0 * (self.overhead_s / cycles) * clock)
+        power = (
+            self.kappa * clock * clock * clock * (2.0 + 3.0 * (self.overhead_s / cycles) * clock)
+        )
         return np.where(self.cycles > 0.0, power, 0.0)
 
     def respond(self, log_price: Floats | float, x_least: Floats) -> tuple[Floats, Floats]:
-        """Where each curve's E(b) + price b is least: x, and dx/d ln(price) (0 where x does not move).
+        """Where each curve's E(b) + price b is least: x, and dx/d ln(price) (0 where x does not
+        move).
 
         Parameters
         ----------
         log_price : broadcast against the curves; ln of a price in J/Hz.
         x_least : ln s at the largest share allowed.
         """
-        # With the clock at its minimum the marginal energy is p tau_unit psi(s)/(p h/N0): one function for all.
+        # With the clock at its minimum the marginal energy is p tau_unit psi(s)/(p h/N0): one
+        # function for all.
         x, slope = _inverse_psi(log_price - self.log_weight)
         rate = 1.0 / slope
         free = x > self.x_kink
@@ -166,9 +185,12 @@ class Curves:
         np.copyto(x, self.x_kink, where=kink)
         inside = np.nonzero(free & ~most & ~kink)
         if len(inside[0]):
-            # Beyond the kink the clock adds to the marginal energy, so the root lies left of the one just found.
+            # Beyond the kink the clock adds to the marginal energy, so the root lies left of the
+            # one just found.
             curves = self._taken(inside)
-            x[inside], rate[inside] = _free_clock(curves, np.broadcast_to(log_price, x.shape)[inside], x[inside])
+            x[inside], rate[inside] = _free_clock(
+                curves, np.broadcast_to(log_price, x.shape)[inside], x[inside]
+            )
         still = most | kink | (x <= x_least) | (x >= self.x_most) | ~self.sends
         x = np.maximum(x, np.minimum(x_least, self.x_most))
         return np.minimum(x, self.x_most), np.where(still, 0.0, rate)
@@ -184,33 +206,45 @@ class Curves:
             return np.where(self.sends, self.x_most - np.log1p(beyond_hz / self.least_hz), 0.0)
 
     def surely_least_hz(self) -> Floats:
-        """What no share that keeps the deadline lies below: the least share with its own error taken off.
+        """What no share that keeps the deadline lies below: the least share with its own error
+        taken off.
 
-        The logarithm of tau/tau_unit - 1 changes with x at a rate of at least 0.81, so that an error of the time left
-        moves x_most by no more than 1.25 times its part of the time beyond tau_unit.
+        The logarithm of tau/tau_unit - 1 changes with x at a rate of at least 0.81, so that an
+        error of the time left moves x_most by no more than 1.25 times its part of the time beyond
+        tau_unit.
         """
         with np.errstate(divide="ignore", invalid="ignore"):
             beyond_s = self.left_s - self.cycles / self.clock_max_hz - self.tau_unit_s
-            doubt = np.where(self.sends & (beyond_s > 0.0), 1.25 * self.time_error_s / beyond_s, 0.0)
+            doubt = np.where(
+                self.sends & (beyond_s > 0.0), 1.25 * self.time_error_s / beyond_s, 0.0
+            )
         return np.asarray(self.least_hz * np.maximum(1.0 - 2.0 * PAD - doubt, 0.0))
 
     def surely_j(self, x: Floats) -> Floats:
         """Energy at x less what the rounding of times may overstate it by."""
         uplink = self.uplink_s(x)
         clock = self.clock_hz(uplink)
-        energy = self.kappa * clock**2 * (self.cycles + self.overhead_s * clock) + self.tx_power_w * uplink
-        return energy - self.time_error_s * np.where(clock > self.clock_min_hz, self._clock_power(clock), 0.0)
+        energy = (
+            self.kappa * clock**2 * (self.cycles + self.overhead_s * clock)
+            + self.tx_power_w * uplink
+        )
+        return energy - self.time_error_s * np.where(
+            clock > self.clock_min_hz, self._clock_power(clock), 0.0
+        )
 
     def priced_j(self, price: Floats | float, x: Floats, x_least: Floats) -> tuple[Floats, Floats]:
-        """A proven lower bound on min over b of E(b) + price b from a point x near the minimiser, and the share there.
+        """A proven lower bound on min over b of E(b) + price b from a point x near the minimiser,
+        and the share there.
 
-        The curve lies above its tangent, so the value at x less |slope| times the way to the far end of the allowed
-        shares never overstates the minimum, however badly x was found. A slope that is off by rounding costs its
-        square: -dE/db falls at least as fast as 1/b, so the minimiser is no further than that rounding.
+        The curve lies above its tangent, so the value at x less |slope| times the way to the far
+        end of the allowed shares never overstates the minimum, however badly x was found. A slope
+        that is off by rounding costs its square: -dE/db falls at least as fast as 1/b, so the
+        minimiser is no further than that rounding.
 
-        Times carry rounding. What is computed is exact for a time left that differs by `time_error_s` at most, and the
-        minimum is convex in the time left (b and f are jointly convex), so it falls by no more than the multiplier of
-        the deadline times that error: the power of the clock, or at the least share what the price asks for it.
+        Times carry rounding. What is computed is exact for a time left that differs by
+        `time_error_s` at most, and the minimum is convex in the time left (b and f are jointly
+        convex), so it falls by no more than the multiplier of the deadline times that error: the
+        power of the clock, or at the least share what the price asks for it.
         """
         sends, s = self.sends, np.exp(x)
         log1p = np.log1p(s)
@@ -235,7 +269,9 @@ class Curves:
             multiplier = np.zeros(())
         # Slopes of E + price b to either side of x: at the kink they bracket 0 and cost nothing.
         down = np.maximum(price - smaller, 0.0) * np.maximum(share - self.least_hz, 0.0)
-        up = np.maximum(larger - price, 0.0) * np.maximum(self.scale_hz * np.exp(-x_least) - share, 0.0)
+        up = np.maximum(larger - price, 0.0) * np.maximum(
+            self.scale_hz * np.exp(-x_least) - share, 0.0
+        )
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             asked = np.where(least & sends, price / psi - self.tx_power_w, 0.0)
         doubt = self.time_error_s * np.maximum(multiplier, asked)
@@ -244,7 +280,9 @@ class Curves:
 
 
 def _free_clock(curves: Curves, log_price: Floats, start: Floats) -> tuple[Floats, Floats]:
-    """Solve ln(-dE/db) = ln(price) between the kink and `start`, by Newton's method inside a shrinking bracket."""
+    """Solve ln(-dE/db) = ln(price) between the kink and `start`, by Newton's method inside a
+    shrinking bracket.
+    """
     low, high = curves.x_kink.copy(), start.copy()
     constant = np.log(curves.tau_unit_s / curves.scale_hz) - log_price
     x, rate = start.copy(), np.zeros_like(start)
@@ -257,7 +295,9 @@ def _free_clock(curves: Curves, log_price: Floats, start: Floats) -> tuple[Float
         log_psi, psi_slope = _log_psi(at, s, log1p)
         watts, power_slope = part._total_power(part.tau_unit_s * (s / log1p))
         value = np.log(watts) + log_psi + constant[active]
-        slope = power_slope * part.tau_unit_s * np.exp(log_psi - at) + psi_slope  # d tau/dx = tau_unit psi/s
+        slope = (
+            power_slope * part.tau_unit_s * np.exp(log_psi - at) + psi_slope
+        )  # d tau/dx = tau_unit psi/s
         above = value > 0.0
         high[active] = np.where(above, at, high[active])
         low[active] = np.where(above, low[active], at)
@@ -266,8 +306,8 @@ def _free_clock(curves: Curves, log_price: Floats, start: Floats) -> tuple[Float
         newton = (step >= lower) & (step <= upper)
         step = np.where(newton, step, 0.5 * (lower + upper))
         x[active], rate[active] = step, 1.0 / slope
-        # The power of the clock is a power of the time left, so Newton squares the residual of its logarithm, however
-        # little time that is; a step as small may still be far off.
+        # The power of the clock is a power of the time left, so Newton squares the residual of its
+        # logarithm, however little time that is; a step as small may still be far off.
         settled = newton & (np.abs(value) <= 2e-7)
         active = active[~settled & (upper - lower > 2e-16 * np.abs(at))]
         if len(active) == 0:
@@ -285,11 +325,15 @@ def _log_psi(x: Floats, s: Floats, log1p: Floats) -> tuple[Floats, Floats]:
     """`_psi` where s and ln(1 + s) are known."""
     ratio = s / (1.0 + s)
     difference = _bend(s, log1p)
-    return 2.0 * x + np.log(difference / (log1p * log1p)), 2.0 + ratio * ratio / difference - 2.0 * ratio / log1p
+    return 2.0 * x + np.log(
+        difference / (log1p * log1p)
+    ), 2.0 + ratio * ratio / difference - 2.0 * ratio / log1p
 
 
 def _bend(s: Floats, log1p: Floats) -> Floats:
-    """Ln(1 + s) - s/(1 + s), which cancels for small s: its series is s² sum (-1)^k (k - 1)/k s^(k - 2), k >= 2."""
+    """Ln(1 + s) - s/(1 + s), which cancels for small s: its series is s² sum (-1)^k (k - 1)/k s^(k
+    - 2), k >= 2.
+    """
     difference = log1p - s / (1.0 + s)
     small = s < 1e-2
     if small.any():
@@ -305,14 +349,18 @@ _LOG_PSI_GRID = _psi(_X_GRID)[0]
 
 
 def _inverse_psi(target: Floats) -> tuple[Floats, Floats]:
-    """X with ln psi(x) = target, and the slope there: a table good to 1e-6, and a Newton step that squares that."""
+    """X with ln psi(x) = target, and the slope there: a table good to 1e-6, and a Newton step that
+    squares that.
+    """
     x = np.interp(target, _LOG_PSI_GRID, _X_GRID)
     value, slope = _psi(x)
     return x - (value - target) / slope, slope
 
 
 def log_snr_for(stretch: Floats) -> Floats:
-    """X with s/ln(1 + s) = stretch > 1, where x = ln s: how far the uplink may be slowed from unlimited bandwidth."""
+    """X with s/ln(1 + s) = stretch > 1, where x = ln s: how far the uplink may be slowed from
+    unlimited bandwidth.
+    """
     excess = stretch - 1.0
     x = np.log(2.0 * excess) + np.log1p(np.log1p(excess))
     for _ in range(_NEWTON_STEPS):

@@ -1,4 +1,5 @@
-"""The bandwidth price: a concave dual in one variable, every value of which is a proven lower bound.
+"""The bandwidth price: a concave dual in one variable, every value of which is a proven lower
+bound.
 
 L(price) = sum_n min_o min_b (E_no(b) + price b) - price B
 """
@@ -30,7 +31,8 @@ class Dual:
     bound_j: float
     price: float
     dear: Integers  # (users,) choices where demand fits in the uplink
-    cheap: Integers  # (users,) choices at the largest price where it does not; the same where no such price was met
+    # (users,) choices at the largest price where it does not; the same where no such price was met
+    cheap: Integers
     between: tuple[float, float] | None  # those two prices; None where spectrum is free
 
 
@@ -49,12 +51,19 @@ class Market:
         self.options, self.pulse = options, pulse or Pulse()
         self.bandwidth_hz = bandwidth_hz
         least = options.least(curves.surely_least_hz())
-        # Nobody can have more than what the others' least shares leave: without this even one user shows a false gap.
-        most = bandwidth_hz * (1.0 + ROUNDING) - ((least.sum() if least_total_hz is None else least_total_hz) - least)
-        self.x_least = curves.x_at(np.maximum(np.repeat(most, np.diff(options.first)), curves.least_hz))
+        # Nobody can have more than what the others' least shares leave: without this even one user
+        # shows a false gap.
+        most = bandwidth_hz * (1.0 + ROUNDING) - (
+            (least.sum() if least_total_hz is None else least_total_hz) - least
+        )
+        self.x_least = curves.x_at(
+            np.maximum(np.repeat(most, np.diff(options.first)), curves.least_hz)
+        )
 
     def worth_sending(self) -> "Market":
-        """Without options that, even with the largest share for nothing, cost more than one that sends nothing."""
+        """Without options that, even with the largest share for nothing, cost more than one that
+        sends nothing.
+        """
         curves = self.options.curves
         cheapest_j = curves.surely_j(self.x_least)
         silent_j = self.options.least(np.where(curves.sends, np.inf, cheapest_j))
@@ -81,7 +90,9 @@ class Market:
             parts.append(self._priced_j(prices, slice(k, k + _AT_ONCE)))
         if len(parts) == 1:
             return parts[0]
-        return np.concatenate([p[0] for p in parts], axis=1), np.concatenate([p[1] for p in parts], axis=1)
+        return np.concatenate([p[0] for p in parts], axis=1), np.concatenate(
+            [p[1] for p in parts], axis=1
+        )
 
     def _priced_j(self, prices: Floats, some: slice) -> tuple[Floats, Floats]:
         curves, x_least, column = self.options.curves[some], self.x_least[some], prices[:, None]
@@ -92,7 +103,9 @@ class Market:
         return curves.priced_j(column, x, x_least)
 
     def first_price(self) -> float:
-        """A price of the right size: the median marginal energy where all users have equal shares."""
+        """A price of the right size: the median marginal energy where all users have equal
+        shares.
+        """
         curves = self.options.curves
         x = np.maximum(curves.x_at(self.bandwidth_hz / self.options.users), self.x_least)
         marginal = curves.marginal_j_per_hz(x)[1][curves.sends]
@@ -101,7 +114,9 @@ class Market:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One price: its bound, the excess demand and what users choose; each option's priced energy and share."""
+    """One price: its bound, the excess demand and what users choose; each option's priced energy
+    and share.
+    """
 
     price: float
     bound_j: float
@@ -123,15 +138,17 @@ class Point:
 def maximise(market: Market, tolerance: float, between: tuple[float, float] | None = None) -> Dual:
     """Maximise L until no price can raise it by more than `tolerance`, relative.
 
-    `between`: prices known to lie around the best one; the market may then lack options that are out of the running
-    between them.
+    `between`: prices known to lie around the best one; the market may then lack options that are
+    out of the running between them.
     """
     if between is not None:
         low, high = (points_at(market, np.array([price]))[0] for price in between)
     else:
         free = points_at(market, np.zeros(1))[0]
         if free.excess_hz <= ROUNDING * market.bandwidth_hz * market.options.users:
-            return Dual(bound_j=free.bound_j, price=0.0, dear=free.choice, cheap=free.choice, between=None)
+            return Dual(
+                bound_j=free.bound_j, price=0.0, dear=free.choice, cheap=free.choice, between=None
+            )
         low, high = _bracket(market, free)
     best = max(low, high, key=lambda point: point.bound_j)
     bundled = len(market.options.option) <= _BUNDLED
@@ -140,7 +157,9 @@ def maximise(market: Market, tolerance: float, between: tuple[float, float] | No
     for step in range(_PASSES):
         # L lies below its tangents at both ends, which meet at the largest value it can still have.
         fall = low.excess_hz - high.excess_hz
-        meet = (high.bound_j - low.bound_j + low.excess_hz * low.price - high.excess_hz * high.price) / fall
+        meet = (
+            high.bound_j - low.bound_j + low.excess_hz * low.price - high.excess_hz * high.price
+        ) / fall
         ceiling = low.bound_j + low.excess_hz * (meet - low.price)
         width = high.price / low.price - 1.0
         if ceiling - best.bound_j <= tolerance * abs(best.bound_j) or width <= 1e-14:
@@ -153,12 +172,19 @@ def maximise(market: Market, tolerance: float, between: tuple[float, float] | No
                 market, original = market.keep(mask), original[mask]
                 low, high = low.keep(mask), high.keep(mask)
                 bundled = len(mask) <= _BUNDLED
-        # Where demand is smooth its root is near a straight line in the logarithms; where a cut changes at the best
-        # price, the tangents find it.
-        logs = np.log1p(low.excess_hz / market.bandwidth_hz), np.log1p(max(high.excess_hz / market.bandwidth_hz, -0.99))
-        root = float(np.exp(np.interp(0.0, [-logs[0], -logs[1]], [np.log(low.price), np.log(high.price)])))
+        # Where demand is smooth its root is near a straight line in the logarithms; where a cut
+        # changes at the best price, the tangents find it.
+        logs = (
+            np.log1p(low.excess_hz / market.bandwidth_hz),
+            np.log1p(max(high.excess_hz / market.bandwidth_hz, -0.99)),
+        )
+        root = float(
+            np.exp(np.interp(0.0, [-logs[0], -logs[1]], [np.log(low.price), np.log(high.price)]))
+        )
         if bundled:
-            prices = np.concatenate([centre + (high.price - low.price) * _OFFSETS for centre in (root, meet)])
+            prices = np.concatenate(
+                [centre + (high.price - low.price) * _OFFSETS for centre in (root, meet)]
+            )
         elif width > 0.5 * previous:
             prices = np.array([np.sqrt(low.price * high.price)])
         else:
@@ -168,8 +194,14 @@ def maximise(market: Market, tolerance: float, between: tuple[float, float] | No
         if len(prices) == 0:
             prices = np.array([0.5 * (low.price + high.price)])
         points = points_at(market, prices)
-        low = max((point for point in (low, *points) if point.excess_hz > 0.0), key=lambda point: point.price)
-        high = min((point for point in (high, *points) if point.excess_hz <= 0.0), key=lambda point: point.price)
+        low = max(
+            (point for point in (low, *points) if point.excess_hz > 0.0),
+            key=lambda point: point.price,
+        )
+        high = min(
+            (point for point in (high, *points) if point.excess_hz <= 0.0),
+            key=lambda point: point.price,
+        )
         best = max(best, *points, key=lambda point: point.bound_j)
     return Dual(
         bound_j=best.bound_j,
@@ -183,9 +215,10 @@ def maximise(market: Market, tolerance: float, between: tuple[float, float] | No
 def in_the_running(market: Market, low: Point, high: Point) -> NDArray[np.bool_]:
     """Options that may be a user's best at some price between two.
 
-    An option's priced energy is concave in the price, so it lies above its chord. The user's best is below both
-    tangents of the options chosen at the ends. Chord less the lower tangent is convex with one corner, where the
-    tangents meet: an option above at the ends and at the corner is above everywhere between.
+    An option's priced energy is concave in the price, so it lies above its chord. The user's best
+    is below both tangents of the options chosen at the ends. Chord less the lower tangent is convex
+    with one corner, where the tangents meet: an option above at the ends and at the corner is above
+    everywhere between.
     """
     counts = np.diff(market.options.first)
     span = high.price - low.price
@@ -198,7 +231,9 @@ def in_the_running(market: Market, low: Point, high: Point) -> NDArray[np.bool_]
     chord = (high.value_j - low.value_j) / span
     for at in (np.zeros(len(corner)), corner, np.full(len(corner), span)):
         ceiling = np.minimum(at_low + slope_low * at, at_high - slope_high * (span - at))
-        running |= low.value_j + chord * np.repeat(at, counts) <= np.repeat(ceiling * (1.0 + 1e-11), counts)
+        running |= low.value_j + chord * np.repeat(at, counts) <= np.repeat(
+            ceiling * (1.0 + 1e-11), counts
+        )
     # Those chosen at the ends stay in any case: they are what the ends are made of.
     running[low.choice] = running[high.choice] = True
     return running
@@ -219,9 +254,13 @@ def _bracket(market: Market, free: Point) -> tuple[Point, Point]:
             return over[-1], fits[0]
         factor *= 2.0
         end = np.array([points[-1].price * factor if over else points[0].price / factor])
-        points = [points[-1], *points_at(market, end)] if over else [*points_at(market, end), points[0]]
+        points = (
+            [points[-1], *points_at(market, end)] if over else [*points_at(market, end), points[0]]
+        )
     # Demand at a price of zero exceeds the uplink and the least shares fit, so such prices exist.
-    raise ArithmeticError(f"no price up to {points[-1].price} J/Hz balances {free.excess_hz} Hz too many")
+    raise ArithmeticError(
+        f"no price up to {points[-1].price} J/Hz balances {free.excess_hz} Hz too many"
+    )
 
 
 def points_at(market: Market, prices: Floats) -> list[Point]:

@@ -1,8 +1,9 @@
 """Large cells: options are laid out a block of users at a time, and only those in the running stay.
 
-A sample of the users, with its part of the uplink, tells where the price lies. Then every block is priced once at both
-ends of a bracket around it, and options that are nobody's choice between them are dropped: little more than one per
-user is left, and memory grows with the users, not with their options.
+A sample of the users, with its part of the uplink, tells where the price lies. Then every block is
+priced once at both ends of a bracket around it, and options that are nobody's choice between them
+are dropped: little more than one per user is left, and memory grows with the users, not with their
+options.
 """
 
 from dataclasses import dataclass
@@ -16,24 +17,30 @@ from solvers.robust.solve.dual import Market, in_the_running, maximise, points_a
 from solvers.robust.solve.pulse import Pulse
 from solvers.robust.solve.remedies import all_least_shares, least_shares
 
-# The sample's price is good to about its square root; a bracket that misses is widened and the sweep repeated.
+# The sample's price is good to about its square root; a bracket that misses is widened and the
+# sweep repeated.
 _REACH = 0.1
 _SWEEPS = 12
 _SAMPLE = 2_048
-# Least shares carry rounding; a little more for everybody than they leave costs a large cell's bound nothing.
+# Least shares carry rounding; a little more for everybody than they leave costs a large cell's
+# bound nothing.
 _SURELY = 1.0 - 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bidding:
-    """The market of a cell, in a large one without options out of the running between two prices around the best."""
+    """The market of a cell, in a large one without options out of the running between two prices
+    around the best.
+    """
 
     market: Market
     between: tuple[float, float] | None  # None: the market is whole
 
 
 def bidding(problem: Problem, pulse: Pulse) -> Bidding | Floats | None:
-    """The market of a large cell; each user's least share where there is no plan; None where nothing can be dropped."""
+    """The market of a large cell; each user's least share where there is no plan; None where
+    nothing can be dropped.
+    """
     pulse.stage("sweep", 0.0, 0.2)
     least = all_least_shares(problem, pulse)
     if not least.sum() <= problem.bandwidth_hz:
@@ -48,7 +55,11 @@ def bidding(problem: Problem, pulse: Pulse) -> Bidding | Floats | None:
         if demand[0] > problem.bandwidth_hz >= demand[1]:
             return Bidding(market=market, between=(low, high))
         reach *= 4.0
-        low, high = (low / (1.0 + reach), low) if demand[0] <= problem.bandwidth_hz else (high, high * (1.0 + reach))
+        low, high = (
+            (low / (1.0 + reach), low)
+            if demand[0] <= problem.bandwidth_hz
+            else (high, high * (1.0 + reach))
+        )
     return None
 
 
@@ -58,11 +69,15 @@ def _sampled_price(problem: Problem) -> float:
     options, possible = options_of(problem, users)
     least = float(least_shares(options, possible).sum())
     share = problem.bandwidth_hz * len(users) / problem.users
-    market = Market(options.keep(possible), max(share, least * (1.0 + 1e-9))).worth_sending().priceable()
+    market = (
+        Market(options.keep(possible), max(share, least * (1.0 + 1e-9))).worth_sending().priceable()
+    )
     return maximise(market, 1e-6).price
 
 
-def _sweep(problem: Problem, least_total_hz: float, prices: Floats, pulse: Pulse) -> tuple[Market, Floats]:
+def _sweep(
+    problem: Problem, least_total_hz: float, prices: Floats, pulse: Pulse
+) -> tuple[Market, Floats]:
     """What is in the running between two prices, and the demand at each."""
     parts: list[Candidates] = []
     demand = np.zeros(len(prices))

@@ -1,4 +1,7 @@
-"""Why a cell has no plan, with the least changes that would give it one. Computed, never guessed."""
+"""Why a cell has no plan, with the least changes that would give it one.
+
+Computed, never guessed.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,12 +31,17 @@ class Reasons:
     user: Integers
     cut: Integers
     binding: tuple[Binding, ...]
-    short_by_s: Floats  # seconds missing with the whole uplink and the largest clock; NaN for memory
+    short_by_s: (
+        Floats  # seconds missing with the whole uplink and the largest clock; NaN for memory
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Infeasibility:
-    """Users who fail alone with the whole uplink, or a cell that is over-subscribed. NaN: no value would help."""
+    """Users who fail alone with the whole uplink, or a cell that is over-subscribed.
+
+    NaN: no value would help.
+    """
 
     users: Integers  # who fails alone; empty when the cell is over-subscribed
     reasons: Reasons
@@ -55,7 +63,9 @@ def diagnose(problem: Problem, report: Report = silent) -> Infeasibility | None:
 
 
 def explain(problem: Problem, least_hz: Floats, pulse: Pulse) -> Infeasibility:
-    """What is wrong with a cell whose users' least shares do not fit the uplink, not even `at_tolerance`."""
+    """What is wrong with a cell whose users' least shares do not fit the uplink, not even
+    `at_tolerance`.
+    """
     pulse.stage("explain", 0.5, 1.0)
     failing = np.nonzero(np.isinf(least_hz))[0]
     remedies = Remedies(problem, pulse)
@@ -80,7 +90,9 @@ def explain(problem: Problem, least_hz: Floats, pulse: Pulse) -> Infeasibility:
 
 
 def reasons_of(problem: Problem, users: Integers) -> Reasons:
-    """What stops each cut of some users alone, as far as anything does: `short_by_s` is negative where nothing does."""
+    """What stops each cut of some users alone, as far as anything does: `short_by_s` is negative
+    where nothing does.
+    """
     alone = Alone.of(problem.at_tolerance(), users)
     budget, needed, deadline = alone.budget, alone.needed_s, problem.deadline_s[alone.budget.user]
     cut = problem.workloads.cut[budget.row]
@@ -92,7 +104,9 @@ def reasons_of(problem: Problem, users: Integers) -> Reasons:
     late = alone.computing_s[speaks] > deadline[speaks]
     too_slow = (alone.computing_s + alone.uplink_s)[speaks] > deadline[speaks]
     binding = np.select(
-        [~alone.fits[speaks], late, too_slow], [Binding.MEMORY, Binding.CLOCK, Binding.RATE], Binding.MARGIN
+        [~alone.fits[speaks], late, too_slow],
+        [Binding.MEMORY, Binding.CLOCK, Binding.RATE],
+        Binding.MARGIN,
     )
     return Reasons(
         user=budget.user[speaks],

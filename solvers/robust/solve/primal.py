@@ -1,4 +1,6 @@
-"""Good plans near the best price: complete the choices of users who tie, then let single users change their mind."""
+"""Good plans near the best price: complete the choices of users who tie, then let single users
+change their mind.
+"""
 
 from dataclasses import dataclass
 
@@ -49,7 +51,9 @@ def shared_out(market: Market, choices: Integers, log_price: float) -> tuple[Pla
 
 
 def bounds_of(market: Market, choices: Integers, shares: Shares) -> Floats:
-    """What plans with these choices, (plans, users), spend at least, however they share: their dual at a price each."""
+    """What plans with these choices, (plans, users), spend at least, however they share: their dual
+    at a price each.
+    """
     curves, price = market.options.curves[choices], np.exp(shares.log_price)
     return proven_j(curves, market.bandwidth_hz, shares.x, price, market.x_least[choices])
 
@@ -61,10 +65,11 @@ def bound_of(market: Market, plan: Plan) -> float:
 
 
 def complete(market: Market, dear: Integers, cheap: Integers, log_price: float) -> Plan:
-    """The best plan on the way from the choices at a price that is too high to those at one too low.
+    """The best plan on the way from the choices at a price that is too high to those at one too
+    low.
 
-    Few users differ between the two unless many are alike, and then the energy is nearly convex in how many have
-    switched: a search by thirds finds the best.
+    Few users differ between the two unless many are alike, and then the energy is nearly convex in
+    how many have switched: a search by thirds finds the best.
     """
     tied = np.nonzero(dear != cheap)[0]
 
@@ -76,7 +81,9 @@ def complete(market: Market, dear: Integers, cheap: Integers, log_price: float) 
 
     first, last = 0, len(tied)
     while True:
-        counts = np.unique(np.linspace(first, last, min(last - first + 1, _TRIED_AT_ONCE)).astype(np.int64))
+        counts = np.unique(
+            np.linspace(first, last, min(last - first + 1, _TRIED_AT_ONCE)).astype(np.int64)
+        )
         plan, k = best_of(market, switched(counts), log_price)
         if last - first + 1 <= _TRIED_AT_ONCE:
             return plan
@@ -86,8 +93,8 @@ def complete(market: Market, dear: Integers, cheap: Integers, log_price: float) 
 def exchange(market: Market, plan: Plan, stop_at_j: float) -> Plan:
     """Change one user's option at a time while that saves energy, until `stop_at_j` is reached.
 
-    Only a user with a cheaper option at the plan's own price can gain: the plan is optimal for its choices at that
-    price, so by duality any other choice costs at least its difference there.
+    Only a user with a cheaper option at the plan's own price can gain: the plan is optimal for its
+    choices at that price, so by duality any other choice costs at least its difference there.
     """
     for _ in range(_ROUNDS):
         if plan.energy_j <= stop_at_j or not np.isfinite(plan.log_price) or market.pulse.late:

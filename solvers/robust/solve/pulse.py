@@ -1,4 +1,6 @@
-"""How a solve is watched: it looks up from its work several times a second, and knows when its time is over."""
+"""How a solve is watched: it looks up from its work several times a second, and knows when its time
+is over.
+"""
 
 from solvers.outcome import Options, Progress, Report, silent
 
@@ -7,7 +9,9 @@ _EVERY_S = 0.1
 
 
 class Pulse:
-    """Progress of one solve: stages with their parts of the whole, the best energy and the best bound so far [J]."""
+    """Progress of one solve: stages with their parts of the whole, the best energy and the best
+    bound so far [J].
+    """
 
     def __init__(self, options: Options | None = None, report: Report = silent) -> None:
         options = options or Options()
@@ -34,13 +38,18 @@ class Pulse:
         self._tell(self._clock(), low)
 
     def beat(self, part: float | None = None) -> None:
-        """Look up: report where the last report is long ago, `part` of the stage done (default: as before).
+        """Look up: report where the last report is long ago, `part` of the stage done (default: as
+        before).
 
         Raises whatever the report raises to stop the solve.
         """
         now = self._clock()
         if now - self._last >= _EVERY_S:
-            done = self._fraction if part is None else self._low + (self._high - self._low) * min(part, 1.0)
+            done = (
+                self._fraction
+                if part is None
+                else self._low + (self._high - self._low) * min(part, 1.0)
+            )
             self._tell(now, done)
 
     def wait(self) -> None:
@@ -49,4 +58,11 @@ class Pulse:
 
     def _tell(self, now: float, fraction: float) -> None:
         self._last, self._fraction = now, max(float(fraction), self._fraction)
-        self._report(Progress(stage=self._stage, fraction=self._fraction, objective=self.energy_j, bound=self.bound_j))
+        self._report(
+            Progress(
+                stage=self._stage,
+                fraction=self._fraction,
+                objective=self.energy_j,
+                bound=self.bound_j,
+            )
+        )

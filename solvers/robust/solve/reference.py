@@ -23,8 +23,9 @@ from solvers.robust.solve.shares import share_out
 def alternate(problem: Problem, options: Options, report: Report) -> RobustSolution:
     """The better of the stationary points that the alternation reaches from its feasible starts.
 
-    It proves nothing itself: the lower bound is the dual's, by which the plan may even be proven optimal. A cell has a
-    start exactly where it has a plan, so one without is infeasible with the reasons of the exact method.
+    It proves nothing itself: the lower bound is the dual's, by which the plan may even be proven
+    optimal. A cell has a start exactly where it has a plan, so one without is infeasible with the
+    reasons of the exact method.
     """
     pulse = Pulse(options, report)
     began = options.clock()
@@ -45,7 +46,11 @@ def alternate(problem: Problem, options: Options, report: Report) -> RobustSolut
         def told(progress: Progress, /, k: int = k, best_j: float = best_j) -> None:
             energy = min(best_j, np.inf if progress.objective is None else progress.objective)
             fraction = 0.1 + 0.9 * (k + progress.fraction) / len(cuts)
-            report(Progress(stage=progress.stage, fraction=fraction, objective=energy, bound=dual.bound_j))
+            report(
+                Progress(
+                    stage=progress.stage, fraction=fraction, objective=energy, bound=dual.bound_j
+                )
+            )
 
         left_s = max(options.time_limit_s - (options.clock() - began), 0.0)
         if found is not None and left_s == 0.0:
@@ -54,8 +59,12 @@ def alternate(problem: Problem, options: Options, report: Report) -> RobustSolut
         point = pccp(problem, start, replace(options, time_limit_s=left_s), told)
         assert point.objective is not None
         if point.objective < best_j:
-            found = replace(point, timed_out=point.timed_out or (found is not None and found.timed_out))
-    if found is None:  # what fits by a hair alone need not fit where the same shares are found by halving
+            found = replace(
+                point, timed_out=point.timed_out or (found is not None and found.timed_out)
+            )
+    if (
+        found is None
+    ):  # what fits by a hair alone need not fit where the same shares are found by halving
         least = all_least_shares(problem.at_tolerance(), pulse)
         return Solution(status=Status.INFEASIBLE, infeasibility=explain(problem, least, pulse))
     assert found.decision is not None

@@ -1,9 +1,10 @@
 """The least change of each kind that gives a user, or a whole cell, a plan.
 
-Each is the smallest number at which the solver itself finds room: a closed form says where it lies, to rounding, and
-the solver's own test of what fits is asked on both sides of it. So a request changed by exactly what is told has a
-plan, and one changed by less has none: to 1e-12 of the number, also near the rate limit, where the share is a steep
-function of the time and where what rounding leaves of either is not the same.
+Each is the smallest number at which the solver itself finds room: a closed form says where it lies,
+to rounding, and the solver's own test of what fits is asked on both sides of it. So a request
+changed by exactly what is told has a plan, and one changed by less has none: to 1e-12 of the
+number, also near the rate limit, where the share is a steep function of the time and where what
+rounding leaves of either is not the same.
 """
 
 from collections.abc import Callable
@@ -40,7 +41,9 @@ class Together:
     """Changes that give the whole cell a plan, whoever fails in it; NaN: no value would."""
 
     deadline_factor: float  # on all deadlines
-    bandwidth_with_deadlines_hz: float  # least uplink once every failing user has its least deadline
+    bandwidth_with_deadlines_hz: (
+        float  # least uplink once every failing user has its least deadline
+    )
     bandwidth_with_risks_hz: float  # least uplink once every failing user has its least risk
 
 
@@ -93,7 +96,10 @@ def all_least_shares(problem: Problem, pulse: Pulse) -> Floats:
 
 
 class Remedies:
-    """Least changes of one problem. Those of single users are for each user alone with the whole uplink."""
+    """Least changes of one problem.
+
+    Those of single users are for each user alone with the whole uplink.
+    """
 
     def __init__(self, problem: Problem, pulse: Pulse) -> None:
         self.problem, self.pulse = problem, pulse
@@ -123,10 +129,18 @@ class Remedies:
             alone = Alone.of(self.limits, users)
             room = self.limits.deadline_s[alone.budget.user] - alone.computing_s - alone.uplink_s
             # Rounding may take the last room away that a risk at its largest leaves.
-            room = np.where(np.abs(room) <= 4.0 * _LAST_PLACE * self.limits.deadline_s[alone.budget.user], 0.0, room)
+            room = np.where(
+                np.abs(room) <= 4.0 * _LAST_PLACE * self.limits.deadline_s[alone.budget.user],
+                0.0,
+                room,
+            )
             with np.errstate(divide="ignore", invalid="ignore"):
                 factor = room / np.sqrt(alone.budget.variance_s2)
-                risk = 1.0 / (1.0 + factor**2) if self.problem.margin is Margin.CANTELLI else ndtr(-factor)
+                risk = (
+                    1.0 / (1.0 + factor**2)
+                    if self.problem.margin is Margin.CANTELLI
+                    else ndtr(-factor)
+                )
             risk = np.where((room >= 0.0) & (alone.budget.variance_s2 > 0.0), risk, np.inf)
             return np.minimum(alone.least(risk), largest)
 
@@ -145,7 +159,9 @@ class Remedies:
         return np.where(np.isfinite(least), least, np.nan)
 
     def least_total_bandwidth_hz(self) -> float:
-        """The uplink [Hz] that all users need together; NaN where bandwidth does not help somebody."""
+        """The uplink [Hz] that all users need together; NaN where bandwidth does not help
+        somebody.
+        """
         return self._total_hz(self.problem)
 
     def with_deadlines(self, failing: Integers, deadline_s: Floats) -> float:
@@ -165,7 +181,8 @@ class Remedies:
         return self._total_hz(replace(self.problem, risk=risks))
 
     def least_deadline_factor(self, failing: Integers, deadline_s: Floats) -> float:
-        """The least factor on every deadline at which the least shares fit together; NaN where none does.
+        """The least factor on every deadline at which the least shares fit together; NaN where none
+        does.
 
         Parameters
         ----------
@@ -180,10 +197,16 @@ class Remedies:
         def excess(log_factor: float) -> float:
             limits = stretched(float(np.exp(log_factor))).at_tolerance()
             least = float(all_least_shares(limits, self.pulse).sum())
-            return float(np.log(np.clip(least / limits.bandwidth_hz, np.exp(-_STEEPEST), np.exp(_STEEPEST))))
+            return float(
+                np.log(np.clip(least / limits.bandwidth_hz, np.exp(-_STEEPEST), np.exp(_STEEPEST)))
+            )
 
         # Nobody's own least deadline may be missed.
-        low = float(np.log(np.max(deadline_s / self.problem.deadline_s[failing]))) if len(failing) else 0.0
+        low = (
+            float(np.log(np.max(deadline_s / self.problem.deadline_s[failing])))
+            if len(failing)
+            else 0.0
+        )
         high = max(low, 0.0)
         if excess(high) > 0.0:
             low, high = high, high + 0.5
@@ -208,7 +231,9 @@ class Remedies:
         relaxed: Callable[[Integers, Floats], Problem],
         largest: float,
     ) -> Floats:
-        """The least value with which each user alone has a plan, near its closed form; NaN where there is none."""
+        """The least value with which each user alone has a plan, near its closed form; NaN where
+        there is none.
+        """
 
         def works(users: Integers, values: Floats) -> NDArray[np.bool_]:
             self.pulse.beat()
@@ -249,7 +274,9 @@ def _boundary(
     works: Callable[[Integers, Floats], NDArray[np.bool_]],
     largest: float,
 ) -> Floats:
-    """The least value that works for each user: found by steps from `near` that double, and then by halving."""
+    """The least value that works for each user: found by steps from `near` that double, and then by
+    halving.
+    """
     low, high = near.copy(), near.copy()
     known = np.nonzero(np.isfinite(near))[0]
     good = np.zeros(len(near), dtype=bool)
@@ -273,12 +300,17 @@ def _boundary(
     while len(open_ := np.nonzero(high - low > _SETTLED * high)[0]):
         middle = 0.5 * (low[open_] + high[open_])
         fits = works(users[open_], middle)
-        low[open_], high[open_] = np.where(fits, low[open_], middle), np.where(fits, middle, high[open_])
+        low[open_], high[open_] = (
+            np.where(fits, low[open_], middle),
+            np.where(fits, middle, high[open_]),
+        )
     return high
 
 
 def _as_wide_as_it_takes(problem: Problem, users: Integers) -> Floats:
-    """Least share of some users on an uplink as wide as they like; infinite where even that does not help."""
+    """Least share of some users on an uplink as wide as they like; infinite where even that does
+    not help.
+    """
     options, _ = options_of(problem, users)
     budget = time_budget(problem, users)
     work, row = problem.workloads, budget.row

@@ -1,4 +1,6 @@
-"""The exact shares for options already chosen: one price at which the users together ask for the whole uplink."""
+"""The exact shares for options already chosen: one price at which the users together ask for the
+whole uplink.
+"""
 
 from dataclasses import dataclass
 
@@ -19,7 +21,9 @@ _AT_ONCE = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shares:
-    """Plans of any leading shape (plans...,): shares and x are (plans..., users), energy and price (plans...,)."""
+    """Plans of any leading shape (plans...,): shares and x are (plans..., users), energy and price
+    (plans...,).
+    """
 
     x: Floats
     energy_j: Floats  # infinite where even the least shares do not fit
@@ -27,7 +31,9 @@ class Shares:
     price_j_per_hz: Floats  # what one more hertz saves: -dE/dB to the right; 0 where nobody sends
 
 
-def share_out(curves: Curves, bandwidth_hz: float, log_price: float, pulse: Pulse | None = None) -> Shares:
+def share_out(
+    curves: Curves, bandwidth_hz: float, log_price: float, pulse: Pulse | None = None
+) -> Shares:
     """Split the uplink at least energy among chosen options.
 
     Parameters
@@ -37,15 +43,18 @@ def share_out(curves: Curves, bandwidth_hz: float, log_price: float, pulse: Puls
 
     Notes
     -----
-    The sum of shares falls continuously in the price, close to its -1/2 power, so Newton's method in the logarithms
-    settles in a few steps; a bracket guards it where many users sit at a kink or at their least share. What is beyond
-    the least shares is held against what they leave of the uplink: where that is little, so is the error.
+    The sum of shares falls continuously in the price, close to its -1/2 power, so Newton's method
+    in the logarithms settles in a few steps; a bracket guards it where many users sit at a kink or
+    at their least share. What is beyond the least shares is held against what they leave of the
+    uplink: where that is little, so is the error.
 
-    Where every sender sits at a kink or at its least share, a whole stretch of prices splits the uplink in the same
-    way. Its lower end is what one more hertz saves, its upper end what one less costs.
+    Where every sender sits at a kink or at its least share, a whole stretch of prices splits the
+    uplink in the same way. Its lower end is what one more hertz saves, its upper end what one less
+    costs.
     """
     plans, pulse = curves.shape[0], pulse or Pulse()
-    # A lone user takes the whole uplink at any price: allow more than that, so that a price always exists.
+    # A lone user takes the whole uplink at any price: allow more than that, so that a price always
+    # exists.
     x_least = curves.x_at(2.0 * bandwidth_hz)
     least = curves.least_hz.sum(axis=-1)
     left_hz = bandwidth_hz - least
@@ -77,8 +86,8 @@ def share_out(curves: Curves, bandwidth_hz: float, log_price: float, pulse: Puls
         with np.errstate(invalid="ignore"):
             goal = np.where(inside | ~np.isfinite(lower + upper), goal, 0.5 * (lower + upper))
             closed = np.isfinite(lower) & (upper - lower <= 4e-16 * np.abs(lower))
-        # What so small a step leaves over is handed out below, and costs the square of it. Where nobody moves with the
-        # price, it must be next to nothing.
+        # What so small a step leaves over is handed out below, and costs the square of it. Where
+        # nobody moves with the price, it must be next to nothing.
         near = np.maximum(_SETTLED * left_hz[active], _ROUNDING * bandwidth_hz)
         still = (slope == 0.0) & (np.abs(over_hz) <= near)
         settled = (np.abs(newton) <= _SETTLED) | still | closed
@@ -87,7 +96,9 @@ def share_out(curves: Curves, bandwidth_hz: float, log_price: float, pulse: Puls
     return _handed_out(curves, left_hz, (x, rate), log_prices)
 
 
-def _handed_out(curves: Curves, left_hz: Floats, response: tuple[Floats, Floats], log_prices: Floats) -> Shares:
+def _handed_out(
+    curves: Curves, left_hz: Floats, response: tuple[Floats, Floats], log_prices: Floats
+) -> Shares:
     """The response to a price, corrected by what it leaves over or overdraws.
 
     Those who move with the price take what a price a hair off would give them.
@@ -105,7 +116,9 @@ def _handed_out(curves: Curves, left_hz: Floats, response: tuple[Floats, Floats]
         log_price = np.where(sends, log_prices - off, -np.inf)
     if still.any():
         change[still] = _to_one(curves[still], x[still], share[still], rest[still])
-    x = np.where(change != 0.0, np.minimum(x - np.log1p(np.maximum(change, -0.5)), curves.x_most), x)
+    x = np.where(
+        change != 0.0, np.minimum(x - np.log1p(np.maximum(change, -0.5)), curves.x_most), x
+    )
     price = np.exp(log_price)
     if still.any():
         larger = curves[still].marginal_j_per_hz(x[still])[0]
@@ -121,19 +134,25 @@ def _handed_out(curves: Curves, left_hz: Floats, response: tuple[Floats, Floats]
 def _to_one(curves: Curves, x: Floats, share_hz: Floats, rest_hz: Floats) -> Floats:
     """Relative changes of the shares where nobody moves with the price: all sit at kinks or ends.
 
-    Who gains most by a larger share takes what is left over; who loses least by a smaller one gives what is overdrawn.
+    Who gains most by a larger share takes what is left over; who loses least by a smaller one gives
+    what is overdrawn.
     """
     larger, smaller = curves.marginal_j_per_hz(x)
     gains = np.where(curves.sends, larger, -np.inf).argmax(axis=-1)
     losses = np.where(curves.sends & (x < curves.x_most), smaller, np.inf).argmin(axis=-1)
     taker = np.where(rest_hz >= 0.0, gains, losses)[:, None]
     change = np.zeros_like(x)
-    np.put_along_axis(change, taker, rest_hz[:, None] / np.take_along_axis(share_hz, taker, axis=-1), axis=-1)
+    np.put_along_axis(
+        change, taker, rest_hz[:, None] / np.take_along_axis(share_hz, taker, axis=-1), axis=-1
+    )
     return change
 
 
-def proven_j(curves: Curves, bandwidth_hz: float, x: Floats, price_j_per_hz: Floats, x_least: Floats) -> Floats:
-    """A lower bound on the energy of chosen options, however the uplink is split: their dual at the split's own price.
+def proven_j(
+    curves: Curves, bandwidth_hz: float, x: Floats, price_j_per_hz: Floats, x_least: Floats
+) -> Floats:
+    """A lower bound on the energy of chosen options, however the uplink is split: their dual at the
+    split's own price.
 
     Of any leading shape, as `share_out`; it does not rest on the split being exact.
     """
@@ -142,7 +161,9 @@ def proven_j(curves: Curves, bandwidth_hz: float, x: Floats, price_j_per_hz: Flo
     return np.asarray(value.sum(axis=-1) - paid - ROUNDING * (np.abs(value).sum(axis=-1) + paid))
 
 
-def _respond(curves: Curves, log_price: Floats, x_least: Floats, pulse: Pulse) -> tuple[Floats, Floats]:
+def _respond(
+    curves: Curves, log_price: Floats, x_least: Floats, pulse: Pulse
+) -> tuple[Floats, Floats]:
     """`Curves.respond`, a stretch of users at a time in a large cell."""
     users = curves.shape[-1]
     parts = []
@@ -152,4 +173,6 @@ def _respond(curves: Curves, log_price: Floats, x_least: Floats, pulse: Pulse) -
         parts.append(curves[:, some].respond(log_price, x_least[:, some]))
     if len(parts) == 1:
         return parts[0]
-    return np.concatenate([part[0] for part in parts], axis=1), np.concatenate([part[1] for part in parts], axis=1)
+    return np.concatenate([part[0] for part in parts], axis=1), np.concatenate(
+        [part[1] for part in parts], axis=1
+    )

@@ -28,24 +28,35 @@ class Chain:
     def fixed(self) -> Floats:
         """Cost of each fixed cut, (cuts, users), following the law of the state."""
         terms, law = self.terms, self.initial
-        away = np.where(self.up, 0.0, 1.0)[:, None] * self.step  # steps made while waiting out an outage
+        away = (
+            np.where(self.up, 0.0, 1.0)[:, None] * self.step
+        )  # steps made while waiting out an outage
         visits = np.linalg.inv(np.eye(len(law)) - away)
         cost = np.empty(terms.eta.shape)
         for cut in range(len(cost)):
             seen = law @ visits
             stop = np.where(self.up, seen, 0.0)
-            paid = (stop * np.where(self.up, self.stop_cost[cut], 0.0)).sum(-1) + terms.waiting * (seen - stop).sum()
+            paid = (stop * np.where(self.up, self.stop_cost[cut], 0.0)).sum(-1) + terms.waiting * (
+                seen - stop
+            ).sum()
             home = terms.stays and cut == len(cost) - 1
             cost[cut] = terms.ahead[cut] + (terms.xi[cut] if home else paid)
             law = law @ self.step
         return cost
 
-    def evaluate(self, decision: Decision, users: Integers) -> tuple[Floats, Floats, Floats, Floats]:
-        """Ends, waits and E[1/R; ends] at each cut under the table, and what the best single deviation saves."""
+    def evaluate(
+        self, decision: Decision, users: Integers
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """Ends, waits and E[1/R; ends] at each cut under the table, and what the best single
+        deviation saves.
+        """
         terms, (cuts, count, states) = self.terms, self.stop_cost.shape
         if decision.stop_states is None or decision.wait_states is None:
             raise ValueError("a decision on a Markov channel lists its states")
-        stop, wait = (table[users, :cuts].swapaxes(0, 1) for table in (decision.stop_states, decision.wait_states))
+        stop, wait = (
+            table[users, :cuts].swapaxes(0, 1)
+            for table in (decision.stop_states, decision.wait_states)
+        )
         chosen = decision.placement[users]
         ends, waits, sending = np.zeros((3, cuts, count))
         better = np.zeros(count)
@@ -61,7 +72,10 @@ class Chain:
             sending[cut] = (stopping * np.where(self.up, self.inverse, 0.0)).sum(-1)
             home = terms.stays & (chosen == cut) & (cut == cuts - 1)
             ends[cut] = np.where(home, leaving.sum(-1), stopping.sum(-1))
-            law = np.where((cut < chosen)[:, None] & ~wait[cut] & ~stop[cut], leaving, 0.0) @ self.step
+            law = (
+                np.where((cut < chosen)[:, None] & ~wait[cut] & ~stop[cut], leaving, 0.0)
+                @ self.step
+            )
         value = np.zeros((count, states))
         for cut in range(int(chosen.max()), -1, -1):
             going = terms.zeta[min(cut + 1, cuts - 1)] + self.next(value)
@@ -88,7 +102,9 @@ class Chain:
     def next(self, value: Floats) -> Floats:
         """Expected value after a transition, infinite where an infinite one can follow."""
         lost = np.isinf(value)
-        return np.where(lost @ (self.step.T > 0.0), np.inf, np.where(lost, 0.0, value) @ self.step.T)
+        return np.where(
+            lost @ (self.step.T > 0.0), np.inf, np.where(lost, 0.0, value) @ self.step.T
+        )
 
     def curve(self) -> Floats:
         """Expected running cost of one user under each placement, waits settled at each cut."""
@@ -104,7 +120,9 @@ class Chain:
         return np.asarray(value @ self.initial)
 
     def iterate(self, base: Floats) -> Floats:
-        """The greatest V with V = min(base, c_w + P V) where waiting is allowed, by policy improvement."""
+        """The greatest V with V = min(base, c_w + P V) where waiting is allowed, by policy
+        improvement.
+        """
         waiting, free = float(self.terms.waiting[0]), ~self.up | self.always
         waits = np.isinf(base)
         while True:

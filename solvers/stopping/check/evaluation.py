@@ -25,8 +25,12 @@ class Evaluation:
             cost[-1] = terms.xi[-1]
         return np.asarray(cost)
 
-    def evaluate(self, terms: Terms, looks: Looks, users: Integers) -> tuple[Floats, Floats, Floats, Floats]:
-        """Ends, waits and E[1/R; ends] at each cut under the table, and what the best single deviation saves."""
+    def evaluate(
+        self, terms: Terms, looks: Looks, users: Integers
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """Ends, waits and E[1/R; ends] at each cut under the table, and what the best single
+        deviation saves.
+        """
         decision, (cuts, count) = self.decision, terms.eta.shape
         up, chosen = looks.up, decision.placement[users]
         used = int(chosen.max()) + 1  # no table of the block is longer
@@ -55,19 +59,28 @@ class Evaluation:
         for cut in range(used - 1, -1, -1):
             active = cut <= chosen
             onward = np.where(cut < chosen, terms.zeta[min(cut + 1, cuts - 1)] + value, np.inf)
-            here = np.where(ends_here[cut] > 0.0, ends_here[cut] * terms.xi[cut], 0.0) + terms.eta[cut] * sent_here[cut]
+            here = (
+                np.where(ends_here[cut] > 0.0, ends_here[cut] * terms.xi[cut], 0.0)
+                + terms.eta[cut] * sent_here[cut]
+            )
             here = here + np.where(waits_here[cut] > 0.0, waits_here[cut] * terms.waiting, 0.0)
             going = np.where(1.0 - ends_here[cut] > 1e-10, 1.0 - ends_here[cut], 0.0)
             here = here + np.where(going > 0.0, going * np.where(going > 0.0, onward, 0.0), 0.0)
             value = np.where(active, np.where(home & (cut == cuts - 1), terms.xi[cut], here), value)
             best = self.best(looks, terms.eta[cut], terms.xi[cut], terms.waiting, onward, value)
             best = np.where(home & (cut == cuts - 1), terms.xi[cut], best)
-            with np.errstate(invalid="ignore"):  # a table that waits forever: not a number, and noted as such
+            with np.errstate(
+                invalid="ignore"
+            ):  # a table that waits forever: not a number, and noted as such
                 better = np.where(active, np.maximum(better, value - best), better)
         return ends, waits, sending, better
 
-    def best(self, looks: Looks, eta: Floats, xi: Floats, waiting: Floats, onward: Floats, again: Floats) -> Floats:
-        """Least expected cost at a cut where going on costs `onward` and, after a wait, the cut costs `again`."""
+    def best(
+        self, looks: Looks, eta: Floats, xi: Floats, waiting: Floats, onward: Floats, again: Floats
+    ) -> Floats:
+        """Least expected cost at a cut where going on costs `onward` and, after a wait, the cut
+        costs `again`.
+        """
         up = looks.up
         limit = np.minimum(onward, waiting + again) if self.always else onward
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

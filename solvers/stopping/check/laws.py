@@ -62,7 +62,9 @@ def log_gain_span(law: Fading) -> tuple[float, float]:
         case Rician(k_factor=k):
             sight, spread = np.sqrt(k / (1.0 + k)), reach / np.sqrt(1.0 + k)
             low = max(float(sight - spread), 0.0)
-            return (2.0 * float(np.log(low)) if low > 0.0 else -np.inf), 2.0 * float(np.log(sight + spread))
+            return (2.0 * float(np.log(low)) if low > 0.0 else -np.inf), 2.0 * float(
+                np.log(sight + spread)
+            )
         case LogNormal(std_db=std_db):
             std = std_db / _DB
             return -std * (std + 9.0), 9.0 * std

@@ -31,7 +31,10 @@ class Looks:
         """The same single user many times over."""
         wide = object.__new__(Looks)
         wide.problem, wide.mean_snr = self.problem, np.repeat(self.mean_snr, times)
-        wide.up, wide.all_s_per_bit = np.repeat(self.up, times), np.repeat(self.all_s_per_bit, times)
+        wide.up, wide.all_s_per_bit = (
+            np.repeat(self.up, times),
+            np.repeat(self.all_s_per_bit, times),
+        )
         return wide
 
     def beyond(self, rate_bps: Floats) -> tuple[Floats, Floats]:
@@ -40,7 +43,10 @@ class Looks:
         if isinstance(law, RateTrace):
             return self._sum(law.rate_bps[None], rate_bps)
         if isinstance(law, GainTrace):
-            return self._sum(problem.bandwidth_hz * np.log1p(self.mean_snr[:, None] * law.gain) / np.log(2.0), rate_bps)
+            return self._sum(
+                problem.bandwidth_hz * np.log1p(self.mean_snr[:, None] * law.gain) / np.log(2.0),
+                rate_bps,
+            )
         if isinstance(law, Markov):
             raise TypeError("a Markov channel has no independent looks")
         return self._integrate(law, rate_bps)
@@ -55,7 +61,9 @@ class Looks:
         problem = self.problem
         low, high = log_gain_span(law)
         with np.errstate(divide="ignore", over="ignore"):
-            snr = np.maximum(np.expm1(np.log(2.0) * rate_bps / problem.bandwidth_hz), problem.min_snr)
+            snr = np.maximum(
+                np.expm1(np.log(2.0) * rate_bps / problem.bandwidth_hz), problem.min_snr
+            )
             start = np.clip(np.log(snr / self.mean_snr), low, high)
         edges = _panel_edges(law, float(start.min()))
         start = np.maximum(start, edges[-1])[..., None]
@@ -64,7 +72,11 @@ class Looks:
         half = 0.5 * (right - left)[..., None]
         log_gain = left[..., None] + half * (points + 1.0)
         mass = log_gain_density(law, log_gain) * half * weights
-        inverse = np.log(2.0) / problem.bandwidth_hz / np.log1p(self.mean_snr[:, None, None] * np.exp(log_gain))
+        inverse = (
+            np.log(2.0)
+            / problem.bandwidth_hz
+            / np.log1p(self.mean_snr[:, None, None] * np.exp(log_gain))
+        )
         return mass.sum(axis=(-1, -2)), (mass * inverse).sum(axis=(-1, -2))
 
 
@@ -72,9 +84,11 @@ _ORDER = 12  # points of a panel
 
 
 def _panel_edges(law: Fading, start: float) -> Floats:
-    """Panels from the upper end of the law down, of even width first, then ever wider into the deep fades.
+    """Panels from the upper end of the law down, of even width first, then ever wider into the deep
+    fades.
 
-    Where fades never cease to count, they are followed until their weight in E[1/G] is below 1e-13 of all of it.
+    Where fades never cease to count, they are followed until their weight in E[1/G] is below 1e-13
+    of all of it.
     """
     low, high = log_gain_span(law)
     width = high / 3.5

@@ -21,14 +21,19 @@ ELEMENTS = 1 << 20  # of a block's integrals
 def check(problem: Problem, decision: Decision) -> Certificate:
     """Recompute what the decision claims and look for a better rule.
 
-    For every user: placement within memory and as asked for; the chosen placement the smallest of least total on its
-    curve; the table's expected cost, time, energy and stop probabilities by evaluating it; where it is called optimal,
-    no action at any cut that would beat it (so by policy improvement none at all under that placement), otherwise the
-    look-ahead thresholds; the fixed-cut baselines; bounds and neighbours in order. The whole curve is computed again,
-    by textbook backward induction, for a few users spread over the fleet.
+    For every user: placement within memory and as asked for; the chosen placement the smallest of
+    least total on its curve; the table's expected cost, time, energy and stop probabilities by
+    evaluating it; where it is called optimal, no action at any cut that would beat it (so by policy
+    improvement none at all under that placement), otherwise the look-ahead thresholds; the
+    fixed-cut baselines; bounds and neighbours in order. The whole curve is computed again, by
+    textbook backward induction, for a few users spread over the fleet.
     """
     review = Review(problem, decision)
-    retraced = set(np.linspace(0, len(problem.workload) - 1, min(RETRACED, len(problem.workload))).astype(int).tolist())
+    retraced = set(
+        np.linspace(0, len(problem.workload) - 1, min(RETRACED, len(problem.workload)))
+        .astype(int)
+        .tolist()
+    )
     for workload in range(len(problem.workloads.first) - 1):
         users = np.flatnonzero(problem.workload == workload)
         cuts = int(problem.workloads.first[workload + 1] - problem.workloads.first[workload])
@@ -59,10 +64,19 @@ class Review(Induction):
             if not by <= 0.0:
                 self.violations.append(Violation(constraint=what, user=int(user), excess=float(by)))
 
-    def agree(self, what: str, users: Integers, claimed: Floats, found: Floats, slack: Floats | float = 0.0) -> None:
+    def agree(
+        self,
+        what: str,
+        users: Integers,
+        claimed: Floats,
+        found: Floats,
+        slack: Floats | float = 0.0,
+    ) -> None:
         """Claimed and found figures must agree to the tolerance, or to an absolute slack."""
         with np.errstate(invalid="ignore"):
-            excess = np.where(claimed == found, 0.0, np.abs(claimed - found) - TOLERANCE * np.abs(found) - slack)
+            excess = np.where(
+                claimed == found, 0.0, np.abs(claimed - found) - TOLERANCE * np.abs(found) - slack
+            )
         self.note(what, users, excess)
 
     def look(self, workload: int, users: Integers) -> None:
@@ -79,15 +93,17 @@ class Review(Induction):
         self.agree("placement_bit", users, decision.placement_bit[users], bits[chosen])
         with np.errstate(invalid="ignore"):
             self.note("memory", users, bits[chosen] / 8.0 - problem.memory_byte[users])
-        rate = (problem.time_per_s + problem.energy_per_j * problem.rx_power_w[users]) * problem.placement_s_per_bit[
-            users
-        ]
+        rate = (
+            problem.time_per_s + problem.energy_per_j * problem.rx_power_w[users]
+        ) * problem.placement_s_per_bit[users]
         place = bits[:, None] * rate / problem.inferences
         self.agree("placement_cost", users, decision.placement_cost[users], place[chosen, each])
         allowed = bits[:, None] / 8.0 <= problem.memory_byte[users]
         if problem.placement is not None:
             asked = problem.placement[users]
-            self.note("fixed_placement", users, np.where((asked == FREE) | (asked == chosen), 0.0, 1.0))
+            self.note(
+                "fixed_placement", users, np.where((asked == FREE) | (asked == chosen), 0.0, 1.0)
+            )
             allowed = allowed & ((asked == FREE) | (np.arange(cuts)[:, None] == asked))
         curve = decision.running_curve[users, :cuts].T
         self.agree("running_curve", users, decision.running_cost[users], curve[chosen, each])
@@ -118,11 +134,16 @@ class Review(Induction):
         )
         cost = problem.time_per_s * time_s + problem.energy_per_j * energy_j
         self.agree("time_s", users, decision.time_s[users], time_s)
-        # A radio that next to never sends adds an energy known to the rounding of probabilities only.
-        rounding_j = ROUNDING * time_s * np.maximum(problem.tx_power_w[users], problem.idle_power_w[users])
+        # A radio that next to never sends adds an energy known to the rounding of probabilities
+        # only.
+        rounding_j = (
+            ROUNDING * time_s * np.maximum(problem.tx_power_w[users], problem.idle_power_w[users])
+        )
         self.agree("energy_j", users, decision.energy_j[users], energy_j, rounding_j)
         self.agree("running_cost", users, decision.running_cost[users], cost)
-        self.note("optimality", users, np.where(decision.optimal[users], better - TOLERANCE * cost, 0.0))
+        self.note(
+            "optimality", users, np.where(decision.optimal[users], better - TOLERANCE * cost, 0.0)
+        )
         self.objective += float((cost + place[chosen, each]).sum())
         self.neighbours(users, fixed, place, bits[:, None] / 8.0 <= problem.memory_byte[users])
 
@@ -144,7 +165,9 @@ class Review(Induction):
         self.note("look_ahead", users, np.where(optimal, below, 0.0))
 
     def retrace(self, workload: int, user: int) -> None:
-        """A user's whole curve by backward induction, one horizon beside the other; the table's rule if look-ahead."""
+        """A user's whole curve by backward induction, one horizon beside the other; the table's
+        rule if look-ahead.
+        """
         users = np.array([user])
         terms = terms_of(self.problem, workload, users)
         cuts = len(terms.ahead)
@@ -170,9 +193,16 @@ class Review(Induction):
         onward = terms.zeta[1:] + self.forced(terms, looks)[1:, 0]
         eta, xi = terms.eta[:-1, 0], terms.xi[:-1, 0]
         with np.errstate(divide="ignore", invalid="ignore"):
-            rate = np.where(eta > 0.0, eta / np.maximum(onward - xi, 0.0), np.where(onward >= xi, 0.0, np.inf))
+            rate = np.where(
+                eta > 0.0, eta / np.maximum(onward - xi, 0.0), np.where(onward >= xi, 0.0, np.inf)
+            )
         below = int(self.decision.placement[user])
-        self.agree("threshold", np.full(below, user), self.decision.threshold_bps[user, :below], rate[:below])
+        self.agree(
+            "threshold",
+            np.full(below, user),
+            self.decision.threshold_bps[user, :below],
+            rate[:below],
+        )
 
 
 def _total(offer: Offer) -> Floats:

@@ -1,4 +1,6 @@
-"""Plans the stopping family: every placement by backward induction, the cheapest one's table, and its neighbours."""
+"""Plans the stopping family: every placement by backward induction, the cheapest one's table, and
+its neighbours.
+"""
 
 from collections.abc import Iterator
 
@@ -17,19 +19,23 @@ SAMPLES = 1 << 22  # samples × users at once on a trace of gains
 CHAIN = 1 << 20  # cuts² × users × states at once on a Markov channel
 
 
-def solve(problem: Problem, options: Options, report: Report = silent) -> Solution[Decision, Infeasibility]:
+def solve(
+    problem: Problem, options: Options, report: Report = silent
+) -> Solution[Decision, Infeasibility]:
     """Plan every user of a fleet, each independently of the others.
 
-    Backward induction over every placement 0..L (arXiv 2105.13618, section III), or the one-stage look-ahead rule where
-    the problem asks for it. Users of a workload are planned in blocks of near mean SNR, so memory beyond problem and
-    decision stays flat; a second core is put to use by planning `problem.part(...)` in another process.
+    Backward induction over every placement 0..L (arXiv 2105.13618, section III), or the one-stage
+    look-ahead rule where the problem asks for it. Users of a workload are planned in blocks of near
+    mean SNR, so memory beyond problem and decision stays flat; a second core is put to use by
+    planning `problem.part(...)` in another process.
 
     Returns
     -------
-    Solution : objective and bound are sums over users of the expected cost per inference, running and placement.
-        `optimal` with backward induction; `feasible` with look-ahead, or where the time limit came first: blocks not
-        begun by then follow look-ahead (`timed_out`, and `decision.optimal` says who). `infeasible` if any user has no
-        placement of finite cost.
+    Solution : objective and bound are sums over users of the expected cost per inference, running
+    and placement.
+        `optimal` with backward induction; `feasible` with look-ahead, or where the time limit came
+        first: blocks not begun by then follow look-ahead (`timed_out`, and `decision.optimal` says
+        who). `infeasible` if any user has no placement of finite cost.
     """
     deadline = options.clock() + options.time_limit_s
     plan, blocks = Plan(problem), list(_blocks(problem))

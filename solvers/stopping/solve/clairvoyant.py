@@ -1,7 +1,9 @@
-"""A bound no rule beats: the mean cost of one who sees the whole path of the channel in advance, its waits included.
+"""A bound no rule beats: the mean cost of one who sees the whole path of the channel in advance,
+its waits included.
 
-E[min] = ∫ P(every way to stop costs more than c) dc over c >= 0. For staircases (traces, chains) a sum below the
-integrand keeps the bound a bound; for continuous laws it is as good as the quadrature.
+E[min] = ∫ P(every way to stop costs more than c) dc over c >= 0. For staircases (traces, chains) a
+sum below the integrand keeps the bound a bound; for continuous laws it is as good as the
+quadrature.
 """
 
 import numpy as np
@@ -12,8 +14,11 @@ from solvers.stopping.solve.inverse_rate import InverseRate
 from solvers.stopping.solve.markov import MarkovStopping
 
 COARSE = 32  # levels of a first look, each twice as far as the one before
-# Survival probabilities where it sets the panels' ends, dense in the tail for the plateaus that outages make.
-QUANTILES = np.array([1 - 1e-9, 0.9999, 0.99, 0.9, 0.7, 0.4, 0.15, 0.05, 0.015, 4e-3, 1e-3, 2e-4, 2e-5, 1e-6, 1e-8])
+# Survival probabilities where it sets the panels' ends, dense in the tail for the plateaus that
+# outages make.
+QUANTILES = np.array(
+    [1 - 1e-9, 0.9999, 0.99, 0.9, 0.7, 0.4, 0.15, 0.05, 0.015, 4e-3, 1e-3, 2e-4, 2e-5, 1e-6, 1e-8]
+)
 ORDER = 4  # Gauss-Legendre points of a panel
 LEVELS = 512  # of the sum under a trace's or chain's staircase
 RARE = 1e-9
@@ -23,8 +28,11 @@ WORK = 1 << 16  # elements handled at once
 FORGOTTEN = 1e-18  # probability of a path not worth following
 
 
-def independent_bound(costs: Costs, channel: InverseRate, placement: Integers, *, always: bool, smooth: bool) -> Floats:
-    """Clairvoyant cost for each user; every look, at each cut and after each wait, is independent of the others.
+def independent_bound(
+    costs: Costs, channel: InverseRate, placement: Integers, *, always: bool, smooth: bool
+) -> Floats:
+    """Clairvoyant cost for each user; every look, at each cut and after each wait, is independent
+    of the others.
 
     `smooth` says that the law of the rate is continuous.
     """
@@ -33,14 +41,19 @@ def independent_bound(costs: Costs, channel: InverseRate, placement: Integers, *
     home = allowed & (cut == costs.layers) & costs.stays
     floor = np.where(allowed, costs.ahead[:, None] + costs.xi, np.inf)
     low = floor.min(axis=0)
-    # Beyond the slowest offload of the best cut, outages of less than RARE included, next to no path is left.
+    # Beyond the slowest offload of the best cut, outages of less than RARE included, next to no
+    # path is left.
     with np.errstate(divide="ignore", invalid="ignore"):
         down = np.minimum(1.0 - channel.up, 1.0 - 1e-12)
         looks = np.where(down > 0.0, np.ceil(np.log(RARE) / np.log(down)), 0.0)
         slowest = floor + costs.eta * channel.slowest + looks * costs.waiting
-        if always:  # every look finds 1/R below twice its mean with a probability of at least a half
+        if (
+            always
+        ):  # every look finds 1/R below twice its mean with a probability of at least a half
             looks = np.ceil(np.log(RARE) / np.log1p(-0.5 * channel.up))
-            slowest = np.minimum(slowest, floor + costs.eta * 2.0 * channel.mean + looks * costs.waiting)
+            slowest = np.minimum(
+                slowest, floor + costs.eta * 2.0 * channel.mean + looks * costs.waiting
+            )
     slowest = np.where(channel.up > 0.0, slowest, np.inf)
     high = np.where(home, costs.ahead[:, None], np.where(allowed, slowest, np.inf)).min(axis=0)
     high = np.where(np.isfinite(high), high, low)
@@ -51,13 +64,17 @@ def independent_bound(costs: Costs, channel: InverseRate, placement: Integers, *
         chunk = max(1, WORK // level.size)
         for start in range(0, int(placement.max()) + 1, chunk):
             rows = slice(start, start + chunk)
-            kept *= _later(costs, channel, rows, level, allowed[rows], home[rows], always=always).prod(axis=0)
+            kept *= _later(
+                costs, channel, rows, level, allowed[rows], home[rows], always=always
+            ).prod(axis=0)
         return kept
 
     span = high - low
     if not smooth:
         edges = np.linspace(0.0, 1.0, LEVELS + 1)[:, None] ** 2
-        return np.asarray(low + span * (survival(low + span * edges[1:]) * np.diff(edges, axis=0)).sum(axis=0))
+        return np.asarray(
+            low + span * (survival(low + span * edges[1:]) * np.diff(edges, axis=0)).sum(axis=0)
+        )
     place = np.tile(np.append(0.0, 2.0 ** np.arange(1 - COARSE, 1))[:, None], (1, len(low)))
     falling = survival(low + span * place)
     edges = _quantiles(place, falling)
@@ -65,7 +82,10 @@ def independent_bound(costs: Costs, channel: InverseRate, placement: Integers, *
     order = np.argsort(np.concatenate([place, between]), axis=0, kind="stable")
     place = np.take_along_axis(np.concatenate([place, between]), order, axis=0)
     edges = _quantiles(
-        place, np.take_along_axis(np.concatenate([falling, survival(low + span * between)]), order, axis=0)
+        place,
+        np.take_along_axis(
+            np.concatenate([falling, survival(low + span * between)]), order, axis=0
+        ),
     )
     points, weights = np.polynomial.legendre.leggauss(ORDER)
     width = np.diff(edges, axis=0)[:, None]
@@ -75,7 +95,9 @@ def independent_bound(costs: Costs, channel: InverseRate, placement: Integers, *
 
 
 def _quantiles(place: Floats, falling: Floats) -> Floats:
-    """Where a falling function of (0, 1) passes each quantile, ends included, (panel ends, users)."""
+    """Where a falling function of (0, 1) passes each quantile, ends included, (panel ends,
+    users).
+    """
     falling = np.minimum.accumulate(falling, axis=0)
     edges = np.empty((len(QUANTILES) + 2, place.shape[1]))
     edges[0], edges[-1] = 0.0, 1.0
@@ -85,9 +107,18 @@ def _quantiles(place: Floats, falling: Floats) -> Floats:
 
 
 def _later(
-    costs: Costs, channel: InverseRate, rows: slice, level: Floats, allowed: Booleans, home: Booleans, *, always: bool
+    costs: Costs,
+    channel: InverseRate,
+    rows: slice,
+    level: Floats,
+    allowed: Booleans,
+    home: Booleans,
+    *,
+    always: bool,
 ) -> Floats:
-    """P(stopping at the cut costs more than the level), (cuts, levels, users); never more than the truth."""
+    """P(stopping at the cut costs more than the level), (cuts, levels, users); never more than the
+    truth.
+    """
     eta, xi = costs.eta[rows, None], costs.xi[rows, None]
     room = level - (costs.ahead[rows, None, None] + xi)
     live = (allowed & ~home)[:, None] & (room > 0.0)
@@ -111,7 +142,9 @@ def _later(
             break
     still = live & (room > 0.0)
     if always:  # what later waits may still bring, each counted as if it were as lucky as the last
-        more = np.ceil(np.where(still, room, 0.0) / np.where(costs.waiting > 0.0, costs.waiting, 1.0))
+        more = np.ceil(
+            np.where(still, room, 0.0) / np.where(costs.waiting > 0.0, costs.waiting, 1.0)
+        )
         left *= (1.0 - channel.up * np.where(still, fast, 0.0)) ** more
     elif costs.waiting.any():
         left = np.maximum(left - np.where(still, weight, 0.0), 0.0)
@@ -119,10 +152,12 @@ def _later(
 
 
 def markov_bound(stopping: MarkovStopping, placement: int, user: int) -> float:
-    """Clairvoyant cost of one user; time counts layers and waits, and the path makes one transition for each.
+    """Clairvoyant cost of one user; time counts layers and waits, and the path makes one transition
+    for each.
 
-    By time t a rule can be at any cut from `least`, having waited whenever that was allowed, to t. A path has not yet
-    offered a stop below the level as long as none of these cuts does, so its law is followed together with `least`.
+    By time t a rule can be at any cut from `least`, having waited whenever that was allowed, to t.
+    A path has not yet offered a stop below the level as long as none of these cuts does, so its law
+    is followed together with `least`.
     """
     costs, transition = stopping.costs, stopping.step
     waiting = float(costs.waiting[user])
@@ -131,9 +166,13 @@ def markov_bound(stopping: MarkovStopping, placement: int, user: int) -> float:
     home = placement == costs.layers and costs.stays
     if home:
         offer[-1] = np.inf
-    level = _levels(offer, waiting, float(costs.ahead[-1]) if home else _ceiling(stopping, offer, waiting))
+    level = _levels(
+        offer, waiting, float(costs.ahead[-1]) if home else _ceiling(stopping, offer, waiting)
+    )
     refunded = offer - (cuts * waiting)[:, None]  # an offer at time t costs this and t waits
-    cheapest = np.full((placement + 1, *refunded.shape), np.inf)  # by least and furthest cut, and state
+    cheapest = np.full(
+        (placement + 1, *refunded.shape), np.inf
+    )  # by least and furthest cut, and state
     for least in cuts:
         cheapest[least, least:] = np.minimum.accumulate(refunded[least:], axis=0)
     alive = np.zeros((len(level), *refunded.shape))
@@ -154,7 +193,9 @@ def markov_bound(stopping: MarkovStopping, placement: int, user: int) -> float:
             alive[:, window] = here @ transition
         else:
             alive[:, window] += (here * stopping.out) @ transition
-            onward = (here * ~stopping.out) @ transition  # who is up goes on, and not beyond the last cut
+            onward = (
+                here * ~stopping.out
+            ) @ transition  # who is up goes on, and not beyond the last cut
             if window.stop == placement + 1:
                 spared += onward[:, -1].sum(axis=-1)
                 onward = onward[:, :-1]
@@ -165,7 +206,9 @@ def markov_bound(stopping: MarkovStopping, placement: int, user: int) -> float:
 
 
 def _ceiling(stopping: MarkovStopping, offer: Floats, waiting: float) -> float:
-    """A cost that the best cut exceeds next to never: its slowest state after the longest outage but for RARE."""
+    """A cost that the best cut exceeds next to never: its slowest state after the longest outage
+    but for RARE.
+    """
     law, looks = np.ones(len(stopping.out)), 0
     while stopping.out.any() and looks < MOST_WAITS and law[stopping.out].max() > RARE:
         law, looks = (stopping.step * stopping.out) @ law, looks + 1
@@ -174,7 +217,9 @@ def _ceiling(stopping: MarkovStopping, offer: Floats, waiting: float) -> float:
 
 
 def _levels(offer: Floats, waiting: float, ceiling: float) -> Floats:
-    """Every cost a path can offer up to the ceiling; where these are too many, a graded choice of levels."""
+    """Every cost a path can offer up to the ceiling; where these are too many, a graded choice of
+    levels.
+    """
     prices = np.unique(offer[offer < ceiling])
     if prices.size == 0:
         return np.array([ceiling])

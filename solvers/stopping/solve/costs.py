@@ -10,7 +10,9 @@ from solvers.stopping.problem import Problem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """Stopping after cut k at rate R costs `xi[k] + eta[k]/R`; coming from cut 0 to k costs `ahead[k]`."""
+    """Stopping after cut k at rate R costs `xi[k] + eta[k]/R`; coming from cut 0 to k costs
+    `ahead[k]`.
+    """
 
     ahead: Floats  # (cuts,) sum of zeta
     zeta: Floats  # (cuts,) of the layer before the cut; zeta[0] = 0
@@ -33,8 +35,12 @@ def costs(problem: Problem, workload: int, users: Integers) -> Costs:
     return Costs(
         ahead=ahead,
         zeta=np.diff(ahead, prepend=0.0),
-        eta=np.multiply.outer(work.crossing_bit[rows], by_time + by_energy * problem.tx_power_w[users]),
-        xi=np.multiply.outer(work.server_s[rows], by_time + by_energy * problem.idle_power_w[users]),
+        eta=np.multiply.outer(
+            work.crossing_bit[rows], by_time + by_energy * problem.tx_power_w[users]
+        ),
+        xi=np.multiply.outer(
+            work.server_s[rows], by_time + by_energy * problem.idle_power_w[users]
+        ),
         waiting=problem.waiting_cost[users],
         stays=bool(work.crossing_bit[rows][-1] == 0.0),
     )

@@ -52,7 +52,9 @@ class Stopping:
 
     @cached_property
     def horizon(self) -> Floats:
-        """Expected cost at each cut if it is the last one placed: offload, or wait for a better channel if allowed."""
+        """Expected cost at each cut if it is the last one placed: offload, or wait for a better
+        channel if allowed.
+        """
         return self.reservation - self.costs.waiting if self.always else self.forced
 
     @cached_property
@@ -62,10 +64,11 @@ class Stopping:
 
     @cached_property
     def reservation(self) -> Floats:
-        """The cost D that makes waiting for a better channel worthless: a E[max(D - S_k, 0) | up] = c_w, (cuts, users).
+        """The cost D that makes waiting for a better channel worthless: a E[max(D - S_k, 0) | up] =
+        c_w, (cuts, users).
 
-        Newton's method from the right of the root of a convex increasing function, hence monotone; should rounding
-        throw it to the left, it goes on from the least value the root can have.
+        Newton's method from the right of the root of a convex increasing function, hence monotone;
+        should rounding throw it to the left, it goes on from the least value the root can have.
         """
         eta, xi, up, channel = self.costs.eta, self.costs.xi, self.channel.up, self.channel
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -76,7 +79,9 @@ class Stopping:
             least = channel.fastest + target
             for _ in range(100):
                 step = np.where(open_, (channel.excess(cap) - target) / channel.fast(cap), 0.0)
-                cap = np.maximum(cap - np.where(np.isfinite(step), step, 0.0), np.where(open_, least, 1.0))
+                cap = np.maximum(
+                    cap - np.where(np.isfinite(step), step, 0.0), np.where(open_, least, 1.0)
+                )
                 if np.all(np.abs(step) <= 1e-13 * cap):
                     break
             cost = np.where(open_, xi + eta * cap, cost)
@@ -100,7 +105,9 @@ class Stopping:
         return np.minimum(best, onward, out=best)
 
     def backward_induction(self) -> tuple[Floats, Floats]:
-        """Expected running cost under each horizon, (horizons, users), and C_k of each, (cuts, horizons, users)."""
+        """Expected running cost under each horizon, (horizons, users), and C_k of each, (cuts,
+        horizons, users).
+        """
         zeta, layers = self.costs.zeta, self.costs.layers
         value = self.horizon.copy()
         onward = np.full((layers + 1, *value.shape), np.inf)
@@ -111,13 +118,17 @@ class Stopping:
 
     @cached_property
     def onward_by_look_ahead(self) -> Floats:
-        """What one-stage look-ahead takes for the cost of going on: zeta and a forced offload, (cuts, users)."""
+        """What one-stage look-ahead takes for the cost of going on: zeta and a forced offload,
+        (cuts, users).
+        """
         onward = np.full_like(self.forced, np.inf)
         onward[:-1] = self.costs.zeta[1:, None] + self.forced[1:]
         return onward
 
     def policy(self, onward: Floats, placement: Integers) -> Policy:
-        """Stop when it is no dearer than going on at `onward`, (cuts, users), under each user's placement."""
+        """Stop when it is no dearer than going on at `onward`, (cuts, users), under each user's
+        placement.
+        """
         eta, xi = self.costs.eta, self.costs.xi
         cut = np.arange(len(eta))[:, None]
         last = cut == placement
@@ -138,7 +149,8 @@ class Stopping:
         if not self.always:
             cap = np.where(last, np.inf, cap)
         active = (cut <= placement) & ~home
-        # The last cut waits out even an outage that was never expected; before it such an outage is walked through.
+        # The last cut waits out even an outage that was never expected; before it such an outage is
+        # walked through.
         wait &= (self.down > 0.0) | self.always | last
         return Policy(np.where(active, np.maximum(cap, 0.0) * (1.0 + TIE), 0.0), wait & active)
 
@@ -155,7 +167,9 @@ class Stopping:
         fast = np.where(whole, 1.0, np.where(cap > 0.0, fast, 0.0))
         bounded = np.where(np.isinf(cap) | (cap <= 0.0), 1.0, cap)
         part = np.minimum(self.channel.capped(bounded), bounded) - bounded * (1.0 - fast)
-        sending = np.where(whole, self.channel.mean, np.where(fast > 0.0, np.maximum(part, 0.0), 0.0))
+        sending = np.where(
+            whole, self.channel.mean, np.where(fast > 0.0, np.maximum(part, 0.0), 0.0)
+        )
         with np.errstate(divide="ignore", invalid="ignore"):
             if self.always:
                 per_look = up * fast
@@ -172,14 +186,19 @@ class Stopping:
         )
 
     def running_by_look_ahead(self, policy: Policy) -> Floats:
-        """Exact expected cost of the look-ahead rule under every horizon, (horizons, users); forward recursion.
+        """Exact expected cost of the look-ahead rule under every horizon, (horizons, users);
+        forward recursion.
 
         `policy` is the rule under the largest placement: a smaller one changes its last cut only.
         """
         stages = self.stages(policy)
         going = 1.0 - stages.ends
         with np.errstate(invalid="ignore"):
-            here = stages.ends * self.costs.xi + self.costs.eta * stages.sending + self._waiting(stages)
+            here = (
+                stages.ends * self.costs.xi
+                + self.costs.eta * stages.sending
+                + self._waiting(stages)
+            )
         here[:-1] += going[:-1] * self.costs.zeta[1:, None]
         reached = np.ones_like(here)
         np.cumprod(going[:-1], axis=0, out=reached[1:])
@@ -194,7 +213,9 @@ class Stopping:
             return np.where(stages.waits > 0.0, stages.waits * self.costs.waiting, 0.0)
 
     def played(self, policy: Policy, placement: Integers) -> tuple[Floats, Floats, Floats]:
-        """Probability of ending at each cut, expected waits there, and E[1/R; ends there], (cuts, users)."""
+        """Probability of ending at each cut, expected waits there, and E[1/R; ends there], (cuts,
+        users).
+        """
         stages = self.stages(policy)
         cut = np.arange(len(stages.ends))[:, None]
         home = (cut == placement) & (cut == self.costs.layers) & self.costs.stays

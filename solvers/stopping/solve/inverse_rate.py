@@ -1,6 +1,8 @@
-"""What 1/R does on average, for a block of users: all that the recursion asks of an independent channel.
+"""What 1/R does on average, for a block of users: all that the recursion asks of an independent
+channel.
 
-Everything follows from h(y) = E[min(1/R, y) | up], for E[min(S_k, C) | up] = min(xi_k + eta_k h((C - xi_k)/eta_k), C).
+Everything follows from h(y) = E[min(1/R, y) | up], for E[min(S_k, C) | up] = min(xi_k + eta_k h((C
+- xi_k)/eta_k), C).
 """
 
 from typing import Protocol
@@ -23,7 +25,9 @@ ORDER = 3  # Gauss-Legendre points between two nodes
 
 
 class InverseRate(Protocol):
-    """The law of 1/R given that the channel is up; arguments and results end in the axis of users."""
+    """The law of 1/R given that the channel is up; arguments and results end in the axis of
+    users.
+    """
 
     up: Floats  # (users,) P(SNR >= min)
     mean: Floats  # (users,) E[1/R | up], 0 where never up
@@ -31,7 +35,9 @@ class InverseRate(Protocol):
     slowest: Floats  # (users,) largest 1/R worth counting
 
     def capped(self, cap: Floats) -> Floats:
-        """E[min(1/R, cap) | up] for cap > 0; at most cap up to interpolation, so the caller takes the least."""
+        """E[min(1/R, cap) | up] for cap > 0; at most cap up to interpolation, so the caller takes
+        the least.
+        """
 
     def fast(self, cap: Floats) -> Floats:
         """P(1/R <= cap | up)."""
@@ -60,13 +66,16 @@ def expected_least(channel: InverseRate, eta: Floats, xi: Floats, onward: Floats
 class Faded:
     """A continuous law: h is a cubic Hermite spline over nodes in ln SNR, exact at the nodes.
 
-    The nodes are counted down from the upper end of the law, dense where the law lives and ever wider apart into the
-    deep fades: ln G = high - v with ln(1 + v/high) equidistant. All users share them, so the weights of the quadrature
-    are the same for every user and only 1/R differs. Without a minimum SNR the nodes end where 1/R is as good as
-    1/SNR + 1/2, and the law's own moments take over.
+    The nodes are counted down from the upper end of the law, dense where the law lives and ever
+    wider apart into the deep fades: ln G = high - v with ln(1 + v/high) equidistant. All users
+    share them, so the weights of the quadrature are the same for every user and only 1/R differs.
+    Without a minimum SNR the nodes end where 1/R is as good as 1/SNR + 1/2, and the law's own
+    moments take over.
     """
 
-    def __init__(self, law: Fading, bandwidth_hz: float, min_snr: float, mean_snr: Floats, nodes: int) -> None:
+    def __init__(
+        self, law: Fading, bandwidth_hz: float, min_snr: float, mean_snr: Floats, nodes: int
+    ) -> None:
         self.law, self.mean_snr, self.truncated = law, mean_snr, min_snr > 0.0
         self.scale = LN2 / bandwidth_hz
         low, high = law.log_gain_range
@@ -78,7 +87,9 @@ class Faded:
         warped = np.linspace(0.0, bend, nodes)
         log_gain = high - self.width * np.expm1(warped)
         step = (high - log_gain + self.width) * warped[1]  # -d ln G per node
-        points, weights = (np.asarray(part, dtype=np.float64) for part in np.polynomial.legendre.leggauss(ORDER))
+        points, weights = (
+            np.asarray(part, dtype=np.float64) for part in np.polynomial.legendre.leggauss(ORDER)
+        )
         half = 0.5 * (log_gain[:-1] - log_gain[1:])[:, None]
         inside = log_gain[1:, None] + half * (points + 1.0)
         mass = law.log_gain_density(inside) * (half * weights)
@@ -89,7 +100,9 @@ class Faded:
         self.least_gain = min_snr / mean_snr
         up = law.above(self.least_gain) if self.truncated else np.ones_like(mean_snr)
         self.up = np.where(up > NEVER_UP, up, 0.0)
-        share = np.where(self.up > 0.0, 1.0 / np.maximum(up, NEVER_UP), 0.0)  # 1/P(up), 0 where never up
+        share = np.where(
+            self.up > 0.0, 1.0 / np.maximum(up, NEVER_UP), 0.0
+        )  # 1/P(up), 0 where never up
         under = law.below(self.least_gain)[:, None]
         between = np.where(below < 0.5, below - under, up[:, None] - above)  # P(up and G < node)
         inverse = 1.0 / np.log1p(np.multiply.outer(mean_snr, np.exp(inside).ravel()))
@@ -105,7 +118,8 @@ class Faded:
         self.above_spline = _hermite(above[None], (law.log_gain_density(log_gain) * step)[None])
         self.share, self.deepest = share, beyond[:, -1] * self.scale
 
-        # Thresholds are looked up by x = ln(1 + SNR), held between the least usable SNR and the upper end.
+        # Thresholds are looked up by x = ln(1 + SNR), held between the least usable SNR and the
+        # upper end.
         self.rows = np.arange(len(mean_snr)) * nodes
         self.per_step, self.top = 1.0 / warped[1], high + np.log(mean_snr)
         start = np.maximum(np.log(np.maximum(self.least_gain, TINY)), log_gain[-1])
@@ -114,13 +128,19 @@ class Faded:
         self.fastest, self.slowest = self.scale / self.x_high, self.scale / self.x_low
         self.mean = self._at_nodes(self.spline, self.x_low, self.rows)
         if not self.truncated:
-            self.mean = self.mean + (self._deep_inverse(np.exp(log_gain[-1])) - self.slowest * lowest)
+            self.mean = self.mean + (
+                self._deep_inverse(np.exp(log_gain[-1])) - self.slowest * lowest
+            )
         self.mean = np.where(self.up > 0.0, self.mean, 0.0)
 
     def _deep_inverse(self, gain: Floats | float) -> Floats:
         """E[1/R; G < gain] for gains of a negligible SNR."""
-        gain = np.broadcast_to(np.asarray(gain), np.broadcast_shapes(np.shape(gain), self.mean_snr.shape))
-        return self.scale * (self.law.inverse_below(gain) / self.mean_snr + 0.5 * self.law.below(gain))
+        gain = np.broadcast_to(
+            np.asarray(gain), np.broadcast_shapes(np.shape(gain), self.mean_snr.shape)
+        )
+        return self.scale * (
+            self.law.inverse_below(gain) / self.mean_snr + 0.5 * self.law.below(gain)
+        )
 
     def _at_nodes(self, spline: tuple[Floats, ...], x: Floats, rows: Indices | int) -> Floats:
         place = np.log(np.expm1(x))
@@ -167,7 +187,11 @@ class Faded:
         if not self.truncated:
             deep = cap > self.slowest
             if deep.any():
-                value = np.where(deep, 1.0 - self.law.below(np.expm1(np.minimum(x, self.x_low)) / self.mean_snr), value)
+                value = np.where(
+                    deep,
+                    1.0 - self.law.below(np.expm1(np.minimum(x, self.x_low)) / self.mean_snr),
+                    value,
+                )
         value[(x <= self.x_low) & self.truncated & (self.up > 0.0)] = 1.0
         value[x >= self.x_high] = 0.0
         return np.minimum(value, 1.0)
@@ -176,13 +200,17 @@ class Faded:
         spline = _hermite(*self._excess_nodes)
         value = self._at_nodes(spline, self._x(cap), self.rows)
         slow = cap > self.slowest
-        return np.where(slow, cap - self.capped(cap), np.where(self._x(cap) >= self.x_high, 0.0, value))
+        return np.where(
+            slow, cap - self.capped(cap), np.where(self._x(cap) >= self.x_high, 0.0, value)
+        )
 
 
 class Sampled:
     """A trace: sorted samples, a suffix sum of 1/R and a search, exact."""
 
-    def __init__(self, law: GainTrace | RateTrace, bandwidth_hz: float, min_snr: float, mean_snr: Floats) -> None:
+    def __init__(
+        self, law: GainTrace | RateTrace, bandwidth_hz: float, min_snr: float, mean_snr: Floats
+    ) -> None:
         self.scale = LN2 / bandwidth_hz
         users = len(mean_snr)
         with np.errstate(divide="ignore"):
@@ -190,7 +218,11 @@ class Sampled:
                 self.level = np.sort(law.gain)
                 self.mean_snr: Floats | None = mean_snr
                 inverse = self.scale / np.log1p(np.multiply.outer(mean_snr, self.level))
-                start = np.searchsorted(self.level, min_snr / mean_snr) if min_snr > 0.0 else np.zeros(users, np.intp)
+                start = (
+                    np.searchsorted(self.level, min_snr / mean_snr)
+                    if min_snr > 0.0
+                    else np.zeros(users, np.intp)
+                )
             else:
                 self.level, self.mean_snr = np.sort(law.rate_bps), None
                 inverse = (1.0 / self.level)[None]
@@ -202,7 +234,9 @@ class Sampled:
         suffix = np.zeros((len(inverse), samples + 1))
         suffix[:, :-1] = np.cumsum(usable[:, ::-1], axis=1)[:, ::-1]
         self.suffix = suffix.ravel()
-        self.rows = np.arange(users) * (samples + 1) if len(inverse) == users else np.zeros(users, np.intp)
+        self.rows = (
+            np.arange(users) * (samples + 1) if len(inverse) == users else np.zeros(users, np.intp)
+        )
         counted = np.maximum(samples - start, 1)
         self.counted = counted
         self.up = (samples - start) / samples
@@ -213,7 +247,9 @@ class Sampled:
     def _first(self, cap: Floats) -> Indices:
         """Index of the slowest sample at least as fast as the cap asks, among those that are up."""
         with np.errstate(divide="ignore", over="ignore"):
-            level = 1.0 / cap if self.mean_snr is None else np.expm1(self.scale / cap) / self.mean_snr
+            level = (
+                1.0 / cap if self.mean_snr is None else np.expm1(self.scale / cap) / self.mean_snr
+            )
         return np.maximum(np.searchsorted(self.level, level), self.start)
 
     def capped(self, cap: Floats) -> Floats:

@@ -1,4 +1,6 @@
-"""Backward induction and its simpler neighbours on a Markov channel: every value is a vector over the state seen."""
+"""Backward induction and its simpler neighbours on a Markov channel: every value is a vector over
+the state seen.
+"""
 
 from functools import cached_property
 
@@ -9,12 +11,15 @@ from solvers.stopping.channel import Markov
 from solvers.stopping.problem import Problem, Waiting
 from solvers.stopping.solve.costs import Costs
 
-# Waiting must beat the alternative by more than rounding, so that the policy iteration ends; ties stop.
+# Waiting must beat the alternative by more than rounding, so that the policy iteration ends; ties
+# stop.
 CLEARLY = 1e-12
 
 
 class MarkovStopping:
-    """The stopping problem of a block of users of one workload on a Markov channel, for every horizon at once."""
+    """The stopping problem of a block of users of one workload on a Markov channel, for every
+    horizon at once.
+    """
 
     def __init__(self, costs: Costs, problem: Problem) -> None:
         if not isinstance(problem.law, Markov):
@@ -28,14 +33,17 @@ class MarkovStopping:
     @cached_property
     def stop(self) -> Floats:
         """S_k at each state, infinite in outage, (cuts, users, states)."""
-        cost = self.costs.xi[..., None] + self.costs.eta[..., None] * np.where(self.out, 0.0, self.inverse)
+        cost = self.costs.xi[..., None] + self.costs.eta[..., None] * np.where(
+            self.out, 0.0, self.inverse
+        )
         return np.asarray(np.where(self.out, np.inf, cost))
 
     def settle(self, value: Floats, may_wait: Booleans) -> tuple[Floats, Booleans]:
-        """The least V with V(s) = min(value(s), c_w + sum_s' P(s, s') V(s')) where waiting is allowed, else value(s).
+        """The least V with V(s) = min(value(s), c_w + sum_s' P(s, s') V(s')) where waiting is
+        allowed, else value(s).
 
-        Policy iteration from the fewest waits: V only falls, so a state that waits once waits for good. `value` is
-        (..., users, states) and infinite where there is no other way than to wait.
+        Policy iteration from the fewest waits: V only falls, so a state that waits once waits for
+        good. `value` is (..., users, states) and infinite where there is no other way than to wait.
         """
         wait = np.isinf(value) & may_wait
         base = np.where(wait, 0.0, value)
@@ -50,7 +58,9 @@ class MarkovStopping:
             wait, base = wait | more, np.where(more, 0.0, base)
 
     def _absorbed(self, base: Floats, wait: Booleans) -> Floats:
-        """V where the waiting states wait until they leave their set and the others are worth `base`."""
+        """V where the waiting states wait until they leave their set and the others are worth
+        `base`.
+        """
         system = np.eye(len(self.step)) - wait[..., None] * self.step
         right = np.where(wait, self.costs.waiting[:, None], base)
         return np.asarray(np.linalg.solve(system, right[..., None])[..., 0])
@@ -61,7 +71,9 @@ class MarkovStopping:
 
     @cached_property
     def forced(self) -> Floats:
-        """Cost of offloading at each cut as soon as the channel is up, by the state seen, (cuts, users, states)."""
+        """Cost of offloading at each cut as soon as the channel is up, by the state seen, (cuts,
+        users, states).
+        """
         cost = self.settle(self.stop, self.out)[0]
         if self.costs.stays:
             cost[-1] = self.costs.xi[-1, :, None]
@@ -87,13 +99,17 @@ class MarkovStopping:
         return cost
 
     def backward_induction(self) -> tuple[Floats, Floats]:
-        """Expected running cost under each horizon, (horizons, users), and C_k, (cuts, horizons, users, states)."""
+        """Expected running cost under each horizon, (horizons, users), and C_k, (cuts, horizons,
+        users, states).
+        """
         zeta, layers = self.costs.zeta, self.costs.layers
         value = self.horizon.copy()
         onward = np.full((layers + 1, *value.shape), np.inf)
         for cut in range(layers - 1, -1, -1):
             onward[cut, cut + 1 :] = zeta[cut + 1] + value[cut + 1 :] @ self.step.T
-            value[cut + 1 :] = self.settle(np.minimum(self.stop[cut], onward[cut, cut + 1 :]), self._may_wait)[0]
+            value[cut + 1 :] = self.settle(
+                np.minimum(self.stop[cut], onward[cut, cut + 1 :]), self._may_wait
+            )[0]
         return value @ self.start, onward
 
     @cached_property
@@ -104,25 +120,40 @@ class MarkovStopping:
         return onward
 
     def policy(self, onward: Floats, placement: Integers) -> tuple[Booleans, Booleans]:
-        """Stop and wait states, (cuts, users, states), where going on costs `onward`, under each placement."""
+        """Stop and wait states, (cuts, users, states), where going on costs `onward`, under each
+        placement.
+        """
         cut = np.arange(len(self.stop))[:, None, None]
         last = placement[:, None]
         home = (cut == last) & (cut == self.costs.layers) & self.costs.stays
         onward = np.where(cut < last, onward, np.inf)
         active = (cut <= last) & ~home
-        wait = self.settle(np.where(active, np.minimum(self.stop, onward), 0.0), self._may_wait)[1] & active
+        wait = (
+            self.settle(np.where(active, np.minimum(self.stop, onward), 0.0), self._may_wait)[1]
+            & active
+        )
         return (self.stop <= onward * (1.0 + CLEARLY)) & active & ~wait & ~self.out, wait
 
     def running_by_look_ahead(self, policy: tuple[Booleans, Booleans]) -> Floats:
-        """Exact expected cost of the look-ahead rule under every horizon, (horizons, users); forward recursion."""
+        """Exact expected cost of the look-ahead rule under every horizon, (horizons, users);
+        forward recursion.
+        """
         stop, wait = policy
-        cost, running, law = np.zeros(stop.shape[1]), np.empty(stop.shape[:2]), self._spread(stop.shape[1])
+        cost, running, law = (
+            np.zeros(stop.shape[1]),
+            np.empty(stop.shape[:2]),
+            self._spread(stop.shape[1]),
+        )
         for cut in range(len(stop)):
             running[cut] = cost + (law * self.horizon[cut]).sum(-1)
             if cut == self.costs.layers:
                 break
             leaving, waits = self._after_waits(law, wait[cut])
-            cost = cost + waits * self.costs.waiting + np.where(stop[cut], leaving * self.stop_cost(cut), 0.0).sum(-1)
+            cost = (
+                cost
+                + waits * self.costs.waiting
+                + np.where(stop[cut], leaving * self.stop_cost(cut), 0.0).sum(-1)
+            )
             going = np.where(stop[cut], 0.0, leaving)
             cost = cost + going.sum(-1) * self.costs.zeta[cut + 1]
             law = going @ self.step
@@ -136,22 +167,30 @@ class MarkovStopping:
         return np.tile(self.start, (users, 1))
 
     def _after_waits(self, law: Floats, wait: Booleans) -> tuple[Floats, Floats]:
-        """Law of the state once nobody waits any more, and the expected number of waits, (users,)."""
+        """Law of the state once nobody waits any more, and the expected number of waits,
+        (users,).
+        """
         if not wait.any():
             return law, np.zeros(len(law))
         system = np.eye(len(self.step)) - (wait[..., None] * self.step).swapaxes(-1, -2)
         visits = np.linalg.solve(system, law[..., None])[..., 0]
         return np.where(wait, 0.0, visits), np.where(wait, visits, 0.0).sum(-1)
 
-    def played(self, stop: Booleans, wait: Booleans, placement: Integers) -> tuple[Floats, Floats, Floats]:
-        """Probability of ending at each cut, expected waits there, and E[1/R; ends there], (cuts, users)."""
+    def played(
+        self, stop: Booleans, wait: Booleans, placement: Integers
+    ) -> tuple[Floats, Floats, Floats]:
+        """Probability of ending at each cut, expected waits there, and E[1/R; ends there], (cuts,
+        users).
+        """
         users = stop.shape[1]
         ends, waits, sending = (np.zeros(stop.shape[:2]) for _ in range(3))
         law = self._spread(users)
         for cut in range(len(stop)):
             leaving, waits[cut] = self._after_waits(law, wait[cut])
             stopping = np.where(stop[cut], leaving, 0.0)
-            sending[cut] = np.where(self.out, 0.0, stopping * np.where(self.out, 0.0, self.inverse)).sum(-1)
+            sending[cut] = np.where(
+                self.out, 0.0, stopping * np.where(self.out, 0.0, self.inverse)
+            ).sum(-1)
             home = (placement == cut) & (cut == self.costs.layers) & self.costs.stays
             ends[cut] = np.where(home, leaving.sum(-1), stopping.sum(-1))
             law = np.where(home[:, None], 0.0, leaving - stopping) @ self.step

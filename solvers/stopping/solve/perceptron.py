@@ -1,4 +1,6 @@
-"""Placement in closed form for a multilayer perceptron whose layers are all equal, under one-stage look-ahead."""
+"""Placement in closed form for a multilayer perceptron whose layers are all equal, under one-stage
+look-ahead.
+"""
 
 from dataclasses import dataclass
 
@@ -9,7 +11,9 @@ from solvers.stopping.solve.inverse_rate import InverseRate, expected_least
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EqualLayers:
-    """L equal layers: each costs the same to run and to place, and every cut crosses the same bits."""
+    """L equal layers: each costs the same to run and to place, and every cut crosses the same
+    bits.
+    """
 
     layers: int
     layer_cost: float  # zeta, of running a layer on the device
@@ -21,11 +25,13 @@ class EqualLayers:
 
 
 def placement(network: EqualLayers, channel: InverseRate) -> int:
-    """N* of least placement and look-ahead running cost, the smaller on ties (arXiv 2105.13618, section V).
+    """N* of least placement and look-ahead running cost, the smaller on ties (arXiv 2105.13618,
+    section V).
 
-    The threshold is one number, R* = eta/(B + zeta - delta). The layer after the N-th saves (1-q)^N Δ with
-    Δ = q (B - A) - (1-q)(zeta - delta), where q is the probability to stop at a cut, A the mean cost of sending there
-    and B that of a forced sending, outages included. Layers are worth their price as long as (1-q)^N Δ > price.
+    The threshold is one number, R* = eta/(B + zeta - delta). The layer after the N-th saves (1-q)^N
+    Δ with Δ = q (B - A) - (1-q)(zeta - delta), where q is the probability to stop at a cut, A the
+    mean cost of sending there and B that of a forced sending, outages included. Layers are worth
+    their price as long as (1-q)^N Δ > price.
 
     Parameters
     ----------
@@ -36,7 +42,9 @@ def placement(network: EqualLayers, channel: InverseRate) -> int:
     looks = (1.0 - up) / up
     forced = eta * float(channel.mean[0]) + network.waiting * looks
     onward = forced + zeta - step
-    least = float(expected_least(channel, np.array([[eta]]), np.array([[0.0]]), np.array([[onward]]))[0, 0])
+    least = float(
+        expected_least(channel, np.array([[eta]]), np.array([[0.0]]), np.array([[onward]]))[0, 0]
+    )
     cap = np.array([[onward / eta]]) if onward > 0.0 else np.array([[1e-300]])
     fast = float(channel.fast(cap)[0, 0])
     spent = least - (1.0 - fast) * onward  # E[eta/R; stops | up]
@@ -49,7 +57,9 @@ def placement(network: EqualLayers, channel: InverseRate) -> int:
     best = _worth(saving, network.price, stops, sendable)
     if not network.stays or network.layers == 0:
         return best
-    last = float(expected_least(channel, np.array([[eta]]), np.array([[step]]), np.array([[zeta]]))[0, 0])
+    last = float(
+        expected_least(channel, np.array([[eta]]), np.array([[step]]), np.array([[zeta]]))[0, 0]
+    )
     last = min(up * last + (1.0 - up) * zeta, last + network.waiting * looks)
     reached = (1.0 - stops) ** np.arange(best, network.layers)
     gains = np.append(reached[:-1] * saving, reached[-1] * (forced + step - last))

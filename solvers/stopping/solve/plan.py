@@ -4,7 +4,16 @@ import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
 from solvers.stopping.channel import GainTrace, Markov, RateTrace
-from solvers.stopping.problem import FREE, Baselines, Decision, Infeasibility, Offer, Problem, Rule, Waiting
+from solvers.stopping.problem import (
+    FREE,
+    Baselines,
+    Decision,
+    Infeasibility,
+    Offer,
+    Problem,
+    Rule,
+    Waiting,
+)
 from solvers.stopping.solve.clairvoyant import independent_bound, markov_bound
 from solvers.stopping.solve.costs import Costs, costs
 from solvers.stopping.solve.independent import Stopping
@@ -18,14 +27,18 @@ OFFERS = ("device_only", "edge_only", "best_fixed", "look_ahead", "optimum")
 
 
 class Plan:
-    """A decision in the making; blocks of users write disjoint rows, so threads may fill it side by side."""
+    """A decision in the making; blocks of users write disjoint rows, so threads may fill it side by
+    side.
+    """
 
     def __init__(self, problem: Problem) -> None:
         users, cuts = problem.users, int(problem.workloads.layers.max()) + 1
         self.problem = problem
         self.unserved = np.zeros(users, dtype=np.int64)
         self.placement = np.zeros(users, dtype=np.int64)
-        self.placement_bit, self.placement_cost, self.running_cost, self.time_s, self.energy_j = np.zeros((5, users))
+        self.placement_bit, self.placement_cost, self.running_cost, self.time_s, self.energy_j = (
+            np.zeros((5, users))
+        )
         self.optimal = np.zeros(users, dtype=bool)
         self.curve = np.full((users, cuts), np.nan)
         self.threshold_bps = np.full((users, cuts), np.inf)
@@ -63,40 +76,69 @@ class Plan:
         look_onward = stopping.onward_by_look_ahead
         furthest = np.full(len(users), cost.layers)
         look_running = stopping.running_by_look_ahead(stopping.policy(look_onward, furthest))  # type: ignore[arg-type]
-        running, onward = (np.full_like(look_running, np.nan), look_onward) if late else stopping.backward_induction()
+        running, onward = (
+            (np.full_like(look_running, np.nan), look_onward)
+            if late
+            else stopping.backward_induction()
+        )
         by_look = late or problem.rule is Rule.ONE_STAGE_LOOK_AHEAD
         curve = look_running if by_look else running
         chosen, total = cheapest(curve + place, allowed)
-        self.unserved[users] = np.where(np.isfinite(total), 0, np.where(allowed.any(axis=0), NEVER_UP, NO_ROOM))
+        self.unserved[users] = np.where(
+            np.isfinite(total), 0, np.where(allowed.any(axis=0), NEVER_UP, NO_ROOM)
+        )
         if self.unserved[users].any():
             return
 
         each = np.arange(len(users))
         self.placement[users] = chosen
-        self.placement_bit[users] = problem.workloads.parameter_bit[problem.workloads.cuts(workload)][chosen]
+        self.placement_bit[users] = problem.workloads.parameter_bit[
+            problem.workloads.cuts(workload)
+        ][chosen]
         self.placement_cost[users] = place[chosen, each]
         self.running_cost[users] = curve[chosen, each]
         self.optimal[users] = not by_look
         width = slice(0, cost.layers + 1)
         self.curve[users, width] = curve.T
-        self._carry(users, workload, stopping, look_onward if by_look else onward[:, chosen, each], chosen)
+        self._carry(
+            users, workload, stopping, look_onward if by_look else onward[:, chosen, each], chosen
+        )
 
         fixed = stopping.fixed
         self._offer("device_only", users, furthest, fixed, place, fits)
         self._offer("edge_only", users, np.zeros_like(furthest), fixed, place, fits)
         self._offer("best_fixed", users, cheapest(fixed + place, fits)[0], fixed, place, fits)
-        self._offer("look_ahead", users, cheapest(look_running + place, allowed)[0], look_running, place, allowed)
+        self._offer(
+            "look_ahead",
+            users,
+            cheapest(look_running + place, allowed)[0],
+            look_running,
+            place,
+            allowed,
+        )
         if not late:
-            self._offer("optimum", users, cheapest(running + place, allowed)[0], running, place, allowed)
+            self._offer(
+                "optimum", users, cheapest(running + place, allowed)[0], running, place, allowed
+            )
         self.look_ahead_same_placement[users] = look_running[chosen, each]
         if problem.clairvoyant:
-            # Who sees the path in advance costs no more than this rule: what the quadrature says beyond is error.
-            self.clairvoyant[users] = np.minimum(self._bound(stopping, cost, chosen), curve[chosen, each])
+            # Who sees the path in advance costs no more than this rule: what the quadrature says
+            # beyond is error.
+            self.clairvoyant[users] = np.minimum(
+                self._bound(stopping, cost, chosen), curve[chosen, each]
+            )
 
     def _carry(
-        self, users: Integers, workload: int, stopping: Stopping | MarkovStopping, onward: Floats, placement: Integers
+        self,
+        users: Integers,
+        workload: int,
+        stopping: Stopping | MarkovStopping,
+        onward: Floats,
+        placement: Integers,
     ) -> None:
-        """Write the table for going on at `onward` under the placement, and the times and energies it leads to."""
+        """Write the table for going on at `onward` under the placement, and the times and energies
+        it leads to.
+        """
         problem, work = self.problem, self.problem.workloads
         rows, width = work.cuts(workload), slice(0, onward.shape[0])
         if isinstance(stopping, MarkovStopping):
@@ -104,7 +146,9 @@ class Plan:
             ends, waits, sending = stopping.played(stop, wait, placement)
             self.stop_states[users, width] = stop.swapaxes(0, 1)
             self.wait_states[users, width] = wait.swapaxes(0, 1)
-            threshold, waiting = rate_thresholds(stop, stopping.out, problem.law.rate_bps), wait.any(axis=-1)  # type: ignore[union-attr]
+            assert isinstance(problem.law, Markov)
+            threshold = rate_thresholds(stop, stopping.out, problem.law.rate_bps)
+            waiting = wait.any(axis=-1)
         else:
             policy = stopping.policy(onward, placement)
             ends, waits, sending = stopping.played(policy, placement)
@@ -112,7 +156,9 @@ class Plan:
                 threshold, waiting = 1.0 / policy.cap, policy.wait
         self.threshold_bps[users, width] = threshold.T
         self.wait[users, width] = waiting.T
-        self.stop_probability[users, width] = np.clip(ends.T, 0.0, 1.0)  # rounding leaves it by a hair
+        self.stop_probability[users, width] = np.clip(
+            ends.T, 0.0, 1.0
+        )  # rounding leaves it by a hair
         waited_s = waits.sum(axis=0) * problem.coherence_time_s
         sent_s = work.crossing_bit[rows] @ sending
         server_s = work.server_s[rows] @ ends
@@ -124,16 +170,26 @@ class Plan:
         )
 
     def _offer(
-        self, name: str, users: Integers, at: Integers, running: Floats, place: Floats, possible: Booleans
+        self,
+        name: str,
+        users: Integers,
+        at: Integers,
+        running: Floats,
+        place: Floats,
+        possible: Booleans,
     ) -> None:
         each = np.arange(len(users))
         self.offered_at[name][users] = at
         self.offers[name][0, users] = np.where(possible[at, each], running[at, each], np.inf)
         self.offers[name][1, users] = place[at, each]
 
-    def _bound(self, stopping: Stopping | MarkovStopping, cost: Costs, placement: Integers) -> Floats:
+    def _bound(
+        self, stopping: Stopping | MarkovStopping, cost: Costs, placement: Integers
+    ) -> Floats:
         if isinstance(stopping, MarkovStopping):
-            return np.array([markov_bound(stopping, int(cut), user) for user, cut in enumerate(placement)])
+            return np.array(
+                [markov_bound(stopping, int(cut), user) for user, cut in enumerate(placement)]
+            )
         smooth = not isinstance(self.problem.law, (GainTrace, RateTrace))
         always = self.problem.waiting is Waiting.ALWAYS
         return independent_bound(cost, stopping.channel, placement, always=always, smooth=smooth)
@@ -148,7 +204,9 @@ class Plan:
         """The plan of all users, once every block is filled."""
         chain = isinstance(self.problem.law, Markov)
         offers = {
-            name: Offer(placement=self.offered_at[name], running_cost=running, placement_cost=placing)
+            name: Offer(
+                placement=self.offered_at[name], running_cost=running, placement_cost=placing
+            )
             for name, (running, placing) in self.offers.items()
         }
         return Decision(
@@ -174,14 +232,20 @@ class Plan:
 
 
 def cheapest(total: Floats, allowed: Booleans) -> tuple[Integers, Floats]:
-    """Smallest allowed placement of least total cost, and that cost, infinite where there is none, (users,)."""
+    """Smallest allowed placement of least total cost, and that cost, infinite where there is none,
+    (users,).
+    """
     total = np.where(allowed, total, np.inf)
     least = total.min(axis=0)
     return (total <= least * (1.0 + TIE)).argmax(axis=0), least
 
 
 def rate_thresholds(stop: Booleans, out: Booleans, rate_bps: Floats) -> Floats:
-    """Least rate to offload at, (cuts, users): 0 always, infinite never, NaN where the stop set is no interval."""
+    """Least rate to offload at, (cuts, users): 0 always, infinite never, NaN where the stop set is
+    no interval.
+    """
     slowest = np.where(stop, rate_bps, np.inf).min(axis=-1)
     left = np.where(stop | out, -np.inf, rate_bps).max(axis=-1)
-    return np.where(np.isneginf(left) & np.isfinite(slowest), 0.0, np.where(left < slowest, slowest, np.nan))
+    return np.where(
+        np.isneginf(left) & np.isfinite(slowest), 0.0, np.where(left < slowest, slowest, np.nan)
+    )

@@ -31,7 +31,9 @@ SCHEMAS: dict[str, type[Profile]] = {
 
 
 def shipped(collection: str) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = json.loads((FOLDER / f"{collection}.json").read_text(encoding="utf-8"))
+    entries: list[dict[str, Any]] = json.loads(
+        (FOLDER / f"{collection}.json").read_text(encoding="utf-8")
+    )
     return entries
 
 
@@ -42,7 +44,9 @@ def by_name(collection: str) -> dict[str, dict[str, Any]]:
 DEVICES, MODELS, SERVERS = by_name("devices"), by_name("models"), by_name("servers")
 EVERY = [pytest.param(kind, entry, id=entry["name"]) for kind in SCHEMAS for entry in shipped(kind)]
 each_device = pytest.mark.parametrize("device", DEVICES.values(), ids=DEVICES)
-each_timing = pytest.mark.parametrize("timing", shipped("timings"), ids=lambda timing: timing["name"])
+each_timing = pytest.mark.parametrize(
+    "timing", shipped("timings"), ids=lambda timing: timing["name"]
+)
 
 
 def device_time_s(entry: dict[str, Any], flop: float, clock_hz: float) -> float:
@@ -58,7 +62,9 @@ def test_generated_files_are_up_to_date(name: str) -> None:
 
 
 @pytest.mark.parametrize(("collection", "entry"), EVERY)
-def test_every_entry_is_a_valid_request_with_its_source(collection: str, entry: dict[str, Any]) -> None:
+def test_every_entry_is_a_valid_request_with_its_source(
+    collection: str, entry: dict[str, Any]
+) -> None:
     assert warnings_of(SCHEMAS[collection].model_validate(entry)) == ()
     assert len(entry["reference"]) > 20
 
@@ -83,7 +89,10 @@ def test_a_device_runs_at_the_clocks_it_lists(device: dict[str, Any]) -> None:
 def test_a_device_draws_and_radiates_what_such_a_thing_can(device: dict[str, Any]) -> None:
     assert 0.1 < device["power_coefficient_w_per_hz3"] * device["frequency_max_hz"] ** 3 < 100
     assert device["tx_power_w"] in (0.1, 0.2)  # 20 and 23 dBm
-    assert max(model["cuts"][-1]["parameter_byte"] for model in MODELS.values()) < device["memory_byte"]
+    assert (
+        max(model["cuts"][-1]["parameter_byte"] for model in MODELS.values())
+        < device["memory_byte"]
+    )
 
 
 @pytest.mark.parametrize("channel", shipped("channels"), ids=lambda channel: channel["name"])
@@ -91,7 +100,9 @@ def test_a_channel_closes_the_link_nearby_and_not_far_away(channel: dict[str, An
     profile = Channel.model_validate(channel)
     assert profile.path_loss is not None
     noise_dbm = profile.noise_psd_dbm_per_hz + 10 * math.log10(profile.bandwidth_hz)
-    snr_db = {metres: 20.0 + profile.path_loss.gain_db(metres) - noise_dbm for metres in (1.0, 10.0, 1e5)}
+    snr_db = {
+        metres: 20.0 + profile.path_loss.gain_db(metres) - noise_dbm for metres in (1.0, 10.0, 1e5)
+    }
     assert profile.min_snr_db is not None
     assert snr_db[1.0] > snr_db[10.0] > profile.min_snr_db > snr_db[1e5]
     assert profile.path_loss.gain_db(1.0) < 0
@@ -114,14 +125,18 @@ def test_time_and_spread_grow_with_the_work(timing: dict[str, Any]) -> None:
     else:
         clock_hz = DEVICES[timing["processor"]]["frequency_max_hz"]
         flop = [cut["flop"] for cut in MODELS[timing["model"]]["cuts"]]
-        times = [device_time_s(entry, work, clock_hz) for entry, work in zip(entries, flop, strict=True)]
+        times = [
+            device_time_s(entry, work, clock_hz) for entry, work in zip(entries, flop, strict=True)
+        ]
     assert (times[0], entries[0]["variance_s2"]) == (0, 0)
     assert all(before <= after for before, after in pairwise(times))
     assert all(before["variance_s2"] <= after["variance_s2"] for before, after in pairwise(entries))
     assert 0 < entries[-1]["variance_s2"] ** 0.5 < 0.15 * times[-1]
 
 
-@pytest.mark.parametrize("measurement", DEVICE_MEASUREMENTS, ids=lambda each: f"{each.device}.{each.model}")
+@pytest.mark.parametrize(
+    "measurement", DEVICE_MEASUREMENTS, ids=lambda each: f"{each.device}.{each.model}"
+)
 def test_a_timing_gives_the_measured_time_back(measurement: DeviceMeasurement) -> None:
     whole = device_timing(measurement)["cuts"][-1]
     for clock_hz, mean_s in measurement.samples:
@@ -156,7 +171,9 @@ def test_ours_and_the_timed_networks_do_about_the_same_work() -> None:
 def test_the_documentation_names_every_profile() -> None:
     page = (Path(__file__).parents[3] / "docs" / "catalogue.md").read_text(encoding="utf-8")
     for collection in ("devices", "models", "channels", "servers"):
-        assert [entry["name"] for entry in shipped(collection) if f"| {entry['name']} |" not in page] == []
+        assert [
+            entry["name"] for entry in shipped(collection) if f"| {entry['name']} |" not in page
+        ] == []
     for timing in shipped("timings"):
         assert f"| {timing['processor']} | {timing['model']} |" in page
 

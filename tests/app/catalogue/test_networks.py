@@ -29,7 +29,8 @@ from app.catalogue.networks import (
 )
 from solvers.onnx_reader import Options, read
 
-# GMAC (torchvision calls them GFLOPS), to its own digits, and parameters: the `_ops` and `num_params` of its weights.
+# GMAC (torchvision calls them GFLOPS), to its own digits, and parameters: the `_ops` and
+# `num_params` of its weights.
 PUBLISHED = {
     "alexnet": (0.714, 61_100_840),
     "vgg16": (15.470, 138_357_544),
@@ -103,10 +104,21 @@ def test_cuts_run_from_nothing_to_everything(network: Network) -> None:
         ("vgg16", {"conv1_1": 64 * 224 * 224, "pool3": 256 * 28 * 28, "pool5": 512 * 7 * 7}),
         (
             "mobilenet-v2",
-            {"block1": 16 * 112 * 112, "block3": 24 * 56 * 56, "block17": 320 * 7 * 7, "conv2": 1280 * 49},
+            {
+                "block1": 16 * 112 * 112,
+                "block3": 24 * 56 * 56,
+                "block17": 320 * 7 * 7,
+                "conv2": 1280 * 49,
+            },
         ),
-        ("mobilenet-v3-large", {"block1": 16 * 112 * 112, "block12": 112 * 14 * 14, "conv2": 960 * 49, "fc1": 1280}),
-        ("squeezenet1-1", {"conv1": 64 * 111 * 111, "fire2.squeeze": 16 * 55 * 55, "pool3": 128 * 27 * 27}),
+        (
+            "mobilenet-v3-large",
+            {"block1": 16 * 112 * 112, "block12": 112 * 14 * 14, "conv2": 960 * 49, "fc1": 1280},
+        ),
+        (
+            "squeezenet1-1",
+            {"conv1": 64 * 111 * 111, "fire2.squeeze": 16 * 55 * 55, "pool3": 128 * 27 * 27},
+        ),
     ],
 )
 def test_features_have_the_sizes_of_the_architecture(name: str, features: dict[str, int]) -> None:
@@ -119,14 +131,20 @@ def test_features_have_the_sizes_of_the_architecture(name: str, features: dict[s
 def test_the_graph_is_valid_onnx(network: Network) -> None:
     model = onnx_model(network)
     graph = model.graph
-    for weight in [weight for weight in graph.initializer if weight.data_location == onnx.TensorProto.EXTERNAL]:
+    for weight in [
+        weight for weight in graph.initializer if weight.data_location == onnx.TensorProto.EXTERNAL
+    ]:
         # The checker looks for the file of a weight that is kept elsewhere; an input needs none.
-        graph.input.append(onnx.helper.make_tensor_value_info(weight.name, onnx.TensorProto.FLOAT, weight.dims))
+        graph.input.append(
+            onnx.helper.make_tensor_value_info(weight.name, onnx.TensorProto.FLOAT, weight.dims)
+        )
         graph.initializer.remove(weight)
     onnx.checker.check_model(model, full_check=True)
 
 
-@pytest.mark.parametrize("name", ["alexnet", "vgg16", "vgg19", "resnet18", "resnet50", "resnet152", "squeezenet1-1"])
+@pytest.mark.parametrize(
+    "name", ["alexnet", "vgg16", "vgg19", "resnet18", "resnet50", "resnet152", "squeezenet1-1"]
+)
 def test_every_fusion_boundary_of_chains_and_residual_networks_is_shipped(name: str) -> None:
     """MobileNet's blocks can be cut inside too, where the tensors are wider than at either end."""
     network = next(network for network in NETWORKS if network.name == name)
@@ -139,7 +157,9 @@ def test_a_stage_where_a_second_tensor_lives_is_refused() -> None:
     def add_the_input(graph: Graph, tensor: Tensor) -> Tensor:
         return graph.add("Add", [tensor.name, graph.input.name], tensor.shape)
 
-    network = Network("net", (("a", conv(3, 3)), ("b", conv(3, 3)), ("sum", add_the_input)), "nobody")
+    network = Network(
+        "net", (("a", conv(3, 3)), ("b", conv(3, 3)), ("sum", add_the_input)), "nobody"
+    )
     with pytest.raises(ValueError, match=r"net cannot be cut at .*'b'"):
         cuts(network)
 
@@ -162,18 +182,24 @@ def applied(layer: Layer, shape: Shape) -> Applied:
     network = read(graph.model(end).SerializeToString())
     (cut,) = (cut for cut in network.cuts if cut.tensors == (result.name,))
     whole = network.cuts[-1]
-    assert cut.feature_elements == result.shape.elements, "the layer and onnx's own rules disagree about the shape"
+    assert cut.feature_elements == result.shape.elements, (
+        "the layer and onnx's own rules disagree about the shape"
+    )
     return Applied(cut.feature_elements, whole.flop // 2, network.parameters, result.shape)
 
 
-def counted_by_hand(channels: int, shape: Shape, kernel: int, stride: int, padding: int) -> tuple[int, int]:
+def counted_by_hand(
+    channels: int, shape: Shape, kernel: int, stride: int, padding: int
+) -> tuple[int, int]:
     """Output elements and multiply-accumulates of a convolution, window by window."""
     last_row, last_column = shape.height + 2 * padding - kernel, shape.width + 2 * padding - kernel
     windows = len(list(product(range(0, last_row + 1, stride), range(0, last_column + 1, stride))))
     return channels * windows, channels * windows * shape.channels * kernel * kernel
 
 
-@pytest.mark.parametrize(("kernel", "stride", "padding"), [(1, 1, 0), (3, 1, 1), (3, 2, 0), (5, 2, 2), (7, 3, 3)])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding"), [(1, 1, 0), (3, 1, 1), (3, 2, 0), (5, 2, 2), (7, 3, 3)]
+)
 def test_a_convolution_counts_its_windows(kernel: int, stride: int, padding: int) -> None:
     shape = Shape(3, 17, 23)
     found = applied(conv(8, kernel, stride=stride, padding=padding, bias=True), shape)
@@ -188,7 +214,9 @@ def test_groups_divide_the_work() -> None:
     assert applied(depthwise(3), shape).mac == whole.mac // 12
 
 
-@pytest.mark.parametrize(("size", "ceil", "expected"), [(7, False, 3), (7, True, 3), (8, False, 3), (8, True, 4)])
+@pytest.mark.parametrize(
+    ("size", "ceil", "expected"), [(7, False, 3), (7, True, 3), (8, False, 3), (8, True, 4)]
+)
 def test_pooling_keeps_or_drops_the_incomplete_window(size: int, ceil: bool, expected: int) -> None:
     assert applied(pool(3, 2, ceil=ceil), Shape(5, size, size)).elements == 5 * expected * expected
 
@@ -213,7 +241,11 @@ def test_branches_add_up() -> None:
 
 def test_a_gate_leaves_the_shape_alone() -> None:
     gate = applied(squeeze_excite(4), Shape(16, 8, 8))
-    assert (gate.shape, gate.mac, gate.parameters) == (Shape(16, 8, 8), 2 * 16 * 4, 2 * 16 * 4 + 16 + 4)
+    assert (gate.shape, gate.mac, gate.parameters) == (
+        Shape(16, 8, 8),
+        2 * 16 * 4,
+        2 * 16 * 4 + 16 + 4,
+    )
 
 
 def test_an_inverted_residual_expands_only_when_it_must() -> None:
@@ -223,7 +255,9 @@ def test_an_inverted_residual_expands_only_when_it_must() -> None:
     assert applied(inverted_residual(16, expanded=96), shape).mac == plain.mac * 6 + 16 * 96 * 64
 
 
-@pytest.mark.parametrize("misfit", [residual(conv(8, 3)), concatenate(conv(8, 1), conv(8, 3, stride=2))])
+@pytest.mark.parametrize(
+    "misfit", [residual(conv(8, 3)), concatenate(conv(8, 1), conv(8, 3, stride=2))]
+)
 def test_shapes_that_do_not_fit_are_refused(misfit: Layer) -> None:
     with pytest.raises(ValueError, match=r"residual adds|too many values"):
         applied(misfit, Shape(16, 8, 8))

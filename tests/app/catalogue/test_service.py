@@ -50,7 +50,9 @@ def test_what_the_user_had_before_stays(service: Service, client: httpx.Client) 
     assert client.get("/v1/devices/camera-cpu").json()["tx_power_w"] == 0.7
 
 
-def test_a_timing_that_does_not_fit_the_users_model_is_refused(service: Service, client: httpx.Client) -> None:
+def test_a_timing_that_does_not_fit_the_users_model_is_refused(
+    service: Service, client: httpx.Client
+) -> None:
     client.post("/v1/models", json=a_model(cuts=a_model()["cuts"][:2]))
     loaded = load(service)
     assert [profile.name for profile in loaded.created] == ["camera-cpu"]
@@ -75,6 +77,8 @@ def test_the_shipped_profiles_load_whole(service: Service, client: httpx.Client)
             assert profiles.get(session, type(profile), profile.name).body == profile
 
 
-@pytest.mark.parametrize("profile", catalogue.shipped(), ids=lambda profile: f"{profile.kind}-{profile.name}")
+@pytest.mark.parametrize(
+    "profile", catalogue.shipped(), ids=lambda profile: f"{profile.kind}-{profile.name}"
+)
 def test_a_shipped_profile_names_its_source(profile: Profile) -> None:
     assert profile.reference

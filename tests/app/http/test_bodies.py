@@ -37,7 +37,9 @@ def test_what_is_not_json_is_refused(body: bytes, told: str) -> None:
 
 
 def test_json_is_read() -> None:
-    assert parse_json(b' {"a": [1, 2.5, "x", null, true, 1e999]} ') == {"a": [1, 2.5, "x", None, True, float("inf")]}
+    assert parse_json(b' {"a": [1, 2.5, "x", null, true, 1e999]} ') == {
+        "a": [1, 2.5, "x", None, True, float("inf")]
+    }
 
 
 def test_malformed_json_over_http(client: httpx.Client) -> None:
@@ -52,7 +54,12 @@ def test_json_that_is_no_object(client: httpx.Client, body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"Content-Type": "text/plain"}, {"Content-Type": "application/json; charset=latin-1"}, {"Content-Type": "x"}],
+    [
+        {},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/json; charset=latin-1"},
+        {"Content-Type": "x"},
+    ],
 )
 def test_another_media_type(client: httpx.Client, headers: dict[str, str]) -> None:
     refused = client.post("/v1/devices", content=b"{}", headers=headers)
@@ -74,7 +81,14 @@ def small(settings: Settings) -> Iterator[Service]:
 def send_head(service: Service, *headers: str) -> socket.socket:
     port = int(service.url.rsplit(":", 1)[1])
     connection = socket.create_connection(("127.0.0.1", port), timeout=10.0)
-    lines = ["POST /v1/devices HTTP/1.1", "Host: x", "Content-Type: application/json", *headers, "", ""]
+    lines = [
+        "POST /v1/devices HTTP/1.1",
+        "Host: x",
+        "Content-Type: application/json",
+        *headers,
+        "",
+        "",
+    ]
     connection.sendall("\r\n".join(lines).encode())
     return connection
 

@@ -101,12 +101,16 @@ def test_a_long_header_takes_no_longer_than_its_length(piece: str) -> None:
         ("a/b;c=d;C=e", "a/b", {"c": "d"}),
     ],
 )
-def test_a_media_type_is_read_with_its_parameters(declared: str, essence: str, parameters: dict[str, str]) -> None:
+def test_a_media_type_is_read_with_its_parameters(
+    declared: str, essence: str, parameters: dict[str, str]
+) -> None:
     found = content_type(Headers({"Content-Type": declared}))
     assert found == MediaType(essence, parameters)
 
 
-@pytest.mark.parametrize("declared", ["", "json", "a/", "/b", "a /b", "a/b c", "a/b;c", "a/b;c=", 'a/b;c="', "a/b,c/d"])
+@pytest.mark.parametrize(
+    "declared", ["", "json", "a/", "/b", "a /b", "a/b c", "a/b;c", "a/b;c=", 'a/b;c="', "a/b,c/d"]
+)
 def test_what_is_no_media_type_is_not_guessed(declared: str) -> None:
     assert content_type(Headers({"Content-Type": declared})) is None
 

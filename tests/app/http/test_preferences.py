@@ -42,7 +42,9 @@ MOST_S = 60.0
         ("\u00ff", False, None),
     ],
 )
-def test_preferences_are_read(header: str | None, respond_async: bool, wait_s: float | None) -> None:
+def test_preferences_are_read(
+    header: str | None, respond_async: bool, wait_s: float | None
+) -> None:
     assert preferences(header, MOST_S) == Preferences(respond_async, wait_s)
 
 
@@ -50,10 +52,14 @@ def test_what_was_honoured_is_told() -> None:
     assert Preferences().applied == {}
     assert Preferences(respond_async=True).applied == {"Preference-Applied": "respond-async"}
     assert Preferences(wait_s=1.5).applied == {"Preference-Applied": "wait=1.5"}
-    assert Preferences(respond_async=True, wait_s=2.0).applied == {"Preference-Applied": "respond-async, wait=2"}
+    assert Preferences(respond_async=True, wait_s=2.0).applied == {
+        "Preference-Applied": "respond-async, wait=2"
+    }
 
 
-@pytest.mark.parametrize("header", ["wait=" + " " * 60_000 + '"x"y', "wait" + " " * 60_000 + "x", "wait;" * 12_000])
+@pytest.mark.parametrize(
+    "header", ["wait=" + " " * 60_000 + '"x"y', "wait" + " " * 60_000 + "x", "wait;" * 12_000]
+)
 def test_a_long_header_is_read_in_no_time(header: str) -> None:
     # A pattern that goes back over blanks would take hours here.
     assert preferences(header, MOST_S).wait_s is None

@@ -36,7 +36,9 @@ TIMING = "/v1/timings/camera-cpu.small-net"
 
 def checks(measurement: Body, severity: str = "warning") -> set[str]:
     """The checks that found something of that weight."""
-    return {finding["check"] for finding in measurement["quality"] if finding["severity"] == severity}
+    return {
+        finding["check"] for finding in measurement["quality"] if finding["severity"] == severity
+    }
 
 
 def refused(client: httpx.Client, body: Any) -> list[str]:
@@ -54,16 +56,26 @@ def test_samples_make_a_timing(client: httpx.Client) -> None:
     measurement = answer.json()
     Measurement.model_validate(measurement)
     assert answer.headers["location"] == f"{at()}/1"
-    assert (measurement["number"], measurement["revision"], measurement["samples"]) == (1, 1, 3 * 5 * 40 * 2)
+    assert (measurement["number"], measurement["revision"], measurement["samples"]) == (
+        1,
+        1,
+        3 * 5 * 40 * 2,
+    )
     assert measurement["doubts"] == []
     began = datetime.fromisoformat(STARTED_AT)
-    assert measurement["age_s"] == pytest.approx((datetime.now(UTC) - began).total_seconds(), abs=60.0)
+    assert measurement["age_s"] == pytest.approx(
+        (datetime.now(UTC) - began).total_seconds(), abs=60.0
+    )
     again = client.get(answer.headers["location"]).json()
     assert {**again, "age_s": 0} == {**measurement, "age_s": 0}
 
     timing = client.get(TIMING).json()
     TimingRevision.model_validate(timing)
-    assert (timing["provenance"], timing["processor_kind"], timing["revision"]) == ("measured", "device", 1)
+    assert (timing["provenance"], timing["processor_kind"], timing["revision"]) == (
+        "measured",
+        "device",
+        1,
+    )
     assert "onnxruntime 1.31.1" in timing["reference"]
     assert timing["measured"] == {
         "measurement": 1,
@@ -82,7 +94,9 @@ def test_samples_make_a_timing(client: httpx.Client) -> None:
         assert entry["worst_s"] > 0.0
         assert [level["frequency_hz"] for level in entry["levels"]] == list(CLOCKS_HZ)
         for level in entry["levels"]:
-            assert level["mean_s"] == pytest.approx(device_mean_s(cut, level["frequency_hz"]), rel=0.02)
+            assert level["mean_s"] == pytest.approx(
+                device_mean_s(cut, level["frequency_hz"]), rel=0.02
+            )
             assert level["samples"] == 80
     fit = measurement["cuts"][-1]["fit"]
     assert fit["flop_per_cycle_interval"][0] < FLOP_PER_CYCLE < fit["flop_per_cycle_interval"][1]
@@ -120,7 +134,9 @@ def test_a_stored_timing_can_be_sent_back(client: httpx.Client) -> None:
     timing = client.get(TIMING).json()
     kept = client.put(TIMING, json=timing, headers={"If-Match": '"1"'})
     assert (kept.status_code, kept.json()["revision"]) == (200, 1)
-    changed = client.put(TIMING, json=timing | {"reference": "by hand"}, headers={"If-Match": '"1"'})
+    changed = client.put(
+        TIMING, json=timing | {"reference": "by hand"}, headers={"If-Match": '"1"'}
+    )
     assert (changed.status_code, changed.json()["revision"]) == (200, 2)
 
 
@@ -170,7 +186,9 @@ def test_tables_say_the_same_as_json(client: httpx.Client, media_type: str) -> N
         (f"{JSON};q=0.8, Application/Vnd.Apache.Parquet", PARQUET),
     ],
 )
-def test_samples_come_in_the_type_that_is_preferred(client: httpx.Client, accept: str, answered: str) -> None:
+def test_samples_come_in_the_type_that_is_preferred(
+    client: httpx.Client, accept: str, answered: str
+) -> None:
     store(client)
     samples = client.get(measured(client)["samples_url"], headers={"Accept": accept})
     assert samples.headers["content-type"].partition(";")[0] == answered
@@ -199,7 +217,9 @@ def test_few_clocks_are_levels_alone(client: httpx.Client) -> None:
 
 
 def test_clocks_are_gathered_to_the_levels_of_the_device(client: httpx.Client) -> None:
-    """0.3 % off a level: the level; a throttled clock takes part in the fit, by what was measured."""
+    """0.3 % off a level: the level; a throttled clock takes part in the fit, by what was
+    measured.
+    """
     store(client, frequency_levels_hz=list(CLOCKS_HZ))
     body = a_file()
     for session in body["sessions"]:
@@ -222,7 +242,9 @@ def test_an_unknown_clock_is_the_only_one_or_the_one_asked_for(client: httpx.Cli
             entry["frequency_hz"] = None
     measurement = measured(client, body)
     assert checks(measurement, "note") == {"clock"}
-    assert [level["frequency_hz"] for level in client.get(TIMING).json()["cuts"][1]["levels"]] == [1e9]
+    assert [level["frequency_hz"] for level in client.get(TIMING).json()["cuts"][1]["levels"]] == [
+        1e9
+    ]
 
 
 def test_a_requested_clock_fits_no_law(client: httpx.Client) -> None:
@@ -284,7 +306,12 @@ def test_a_cut_without_new_samples_keeps_its_entry(client: httpx.Client) -> None
     measurement = measured(client, body)
     assert checks(measurement, "note") == {"kept"}
     after = client.get(TIMING).json()["cuts"]
-    assert [one == other for one, other in zip(before, after, strict=True)] == [True, True, False, True]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [
+        True,
+        True,
+        False,
+        True,
+    ]
 
 
 def test_numbers_nobody_measured_are_not_kept(client: httpx.Client) -> None:
@@ -301,7 +328,9 @@ def drifting(body: Body) -> None:
     for session in body["sessions"]:
         for entry in session["samples"]:
             half = len(entry["time_s"]) // 2
-            entry["time_s"] = entry["time_s"][:half] + [1.05 * time for time in entry["time_s"][half:]]
+            entry["time_s"] = entry["time_s"][:half] + [
+                1.05 * time for time in entry["time_s"][half:]
+            ]
             entry["order"] = sorted(entry["order"])
 
 
@@ -315,7 +344,9 @@ def two_ways(body: Body) -> None:
     """A third of the inferences of one series takes another way."""
     for session in body["sessions"]:
         entry = session["samples"][3]
-        entry["time_s"] = [time * (1.3 if n % 3 == 0 else 1.0) for n, time in enumerate(entry["time_s"])]
+        entry["time_s"] = [
+            time * (1.3 if n % 3 == 0 else 1.0) for n, time in enumerate(entry["time_s"])
+        ]
 
 
 def in_milliseconds(body: Body) -> None:
@@ -368,7 +399,9 @@ def partly_short(body: Body) -> None:
         (partly_short, "samples"),
     ],
 )
-def test_what_is_doubtful_is_told_and_plans_say_so(client: httpx.Client, spoil: Any, check: str) -> None:
+def test_what_is_doubtful_is_told_and_plans_say_so(
+    client: httpx.Client, spoil: Any, check: str
+) -> None:
     store(client)
     body = a_file()
     spoil(body)
@@ -377,13 +410,17 @@ def test_what_is_doubtful_is_told_and_plans_say_so(client: httpx.Client, spoil: 
     assert check in measurement["doubts"]
     assert check in client.get(TIMING).json()["measured"]["doubts"]
     document = plan(client, a_cell(a_stored_user(deadline_s=500.0), server="edge-gpu"))
-    assert any(check in w["message"] and "timing" in w["field"] for w in document["warnings"]), document["warnings"]
+    assert any(check in w["message"] and "timing" in w["field"] for w in document["warnings"]), (
+        document["warnings"]
+    )
 
 
 @pytest.mark.slow
 def test_steady_samples_raise_no_doubt(client: httpx.Client) -> None:
     store(client)
-    doubtful = sum(bool(measured(client, a_file(seed=seed, count=100))["doubts"]) for seed in range(10))
+    doubtful = sum(
+        bool(measured(client, a_file(seed=seed, count=100))["doubts"]) for seed in range(10)
+    )
     assert doubtful <= 1
 
 
@@ -401,7 +438,9 @@ def test_time_that_does_not_depend_on_the_clock_has_no_speed(client: httpx.Clien
     body = a_file()
     for session in body["sessions"]:
         for entry in session["samples"]:
-            entry["time_s"] = [0.01 + 1e-12 * entry["frequency_hz"] + 1e-5 * n for n in range(len(entry["time_s"]))]
+            entry["time_s"] = [
+                0.01 + 1e-12 * entry["frequency_hz"] + 1e-5 * n for n in range(len(entry["time_s"]))
+            ]
     measured(client, body)
     assert all("flop_per_cycle" not in entry for entry in client.get(TIMING).json()["cuts"][1:])
 
@@ -448,12 +487,20 @@ def one_sample(body: Body) -> None:
         (lambda body: body.pop("processor"), ["/processor"]),
         (lambda body: body.update(schema_version=2), ["/schema_version"]),
         (lambda body: body.update(runtime={"depth": [1]}), ["/runtime/depth"] * 3),
-        (lambda body: body["sessions"][0].update(started_at="yesterday"), ["/sessions/0/started_at"]),
-        (lambda body: body["sessions"][0].update(started_at="2026-11-01T08:00:00"), ["/sessions/0/started_at"]),
+        (
+            lambda body: body["sessions"][0].update(started_at="yesterday"),
+            ["/sessions/0/started_at"],
+        ),
+        (
+            lambda body: body["sessions"][0].update(started_at="2026-11-01T08:00:00"),
+            ["/sessions/0/started_at"],
+        ),
         (lambda body: body["sessions"][0].update(samples=[]), ["/sessions/0/samples"]),
     ],
 )
-def test_what_cannot_be_used_is_refused(client: httpx.Client, change: Any, expected: list[str]) -> None:
+def test_what_cannot_be_used_is_refused(
+    client: httpx.Client, change: Any, expected: list[str]
+) -> None:
     store(client)
     body = a_file()
     change(body)
@@ -476,7 +523,9 @@ def test_other_json_is_refused(client: httpx.Client, body: Any) -> None:
         ("json", 415),
     ],
 )
-def test_the_type_of_a_body_is_read_by_the_letter(client: httpx.Client, declared: str, status: int) -> None:
+def test_the_type_of_a_body_is_read_by_the_letter(
+    client: httpx.Client, declared: str, status: int
+) -> None:
     store(client)
     body = json.dumps(a_file()).encode()
     answer = client.post(at(), content=body, headers={"Content-Type": declared})
@@ -519,7 +568,11 @@ def test_a_name_of_two_kinds_must_be_told(client: httpx.Client) -> None:
 def test_a_timing_stays_with_its_processor_and_model(client: httpx.Client) -> None:
     store(client)
     measured(client)
-    for body in (a_file(processor="edge-gpu"), a_file(model="other"), a_file(processor_kind="server")):
+    for body in (
+        a_file(processor="edge-gpu"),
+        a_file(model="other"),
+        a_file(processor_kind="server"),
+    ):
         assert len(pointers(client.post(at(), json=body))) == 1
 
 
@@ -528,7 +581,9 @@ def test_identical_samples_never_vary(client: httpx.Client) -> None:
     body = a_file()
     for session in body["sessions"]:
         for entry in session["samples"]:
-            entry["time_s"] = [device_mean_s(entry["cut"], entry["frequency_hz"])] * len(entry["time_s"])
+            entry["time_s"] = [device_mean_s(entry["cut"], entry["frequency_hz"])] * len(
+                entry["time_s"]
+            )
     measurement = measured(client, body)
     assert measurement["doubts"] == []
     for one in measurement["cuts"]:
@@ -547,7 +602,8 @@ def test_a_hundred_thousand_samples(client: httpx.Client) -> None:
     mean = np.array([0.0, 1.5e7, 4.5e7, 5e7])[cut] / clock + OVERHEAD_S
     time_s = rng.gamma(2500.0, mean / 2500.0)
     lines = "\n".join(
-        f"{c},device,{f:.0f},{t:.9g}" for c, f, t in zip(cut.tolist(), clock.tolist(), time_s.tolist(), strict=True)
+        f"{c},device,{f:.0f},{t:.9g}"
+        for c, f, t in zip(cut.tolist(), clock.tolist(), time_s.tolist(), strict=True)
     )
     answer = client.post(
         at(),
@@ -558,7 +614,9 @@ def test_a_hundred_thousand_samples(client: httpx.Client) -> None:
     assert answer.status_code == 201, answer.text
     assert answer.json()["samples"] == rows
     assert answer.json()["doubts"] == []
-    assert answer.json()["cuts"][2]["fit"]["flop_per_cycle"] == pytest.approx(FLOP_PER_CYCLE, rel=3e-3)
+    assert answer.json()["cuts"][2]["fit"]["flop_per_cycle"] == pytest.approx(
+        FLOP_PER_CYCLE, rel=3e-3
+    )
 
 
 @pytest.mark.slow
@@ -569,17 +627,23 @@ def test_several_measure_at_once(client: httpx.Client) -> None:
 
     def send(body: Body) -> httpx.Response:
         start.wait()
-        with httpx.Client(base_url=client.base_url, timeout=60.0, trust_env=False, verify=False) as own:
+        with httpx.Client(
+            base_url=client.base_url, timeout=60.0, trust_env=False, verify=False
+        ) as own:
             return own.post(at(), json=body)
 
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(send, bodies))
-    assert {answer.status_code for answer in answers} == {201}, [answer.text[:200] for answer in answers]
+    assert {answer.status_code for answer in answers} == {201}, [
+        answer.text[:200] for answer in answers
+    ]
     assert sorted(answer.json()["number"] for answer in answers) == [1, 2, 3, 4]
     assert sorted(answer.json()["revision"] for answer in answers) == [1, 2, 3, 4]
 
 
-def test_a_deleted_timing_keeps_its_measurements_and_can_be_measured_anew(client: httpx.Client) -> None:
+def test_a_deleted_timing_keeps_its_measurements_and_can_be_measured_anew(
+    client: httpx.Client,
+) -> None:
     store(client)
     measured(client)
     assert client.delete(TIMING).status_code == 204
@@ -599,14 +663,30 @@ def test_what_is_not_there_is_told(client: httpx.Client) -> None:
 
 def test_media_types(client: httpx.Client) -> None:
     store(client)
-    assert client.post(at(), content=b"<xml/>", headers={"Content-Type": "text/xml"}).status_code == 415
+    assert (
+        client.post(at(), content=b"<xml/>", headers={"Content-Type": "text/xml"}).status_code
+        == 415
+    )
     assert client.post(at(), content=b"{}").status_code == 415
-    assert client.post(at(), content=b"{", headers={"Content-Type": "application/json"}).status_code == 400
+    assert (
+        client.post(at(), content=b"{", headers={"Content-Type": "application/json"}).status_code
+        == 400
+    )
     for number in ("NaN", "Infinity"):
         body = json.dumps(a_file() | {"runtime": {"threads": "here"}}).replace('"here"', number)
-        assert client.post(at(), content=body, headers={"Content-Type": "application/json"}).status_code == 400
+        assert (
+            client.post(
+                at(), content=body, headers={"Content-Type": "application/json"}
+            ).status_code
+            == 400
+        )
     body = json.dumps(a_file() | {"runtime": {"threads": "here"}}).replace('"here"', "1e999")
-    assert client.post(at(), content=body, headers={"Content-Type": "application/json"}).status_code == 422
+    assert (
+        client.post(at(), content=body, headers={"Content-Type": "application/json"}).status_code
+        == 422
+    )
     assert client.post(at(), json=a_file(), params={"colour": "red"}).status_code == 422
-    latin = client.post(at(), json=a_file(), headers={"Content-Type": "application/json; charset=latin-1"})
+    latin = client.post(
+        at(), json=a_file(), headers={"Content-Type": "application/json; charset=latin-1"}
+    )
     assert latin.status_code == 415

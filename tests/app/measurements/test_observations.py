@@ -34,7 +34,9 @@ def a_plan(client: httpx.Client, *users: Body, **fields: Any) -> Body:
     return document
 
 
-def observed(user: Body, rng: np.random.Generator, count: int = 60, factor: float = 1.0) -> list[float]:
+def observed(
+    user: Body, rng: np.random.Generator, count: int = 60, factor: float = 1.0
+) -> list[float]:
     """Total times with the planned moments, all but for a factor."""
     mean, deviation = user["latency"]["mean_s"] * factor, user["latency"]["std_s"]
     return list(rng.gamma((mean / deviation) ** 2, deviation**2 / mean, count).tolist())
@@ -56,10 +58,19 @@ def test_times_as_planned_change_nothing(client: httpx.Client) -> None:
     user = document["result"]["users"][0]
     tag = client.get(TIMING).headers["etag"]
     told = report(client, document, time_s=observed(user, np.random.default_rng(0)))
-    assert (told["kind"], told["revision"], told["stale"], told["look"]) == ("observations", 1, False, 1)
+    assert (told["kind"], told["revision"], told["stale"], told["look"]) == (
+        "observations",
+        1,
+        False,
+        1,
+    )
     assert told["plans"] == [document["id"]]
     (test,) = told["tests"]
-    assert (test["verdict"], test["part"], test["planned_mean_s"]) == ("fits", "total", user["latency"]["mean_s"])
+    assert (test["verdict"], test["part"], test["planned_mean_s"]) == (
+        "fits",
+        "total",
+        user["latency"]["mean_s"],
+    )
     assert test["p_value"] > test["level"]
     timing = client.get(TIMING)
     assert "stale" not in timing.json()
@@ -83,12 +94,16 @@ def test_slower_times_make_the_timing_stale(client: httpx.Client) -> None:
     evidence = answer.json()["stale_evidence"]
     assert (evidence["plan"], evidence["measurement"]) == (document["id"], told["number"])
     assert answer.headers["etag"] == '"1-stale"'
-    assert client.get(TIMING, headers={"If-None-Match": '"1"'}).status_code == 200, "what changed is seen"
+    assert client.get(TIMING, headers={"If-None-Match": '"1"'}).status_code == 200, (
+        "what changed is seen"
+    )
     assert client.get(TIMING, headers={"If-None-Match": '"1-stale"'}).status_code == 304
     assert any("stale" in warning["message"] for warning in answer.json()["warnings"])
     warned = a_plan(client)
     assert any("stale" in warning["message"] for warning in warned["warnings"])
-    assert warned["result"]["objective"] == document["result"]["objective"], "the numbers stay until there are new ones"
+    assert warned["result"]["objective"] == document["result"]["objective"], (
+        "the numbers stay until there are new ones"
+    )
     named = a_plan(client, a_stored_user(gain_db=-125.0, device_timing="camera-cpu.small-net@1"))
     assert any("stale" in warning["message"] for warning in named["warnings"])
     MeasurementPage.model_validate(client.get(at()).json())
@@ -111,7 +126,9 @@ def test_a_stale_timing_can_be_sent_back_or_measured_anew(client: httpx.Client) 
     assert "stale" not in client.get(TIMING).json()
     assert client.get(f"{TIMING}/revisions/1").json()["stale"] is True
     assert "warnings" not in a_plan(client)
-    assert not report(client, a_plan(client), time_s=observed(user, np.random.default_rng(1)))["stale"]
+    assert not report(client, a_plan(client), time_s=observed(user, np.random.default_rng(1)))[
+        "stale"
+    ]
 
 
 def test_the_devices_part_alone(client: httpx.Client) -> None:
@@ -120,8 +137,12 @@ def test_the_devices_part_alone(client: httpx.Client) -> None:
     user = document["result"]["users"][0]
     rng = np.random.default_rng(0)
     planned = user["latency"]["device_s"]
-    assert not report(client, document, device_s=rng.normal(planned, 0.005 * planned, 50).tolist())["stale"]
-    assert report(client, document, device_s=rng.normal(1.2 * planned, 0.005 * planned, 50).tolist())["stale"]
+    assert not report(client, document, device_s=rng.normal(planned, 0.005 * planned, 50).tolist())[
+        "stale"
+    ]
+    assert report(
+        client, document, device_s=rng.normal(1.2 * planned, 0.005 * planned, 50).tolist()
+    )["stale"]
 
 
 def test_faster_times_are_drift_too(client: httpx.Client) -> None:
@@ -157,7 +178,9 @@ def test_a_few_times_prove_nothing(client: httpx.Client) -> None:
 
 @pytest.mark.slow
 def test_each_look_asks_for_more(client: httpx.Client) -> None:
-    """However often steady times are reported, a false alarm stays unlikely: the levels sum to 1 %."""
+    """However often steady times are reported, a false alarm stays unlikely: the levels sum to 1
+    %.
+    """
     stocked(client)
     document = a_plan(client)
     user, rng = document["result"]["users"][0], np.random.default_rng(5)
@@ -177,7 +200,10 @@ def test_observations_of_the_server(client: httpx.Client) -> None:
     user = document["result"]["users"][0]
     assert user["latency"]["server_s"] > 0.0
     times = np.random.default_rng(0).normal(2.0, 0.01, 50) * user["latency"]["server_s"]
-    body = {"plan": document["id"], "observations": [{"user": user["id"], "server_s": times.tolist()}]}
+    body = {
+        "plan": document["id"],
+        "observations": [{"user": user["id"], "server_s": times.tolist()}],
+    }
     answer = client.post(at("edge-gpu.small-net"), json=body)
     assert answer.status_code == 201, answer.text
     assert answer.json()["stale"]
@@ -194,7 +220,9 @@ def test_many_users_share_the_level(client: httpx.Client) -> None:
     answer = client.post(at(), json={"plan": document["id"], "observations": entries})
     assert answer.status_code == 201, answer.text
     assert not answer.json()["stale"]
-    assert sum(test["level"] for test in answer.json()["tests"]) == pytest.approx(0.01 * 6.0 / np.pi**2)
+    assert sum(test["level"] for test in answer.json()["tests"]) == pytest.approx(
+        0.01 * 6.0 / np.pi**2
+    )
 
 
 def test_what_cannot_be_held_against_it_is_refused(client: httpx.Client) -> None:
@@ -203,22 +231,33 @@ def test_what_cannot_be_held_against_it_is_refused(client: httpx.Client) -> None
     user = document["result"]["users"][0]["id"]
 
     def sent(name: str = "camera-cpu.small-net", **changed: Any) -> httpx.Response:
-        body = {"plan": document["id"], "observations": [{"user": user, "time_s": [0.1] * 20}]} | changed
+        body = {
+            "plan": document["id"],
+            "observations": [{"user": user, "time_s": [0.1] * 20}],
+        } | changed
         return client.post(at(name), json=body)
 
     assert slug(sent(plan="0" * 32)) == "plan-not-found"
     assert pointers(sent(plan="here")) == ["/plan"]
     assert pointers(sent(observations=[])) == ["/observations"]
-    assert pointers(sent(observations=[{"user": "nobody", "time_s": [0.1]}])) == ["/observations/0/user"]
+    assert pointers(sent(observations=[{"user": "nobody", "time_s": [0.1]}])) == [
+        "/observations/0/user"
+    ]
     assert pointers(sent(observations=[{"user": user}])) == ["/observations/0"]
-    assert pointers(sent(observations=[{"user": user, "time_s": [-0.1]}])) == ["/observations/0/time_s/0"]
+    assert pointers(sent(observations=[{"user": user, "time_s": [-0.1]}])) == [
+        "/observations/0/time_s/0"
+    ]
     twice = [{"user": user, "time_s": [0.1]}] * 2
     assert pointers(sent(observations=twice)) == ["/observations/1/user"]
-    assert pointers(sent(observations=[{"user": user, "server_s": [0.1]}])) == ["/observations/0/server_s"]
+    assert pointers(sent(observations=[{"user": user, "server_s": [0.1]}])) == [
+        "/observations/0/server_s"
+    ]
     assert pointers(sent("another")) == ["/plan"]
     inline = a_plan(client, a_stored_user(gain_db=-125.0, device_timing=a_timing()))
     assert pointers(sent(plan=inline["id"])) == ["/plan"]
-    infeasible = plan(client, a_cell(a_stored_user(deadline_s=1e-4), channel="cell", server="edge-gpu"))
+    infeasible = plan(
+        client, a_cell(a_stored_user(deadline_s=1e-4), channel="cell", server="edge-gpu")
+    )
     assert pointers(sent(plan=infeasible["id"])) == ["/plan"]
     assert client.get(at()).json()["items"][-1]["number"] == 1, "nothing was stored"
 
@@ -241,11 +280,17 @@ def test_a_name_that_two_kinds_share_is_not_confused(client: httpx.Client) -> No
 def test_users_of_a_large_plan(client: httpx.Client, columns: bool) -> None:
     stocked(client)
     crowd = a_crowd(1200, deadline_s=0.4)
-    request = a_cell(*crowd, channel="cell", server="edge-gpu", bandwidth_hz=1e9, options={"gap": 1e-3})
+    request = a_cell(
+        *crowd, channel="cell", server="edge-gpu", bandwidth_hz=1e9, options={"gap": 1e-3}
+    )
     document = planned(client, as_table(request)) if columns else plan(client, request)
     chosen = [client.get(f"/v1/plans/{document['id']}/users/camera-{n}").json() for n in (3, 1117)]
     rng = np.random.default_rng(0)
-    entries = [{"user": user["id"], "time_s": observed(user, rng)} for user in chosen if user["latency"]["std_s"] > 0.0]
+    entries = [
+        {"user": user["id"], "time_s": observed(user, rng)}
+        for user in chosen
+        if user["latency"]["std_s"] > 0.0
+    ]
     assert entries
     answer = client.post(at(), json={"plan": document["id"], "observations": entries})
     assert answer.status_code == 201, answer.text
@@ -259,9 +304,15 @@ def test_users_of_a_large_plan(client: httpx.Client, columns: bool) -> None:
 def test_users_of_several_cells_have_their_cells_servers(client: httpx.Client) -> None:
     stocked(client)
     assert client.post("/v1/servers", json=a_server(name="other")).status_code == 201
-    users = [a_stored_user(id=cell, cell=cell, gain_db=-70.0, deadline_s=0.5) for cell in ("north", "south")]
+    users = [
+        a_stored_user(id=cell, cell=cell, gain_db=-70.0, deadline_s=0.5)
+        for cell in ("north", "south")
+    ]
     request = a_cell(
-        *users, channel="cell", server="other", cells=[{"id": "north", "server": "edge-gpu"}, {"id": "south"}]
+        *users,
+        channel="cell",
+        server="other",
+        cells=[{"id": "north", "server": "edge-gpu"}, {"id": "south"}],
     )
     document = plan(client, request)
     assert document["status"] == "solved", document

@@ -56,7 +56,9 @@ def test_the_tables_themselves_are_read(client: httpx.Client) -> None:
     assert send(client, parquet(columns()), PARQUET).status_code == 201
     coded = pa.array(columns()["part"]).dictionary_encode()
     narrow = columns(
-        part=coded, cut=pa.array(columns()["cut"], pa.int8()), time_s=pa.array(columns()["time_s"], pa.float32())
+        part=coded,
+        cut=pa.array(columns()["cut"], pa.int8()),
+        time_s=pa.array(columns()["time_s"], pa.float32()),
     )
     assert send(client, parquet(narrow, compression="gzip"), PARQUET).status_code == 201
 
@@ -146,7 +148,9 @@ def test_a_bomb_bursts_somewhere_else() -> None:
     assert len(many) < 100_000
     with pytest.raises(InvalidRequest, match="more than the 2000000"):
         from_rows(many, PARQUET)
-    long = pa.DictionaryArray.from_arrays(pa.array([0] * 1_900_000, pa.int32()), pa.array(["device" * 100_000]))
+    long = pa.DictionaryArray.from_arrays(
+        pa.array([0] * 1_900_000, pa.int32()), pa.array(["device" * 100_000])
+    )
     some = pa.array([1.0]).take(pa.array([0] * 1_900_000, pa.int32()))
     bomb = parquet({"cut": some, "part": long, "time_s": some})
     assert len(bomb) < 2_000_000

@@ -1,4 +1,6 @@
-"""Users in columns: the same request in Arrow, Parquet and JSON is the same plan, and is refused in the same words."""
+"""Users in columns: the same request in Arrow, Parquet and JSON is the same plan, and is refused in
+the same words.
+"""
 
 import io
 import json
@@ -44,7 +46,10 @@ def users(client: httpx.Client, plan: Body) -> list[Body]:
     found: list[Body] = []
     cursor: str | None = ""
     while cursor is not None:
-        page = client.get(plan["result"]["users_url"], params={"limit": 1000} | ({"cursor": cursor} if cursor else {}))
+        page = client.get(
+            plan["result"]["users_url"],
+            params={"limit": 1000} | ({"cursor": cursor} if cursor else {}),
+        )
         found += page.json()["items"]
         cursor = page.json()["next_cursor"]
     return found
@@ -53,7 +58,9 @@ def users(client: httpx.Client, plan: Body) -> list[Body]:
 @pytest.mark.slow
 @pytest.mark.parametrize("media_type", FORMATS)
 @pytest.mark.parametrize("size", [3, 2500])
-def test_columns_and_json_are_the_same_plan(client: httpx.Client, media_type: str, size: int) -> None:
+def test_columns_and_json_are_the_same_plan(
+    client: httpx.Client, media_type: str, size: int
+) -> None:
     request = a_stored_cell(*a_crowd(size, deadline_s=0.4), bandwidth_hz=1e6 * size)
     told = solved(client, request)
     columns = planned(client, as_table(request), media_type)
@@ -67,8 +74,12 @@ def test_columns_and_json_are_the_same_plan(client: httpx.Client, media_type: st
 
 def test_every_field_means_what_it_means_in_json(client: httpx.Client) -> None:
     request = a_stored_cell(
-        a_stored_user(id="a", cell="north", correlation=0.5, tx_power_w=0.05, device_timing=a_timing()["name"]),
-        a_stored_user(id="b", cell="south", gain_db=None, snr_reference={"snr_db": 20.0, "bandwidth_hz": 1e6}),
+        a_stored_user(
+            id="a", cell="north", correlation=0.5, tx_power_w=0.05, device_timing=a_timing()["name"]
+        ),
+        a_stored_user(
+            id="b", cell="south", gain_db=None, snr_reference={"snr_db": 20.0, "bandwidth_hz": 1e6}
+        ),
         a_stored_user(id="c", cell="south", gain_db=None, distance_m=80.0, server_timing=None),
         cells=[{"id": "north"}, {"id": "south", "bandwidth_hz": 5e6}],
     )
@@ -85,10 +96,16 @@ def test_any_arrow_type_that_holds_the_values_will_do(client: httpx.Client) -> N
         ("deadline_s", pa.int32()),
         ("gain_db", pa.float32()),
     ):
-        column = table[name].dictionary_encode() if pa.types.is_dictionary(kind) else table[name].cast(kind, safe=False)
+        column = (
+            table[name].dictionary_encode()
+            if pa.types.is_dictionary(kind)
+            else table[name].cast(kind, safe=False)
+        )
         table = table.set_column(table.column_names.index(name), name, column)
     plan, other = planned(client, table), planned(client, plain)
-    assert [user["cut"] for user in plan["result"]["users"]] == [user["cut"] for user in other["result"]["users"]]
+    assert [user["cut"] for user in plan["result"]["users"]] == [
+        user["cut"] for user in other["result"]["users"]
+    ]
 
 
 def without(table: pa.Table, name: str) -> pa.Table:
@@ -113,8 +130,14 @@ def with_values(table: pa.Table, name: str, values: list[Any]) -> pa.Table:
         (lambda t: with_values(t, "id", ["a", "b/c", "d"]), "/users/1/id"),
         (lambda t: with_values(t, "id", ["a", "", "d"]), "/users/1/id"),
         (lambda t: with_values(t, "id", ["a", "x" * 129, "d"]), "/users/1/id"),
-        (lambda t: with_values(t, "device", ["camera-cpu", "No Name", "camera-cpu"]), "/users/1/device"),
-        (lambda t: with_values(t, "device", ["camera-cpu", "camera-cpu", "nobody"]), "/users/2/device"),
+        (
+            lambda t: with_values(t, "device", ["camera-cpu", "No Name", "camera-cpu"]),
+            "/users/1/device",
+        ),
+        (
+            lambda t: with_values(t, "device", ["camera-cpu", "camera-cpu", "nobody"]),
+            "/users/2/device",
+        ),
         (lambda t: with_values(t, "distance_m", [None, 5.0, None]), "/users/1/distance_m"),
         (lambda t: without(t, "gain_db"), "/users/0"),
         (lambda t: with_values(t, "cell", [None, "north", None]), "/users/1/cell"),
@@ -169,7 +192,11 @@ def test_a_key_belongs_to_one_body(client: httpx.Client) -> None:
     second = post(client, body, headers={"Idempotency-Key": "columns"})
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json()["id"] == second.json()["id"]
-    other = post(client, packed(as_table(a_stored_cell(*a_crowd(21)))), headers={"Idempotency-Key": "columns"})
+    other = post(
+        client,
+        packed(as_table(a_stored_cell(*a_crowd(21)))),
+        headers={"Idempotency-Key": "columns"},
+    )
     refusal(other, 422, "idempotency-key-reused")
 
 
@@ -223,7 +250,9 @@ def test_all_users_at_once_as_csv_arrow_and_parquet(client: httpx.Client, size: 
     assert csv.headers["content-type"].startswith(CSV)
     table = pa.csv.read_csv(io.BytesIO(csv.content))
     assert table["id"].to_pylist() == [user["id"] for user in told]
-    assert table["latency.bound_s"].to_pylist() == pytest.approx([user["latency"]["bound_s"] for user in told])
+    assert table["latency.bound_s"].to_pylist() == pytest.approx(
+        [user["latency"]["bound_s"] for user in told]
+    )
     for most in ("image/png", f"{CSV};q=0, application/json", f"{CSV}, application/json", "*/*"):
         page = client.get(address, headers={"Accept": most})
         assert (page.json()["items"], page.headers["vary"]) == (told[:100], "Accept")
@@ -259,21 +288,31 @@ def test_a_plan_in_columns_is_planned_again_with_changes(client: httpx.Client) -
     plan = planned(client, as_table(request))
     patch = {"users": {"camera-1": {"deadline_s": 0.3}, "camera-2": None}}
     headers = {"Content-Type": "application/merge-patch+json"}
-    again = client.post(f"/v1/plans/{plan['id']}/replan", content=json.dumps(patch), headers=headers)
+    again = client.post(
+        f"/v1/plans/{plan['id']}/replan", content=json.dumps(patch), headers=headers
+    )
     assert again.status_code == 201, again.text
     told = {user["id"]: user["deadline_s"] for user in again.json()["result"]["users"]}
     assert told == {"camera-0": 0.4, "camera-1": 0.3, "camera-3": 0.4}
 
 
 def test_a_plan_in_columns_is_forgotten_whole(client: httpx.Client) -> None:
-    plan = planned(client, as_table(a_stored_cell(*a_crowd(1200, deadline_s=0.4), bandwidth_hz=2e9)))
+    plan = planned(
+        client, as_table(a_stored_cell(*a_crowd(1200, deadline_s=0.4), bandwidth_hz=2e9))
+    )
     assert client.delete(f"/v1/plans/{plan['id']}").status_code == 204
-    refusal(client.get(f"/v1/plans/{plan['id']}/users", headers={"Accept": ARROW}), 404, "plan-not-found")
+    refusal(
+        client.get(f"/v1/plans/{plan['id']}/users", headers={"Accept": ARROW}),
+        404,
+        "plan-not-found",
+    )
 
 
 @pytest.mark.slow
 def test_two_readers_at_once(client: httpx.Client) -> None:
-    plan = planned(client, as_table(a_stored_cell(*a_crowd(9000, deadline_s=0.4), bandwidth_hz=9e9)))
+    plan = planned(
+        client, as_table(a_stored_cell(*a_crowd(9000, deadline_s=0.4), bandwidth_hz=9e9))
+    )
     sizes: list[int] = []
 
     def read() -> None:

@@ -28,7 +28,11 @@ OPERATIONS = [
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_every_operation_answers_as_documented(
-    running: Service, document: schemathesis.schemas.BaseSchema, method: str, path: str, mode: GenerationMode
+    running: Service,
+    document: schemathesis.schemas.BaseSchema,
+    method: str,
+    path: str,
+    mode: GenerationMode,
 ) -> None:
     operation = document[path][method]
 
@@ -70,7 +74,9 @@ def test_real_answers_are_as_documented(
     store_profiles(client)
     post = document["/v1/plans/robust"]["POST"]
     answer = post.Case(body=body, media_type="application/json").call_and_validate()
-    post.Case(body=body, media_type="application/json", query={"dry_run": "true"}).call_and_validate()
+    post.Case(
+        body=body, media_type="application/json", query={"dry_run": "true"}
+    ).call_and_validate()
     if answer.status_code != 201:
         return
     at = {"plan_id": answer.json()["id"]}
@@ -81,5 +87,14 @@ def test_real_answers_are_as_documented(
         ("/v1/plans/{plan_id}/users/{user_id}", at | {"user_id": user_id}),
         ("/v1/plans", {}),
     ):
-        assert document[path]["GET"].Case(path_parameters=parameters).call_and_validate().status_code == 200
-    assert document["/v1/plans/{plan_id}"]["DELETE"].Case(path_parameters=at).call_and_validate().status_code == 204
+        assert (
+            document[path]["GET"].Case(path_parameters=parameters).call_and_validate().status_code
+            == 200
+        )
+    assert (
+        document["/v1/plans/{plan_id}"]["DELETE"]
+        .Case(path_parameters=at)
+        .call_and_validate()
+        .status_code
+        == 204
+    )

@@ -64,7 +64,11 @@ def test_a_plan_is_followed_to_its_end(client: httpx.Client, worker: str) -> Non
             assert document["result"] is None
             assert document["finished_at"] is None
             assert document["progress"].keys() == {"fraction", "stage", "objective", "bound", "gap"}
-    fractions = [document["progress"]["fraction"] for _, _, document in told[:-1] if document["status"] == "running"]
+    fractions = [
+        document["progress"]["fraction"]
+        for _, _, document in told[:-1]
+        if document["status"] == "running"
+    ]
     assert fractions == sorted(fractions)
     assert fractions[-1] > 0.0
     assert told[-1][2] == heading(read(client, plan_id))
@@ -97,7 +101,9 @@ def test_after_the_end_there_is_nothing(client: httpx.Client) -> None:
     assert answer.content == b""
 
 
-@pytest.mark.parametrize("unknown", ["x", "-1", "1.5", "", "9" * 18, "9" * 19, "9" * 5000, "\u00b2", "1 2", "0x1"])
+@pytest.mark.parametrize(
+    "unknown", ["x", "-1", "1.5", "", "9" * 18, "9" * 19, "9" * 5000, "\u00b2", "1 2", "0x1"]
+)
 def test_an_unknown_event_gets_how_things_stand(client: httpx.Client, unknown: str) -> None:
     plan_id = client.post(ROBUST, json=a_small_cell()).json()["id"]
     headers = {"Last-Event-ID": unknown.encode("latin-1")}
@@ -127,7 +133,9 @@ def test_from_zero_on_is_everything(idle_client: httpx.Client) -> None:
     assert "failure" not in told[0][2]
 
 
-def test_many_events_come_in_pages(idle_client: httpx.Client, idle: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_events_come_in_pages(
+    idle_client: httpx.Client, idle: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(events, "_PAGE", 2)
     plan_id = submit(idle_client, a_small_cell())
     for _ in range(4):
@@ -136,7 +144,11 @@ def test_many_events_come_in_pages(idle_client: httpx.Client, idle: Service, mon
     idle_client.post(f"/v1/plans/{plan_id}/cancel")
     told = followed(idle_client, plan_id, "0")
     assert_whole(told)
-    assert [document["status"] for _, _, document in told] == ["queued", *["running", "queued"] * 4, "cancelled"]
+    assert [document["status"] for _, _, document in told] == [
+        "queued",
+        *["running", "queued"] * 4,
+        "cancelled",
+    ]
 
 
 def test_a_failure_is_told_at_the_end_alone(idle_client: httpx.Client, idle: Service) -> None:
@@ -159,7 +171,9 @@ def test_plans_older_than_events_have_an_end(client: httpx.Client, service: Serv
     assert answer.status_code == 204
 
 
-def test_silence_is_broken_by_heartbeats(idle_client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silence_is_broken_by_heartbeats(
+    idle_client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(events, "_HEARTBEAT_S", 0.2)
     plan_id = submit(idle_client, a_small_cell())  # nobody solves it
     with idle_client.stream("GET", f"/v1/plans/{plan_id}/events") as answer:
@@ -208,7 +222,9 @@ def test_a_reader_who_leaves_is_forgotten(idle_client: httpx.Client, idle: Servi
     eventually(lambda: not idle._server.server_state.tasks)
 
 
-def test_streams_end_when_the_service_is_about_to_stop(idle_client: httpx.Client, idle: Service) -> None:
+def test_streams_end_when_the_service_is_about_to_stop(
+    idle_client: httpx.Client, idle: Service
+) -> None:
     plan_id = submit(idle_client, a_small_cell())
     draining: threading.Event = idle.app.state.draining
     try:

@@ -28,7 +28,9 @@ def test_the_registry_is_what_the_api_offers() -> None:
         answer = offered["responses"]["201"]["content"]["application/json"]["schema"]["$ref"]
         assert body.rpartition("/")[2] == family.request.__name__
         assert answer.rpartition("/")[2] == family.plan.__name__
-    assert document["components"]["schemas"]["PlanSummary"]["properties"]["kind"]["enum"] == list(FAMILIES)
+    assert document["components"]["schemas"]["PlanSummary"]["properties"]["kind"]["enum"] == list(
+        FAMILIES
+    )
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,9 @@ def working(program: Path, log: Path, **settings: str) -> Iterator[None]:
     command = [sys.executable, "-m", "app.command", "worker"]
     with (
         log.open("wb") as written,
-        subprocess.Popen(command, cwd=program, env=environment(**settings), stderr=written) as process,
+        subprocess.Popen(
+            command, cwd=program, env=environment(**settings), stderr=written
+        ) as process,
     ):
         try:
             yield
@@ -127,7 +131,9 @@ def test_one_family_more_is_two_folders_and_its_entries(toy: httpx.Client) -> No
 
     offered = toy.get("/openapi.json").json()
     assert offered["paths"]["/v1/plans/toy"]["post"]["operationId"] == "plan_toy_v1_plans_toy_post"
-    assert offered["components"]["schemas"]["PlanSummary"]["properties"]["kind"]["enum"][-1] == "toy"
+    assert (
+        offered["components"]["schemas"]["PlanSummary"]["properties"]["kind"]["enum"][-1] == "toy"
+    )
 
 
 @pytest.mark.slow

@@ -49,8 +49,14 @@ def test_the_same_json_in_other_words_is_the_same_request(client: httpx.Client) 
 def test_another_body_is_refused(client: httpx.Client) -> None:
     client.post(ROBUST, json=a_small_cell(), headers=KEY)
     # A default that is spelled out is another request: what was sent counts, not what it means.
-    for other in (a_small_cell(bandwidth_hz=2e7), a_small_cell(priority="normal"), a_cell(a_user(), a_user(id="b"))):
-        problem = refusal(client.post(ROBUST, json=other, headers=KEY), 422, "idempotency-key-reused")
+    for other in (
+        a_small_cell(bandwidth_hz=2e7),
+        a_small_cell(priority="normal"),
+        a_cell(a_user(), a_user(id="b")),
+    ):
+        problem = refusal(
+            client.post(ROBUST, json=other, headers=KEY), 422, "idempotency-key-reused"
+        )
         assert "order-1" not in problem["detail"]
     assert plans(client) == 1
 
@@ -89,7 +95,10 @@ def test_a_key_counts_for_its_address(client: httpx.Client) -> None:
     other = client.post(MULTI_USER, json=body, headers=KEY)
     assert other.status_code == 201, other.text
     assert other.json()["id"] != first["id"]
-    assert client.post(ROBUST, json=a_small_cell(), headers={"Idempotency-Key": "order-2"}).status_code == 201
+    assert (
+        client.post(ROBUST, json=a_small_cell(), headers={"Idempotency-Key": "order-2"}).status_code
+        == 201
+    )
     assert plans(client) == 3
 
 
@@ -98,7 +107,9 @@ def test_whatever_stores_nothing_leaves_the_key_free(client: httpx.Client) -> No
     assert client.post(ROBUST, json=wrong, headers=KEY).status_code == 422
     absent = a_cell(a_user(device="nobody"))
     assert client.post(ROBUST, json=absent, headers=KEY).status_code == 422
-    assert client.post(f"{ROBUST}?dry_run=true", json=a_small_cell(), headers=KEY).status_code == 200
+    assert (
+        client.post(f"{ROBUST}?dry_run=true", json=a_small_cell(), headers=KEY).status_code == 200
+    )
     assert_nothing_stored(client)
     assert client.post(ROBUST, json=a_small_cell(), headers=KEY).status_code == 201
 
@@ -132,7 +143,9 @@ def test_odd_keys_are_keys(client: httpx.Client, key: str) -> None:
     headers = {"Idempotency-Key": key.encode("latin-1")}
     first = client.post(ROBUST, json=a_small_cell(), headers=headers)
     assert first.status_code == 201, first.text
-    assert client.post(ROBUST, json=a_small_cell(), headers=headers).json()["id"] == first.json()["id"]
+    assert (
+        client.post(ROBUST, json=a_small_cell(), headers=headers).json()["id"] == first.json()["id"]
+    )
 
 
 @pytest.mark.parametrize("at_once", [2, 8])
@@ -187,7 +200,11 @@ def test_planning_again_keeps_keys_too(client: httpx.Client) -> None:
     again = client.post(door, json=patch, headers=KEY | PATCH)
     assert again.status_code == 200
     assert again.content == first.content
-    refusal(client.post(door, json={"bandwidth_hz": 3e7}, headers=KEY | PATCH), 422, "idempotency-key-reused")
+    refusal(
+        client.post(door, json={"bandwidth_hz": 3e7}, headers=KEY | PATCH),
+        422,
+        "idempotency-key-reused",
+    )
     # The child's own address is another place.
     beyond = client.post(f"/v1/plans/{first.json()['id']}/replan", json=patch, headers=KEY | PATCH)
     assert beyond.status_code == 201
@@ -195,7 +212,9 @@ def test_planning_again_keeps_keys_too(client: httpx.Client) -> None:
 
 
 def test_a_key_survives_what_it_was_planned_with(client: httpx.Client) -> None:
-    """The second answer is the plan as it stands, even where the request could not be accepted any more."""
+    """The second answer is the plan as it stands, even where the request could not be accepted any
+    more.
+    """
     parent = client.post(ROBUST, json=a_small_cell()).json()["id"]
     door = f"/v1/plans/{parent}/replan"
     first = client.post(door, json={"bandwidth_hz": 2e7}, headers=KEY | PATCH)
@@ -215,7 +234,9 @@ def restarted(service: Service) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_a_key_holds_across_services_and_restarts(client: httpx.Client, restarted: httpx.Client) -> None:
+def test_a_key_holds_across_services_and_restarts(
+    client: httpx.Client, restarted: httpx.Client
+) -> None:
     first = client.post(ROBUST, json=a_small_cell(), headers=KEY)
     again = restarted.post(ROBUST, json=a_small_cell(), headers=KEY)
     assert again.status_code == 200

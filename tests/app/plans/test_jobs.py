@@ -1,4 +1,6 @@
-"""Plans as jobs: accepted now and solved later, stopped, waited for, in the order of their priority."""
+"""Plans as jobs: accepted now and solved later, stopped, waited for, in the order of their
+priority.
+"""
 
 import os
 import time
@@ -108,17 +110,23 @@ def test_many_users_are_answered_later(caller: httpx.Client, worker: str) -> Non
     assert caller.post(ROBUST, json=a_crowd(MANY - 1)).status_code == 201
 
 
-@pytest.mark.parametrize("body", [a_small_cell(), a_cell(a_user(deadline_s=1e-4))], ids=["solved", "infeasible"])
+@pytest.mark.parametrize(
+    "body", [a_small_cell(), a_cell(a_user(deadline_s=1e-4))], ids=["solved", "infeasible"]
+)
 def test_later_is_the_same_answer(client: httpx.Client, worker: str, body: Body) -> None:
     now = client.post(ROBUST, json=body).json()
     later = ended(client, submit(client, body))
     assert told(later) == told(now)
     assert now["status"] in ("solved", "infeasible")
-    began, finished = (datetime.fromisoformat(later[name]) for name in ("started_at", "finished_at"))
+    began, finished = (
+        datetime.fromisoformat(later[name]) for name in ("started_at", "finished_at")
+    )
     assert datetime.fromisoformat(later["created_at"]) <= began <= finished
 
 
-def test_a_plan_that_takes_too_long_goes_on_in_the_background(caller: httpx.Client, worker: str) -> None:
+def test_a_plan_that_takes_too_long_goes_on_in_the_background(
+    caller: httpx.Client, worker: str
+) -> None:
     store_profiles(caller)
     answer = caller.post(STOPPING, json=a_long_fleet(MANY - 1), headers={"Prefer": "wait=0"})
     plan_id = assert_accepted(answer)
@@ -152,7 +160,9 @@ def test_waiting_brings_the_answer(caller: httpx.Client, worker: str) -> None:
 
 def test_waiting_ends(idle_client: httpx.Client) -> None:
     began = time.monotonic()
-    answer = idle_client.post(ROBUST, json=a_crowd(), headers={"Prefer": "wait=0.6"})  # nobody solves it
+    answer = idle_client.post(
+        ROBUST, json=a_crowd(), headers={"Prefer": "wait=0.6"}
+    )  # nobody solves it
     waited_s = time.monotonic() - began
     assert_accepted(answer)
     assert answer.headers["preference-applied"] == "wait=0.6"
@@ -161,7 +171,9 @@ def test_waiting_ends(idle_client: httpx.Client) -> None:
 
 @pytest.mark.slow
 def test_those_who_wait_leave_room_for_others(idle_client: httpx.Client) -> None:
-    """Each of them holds a thread of the web: were there no limit, nothing else would be answered meanwhile."""
+    """Each of them holds a thread of the web: were there no limit, nothing else would be answered
+    meanwhile.
+    """
     # More than the web has threads; nobody solves these.
     plan_id = submit(idle_client, a_small_cell(), **{"Idempotency-Key": "slow"})
     headers = {"Idempotency-Key": "slow", "Prefer": "wait=3"}
@@ -175,7 +187,10 @@ def test_those_who_wait_leave_room_for_others(idle_client: httpx.Client) -> None
         ) as crowd,
         ThreadPoolExecutor(45) as callers,
     ):
-        waiting = [callers.submit(crowd.post, ROBUST, json=a_small_cell(), headers=headers) for _ in range(45)]
+        waiting = [
+            callers.submit(crowd.post, ROBUST, json=a_small_cell(), headers=headers)
+            for _ in range(45)
+        ]
         eventually(lambda: sum(answer.done() for answer in waiting) >= 20)
         assert read(idle_client, plan_id)["status"] == "queued"
         assert not all(answer.done() for answer in waiting), "nobody waited"
@@ -230,7 +245,9 @@ def test_a_broken_solver_is_a_plan_that_failed(
 def test_a_place_beyond_all_plans_is_no_place(client: httpx.Client, place: int) -> None:
     plan_id = client.post(ROBUST, json=a_small_cell()).json()["id"]
     for address in ("/v1/plans", f"/v1/plans/{plan_id}/users"):
-        refusal(client.get(address, params={"cursor": encode_cursor(place)}), 422, "invalid-request")
+        refusal(
+            client.get(address, params={"cursor": encode_cursor(place)}), 422, "invalid-request"
+        )
         assert client.get(address, params={"cursor": encode_cursor(2**31 - 1)}).status_code == 200
 
 
@@ -255,7 +272,9 @@ def test_a_queued_plan_is_cancelled_at_once(idle_client: httpx.Client) -> None:
     assert idle_client.delete(f"/v1/plans/{plan_id}").status_code == 204
 
 
-def test_a_cancelled_plan_is_not_solved_later(client: httpx.Client, service: Service, worker: str) -> None:
+def test_a_cancelled_plan_is_not_solved_later(
+    client: httpx.Client, service: Service, worker: str
+) -> None:
     store_profiles(client)
     first = submit_long(client, 300)
     second = submit(client, a_small_cell(priority="low"))
@@ -336,7 +355,9 @@ def test_an_unended_plan_cannot_be_deleted(idle_client: httpx.Client) -> None:
 
 def test_a_parent_in_use_cannot_be_deleted(idle_client: httpx.Client) -> None:
     parent = idle_client.post(ROBUST, json=a_small_cell()).json()["id"]
-    child = idle_client.post(f"/v1/plans/{parent}/replan", json={"bandwidth_hz": 2e7}, headers=PATCH | LATER)
+    child = idle_client.post(
+        f"/v1/plans/{parent}/replan", json={"bandwidth_hz": 2e7}, headers=PATCH | LATER
+    )
     assert_accepted(child)
     problem = refusal(idle_client.delete(f"/v1/plans/{parent}"), 409, "plan-in-use")
     assert child.json()["id"] in problem["detail"]
@@ -363,17 +384,28 @@ def test_the_line_has_an_end(idle_client: httpx.Client, idle: Service) -> None:
         assert jobs.waiting(session) == 0
     for _ in range(10):
         submit(idle_client, a_small_cell())
-    for body, headers in ((a_small_cell(), LATER), (a_crowd(), {}), (a_crowd(), {"Idempotency-Key": "late"})):
+    for body, headers in (
+        (a_small_cell(), LATER),
+        (a_crowd(), {}),
+        (a_crowd(), {"Idempotency-Key": "late"}),
+    ):
         answer = idle_client.post(ROBUST, json=body, headers=headers)
         refusal(answer, 503, "queue-full")
         assert int(answer.headers["retry-after"]) >= 1
     assert len(idle_client.get("/v1/plans?limit=1000").json()["items"]) == 10
-    assert idle_client.post(ROBUST, json=a_small_cell()).status_code == 201, "it need not wait in line"
+    assert idle_client.post(ROBUST, json=a_small_cell()).status_code == 201, (
+        "it need not wait in line"
+    )
     cancel(idle_client, idle_client.get("/v1/plans?status=queued").json()["items"][0]["id"])
-    assert idle_client.post(ROBUST, json=a_crowd(), headers={"Idempotency-Key": "late"}).status_code == 202
+    assert (
+        idle_client.post(ROBUST, json=a_crowd(), headers={"Idempotency-Key": "late"}).status_code
+        == 202
+    )
 
 
-def test_who_is_in_a_hurry_goes_first(caller: httpx.Client, worker: str, settings: Settings) -> None:
+def test_who_is_in_a_hurry_goes_first(
+    caller: httpx.Client, worker: str, settings: Settings
+) -> None:
     store_profiles(caller)
     busy = [submit_long(caller, 400) for _ in range(settings.slots)]
     for plan_id in busy:
@@ -395,7 +427,9 @@ def test_small_plans_do_not_wait_for_long_ones(caller: httpx.Client, worker: str
     store_profiles(caller)
     long = [submit_long(caller, 1500) for _ in range(os.cpu_count() or 2)]
     under_way(caller, long[0])
-    assert ended(caller, submit(caller, a_small_cell(), Prefer="respond-async"))["status"] == "solved"
+    assert (
+        ended(caller, submit(caller, a_small_cell(), Prefer="respond-async"))["status"] == "solved"
+    )
     assert read(caller, long[-1])["status"] in UNENDED
     for plan_id in long:
         cancel(caller, plan_id)
@@ -405,12 +439,16 @@ def test_small_plans_do_not_wait_for_long_ones(caller: httpx.Client, worker: str
 
 def test_many_at_once_all_end_once(client: httpx.Client, service: Service, worker: str) -> None:
     with ThreadPoolExecutor(8) as callers:
-        found = list(callers.map(lambda n: submit(client, a_small_cell(name=f"n-{n % 3}")), range(40)))
+        found = list(
+            callers.map(lambda n: submit(client, a_small_cell(name=f"n-{n % 3}")), range(40))
+        )
     for plan_id in found:
         assert ended(client, plan_id)["status"] == "solved"
     with service.database.reading() as session:
         assert set(session.scalars(select(PlanRow.attempt))) == {1}
-        over = session.scalars(select(PlanEventRow.plan_number).where(PlanEventRow.status.not_in(UNENDED))).all()
+        over = session.scalars(
+            select(PlanEventRow.plan_number).where(PlanEventRow.status.not_in(UNENDED))
+        ).all()
     assert len(over) == len(set(over)) == 40
 
 
@@ -458,15 +496,17 @@ def test_a_plan_asked_to_stop_is_not_begun_again(idle_client: httpx.Client, idle
 
 
 @pytest.mark.slow
-def test_old_plans_are_forgotten_but_for_those_in_use(idle_client: httpx.Client, idle: Service) -> None:
+def test_old_plans_are_forgotten_but_for_those_in_use(
+    idle_client: httpx.Client, idle: Service
+) -> None:
     def post(**fields: Any) -> str:
         return str(idle_client.post(ROBUST, json=a_small_cell(**fields)).json()["id"])
 
     nameless, older, newest = post(), post(name="cell"), post(name="cell")
     parent = post()
-    child = idle_client.post(f"/v1/plans/{parent}/replan", json={"bandwidth_hz": 2e7}, headers=PATCH | LATER).json()[
-        "id"
-    ]
+    child = idle_client.post(
+        f"/v1/plans/{parent}/replan", json={"bandwidth_hz": 2e7}, headers=PATCH | LATER
+    ).json()["id"]
     waiting = submit(idle_client, a_small_cell(name="cell"))
     with idle.database.writing() as session:
         for row in session.scalars(select(PlanRow)):

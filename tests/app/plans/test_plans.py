@@ -37,9 +37,14 @@ def test_a_plan_outlives_what_it_was_made_of(client: httpx.Client) -> None:
     assert client.get(f"/v1/plans/{before['id']}").json() == before
 
     after = plan(client, a_stored_cell(a_stored_user(gain_db=-125.0)))
-    pinned = plan(client, a_stored_cell(a_stored_user(gain_db=-125.0, device_timing="camera-cpu.small-net@1")))
+    pinned = plan(
+        client, a_stored_cell(a_stored_user(gain_db=-125.0, device_timing="camera-cpu.small-net@1"))
+    )
     assert after["result"]["objective"]["energy_j"] < pinned["result"]["objective"]["energy_j"]
-    refs = [[entry["ref"] for entry in document["provenance"]["profiles"]] for document in (pinned, after)]
+    refs = [
+        [entry["ref"] for entry in document["provenance"]["profiles"]]
+        for document in (pinned, after)
+    ]
     assert "camera-cpu.small-net@1" in refs[0]
     assert "camera-cpu.small-net@2" in refs[1]
 
@@ -74,8 +79,12 @@ def test_lists_are_newest_first_and_filtered(client: httpx.Client) -> None:
     assert listed() == newest_first
     assert listed(kind="robust") == newest_first
     assert listed(name="a") == [key for key in newest_first if ids[key][0] == "a"]
-    assert listed(status="infeasible") == [key for key in newest_first if ids[key][1] == "infeasible"]
-    assert listed(name="b", status="solved") == [key for key in newest_first if ids[key] == ("b", "solved")]
+    assert listed(status="infeasible") == [
+        key for key in newest_first if ids[key][1] == "infeasible"
+    ]
+    assert listed(name="b", status="solved") == [
+        key for key in newest_first if ids[key] == ("b", "solved")
+    ]
     assert listed(name="nobody") == []
 
 
@@ -124,7 +133,9 @@ def test_a_device_polls_its_own_entry(client: httpx.Client) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("deadline_s", "part"), [(0.4, "result"), (1e-4, "infeasible")])
-def test_a_crowd_has_an_address_of_its_own(client: httpx.Client, deadline_s: float, part: str) -> None:
+def test_a_crowd_has_an_address_of_its_own(
+    client: httpx.Client, deadline_s: float, part: str
+) -> None:
     store_profiles(client)
     crowd = a_crowd(2345, deadline_s=deadline_s)
     document = plan(client, a_stored_cell(*crowd, options={"gap": 1e-3}))
@@ -139,7 +150,9 @@ def test_a_crowd_has_an_address_of_its_own(client: httpx.Client, deadline_s: flo
         page = client.get(address)
         seen += page.json()["items"]
         address = page.links.get("next", {}).get("url", "")
-    assert [user["id"] for user in seen] == [user["id"] for user in crowd], "each once, in the order of the request"
+    assert [user["id"] for user in seen] == [user["id"] for user in crowd], (
+        "each once, in the order of the request"
+    )
     odd = client.get(f"{at}?limit=700").json()
     second = client.get(at, params={"limit": 700, "cursor": odd["next_cursor"]}).json()
     assert odd["items"] + second["items"] == seen[:1400], "a page may lie across two blocks"
@@ -157,7 +170,9 @@ def test_a_crowd_has_an_address_of_its_own(client: httpx.Client, deadline_s: flo
 def test_a_thousand_users_are_still_told_at_once(client: httpx.Client) -> None:
     store_profiles(client)
     for count, listed in ((1000, True), (1001, False)):
-        document = plan(client, a_stored_cell(*a_crowd(count, deadline_s=0.4), options={"gap": 1e-3}))
+        document = plan(
+            client, a_stored_cell(*a_crowd(count, deadline_s=0.4), options={"gap": 1e-3})
+        )
         assert ("users" in document["result"]) is listed
         assert client.get(f"/v1/plans/{document['id']}").json() == document
 
@@ -170,7 +185,10 @@ def test_the_few_who_fail_of_a_crowd_are_told_at_once(client: httpx.Client) -> N
     document = plan(client, a_stored_cell(*crowd))
     assert [user["id"] for user in document["infeasible"]["users"]] == ["camera-1234"]
     assert client.get(f"/v1/plans/{document['id']}").json() == document
-    assert client.get(f"/v1/plans/{document['id']}/users").json()["items"] == document["infeasible"]["users"]
+    assert (
+        client.get(f"/v1/plans/{document['id']}/users").json()["items"]
+        == document["infeasible"]["users"]
+    )
 
 
 def test_a_forgotten_plan_is_gone(client: httpx.Client) -> None:
@@ -186,7 +204,10 @@ def test_a_forgotten_plan_is_gone(client: httpx.Client) -> None:
 
 def test_the_hash_is_of_the_content(client: httpx.Client) -> None:
     body = a_cell()
-    hashes = [plan(client, some)["request_hash"] for some in (body, dict(reversed(body.items())), a_cell(name="other"))]
+    hashes = [
+        plan(client, some)["request_hash"]
+        for some in (body, dict(reversed(body.items())), a_cell(name="other"))
+    ]
     assert hashes[0] == hashes[1] != hashes[2]
 
 

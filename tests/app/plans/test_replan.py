@@ -1,4 +1,6 @@
-"""Plans made from earlier ones: what is patched changes, what is not stays, and steadiness has its price."""
+"""Plans made from earlier ones: what is patched changes, what is not stays, and steadiness has its
+price.
+"""
 
 import math
 import random
@@ -66,8 +68,19 @@ def options(document: dict[str, Any]) -> dict[str, tuple[int, int]]:
 
 
 def without_time(document: dict[str, Any]) -> dict[str, Any]:
-    """What a plan says, but for what differs between two plans of one request; warnings name users by id or place."""
-    changing = ("id", "created_at", "started_at", "finished_at", "provenance", "parent", "changed", "warnings")
+    """What a plan says, but for what differs between two plans of one request; warnings name users
+    by id or place.
+    """
+    changing = (
+        "id",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "provenance",
+        "parent",
+        "changed",
+        "warnings",
+    )
     return {name: value for name, value in document.items() if name not in changing}
 
 
@@ -122,10 +135,16 @@ def test_users_come_and_go(client: httpx.Client, kind: str) -> None:
         "multi-user": {"snr_db": 9.0},
         "adaptive": {},
     }[kind]
-    later = replanned(client, parent, {"users": {"z": new, "a": None, "c": new | {"id": "c"}}, "name": "hall"})
+    later = replanned(
+        client, parent, {"users": {"z": new, "a": None, "c": new | {"id": "c"}}, "name": "hall"}
+    )
     assert [user["id"] for user in later["result"]["users"]] == ["b", "z", "c"]
     changed = later["changed"]
-    assert (changed["users_added"], changed["users_removed"], changed["users_changed"]) == (["z", "c"], ["a"], [])
+    assert (changed["users_added"], changed["users_removed"], changed["users_changed"]) == (
+        ["z", "c"],
+        ["a"],
+        [],
+    )
     assert changed["fields"] == ["name"]
     assert client.get("/v1/plans/current?name=hall").json() == later
 
@@ -166,7 +185,9 @@ def test_steadiness_and_its_price(client: httpx.Client) -> None:
         }
         assert price["switches"] <= most
         cost = held["result"]["objective"]["cost"]
-        assert price["cost"] == pytest.approx(cost - free["result"]["objective"]["cost"], abs=1e-6 * cost)
+        assert price["cost"] == pytest.approx(
+            cost - free["result"]["objective"]["cost"], abs=1e-6 * cost
+        )
         assert 0.0 <= price["cost"] <= price["cost_at_most"] + 1e-12
         assert price["free_switches"] == free["changed"]["switched"]
         costs.append(price["cost"])
@@ -182,7 +203,8 @@ def test_too_many_switches_are_needed(client: httpx.Client) -> None:
     parent = planned(client, body)
     sending = [user["id"] for user in parent["result"]["users"] if user["cut"] == 0]
     assert sending
-    # At its least spectral efficiency nobody could send the input in time, but all on the device takes 55 ms.
+    # At its least spectral efficiency nobody could send the input in time, but all on the device
+    # takes 55 ms.
     weak = {key: {"spectral_efficiency_bps_per_hz": 0.01, "deadline_s": 0.06} for key in sending}
     later = replanned(client, parent, {"users": weak, "max_switches": 0})
     assert later["status"] == "infeasible"
@@ -194,10 +216,14 @@ def test_too_many_switches_are_needed(client: httpx.Client) -> None:
 
 
 def test_switches_are_counted_where_the_budgets_are_short(client: httpx.Client) -> None:
-    """Everyone could stay if alone, but on half of the uplink not all may: some must, and the answer says how many."""
+    """Everyone could stay if alone, but on half of the uplink not all may: some must, and the
+    answer says how many.
+    """
     parent = planned(client, a_shared_cell() | {"bandwidth_hz": 2.0e8})
     slowest = max(user["latency"]["mean_s"] for user in parent["result"]["users"])
-    users = {user["id"]: {"deadline_s": max(1.05 * slowest, 0.056)} for user in parent["result"]["users"]}
+    users = {
+        user["id"]: {"deadline_s": max(1.05 * slowest, 0.056)} for user in parent["result"]["users"]
+    }
     patch = {"users": users, "bandwidth_hz": 1.0e7}
     reasons = replanned(client, parent, patch | {"max_switches": 0})["infeasible"]
     least = reasons["least_switches"]
@@ -226,11 +252,16 @@ def test_a_limit_beyond_every_fleet_is_no_limit(client: httpx.Client) -> None:
 
 
 def assert_tables_agree(document: dict[str, Any]) -> int:
-    """A device that loads its table and asks at the planned rate does what the plan says; how many rows are pinned."""
+    """A device that loads its table and asks at the planned rate does what the plan says; how many
+    rows are pinned.
+    """
     pinned = 0
     for user in document["result"]["users"]:
         rows = user["table"]["rows"]
-        for answer in (RateTable(rows).best(user["rate_bps"]), RateTable(rows, 0.1).decide(user["rate_bps"])):
+        for answer in (
+            RateTable(rows).best(user["rate_bps"]),
+            RateTable(rows, 0.1).decide(user["rate_bps"]),
+        ):
             assert answer is not None
             assert (answer.cut, answer.bits) == (user["cut"], user["bits"])
         pinned += sum(row.get("pinned", False) for row in rows)
@@ -242,7 +273,9 @@ def assert_tables_agree(document: dict[str, Any]) -> int:
 
 
 def assert_replans_agree(client: httpx.Client, seeds: range) -> int:
-    """Cells replanned on another uplink, held to few switches or to a rule; how many of their rows were pinned."""
+    """Cells replanned on another uplink, held to few switches or to a rule; how many of their rows
+    were pinned.
+    """
     pinned = 0
     for seed in seeds:
         rng = random.Random(seed)
@@ -256,11 +289,17 @@ def assert_replans_agree(client: httpx.Client, seeds: range) -> int:
             )
             for n in range(6)
         ]
-        body = a_cell(*users, bandwidth_hz=10 ** rng.uniform(6.5, 8.5), weights={"latency_per_s": 1.0, "loss": 2.0})
+        body = a_cell(
+            *users,
+            bandwidth_hz=10 ** rng.uniform(6.5, 8.5),
+            weights={"latency_per_s": 1.0, "loss": 2.0},
+        )
         parent = client.post(MULTI_USER, json=body).json()
         patch: Body = {"bandwidth_hz": 10 ** rng.uniform(6.5, 8.5)}
         if seed % 4 == 3:
-            rule = rng.choice(["alternating", "equal_share", "device_only", "edge_only", "latency_only", "greedy"])
+            rule = rng.choice(
+                ["alternating", "equal_share", "device_only", "edge_only", "latency_only", "greedy"]
+            )
             patch["options"] = {"method": rule}
         else:
             patch["max_switches"] = rng.choice([0, 0, 1, 3])
@@ -283,7 +322,9 @@ def test_tables_agree_with_three_hundred_plans(client: httpx.Client) -> None:
 
 
 def test_a_kept_cut_is_not_undone_by_its_own_table(client: httpx.Client) -> None:
-    """On a much slower uplink nobody would send, but nobody may switch: tables keep to it at the planned rate."""
+    """On a much slower uplink nobody would send, but nobody may switch: tables keep to it at the
+    planned rate.
+    """
     parent = planned(client, a_shared_cell() | {"bandwidth_hz": 5.0e8})
     held = replanned(client, parent, {"bandwidth_hz": 5.0e6, "max_switches": 0})
     assert options(held) == options(parent)
@@ -295,7 +336,9 @@ def test_a_kept_cut_is_not_undone_by_its_own_table(client: httpx.Client) -> None
 
 def test_another_network_is_no_switch(client: httpx.Client) -> None:
     parent = planned(client, a_cell(a_user(id="a"), a_user(id="b")))
-    patch = {"users": {"a": {"model": {"name": "other-net"}, "device_timing": {"model": "other-net"}}}}
+    patch = {
+        "users": {"a": {"model": {"name": "other-net"}, "device_timing": {"model": "other-net"}}}
+    }
     patch["users"]["a"]["server_timing"] = {"model": "other-net"}
     later = replanned(client, parent, patch | {"spare": None, "max_switches": 0})
     assert later["changed"]["users_changed"] == ["a"]
@@ -315,9 +358,15 @@ def test_an_infeasible_parent(client: httpx.Client) -> None:
 @pytest.mark.slow
 def test_revisions_stay_unless_patched(client: httpx.Client) -> None:
     store_profiles(client)
-    parent = planned(client, a_cell(a_stored_user(id="a"), a_stored_user(id="b"), channel="cell", server="edge-gpu"))
+    parent = planned(
+        client,
+        a_cell(a_stored_user(id="a"), a_stored_user(id="b"), channel="cell", server="edge-gpu"),
+    )
     faster = a_timing(cuts=[cut | {"flop_per_cycle": 40.0} for cut in a_timing()["cuts"]])
-    for at, body in (("timings/camera-cpu.small-net", faster), ("models/small-net", a_model(provenance="measured"))):
+    for at, body in (
+        ("timings/camera-cpu.small-net", faster),
+        ("models/small-net", a_model(provenance="measured")),
+    ):
         assert client.put(f"/v1/{at}", json=body, headers={"If-Match": '"1"'}).status_code == 200
     assert client.delete("/v1/channels/cell").status_code == 204
 
@@ -389,7 +438,11 @@ def test_what_cannot_be_planned_again(client: httpx.Client, service: Service) ->
     refusal(client.post(f"/v1/plans/{'0' * 32}/replan", json={}), 404, "plan-not-found")
     assert_nothing_stored(client)
     at = f"/v1/plans/{planned(client, a_cell())['id']}/replan"
-    refusal(client.post(at, content=b"{}", headers={"Content-Type": "text/plain"}), 415, "unsupported-media-type")
+    refusal(
+        client.post(at, content=b"{}", headers={"Content-Type": "text/plain"}),
+        415,
+        "unsupported-media-type",
+    )
     deep = b'{"channel":' * 3000 + b"1" + b"}" * 3000
     refusal(client.post(at, content=deep, headers=MERGE_PATCH), 400, "malformed-json")
     crowd: Body = {"users": {f"user-{n}": {} for n in range(service.settings.max_users)}}

@@ -9,7 +9,15 @@ import pytest
 from app.plans.documents import Estimate
 from app.plans.robust.schemas import RobustPlan
 from app.plans.schemas import UserPage
-from tests.support.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
+from tests.support.builders import (
+    Body,
+    a_channel,
+    a_device,
+    a_model,
+    a_server,
+    a_server_timing,
+    a_timing,
+)
 from tests.support.robust.requests import (
     NOISE_W_PER_HZ,
     ROBUST,
@@ -40,17 +48,23 @@ def test_names_revisions_and_bodies_mean_the_same(client: httpx.Client) -> None:
         channel="cell@1",
         server="edge-gpu@1",
     )
-    by_body, by_name, by_number = solved(client, a_cell()), solved(client, a_stored_cell()), solved(client, numbered)
+    by_body, by_name, by_number = (
+        solved(client, a_cell()),
+        solved(client, a_stored_cell()),
+        solved(client, numbered),
+    )
     assert by_body == by_name == by_number
 
 
 def test_an_answer_says_what_it_rests_on(client: httpx.Client) -> None:
     store_profiles(client)
-    provenance = plan(client, a_stored_cell(server=a_server(provenance="published", reference="data sheet")))[
-        "provenance"
-    ]
+    provenance = plan(
+        client, a_stored_cell(server=a_server(provenance="published", reference="data sheet"))
+    )["provenance"]
     assert provenance["weakest"] == "analytic"
-    assert {(entry["kind"], entry["ref"], entry["provenance"]) for entry in provenance["profiles"]} == {
+    assert {
+        (entry["kind"], entry["ref"], entry["provenance"]) for entry in provenance["profiles"]
+    } == {
         ("channel", "cell@1", "analytic"),
         ("server", "inline:edge-gpu", "published"),
         ("device", "camera-cpu@1", "measured"),
@@ -65,24 +79,37 @@ def test_the_weakest_of_two_bodies_with_one_name_counts(client: httpx.Client) ->
     guessed = a_user(id="a", device=a_device(provenance="analytic"), **fields)
     measured = a_user(id="b", device=a_device(tx_power_w=0.3), **fields)
     for users in ((guessed, measured), (measured, guessed)):
-        provenance = plan(client, a_cell(*users, channel=a_channel(provenance="measured")))["provenance"]
+        provenance = plan(client, a_cell(*users, channel=a_channel(provenance="measured")))[
+            "provenance"
+        ]
         assert provenance["weakest"] == "analytic"
-        devices = [entry["provenance"] for entry in provenance["profiles"] if entry["kind"] == "device"]
+        devices = [
+            entry["provenance"] for entry in provenance["profiles"] if entry["kind"] == "device"
+        ]
         assert sorted(devices) == ["analytic", "measured"]
 
 
 def test_a_device_and_a_server_of_one_name_are_both_named(client: httpx.Client) -> None:
     box = a_server(name="camera-cpu")
     timing = a_server_timing(processor="camera-cpu", name="box")
-    profiles = plan(client, a_cell(a_user(server_timing=timing), server=box))["provenance"]["profiles"]
-    assert {entry["kind"] for entry in profiles if entry["ref"] == "inline:camera-cpu"} == {"device", "server"}
+    profiles = plan(client, a_cell(a_user(server_timing=timing), server=box))["provenance"][
+        "profiles"
+    ]
+    assert {entry["kind"] for entry in profiles if entry["ref"] == "inline:camera-cpu"} == {
+        "device",
+        "server",
+    }
 
 
 def test_every_way_to_say_how_good_the_channel_is(client: httpx.Client) -> None:
     distance_m = 150.0
     gain_db = -(15.3 + 37.6 * math.log10(distance_m))
     reference = {"snr_db": snr_db(gain_db, 0.2, 2e6), "bandwidth_hz": 2e6}
-    said: list[Body] = [{"gain_db": gain_db}, {"distance_m": distance_m}, {"snr_reference": reference}]
+    said: list[Body] = [
+        {"gain_db": gain_db},
+        {"distance_m": distance_m},
+        {"snr_reference": reference},
+    ]
     first, *others = [solved(client, a_cell(a_user(**{"gain_db": None} | way))) for way in said]
     assert first["users"][0]["cut"] < 3, "nothing is sent, so the channel does not matter"
     for other in others:
@@ -95,7 +122,9 @@ def test_a_reference_signal_is_at_the_power_the_user_sends_with(client: httpx.Cl
     gain_db = -95.0
     reference = {"snr_db": snr_db(gain_db, 0.4, 1e6), "bandwidth_hz": 1e6}
     by_gain = energy_j(client, a_cell(a_user(gain_db=gain_db, tx_power_w=0.4)))
-    by_signal = energy_j(client, a_cell(a_user(gain_db=None, snr_reference=reference, tx_power_w=0.4)))
+    by_signal = energy_j(
+        client, a_cell(a_user(gain_db=None, snr_reference=reference, tx_power_w=0.4))
+    )
     assert by_signal == pytest.approx(by_gain, rel=1e-9)
 
 
@@ -110,19 +139,32 @@ def test_overrides_stand_for_the_profiles_own(client: httpx.Client) -> None:
 def test_the_answer_obeys_the_formulas(client: httpx.Client) -> None:
     """Every figure recomputed from the request, by the formulas as the contract states them."""
     channel = a_channel(rtt_mean_s=0.004, rtt_variance_s2=1e-6)
-    asked = [a_user(id=str(n), gain_db=-85.0 - 5.0 * n, correlation=0.5, risk=0.02) for n in range(5)]
+    asked = [
+        a_user(id=str(n), gain_db=-85.0 - 5.0 * n, correlation=0.5, risk=0.02) for n in range(5)
+    ]
     result = solved(client, a_cell(*asked, channel=channel))
     cuts, timing, server = a_model()["cuts"], a_timing()["cuts"], a_server_timing()["cuts"]
     for user, request in zip(result["users"], asked, strict=True):
-        cut, clock, share, latency = user["cut"], user["frequency_hz"], user["bandwidth_hz"], user["latency"]
+        cut, clock, share, latency = (
+            user["cut"],
+            user["frequency_hz"],
+            user["bandwidth_hz"],
+            user["latency"],
+        )
         sent_bit = 8.0 * cuts[cut]["feature_byte"]
-        device_s = cuts[cut]["flop"] / timing[cut]["flop_per_cycle"] / clock + timing[cut].get("overhead_s", 0.0)
+        device_s = cuts[cut]["flop"] / timing[cut]["flop_per_cycle"] / clock + timing[cut].get(
+            "overhead_s", 0.0
+        )
         gain = 10.0 ** (request["gain_db"] / 10.0)
-        rate_bps = share * math.log2(1.0 + 0.2 * gain / (NOISE_W_PER_HZ * share)) if sent_bit else 0.0
+        rate_bps = (
+            share * math.log2(1.0 + 0.2 * gain / (NOISE_W_PER_HZ * share)) if sent_bit else 0.0
+        )
         uplink_s = sent_bit / rate_bps if sent_bit else 0.0
         network_s, network_variance = (0.004, 1e-6) if sent_bit else (0.0, 0.0)
         variances = timing[cut]["variance_s2"], server[cut]["variance_s2"]
-        variance = sum(variances) + network_variance + 2.0 * 0.5 * math.sqrt(variances[0] * variances[1])
+        variance = (
+            sum(variances) + network_variance + 2.0 * 0.5 * math.sqrt(variances[0] * variances[1])
+        )
         mean_s = device_s + uplink_s + network_s + server[cut]["mean_s"]
         bound_s = mean_s + math.sqrt(0.98 / 0.02 * variance)
         assert latency == pytest.approx(
@@ -144,7 +186,9 @@ def test_the_answer_obeys_the_formulas(client: httpx.Client) -> None:
         assert user["bandwidth_share"] == pytest.approx(share / 1e7, rel=1e-12)
         assert user["slack_s"] == pytest.approx(0.2 - bound_s, abs=1e-11)
         assert user["slack_s"] >= 0.0
-        assert user["violation_bound"] == pytest.approx(variance / (variance + (0.2 - mean_s) ** 2), rel=1e-6)
+        assert user["violation_bound"] == pytest.approx(
+            variance / (variance + (0.2 - mean_s) ** 2), rel=1e-6
+        )
         assert user["violation_bound"] <= 0.02 * (1.0 + 1e-9)
         assert 2e8 <= clock <= 1e9
         assert (user["valid_gain_db"][0] is None) == (sent_bit == 0.0)
@@ -169,13 +213,17 @@ def test_margins_ask_for_more_and_more(client: httpx.Client) -> None:
 
 
 def test_worst_case_is_refused_where_nobody_looked(client: httpx.Client) -> None:
-    answer = client.post(ROBUST, json=a_cell(a_user(), a_user(id="b"), options={"margin": "worst_case"}))
+    answer = client.post(
+        ROBUST, json=a_cell(a_user(), a_user(id="b"), options={"margin": "worst_case"})
+    )
     assert set(pointers(answer)) == {"/users/0/device_timing", "/users/0/server_timing"}
     restless = a_channel(rtt_mean_s=0.01, rtt_variance_s2=1e-6)
     steady = {"variance_s2": 0.0}
     timings = {
         "device_timing": a_timing(cuts=[{**cut, **steady} for cut in a_timing()["cuts"]]),
-        "server_timing": a_server_timing(cuts=[{**cut, **steady} for cut in a_server_timing()["cuts"]]),
+        "server_timing": a_server_timing(
+            cuts=[{**cut, **steady} for cut in a_server_timing()["cuts"]]
+        ),
     }
     body = a_cell(a_user(**timings), options={"margin": "worst_case"})
     assert plan(client, body)["status"] == "solved"
@@ -191,19 +239,32 @@ def test_measured_levels_are_taken_as_measured(client: httpx.Client) -> None:
         for clock in clocks
     }
     cuts = [
-        {"levels": [{"frequency_hz": f, "mean_s": measured[m, f], "variance_s2": 1e-7 * m} for f in clocks]}
+        {
+            "levels": [
+                {"frequency_hz": f, "mean_s": measured[m, f], "variance_s2": 1e-7 * m}
+                for f in clocks
+            ]
+        }
         for m in range(4)
     ]
-    user = solved(client, a_cell(a_user(device=device, device_timing=a_timing(cuts=cuts))))["users"][0]
+    user = solved(client, a_cell(a_user(device=device, device_timing=a_timing(cuts=cuts))))[
+        "users"
+    ][0]
     assert user["frequency_hz"] in clocks
-    assert user["latency"]["device_s"] == pytest.approx(measured[user["cut"], user["frequency_hz"]], rel=1e-12)
-    assert user["compute_energy_j"] == pytest.approx(1e-27 * user["frequency_hz"] ** 3 * user["latency"]["device_s"])
+    assert user["latency"]["device_s"] == pytest.approx(
+        measured[user["cut"], user["frequency_hz"]], rel=1e-12
+    )
+    assert user["compute_energy_j"] == pytest.approx(
+        1e-27 * user["frequency_hz"] ** 3 * user["latency"]["device_s"]
+    )
     without = solved(client, a_cell(a_user(device_timing=a_timing(cuts=cuts))))["users"][0]
     assert without == user, "a device without a list runs at the clocks that were measured"
 
 
 def test_levels_without_a_clock_of_the_device_are_refused(client: httpx.Client) -> None:
-    cuts = [{"levels": [{"frequency_hz": 3e9, "mean_s": 0.01, "variance_s2": 0.0}]} for _ in range(4)]
+    cuts = [
+        {"levels": [{"frequency_hz": 3e9, "mean_s": 0.01, "variance_s2": 0.0}]} for _ in range(4)
+    ]
     answer = client.post(ROBUST, json=a_cell(a_user(device_timing=a_timing(cuts=cuts))))
     assert set(pointers(answer)) == {"/users/0/device_timing"}
 
@@ -229,7 +290,9 @@ class TestServerTimings:
         store_profiles(client)
         assert client.post("/v1/timings", json=a_server_timing(name="second")).status_code == 201
         assert pointers(client.post(ROBUST, json=a_stored_cell())) == ["/users/0/server_timing"]
-        assert plan(client, a_stored_cell(a_stored_user(server_timing="second")))["status"] == "solved"
+        assert (
+            plan(client, a_stored_cell(a_stored_user(server_timing="second")))["status"] == "solved"
+        )
 
     def test_a_device_without_a_timing_is_refused(self, client: httpx.Client) -> None:
         answer = client.post(ROBUST, json=a_cell(a_user(device_timing=None)))
@@ -237,7 +300,9 @@ class TestServerTimings:
 
 
 def test_a_dry_run_stores_nothing(client: httpx.Client) -> None:
-    answer = client.post(f"{ROBUST}?dry_run=true", json=a_cell(a_user(server_timing=None), name="dry"))
+    answer = client.post(
+        f"{ROBUST}?dry_run=true", json=a_cell(a_user(server_timing=None), name="dry")
+    )
     assert answer.status_code == 200
     assert "location" not in answer.headers
     estimate = Estimate.model_validate_json(answer.content, strict=True)
@@ -246,7 +311,9 @@ def test_a_dry_run_stores_nothing(client: httpx.Client) -> None:
     assert estimate.warnings is not None
     assert "id" not in answer.json()
     assert_nothing_stored(client)
-    assert pointers(client.post(f"{ROBUST}?dry_run=true", json=a_cell(a_user(risk=2.0)))) == ["/users/0/risk"]
+    assert pointers(client.post(f"{ROBUST}?dry_run=true", json=a_cell(a_user(risk=2.0)))) == [
+        "/users/0/risk"
+    ]
 
 
 @pytest.mark.slow
@@ -275,7 +342,9 @@ def test_answers_are_what_the_contract_says(client: httpx.Client) -> None:
 
 
 def test_explains_why_no_other_cut(client: httpx.Client) -> None:
-    """Every cut of every user: a bound on what the cell would spend, or what stops it; only where it was asked for."""
+    """Every cut of every user: a bound on what the cell would spend, or what stops it; only where
+    it was asked for.
+    """
     store_profiles(client)
     cell = a_stored_cell(*a_crowd(5, deadline_s=0.12), options={"explain": True})
     answer = RobustPlan.model_validate(plan(client, cell), strict=False)
@@ -302,13 +371,22 @@ def test_explains_why_no_other_cut(client: httpx.Client) -> None:
 
 
 def test_the_yardstick_that_is_the_plan_costs_no_more(client: httpx.Client) -> None:
-    """Planned with means alone, the mean-only rule is the plan itself; every yardstick has a bound of its own."""
+    """Planned with means alone, the mean-only rule is the plan itself; every yardstick has a bound
+    of its own.
+    """
     users = [a_user(id=str(n), gain_db=-95.0 - 3.0 * n) for n in range(4)]
-    for options in ({"margin": "mean"}, {"margin": "mean", "gap": 0.1}, {"margin": "mean", "baselines": True}):
+    for options in (
+        {"margin": "mean"},
+        {"margin": "mean", "gap": 0.1},
+        {"margin": "mean", "baselines": True},
+    ):
         result = solved(client, a_cell(*users, bandwidth_hz=3e6, options=options))
         mean, certificate = result["baselines"]["mean_only"], result["certificate"]
         assert mean["energy_j"] == result["objective"]["energy_j"]
-        assert (mean["lower_bound_j"], mean["gap"]) == (certificate["lower_bound_j"], certificate["gap"])
+        assert (mean["lower_bound_j"], mean["gap"]) == (
+            certificate["lower_bound_j"],
+            certificate["gap"],
+        )
         for yardstick in result["baselines"].values():
             if yardstick["energy_j"] is not None:
                 assert yardstick["lower_bound_j"] <= yardstick["energy_j"]
@@ -320,6 +398,10 @@ def test_a_result_that_is_sent_from_the_device(client: httpx.Client) -> None:
         cut | {"feature_byte": 4000} if cut["name"] == a_model()["cuts"][-1]["name"] else cut
         for cut in a_model()["cuts"]
     ]
-    result = solved(client, a_cell(a_user(model=a_model(cuts=sizes), gain_db=-90.0, deadline_s=0.5)))
+    result = solved(
+        client, a_cell(a_user(model=a_model(cuts=sizes), gain_db=-90.0, deadline_s=0.5))
+    )
     assert result["baselines"]["device_only"]["feasible"]
-    assert result["baselines"]["device_only"]["energy_j"] >= result["objective"]["energy_j"] * (1.0 - 1e-6)
+    assert result["baselines"]["device_only"]["energy_j"] >= result["objective"]["energy_j"] * (
+        1.0 - 1e-6
+    )

@@ -26,7 +26,9 @@ from tests.support.robust.requests import (
 )
 from tests.support.servers import Service
 
-NARROW = a_channel(name="narrow", bandwidth_hz=4e6, path_loss={"intercept_db": 20.0, "exponent": 3.5})
+NARROW = a_channel(
+    name="narrow", bandwidth_hz=4e6, path_loss={"intercept_db": 20.0, "exponent": 3.5}
+)
 SLOW = a_server(name="slow", capacity_flop_per_s=1e11)
 SLOW_TIMING = a_server_timing(
     name="slow.small-net",
@@ -36,8 +38,12 @@ SLOW_TIMING = a_server_timing(
 
 
 def in_cells(north: list[Body], south: list[Body], **fields: Any) -> Body:
-    """Two cells whose users alternate: north by the request's own channel and server, south by others."""
-    south = [user | ({"server_timing": SLOW_TIMING} if "server_timing" in user else {}) for user in south]
+    """Two cells whose users alternate: north by the request's own channel and server, south by
+    others.
+    """
+    south = [
+        user | ({"server_timing": SLOW_TIMING} if "server_timing" in user else {}) for user in south
+    ]
     mixed: list[Body] = []
     for n in range(max(len(north), len(south))):
         mixed += [user | {"cell": "north"} for user in north[n : n + 1]]
@@ -47,11 +53,17 @@ def in_cells(north: list[Body], south: list[Body], **fields: Any) -> Body:
 
 
 def northerners(count: int = 4, **fields: Any) -> list[Body]:
-    return [a_user(**{"id": f"n{k}", "gain_db": None, "distance_m": 60.0 + 40.0 * k} | fields) for k in range(count)]
+    return [
+        a_user(**{"id": f"n{k}", "gain_db": None, "distance_m": 60.0 + 40.0 * k} | fields)
+        for k in range(count)
+    ]
 
 
 def southerners(count: int = 3, **fields: Any) -> list[Body]:
-    return [a_user(**{"id": f"s{k}", "gain_db": None, "distance_m": 50.0 + 30.0 * k} | fields) for k in range(count)]
+    return [
+        a_user(**{"id": f"s{k}", "gain_db": None, "distance_m": 50.0 + 30.0 * k} | fields)
+        for k in range(count)
+    ]
 
 
 def alone(users: list[Body], **fields: Any) -> Body:
@@ -94,7 +106,10 @@ def test_cells_are_planned_as_if_alone_and_answered_together(client: httpx.Clien
         whole = first["certificate"][name] + second["certificate"][name]
         assert certificate[name] == pytest.approx(whole, rel=1e-14)
     assert certificate["gap"] <= 1e-6
-    counted = {key: sum(part["cut_counts"].get(key, 0) for part in parts.values()) for key in both["cut_counts"]}
+    counted = {
+        key: sum(part["cut_counts"].get(key, 0) for part in parts.values())
+        for key in both["cut_counts"]
+    }
     assert both["cut_counts"] == counted
     for name, rule in both["baselines"].items():
         energies = [part["baselines"][name]["energy_j"] for part in parts.values()]
@@ -107,7 +122,9 @@ def test_cells_are_planned_as_if_alone_and_answered_together(client: httpx.Clien
 def test_one_named_cell_is_the_same_cell(client: httpx.Client) -> None:
     users = northerners()
     plain = solved(client, a_cell(*users))
-    named = solved(client, a_cell(*(user | {"cell": "only"} for user in users), cells=[{"id": "only"}]))
+    named = solved(
+        client, a_cell(*(user | {"cell": "only"} for user in users), cells=[{"id": "only"}])
+    )
     (cell,) = named.pop("cells")
     assert cell["certificate"] == named["certificate"] == plain["certificate"]
     assert [without_cell(user) for user in named.pop("users")] == plain.pop("users")
@@ -116,24 +133,42 @@ def test_one_named_cell_is_the_same_cell(client: httpx.Client) -> None:
 
 def test_what_a_cell_does_not_say_the_request_says(client: httpx.Client) -> None:
     users = [user | {"cell": "c"} for user in northerners()]
-    everything: Body = {"id": "c", "channel": a_channel(), "bandwidth_hz": 6e6, "server": a_server()}
+    everything: Body = {
+        "id": "c",
+        "channel": a_channel(),
+        "bandwidth_hz": 6e6,
+        "server": a_server(),
+    }
     full = solved(client, {"users": users, "cells": [everything]})
-    for left_out in (("channel",), ("server",), ("bandwidth_hz",), ("channel", "server", "bandwidth_hz")):
+    for left_out in (
+        ("channel",),
+        ("server",),
+        ("bandwidth_hz",),
+        ("channel", "server", "bandwidth_hz"),
+    ):
         cell = {name: value for name, value in everything.items() if name not in left_out}
         defaults: Body = {name: everything[name] for name in left_out}
         assert solved(client, {"users": users, "cells": [cell], **defaults}) == full, left_out
-    for cell, wide in (({"bandwidth_hz": 6e6}, {"bandwidth_hz": 3e7}), ({"channel": NARROW}, {"bandwidth_hz": 6e6})):
+    for cell, wide in (
+        ({"bandwidth_hz": 6e6}, {"bandwidth_hz": 3e7}),
+        ({"channel": NARROW}, {"bandwidth_hz": 6e6}),
+    ):
         found = solved(client, a_cell(*users, cells=[{"id": "c", **cell}], **wide))
-        assert found["cells"][0]["bandwidth_hz"] == 6e6, "the cell's own, else the request's, else the channel's"
+        assert found["cells"][0]["bandwidth_hz"] == 6e6, (
+            "the cell's own, else the request's, else the channel's"
+        )
 
 
 def test_spectrum_is_not_lent(client: httpx.Client) -> None:
     """More uplink in one cell leaves every decision of the other as it was."""
     body = in_cells(northerners(), southerners())
     before, after = (
-        solved(client, body | {"cells": [{"id": "north", "bandwidth_hz": hz}, *body["cells"][1:]]}) for hz in (5e6, 1e7)
+        solved(client, body | {"cells": [{"id": "north", "bandwidth_hz": hz}, *body["cells"][1:]]})
+        for hz in (5e6, 1e7)
     )
-    moved = {old["cell"] for old, new in zip(before["users"], after["users"], strict=True) if old != new}
+    moved = {
+        old["cell"] for old, new in zip(before["users"], after["users"], strict=True) if old != new
+    }
     assert moved == {"north"}
     assert after["objective"]["energy_j"] < before["objective"]["energy_j"]
 
@@ -149,15 +184,31 @@ FAULTS: dict[str, tuple[Body, list[str]]] = {
     "too many cells": (a_cell(HERE, cells=[{"id": str(n)} for n in range(1001)]), ["/cells"]),
     "a cell without a name": (a_cell(HERE, cells=[{}]), ["/cells/0/id"]),
     "an unknown field": (a_cell(HERE, cells=[{"id": "a", "colour": "red"}]), ["/cells/0/colour"]),
-    "no bandwidth": (a_cell(HERE, cells=[{"id": "a", "bandwidth_hz": 0.0}]), ["/cells/0/bandwidth_hz"]),
+    "no bandwidth": (
+        a_cell(HERE, cells=[{"id": "a", "bandwidth_hz": 0.0}]),
+        ["/cells/0/bandwidth_hz"],
+    ),
     "no channel anywhere": (
-        {"server": a_server(), "users": [HERE], "cells": [{"id": "a"}, {"id": "b", "channel": a_channel()}]},
+        {
+            "server": a_server(),
+            "users": [HERE],
+            "cells": [{"id": "a"}, {"id": "b", "channel": a_channel()}],
+        },
         ["/cells/0/channel"],
     ),
-    "nothing anywhere": ({"users": [HERE], "cells": [{"id": "a"}]}, ["/cells/0/channel", "/cells/0/server"]),
+    "nothing anywhere": (
+        {"users": [HERE], "cells": [{"id": "a"}]},
+        ["/cells/0/channel", "/cells/0/server"],
+    ),
     "no cells and nothing": ({"users": [a_user()]}, ["/channel", "/server"]),
-    "an unknown channel": (a_cell(HERE, cells=[{"id": "a", "channel": "nowhere"}]), ["/cells/0/channel"]),
-    "an unknown server": (a_cell(HERE, cells=[{"id": "a", "server": "nobody"}]), ["/cells/0/server"]),
+    "an unknown channel": (
+        a_cell(HERE, cells=[{"id": "a", "channel": "nowhere"}]),
+        ["/cells/0/channel"],
+    ),
+    "an unknown server": (
+        a_cell(HERE, cells=[{"id": "a", "server": "nobody"}]),
+        ["/cells/0/server"],
+    ),
     "an unknown channel for all": (a_cell(HERE, cells=CELLS, channel="nowhere"), ["/channel"]),
     "a timing of another cell's server": (
         a_cell(HERE, a_user(id="2", cell="b"), cells=[{"id": "a"}, {"id": "b", "server": SLOW}]),
@@ -196,7 +247,10 @@ def test_a_cell_without_users_is_left_out_with_a_warning(client: httpx.Client) -
 
 def test_a_cell_without_a_plan_says_so_itself(client: httpx.Client) -> None:
     """An over-subscribed cell, one with a user who fails alone, and one that would have a plan."""
-    crowd = [a_user(id=f"c{n}", cell="crowded", gain_db=-100.0 - n, deadline_s=0.05 + 0.001 * n) for n in range(6)]
+    crowd = [
+        a_user(id=f"c{n}", cell="crowded", gain_db=-100.0 - n, deadline_s=0.05 + 0.001 * n)
+        for n in range(6)
+    ]
     users = [
         a_user(id="late", cell="hasty", deadline_s=1e-4),
         *crowd,
@@ -211,7 +265,11 @@ def test_a_cell_without_a_plan_says_so_itself(client: httpx.Client) -> None:
     assert found["least_total_bandwidth_hz"] is found["least_deadline_factor"] is None
     crowded, hasty = found["cells"]
     assert (crowded["id"], crowded["users_failing"], crowded["bandwidth_hz"]) == ("crowded", 0, 5e6)
-    assert (hasty["id"], hasty["users_failing"], hasty["least_total_bandwidth_hz"]) == ("hasty", 1, None)
+    assert (hasty["id"], hasty["users_failing"], hasty["least_total_bandwidth_hz"]) == (
+        "hasty",
+        1,
+        None,
+    )
 
     by_itself = infeasible(client, a_cell(*map(without_cell, crowd), bandwidth_hz=5e6))
     for name in ("least_total_bandwidth_hz", "least_deadline_factor"):
@@ -225,7 +283,9 @@ def test_why_no_other_cut_is_told_by_cell(client: httpx.Client) -> None:
     options = {"explain": True}
     both = solved(client, in_cells(northerners(), southerners(), options=options))
     south = solved(client, alone(southerners(), options=options))
-    assert [without_cell(user) for user in both["users"] if user["cell"] == "south"] == south["users"]
+    assert [without_cell(user) for user in both["users"] if user["cell"] == "south"] == south[
+        "users"
+    ]
     assert all(len(user["alternatives"]) == 4 for user in both["users"])
 
 
@@ -233,9 +293,16 @@ def test_a_plan_of_cells_can_be_patched(client: httpx.Client) -> None:
     """A user moves to the other cell, and a cell gets more uplink."""
     store_profiles(client)
     users = [user | {"cell": "ab"[n % 2]} for n, user in enumerate(a_crowd(6, deadline_s=0.12))]
-    body = {"channel": "cell", "server": "edge-gpu", "cells": [{"id": "a"}, {"id": "b", "bandwidth_hz": 2e6}]}
+    body = {
+        "channel": "cell",
+        "server": "edge-gpu",
+        "cells": [{"id": "a"}, {"id": "b", "bandwidth_hz": 2e6}],
+    }
     document = plan(client, body | {"users": users})
-    patch = {"users": {"camera-1": {"cell": "a"}}, "cells": [{"id": "a"}, {"id": "b", "bandwidth_hz": 3e6}]}
+    patch = {
+        "users": {"camera-1": {"cell": "a"}},
+        "cells": [{"id": "a"}, {"id": "b", "bandwidth_hz": 3e6}],
+    }
     answer = client.post(f"/v1/plans/{document['id']}/replan", json=patch)
     assert answer.status_code == 201, answer.text
     changed = answer.json()["changed"]
@@ -243,7 +310,9 @@ def test_a_plan_of_cells_can_be_patched(client: httpx.Client) -> None:
     users[1]["cell"] = "a"
     fresh = solved(client, body | {"users": users, "cells": patch["cells"]})
     assert answer.json()["result"] == fresh
-    lost = client.post(f"/v1/plans/{document['id']}/replan", json={"users": {"camera-1": {"cell": "c"}}})
+    lost = client.post(
+        f"/v1/plans/{document['id']}/replan", json={"users": {"camera-1": {"cell": "c"}}}
+    )
     assert pointers(lost) == ["/users/camera-1/cell"]
 
 
@@ -255,7 +324,9 @@ def test_a_plan_of_cells_can_be_replayed(client: httpx.Client) -> None:
     assert answer.status_code == 201, answer.text
     found = answer.json()
     assert found["holds"]
-    assert found["check"]["energy_j"] == pytest.approx(document["result"]["objective"]["energy_j"], rel=1e-12)
+    assert found["check"]["energy_j"] == pytest.approx(
+        document["result"]["objective"]["energy_j"], rel=1e-12
+    )
     used_hz = document["result"]["certificate"]["bandwidth_used_hz"]
     assert found["check"]["bandwidth_used_hz"] == pytest.approx(used_hz, rel=1e-12)
     replayed = found["laws"]["two_point"]["users"]
@@ -270,7 +341,12 @@ def test_a_plan_of_cells_can_be_replayed(client: httpx.Client) -> None:
 def test_a_dry_run_counts_all_cells(client: httpx.Client) -> None:
     store_profiles(client)
     users = [a_stored_user(id=str(n), cell="ab"[n % 2]) for n in range(4)]
-    body = {"channel": "cell", "server": "edge-gpu", "cells": [{"id": "a"}, {"id": "b"}], "users": users}
+    body = {
+        "channel": "cell",
+        "server": "edge-gpu",
+        "cells": [{"id": "a"}, {"id": "b"}],
+        "users": users,
+    }
     estimate = client.post(f"{ROBUST}?dry_run=true", json=body).json()
     assert (estimate["users"], estimate["options"]) == (4, 16)
     assert_nothing_stored(client)
@@ -304,7 +380,9 @@ def test_progress_is_that_of_all_cells(service: Service) -> None:
     assert 0.0 <= fractions[0] < 0.3 < fractions[-1] <= 1.0
     bounds = [progress.bound for progress in seen if progress.bound is not None]
     assert max(bounds) <= energy * (1.0 + 1e-9)
-    assert sum(bound >= first * (1.0 - 1e-9) for bound in bounds) > 3, "the second cell's come on top of the first's"
+    assert sum(bound >= first * (1.0 - 1e-9) for bound in bounds) > 3, (
+        "the second cell's come on top of the first's"
+    )
     known = [progress.objective for progress in seen if progress.objective is not None]
     assert min(known) >= energy * (1.0 - 1e-9)
     assert seen[-1].stage == "baselines"
@@ -339,9 +417,16 @@ def test_a_request_can_be_stopped_in_any_cell(service: Service) -> None:
 
 
 def test_time_runs_for_all_cells_together(service: Service) -> None:
-    """What is over in the first cell is over in the second: checked plans of both, and the gap they have."""
-    crowd = [a_user(id=str(n), cell="ab"[n % 2], gain_db=-95.0 - n / 4.0, deadline_s=0.12) for n in range(40)]
-    body = a_cell(*crowd, cells=[{"id": "a"}, {"id": "b"}], options={"gap": 1e-9, "time_limit_s": 2.0})
+    """What is over in the first cell is over in the second: checked plans of both, and the gap they
+    have.
+    """
+    crowd = [
+        a_user(id=str(n), cell="ab"[n % 2], gain_db=-95.0 - n / 4.0, deadline_s=0.12)
+        for n in range(40)
+    ]
+    body = a_cell(
+        *crowd, cells=[{"id": "a"}, {"id": "b"}], options={"gap": 1e-9, "time_limit_s": 2.0}
+    )
     late = watched(service, body, Watch(clock=Ticking()))
     assert late.status == "timed_out"
     assert late.result is not None
@@ -351,10 +436,17 @@ def test_time_runs_for_all_cells_together(service: Service) -> None:
     assert in_time.status == "solved"
     assert in_time.result is not None
     best = in_time.result["objective"]["energy_j"]
-    assert late.result["certificate"]["lower_bound_j"] <= best <= late.result["objective"]["energy_j"] * (1.0 + 1e-9)
+    assert (
+        late.result["certificate"]["lower_bound_j"]
+        <= best
+        <= late.result["objective"]["energy_j"] * (1.0 + 1e-9)
+    )
 
 
 def test_every_user_with_the_same_fault_is_named(client: httpx.Client) -> None:
-    users = [a_user(id=str(n), cell="ab"[n % 2], device="nobody" if n < 3 else a_user()["device"]) for n in range(4)]
+    users = [
+        a_user(id=str(n), cell="ab"[n % 2], device="nobody" if n < 3 else a_user()["device"])
+        for n in range(4)
+    ]
     answer = client.post(ROBUST, json=a_cell(*users, cells=CELLS))
     assert sorted(pointers(answer)) == [f"/users/{n}/device" for n in range(3)]

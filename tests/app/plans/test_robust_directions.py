@@ -6,7 +6,15 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
+from tests.support.builders import (
+    Body,
+    a_channel,
+    a_device,
+    a_model,
+    a_server,
+    a_server_timing,
+    a_timing,
+)
 from tests.support.robust.requests import a_cell, a_user, infeasible, solved
 
 # The server's time varies as much as the device's, so that every term of the variance counts.
@@ -21,14 +29,23 @@ def a_request(
     server_timing: Body | None = None,
     **fields: Any,
 ) -> Body:
-    """Three cameras that slow their clocks down until their deadlines bind; fields of a part of all of them."""
+    """Three cameras that slow their clocks down until their deadlines bind; fields of a part of all
+    of them.
+    """
     whole = {
-        "device": a_device(**{"frequency_min_hz": 1e7, "power_coefficient_w_per_hz3": 1e-26} | (device or {})),
+        "device": a_device(
+            **{"frequency_min_hz": 1e7, "power_coefficient_w_per_hz3": 1e-26} | (device or {})
+        ),
         "device_timing": a_timing(**(timing or {})),
         "server_timing": a_server_timing(**{"cuts": RESTLESS} | (server_timing or {})),
     }
-    users = [a_user(**{"id": str(n), "gain_db": -98.0 - 4.0 * n, **whole} | (user or {})) for n in range(3)]
-    return a_cell(*users, **{"channel": a_channel(**{"bandwidth_hz": 4e6} | (channel or {}))} | fields)
+    users = [
+        a_user(**{"id": str(n), "gain_db": -98.0 - 4.0 * n, **whole} | (user or {}))
+        for n in range(3)
+    ]
+    return a_cell(
+        *users, **{"channel": a_channel(**{"bandwidth_hz": 4e6} | (channel or {}))} | fields
+    )
 
 
 def each_cut(cuts: list[Body], **factors: float) -> list[Body]:
@@ -59,8 +76,16 @@ CHEAPER: dict[str, tuple[Callable[[float], Body], float, float]] = {
         4.0,
         1.0,
     ),
-    "server variance": (lambda v: a_request(server_timing={"cuts": each_cut(RESTLESS, variance_s2=v)}), 4.0, 1.0),
-    "server time": (lambda v: a_request(server_timing={"cuts": each_cut(RESTLESS, mean_s=v)}), 5.0, 1.0),
+    "server variance": (
+        lambda v: a_request(server_timing={"cuts": each_cut(RESTLESS, variance_s2=v)}),
+        4.0,
+        1.0,
+    ),
+    "server time": (
+        lambda v: a_request(server_timing={"cuts": each_cut(RESTLESS, mean_s=v)}),
+        5.0,
+        1.0,
+    ),
     "server capacity": (
         lambda v: a_request({"server_timing": None}, server=a_server(capacity_flop_per_s=v)),
         1e10,
@@ -73,15 +98,31 @@ CHEAPER: dict[str, tuple[Callable[[float], Body], float, float]] = {
     ),
     "overhead": (
         lambda v: a_request(
-            timing={"cuts": [{**cut, "overhead_s": v} if "overhead_s" in cut else cut for cut in a_timing()["cuts"]]}
+            timing={
+                "cuts": [
+                    {**cut, "overhead_s": v} if "overhead_s" in cut else cut
+                    for cut in a_timing()["cuts"]
+                ]
+            }
         ),
         0.02,
         0.001,
     ),
-    "power coefficient": (lambda v: a_request(device={"power_coefficient_w_per_hz3": v}), 2e-26, 1e-26),
+    "power coefficient": (
+        lambda v: a_request(device={"power_coefficient_w_per_hz3": v}),
+        2e-26,
+        1e-26,
+    ),
     "feature size": (
         lambda v: a_request(
-            {"model": a_model(cuts=[{**c, "feature_byte": round(v * c["feature_byte"])} for c in a_model()["cuts"]])}
+            {
+                "model": a_model(
+                    cuts=[
+                        {**c, "feature_byte": round(v * c["feature_byte"])}
+                        for c in a_model()["cuts"]
+                    ]
+                )
+            }
         ),
         2.0,
         1.0,
@@ -99,11 +140,18 @@ def test_energy_moves_the_right_way(
 
 
 def test_the_terms_of_the_variance_are_those_of_the_contract(client: httpx.Client) -> None:
-    """V = vd + vs + vr + 2 rho sqrt(vd vs), seen in the answer for one user at every setting of each."""
+    """V = vd + vs + vr + 2 rho sqrt(vd vs), seen in the answer for one user at every setting of
+    each.
+    """
     for correlation, jitter in ((0.0, 0.0), (0.5, 0.0), (-0.5, 1e-6), (0.9, 1e-5)):
         channel = {"rtt_mean_s": 0.004, "rtt_variance_s2": jitter}
-        for user in solved(client, a_request({"correlation": correlation}, channel=channel))["users"]:
-            device, server = (timing["cuts"][user["cut"]]["variance_s2"] for timing in (a_timing(), {"cuts": RESTLESS}))
+        for user in solved(client, a_request({"correlation": correlation}, channel=channel))[
+            "users"
+        ]:
+            device, server = (
+                timing["cuts"][user["cut"]]["variance_s2"]
+                for timing in (a_timing(), {"cuts": RESTLESS})
+            )
             network = jitter if user["cut"] < 3 else 0.0
             variance = device + server + network + 2.0 * correlation * (device * server) ** 0.5
             assert user["latency"]["std_s"] ** 2 == pytest.approx(variance, rel=1e-9)
@@ -151,7 +199,9 @@ def levels(variances_s2: tuple[float, float, float]) -> Body:
 
 
 def test_every_level_has_its_own_variance(client: httpx.Client) -> None:
-    """The level that is chosen is left where its own variance no longer fits; that of a level nobody takes is idle."""
+    """The level that is chosen is left where its own variance no longer fits; that of a level
+    nobody takes is idle.
+    """
     calm = solved(client, levels((1e-6, 1e-6, 1e-6)))
     clocks = {user["frequency_hz"] for user in calm["users"] if user["cut"] > 0}
     assert clocks == {3e8}, "the lowest clock that is in time"
@@ -172,7 +222,9 @@ def test_memory_ends_where_the_parameters_do(client: httpx.Client) -> None:
         for user in solved(client, plan_or_not)["users"]:
             assert parameters[user["cut"]] <= memory
     found = infeasible(client, a_request({"gain_db": -140.0}, device={"memory_byte": 899_999}))
-    assert {reason["cut"] for reason in found["users"][0]["reasons"] if reason["binding"] == "memory"} == {2, 3}
+    assert {
+        reason["cut"] for reason in found["users"][0]["reasons"] if reason["binding"] == "memory"
+    } == {2, 3}
 
 
 def test_a_slower_clock_ends_in_no_plan(client: httpx.Client) -> None:
@@ -186,6 +238,7 @@ def test_a_slower_clock_ends_in_no_plan(client: httpx.Client) -> None:
 @pytest.mark.parametrize("margins", [("mean", "gaussian"), ("gaussian", "cantelli")])
 def test_a_stronger_promise_costs_more(client: httpx.Client, margins: tuple[str, str]) -> None:
     weak, strong = (
-        solved(client, a_request(options={"margin": margin}))["objective"]["energy_j"] for margin in margins
+        solved(client, a_request(options={"margin": margin}))["objective"]["energy_j"]
+        for margin in margins
     )
     assert strong > weak * (1.0 + 1e-4)

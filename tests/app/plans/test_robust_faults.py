@@ -32,7 +32,10 @@ FAULTS: dict[str, tuple[Body, str]] = {
     "an unknown field of a user": (a_cell(a_user(deadline_ms=200.0)), "/users/0/deadline_ms"),
     "an unknown option": (a_cell(options={"speed": "high"}), "/options/speed"),
     "an unknown field with a slash": (a_cell(a_user(**{"a/b~c": 1})), "/users/0/a~1b~0c"),
-    "no channel": ({name: value for name, value in a_cell().items() if name != "channel"}, "/channel"),
+    "no channel": (
+        {name: value for name, value in a_cell().items() if name != "channel"},
+        "/channel",
+    ),
     "no deadline": (a_cell(a_user(deadline_s=None)), "/users/0/deadline_s"),
     "a negative deadline": (a_cell(a_user(deadline_s=-0.1)), "/users/0/deadline_s"),
     "a deadline of zero": (a_cell(a_user(deadline_s=0)), "/users/0/deadline_s"),
@@ -42,7 +45,10 @@ FAULTS: dict[str, tuple[Body, str]] = {
     "no risk at all": (a_cell(a_user(risk=0.0)), "/users/0/risk"),
     "a sure miss": (a_cell(a_user(risk=1.0)), "/users/0/risk"),
     "a risk in percent": (a_cell(a_user(risk=2.0)), "/users/0/risk"),
-    "an even chance of a normal law": (a_cell(a_user(risk=0.6), options={"margin": "gaussian"}), "/users/0/risk"),
+    "an even chance of a normal law": (
+        a_cell(a_user(risk=0.6), options={"margin": "gaussian"}),
+        "/users/0/risk",
+    ),
     "more than correlated": (a_cell(a_user(correlation=1.5)), "/users/0/correlation"),
     "no power": (a_cell(a_user(tx_power_w=0.0)), "/users/0/tx_power_w"),
     "no bandwidth": (a_cell(bandwidth_hz=0.0), "/bandwidth_hz"),
@@ -67,13 +73,19 @@ FAULTS: dict[str, tuple[Body, str]] = {
         a_cell(a_user(gain_db=None, distance_m=10.0), channel={**a_channel(), "path_loss": None}),
         "/users/0/distance_m",
     ),
-    "a distance beyond all radios": (a_cell(a_user(gain_db=None, distance_m=1e50)), "/users/0/distance_m"),
+    "a distance beyond all radios": (
+        a_cell(a_user(gain_db=None, distance_m=1e50)),
+        "/users/0/distance_m",
+    ),
     "cuts out of order": (a_cell(a_user(model=cuts_out_of_order())), "/users/0/model/cuts/2/flop"),
     "clocks the wrong way round": (
         a_cell(a_user(device=a_device(frequency_min_hz=2e9))),
         "/users/0/device/frequency_max_hz",
     ),
-    "a timing of another model": (a_cell(a_user(device_timing=a_timing(model="other"))), "/users/0/device_timing"),
+    "a timing of another model": (
+        a_cell(a_user(device_timing=a_timing(model="other"))),
+        "/users/0/device_timing",
+    ),
     "a timing of another device": (
         a_cell(a_user(device_timing=a_timing(processor="other"))),
         "/users/0/device_timing",
@@ -92,7 +104,11 @@ FAULTS: dict[str, tuple[Body, str]] = {
     ),
     "a negative variance": (
         a_cell(
-            a_user(device_timing=a_timing(cuts=[{"flop_per_cycle": 4.0, "variance_s2": -1.0}, *a_timing()["cuts"][1:]]))
+            a_user(
+                device_timing=a_timing(
+                    cuts=[{"flop_per_cycle": 4.0, "variance_s2": -1.0}, *a_timing()["cuts"][1:]]
+                )
+            )
         ),
         "/users/0/device_timing/cuts/0/variance_s2",
     ),
@@ -120,7 +136,11 @@ def test_a_fault_is_pointed_at(client: httpx.Client, body: Body, pointer: str) -
 
 def test_all_faults_at_once(client: httpx.Client) -> None:
     body = a_cell(a_user(risk=0.0), a_user(id="b", deadline_s=-1.0), colour="red")
-    assert sorted(pointers(client.post(ROBUST, json=body))) == ["/colour", "/users/0/risk", "/users/1/deadline_s"]
+    assert sorted(pointers(client.post(ROBUST, json=body))) == [
+        "/colour",
+        "/users/0/risk",
+        "/users/1/deadline_s",
+    ]
     body = a_cell(a_user(device="nobody"), a_user(id="b", model="nothing"), channel="nowhere")
     found = pointers(client.post(ROBUST, json=body))
     assert sorted(found) == ["/channel", "/users/0/device", "/users/1/model"]
@@ -139,15 +159,21 @@ def with_deadline(literal: str) -> bytes:
     return json.dumps(a_cell(a_user(deadline_s=12345.5))).replace("12345.5", literal).encode()
 
 
-@pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", "1e", "0x10", "01", ".5", "9" * 5000])
+@pytest.mark.parametrize(
+    "literal", ["NaN", "Infinity", "-Infinity", "1e", "0x10", "01", ".5", "9" * 5000]
+)
 def test_what_is_no_number_is_no_json(client: httpx.Client, literal: str) -> None:
-    refusal(client.post(ROBUST, content=with_deadline(literal), headers=JSON), 400, "malformed-json")
+    refusal(
+        client.post(ROBUST, content=with_deadline(literal), headers=JSON), 400, "malformed-json"
+    )
     assert_nothing_stored(client)
 
 
 @pytest.mark.parametrize("literal", ["1e999", "-1e999", "1e61", "1" + "0" * 100])
 def test_a_number_that_is_too_large(client: httpx.Client, literal: str) -> None:
-    assert pointers(client.post(ROBUST, content=with_deadline(literal), headers=JSON)) == ["/users/0/deadline_s"]
+    assert pointers(client.post(ROBUST, content=with_deadline(literal), headers=JSON)) == [
+        "/users/0/deadline_s"
+    ]
 
 
 def test_integers_of_any_length_are_numbers(client: httpx.Client) -> None:
@@ -179,7 +205,9 @@ def test_json_that_is_no_object(client: httpx.Client, content: bytes) -> None:
     assert pointers(client.post(ROBUST, content=content, headers=JSON)) == [""]
 
 
-@pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "application/json; charset=latin-1", None])
+@pytest.mark.parametrize(
+    "media_type", ["text/plain", "application/xml", "application/json; charset=latin-1", None]
+)
 def test_another_media_type(client: httpx.Client, media_type: str | None) -> None:
     headers = {} if media_type is None else {"content-type": media_type}
     answer = client.post(ROBUST, content=json.dumps(a_cell()), headers=headers)

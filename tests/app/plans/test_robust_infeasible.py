@@ -51,27 +51,40 @@ SINGLE: dict[str, Body] = {
     "too far": a_user(deadline_s=0.05, gain_db=-128.0),
     "too sure": a_user(deadline_s=0.0555, risk=1e-3, gain_db=-130.0),
     "too little memory": a_user(device=a_device(memory_byte=50_000), gain_db=-130.0),
-    "levels": a_user(device=a_device(frequency_levels_hz=[2e8, 9e8]), deadline_s=0.05, gain_db=-125.0),
+    "levels": a_user(
+        device=a_device(frequency_levels_hz=[2e8, 9e8]), deadline_s=0.05, gain_db=-125.0
+    ),
     "no variance": a_user(
         device_timing=a_timing(cuts=[{**cut, "variance_s2": 0.0} for cut in a_timing()["cuts"]]),
-        server_timing=a_server_timing(cuts=[{**cut, "variance_s2": 0.0} for cut in a_server_timing()["cuts"]]),
+        server_timing=a_server_timing(
+            cuts=[{**cut, "variance_s2": 0.0} for cut in a_server_timing()["cuts"]]
+        ),
         deadline_s=0.04,
         gain_db=-125.0,
     ),
 }
 MARGINS = ("cantelli", "gaussian", "mean")
 # Without a margin nobody is too sure.
-CASES = [(name, margin) for name in SINGLE for margin in MARGINS if (name, margin) != ("too sure", "mean")]
+CASES = [
+    (name, margin)
+    for name in SINGLE
+    for margin in MARGINS
+    if (name, margin) != ("too sure", "mean")
+]
 RELAXATIONS = ("least_deadline_s", "least_risk", "least_bandwidth_hz")
 
 
 @pytest.mark.parametrize(("name", "margin"), CASES)
-def test_the_least_change_helps_and_less_does_not(client: httpx.Client, name: str, margin: str) -> None:
+def test_the_least_change_helps_and_less_does_not(
+    client: httpx.Client, name: str, margin: str
+) -> None:
     user = SINGLE[name]
     body = a_cell(user, bandwidth_hz=2e5, options={"margin": margin})
     found = infeasible(client, body)
     (failing,) = found["users"]
-    assert failing["least_deadline_s"] is not None, "time always helps where some cut fits the memory"
+    assert failing["least_deadline_s"] is not None, (
+        "time always helps where some cut fits the memory"
+    )
     if margin == "mean":
         assert failing["least_risk"] is None, "no risk is taken into account"
     for relaxation in RELAXATIONS:
@@ -89,7 +102,10 @@ def test_the_least_change_helps_and_less_does_not(client: httpx.Client, name: st
 
 def test_a_larger_risk_may_be_all_it_takes(client: httpx.Client) -> None:
     (failing,) = infeasible(client, a_cell(a_user(risk=1e-7, gain_db=-80.0)))["users"]
-    for risk, status in ((failing["least_risk"], "solved"), (LESS * failing["least_risk"], "infeasible")):
+    for risk, status in (
+        (failing["least_risk"], "solved"),
+        (LESS * failing["least_risk"], "infeasible"),
+    ):
         assert plan(client, a_cell(a_user(risk=risk, gain_db=-80.0)))["status"] == status
 
 
@@ -100,7 +116,11 @@ def test_every_relaxation_is_seen(client: httpx.Client) -> None:
         (failing,) = infeasible(client, a_cell(user, bandwidth_hz=2e5))["users"]
         for name in RELAXATIONS:
             seen[name].add(failing[name] is None)
-    assert seen == {"least_deadline_s": {False}, "least_risk": {False, True}, "least_bandwidth_hz": {False, True}}
+    assert seen == {
+        "least_deadline_s": {False},
+        "least_risk": {False, True},
+        "least_bandwidth_hz": {False, True},
+    }
 
 
 def test_only_those_who_fail_alone_are_listed(client: httpx.Client) -> None:
@@ -112,7 +132,10 @@ def test_only_those_who_fail_alone_are_listed(client: httpx.Client) -> None:
 
 
 def crowded(bandwidth_hz: float, factor: float = 1.0) -> Body:
-    users = [a_user(id=str(n), gain_db=-100.0 - n, deadline_s=factor * (0.05 + 0.001 * n)) for n in range(6)]
+    users = [
+        a_user(id=str(n), gain_db=-100.0 - n, deadline_s=factor * (0.05 + 0.001 * n))
+        for n in range(6)
+    ]
     return a_cell(*users, bandwidth_hz=bandwidth_hz)
 
 
@@ -133,19 +156,27 @@ def test_an_over_subscribed_cell(client: httpx.Client) -> None:
 def test_no_plan_is_stored_and_found_like_any_other(client: httpx.Client) -> None:
     document = plan(client, a_cell(a_user(deadline_s=1e-4), name="tight"))
     assert client.get(f"/v1/plans/{document['id']}").json() == document
-    assert client.get("/v1/plans", params={"status": "infeasible"}).json()["items"][0]["id"] == document["id"]
+    assert (
+        client.get("/v1/plans", params={"status": "infeasible"}).json()["items"][0]["id"]
+        == document["id"]
+    )
     user = client.get(f"/v1/plans/{document['id']}/users/camera").json()
     assert user == document["infeasible"]["users"][0]
 
 
 def test_what_helps_each_alone_and_what_helps_all(client: httpx.Client) -> None:
-    """Two users who fail alone: with their least deadlines each asks for the whole uplink, so more is needed."""
+    """Two users who fail alone: with their least deadlines each asks for the whole uplink, so more
+    is needed.
+    """
     slow = a_device(frequency_min_hz=1e6, frequency_max_hz=2e6)
     users = [a_user(id=str(n), device=slow, gain_db=-115.0 - n, deadline_s=0.03) for n in range(2)]
     body = a_cell(*users, a_user(id="fine"), bandwidth_hz=4e5)
     found = infeasible(client, body)
     assert [user["id"] for user in found["users"]] == ["0", "1"]
-    eased = [user | {"deadline_s": told["least_deadline_s"]} for user, told in zip(users, found["users"], strict=True)]
+    eased = [
+        user | {"deadline_s": told["least_deadline_s"]}
+        for user, told in zip(users, found["users"], strict=True)
+    ]
     for user in eased:
         assert plan(client, a_cell(user, bandwidth_hz=4e5))["status"] == "solved", "each alone"
     assert plan(client, a_cell(*eased, bandwidth_hz=4e5))["status"] == "infeasible", "but not both"
@@ -153,7 +184,8 @@ def test_what_helps_each_alone_and_what_helps_all(client: httpx.Client) -> None:
     together, everybody = found["together"], body["users"]
     for factor, status in ((1.0, "solved"), (LESS, "infeasible")):
         slower = [
-            user | {"deadline_s": user["deadline_s"] * together["deadline_factor"] * factor} for user in everybody
+            user | {"deadline_s": user["deadline_s"] * together["deadline_factor"] * factor}
+            for user in everybody
         ]
         assert plan(client, a_cell(*slower, bandwidth_hz=4e5))["status"] == status
         wider = together["bandwidth_with_deadlines_hz"] * factor
@@ -163,7 +195,10 @@ def test_what_helps_each_alone_and_what_helps_all(client: httpx.Client) -> None:
 def test_all_who_are_too_sure_are_helped_together(client: httpx.Client) -> None:
     users = [a_user(id=str(n), risk=1e-7, gain_db=-80.0 - n) for n in range(3)]
     found = infeasible(client, a_cell(*users))
-    bolder = [user | {"risk": told["least_risk"]} for user, told in zip(users, found["users"], strict=True)]
+    bolder = [
+        user | {"risk": told["least_risk"]}
+        for user, told in zip(users, found["users"], strict=True)
+    ]
     for factor, status in ((1.0, "solved"), (LESS, "infeasible")):
         wider = found["together"]["bandwidth_with_risks_hz"] * factor
         assert plan(client, a_cell(*bolder, bandwidth_hz=wider))["status"] == status
@@ -173,18 +208,24 @@ def test_an_over_subscribed_cell_is_told_the_same_twice(client: httpx.Client) ->
     found = infeasible(client, crowded(5e6))
     together = found["together"]
     assert together["deadline_factor"] == found["least_deadline_factor"]
-    assert together["bandwidth_with_deadlines_hz"] == found["least_total_bandwidth_hz"], "nobody fails alone"
+    assert together["bandwidth_with_deadlines_hz"] == found["least_total_bandwidth_hz"], (
+        "nobody fails alone"
+    )
     assert together["bandwidth_with_risks_hz"] == found["least_total_bandwidth_hz"]
 
 
 @pytest.mark.parametrize("risk", [1e-9, 0.1, 0.4999999])
 def test_a_least_risk_is_one_that_may_be_asked_for(client: httpx.Client, risk: float) -> None:
-    """With half the risk accepted the gaussian margin is nothing, and more than half it does not know."""
+    """With half the risk accepted the gaussian margin is nothing, and more than half it does not
+    know.
+    """
     late = a_user(gain_db=-80.0, deadline_s=0.005, risk=risk)
     lone = a_cell(late, options={"margin": "gaussian"})
     mean = [
         reason["short_by_s"]
-        for reason in infeasible(client, lone | {"options": {"margin": "mean"}})["users"][0]["reasons"]
+        for reason in infeasible(client, lone | {"options": {"margin": "mean"}})["users"][0][
+            "reasons"
+        ]
     ]
     exact = late | {"deadline_s": 0.005 + min(mean)}
     (failing,) = infeasible(client, a_cell(exact, options={"margin": "gaussian"}))["users"]
@@ -195,41 +236,65 @@ def test_a_least_risk_is_one_that_may_be_asked_for(client: httpx.Client, risk: f
 
 
 def test_a_risk_next_to_certainty_is_told(client: httpx.Client) -> None:
-    """The mean is in time by a hair, so that only a risk next to 1 is left; it is told, and planned."""
+    """The mean is in time by a hair, so that only a risk next to 1 is left; it is told, and
+    planned.
+    """
     late = a_user(gain_db=-80.0, deadline_s=0.005)
     mean = infeasible(client, a_cell(late, options={"margin": "mean"}))["users"][0]["reasons"]
-    exact = late | {"deadline_s": (0.005 + min(reason["short_by_s"] for reason in mean)) * (1.0 + 1e-7)}
+    exact = late | {
+        "deadline_s": (0.005 + min(reason["short_by_s"] for reason in mean)) * (1.0 + 1e-7)
+    }
     (failing,) = infeasible(client, a_cell(exact))["users"]
     assert 1.0 - 1e-3 < failing["least_risk"] < 1.0
     assert plan(client, a_cell(exact | {"risk": failing["least_risk"]}))["status"] == "solved"
-    assert plan(client, a_cell(exact | {"risk": LESS * failing["least_risk"]}))["status"] == "infeasible"
+    assert (
+        plan(client, a_cell(exact | {"risk": LESS * failing["least_risk"]}))["status"]
+        == "infeasible"
+    )
 
 
 def on_its_own(seconds: tuple[float, float], deadline_s: float, **fields: Any) -> Body:
     """A device that takes two times one after the other, and sends nothing."""
-    cuts = [{"name": name, "flop": 0, "feature_byte": 0, "parameter_byte": 0} for name in ("in", "all")]
+    cuts = [
+        {"name": name, "flop": 0, "feature_byte": 0, "parameter_byte": 0} for name in ("in", "all")
+    ]
     steady = {"variance_s2": 0.0}
     return a_user(
         model=a_model(cuts=cuts),
-        device_timing=a_timing(cuts=[{"flop_per_cycle": 1.0, "overhead_s": seconds[0], **steady}] * 2),
+        device_timing=a_timing(
+            cuts=[{"flop_per_cycle": 1.0, "overhead_s": seconds[0], **steady}] * 2
+        ),
         server_timing=a_server_timing(cuts=[{"mean_s": seconds[1], **steady}] * 2),
         deadline_s=deadline_s,
         **fields,
     )
 
 
-@pytest.mark.parametrize(("lacking", "status"), [(0.0, "solved"), (5e-10, "solved"), (2e-9, "infeasible")])
+@pytest.mark.parametrize(
+    ("lacking", "status"), [(0.0, "solved"), (5e-10, "solved"), (2e-9, "infeasible")]
+)
 @pytest.mark.parametrize("margin", ["cantelli", "gaussian", "mean"])
-def test_a_deadline_missed_by_rounding_is_met(client: httpx.Client, margin: str, lacking: float, status: str) -> None:
-    """0.2 s and 0.1 s are more than 0.3 s in binary; what the check allows is planned, and no more."""
+def test_a_deadline_missed_by_rounding_is_met(
+    client: httpx.Client, margin: str, lacking: float, status: str
+) -> None:
+    """0.2 s and 0.1 s are more than 0.3 s in binary; what the check allows is planned, and no
+    more.
+    """
     user = on_its_own((0.2, 0.1), 0.3 * (1.0 - lacking))
     document = plan(client, a_cell(user, options={"margin": margin, "explain": True}))
     assert document["status"] == status
     if status == "solved":
         (decided,) = document["result"]["users"]
-        assert (decided["slack_s"], decided["violation_bound"], decided["fallback_cut"]) == (0.0, 0.0, 0)
+        assert (decided["slack_s"], decided["violation_bound"], decided["fallback_cut"]) == (
+            0.0,
+            0.0,
+            0,
+        )
         assert document["result"]["certificate"]["holds"]
-        assert all(document["result"]["baselines"][name]["feasible"] for name in ("device_only", "equal_share"))
+        assert all(
+            document["result"]["baselines"][name]["feasible"]
+            for name in ("device_only", "equal_share")
+        )
         assert [entry["binding"] for entry in decided["alternatives"]] == [None, None]
     else:
         (failing,) = document["infeasible"]["users"]
@@ -238,7 +303,9 @@ def test_a_deadline_missed_by_rounding_is_met(client: httpx.Client, margin: str,
 
 
 @pytest.mark.parametrize(("lacking", "status"), [(5e-10, "solved"), (2e-9, "infeasible")])
-def test_an_uplink_short_by_rounding_is_enough(client: httpx.Client, lacking: float, status: str) -> None:
+def test_an_uplink_short_by_rounding_is_enough(
+    client: httpx.Client, lacking: float, status: str
+) -> None:
     exact = infeasible(client, crowded(5e6))["least_total_bandwidth_hz"] * (1.0 + 1e-9)
     document = plan(client, crowded(exact * (1.0 - lacking)))
     assert document["status"] == status
@@ -247,7 +314,9 @@ def test_an_uplink_short_by_rounding_is_enough(client: httpx.Client, lacking: fl
 
 
 def test_a_cut_without_a_plan_has_no_energy(client: httpx.Client) -> None:
-    """A picture that fits the whole uplink but not what the other user leaves: no number, and what is missing."""
+    """A picture that fits the whole uplink but not what the other user leaves: no number, and what
+    is missing.
+    """
     sizes = {"greedy": [110_000, 1000], "steady": [70_000, 70_000]}
     users = [
         a_user(
@@ -256,7 +325,12 @@ def test_a_cut_without_a_plan_has_no_energy(client: httpx.Client) -> None:
             server_timing=None,
             model=a_model(
                 cuts=[
-                    {"name": f"cut-{m}", "flop": 1_000_000 * m, "feature_byte": size, "parameter_byte": 0}
+                    {
+                        "name": f"cut-{m}",
+                        "flop": 1_000_000 * m,
+                        "feature_byte": size,
+                        "parameter_byte": 0,
+                    }
                     for m, size in enumerate(sent)
                 ]
             ),
@@ -266,10 +340,16 @@ def test_a_cut_without_a_plan_has_no_energy(client: httpx.Client) -> None:
     ]
     body = a_cell(*users, bandwidth_hz=4e5, options={"explain": True})
     first, second = solved(client, body)["users"][0]["alternatives"]
-    assert (first["cell_energy_at_least_j"], first["binding"], first["short_by_s"]) == (None, None, None)
+    assert (first["cell_energy_at_least_j"], first["binding"], first["short_by_s"]) == (
+        None,
+        None,
+        None,
+    )
     assert second["cell_energy_at_least_j"] is not None
     assert second["short_by_hz"] is None
     wider = body | {"bandwidth_hz": 4e5 + first["short_by_hz"] * (1.0 + 1e-6)}
-    assert solved(client, wider)["users"][0]["alternatives"][0]["cell_energy_at_least_j"] is not None
+    assert (
+        solved(client, wider)["users"][0]["alternatives"][0]["cell_energy_at_least_j"] is not None
+    )
     narrow = body | {"bandwidth_hz": 4e5 + first["short_by_hz"] * (1.0 - 1e-6)}
     assert solved(client, narrow)["users"][0]["alternatives"][0]["cell_energy_at_least_j"] is None

@@ -29,13 +29,17 @@ def planned(service: Service, body: Body, watch: Watch | None = None) -> Outcome
 
 
 def a_request(method: str = "pccp", users: int = 5, **fields: Any) -> Body:
-    people = [a_user(id=str(n), gain_db=-90.0 - 20.0 * n / users, device=DEVICE) for n in range(users)]
+    people = [
+        a_user(id=str(n), gain_db=-90.0 - 20.0 * n / users, device=DEVICE) for n in range(users)
+    ]
     options = {"method": method} | fields.pop("options", {})
     return a_cell(*people, **{"bandwidth_hz": 1.2e6 * users, "options": options} | fields)
 
 
 def test_a_plan_that_is_checked_and_bounded(service: Service) -> None:
-    """Never better than the exact plan, never worse than what it began with, under the same proven bound."""
+    """Never better than the exact plan, never worse than what it began with, under the same proven
+    bound.
+    """
     exact, paper = (planned(service, a_request(method)) for method in ("exact", "pccp"))
     assert exact.result is not None
     assert paper.result is not None
@@ -45,8 +49,12 @@ def test_a_plan_that_is_checked_and_bounded(service: Service) -> None:
     energy, least = paper.result["objective"]["energy_j"], exact.result["objective"]["energy_j"]
     assert energy >= least * (1.0 - 1e-6)
     assert certificate["lower_bound_j"] <= least
-    assert certificate["lower_bound_j"] >= 0.5 * best["lower_bound_j"], "the dual's bound, before any search"
-    assert certificate["gap"] == pytest.approx(1.0 - certificate["lower_bound_j"] / energy, abs=1e-12)
+    assert certificate["lower_bound_j"] >= 0.5 * best["lower_bound_j"], (
+        "the dual's bound, before any search"
+    )
+    assert certificate["gap"] == pytest.approx(
+        1.0 - certificate["lower_bound_j"] / energy, abs=1e-12
+    )
     assert (certificate["status"] == "optimal") == (certificate["gap"] <= 1e-6)
     assert certificate["bandwidth_price_j_per_hz"] > 0.0
     assert paper.result["baselines"] == exact.result["baselines"]
@@ -60,7 +68,9 @@ def test_the_price_is_that_of_its_own_cuts(service: Service) -> None:
     assert more.result is not None
     assert [user["cut"] for user in now.users] == [user["cut"] for user in more.users]
     saved = now.result["objective"]["energy_j"] - more.result["objective"]["energy_j"]
-    assert saved / 6e3 == pytest.approx(now.result["certificate"]["bandwidth_price_j_per_hz"], rel=1e-2)
+    assert saved / 6e3 == pytest.approx(
+        now.result["certificate"]["bandwidth_price_j_per_hz"], rel=1e-2
+    )
 
 
 def test_the_same_question_has_the_same_answer(service: Service) -> None:
@@ -72,7 +82,9 @@ def test_the_same_question_has_the_same_answer(service: Service) -> None:
 
 @pytest.mark.slow
 def test_cells_and_reasons_as_of_the_exact_method(service: Service) -> None:
-    users = [a_user(id=str(n), cell="ab"[n % 2], gain_db=-95.0 - n, device=DEVICE) for n in range(6)]
+    users = [
+        a_user(id=str(n), cell="ab"[n % 2], gain_db=-95.0 - n, device=DEVICE) for n in range(6)
+    ]
     cells = [{"id": "a"}, {"id": "b", "bandwidth_hz": 3e6}]
     body = a_cell(*users, cells=cells, options={"method": "pccp", "explain": True})
     outcome = planned(service, body)
@@ -81,7 +93,9 @@ def test_cells_and_reasons_as_of_the_exact_method(service: Service) -> None:
     assert all(cell["certificate"]["holds"] for cell in outcome.result["cells"])
     assert all(len(user["alternatives"]) == 4 for user in outcome.users)
     users[3]["deadline_s"] = 1e-4
-    refused = [planned(service, body | {"options": {"method": method}}) for method in ("exact", "pccp")]
+    refused = [
+        planned(service, body | {"options": {"method": method}}) for method in ("exact", "pccp")
+    ]
     assert refused[0].status == "infeasible"
     assert (refused[0].infeasible, refused[0].users) == (refused[1].infeasible, refused[1].users)
 
@@ -120,14 +134,17 @@ REFUSED: dict[str, tuple[Body, list[str]]] = {
 
 
 @pytest.mark.parametrize(("body", "expected"), REFUSED.values(), ids=REFUSED)
-def test_what_it_cannot_plan_is_refused(client: httpx.Client, body: Body, expected: list[str]) -> None:
+def test_what_it_cannot_plan_is_refused(
+    client: httpx.Client, body: Body, expected: list[str]
+) -> None:
     assert pointers(client.post(f"{ROBUST}?dry_run=true", json=body)) == expected
     assert_nothing_stored(client)
 
 
 def test_a_dry_run_estimates_it(client: httpx.Client) -> None:
     exact, paper = (
-        client.post(f"{ROBUST}?dry_run=true", json=a_request(method)).json() for method in ("exact", "pccp")
+        client.post(f"{ROBUST}?dry_run=true", json=a_request(method)).json()
+        for method in ("exact", "pccp")
     )
     assert paper["effective_options"]["method"] == "pccp"
     assert paper["solve_s"] > 1.0 > exact["solve_s"]
@@ -159,7 +176,9 @@ assert "cvxpy" in sys.modules
 def test_only_who_solves_it_loads_the_modelling_language() -> None:
     """The web process prepares plans of every method and solves the exact ones."""
     body = a_cell(a_user(device=DEVICE), channel=a_channel())
-    done = subprocess.run([sys.executable, "-c", ALONE.format(body=body)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE.format(body=body)], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -170,4 +189,6 @@ def test_a_worker_answers_it(client: httpx.Client, worker: str) -> None:
     plan, exact = answer.json(), client.post(ROBUST, json=a_request("exact")).json()
     assert plan["status"] == "solved"
     assert plan["result"]["certificate"]["holds"]
-    assert plan["result"]["objective"]["energy_j"] >= exact["result"]["certificate"]["lower_bound_j"]
+    assert (
+        plan["result"]["objective"]["energy_j"] >= exact["result"]["certificate"]["lower_bound_j"]
+    )

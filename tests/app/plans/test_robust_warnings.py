@@ -6,7 +6,14 @@ import httpx
 import pytest
 
 from tests.support.builders import Body, a_channel, a_device, a_model, a_timing
-from tests.support.robust.requests import a_cell, a_stored_cell, a_stored_user, a_user, plan, store_profiles
+from tests.support.robust.requests import (
+    a_cell,
+    a_stored_cell,
+    a_stored_user,
+    a_user,
+    plan,
+    store_profiles,
+)
 
 
 def warned(client: httpx.Client, body: Body) -> list[str]:
@@ -45,20 +52,27 @@ DOUBTFUL: dict[str, tuple[Body, list[str]]] = {
         a_cell(a_user(gain_db=None, snr_reference={"snr_db": 150.0, "bandwidth_hz": 1e6})),
         ["/users/0/snr_reference"],
     ),
-    "a power in mW": (a_cell(a_user(device=a_device(tx_power_w=100.0))), ["/users/0/device/tx_power_w"]),
+    "a power in mW": (
+        a_cell(a_user(device=a_device(tx_power_w=100.0))),
+        ["/users/0/device/tx_power_w"],
+    ),
     "a user's power in mW": (a_cell(a_user(tx_power_w=100.0)), ["/users/0/tx_power_w"]),
     "a bandwidth in MHz": (a_cell(bandwidth_hz=20.0), ["/bandwidth_hz"]),
     "a channel in MHz": (a_cell(channel=a_channel(bandwidth_hz=20.0)), ["/channel/bandwidth_hz"]),
     "a network in GFLOP": (
         a_cell(
-            a_user(model=a_model(cuts=[cut | {"flop": m} for m, cut in enumerate(a_model()["cuts"])])),
+            a_user(
+                model=a_model(cuts=[cut | {"flop": m} for m, cut in enumerate(a_model()["cuts"])])
+            ),
         ),
         ["/users/0/model/cuts/3/flop"],
     ),
     "an overhead in milliseconds": (
         a_cell(
             a_user(
-                device_timing=a_timing(cuts=[{"flop_per_cycle": 4.0, "overhead_s": 4e3, "variance_s2": 0.0}] * 4),
+                device_timing=a_timing(
+                    cuts=[{"flop_per_cycle": 4.0, "overhead_s": 4e3, "variance_s2": 0.0}] * 4
+                ),
                 deadline_s=9.0,
             )
         ),
@@ -75,7 +89,10 @@ def test_doubts(client: httpx.Client, body: Body, fields: list[str]) -> None:
 def test_stored_profiles_are_doubted_where_they_are_used(client: httpx.Client) -> None:
     store_profiles(client)
     slow = a_device(frequency_min_hz=0.2, frequency_max_hz=1.9)
-    assert client.put("/v1/devices/camera-cpu", json=slow, headers={"If-Match": "*"}).status_code == 200
+    assert (
+        client.put("/v1/devices/camera-cpu", json=slow, headers={"If-Match": "*"}).status_code
+        == 200
+    )
     users = [a_stored_user(id="a"), a_stored_user(id="b")]
     assert set(warned(client, a_stored_cell(*users))) == {
         "/users/0/device/frequency_min_hz",
@@ -85,5 +102,7 @@ def test_stored_profiles_are_doubted_where_they_are_used(client: httpx.Client) -
 
 
 def test_each_user_is_doubted(client: httpx.Client) -> None:
-    users = [a_user(id=str(n), deadline_s=deadline_s) for n, deadline_s in enumerate((0.2, 200.0, 300.0))]
+    users = [
+        a_user(id=str(n), deadline_s=deadline_s) for n, deadline_s in enumerate((0.2, 200.0, 300.0))
+    ]
     assert warned(client, a_cell(*users)) == ["/users/1/deadline_s", "/users/2/deadline_s"]

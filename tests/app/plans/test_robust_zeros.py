@@ -1,4 +1,6 @@
-"""Nothing computed, nothing sent, nothing varying: plans of 0 J and times without variance are plans like any other."""
+"""Nothing computed, nothing sent, nothing varying: plans of 0 J and times without variance are
+plans like any other.
+"""
 
 from typing import Any
 
@@ -30,7 +32,9 @@ def steady(**fields: Any) -> Body:
     """A camera whose device and server always take the same time."""
     return a_user(
         device_timing=a_timing(cuts=[{**cut, "variance_s2": 0.0} for cut in a_timing()["cuts"]]),
-        server_timing=a_server_timing(cuts=[{**cut, "variance_s2": 0.0} for cut in a_server_timing()["cuts"]]),
+        server_timing=a_server_timing(
+            cuts=[{**cut, "variance_s2": 0.0} for cut in a_server_timing()["cuts"]]
+        ),
         **fields,
     )
 
@@ -62,7 +66,9 @@ def test_a_plan_of_next_to_nothing(service: Service, method: str, net: Body) -> 
 
 @pytest.mark.parametrize("variance_s2", [0.0, 1e-6])
 @pytest.mark.parametrize("mean_s", [0.0, 0.01])
-def test_times_that_only_the_network_varies(client: httpx.Client, mean_s: float, variance_s2: float) -> None:
+def test_times_that_only_the_network_varies(
+    client: httpx.Client, mean_s: float, variance_s2: float
+) -> None:
     channel = a_channel(rtt_mean_s=mean_s, rtt_variance_s2=variance_s2)
     document = plan(client, a_cell(steady(id="sends", gain_db=-80.0), channel=channel))
     (decided,) = document["result"]["users"]
@@ -80,18 +86,26 @@ def test_times_that_only_the_network_varies(client: httpx.Client, mean_s: float,
 
 
 def test_a_network_that_varies_for_those_who_send(client: httpx.Client) -> None:
-    """Who sends nothing has no delay of the network, so nothing of it varies and nothing need be measured."""
+    """Who sends nothing has no delay of the network, so nothing of it varies and nothing need be
+    measured.
+    """
     channel = a_channel(rtt_mean_s=0.01, rtt_variance_s2=1e-6)
     document = plan(client, a_cell(steady(gain_db=-140.0), channel=channel))
     (decided,) = document["result"]["users"]
     assert decided["rate_bps"] == 0.0
-    answer = client.post(f"/v1/plans/{document['id']}/validations", json={"distributions": list(LAWS)})
+    answer = client.post(
+        f"/v1/plans/{document['id']}/validations", json={"distributions": list(LAWS)}
+    )
     assert answer.status_code == 201, answer.text
 
 
 def test_a_sender_next_to_one_who_spends_nothing(client: httpx.Client) -> None:
-    """A user at 0 J does not make the cell's energy, or anybody's share, anything but what the sender's are."""
-    idle = a_user(id="idle", model=NETS["nothing computed or sent"], server_timing=None, device=a_device())
+    """A user at 0 J does not make the cell's energy, or anybody's share, anything but what the
+    sender's are.
+    """
+    idle = a_user(
+        id="idle", model=NETS["nothing computed or sent"], server_timing=None, device=a_device()
+    )
     alone, both = (solved(client, a_cell(*users)) for users in ([a_user()], [a_user(), idle]))
     assert both["objective"]["energy_j"] == pytest.approx(alone["objective"]["energy_j"], rel=1e-9)
     assert both["users"][1]["energy_j"] == both["users"][1]["bandwidth_hz"] == 0.0

@@ -92,7 +92,13 @@ KEPT: dict[str, Any] = {
 
 
 def an_outcome(**fields: object) -> Outcome:
-    whole: dict[str, Any] = {"status": "solved", "result": {"x": 1}, "infeasible": None, "users": [], "solve_s": 2.0}
+    whole: dict[str, Any] = {
+        "status": "solved",
+        "result": {"x": 1},
+        "infeasible": None,
+        "users": [],
+        "solve_s": 2.0,
+    }
     return Outcome(**(whole | fields))
 
 

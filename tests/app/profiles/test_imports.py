@@ -21,7 +21,14 @@ from app.profiles import service as profiles
 from app.profiles.schemas.model import Model
 from app.settings import Settings
 from tests.support.answers import slug
-from tests.support.onnx.graphs import SMALL, a_chain, a_model, a_residual, light, with_shape_arithmetic
+from tests.support.onnx.graphs import (
+    SMALL,
+    a_chain,
+    a_model,
+    a_residual,
+    light,
+    with_shape_arithmetic,
+)
 from tests.support.onnx.mutations import damaged
 from tests.support.operator import splitplan
 from tests.support.servers import Service
@@ -32,12 +39,16 @@ CHAIN = a_chain().SerializeToString()
 
 @pytest.fixture(scope="session")
 def backend() -> str:
-    """Reading a file is the same whatever stores the profile, and a profile from a file is one like any other."""
+    """Reading a file is the same whatever stores the profile, and a profile from a file is one like
+    any other.
+    """
     return "sqlite"
 
 
 def post(client: httpx.Client, content: bytes | Iterator[bytes], **params: Any) -> httpx.Response:
-    return client.post("/v1/models/import", params={"name": "net", **params}, content=content, headers=ONNX)
+    return client.post(
+        "/v1/models/import", params={"name": "net", **params}, content=content, headers=ONNX
+    )
 
 
 def fault(answer: httpx.Response) -> dict[str, Any]:
@@ -54,13 +65,29 @@ def test_an_import_is_a_profile_like_any_other(client: httpx.Client) -> None:
     assert made.status_code == 201, made.text
     assert (made.headers["Location"], made.headers["ETag"]) == ("/v1/models/net", '"1"')
     profile = made.json()
-    assert [cut["name"] for cut in profile["cuts"]] == ["input", "conv", "relu", "pool", "flat", "scores"]
-    assert [cut.get("tensors") for cut in profile["cuts"]] == [["image"], ["conv"], ["relu"], ["pool"], ["flat"], None]
+    assert [cut["name"] for cut in profile["cuts"]] == [
+        "input",
+        "conv",
+        "relu",
+        "pool",
+        "flat",
+        "scores",
+    ]
+    assert [cut.get("tensors") for cut in profile["cuts"]] == [
+        ["image"],
+        ["conv"],
+        ["relu"],
+        ["pool"],
+        ["flat"],
+        None,
+    ]
     assert profile["source_sha256"] == hashlib.sha256(CHAIN).hexdigest()
     assert profile["provenance"] == "analytic"
     assert "image:1,3,8,8" in profile["reference"]
     assert profile == client.get("/v1/models/net").json()
-    replaced = client.put("/v1/models/net", json={**profile, "provenance": "measured"}, headers={"If-Match": '"1"'})
+    replaced = client.put(
+        "/v1/models/net", json={**profile, "provenance": "measured"}, headers={"If-Match": '"1"'}
+    )
     assert replaced.json()["revision"] == 2
 
 
@@ -69,7 +96,11 @@ def test_a_plan_can_use_it(client: httpx.Client) -> None:
     """`tensors` and all: what import stores is a valid body of POST."""
     post(client, light("squeezenet"))
     profile = client.get("/v1/models/net").json()
-    body = {key: value for key, value in profile.items() if key not in ("revision", "created_at", "warnings")}
+    body = {
+        key: value
+        for key, value in profile.items()
+        if key not in ("revision", "created_at", "warnings")
+    }
     assert client.post("/v1/models", json={**body, "name": "copy"}).status_code == 201
 
 
@@ -84,7 +115,11 @@ def test_options_choose_the_cuts(client: httpx.Client) -> None:
     pareto = post(client, CHAIN, name="pareto", pareto=True, input_byte="image:100").json()
     assert pareto["cuts"][0]["feature_byte"] == 100
     assert [cut["name"] for cut in pareto["cuts"]] == ["input", "flat", "scores"]
-    assert [warning["message"] for warning in pareto["warnings"] if "conv, relu, pool" in warning["message"]]
+    assert [
+        warning["message"]
+        for warning in pareto["warnings"]
+        if "conv, relu, pool" in warning["message"]
+    ]
 
 
 @pytest.mark.slow
@@ -98,7 +133,9 @@ def test_open_dimensions_are_asked_for(client: httpx.Client) -> None:
 
 @pytest.mark.slow
 def test_several_inputs_are_several_parameters(client: httpx.Client) -> None:
-    model = a_model("net (float[n, 4] a, float[m, 4] b) => (float y) { y = MatMul (a, t) t = Transpose (b) }")
+    model = a_model(
+        "net (float[n, 4] a, float[m, 4] b) => (float y) { y = MatMul (a, t) t = Transpose (b) }"
+    )
     made = post(client, model.SerializeToString(), shape=["a:2,4", "b:3,4"])
     assert made.json()["cuts"][0]["feature_byte"] == 4 * (8 + 12)
 
@@ -127,18 +164,26 @@ def test_a_name_that_is_taken(client: httpx.Client) -> None:
         ({"pareto": "perhaps"}, "pareto"),
     ],
 )
-def test_parameters_that_do_not_fit(client: httpx.Client, params: dict[str, Any], parameter: str) -> None:
+def test_parameters_that_do_not_fit(
+    client: httpx.Client, params: dict[str, Any], parameter: str
+) -> None:
     assert fault(post(client, CHAIN, **params))["parameter"] == parameter
 
 
-@pytest.mark.parametrize("headers", [{}, {"Content-Type": "application/json"}, {"Content-Type": "multipart/form-data"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Content-Type": "application/json"}, {"Content-Type": "multipart/form-data"}]
+)
 def test_another_media_type(client: httpx.Client, headers: dict[str, str]) -> None:
-    refused = client.post("/v1/models/import", params={"name": "net"}, content=CHAIN, headers=headers)
+    refused = client.post(
+        "/v1/models/import", params={"name": "net"}, content=CHAIN, headers=headers
+    )
     assert (refused.status_code, slug(refused)) == (415, "unsupported-media-type")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("content", [b"", b"\x00", b'{"name": "net"}', CHAIN[:-9], b"\xff" * 10_000])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00", b'{"name": "net"}', CHAIN[:-9], b"\xff" * 10_000]
+)
 def test_what_is_no_model(client: httpx.Client, content: bytes) -> None:
     assert fault(post(client, content))["pointer"] == ""
     assert client.get("/v1/models").json()["items"] == []
@@ -172,7 +217,9 @@ def test_models_have_a_limit_of_their_own(strict: httpx.Client) -> None:
         assert (refused.status_code, slug(refused)) == (413, "body-too-large")
     assert "65536" in refused.json()["detail"]
     assert post(strict, bytes(65_536)).status_code == 422
-    other = strict.post("/v1/models", content=b" " * 2049, headers={"Content-Type": "application/json"})
+    other = strict.post(
+        "/v1/models", content=b" " * 2049, headers={"Content-Type": "application/json"}
+    )
     assert (other.status_code, slug(other)) == (413, "body-too-large")
 
 
@@ -186,7 +233,9 @@ def test_a_graph_that_takes_too_long(settings: Settings) -> None:
         assert "more than 0.01 s" in fault(post(client, model.SerializeToString()))["detail"]
 
 
-def test_nothing_is_left_on_the_disk(client: httpx.Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_nothing_is_left_on_the_disk(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     seen: list[list[Path]] = []
 
@@ -231,7 +280,16 @@ def test_the_command_stores_the_same(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'splitplan.db'}"
     file = tmp_path / "chain.onnx"
     file.write_bytes(CHAIN)
-    arguments = ("models", "import", str(file), "--name", "net", "--shape", "image:1,3,8,8", "--pareto")
+    arguments = (
+        "models",
+        "import",
+        str(file),
+        "--name",
+        "net",
+        "--shape",
+        "image:1,3,8,8",
+        "--pareto",
+    )
     printed = splitplan(*arguments, "--print", SPLITPLAN_DATABASE_URL=url)
     assert printed.returncode == 0, printed.stderr
     profile = json.loads(printed.stdout)

@@ -32,7 +32,11 @@ from tests.support.profiles import cuts, entries, warned
         (a_timing(cuts=entries(_1={"flop_per_cycle": 4e9})), {"/cuts/1/flop_per_cycle"}),
         (a_server_timing(cuts=entries(a_server_timing, _0={"mean_s": 4000})), {"/cuts/0/mean_s"}),
         (
-            a_timing(cuts=entries(_1={"levels": [{"frequency_hz": 1.2, "mean_s": 0.1, "variance_s2": 0}]})),
+            a_timing(
+                cuts=entries(
+                    _1={"levels": [{"frequency_hz": 1.2, "mean_s": 0.1, "variance_s2": 0}]}
+                )
+            ),
             {"/cuts/1/levels/0/frequency_hz"},
         ),
     ],

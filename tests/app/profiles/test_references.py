@@ -5,7 +5,9 @@ import pytest
 from app.profiles.references import ProfileRef
 
 
-@pytest.mark.parametrize(("text", "ref"), [("net", ProfileRef("net")), ("a.b-c_1@12", ProfileRef("a.b-c_1", 12))])
+@pytest.mark.parametrize(
+    ("text", "ref"), [("net", ProfileRef("net")), ("a.b-c_1@12", ProfileRef("a.b-c_1", 12))]
+)
 def test_a_reference_is_read_and_written(text: str, ref: ProfileRef) -> None:
     assert ProfileRef.parse(text) == ref
     assert str(ref) == text

@@ -15,7 +15,9 @@ ONE_OF_EACH = [
     ("servers", a_server),
     ("timings", a_timing),
 ]
-KINDS = pytest.mark.parametrize(("collection", "build"), ONE_OF_EACH, ids=[name for name, _ in ONE_OF_EACH])
+KINDS = pytest.mark.parametrize(
+    ("collection", "build"), ONE_OF_EACH, ids=[name for name, _ in ONE_OF_EACH]
+)
 
 
 def post(client: httpx.Client, collection: str, body: dict[str, Any]) -> httpx.Response:
@@ -57,7 +59,9 @@ def test_the_life_of_a_profile(client: httpx.Client, collection: str, build: Any
     lines = [("If-None-Match", '"0"'), ("If-None-Match", '"1"')]
     assert client.get(at, headers=lines).status_code == 304
 
-    revised = client.put(at, json={**read.json(), "reference": "bench log 7"}, headers={"If-Match": '"1"'})
+    revised = client.put(
+        at, json={**read.json(), "reference": "bench log 7"}, headers={"If-Match": '"1"'}
+    )
     assert revised.status_code == 200
     assert revised.json()["revision"] == 2
     assert revised.headers["etag"] == '"2"'
@@ -75,7 +79,11 @@ def test_the_life_of_a_profile(client: httpx.Client, collection: str, build: Any
     again = post(client, collection, body)
     assert again.status_code == 201
     assert again.json()["revision"] == 3, "numbers are never reused"
-    assert [entry["revision"] for entry in client.get(f"{at}/revisions").json()["items"]] == [1, 2, 3]
+    assert [entry["revision"] for entry in client.get(f"{at}/revisions").json()["items"]] == [
+        1,
+        2,
+        3,
+    ]
 
 
 def test_a_taken_name_is_a_conflict(client: httpx.Client) -> None:
@@ -107,7 +115,9 @@ def test_a_put_must_start_from_the_latest_revision(
 ) -> None:
     store(client, "servers", a_server())
     headers = {} if if_match is None else {"If-Match": if_match}
-    refused = client.put("/v1/servers/edge-gpu", json=a_server(capacity_flop_per_s=1e12), headers=headers)
+    refused = client.put(
+        "/v1/servers/edge-gpu", json=a_server(capacity_flop_per_s=1e12), headers=headers
+    )
     assert (refused.status_code, slug(refused)) == (status, problem)
     assert client.get("/v1/servers/edge-gpu").json()["revision"] == 1
 
@@ -116,21 +126,34 @@ def test_a_put_must_start_from_the_latest_revision(
 def test_a_put_may_accept_several_revisions(client: httpx.Client, if_match: str) -> None:
     store(client, "servers", a_server())
     body = a_server(capacity_flop_per_s=1e12)
-    assert client.put("/v1/servers/edge-gpu", json=body, headers={"If-Match": if_match}).json()["revision"] == 2
+    assert (
+        client.put("/v1/servers/edge-gpu", json=body, headers={"If-Match": if_match}).json()[
+            "revision"
+        ]
+        == 2
+    )
 
 
 def test_an_equal_body_makes_no_revision(client: httpx.Client) -> None:
     first = store(client, "servers", a_server())
-    same = client.put("/v1/servers/edge-gpu", json=a_server(capacity_flop_per_s=4 * 10**12), headers={"If-Match": "*"})
+    same = client.put(
+        "/v1/servers/edge-gpu",
+        json=a_server(capacity_flop_per_s=4 * 10**12),
+        headers={"If-Match": "*"},
+    )
     assert same.status_code == 200
     assert same.json() == first
 
 
 def test_a_put_cannot_rename_or_create(client: httpx.Client) -> None:
     store(client, "servers", a_server())
-    renamed = client.put("/v1/servers/edge-gpu", json=a_server(name="other"), headers={"If-Match": "*"})
+    renamed = client.put(
+        "/v1/servers/edge-gpu", json=a_server(name="other"), headers={"If-Match": "*"}
+    )
     assert pointers(renamed) == ["/name"]
-    missing = client.put("/v1/servers/other", json=a_server(name="other"), headers={"If-Match": "*"})
+    missing = client.put(
+        "/v1/servers/other", json=a_server(name="other"), headers={"If-Match": "*"}
+    )
     assert slug(missing) == "profile-not-found"
 
 
@@ -161,7 +184,9 @@ def test_lists_are_paged_in_one_order_everywhere(client: httpx.Client) -> None:
         if page.json()["next_cursor"] is None:
             assert "link" not in page.headers
             break
-        assert page.links["next"]["url"] == f"/v1/servers?limit=3&cursor={page.json()['next_cursor']}"
+        assert (
+            page.links["next"]["url"] == f"/v1/servers?limit=3&cursor={page.json()['next_cursor']}"
+        )
         address = page.links["next"]["url"]
     assert seen == names, "byte order, each name once"
 
@@ -222,6 +247,10 @@ class TestTimings:
         store(client, "servers", a_server())
         store(client, "timings", a_server_timing())
         swapped = a_timing(cuts=a_server_timing()["cuts"], processor_kind=None)
-        assert pointers(post(client, "timings", swapped)) == [f"/cuts/{cut}/mean_s" for cut in range(4)]
+        assert pointers(post(client, "timings", swapped)) == [
+            f"/cuts/{cut}/mean_s" for cut in range(4)
+        ]
         swapped = a_server_timing(cuts=a_timing()["cuts"], name="x")
-        assert pointers(post(client, "timings", swapped)) == [f"/cuts/{cut}/mean_s" for cut in range(4)]
+        assert pointers(post(client, "timings", swapped)) == [
+            f"/cuts/{cut}/mean_s" for cut in range(4)
+        ]

@@ -79,7 +79,12 @@ class TestTimingFor:
             profiles.create(session, Model.model_validate(a_model()))
 
     def find(self, service: Service, **fields: Any) -> str | None:
-        asked = {"processor": "camera-cpu", "processor_kind": "device", "model": "small-net", **fields}
+        asked = {
+            "processor": "camera-cpu",
+            "processor_kind": "device",
+            "model": "small-net",
+            **fields,
+        }
         with service.database.reading() as session:
             found = profiles.timing_for(session, **asked)
             return found.name if found is not None else None
@@ -111,7 +116,9 @@ class TestTimingFor:
 class TestRaces:
     """Of clients who race exactly one wins; the others are told so."""
 
-    def statuses(self, service: Service, act: Callable[[httpx.Client, int], httpx.Response]) -> list[int]:
+    def statuses(
+        self, service: Service, act: Callable[[httpx.Client, int], httpx.Response]
+    ) -> list[int]:
         def run(number: int) -> int:
             with httpx.Client(base_url=service.url, timeout=60.0, trust_env=False) as client:
                 return act(client, number).status_code
@@ -161,7 +168,9 @@ class TestRaces:
 
 @pytest.mark.slow
 def test_eight_writers_wait_for_each_other(service: Service) -> None:
-    """Each reads, then writes, in one transaction: what fails at once when the write lock is taken late."""
+    """Each reads, then writes, in one transaction: what fails at once when the write lock is taken
+    late.
+    """
 
     def write(writer: int) -> None:
         for number in range(25):

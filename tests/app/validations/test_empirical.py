@@ -9,7 +9,15 @@ import pytest
 from tests.support.answers import pointers
 from tests.support.builders import Body, a_channel, a_device, a_timing
 from tests.support.robust.requests import a_cell, a_stored_user, plan
-from tests.support.sheets import CLOCKS_HZ, FLOP, a_file, a_server_file, device_mean_s, measured, store
+from tests.support.sheets import (
+    CLOCKS_HZ,
+    FLOP,
+    a_file,
+    a_server_file,
+    device_mean_s,
+    measured,
+    store,
+)
 
 
 def stocked(client: httpx.Client, body: Body | None = None, **device: Any) -> None:
@@ -22,14 +30,17 @@ def stocked(client: httpx.Client, body: Body | None = None, **device: Any) -> No
 
 def replayed(client: httpx.Client, document: Body, **asked: Any) -> Body:
     answer = client.post(
-        f"/v1/plans/{document['id']}/validations", json={"distributions": ["empirical"], "trials": 20_000, **asked}
+        f"/v1/plans/{document['id']}/validations",
+        json={"distributions": ["empirical"], "trials": 20_000, **asked},
     )
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
 
 
 def two_valued(body: Body, share: float) -> None:
-    """Times that are either early or, with that share, late by the same multiple of their standard deviation."""
+    """Times that are either early or, with that share, late by the same multiple of their standard
+    deviation.
+    """
     rng = np.random.default_rng(0)
     for session in body["sessions"]:
         for entry in session["samples"]:
@@ -54,7 +65,9 @@ def test_measured_times_keep_the_risk(client: httpx.Client) -> None:
 
 
 def test_the_shape_is_that_of_the_samples(client: httpx.Client) -> None:
-    """Late with probability 1/20 and by 4.36 standard deviations: just what a risk of 5 % is planned against."""
+    """Late with probability 1/20 and by 4.36 standard deviations: just what a risk of 5 % is
+    planned against.
+    """
     share = 0.05
     body = a_file(count=400, sessions=1)
     two_valued(body, share)
@@ -74,7 +87,9 @@ def test_the_shape_is_that_of_the_samples(client: httpx.Client) -> None:
 def test_a_plan_that_ignores_risk_is_refuted(client: httpx.Client) -> None:
     stocked(client)
     user = a_stored_user(gain_db=-125.0)
-    document = plan(client, a_cell(user, channel="cell", server="edge-gpu", options={"margin": "mean"}))
+    document = plan(
+        client, a_cell(user, channel="cell", server="edge-gpu", options={"margin": "mean"})
+    )
     assert not replayed(client, document)["holds"]
 
 
@@ -83,13 +98,23 @@ def test_what_nobody_measured_is_told(client: httpx.Client) -> None:
     stocked(client)
     inline = a_stored_user(device_timing=a_timing(), gain_db=-125.0)
     document = plan(client, a_cell(inline, channel="cell", server="edge-gpu"))
-    refused = client.post(f"/v1/plans/{document['id']}/validations", json={"distributions": ["gamma", "empirical"]})
+    refused = client.post(
+        f"/v1/plans/{document['id']}/validations", json={"distributions": ["gamma", "empirical"]}
+    )
     assert pointers(refused) == ["/distributions/1"]
     assert "came with the request" in refused.json()["detail"]
     assert client.post("/v1/devices", json=a_device(name="other")).status_code == 201
-    assert client.post("/v1/timings", json=a_timing(name="by-hand", processor="other")).status_code == 201
-    document = plan(client, a_cell(a_stored_user(device="other", gain_db=-125.0), channel="cell", server="edge-gpu"))
-    refused = client.post(f"/v1/plans/{document['id']}/validations", json={"distributions": ["empirical"]})
+    assert (
+        client.post("/v1/timings", json=a_timing(name="by-hand", processor="other")).status_code
+        == 201
+    )
+    document = plan(
+        client,
+        a_cell(a_stored_user(device="other", gain_db=-125.0), channel="cell", server="edge-gpu"),
+    )
+    refused = client.post(
+        f"/v1/plans/{document['id']}/validations", json={"distributions": ["empirical"]}
+    )
     assert "by-hand@1 holds none" in refused.json()["detail"]
 
 
@@ -97,7 +122,9 @@ def test_what_nobody_measured_is_told(client: httpx.Client) -> None:
 def test_an_older_revision_has_its_own_samples(client: httpx.Client) -> None:
     """The plan's own revision is asked, however often the timing was measured since."""
     stocked(client)
-    document = plan(client, a_cell(a_stored_user(gain_db=-125.0), channel="cell", server="edge-gpu"))
+    document = plan(
+        client, a_cell(a_stored_user(gain_db=-125.0), channel="cell", server="edge-gpu")
+    )
     before = replayed(client, document)
     body = a_file(seed=3, count=400, sessions=1)
     two_valued(body, 0.05)

@@ -22,19 +22,24 @@ def test_older_plans_stay_and_say_why_they_are_not_replayed(new_database_url: st
         "status": "solved",
         "now": datetime.now(UTC),
         "request": '{"users": []}',
-        "answer": '{"options": {}, "warnings": [], "result": {"objective": {"energy_j": 1.0}}, "infeasible": null, '
-        '"provenance": {}}',
+        "answer": (
+            '{"options": {}, "warnings": [], "result": {"objective": {"energy_j": 1.0}},'
+            ' "infeasible": null, "provenance": {}}'
+        ),
     }
     with database.writing() as session:
         session.execute(
             text(
-                "INSERT INTO plan (id, kind, status, users, created_at, request, request_hash, answer) "
-                "VALUES (:id, :kind, :status, 1, :now, :request, '', :answer)"
+                "INSERT INTO plan (id, kind, status, users, created_at, request, request_hash,"
+                " answer) VALUES (:id, :kind, :status, 1, :now, :request, '', :answer)"
             ),
             row,
         )
     migration.migrate(database)
-    with Service(Settings(database_url=new_database_url)) as service, httpx.Client(base_url=service.url) as client:
+    with (
+        Service(Settings(database_url=new_database_url)) as service,
+        httpx.Client(base_url=service.url) as client,
+    ):
         assert client.get(f"/v1/plans/{row['id']}").json()["status"] == "solved"
         refused = client.post(f"/v1/plans/{row['id']}/validations", json={})
         assert (refused.status_code, slug(refused)) == (409, "plan-not-replayable")

@@ -16,8 +16,24 @@ from app.plans.tables import PlanUsersRow
 from app.validations.schemas import Validation, ValidationPage
 from app.validations.tables import ValidationRow
 from tests.support.answers import pointers, slug
-from tests.support.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
-from tests.support.robust.requests import a_cell, a_crowd, a_stored_cell, a_stored_user, a_user, plan, store_profiles
+from tests.support.builders import (
+    Body,
+    a_channel,
+    a_device,
+    a_model,
+    a_server,
+    a_server_timing,
+    a_timing,
+)
+from tests.support.robust.requests import (
+    a_cell,
+    a_crowd,
+    a_stored_cell,
+    a_stored_user,
+    a_user,
+    plan,
+    store_profiles,
+)
 from tests.support.servers import Service
 
 
@@ -36,7 +52,9 @@ def validate(client: httpx.Client, document: Body, **asked: Any) -> Body:
 
 def findings(validation: Body) -> Body:
     """What the same replay finds again."""
-    return {name: value for name, value in validation.items() if name not in ("number", "created_at")}
+    return {
+        name: value for name, value in validation.items() if name not in ("number", "created_at")
+    }
 
 
 def a_slow_user(**fields: Any) -> Body:
@@ -66,9 +84,15 @@ def test_the_evidence_is_kept(client: httpx.Client) -> None:
     assert client.get(answer.headers["location"]).json() == validation
     assert (validation["number"], validation["plan_id"]) == (1, document["id"])
     assert (validation["trials"], validation["seed"]) == (10_000, 0)
-    assert validation["distributions"] == list(validation["laws"]) == ["gamma", "lognormal", "two_point"]
+    assert (
+        validation["distributions"]
+        == list(validation["laws"])
+        == ["gamma", "lognormal", "two_point"]
+    )
     assert validation["holds"]
-    assert validation["check"]["energy_j"] == pytest.approx(document["result"]["objective"]["energy_j"], rel=1e-12)
+    assert validation["check"]["energy_j"] == pytest.approx(
+        document["result"]["objective"]["energy_j"], rel=1e-12
+    )
     for law in validation["laws"].values():
         assert [user["id"] for user in law["users"]] == [f"camera-{n}" for n in range(8)]
         assert sorted(law["worst"], key=lambda user: str(user["id"])) == law["users"]
@@ -85,19 +109,30 @@ def test_the_evidence_is_kept(client: httpx.Client) -> None:
 
 
 def test_shares_are_those_of_the_distributions(client: httpx.Client) -> None:
-    """The tail of each law by its formula, at the mean and deviation that the plan says; 5 deviations of room."""
+    """The tail of each law by its formula, at the mean and deviation that the plan says; 5
+    deviations of room.
+    """
     trials = 50_000
-    document = plan(client, a_cell(*(a_slow_user(id=str(n), gain_db=-85.0 - 5.0 * n, risk=0.2) for n in range(5))))
+    document = plan(
+        client,
+        a_cell(*(a_slow_user(id=str(n), gain_db=-85.0 - 5.0 * n, risk=0.2) for n in range(5))),
+    )
     validation = validate(client, document, trials=trials)
     varying = 0
     for n, user in enumerate(document["result"]["users"]):
-        mean, deviation, deadline = user["latency"]["mean_s"], user["latency"]["std_s"], user["deadline_s"]
+        mean, deviation, deadline = (
+            user["latency"]["mean_s"],
+            user["latency"]["std_s"],
+            user["deadline_s"],
+        )
         if deviation > 0.0:
             varying += 1
             spread = (deviation / mean) ** 2
             probabilities = {
                 "gamma": gamma.sf(deadline, 1.0 / spread, scale=mean * spread),
-                "lognormal": lognorm.sf(deadline, math.sqrt(math.log1p(spread)), scale=mean / math.sqrt(1.0 + spread)),
+                "lognormal": lognorm.sf(
+                    deadline, math.sqrt(math.log1p(spread)), scale=mean / math.sqrt(1.0 + spread)
+                ),
                 "two_point": user["violation_bound"],
             }
             assert min(probabilities.values()) > 0.01, "nothing would be seen"
@@ -125,7 +160,9 @@ def test_nobody_is_refuted_by_chance_in_a_large_cell(client: httpx.Client) -> No
     document = plan(client, a_stored_cell(*a_crowd(1000), bandwidth_hz=1e9))
     assert sum(user["violation_bound"] > 0.0499 for user in document["result"]["users"]) > 700
     for seed in range(2):
-        law = validate(client, document, seed=seed, trials=5000, distributions=["two_point"])["laws"]["two_point"]
+        law = validate(client, document, seed=seed, trials=5000, distributions=["two_point"])[
+            "laws"
+        ]["two_point"]
         assert law["rejected_users"] == 0
         assert law["share_max"] > 0.055, "chance was at work"
         assert len(law["users"]) == 1000
@@ -149,7 +186,11 @@ def test_a_plan_means_for_ever_what_it_meant(client: httpx.Client) -> None:
     revise(client, "channels", a_channel(bandwidth_hz=2e7, rtt_mean_s=0.01))
     revise(client, "servers", a_server(capacity_flop_per_s=1e12))
     revise(client, "devices", a_device(tx_power_w=1.0, power_coefficient_w_per_hz3=3e-27))
-    revise(client, "timings", a_timing(cuts=[{**cut, "flop_per_cycle": 2.0} for cut in a_timing()["cuts"]]))
+    revise(
+        client,
+        "timings",
+        a_timing(cuts=[{**cut, "flop_per_cycle": 2.0} for cut in a_timing()["cuts"]]),
+    )
     revise(client, "timings", a_server_timing(cuts=[{"mean_s": 0.05, "variance_s2": 1e-4}] * 4))
     cuts = a_model()["cuts"]
     revise(client, "models", a_model(cuts=[*cuts[:-1], cuts[-1] | {"flop": 400_000_000}]))
@@ -162,7 +203,9 @@ def test_a_plan_means_for_ever_what_it_meant(client: httpx.Client) -> None:
     ):
         assert client.delete(f"/v1/{address}").status_code == 204
     assert findings(validate(client, document)) == findings(before)
-    assert client.post("/v1/plans/robust", json=a_stored_cell()).status_code == 422, "the names mean nothing any more"
+    assert client.post("/v1/plans/robust", json=a_stored_cell()).status_code == 422, (
+        "the names mean nothing any more"
+    )
 
 
 def test_a_timing_that_was_missing_stays_missing(client: httpx.Client) -> None:
@@ -170,9 +213,14 @@ def test_a_timing_that_was_missing_stays_missing(client: httpx.Client) -> None:
     assert client.delete("/v1/timings/edge-gpu.small-net").status_code == 204
     document = plan(client, a_stored_cell(*a_crowd(3)))
     before = validate(client, document)
-    stored = client.post("/v1/timings", json=a_server_timing(cuts=[{"mean_s": 0.05, "variance_s2": 1e-4}] * 4))
+    stored = client.post(
+        "/v1/timings", json=a_server_timing(cuts=[{"mean_s": 0.05, "variance_s2": 1e-4}] * 4)
+    )
     assert stored.status_code == 201
-    assert plan(client, a_stored_cell(*a_crowd(3)))["result"]["objective"] != document["result"]["objective"]
+    assert (
+        plan(client, a_stored_cell(*a_crowd(3)))["result"]["objective"]
+        != document["result"]["objective"]
+    )
     assert findings(validate(client, document)) == findings(before)
 
 
@@ -187,7 +235,11 @@ def test_each_user_keeps_its_own_revision(client: httpx.Client) -> None:
     document = plan(client, a_stored_cell(*users))
     assert len({user["energy_j"] for user in document["result"]["users"]}) == 3
     before = validate(client, document)
-    revise(client, "timings", a_timing(cuts=[{**cut, "flop_per_cycle": 2.0} for cut in a_timing()["cuts"]]))
+    revise(
+        client,
+        "timings",
+        a_timing(cuts=[{**cut, "flop_per_cycle": 2.0} for cut in a_timing()["cuts"]]),
+    )
     assert findings(validate(client, document)) == findings(before)
 
 
@@ -197,7 +249,8 @@ def test_clock_levels_are_found_again(client: httpx.Client) -> None:
     measured = [
         {
             "levels": [
-                {"frequency_hz": f, "mean_s": flop / f, "variance_s2": (0.01 * n * flop / f) ** 2} for n, f in steps
+                {"frequency_hz": f, "mean_s": flop / f, "variance_s2": (0.01 * n * flop / f) ** 2}
+                for n, f in steps
             ]
         }
         for flop in (0.0, 1.5e7, 4.5e7, 5.5e7)
@@ -206,7 +259,9 @@ def test_clock_levels_are_found_again(client: httpx.Client) -> None:
     device, timing = a_device(frequency_levels_hz=levels), a_timing(cuts=measured)
     users = [
         a_user(id=str(n), device=device, device_timing=timing, gain_db=gain_db, deadline_s=deadline)
-        for n, (gain_db, deadline) in enumerate([(-150.0, 0.07), (-150.0, 0.1), (-150.0, 0.2), (-110.0, 0.07)])
+        for n, (gain_db, deadline) in enumerate(
+            [(-150.0, 0.07), (-150.0, 0.1), (-150.0, 0.2), (-110.0, 0.07)]
+        )
     ]
     document = plan(client, a_cell(*users))
     chosen = {(user["cut"], user["frequency_hz"]) for user in document["result"]["users"]}
@@ -243,7 +298,9 @@ def test_lists_are_in_pages_newest_last(client: httpx.Client) -> None:
     for item, validation in zip(page.json()["items"], made, strict=False):
         for law, summary in item["laws"].items():
             full = validation["laws"][law]
-            assert summary == {name: value for name, value in full.items() if name not in ("worst", "users")}
+            assert summary == {
+                name: value for name, value in full.items() if name not in ("worst", "users")
+            }
         assert {**item, "laws": None} == {**validation, "laws": None}
     assert pointers(client.get(validations(document), params={"cursor": "nonsense"})) == [""]
 
@@ -283,7 +340,9 @@ def test_an_unknown_number(client: httpx.Client) -> None:
         ([], [""]),
     ],
 )
-def test_bad_requests_are_pointed_at(client: httpx.Client, service: Service, asked: Any, expected: list[str]) -> None:
+def test_bad_requests_are_pointed_at(
+    client: httpx.Client, service: Service, asked: Any, expected: list[str]
+) -> None:
     document = plan(client, a_cell())
     assert pointers(client.post(validations(document), json=asked)) == expected
     assert count(service.database) == 0
@@ -305,10 +364,15 @@ def test_too_many_draws_are_refused_before_any(client: httpx.Client) -> None:
 
 def test_positive_times_have_a_mean_above_zero(client: httpx.Client) -> None:
     """A network without work on a device that varies around no time at all."""
-    cuts = [{**cut, "flop": 0, "feature_byte": 0 if n else 10**9} for n, cut in enumerate(a_model()["cuts"])]
+    cuts = [
+        {**cut, "flop": 0, "feature_byte": 0 if n else 10**9}
+        for n, cut in enumerate(a_model()["cuts"])
+    ]
     timing = a_timing(cuts=[{"flop_per_cycle": 4.0, "variance_s2": 1e-6}] * 4)
     still = a_server_timing(cuts=[{"mean_s": 0.0, "variance_s2": 0.0}] * 4)
-    document = plan(client, a_cell(a_user(model=a_model(cuts=cuts), device_timing=timing, server_timing=still)))
+    document = plan(
+        client, a_cell(a_user(model=a_model(cuts=cuts), device_timing=timing, server_timing=still))
+    )
     assert document["result"]["users"][0]["latency"]["mean_s"] == 0.0
     refused = client.post(validations(document), json={})
     assert pointers(refused) == ["/distributions/0", "/distributions/1"]
@@ -341,7 +405,9 @@ def test_two_at_once_get_numbers_of_their_own(client: httpx.Client) -> None:
         made = list(pool.map(lambda seed: validate(client, document, seed=seed), range(8)))
     assert sorted(validation["number"] for validation in made) == list(range(1, 9))
     listed = client.get(validations(document)).json()["items"]
-    assert {item["number"]: item["seed"] for item in listed} == {made[n]["number"]: n for n in range(8)}
+    assert {item["number"]: item["seed"] for item in listed} == {
+        made[n]["number"]: n for n in range(8)
+    }
 
 
 @pytest.mark.slow
@@ -350,7 +416,9 @@ def test_nothing_is_locked_during_a_replay(client: httpx.Client, service: Servic
     document = plan(client, a_stored_cell(*a_crowd(40)))
     answers: list[httpx.Response] = []
     asked = {"trials": 1_000_000, "distributions": ["gamma"]}
-    replay = threading.Thread(target=lambda: answers.append(client.post(validations(document), json=asked)))
+    replay = threading.Thread(
+        target=lambda: answers.append(client.post(validations(document), json=asked))
+    )
     replay.start()
     time.sleep(0.3)
     with httpx.Client(base_url=service.url, timeout=60.0, trust_env=False) as another:
@@ -362,10 +430,15 @@ def test_nothing_is_locked_during_a_replay(client: httpx.Client, service: Servic
     assert count(service.database) == 0
 
 
-def test_a_plan_that_contradicts_its_request_is_a_fault_of_ours(client: httpx.Client, service: Service) -> None:
+def test_a_plan_that_contradicts_its_request_is_a_fault_of_ours(
+    client: httpx.Client, service: Service
+) -> None:
     document = plan(client, a_cell())
     (user,) = document["result"]["users"]
-    for changed in ({"frequency_hz": user["frequency_hz"] * 1.01}, {"cut": 2 if user["cut"] != 2 else 1}):
+    for changed in (
+        {"frequency_hz": user["frequency_hz"] * 1.01},
+        {"cut": 2 if user["cut"] != 2 else 1},
+    ):
         with service.database.writing() as session:
             session.execute(update(PlanUsersRow).values(entries=[user | changed]))
         assert slug(client.post(validations(document), json={})) == "internal-error"

@@ -45,7 +45,13 @@ def test_what_slows_all_cuts_is_seen_together() -> None:
     cut = np.repeat(np.arange(50), 20)
     times = (1.0 + cut) * (1.0 + 0.01 * rng.normal(0.0, 1.0, 1000) + 0.015 * (order > 500))
     some = samples(time_s=times, cut=cut, order=order)
-    drifts = [finding for finding in findings(some, nominal_hz(some.frequency_hz)) if finding.check == "drift"]
+    drifts = [
+        finding
+        for finding in findings(some, nominal_hz(some.frequency_hz))
+        if finding.check == "drift"
+    ]
     assert [(finding.cut, finding.severity) for finding in drifts] == [(None, "warning")]
-    steady = samples(time_s=(1.0 + cut) * (1.0 + 0.01 * rng.normal(0.0, 1.0, 1000)), cut=cut, order=order)
+    steady = samples(
+        time_s=(1.0 + cut) * (1.0 + 0.01 * rng.normal(0.0, 1.0, 1000)), cut=cut, order=order
+    )
     assert not [f for f in findings(steady, nominal_hz(steady.frequency_hz)) if f.check == "drift"]

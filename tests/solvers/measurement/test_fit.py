@@ -11,12 +11,21 @@ CLOCKS_HZ = np.array([3e8, 5e8, 7e8, 9e8, 1.1e9])
 
 
 def fitted(
-    rng: np.random.Generator, cycles: float, overhead_s: float, count: int, clocks_hz: Floats = CLOCKS_HZ
+    rng: np.random.Generator,
+    cycles: float,
+    overhead_s: float,
+    count: int,
+    clocks_hz: Floats = CLOCKS_HZ,
 ) -> Fit:
     """A fit of gamma times of 5 % variation."""
     mean = cycles / clocks_hz + overhead_s
     times = rng.gamma(400.0, mean[:, None] / 400.0, (len(clocks_hz), count))
-    return fit(clocks_hz, np.full(len(clocks_hz), float(count)), times.mean(axis=1), times.var(axis=1, ddof=1))
+    return fit(
+        clocks_hz,
+        np.full(len(clocks_hz), float(count)),
+        times.mean(axis=1),
+        times.var(axis=1, ddof=1),
+    )
 
 
 def test_a_law_without_noise_is_found_exactly() -> None:
@@ -34,7 +43,10 @@ def test_it_is_the_weighted_non_negative_least_squares() -> None:
     for _ in range(50):
         cycles, overhead = rng.choice([0.0, 1e6, 4e7]), rng.choice([0.0, 1e-4, 1e-2])
         mean = (cycles / CLOCKS_HZ + overhead + 1e-3) * rng.uniform(0.9, 1.1, 5)
-        count, variance = rng.integers(10, 100, 5).astype(float), (mean * rng.uniform(0.01, 0.1, 5)) ** 2
+        count, variance = (
+            rng.integers(10, 100, 5).astype(float),
+            (mean * rng.uniform(0.01, 0.1, 5)) ** 2,
+        )
         found = fit(CLOCKS_HZ, count, mean, variance)
         root = np.sqrt(count / variance)
         design = np.stack([1e9 / CLOCKS_HZ, np.ones(5)], axis=1)
@@ -45,7 +57,9 @@ def test_it_is_the_weighted_non_negative_least_squares() -> None:
     assert bounded > 5
 
 
-@pytest.mark.parametrize(("cycles", "overhead_s"), [(4.2e7, 9e-3), (4.2e7, 0.0), (4.2e7, 2e-4), (0.0, 1e-2)])
+@pytest.mark.parametrize(
+    ("cycles", "overhead_s"), [(4.2e7, 9e-3), (4.2e7, 0.0), (4.2e7, 2e-4), (0.0, 1e-2)]
+)
 @pytest.mark.parametrize("count", [10, 40])
 def test_intervals_cover_what_they_say(cycles: float, overhead_s: float, count: int) -> None:
     """500 sets: 95 % and more at the boundary; 5 standard errors of room."""
@@ -65,7 +79,9 @@ def test_intervals_cover_what_they_say(cycles: float, overhead_s: float, count: 
 def test_errors_are_those_of_repeated_fits() -> None:
     rng = np.random.default_rng(1)
     found = [fitted(rng, 4.2e7, 9e-3, 50) for _ in range(500)]
-    assert np.std([one.cycles for one in found]) == pytest.approx(np.mean([one.cycles_error for one in found]), rel=0.1)
+    assert np.std([one.cycles for one in found]) == pytest.approx(
+        np.mean([one.cycles_error for one in found]), rel=0.1
+    )
     spread = np.std([one.overhead_s for one in found])
     assert spread == pytest.approx(np.mean([one.overhead_error_s for one in found]), rel=0.1)
 

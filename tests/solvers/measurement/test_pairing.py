@@ -27,5 +27,7 @@ def test_correlation_is_that_within_each_clock() -> None:
     assert found.interval[1] - found.interval[0] < 0.2
     unordered = samples(time_s=both.time_s, frequency_hz=clock, part=both.part, order=-1)
     assert pairings(unordered, nominal_hz(clock)) == {}
-    twice = samples(time_s=both.time_s, frequency_hz=clock, part=both.part, order=np.tile(np.arange(200), 4))
+    twice = samples(
+        time_s=both.time_s, frequency_hz=clock, part=both.part, order=np.tile(np.arange(200), 4)
+    )
     assert pairings(twice, nominal_hz(clock)) == {}, "an order that is there twice pairs nothing"

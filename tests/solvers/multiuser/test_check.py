@@ -21,7 +21,9 @@ def a_planned_cell() -> tuple[Problem, Decision]:
     return problem, decision
 
 
-def change(column: str, user: int, value: Callable[[float], float]) -> Callable[[Decision], Decision]:
+def change(
+    column: str, user: int, value: Callable[[float], float]
+) -> Callable[[Decision], Decision]:
     def corrupt(decision: Decision) -> Decision:
         values = getattr(decision, column).copy()
         values[user] = value(values[user])
@@ -54,8 +56,12 @@ def test_an_honest_decision_holds() -> None:
     assert max(certificate.used.values()) <= 1 + 1e-9
 
 
-@pytest.mark.parametrize(("constraint", "corrupt"), CORRUPTIONS, ids=[name for name, _ in CORRUPTIONS])
-def test_tampered_decisions_are_refused(constraint: str, corrupt: Callable[[Decision], Decision]) -> None:
+@pytest.mark.parametrize(
+    ("constraint", "corrupt"), CORRUPTIONS, ids=[name for name, _ in CORRUPTIONS]
+)
+def test_tampered_decisions_are_refused(
+    constraint: str, corrupt: Callable[[Decision], Decision]
+) -> None:
     problem, decision = a_planned_cell()
     certificate = check(problem, corrupt(decision))
     assert not certificate.holds
@@ -101,9 +107,15 @@ def test_objective_is_recomputed_by_hand() -> None:
         work = problem.workloads
         seconds = work.device_s[row]
         if work.crossing_bit[row] > 0:
-            rate = decision.bandwidth_share[user] * problem.bandwidth_hz * problem.spectral_efficiency[user]
+            rate = (
+                decision.bandwidth_share[user]
+                * problem.bandwidth_hz
+                * problem.spectral_efficiency[user]
+            )
             seconds += problem.network_s + work.crossing_bit[row] / rate
         if work.server_s[row] > 0:
             seconds += work.server_s[row] / decision.server_share[user]
-        total += problem.weight[user] * (problem.latency_weight_per_s * seconds + problem.loss_weight * work.loss[row])
+        total += problem.weight[user] * (
+            problem.latency_weight_per_s * seconds + problem.loss_weight * work.loss[row]
+        )
     assert check(problem, decision).objective == pytest.approx(total, rel=1e-12)

@@ -57,14 +57,18 @@ def test_without_hysteresis_the_table_is_clairvoyant(deadline_s: float) -> None:
 def test_hysteresis_trades_switches_for_regret(deadline_s: float) -> None:
     problem = a_network(deadline_s)
     for seed in range(5):
-        plays = [played(problem, a_walk(seed), hysteresis) for hysteresis in (0.0, 0.05, 0.1, 0.2, 0.4)]
+        plays = [
+            played(problem, a_walk(seed), hysteresis) for hysteresis in (0.0, 0.05, 0.1, 0.2, 0.4)
+        ]
         switches = [play.table.switches_per_hour for play in plays]
         assert switches == sorted(switches, reverse=True)
         assert switches[-1] < 0.75 * switches[0]
         for hysteresis, play in zip((0.0, 0.05, 0.1, 0.2, 0.4), plays, strict=True):
             assert play.regret >= -1e-15
             ran = np.isfinite(play.table.cost) & np.isfinite(play.clairvoyant.cost)
-            assert np.all(play.table.cost[ran] * (1 - hysteresis) <= play.clairvoyant.cost[ran] * (1 + 1e-12))
+            assert np.all(
+                play.table.cost[ran] * (1 - hysteresis) <= play.clairvoyant.cost[ran] * (1 + 1e-12)
+            )
             assert play.table.late == 0.0
             assert play.table.stalled == play.clairvoyant.stalled
 
@@ -99,7 +103,9 @@ def test_best_by_looking_at_all_agrees_with_the_table() -> None:
         one, other = best_at(problem, rate), build_table(problem).look_up(rate)
         assert np.array_equal(one < 0, other < 0)
         some = one >= 0
-        assert problem.cost(one[some], rate[some]) == pytest.approx(problem.cost(other[some], rate[some]), rel=1e-12)
+        assert problem.cost(one[some], rate[some]) == pytest.approx(
+            problem.cost(other[some], rate[some]), rel=1e-12
+        )
 
 
 def test_switches_are_counted_per_hour() -> None:

@@ -40,7 +40,9 @@ def test_the_last_cut_may_send_its_result_and_is_on_the_device_still() -> None:
     last = work.first[1:] - 1
     crossing = work.crossing_bit.copy()
     crossing[last] = 8.0 * 1000
-    sending = replace(problem, workloads=replace(work, crossing_bit=crossing), method=Method.DEVICE_ONLY)
+    sending = replace(
+        problem, workloads=replace(work, crossing_bit=crossing), method=Method.DEVICE_ONLY
+    )
     decision = solve(sending, Options(), silent).decision
     assert decision is not None
     assert np.array_equal(decision.row(sending), last[sending.workload])

@@ -40,7 +40,9 @@ def test_square_root_rule_equals_a_convex_solver(drawn: Drawn) -> None:
         weight = problem.weight * problem.latency_weight_per_s
         rule = fixed.sum() + np.sqrt(weight * sent).sum() ** 2 + np.sqrt(weight * served).sum() ** 2
         assert float(cost) == pytest.approx(float(rule), rel=1e-12)
-        assert (p, q) == pytest.approx((np.sqrt(weight * sent).sum(), np.sqrt(weight * served).sum()), rel=1e-12)
+        assert (p, q) == pytest.approx(
+            (np.sqrt(weight * sent).sum(), np.sqrt(weight * served).sum()), rel=1e-12
+        )
 
 
 @pytest.mark.slow
@@ -54,7 +56,9 @@ def test_binding_deadlines_equal_a_convex_solver(drawn: Drawn) -> None:
             continue
         cost, p, q = clear(fleet.chosen(choice))
         loose = clear(dataclasses.replace(fleet.chosen(choice), room_s=np.full(6, np.inf)))[0]
-        if not float(loose) * (1 + 1e-9) < float(cost) < 3.0 * float(loose):  # near the edge the oracle is inexact
+        if (
+            not float(loose) * (1 + 1e-9) < float(cost) < 3.0 * float(loose)
+        ):  # near the edge the oracle is inexact
             continue
         bound += 1
         option = fleet.unsorted(fleet.original[fleet.kind, choice])
@@ -63,7 +67,9 @@ def test_binding_deadlines_equal_a_convex_solver(drawn: Drawn) -> None:
             float(best_shares(problem, *(v[None] for v in columns(problem, option)))[0]), rel=1e-9
         )
         x, y = shares(fleet, choice, float(p), float(q))
-        decision = Decision(option=option, bandwidth_share=fleet.unsorted(x), server_share=fleet.unsorted(y))
+        decision = Decision(
+            option=option, bandwidth_share=fleet.unsorted(x), server_share=fleet.unsorted(y)
+        )
         certificate = check(problem, decision)
         assert certificate.holds
         assert certificate.objective == pytest.approx(float(cost), rel=1e-9)
@@ -95,7 +101,11 @@ def test_capped_price_is_the_least_over_a_grid_of_shares() -> None:
         chosen = Chosen(*(np.array([v]) for v in (0.0, np.sqrt(a), np.sqrt(c), room, k)))
         found = float(capped_cost(chosen, np.array([p]), np.array([q]))[0])
         latency = a / x[:, None] + c / x
-        cost = np.where(latency <= room, k * k * latency + p * p * x[:, None] * (a > 0) + q * q * x * (c > 0), np.inf)
+        cost = np.where(
+            latency <= room,
+            k * k * latency + p * p * x[:, None] * (a > 0) + q * q * x * (c > 0),
+            np.inf,
+        )
         assert found <= cost.min() * (1 + 1e-9)
         assert found >= cost.min() * (1 - 0.02)
         free = (k * np.sqrt(a) > p) or (k * np.sqrt(c) > q)

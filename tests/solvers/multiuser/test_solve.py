@@ -1,4 +1,6 @@
-"""Joint cuts and shares against enumeration, against simpler methods, and against what must hold of any optimum."""
+"""Joint cuts and shares against enumeration, against simpler methods, and against what must hold of
+any optimum.
+"""
 
 import dataclasses
 
@@ -7,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from solvers.arrays import Integers
 from solvers.multiuser.check import check
 from solvers.multiuser.costs import latency, table_problem
 from solvers.multiuser.problem import Decision, Method, Problem
@@ -39,7 +42,11 @@ def test_exact_equals_enumeration(deadlines: bool, drawn: Drawn) -> None:
     for seed in drawn(100):
         users = 1 + seed % 5
         short = deadlines and seed % 3 == 0
-        problem = a_short_cell(seed, users) if short else a_cell(seed, users, options=4, deadlines=deadlines)
+        problem = (
+            a_short_cell(seed, users)
+            if short
+            else a_cell(seed, users, options=4, deadlines=deadlines)
+        )
         best, _ = enumerate_cell(problem)
         answer = solved(problem)
         if np.isinf(best):
@@ -62,7 +69,9 @@ def test_any_price_bounds_the_optimum(deadlines: bool, drawn: Drawn) -> None:
         fleet = Fleet(problem)
         p, q = first_root(fleet)
         for factor in (0.0, 0.1, 0.5, 1.0, 2.0, 10.0):
-            assert fleet.price(factor * p, factor * q).bound <= best * (1 + 1e-11)  # by how much the oracle rounds
+            assert fleet.price(factor * p, factor * q).bound <= best * (
+                1 + 1e-11
+            )  # by how much the oracle rounds
 
 
 @pytest.mark.slow
@@ -70,7 +79,9 @@ def test_one_user_alone_is_the_table_at_full_rate() -> None:
     for seed in range(60):
         problem = a_cell(seed, 1, options=8, deadlines=seed % 2 == 1)
         answer = solved(problem)
-        everything = Decision(option=np.zeros(1, dtype=np.int64), bandwidth_share=np.ones(1), server_share=np.ones(1))
+        everything = Decision(
+            option=np.zeros(1, dtype=np.int64), bandwidth_share=np.ones(1), server_share=np.ones(1)
+        )
         alone = table_problem(problem, everything, 0)
         rate = np.array([problem.bandwidth_hz * problem.spectral_efficiency[0]])
         option = build_table(alone).look_up(rate)
@@ -79,13 +90,17 @@ def test_one_user_alone_is_the_table_at_full_rate() -> None:
             assert answer.infeasibility.alone.tolist() == [0]
             continue
         assert answer.status is Status.OPTIMAL
-        assert answer.objective == pytest.approx(float(problem.weight[0] * alone.cost(option, rate)[0]), rel=1e-9)
+        assert answer.objective == pytest.approx(
+            float(problem.weight[0] * alone.cost(option, rate)[0]), rel=1e-9
+        )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("users", [5, 10, 30])
 @pytest.mark.parametrize("deadlines", [False, True])
-def test_exact_is_proven_and_never_worse_than_any_rule(users: int, deadlines: bool, drawn: Drawn) -> None:
+def test_exact_is_proven_and_never_worse_than_any_rule(
+    users: int, deadlines: bool, drawn: Drawn
+) -> None:
     """200 cells of each size."""
     better = 0
     for seed in drawn(100):
@@ -116,7 +131,9 @@ def test_large_cells_close_the_gap(users: int, deadlines: bool) -> None:
 
 
 def test_prices_climb_from_a_plan_that_uses_nothing() -> None:
-    """Everyone can keep its deadline alone on the device: the first plan known has prices of zero."""
+    """Everyone can keep its deadline alone on the device: the first plan known has prices of
+    zero.
+    """
     problem = a_cell(3, 2_000, kinds=2, options=7)
     problem = dataclasses.replace(problem, deadline_s=np.full(2_000, 1.0))
     answer = solved(problem, gap=1e-6)
@@ -130,7 +147,9 @@ def test_identical_users_are_split_between_options() -> None:
     split = 0
     for seed in range(12):
         problem = a_cell(seed, 2_000, kinds=1, options=8)
-        problem = dataclasses.replace(problem, spectral_efficiency=np.full(2_000, 2.0), weight=np.ones(2_000))
+        problem = dataclasses.replace(
+            problem, spectral_efficiency=np.full(2_000, 2.0), weight=np.ones(2_000)
+        )
         answer = solved(problem, gap=1e-6)
         assert answer.status is Status.OPTIMAL
         split += len(np.unique(answer.decision.option)) > 1
@@ -159,16 +178,29 @@ def test_prices_are_derivatives_at_the_chosen_options(deadlines: bool) -> None:
             continue
         option = answer.decision.option[None]
 
-        def at(bandwidth: float = 1.0, server: float = 1.0, problem=problem, option=option) -> float:  # type: ignore[no-untyped-def]
-            work = dataclasses.replace(problem.workloads, server_s=problem.workloads.server_s / server)
-            moved = dataclasses.replace(problem, workloads=work, bandwidth_hz=problem.bandwidth_hz * bandwidth)
+        def at(
+            bandwidth: float = 1.0,
+            server: float = 1.0,
+            problem: Problem = problem,
+            option: Integers = option,
+        ) -> float:
+            work = dataclasses.replace(
+                problem.workloads, server_s=problem.workloads.server_s / server
+            )
+            moved = dataclasses.replace(
+                problem, workloads=work, bandwidth_hz=problem.bandwidth_hz * bandwidth
+            )
             return float(best_shares(moved, *columns(moved, option))[0])
 
         step = 1e-4
         per_hz = (at(1 - step) - at(1 + step)) / (2 * step * problem.bandwidth_hz)
-        per_flop_per_s = (at(server=1 - step) - at(server=1 + step)) / (2 * step * problem.server_flop_per_s)
+        per_flop_per_s = (at(server=1 - step) - at(server=1 + step)) / (
+            2 * step * problem.server_flop_per_s
+        )
         assert answer.prices["bandwidth_per_hz"] == pytest.approx(per_hz, rel=1e-4, abs=1e-16)
-        assert answer.prices["server_per_flop_per_s"] == pytest.approx(per_flop_per_s, rel=1e-4, abs=1e-22)
+        assert answer.prices["server_per_flop_per_s"] == pytest.approx(
+            per_flop_per_s, rel=1e-4, abs=1e-22
+        )
 
 
 @pytest.mark.slow
@@ -178,7 +210,9 @@ def test_the_order_of_users_does_not_matter(seed: int, users: int, deadlines: bo
     problem = a_cell(seed, users, deadlines=deadlines)
     order = np.random.default_rng(seed).permutation(users)
     columns_of = ("workload", "spectral_efficiency", "weight", "deadline_s", "max_loss")
-    shuffled = dataclasses.replace(problem, **{name: getattr(problem, name)[order] for name in columns_of})
+    shuffled = dataclasses.replace(
+        problem, **{name: getattr(problem, name)[order] for name in columns_of}
+    )
     one, other = solved(problem, 1e-8), solved(shuffled, 1e-8)
     assert one.status is other.status
     if one.objective is not None:
@@ -188,10 +222,14 @@ def test_the_order_of_users_does_not_matter(seed: int, users: int, deadlines: bo
 @pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.floats(1.0, 3.0), st.floats(1.0, 3.0), st.booleans())
-def test_more_budget_never_costs_more(seed: int, bandwidth: float, server: float, deadlines: bool) -> None:
+def test_more_budget_never_costs_more(
+    seed: int, bandwidth: float, server: float, deadlines: bool
+) -> None:
     problem = a_cell(seed, 6, deadlines=deadlines)
     work = dataclasses.replace(problem.workloads, server_s=problem.workloads.server_s / server)
-    richer = dataclasses.replace(problem, workloads=work, bandwidth_hz=problem.bandwidth_hz * bandwidth)
+    richer = dataclasses.replace(
+        problem, workloads=work, bandwidth_hz=problem.bandwidth_hz * bandwidth
+    )
     poor, rich = solved(problem, 1e-8), solved(richer, 1e-8)
     if poor.objective is not None:
         assert rich.objective is not None
@@ -255,7 +293,9 @@ def test_utilisation_is_full_where_anything_is_used() -> None:
     used = check(problem, answer.decision).used
     assert used == pytest.approx({"bandwidth_share": 1.0, "server_share": 1.0})
     parts = latency(problem, answer.decision)
-    assert parts.total_s == pytest.approx(parts.device_s + parts.uplink_s + parts.network_s + parts.server_s)
+    assert parts.total_s == pytest.approx(
+        parts.device_s + parts.uplink_s + parts.network_s + parts.server_s
+    )
 
 
 def test_nobody_sends_where_the_device_is_best() -> None:
@@ -270,7 +310,9 @@ def test_nobody_sends_where_the_device_is_best() -> None:
 def test_time_limit_is_kept_and_told() -> None:
     problem = a_cell(0, 30, options=10, deadlines=True)
     ticks = iter(range(10**9))
-    answer = solve(problem, Options(gap=0.0, time_limit_s=3.0, clock=lambda: float(next(ticks))), silent)
+    answer = solve(
+        problem, Options(gap=0.0, time_limit_s=3.0, clock=lambda: float(next(ticks))), silent
+    )
     assert answer.timed_out
     assert answer.status is not Status.OPTIMAL
 

@@ -22,12 +22,18 @@ def moved(seed: int, users: int, *, options: int = 5, deadlines: bool = False) -
     rng = np.random.default_rng(seed)
     option = np.zeros(users, dtype=np.int64) if previous is None else previous.option
     channel = problem.spectral_efficiency * rng.uniform(0.2, 2.5, users)
-    return dataclasses.replace(problem, spectral_efficiency=channel, steadiness=Steadiness(previous=option))
+    return dataclasses.replace(
+        problem, spectral_efficiency=channel, steadiness=Steadiness(previous=option)
+    )
 
 
-def steady(problem: Problem, max_switches: int | None = None, switching_cost: float = 0.0) -> Solution:  # type: ignore[type-arg]
+def steady(
+    problem: Problem, max_switches: int | None = None, switching_cost: float = 0.0
+) -> Solution:  # type: ignore[type-arg]
     assert problem.steadiness is not None
-    rule = dataclasses.replace(problem.steadiness, max_switches=max_switches, switching_cost=switching_cost)
+    rule = dataclasses.replace(
+        problem.steadiness, max_switches=max_switches, switching_cost=switching_cost
+    )
     asked = dataclasses.replace(problem, steadiness=rule)
     answer = solve(asked, Options(gap=1e-8), silent)
     if answer.decision is not None:
@@ -55,7 +61,9 @@ def test_equals_enumeration(switching_cost: float) -> None:
         for limit in range(5):
             answer = steady(problem, limit, switching_cost)
             assert answer.status is Status.OPTIMAL
-            assert answer.objective == pytest.approx(enumerate_steady(problem, limit, switching_cost), rel=2e-8)
+            assert answer.objective == pytest.approx(
+                enumerate_steady(problem, limit, switching_cost), rel=2e-8
+            )
 
 
 @pytest.mark.slow
@@ -84,14 +92,17 @@ def test_new_users_choose_freely() -> None:
     assert answer.decision is not None
     assert np.array_equal(answer.decision.option[:4], previous[:4])
     assert not switched(fresh, answer.decision.option).any()
-    held = dataclasses.replace(problem, steadiness=dataclasses.replace(problem.steadiness, max_switches=0))
+    held = dataclasses.replace(
+        problem, steadiness=dataclasses.replace(problem.steadiness, max_switches=0)
+    )
     assert answer.objective < solve(held, Options(), silent).objective * (1 + 1e-9)
 
 
 def test_a_dear_switch_is_rare() -> None:
     problem = moved(7, 40)
     counts = [
-        int(switched(problem, steady(problem, None, price).decision.option).sum()) for price in (0.0, 1e-3, 1e-2, 10.0)
+        int(switched(problem, steady(problem, None, price).decision.option).sum())
+        for price in (0.0, 1e-3, 1e-2, 10.0)
     ]
     assert counts == sorted(counts, reverse=True)
     assert counts[0] > 0
@@ -112,11 +123,15 @@ def test_the_price_of_steadiness_is_told() -> None:
     problem = moved(0, 15)
     answer = steady(problem, 1)
     assert problem.steadiness is not None
-    asked = dataclasses.replace(problem, steadiness=dataclasses.replace(problem.steadiness, max_switches=1))
+    asked = dataclasses.replace(
+        problem, steadiness=dataclasses.replace(problem.steadiness, max_switches=1)
+    )
     told = price_of_steadiness(asked, answer.decision, Options())
     free = solve(dataclasses.replace(problem, steadiness=None), Options(), silent)
     assert told.cost == pytest.approx(answer.objective - free.objective, rel=1e-6)
     assert 0.0 <= told.cost <= told.cost_at_most
     assert told.switches <= 1 < told.free_switches
     with pytest.raises(ValueError, match="previous"):
-        price_of_steadiness(dataclasses.replace(problem, steadiness=None), answer.decision, Options())
+        price_of_steadiness(
+            dataclasses.replace(problem, steadiness=None), answer.decision, Options()
+        )

@@ -39,8 +39,12 @@ def test_envelope_is_the_minimum_on_ten_thousand_option_sets() -> None:
         problem = some_options(rng)
         table = build_table(problem)
         rows = np.flatnonzero((table.option >= 0) & (table.rate_from_bps > 0.0))
-        assert np.all(problem.latency_s(table.option[rows], table.rate_from_bps[rows]) <= problem.deadline_s)
-        rate = np.concatenate([RATES, table.rate_from_bps * (1.0 + 1e-12), table.rate_from_bps * (1.0 - 1e-12)])
+        assert np.all(
+            problem.latency_s(table.option[rows], table.rate_from_bps[rows]) <= problem.deadline_s
+        )
+        rate = np.concatenate(
+            [RATES, table.rate_from_bps * (1.0 + 1e-12), table.rate_from_bps * (1.0 - 1e-12)]
+        )
         rate = rate[rate > 0.0]
         expected, found = brute_force(problem, rate), table_cost(problem, table, rate)
         assert np.array_equal(np.isfinite(found), np.isfinite(expected))
@@ -85,10 +89,14 @@ def test_the_check_agrees_and_refuses_corrupted_tables() -> None:
 
 
 def test_the_check_refuses_moved_limits_and_gaps() -> None:
-    problem = dataclasses.replace(some_options(np.random.default_rng(6)), deadline_s=np.inf, max_loss=1.0)
+    problem = dataclasses.replace(
+        some_options(np.random.default_rng(6)), deadline_s=np.inf, max_loss=1.0
+    )
     table = build_table(problem)
     assert len(table.option) > 1
-    assert not check_table(problem, dataclasses.replace(table, rate_from_bps=table.rate_from_bps * 1.5 + 1.0)).holds
+    assert not check_table(
+        problem, dataclasses.replace(table, rate_from_bps=table.rate_from_bps * 1.5 + 1.0)
+    ).holds
     moved = table.rate_from_bps.copy()
     moved[1] *= 0.7
     assert not check_table(problem, dataclasses.replace(table, rate_from_bps=moved)).holds
@@ -102,15 +110,24 @@ def test_the_check_refuses_moved_limits_and_gaps() -> None:
 def test_a_faster_network_never_costs_more(seed: int, faster: float) -> None:
     problem = some_options(np.random.default_rng(seed))
     table = build_table(problem)
-    assert np.all(table_cost(problem, table, RATES * faster) <= table_cost(problem, table, RATES) * (1 + 1e-12))
+    assert np.all(
+        table_cost(problem, table, RATES * faster)
+        <= table_cost(problem, table, RATES) * (1 + 1e-12)
+    )
 
 
 def test_rows_carry_what_a_device_needs() -> None:
     problem = TableProblem(
-        latency_weight_per_s=2.0, loss_weight=1.0, deadline_s=0.5,
-        cut=np.array([0, 1]), bits=np.array([8, 32]), device_s=np.array([0.0, 0.6]),
-        crossing_bit=np.array([1e6, 0.0]), server_s=np.array([0.1, 0.0]), loss=np.array([0.05, 0.0]),
-    )  # fmt: skip
+        latency_weight_per_s=2.0,
+        loss_weight=1.0,
+        deadline_s=0.5,
+        cut=np.array([0, 1]),
+        bits=np.array([8, 32]),
+        device_s=np.array([0.0, 0.6]),
+        crossing_bit=np.array([1e6, 0.0]),
+        server_s=np.array([0.1, 0.0]),
+        loss=np.array([0.05, 0.0]),
+    )
     nothing, cloud = build_table(problem).rows(problem)
     assert nothing["cut"] is None
     assert nothing["rate_from_bps"] == 0.0
@@ -133,7 +150,9 @@ def test_nothing_fits_anywhere() -> None:
 
 
 def test_at_rate_zero_what_sends_costs_without_end() -> None:
-    problem = dataclasses.replace(some_options(np.random.default_rng(11)), deadline_s=np.inf, max_loss=1.0)
+    problem = dataclasses.replace(
+        some_options(np.random.default_rng(11)), deadline_s=np.inf, max_loss=1.0
+    )
     sending = dataclasses.replace(problem, crossing_bit=problem.crossing_bit + 1.0)
     table = build_table(sending)
     assert sending.cost(table.look_up(np.zeros(1)), np.zeros(1))[0] == np.inf

@@ -68,13 +68,23 @@ CASES: list[tuple[str, int, list[Array], dict[str, Any]]] = [
     ("Flatten", 13, [SHAPE.reshape(1, 2, 2)], {"axis": 2}),
     ("Transpose", 13, [SHAPE.reshape(2, 2)], {}),
     ("Transpose", 13, [SHAPE.reshape(1, 2, 2)], {"perm": [2, 0, 1]}),
-    ("ConstantOfShape", 9, [ints(2, 3)], {"value": helper.make_tensor("value", TensorProto.INT64, [1], [-1])}),
+    (
+        "ConstantOfShape",
+        9,
+        [ints(2, 3)],
+        {"value": helper.make_tensor("value", TensorProto.INT64, [1], [-1])},
+    ),
     ("ConstantOfShape", 9, [ints(2)], {}),
     ("Expand", 13, [ints(7), ints(2, 3)], {}),
     ("Expand", 13, [SHAPE.reshape(4, 1), ints(1, 3)], {}),
     ("Tile", 13, [SHAPE, ints(2)], {}),
     ("Range", 11, [np.array(2, np.int64), np.array(11, np.int64), np.array(3, np.int64)], {}),
-    ("Range", 11, [np.array(0.5, np.float32), np.array(-1.0, np.float32), np.array(-0.5, np.float32)], {}),
+    (
+        "Range",
+        11,
+        [np.array(0.5, np.float32), np.array(-1.0, np.float32), np.array(-0.5, np.float32)],
+        {},
+    ),
     ("ReduceProd", 13, [SHAPE], {"axes": [0], "keepdims": 0}),
     ("ReduceProd", 18, [SHAPE.reshape(2, 2), ints(1)], {}),
     ("ReduceSum", 13, [SHAPE, ints(0)], {"keepdims": 0}),
@@ -86,17 +96,23 @@ CASES: list[tuple[str, int, list[Array], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("operator", "opset", "inputs", "attributes"), CASES)
-def test_results_are_the_references(operator: str, opset: int, inputs: list[Array], attributes: dict[str, Any]) -> None:
+def test_results_are_the_references(
+    operator: str, opset: int, inputs: list[Array], attributes: dict[str, Any]
+) -> None:
     names = [f"in{place}" for place in range(len(inputs))]
     outputs = ["out0", "out1"] if operator == "Split" else ["out0"]
     node = helper.make_node(operator, names, outputs, **attributes)
     given = [
-        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.asarray(value).dtype), np.shape(value))
+        helper.make_tensor_value_info(
+            name, helper.np_dtype_to_tensor_dtype(np.asarray(value).dtype), np.shape(value)
+        )
         for name, value in zip(names, inputs, strict=True)
     ]
     made = [helper.make_tensor_value_info(name, TensorProto.INT64, None) for name in outputs]
     model = helper.make_model(
-        helper.make_graph([node], "one", given, made), opset_imports=[helper.make_opsetid("", opset)], ir_version=8
+        helper.make_graph([node], "one", given, made),
+        opset_imports=[helper.make_opsetid("", opset)],
+        ir_version=8,
     )
     expected = ReferenceEvaluator(model).run(None, dict(zip(names, inputs, strict=True)))
     found = evaluate(operator, inputs, attributes, len(outputs))
@@ -122,7 +138,9 @@ def test_results_are_the_references(operator: str, opset: int, inputs: list[Arra
         ("Add", [SHAPE], {}),
     ],
 )
-def test_what_makes_no_sense_stays_unknown(operator: str, inputs: list[Array], attributes: dict[str, Any]) -> None:
+def test_what_makes_no_sense_stays_unknown(
+    operator: str, inputs: list[Array], attributes: dict[str, Any]
+) -> None:
     with pytest.raises(Unevaluable):
         evaluate(operator, inputs, attributes, 1)
 

@@ -1,4 +1,6 @@
-"""Frontiers against brute force: every part of a small random graph that is closed under "what it reads"."""
+"""Frontiers against brute force: every part of a small random graph that is closed under "what it
+reads".
+"""
 
 from itertools import combinations
 
@@ -13,7 +15,9 @@ from solvers.onnx_reader.trace import Node, Size, Trace
 
 @st.composite
 def graphs(draw: st.DrawFn, most: int = 9) -> Trace:
-    """Up to nine nodes over one or two inputs; some make two tensors, some tensors are results, all lead to one."""
+    """Up to nine nodes over one or two inputs; some make two tensors, some tensors are results, all
+    lead to one.
+    """
     count = draw(st.integers(2, most))
     tensors = ["in0", "in1"][: draw(st.integers(1, 2))]
     inputs = list(tensors)
@@ -21,7 +25,11 @@ def graphs(draw: st.DrawFn, most: int = 9) -> Trace:
     for place in range(count):
         # Mostly recent tensors, so that there are chains, with an edge back now and then.
         reads = draw(
-            st.lists(st.integers(1, min(len(tensors), draw(st.sampled_from((1, 2, 3, 99))))), min_size=1, max_size=3)
+            st.lists(
+                st.integers(1, min(len(tensors), draw(st.sampled_from((1, 2, 3, 99))))),
+                min_size=1,
+                max_size=3,
+            )
         )
         outputs = tuple(f"t{place}.{port}" for port in range(draw(st.sampled_from((1, 1, 1, 2)))))
         names = tuple(dict.fromkeys(tensors[-back] for back in reads))
@@ -52,8 +60,15 @@ def by_brute_force(trace: Trace, most: int) -> set[tuple[frozenset[int], frozens
             reads = {name for place in chosen for name in trace.nodes[place].inputs}
             if any(maker[name] not in inside for name in reads if name in maker):
                 continue
-            made = {name for place in chosen for name in trace.nodes[place].outputs} | set(trace.shapes)
-            wanted = {name for place, node in enumerate(trace.nodes) if place not in inside for name in node.inputs}
+            made = {name for place in chosen for name in trace.nodes[place].outputs} | set(
+                trace.shapes
+            )
+            wanted = {
+                name
+                for place, node in enumerate(trace.nodes)
+                if place not in inside
+                for name in node.inputs
+            }
             crossing = made & (wanted | set(trace.outputs))
             if 1 <= len(crossing) <= most:
                 found.add((frozenset(inside), frozenset(crossing)))
@@ -77,27 +92,44 @@ def test_only_allowed_tensors_cross(trace: Trace, data: st.DataObject) -> None:
     allowed = data.draw(st.sets(st.sampled_from(sorted(trace.sizes))))
     search = frontiers(trace, 2, allowed)
     found = {(frozenset(frontier.before), frozenset(frontier.tensors)) for frontier in search.found}
-    assert found == {(before, crossing) for before, crossing in by_brute_force(trace, 2) if crossing <= allowed}
+    assert found == {
+        (before, crossing) for before, crossing in by_brute_force(trace, 2) if crossing <= allowed
+    }
 
 
 def parallel(width: int, length: int) -> Trace:
     """Chains side by side that meet at the end: nothing but the ends is a single tensor."""
     nodes = [
-        Node("Op", ("x",) if not place else (f"c{chain}.{place - 1}",), (f"c{chain}.{place}",), 1, frozenset())
+        Node(
+            "Op",
+            ("x",) if not place else (f"c{chain}.{place - 1}",),
+            (f"c{chain}.{place}",),
+            1,
+            frozenset(),
+        )
         for chain in range(width)
         for place in range(length)
     ]
-    nodes.append(Node("Op", tuple(f"c{chain}.{length - 1}" for chain in range(width)), ("y",), 1, frozenset()))
+    nodes.append(
+        Node(
+            "Op", tuple(f"c{chain}.{length - 1}" for chain in range(width)), ("y",), 1, frozenset()
+        )
+    )
     tensors = ["x", *(name for node in nodes for name in node.outputs)]
     sizes = {name: Size(1, 4) for name in tensors}
     return Trace(tuple(nodes), {"x": (1,)}, ("y",), sizes, (), {}, ())
 
 
 @pytest.mark.parametrize(("width", "length", "most"), [(2, 60, 2), (3, 12, 3)])
-def test_chains_side_by_side_are_cut_in_every_combination(width: int, length: int, most: int) -> None:
-    """Each chain can be cut after any of its nodes, or before all while the input crosses, in the others' company."""
+def test_chains_side_by_side_are_cut_in_every_combination(
+    width: int, length: int, most: int
+) -> None:
+    """Each chain can be cut after any of its nodes, or before all while the input crosses, in the
+    others' company.
+    """
     search = frontiers(parallel(width, length), most, parallel(width, length).sizes)
-    # All chains begun: length^width; with the input still crossing one tensor fewer may come from the chains.
+    # All chains begun: length^width; with the input still crossing one tensor fewer may come from
+    # the chains.
     with_input = 2 * length if width == 2 else 3 * length + 3 * length**2
     assert len(search.found) == length**width + with_input
     assert search.searched == most

@@ -8,7 +8,8 @@ import pytest
 from solvers.onnx_reader import Cut, Options, read
 from tests.support.onnx.graphs import light
 
-# GMAC and millions of parameters of these files (AlexNet with its two groups, batch norm with its running statistics).
+# GMAC and millions of parameters of these files (AlexNet with its two groups, batch norm with its
+# running statistics).
 PUBLISHED = {
     "bvlc_alexnet": (0.655, 60.97),
     "vgg19": (19.632, 143.667),
@@ -20,7 +21,8 @@ PUBLISHED = {
     "shufflenet": (0.125, 1.42),
     "zfnet512": (1.482, 87.3),
 }
-# Places strictly between the inputs and the end: through one tensor, at fusion boundaries, through up to two tensors.
+# Places strictly between the inputs and the end: through one tensor, at fusion boundaries, through
+# up to two tensors.
 PLACES = {
     "bvlc_alexnet": (21, 12, 21),
     "vgg19": (43, 23, 43),
@@ -58,9 +60,17 @@ def test_every_place_is_found(name: str) -> None:
 @each_network
 def test_cuts_run_from_nothing_to_everything(name: str) -> None:
     first, *inner, last = read(light(name), options=Options(max_tensors=3)).cuts
-    assert (first.name, first.flop, first.parameter_byte, first.feature_byte) == ("input", 0, 0, 4 * 3 * 224 * 224)
+    assert (first.name, first.flop, first.parameter_byte, first.feature_byte) == (
+        "input",
+        0,
+        0,
+        4 * 3 * 224 * 224,
+    )
     assert (last.feature_byte, last.tensors) == (0, ())
-    assert all(cut.feature_byte == 4 * cut.feature_elements > 0 and 1 <= len(cut.tensors) <= 3 for cut in inner)
+    assert all(
+        cut.feature_byte == 4 * cut.feature_elements > 0 and 1 <= len(cut.tensors) <= 3
+        for cut in inner
+    )
     assert len({cut.tensors for cut in inner}) == len(inner)
     before: Cut = first
     for cut in [*inner, last]:
@@ -94,7 +104,9 @@ def test_what_pareto_leaves_out_is_beaten_and_what_it_keeps_is_not(name: str) ->
     for dropped in network.dropped:
         better = by_name[dropped.dominated_by]
         equal = (better.flop, better.feature_byte) == (dropped.cut.flop, dropped.cut.feature_byte)
-        assert beats(better, dropped.cut) or (equal and every.index(better) > every.index(dropped.cut))
+        assert beats(better, dropped.cut) or (
+            equal and every.index(better) > every.index(dropped.cut)
+        )
         assert better in kept
     for cut in kept[1:-1]:
         assert not any(beats(other, cut) for other in every)
@@ -112,7 +124,9 @@ def test_what_crosses_is_as_large_as_a_runtime_makes_it(name: str) -> None:
     network = read(light(name), options=Options(max_tensors=2))
     model = onnx.ModelProto.FromString(light(name))
     made = sorted({tensor for cut in network.cuts for tensor in cut.tensors} - set(network.shapes))
-    model.graph.output.extend(onnx.ValueInfoProto(name=tensor) for tensor in made if tensor not in network.outputs)
+    model.graph.output.extend(
+        onnx.ValueInfoProto(name=tensor) for tensor in made if tensor not in network.outputs
+    )
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4  # it warns of initializers that are inputs too

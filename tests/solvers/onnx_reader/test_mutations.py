@@ -15,7 +15,11 @@ def test_damage_is_survived_or_told() -> None:
         rng = random.Random(number)
         content = damaged(seeds, rng)
         try:
-            read(content, {"x": (2, 8, 4, 4)} if b"batch" in content else {}, Options(max_tensors=rng.randint(1, 3)))
+            read(
+                content,
+                {"x": (2, 8, 4, 4)} if b"batch" in content else {},
+                Options(max_tensors=rng.randint(1, 3)),
+            )
         except Unreadable as error:
             told.append(error.detail)
         else:

@@ -25,7 +25,9 @@ def ask(file: Path, **fields: Any) -> subprocess.CompletedProcess[str]:
         **fields,
     }
     command = [sys.executable, "-I", "-m", "solvers.onnx_reader"]
-    return subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        command, input=json.dumps(request), capture_output=True, text=True, timeout=60
+    )
 
 
 def answer(file: Path, **fields: Any) -> dict[str, Any]:
@@ -90,7 +92,14 @@ def test_names_that_a_profile_cannot_hold_are_left_out(file: Path) -> None:
                 names[place] = {"conv": "a\nb", "relu": "r" * 300}.get(name, name)
     file.write_bytes(model.SerializeToString())
     found = answer(file)
-    assert [cut["tensors"] for cut in found["cuts"]] == [["image"], None, None, ["pool"], ["flat"], None]
+    assert [cut["tensors"] for cut in found["cuts"]] == [
+        ["image"],
+        None,
+        None,
+        ["pool"],
+        ["flat"],
+        None,
+    ]
     assert [cut["name"] for cut in found["cuts"][1:3]] == ["a?b", "r" * 99 + ".." + "r" * 99]
     assert any("2 cuts do not say their tensors" in note for note in found["notes"])
 
@@ -104,7 +113,9 @@ def test_memory_has_an_end(file: Path) -> None:
 @pytest.mark.slow
 def test_time_has_an_end(file: Path) -> None:
     model = a_model("net (float[1] x) => (float[1] y) { y = Relu (x) }")
-    model.graph.node.extend(helper.make_node("Relu", ["x"], [f"t{number}"]) for number in range(60_000))
+    model.graph.node.extend(
+        helper.make_node("Relu", ["x"], [f"t{number}"]) for number in range(60_000)
+    )
     file.write_bytes(model.SerializeToString())
     assert ask(file, cpu_s=1).returncode != 0
 
@@ -112,7 +123,9 @@ def test_time_has_an_end(file: Path) -> None:
 @pytest.mark.slow
 def test_weights_take_no_memory(file: Path) -> None:
     """A file of 1 GB is read by a process that may have half of that beside it."""
-    with file.open("wb") as written:  # sparse on the disk: the same graph, which protobuf merges, with 1 GB of zeros
+    with file.open(
+        "wb"
+    ) as written:  # sparse on the disk: the same graph, which protobuf merges, with 1 GB of zeros
         written.write(a_chain().SerializeToString())
         written.write(_large_weight(2**30))
         written.truncate(written.tell() + 2**30)

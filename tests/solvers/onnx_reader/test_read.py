@@ -12,7 +12,9 @@ from tests.support.onnx import graphs
 from tests.support.onnx.graphs import a_chain, a_model, a_residual
 
 
-def read_model(model: ModelProto, options: Options | None = None, **shapes: tuple[int, ...]) -> Network:
+def read_model(
+    model: ModelProto, options: Options | None = None, **shapes: tuple[int, ...]
+) -> Network:
     return read(model.SerializeToString(), shapes, options)
 
 
@@ -27,13 +29,26 @@ def mac(model: ModelProto) -> int:
 def test_a_chain_is_cut_after_every_node() -> None:
     network = read_model(a_chain())
     assert names(network) == [("image",), ("conv",), ("relu",), ("pool",), ("flat",), ()]
-    assert [cut.flop for cut in network.cuts] == [0, *[2 * 8 * 8 * 4 * 27] * 4, 2 * (8 * 8 * 4 * 27 + 40)]
+    assert [cut.flop for cut in network.cuts] == [
+        0,
+        *[2 * 8 * 8 * 4 * 27] * 4,
+        2 * (8 * 8 * 4 * 27 + 40),
+    ]
     assert [cut.feature_byte for cut in network.cuts] == [4 * 192, 4 * 256, 4 * 256, 16, 16, 0]
-    assert [cut.parameter_byte for cut in network.cuts] == [0, *[4 * (4 * 27 + 4)] * 4, 4 * (4 * 27 + 4 + 50)]
+    assert [cut.parameter_byte for cut in network.cuts] == [
+        0,
+        *[4 * (4 * 27 + 4)] * 4,
+        4 * (4 * 27 + 4 + 50),
+    ]
 
 
 def test_a_kernel_of_a_runtime_is_cut_only_where_it_ends() -> None:
-    assert names(read_model(a_chain(), Options(fusion_boundaries=True))) == [("image",), ("relu",), ("flat",), ()]
+    assert names(read_model(a_chain(), Options(fusion_boundaries=True))) == [
+        ("image",),
+        ("relu",),
+        ("flat",),
+        (),
+    ]
 
 
 def test_results_made_on_the_device_cross_too() -> None:
@@ -41,8 +56,15 @@ def test_results_made_on_the_device_cross_too() -> None:
     assert names(one) == [("x",), ("first",), ("sum",), ()]
     two = read_model(a_residual(), Options(max_tensors=2))
     assert set(names(two)) == {
-        ("x",), ("first",), ("first", "left"), ("first", "bent"), ("sum",), ("sum", "side"), ("sum", "y"), (),
-    }  # fmt: skip
+        ("x",),
+        ("first",),
+        ("first", "left"),
+        ("first", "bent"),
+        ("sum",),
+        ("sum", "side"),
+        ("sum", "y"),
+        (),
+    }
     assert {cut.tensors: cut.feature_byte for cut in two.cuts}["sum", "side"] == 4 * (256 + 4)
 
 
@@ -85,9 +107,21 @@ def test_work_is_counted(maker: Callable[[], ModelProto], expected: int) -> None
 @pytest.mark.parametrize(
     ("node", "shapes", "expected"),
     [
-        ("Conv <kernel_shape = [3, 3], group = 2> (x, w)", ((2, 4, 5, 5), (6, 2, 3, 3)), 2 * 6 * 9 * 18),
-        ("Conv <strides = [2, 2], dilations = [2, 2]> (x, w)", ((1, 3, 9, 9), (5, 3, 3, 3)), 5 * 9 * 27),
-        ("ConvTranspose <strides = [2, 2], group = 2> (x, w)", ((1, 4, 5, 5), (4, 3, 2, 2)), 4 * 25 * 12),
+        (
+            "Conv <kernel_shape = [3, 3], group = 2> (x, w)",
+            ((2, 4, 5, 5), (6, 2, 3, 3)),
+            2 * 6 * 9 * 18,
+        ),
+        (
+            "Conv <strides = [2, 2], dilations = [2, 2]> (x, w)",
+            ((1, 3, 9, 9), (5, 3, 3, 3)),
+            5 * 9 * 27,
+        ),
+        (
+            "ConvTranspose <strides = [2, 2], group = 2> (x, w)",
+            ((1, 4, 5, 5), (4, 3, 2, 2)),
+            4 * 25 * 12,
+        ),
         ("Gemm (x, w)", ((3, 4), (4, 5)), 60),
         ("Gemm <transA = 1, transB = 1> (x, w)", ((4, 3), (5, 4)), 60),
         ("MatMul (x, w)", ((7, 3, 4), (4, 5)), 420),
@@ -97,20 +131,31 @@ def test_work_is_counted(maker: Callable[[], ModelProto], expected: int) -> None
         ("Mul (x, w)", ((3, 4), (3, 4)), 0),
     ],
 )
-def test_operators_count_their_multiplications(node: str, shapes: tuple[tuple[int, ...], ...], expected: int) -> None:
-    (x, w) = (tuple(np.atleast_1d(shape).tolist()) for shape in shapes)
+def test_operators_count_their_multiplications(
+    node: str, shapes: tuple[tuple[int, ...], ...], expected: int
+) -> None:
+    x, w = (tuple(np.atleast_1d(shape).tolist()) for shape in shapes)
     dims = ", ".join(map(str, x))
-    assert mac(a_model(f"net (float[{dims}] x) => (float y) {{ y = {node} }}", weights={"w": w})) == expected
+    assert (
+        mac(a_model(f"net (float[{dims}] x) => (float y) {{ y = {node} }}", weights={"w": w}))
+        == expected
+    )
 
 
 def test_a_bidirectional_lstm_works_both_ways() -> None:
-    text = 'net (float[5, 2, 3] x) => (float y) { y = LSTM <hidden_size = 4, direction = "bidirectional"> (x, w, r) }'
-    assert mac(a_model(text, weights={"w": (2, 16, 3), "r": (2, 16, 4)})) == 5 * 2 * 2 * 16 * (3 + 4)
+    text = (
+        "net (float[5, 2, 3] x) => (float y) { y = LSTM <hidden_size = 4, direction ="
+        ' "bidirectional"> (x, w, r) }'
+    )
+    assert mac(a_model(text, weights={"w": (2, 16, 3), "r": (2, 16, 4)})) == 5 * 2 * 2 * 16 * (
+        3 + 4
+    )
 
 
 def test_work_under_another_name_is_told() -> None:
     model = a_model(
-        'net (float[3, 4] x) => (float y) { y = Einsum <equation = "ij,jk->ik"> (x, w) }', weights={"w": (4, 5)}
+        'net (float[3, 4] x) => (float y) { y = Einsum <equation = "ij,jk->ik"> (x, w) }',
+        weights={"w": (4, 5)},
     )
     network = read_model(model)
     assert network.cuts[-1].flop == 0
@@ -133,16 +178,14 @@ def test_a_dropout_and_an_identity_are_other_names() -> None:
 
 
 def test_a_tensor_whose_size_depends_on_the_data_does_not_cross() -> None:
-    model = a_model(
-        """
+    model = a_model("""
         net (float[4] x) => (float[] y) {
             a = Relu (x)
             n = NonZero (a)
             f = Cast <to = 1> (n)
             y = ReduceMax <keepdims = 0> (f)
         }
-        """
-    )
+        """)
     network = read_model(model)
     assert names(network) == [("x",), ("a",), ()]
     assert any("2 of the tensors" in note for note in network.notes)
@@ -159,7 +202,9 @@ def test_nodes_in_any_order_are_sorted() -> None:
 
 def test_what_no_result_needs_is_left_out() -> None:
     model = a_chain()
-    model.graph.node.insert(1, helper.make_node("Conv", ["image", "w1"], ["unused"], kernel_shape=[3, 3]))
+    model.graph.node.insert(
+        1, helper.make_node("Conv", ["image", "w1"], ["unused"], kernel_shape=[3, 3])
+    )
     assert read_model(model) == read_model(a_chain())
 
 
@@ -169,8 +214,12 @@ def broken(change: Callable[[ModelProto], object]) -> ModelProto:
     return model
 
 
-def node(*inputs: str, operator: str = "Relu", output: str = "new", **fields: str) -> Callable[[ModelProto], None]:
-    return lambda model: model.graph.node.append(helper.make_node(operator, inputs, [output], **fields))
+def node(
+    *inputs: str, operator: str = "Relu", output: str = "new", **fields: str
+) -> Callable[[ModelProto], None]:
+    return lambda model: model.graph.node.append(
+        helper.make_node(operator, inputs, [output], **fields)
+    )
 
 
 def dims(*sizes: int) -> Callable[[ModelProto], None]:
@@ -197,17 +246,36 @@ def dims(*sizes: int) -> Callable[[ModelProto], None]:
         (lambda model: model.graph.node[0].input.__setitem__(0, "scores"), "a loop through"),
         (lambda model: model.graph.node[0].input.__setitem__(0, ""), "lacks an input"),
         (lambda model: model.graph.node[0].input.__setitem__(0, "b1"), "does not fit its inputs"),
-        (lambda model: model.graph.initializer.append(model.graph.initializer[0]), "two initializers are named 'w1'"),
-        (lambda model: model.graph.input.append(model.graph.input[0]), "two inputs are named 'image'"),
-        (lambda model: model.graph.output.add(name="nowhere"), "nothing makes the output 'nowhere'"),
-        (lambda model: model.graph.output[0].CopyFrom(model.graph.output.add(name="w1")), "two|no output|nothing"),
+        (
+            lambda model: model.graph.initializer.append(model.graph.initializer[0]),
+            "two initializers are named 'w1'",
+        ),
+        (
+            lambda model: model.graph.input.append(model.graph.input[0]),
+            "two inputs are named 'image'",
+        ),
+        (
+            lambda model: model.graph.output.add(name="nowhere"),
+            "nothing makes the output 'nowhere'",
+        ),
+        (
+            lambda model: model.graph.output[0].CopyFrom(model.graph.output.add(name="w1")),
+            "two|no output|nothing",
+        ),
         (dims(-4, 3, 3, 3), "negative dimension"),
         (dims(2**62, 2**62, 3, 3), "2\\^63 bytes"),
         (dims(2, 3, 3, 3), "does not have the data of its dimensions"),
-        (lambda model: model.graph.input[0].type.sequence_type.elem_type.tensor_type.SetInParent(), "is not a tensor"),
+        (
+            lambda model: model.graph.input[
+                0
+            ].type.sequence_type.elem_type.tensor_type.SetInParent(),
+            "is not a tensor",
+        ),
     ],
-)  # fmt: skip
-def test_a_broken_file_is_refused_in_words(change: Callable[[ModelProto], object], told: str) -> None:
+)
+def test_a_broken_file_is_refused_in_words(
+    change: Callable[[ModelProto], object], told: str
+) -> None:
     with pytest.raises(Unreadable, match=told):
         read_model(broken(change))
 
@@ -238,7 +306,9 @@ def test_what_is_no_model_is_refused(content: bytes, told: str) -> None:
         ("float[batch, 3] x", {"x": (2**31, 3)}, "between 1 and 2^31 - 1"),
     ],
 )
-def test_shapes_are_asked_for_in_words(text: str, shapes: dict[str, tuple[int, ...]], told: str) -> None:
+def test_shapes_are_asked_for_in_words(
+    text: str, shapes: dict[str, tuple[int, ...]], told: str
+) -> None:
     model = a_model(f"net ({text}) => (float y) {{ y = Relu (x) }}")
     with pytest.raises(Unreadable, match=re.escape(told)) as refused:
         read_model(model, **shapes)
@@ -254,7 +324,9 @@ def test_an_input_without_a_shape_is_asked_for() -> None:
 
 
 def test_work_beyond_counting_is_refused() -> None:
-    model = a_model("net (float[a, b, c] x) => (float y) { y = MatMul (x, w) }", weights={"w": (4, 4)})
+    model = a_model(
+        "net (float[a, b, c] x) => (float y) { y = MatMul (x, w) }", weights={"w": (4, 4)}
+    )
     with pytest.raises(Unreadable, match=r"2\^63"):
         read_model(model, x=(2**31 - 1, 2**31 - 1, 4))
 
@@ -288,9 +360,12 @@ def test_a_loop_that_runs_until_something_happens_is_refused() -> None:
 def test_only_numbers_come_out_of_a_file_that_asks_for_terabytes() -> None:
     """Constants that would be made of few bytes are never made."""
     model = a_model(
-        "net (float[1, 4] x) => (float y) { big = ConstantOfShape (size) wide = Expand (x, size) y = Add (wide, big) }"
+        "net (float[1, 4] x) => (float y) { big = ConstantOfShape (size) wide = Expand (x, size) y"
+        " = Add (wide, big) }"
     )
-    model.graph.initializer.append(numpy_helper.from_array(np.array([2**30, 2**10, 4], np.int64), "size"))
+    model.graph.initializer.append(
+        numpy_helper.from_array(np.array([2**30, 2**10, 4], np.int64), "size")
+    )
     network = read_model(model)
     assert network.cuts[-1].parameter_byte == 4 * 2**42
     assert network.cuts[1].feature_byte == 4 * 2**42
@@ -298,7 +373,12 @@ def test_only_numbers_come_out_of_a_file_that_asks_for_terabytes() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [Options(max_tensors=0), Options(max_tensors=4), Options(input_byte={"image": 0}), Options(input_byte={"flat": 5})],
+    [
+        Options(max_tensors=0),
+        Options(max_tensors=4),
+        Options(input_byte={"image": 0}),
+        Options(input_byte={"flat": 5}),
+    ],
 )
 def test_options_out_of_range_are_refused(options: Options) -> None:
     with pytest.raises(Unreadable) as refused:

@@ -24,9 +24,15 @@ def test_the_weights_go_and_all_else_stays() -> None:
     model.graph.initializer.append(numpy_helper.from_array(large, "large"))
     packed = helper.make_tensor("packed", 1, [2000], [1.0] * 2000)
     model.graph.initializer.append(packed)
-    constant = helper.make_node("Constant", [], ["constant"], value=numpy_helper.from_array(large, "value"))
-    body = helper.make_graph([constant], "body", [], [helper.make_tensor_value_info("constant", 1, [50, 60])])
-    model.graph.node.append(helper.make_node("If", ["flag"], ["y"], then_branch=body, else_branch=body))
+    constant = helper.make_node(
+        "Constant", [], ["constant"], value=numpy_helper.from_array(large, "value")
+    )
+    body = helper.make_graph(
+        [constant], "body", [], [helper.make_tensor_value_info("constant", 1, [50, 60])]
+    )
+    model.graph.node.append(
+        helper.make_node("If", ["flag"], ["y"], then_branch=body, else_branch=body)
+    )
     content = model.SerializeToString()
     stripped = ModelProto.FromString(strip(content))
     assert len(strip(content)) < len(content) - 4 * 50 * 60 * 3 - 4 * 2000

@@ -1,4 +1,6 @@
-"""Why not another cut: the bound is below every plan that takes it, and a cut without one says what stops it."""
+"""Why not another cut: the bound is below every plan that takes it, and a cut without one says what
+stops it.
+"""
 
 from dataclasses import replace
 
@@ -14,7 +16,9 @@ from tests.support.seeds import Drawn
 
 
 def forced(problem: Problem, user: int, cut: int) -> Problem:
-    """The problem in which one user must take one cut (others run as before, on workloads of their own)."""
+    """The problem in which one user must take one cut (others run as before, on workloads of their
+    own).
+    """
     work = problem.workloads
     rows = slice(*work.first[problem.workload[user] : problem.workload[user] + 2])
     own = {
@@ -24,7 +28,12 @@ def forced(problem: Problem, user: int, cut: int) -> Problem:
     }
     kappa = work.power_coefficient_w_per_hz3[problem.workload[user]]
     own |= {"fits_memory": own["fits_memory"] & (own["cut"] == cut)}
-    alone = replace(work, first=np.array([0, len(own["cut"])]), power_coefficient_w_per_hz3=np.array([kappa]), **own)
+    alone = replace(
+        work,
+        first=np.array([0, len(own["cut"])]),
+        power_coefficient_w_per_hz3=np.array([kappa]),
+        **own,
+    )
     of = problem.workload.copy()
     of[user] = len(work.first) - 1
     return replace(problem, workloads=joined([work, alone]), workload=of)
@@ -63,4 +72,6 @@ def test_the_chosen_cuts_cost_the_bound_itself() -> None:
     taken = found.cut == solution.decision.cut(problem)[found.user]
     assert np.count_nonzero(taken) == 300
     assert np.allclose(found.cell_energy_at_least_j[taken], solution.objective, rtol=1e-3)
-    assert found.cell_energy_at_least_j[taken].min() == pytest.approx(solution.lower_bound, rel=1e-5)
+    assert found.cell_energy_at_least_j[taken].min() == pytest.approx(
+        solution.lower_bound, rel=1e-5
+    )

@@ -1,4 +1,6 @@
-"""The yardsticks: each is what its rule says, and none beats the plan but the one that ignores the risk."""
+"""The yardsticks: each is what its rule says, and none beats the plan but the one that ignores the
+risk.
+"""
 
 from dataclasses import replace
 
@@ -43,13 +45,17 @@ def test_equal_share_is_the_best_cut_at_an_equal_share(drawn: Drawn) -> None:
         energy = option.energy(share, np.arange(len(share)))
         expected = sum(energy[option.owner == n].min() for n in range(4))
         found = baselines(problem).equal_share
-        assert found.energy_j == (pytest.approx(expected, rel=1e-9) if np.isfinite(expected) else None)
+        assert found.energy_j == (
+            pytest.approx(expected, rel=1e-9) if np.isfinite(expected) else None
+        )
 
 
 def test_mean_only_is_cheaper_and_says_how_late_it_may_be() -> None:
     problem = a_cell(12)
     found, plan = baselines(problem), solve(problem)
-    assert found.mean_only.energy_j == pytest.approx(solve(replace(problem, margin=Margin.MEAN)).objective, rel=1e-6)
+    assert found.mean_only.energy_j == pytest.approx(
+        solve(replace(problem, margin=Margin.MEAN)).objective, rel=1e-6
+    )
     assert plan.objective is not None
     assert found.mean_only.energy_j < plan.objective
     assert found.mean_only.violation_bound_max is not None
@@ -75,7 +81,9 @@ def test_a_rule_that_the_plan_keeps_is_never_dearer(margin: Margin) -> None:
     kept = 0
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        problem = random_cell(rng, int(rng.integers(1, 8)), int(rng.integers(1, 6)), ("generic", "levels")[seed % 2])
+        problem = random_cell(
+            rng, int(rng.integers(1, 8)), int(rng.integers(1, 6)), ("generic", "levels")[seed % 2]
+        )
         problem = replace(problem, margin=margin)
         plan = solve(problem, Options(gap=(1e-6, 1e-2)[seed % 2]))
         if plan.decision is None:
@@ -83,7 +91,11 @@ def test_a_rule_that_the_plan_keeps_is_never_dearer(margin: Margin) -> None:
         found, cut = baselines(problem, plan), plan.decision.cut(problem)
         work = problem.workloads
         last = np.maximum.reduceat(work.cut, work.first[:-1])[problem.workload]
-        rules = {"mean_only": True, "device_only": np.all(cut == last), "edge_only": np.all(cut == 0)}
+        rules = {
+            "mean_only": True,
+            "device_only": np.all(cut == last),
+            "edge_only": np.all(cut == 0),
+        }
         for name in (name for name, keeps in rules.items() if keeps):
             baseline = getattr(found, name)
             assert baseline.energy_j <= plan.objective, (seed, name)
@@ -104,16 +116,25 @@ def steady() -> Workloads:
     """A network whose times do not vary."""
     table = a_cell().workloads
     still = np.zeros(len(table.cut))
-    return replace(table, device_variance_s2=still, device_variance_low_s2=still, server_variance_s2=still)
+    return replace(
+        table, device_variance_s2=still, device_variance_low_s2=still, server_variance_s2=still
+    )
 
 
 def test_what_is_not_searched_says_what_is_left_open() -> None:
-    """A cell of many options: no search unless asked for, and the bound is below what the search then finds."""
+    """A cell of many options: no search unless asked for, and the bound is below what the search
+    then finds.
+    """
     levels = np.linspace(0.2e9, 1.9e9, 12).tolist()
-    table = workloads(cycles=list(ALEXNET_FLOP / 7.0), crossing_bit=list(ALEXNET_BIT), levels_hz=levels)
+    table = workloads(
+        cycles=list(ALEXNET_FLOP / 7.0), crossing_bit=list(ALEXNET_BIT), levels_hz=levels
+    )
     problem = a_cell(12, workloads=table, deadline_s=np.full(12, 0.5))
     plan = solve(problem)
-    rough, proven = baselines(problem, plan).mean_only, baselines(problem, plan, prove=True).mean_only
+    rough, proven = (
+        baselines(problem, plan).mean_only,
+        baselines(problem, plan, prove=True).mean_only,
+    )
     assert proven.gap is not None
     assert proven.gap <= 1e-6
     assert rough.lower_bound_j <= proven.energy_j * (1 + 1e-12)

@@ -1,4 +1,6 @@
-"""What a plan says of a user is true: sums, bounds, the weakest channel it survives, the way out."""
+"""What a plan says of a user is true: sums, bounds, the weakest channel it survives, the way
+out.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -14,7 +16,10 @@ from tests.support.robust.cells import a_cell, random_cell
 
 
 def cells() -> list[tuple[Problem, Any]]:
-    some = [random_cell(np.random.default_rng(seed), 5, 5, ("generic", "levels")[seed % 2]) for seed in range(20)]
+    some = [
+        random_cell(np.random.default_rng(seed), 5, 5, ("generic", "levels")[seed % 2])
+        for seed in range(20)
+    ]
     solved = [(problem, solve(problem)) for problem in [a_cell(12), *some]]
     return [(problem, solution) for problem, solution in solved if solution.decision is not None]
 

@@ -33,16 +33,24 @@ def traced(problem: Problem, start: np.ndarray | None = None) -> tuple[PccpSolut
     return pccp(problem, start, report=note), energies
 
 
-def at_the_same_resources(problem: Problem, decision: Decision) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Energy of every (user, option) pair with the user's clock and share, whether it is in time, and the user."""
+def at_the_same_resources(
+    problem: Problem, decision: Decision
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Energy of every (user, option) pair with the user's clock and share, whether it is in time,
+    and the user.
+    """
     work, budget = problem.workloads, time_budget(problem)
     row, user = budget.row, budget.user
     share, clock = decision.bandwidth_hz[user], decision.frequency_hz[user]
-    rate = physics.rate_bps(share, problem.tx_power_w[user], problem.gain[user], problem.noise_w_per_hz)
+    rate = physics.rate_bps(
+        share, problem.tx_power_w[user], problem.gain[user], problem.noise_w_per_hz
+    )
     uplink = physics.transfer_s(work.crossing_bit[row], rate)
     device = physics.device_s(work.cycles[row], clock, work.overhead_s[row])
     kappa = work.power_coefficient_w_per_hz3[problem.workload[user]]
-    energy = physics.compute_energy_j(kappa, clock, device) + physics.radio_energy_j(problem.tx_power_w[user], uplink)
+    energy = physics.compute_energy_j(kappa, clock, device) + physics.radio_energy_j(
+        problem.tx_power_w[user], uplink
+    )
     in_time = work.fits_memory[row] & (work.cycles[row] / clock + uplink <= budget.left_s)
     return energy, in_time, user
 
@@ -88,9 +96,15 @@ def test_splits_the_uplink_of_the_exact_cuts_as_the_exact_method_does(seed: int)
     assert np.array_equal(solution.decision.option, exact.decision.option)
 
 
-def test_shares_are_those_of_the_exact_method_where_much_time_does_not_scale_with_the_clock() -> None:
+def test_shares_are_those_of_the_exact_method_where_much_time_does_not_scale_with_the_clock() -> (
+    None
+):
     table = workloads(
-        cycles=list(ALEXNET_FLOP / 7), crossing_bit=list(ALEXNET_BIT), flop_per_cycle=7.0, overhead_s=0.05, cv=0.01
+        cycles=list(ALEXNET_FLOP / 7),
+        crossing_bit=list(ALEXNET_BIT),
+        flop_per_cycle=7.0,
+        overhead_s=0.05,
+        cv=0.01,
     )
     problem = a_cell(6, workloads=table, bandwidth_hz=2e6, deadline_s=np.linspace(0.22, 0.4, 6))
     option = np.full(6, 7)
@@ -107,7 +121,9 @@ def test_shares_are_those_of_the_exact_method_where_much_time_does_not_scale_wit
 
 @pytest.mark.slow
 def test_moves_cuts_until_hardly_any_user_has_a_cheaper_one() -> None:
-    """The relaxed half against looking at every cut: it starts where many could move, and few still can at the end."""
+    """The relaxed half against looking at every cut: it starts where many could move, and few still
+    can at the end.
+    """
     could, still, moved = 0, 0, 0
     for seed in range(8):
         problem = a_case(seed)
@@ -137,7 +153,8 @@ def test_the_procedure_ends_in_whole_numbers_that_looking_at_every_cut_confirms(
 ) -> None:
     """At equal shares and clocks that leave a choice.
 
-    It may end at a cut that is late, where both ways out cost slack first; cuts in time must be the cheapest there are.
+    It may end at a cut that is late, where both ways out cost slack first; cuts in time must be the
+    cheapest there are.
     """
     users, in_time_users, cheapest, fractional = 0, 0, 0, 0
     for seed in range(10):
@@ -219,7 +236,10 @@ def test_stops_in_time_with_what_it_has() -> None:
 
 def test_refuses_what_it_does_not_take() -> None:
     table = workloads(
-        cycles=list(ALEXNET_FLOP / 7), crossing_bit=list(ALEXNET_BIT), flop_per_cycle=7.0, levels_hz=[0.4e9, 0.8e9]
+        cycles=list(ALEXNET_FLOP / 7),
+        crossing_bit=list(ALEXNET_BIT),
+        flop_per_cycle=7.0,
+        levels_hz=[0.4e9, 0.8e9],
     )
     with pytest.raises(ValueError, match="not levels"):
         pccp(a_cell(2, workloads=table))

@@ -1,4 +1,6 @@
-"""Plans played against laws with their mean and variance: kept where they should be, refuted where not."""
+"""Plans played against laws with their mean and variance: kept where they should be, refuted where
+not.
+"""
 
 import tracemalloc
 from dataclasses import replace
@@ -15,7 +17,9 @@ from solvers.robust.solve import solve
 from tests.support.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
 
 ALL = tuple(Law)
-SKEWED = np.random.default_rng(7).gamma(0.3, 1.0, 300)  # a handful of long times among many short ones
+SKEWED = np.random.default_rng(7).gamma(
+    0.3, 1.0, 300
+)  # a handful of long times among many short ones
 
 
 def planned(problem: Problem) -> Decision:
@@ -31,13 +35,19 @@ def played(problem: Problem, decision: Decision, trials: int, seed: int = 0) -> 
 
 CELLS = {
     "cameras": a_cell(12),
-    "mixed risks": a_cell(12, risk=np.geomspace(0.001, 0.4, 12), correlation=np.linspace(-0.9, 0.9, 12)),
+    "mixed risks": a_cell(
+        12, risk=np.geomspace(0.001, 0.4, 12), correlation=np.linspace(-0.9, 0.9, 12)
+    ),
     "network that varies": a_cell(8, network_mean_s=0.005, network_variance_s2=1e-6),
     **{
-        f"random {seed}": replace(random_cell(np.random.default_rng(seed), 12, 6), margin=Margin.CANTELLI)
+        f"random {seed}": replace(
+            random_cell(np.random.default_rng(seed), 12, 6), margin=Margin.CANTELLI
+        )
         for seed in (2, 4, 6)
     },
-    "levels": replace(random_cell(np.random.default_rng(3), 12, 6, "levels"), margin=Margin.CANTELLI),
+    "levels": replace(
+        random_cell(np.random.default_rng(3), 12, 6, "levels"), margin=Margin.CANTELLI
+    ),
 }
 
 
@@ -101,7 +111,9 @@ def test_gaussian_plans_are_refuted_by_the_worst_law() -> None:
 @pytest.mark.parametrize("law", [Law.GAMMA, Law.LOGNORMAL])
 def test_tails_are_those_of_the_law_with_that_mean_and_variance(law: Law) -> None:
     """Deadlines all over the law, so that a wrong mean, variance or shape shows."""
-    table = workloads(cycles=list(ALEXNET_FLOP / 7), crossing_bit=list(ALEXNET_BIT), flop_per_cycle=7.0, cv=0.8)
+    table = workloads(
+        cycles=list(ALEXNET_FLOP / 7), crossing_bit=list(ALEXNET_BIT), flop_per_cycle=7.0, cv=0.8
+    )
     problem = a_cell(
         12,
         workloads=table,
@@ -121,7 +133,9 @@ def test_tails_are_those_of_the_law_with_that_mean_and_variance(law: Law) -> Non
     np.testing.assert_allclose(mean, about.mean_s, rtol=1e-12)
     np.testing.assert_allclose(deviation, about.std_s, rtol=1e-12)
     for steps in (-0.5, 0.5, 2.0):
-        shifted = replace(problem, deadline_s=np.where(varies, mean + steps * deviation, problem.deadline_s))
+        shifted = replace(
+            problem, deadline_s=np.where(varies, mean + steps * deviation, problem.deadline_s)
+        )
         misses = replay(shifted, decision, 40_000, np.random.default_rng(1), (law,)).laws[law]
         cv = deviation[varies] / mean[varies]
         if law is Law.GAMMA:
@@ -140,7 +154,14 @@ def test_observed_times_keep_their_shape_whatever_their_unit() -> None:
     moments = replay(problem, decision, 1, np.random.default_rng(0))
     shifted = replace(problem, deadline_s=moments.mean_s + 2.0 * np.sqrt(moments.variance_s2))
     runs = [
-        replay(shifted, decision, 20_000, np.random.default_rng(5), (Law.EMPIRICAL,), [scale * SKEWED + offset])
+        replay(
+            shifted,
+            decision,
+            20_000,
+            np.random.default_rng(5),
+            (Law.EMPIRICAL,),
+            [scale * SKEWED + offset],
+        )
         for scale, offset in ((1.0, 0.0), (1e-3, 4.0))
     ]
     first, second = (run.laws[Law.EMPIRICAL] for run in runs)
@@ -155,13 +176,18 @@ def test_times_that_cannot_vary_are_known_exactly() -> None:
     sure = replace(
         problem,
         workloads=replace(
-            problem.workloads, device_variance_s2=zeros, device_variance_low_s2=zeros, server_variance_s2=zeros
+            problem.workloads,
+            device_variance_s2=zeros,
+            device_variance_low_s2=zeros,
+            server_variance_s2=zeros,
         ),
     )
     decision = planned(sure)
     deadline = sure.deadline_s.copy()
     deadline[0] *= 0.5
-    found = replay(replace(sure, deadline_s=deadline), decision, 1_000, np.random.default_rng(0), ALL, [SKEWED])
+    found = replay(
+        replace(sure, deadline_s=deadline), decision, 1_000, np.random.default_rng(0), ALL, [SKEWED]
+    )
     for misses in found.laws.values():
         assert misses.count.tolist() == [1_000] + [0] * 11
         assert np.array_equal(misses.low, misses.share)
@@ -191,8 +217,12 @@ def test_intervals_are_the_exact_binomial_ones() -> None:
         for n in np.nonzero(misses.low < misses.high)[0]:
             test = stats.binomtest(int(misses.count[n]), 300)
             interval = test.proportion_ci(0.95, "exact")
-            assert (misses.low[n], misses.high[n]) == pytest.approx((interval.low, interval.high), rel=1e-9)
-            assert misses.least[n] == pytest.approx(test.proportion_ci(0.998, "exact").low, rel=1e-9)
+            assert (misses.low[n], misses.high[n]) == pytest.approx(
+                (interval.low, interval.high), rel=1e-9
+            )
+            assert misses.least[n] == pytest.approx(
+                test.proportion_ci(0.998, "exact").low, rel=1e-9
+            )
             counts.add(int(misses.count[n]))
     assert len(counts) >= 10
 
@@ -222,7 +252,11 @@ def test_memory_stays_flat_over_users_and_trials() -> None:
     # Over hundreds of users at their risk the mean share is known to a few parts in a thousand.
     tight = describe(problem, decision).slack_s == 0.0
     assert worst.share[tight].mean() == pytest.approx(0.02, rel=0.01)
-    assert alone.laws[Law.TWO_POINT].low[0] <= alone.violation_bound[0] <= alone.laws[Law.TWO_POINT].high[0]
+    assert (
+        alone.laws[Law.TWO_POINT].low[0]
+        <= alone.violation_bound[0]
+        <= alone.laws[Law.TWO_POINT].high[0]
+    )
 
 
 def test_refuses_what_cannot_be_drawn() -> None:
@@ -239,6 +273,8 @@ def test_refuses_what_cannot_be_drawn() -> None:
     with pytest.raises(ValueError, match="vary"):
         replay(problem, decision, 10, rng, (Law.EMPIRICAL,), [np.array([1.0, np.nan])])
     work = problem.workloads
-    timeless = replace(work, cycles=np.zeros(11), crossing_bit=np.zeros(11), server_mean_s=np.zeros(11))
+    timeless = replace(
+        work, cycles=np.zeros(11), crossing_bit=np.zeros(11), server_mean_s=np.zeros(11)
+    )
     with pytest.raises(ValueError, match="mean above 0"):
         replay(replace(problem, workloads=timeless), decision, 10, rng, (Law.GAMMA,))

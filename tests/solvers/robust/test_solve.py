@@ -28,7 +28,9 @@ def least_bandwidth_hz(problem: Problem) -> float:
 
 
 def a_case(seed: int) -> tuple[str, Problem]:
-    """One of 200 cells of 1 to 5 users, tight, infeasible, tied and single-option ones among them."""
+    """One of 200 cells of 1 to 5 users, tight, infeasible, tied and single-option ones among
+    them.
+    """
     rng = np.random.default_rng(seed)
     kind = KINDS[seed % len(KINDS)]
     users = 1 + seed // len(KINDS) % 5
@@ -40,7 +42,9 @@ def a_case(seed: int) -> tuple[str, Problem]:
             device_excess_s=4.0 * np.sqrt(work.device_variance_s2),
             server_excess_s=3.0 * np.sqrt(work.server_variance_s2),
         )
-        problem = replace(problem, margin=Margin.WORST_CASE, network_variance_s2=0.0, workloads=table)
+        problem = replace(
+            problem, margin=Margin.WORST_CASE, network_variance_s2=0.0, workloads=table
+        )
     least = least_bandwidth_hz(problem)
     if kind == "tight" and 0.0 < least < np.inf:
         problem = replace(problem, bandwidth_hz=least * (1.0 + 10.0 ** rng.uniform(-7, -2)))
@@ -51,7 +55,10 @@ def a_case(seed: int) -> tuple[str, Problem]:
 
 QUICK, USUAL = 2, 10
 BLOCKS = [
-    pytest.param(block, marks=[] if block < QUICK else [pytest.mark.slow] if block < USUAL else [pytest.mark.soak])
+    pytest.param(
+        block,
+        marks=[] if block < QUICK else [pytest.mark.slow] if block < USUAL else [pytest.mark.soak],
+    )
     for block in range(20)
 ]
 
@@ -80,7 +87,9 @@ def test_equals_brute_force_over_all_cuts(block: int, drawn: Drawn) -> None:
 def test_the_cases_hold_what_they_promise() -> None:
     found = [(kind, answer(problem)[0].status) for kind, problem in map(a_case, range(200))]
     for kind in set(KINDS):
-        assert sum(k == kind and status is Status.OPTIMAL for k, status in found) >= (0 if kind == "infeasible" else 5)
+        assert sum(k == kind and status is Status.OPTIMAL for k, status in found) >= (
+            0 if kind == "infeasible" else 5
+        )
     assert sum(status is Status.INFEASIBLE for _, status in found) >= 15
 
 
@@ -105,7 +114,9 @@ def test_brute_force_agrees_with_a_conic_solver() -> None:
     constraints += [tau + off <= left, cp.sum(b) <= problem.bandwidth_hz / 1e6]
     constraints += [tau <= c / work.clock_min_hz[row], tau >= c / work.clock_max_hz[row]]
     energy = work.power_coefficient_w_per_hz3[0] * c**3
-    objective = cp.sum(cp.multiply(energy, cp.power(tau, -2)) + cp.multiply(problem.tx_power_w, off))
+    objective = cp.sum(
+        cp.multiply(energy, cp.power(tau, -2)) + cp.multiply(problem.tx_power_w, off)
+    )
     value = cp.Problem(cp.Minimize(objective), constraints).solve(solver=cp.CLARABEL)
     assert solution.objective == pytest.approx(value, rel=1e-6)
 
@@ -168,8 +179,14 @@ def test_price_is_what_one_more_hertz_saves() -> None:
         energy = []
         for bandwidth in (problem.bandwidth_hz, problem.bandwidth_hz + step):
             market = Market(options, bandwidth).priceable()
-            energy.append(best_of(market, chosen[None, :], np.log(solution.prices["bandwidth_j_per_hz"]))[0].energy_j)
-        assert (energy[0] - energy[1]) / step == pytest.approx(solution.prices["bandwidth_j_per_hz"], rel=1e-3)
+            energy.append(
+                best_of(market, chosen[None, :], np.log(solution.prices["bandwidth_j_per_hz"]))[
+                    0
+                ].energy_j
+            )
+        assert (energy[0] - energy[1]) / step == pytest.approx(
+            solution.prices["bandwidth_j_per_hz"], rel=1e-3
+        )
 
 
 def test_the_answer_does_not_depend_on_the_order_of_users() -> None:
@@ -189,7 +206,8 @@ def test_the_answer_does_not_depend_on_the_units() -> None:
     for seed in range(10):
         problem = random_cell(np.random.default_rng(seed), 5, 5)
         work = problem.workloads
-        # Seconds counted in milliseconds, hertz in cycles per millisecond, watts in a unit that leaves joules alone.
+        # Seconds counted in milliseconds, hertz in cycles per millisecond, watts in a unit that
+        # leaves joules alone.
         k = 1e3
         scaled = replace(
             problem,
@@ -236,7 +254,9 @@ RELAXED = {
 
 @pytest.mark.slow
 @settings(deadline=None, max_examples=60)
-@given(seed=st.integers(0, 10**6), factor=st.floats(1.0, 3.0), what=st.sampled_from(sorted(RELAXED)))
+@given(
+    seed=st.integers(0, 10**6), factor=st.floats(1.0, 3.0), what=st.sampled_from(sorted(RELAXED))
+)
 def test_more_freedom_never_costs_more(seed: int, factor: float, what: str) -> None:
     rng = np.random.default_rng(seed)
     problem = random_cell(rng, int(rng.integers(1, 8)), 5, ("generic", "levels")[seed % 2])
@@ -250,7 +270,9 @@ def test_more_freedom_never_costs_more(seed: int, factor: float, what: str) -> N
 @settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 10**6))
 def test_any_cell_gets_a_proof_or_a_reason(seed: int) -> None:
-    """Numbers far from any radio or chip still end in a checked plan or in reasons, without a warning."""
+    """Numbers far from any radio or chip still end in a checked plan or in reasons, without a
+    warning.
+    """
     rng = np.random.default_rng(seed)
     problem = random_cell(rng, int(rng.integers(1, 6)), 4, ("generic", "levels", "tied")[seed % 3])
     users = problem.users
@@ -268,7 +290,9 @@ def test_any_cell_gets_a_proof_or_a_reason(seed: int) -> None:
 
 def test_time_limit_ends_with_a_plan_and_its_gap() -> None:
     ticks = iter(range(1_000_000))
-    solution = solve(a_cell(40), Options(gap=1e-9, time_limit_s=0.5, clock=lambda: float(next(ticks))))
+    solution = solve(
+        a_cell(40), Options(gap=1e-9, time_limit_s=0.5, clock=lambda: float(next(ticks)))
+    )
     assert solution.timed_out
     assert solution.decision is not None
     assert solution.status is Status.FEASIBLE

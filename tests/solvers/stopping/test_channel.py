@@ -1,4 +1,6 @@
-"""The laws of the channel against scipy's own, and the Markov channel against what it was fitted to."""
+"""The laws of the channel against scipy's own, and the Markov channel against what it was fitted
+to.
+"""
 
 from typing import Any
 
@@ -36,7 +38,9 @@ NAMES = [str(law) for law, _ in LAWS]
 @pytest.mark.parametrize(("law", "truth"), LAWS, ids=NAMES)
 def test_law_is_scipys(law: Law, truth: Any) -> None:
     gain = truth.ppf(np.array([1e-6, 1e-3, 0.1, 0.5, 0.9, 0.999, 1.0 - 1e-9]))
-    np.testing.assert_allclose(law.log_gain_density(np.log(gain)), truth.pdf(gain) * gain, rtol=1e-9)
+    np.testing.assert_allclose(
+        law.log_gain_density(np.log(gain)), truth.pdf(gain) * gain, rtol=1e-9
+    )
     np.testing.assert_allclose(law.below(gain), truth.cdf(gain), rtol=1e-9)
     np.testing.assert_allclose(law.above(gain), truth.sf(gain), rtol=1e-7)
 
@@ -65,7 +69,12 @@ def test_mean_of_the_inverse_gain(law: Law) -> None:
 def test_where_the_mean_inverse_rate_is_infinite() -> None:
     infinite = [Rayleigh(), Rician(0.0), Rician(1000.0), Nakagami(0.5), Nakagami(1.0)]
     infinite += [GainTrace(np.array([0.0, 1.0])), RateTrace(np.array([0.0, 1.0]))]
-    finite = [Nakagami(1.01), LogNormal(12.0), GainTrace(np.ones(1)), RateTrace(np.array([1.0, 2.0]))]
+    finite = [
+        Nakagami(1.01),
+        LogNormal(12.0),
+        GainTrace(np.ones(1)),
+        RateTrace(np.array([1.0, 2.0])),
+    ]
     assert not any(law.mean_inverse_rate_finite for law in infinite)
     assert all(law.mean_inverse_rate_finite for law in finite)
     assert np.isinf(Rayleigh().inverse_below(np.array([0.1])))[0]
@@ -90,7 +99,9 @@ def test_traces_are_sampled_evenly() -> None:
 
 def test_fitted_chain_remembers_its_trace() -> None:
     rng = np.random.default_rng(1)
-    chain = Markov(np.array([1e6, 5e6, 2e7]), np.array([[0.8, 0.2, 0.0], [0.1, 0.7, 0.2], [0.0, 0.3, 0.7]]))
+    chain = Markov(
+        np.array([1e6, 5e6, 2e7]), np.array([[0.8, 0.2, 0.0], [0.1, 0.7, 0.2], [0.0, 0.3, 0.7]])
+    )
     state, path = 0, []
     for _ in range(20_000):
         state = rng.choice(3, p=chain.transition[state])

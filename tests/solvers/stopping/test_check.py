@@ -36,10 +36,14 @@ CORRUPTIONS = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("field", "value"), CORRUPTIONS, ids=[f"{n}-{c[0]}" for n, c in enumerate(CORRUPTIONS)])
+@pytest.mark.parametrize(
+    ("field", "value"), CORRUPTIONS, ids=[f"{n}-{c[0]}" for n, c in enumerate(CORRUPTIONS)]
+)
 @pytest.mark.parametrize("waiting", list(Waiting))
 def test_corrupted_decisions_are_refused(field: str, value: Any, waiting: Waiting) -> None:
-    problem = a_problem(users=3, layers=6, seed=2, waiting=waiting, min_snr=1.0, coherence_time_s=0.02)
+    problem = a_problem(
+        users=3, layers=6, seed=2, waiting=waiting, min_snr=1.0, coherence_time_s=0.02
+    )
     decision = solve(problem, Options()).decision
     assert check(problem, decision).holds
     assert decision.placement[1] > 1
@@ -77,7 +81,9 @@ def test_chains_are_watched_too(waiting: Waiting) -> None:
     assert check(problem, decision).holds
     for field in ("stop_states", "wait_states"):
         assert not check(problem, changed(decision, field, 1, lambda states: ~states)).holds
-    assert not check(problem, changed(decision, "running_cost", 1, lambda cost: cost * 1.00001)).holds
+    assert not check(
+        problem, changed(decision, "running_cost", 1, lambda cost: cost * 1.00001)
+    ).holds
 
 
 @pytest.mark.parametrize("name", ["device_only", "edge_only", "best_fixed"])
@@ -86,4 +92,6 @@ def test_baselines_are_watched_too(name: str) -> None:
     decision = solve(problem, Options()).decision
     offer = getattr(decision.baselines, name)
     flattered = replace(offer, running_cost=offer.running_cost * 1.1)
-    assert not check(problem, replace(decision, baselines=replace(decision.baselines, **{name: flattered}))).holds
+    assert not check(
+        problem, replace(decision, baselines=replace(decision.baselines, **{name: flattered}))
+    ).holds

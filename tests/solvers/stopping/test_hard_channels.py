@@ -1,4 +1,6 @@
-"""Channels that strain solver and check: nearly no way out of an outage, samples next to zero, waits next to free."""
+"""Channels that strain solver and check: nearly no way out of an outage, samples next to zero,
+waits next to free.
+"""
 
 from typing import Any
 
@@ -44,14 +46,27 @@ def test_waiting_on_a_trace_with_a_sample_next_to_zero(rule: Rule) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("law", "min_snr"), [(Rayleigh(), 0.01), (Rayleigh(), 3.0), (LogNormal(15.0), 0.01)])
+@pytest.mark.parametrize(
+    ("law", "min_snr"), [(Rayleigh(), 0.01), (Rayleigh(), 3.0), (LogNormal(15.0), 0.01)]
+)
 @pytest.mark.parametrize("waiting", list(Waiting))
 def test_the_clairvoyant_bound_under_outages(law: Any, min_snr: float, waiting: Waiting) -> None:
     placement = np.zeros(4, dtype=np.int64)
-    stands(a_problem(users=4, law=law, min_snr=min_snr, coherence_time_s=0.05, waiting=waiting, placement=placement))
+    stands(
+        a_problem(
+            users=4,
+            law=law,
+            min_snr=min_snr,
+            coherence_time_s=0.05,
+            waiting=waiting,
+            placement=placement,
+        )
+    )
 
 
 def test_a_chain_of_waits_next_to_free_ends() -> None:
     """Paths are followed for a bounded number of steps only."""
-    problem = a_problem(law=SLOW, mean_snr=None, min_snr=1e-9, coherence_time_s=1e-12, placement=np.array([2]))
+    problem = a_problem(
+        law=SLOW, mean_snr=None, min_snr=1e-9, coherence_time_s=1e-12, placement=np.array([2])
+    )
     stands(problem)

@@ -11,7 +11,13 @@ from solvers.stopping.solve.inverse_rate import inverse_rate
 from solvers.stopping.solve.perceptron import EqualLayers, placement
 from tests.support.stopping.problems import a_problem
 
-LAWS = [Rayleigh(), Nakagami(3.0), LogNormal(7.0), GainTrace(np.ones(1)), RateTrace(np.array([0.0, 2e6, 1e7, 4e7]))]
+LAWS = [
+    Rayleigh(),
+    Nakagami(3.0),
+    LogNormal(7.0),
+    GainTrace(np.ones(1)),
+    RateTrace(np.array([0.0, 2e6, 1e7, 4e7])),
+]
 
 
 @pytest.mark.slow
@@ -22,7 +28,11 @@ def test_closed_form_is_the_recursion(law: Law, stays: bool) -> None:
     for seed in range(60):
         rng = np.random.default_rng(seed)
         layers = int(rng.integers(1, 15))
-        layer_s, edge_s, bits = rng.uniform(1e-4, 2e-2), rng.uniform(0.0, 2e-3), 10.0 ** rng.uniform(4.5, 6.5)
+        layer_s, edge_s, bits = (
+            rng.uniform(1e-4, 2e-2),
+            rng.uniform(0.0, 2e-3),
+            10.0 ** rng.uniform(4.5, 6.5),
+        )
         layer_bit = 10.0 ** rng.uniform(4.0, 8.0) * (seed % 5 > 0)
         crossing = np.full(layers + 1, bits)
         crossing[-1] *= not stays
@@ -49,7 +59,8 @@ def test_closed_form_is_the_recursion(law: Law, stays: bool) -> None:
         network = EqualLayers(
             layers=layers,
             layer_cost=problem.time_per_s * layer_s,
-            edge_step=(problem.time_per_s + problem.energy_per_j * problem.idle_power_w[0]) * edge_s,
+            edge_step=(problem.time_per_s + problem.energy_per_j * problem.idle_power_w[0])
+            * edge_s,
             eta=(problem.time_per_s + problem.energy_per_j * problem.tx_power_w[0]) * bits,
             price=float(problem.placement_cost(slice(None), 0)[0, 1]),
             waiting=float(problem.waiting_cost[0]),

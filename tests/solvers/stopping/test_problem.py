@@ -11,7 +11,9 @@ from tests.support.stopping.problems import a_network, a_problem
 
 
 @pytest.mark.parametrize(
-    "law", [Rayleigh(), Rician(10.0), Nakagami(1.0), Nakagami(0.6), RateTrace(np.array([0.0, 1e6]))], ids=str
+    "law",
+    [Rayleigh(), Rician(10.0), Nakagami(1.0), Nakagami(0.6), RateTrace(np.array([0.0, 1e6]))],
+    ids=str,
 )
 def test_infinite_forced_offload_is_refused(law: Law) -> None:
     with pytest.raises(UnboundedCost, match="minimum SNR"):
@@ -73,7 +75,10 @@ def test_fields_are_named(changes: dict[str, Any], named: str) -> None:
 )
 def test_workloads_are_named(field: str, values: Any) -> None:
     good = a_network(2, np.random.default_rng(0))
-    parts = {name: getattr(good, name) for name in ("first", "device_s", "device_j", "crossing_bit", "server_s")}
+    parts = {
+        name: getattr(good, name)
+        for name in ("first", "device_s", "device_j", "crossing_bit", "server_s")
+    }
     parts["parameter_bit"] = good.parameter_bit
     with pytest.raises(ValueError, match=field):
         type(good)(**(parts | {field: np.array(values)}))

@@ -1,4 +1,6 @@
-"""Thresholds and costs at the default nodes against scipy's adaptive integration, deep fades included."""
+"""Thresholds and costs at the default nodes against scipy's adaptive integration, deep fades
+included.
+"""
 
 import numpy as np
 import pytest
@@ -11,7 +13,15 @@ from solvers.stopping.solve.inverse_rate import inverse_rate
 from tests.support.stopping.brute_force import induction, integral
 from tests.support.stopping.problems import a_problem
 
-LAWS = [Rayleigh(), Rician(0.5), Rician(30.0), Nakagami(0.6), Nakagami(1.2), Nakagami(4.0), Nakagami(80.0)]
+LAWS = [
+    Rayleigh(),
+    Rician(0.5),
+    Rician(30.0),
+    Nakagami(0.6),
+    Nakagami(1.2),
+    Nakagami(4.0),
+    Nakagami(80.0),
+]
 LAWS += [LogNormal(3.0), LogNormal(10.0)]
 MIN_SNR = [0.0, 1e-6, 1e-2, 1.0]
 
@@ -47,14 +57,20 @@ def test_capped_inverse_rate(law: Law, min_snr: float, mean_snr: float) -> None:
 
 @pytest.mark.parametrize(("law", "min_snr"), CASES)
 def test_users_of_a_block_share_nodes(law: Law, min_snr: float) -> None:
-    """Nodes reach as deep as the strongest user needs; the others' fades start between two of them."""
+    """Nodes reach as deep as the strongest user needs; the others' fades start between two of
+    them.
+    """
     mean_snr = np.array([0.3, 1.0, 7.0, 90.0, 3000.0])
-    together = inverse_rate(a_problem(users=5, law=law, min_snr=min_snr, mean_snr=mean_snr), mean_snr)
+    together = inverse_rate(
+        a_problem(users=5, law=law, min_snr=min_snr, mean_snr=mean_snr), mean_snr
+    )
     for user, mean in enumerate(mean_snr):
         if together.up[user] > 0.0:
             alone = a_problem(law=law, min_snr=min_snr, mean_snr=np.array([mean]))
             up = integral(alone, law, 0, min_snr) if min_snr > 0.0 else 1.0
-            assert together.mean[user] == pytest.approx(integral(alone, law, 1, min_snr) / up, rel=5e-7)
+            assert together.mean[user] == pytest.approx(
+                integral(alone, law, 1, min_snr) / up, rel=5e-7
+            )
 
 
 @pytest.mark.parametrize(("law", "min_snr"), CASES)
@@ -62,7 +78,9 @@ def test_thresholds_and_costs(law: Law, min_snr: float) -> None:
     for seed in range(3):
         problem = a_problem(layers=4, seed=seed, law=law, min_snr=min_snr)
         for placement in (4, 3):
-            fixed = a_problem(layers=4, seed=seed, law=law, min_snr=min_snr, placement=np.array([placement]))
+            fixed = a_problem(
+                layers=4, seed=seed, law=law, min_snr=min_snr, placement=np.array([placement])
+            )
             decision = solve(fixed, Options()).decision
             cost, thresholds = induction(problem, placement)
             assert decision.running_cost[0] == pytest.approx(cost, rel=1e-6)
@@ -71,23 +89,39 @@ def test_thresholds_and_costs(law: Law, min_snr: float) -> None:
 
 @pytest.mark.parametrize("law", LAWS, ids=str)
 def test_reservation_is_where_a_wait_is_worth_its_cost(law: Law) -> None:
-    """Under `always` at placement 0 the value x solves x = a E[min(S, c_w + x) | up] + (1-a)(c_w + x)."""
+    """Under `always` at placement 0 the value x solves x = a E[min(S, c_w + x) | up] + (1-a)(c_w +
+    x).
+    """
     for seed in range(3):
-        problem = a_problem(layers=2, seed=seed, law=law, min_snr=0.1, waiting=Waiting.ALWAYS, placement=np.array([0]))
+        problem = a_problem(
+            layers=2,
+            seed=seed,
+            law=law,
+            min_snr=0.1,
+            waiting=Waiting.ALWAYS,
+            placement=np.array([0]),
+        )
         decision = solve(problem, Options()).decision
         rate = decision.threshold_bps[0, 0]
         snr = max(float(problem.snr(np.array(rate))), problem.min_snr)
         fast, sent = (integral(problem, law, power, snr) for power in (0, 1))
-        eta = (problem.time_per_s + problem.energy_per_j * problem.tx_power_w[0]) * problem.workloads.crossing_bit[0]
-        xi = (problem.time_per_s + problem.energy_per_j * problem.idle_power_w[0]) * problem.workloads.server_s[0]
+        eta = (
+            problem.time_per_s + problem.energy_per_j * problem.tx_power_w[0]
+        ) * problem.workloads.crossing_bit[0]
+        xi = (
+            problem.time_per_s + problem.energy_per_j * problem.idle_power_w[0]
+        ) * problem.workloads.server_s[0]
         cost, waiting = decision.running_cost[0], problem.waiting_cost[0]
-        assert xi * fast + eta * sent + (1.0 - fast) * (waiting + cost) == pytest.approx(cost, rel=1e-6)
+        assert xi * fast + eta * sent + (1.0 - fast) * (waiting + cost) == pytest.approx(
+            cost, rel=1e-6
+        )
         assert xi + eta / rate == pytest.approx(waiting + cost, rel=1e-6)
 
 
 def test_more_nodes_change_nothing_that_counts() -> None:
     coarse, fine = (
-        solve(a_problem(users=20, layers=20, min_snr=1e-4, nodes=nodes), Options()).decision for nodes in (256, 4096)
+        solve(a_problem(users=20, layers=20, min_snr=1e-4, nodes=nodes), Options()).decision
+        for nodes in (256, 4096)
     )
     np.testing.assert_allclose(coarse.running_curve, fine.running_curve, rtol=1e-6)
     assert np.array_equal(coarse.placement, fine.placement)
@@ -97,17 +131,33 @@ def test_look_ahead_thresholds_in_closed_form() -> None:
     problem = a_problem(layers=5, rule=Rule.ONE_STAGE_LOOK_AHEAD, placement=np.array([5]))
     decision = solve(problem, Options()).decision
     law = problem.law
-    up, mean = integral(problem, law, 0, problem.min_snr), integral(problem, law, 1, problem.min_snr)
+    up, mean = (
+        integral(problem, law, 0, problem.min_snr),
+        integral(problem, law, 1, problem.min_snr),
+    )
     work = problem.workloads
     for cut in range(5):
         idle = problem.time_per_s + problem.energy_per_j * problem.idle_power_w[0]
-        eta = (problem.time_per_s + problem.energy_per_j * problem.tx_power_w[0]) * work.crossing_bit
+        eta = (
+            problem.time_per_s + problem.energy_per_j * problem.tx_power_w[0]
+        ) * work.crossing_bit
         layer = np.diff(work.device_s)[cut] + problem.energy_per_j * np.diff(work.device_j)[cut]
-        after = idle * work.server_s[cut + 1] + eta[cut + 1] * mean / up + problem.waiting_cost[0] * (1.0 - up) / up
+        after = (
+            idle * work.server_s[cut + 1]
+            + eta[cut + 1] * mean / up
+            + problem.waiting_cost[0] * (1.0 - up) / up
+        )
         onward = layer + (after if cut < 4 else 0.0)
-        expected = eta[cut] / (onward - idle * work.server_s[cut]) if onward > idle * work.server_s[cut] else np.inf
+        expected = (
+            eta[cut] / (onward - idle * work.server_s[cut])
+            if onward > idle * work.server_s[cut]
+            else np.inf
+        )
         assert decision.threshold_bps[0, cut] == pytest.approx(expected, rel=1e-6)
 
 
 def test_free_placement_is_the_default() -> None:
-    assert solve(a_problem(placement=np.array([FREE])), Options()).objective == solve(a_problem(), Options()).objective
+    assert (
+        solve(a_problem(placement=np.array([FREE])), Options()).objective
+        == solve(a_problem(), Options()).objective
+    )

@@ -15,7 +15,9 @@ PARTS = (("cost", "running_cost"), ("time_s", "time_s"), ("energy_j", "energy_j"
 
 
 def deviations(problem: Problem, trials: int, seed: int) -> tuple[list[float], float]:
-    """Standard errors that the simulated cost, time and energy are off by; the p-value of the cuts' frequencies."""
+    """Standard errors that the simulated cost, time and energy are off by; the p-value of the cuts'
+    frequencies.
+    """
     decision = solve(problem, Options()).decision
     assert decision is not None
     paths = replay(problem, decision, 0, trials, np.random.default_rng(seed))
@@ -26,10 +28,19 @@ def deviations(problem: Problem, trials: int, seed: int) -> tuple[list[float], f
         off.append(abs(values.mean() - mean) / error)
     seen = np.bincount(paths.cut, minlength=decision.stop_probability.shape[1])
     likely = decision.stop_probability[0] * trials > 10.0
-    rest = [trials - seen[likely].sum(), trials * max(1.0 - decision.stop_probability[0][likely].sum(), 1e-12)]
-    frequencies = np.append(seen[likely], rest[0]), np.append(decision.stop_probability[0][likely] * trials, rest[1])
+    rest = [
+        trials - seen[likely].sum(),
+        trials * max(1.0 - decision.stop_probability[0][likely].sum(), 1e-12),
+    ]
+    frequencies = (
+        np.append(seen[likely], rest[0]),
+        np.append(decision.stop_probability[0][likely] * trials, rest[1]),
+    )
     if rest[1] < 5.0:
-        frequencies = frequencies[0][:-1], frequencies[1][:-1] * frequencies[0][:-1].sum() / frequencies[1][:-1].sum()
+        frequencies = (
+            frequencies[0][:-1],
+            frequencies[1][:-1] * frequencies[0][:-1].sum() / frequencies[1][:-1].sum(),
+        )
     cuts = stats.chisquare(*frequencies, sum_check=False).pvalue if len(frequencies[0]) > 1 else 1.0
     return off, cuts
 
@@ -38,7 +49,9 @@ def deviations(problem: Problem, trials: int, seed: int) -> tuple[list[float], f
 @pytest.mark.parametrize("rule", list(Rule))
 @pytest.mark.parametrize("kind", LAWS)
 def test_simulation_agrees(kind: str, rule: Rule, waiting: Waiting) -> None:
-    problem = a_problem(layers=7, seed=21, law=LAWS[kind], rule=rule, waiting=waiting, clairvoyant=False)
+    problem = a_problem(
+        layers=7, seed=21, law=LAWS[kind], rule=rule, waiting=waiting, clairvoyant=False
+    )
     off, cuts = deviations(problem, 100_000, seed=1)
     assert max(off) < 4.0
     assert cuts > 1e-4
@@ -47,7 +60,9 @@ def test_simulation_agrees(kind: str, rule: Rule, waiting: Waiting) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", LAWS)
 def test_fifty_random_networks(kind: str) -> None:
-    """10^5 paths each; of 150 figures three standard errors may miss a few (0.4 expected), five none."""
+    """10^5 paths each; of 150 figures three standard errors may miss a few (0.4 expected), five
+    none.
+    """
     off = []
     for seed in range(50):
         rng = np.random.default_rng(seed)
@@ -73,7 +88,9 @@ def test_same_seed_same_paths() -> None:
 
 
 def test_no_path_undercuts_the_clairvoyant_mean() -> None:
-    """On one's own paths the bound is below every rule's mean cost, clearly beyond its sampling error."""
+    """On one's own paths the bound is below every rule's mean cost, clearly beyond its sampling
+    error.
+    """
     for waiting in Waiting:
         problem = a_problem(layers=7, seed=3, waiting=waiting)
         decision = solve(problem, Options()).decision

@@ -44,9 +44,13 @@ def test_chain_by_enumeration(waiting: Waiting, rates: Any) -> None:
 
 
 def test_a_middle_state_may_stop_alone() -> None:
-    """The fast state is sure to stay fast, the slow one to become fast; only the middle one must be used at once."""
+    """The fast state is sure to stay fast, the slow one to become fast; only the middle one must be
+    used at once.
+    """
     law = Markov(
-        np.array([1e6, 1e7, 2e7]), np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]), np.full(3, 1 / 3)
+        np.array([1e6, 1e7, 2e7]),
+        np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]),
+        np.full(3, 1 / 3),
     )
     work = Workloads(
         first=np.array([0, 2]),
@@ -75,10 +79,14 @@ def test_chain_with_equal_rows_is_the_independent_channel() -> None:
             np.testing.assert_allclose(one.running_curve, other.running_curve, rtol=1e-11)
             np.testing.assert_array_equal(one.placement, other.placement)
             np.testing.assert_allclose(one.stop_probability, other.stop_probability, atol=1e-11)
-            np.testing.assert_allclose([one.time_s, one.energy_j], [other.time_s, other.energy_j], rtol=1e-11)
+            np.testing.assert_allclose(
+                [one.time_s, one.energy_j], [other.time_s, other.energy_j], rtol=1e-11
+            )
             for name in ("device_only", "edge_only", "best_fixed", "look_ahead"):
                 np.testing.assert_allclose(
-                    getattr(one.baselines, name).total_cost, getattr(other.baselines, name).total_cost, rtol=1e-11
+                    getattr(one.baselines, name).total_cost,
+                    getattr(other.baselines, name).total_cost,
+                    rtol=1e-11,
                 )
 
 
@@ -107,7 +115,8 @@ def test_neighbours_stand_in_order(kind: str, waiting: Waiting) -> None:
     assert np.all(decision.running_cost <= base.look_ahead_same_placement * slack)
     assert np.all(base.clairvoyant <= decision.running_cost * (1.0 + 1e-4))
     assert np.all(
-        base.best_fixed.total_cost <= np.minimum(base.device_only.total_cost, base.edge_only.total_cost) * slack
+        base.best_fixed.total_cost
+        <= np.minimum(base.device_only.total_cost, base.edge_only.total_cost) * slack
     )
     assert np.all(np.diff(decision.running_curve, axis=1) <= 1e-9 * decision.running_curve[:, :1])
     np.testing.assert_allclose(base.optimum.total_cost, total)
@@ -117,7 +126,9 @@ def test_with_free_placement_more_layers_never_cost() -> None:
     for law in (Rayleigh(), LogNormal(8.0)):
         problem = a_problem(users=5, layers=20, law=law, placement_s_per_bit=np.zeros(5))
         decision = planned(problem)
-        assert np.all(np.diff(decision.running_curve, axis=1) <= 1e-9 * decision.running_curve[:, :1])
+        assert np.all(
+            np.diff(decision.running_curve, axis=1) <= 1e-9 * decision.running_curve[:, :1]
+        )
         assert not decision.placement_cost.any()
 
 
@@ -125,7 +136,9 @@ def test_with_free_placement_more_layers_never_cost() -> None:
 def test_parts_of_the_cost_add_up() -> None:
     for law in LAWS.values():
         for waiting in Waiting:
-            problem = a_problem(users=4, layers=8, law=law, waiting=waiting, energy_per_j=0.7, time_per_s=1.3)
+            problem = a_problem(
+                users=4, layers=8, law=law, waiting=waiting, energy_per_j=0.7, time_per_s=1.3
+            )
             decision = planned(problem)
             np.testing.assert_allclose(
                 1.3 * decision.time_s + 0.7 * decision.energy_j, decision.running_cost, rtol=1e-6
@@ -142,7 +155,9 @@ def test_table_ends_at_the_placement() -> None:
     assert all(row.rate_bps is None or row.rate_bps > 0.0 for row in rows)
     home = planned(a_problem(layers=5, placement=np.array([5]))).table(problem, 0)
     assert (home[-1].offload, home[-1].wait) == ("never", False)
-    sent = a_problem(placement=np.array([5]), workloads=a_network(5, np.random.default_rng(0), stays=False))
+    sent = a_problem(
+        placement=np.array([5]), workloads=a_network(5, np.random.default_rng(0), stays=False)
+    )
     assert planned(sent).table(sent, 0)[-1].offload == "always"
 
 
@@ -165,7 +180,10 @@ def test_fixed_placement_that_does_not_fit() -> None:
     solution = solve(problem, Options())
     assert solution.status is Status.INFEASIBLE
     assert solution.decision is None
-    assert (solution.infeasibility.user.tolist(), solution.infeasibility.reason) == ([0], ("memory",))
+    assert (solution.infeasibility.user.tolist(), solution.infeasibility.reason) == (
+        [0],
+        ("memory",),
+    )
 
 
 def test_never_up_means_all_on_the_device() -> None:
@@ -208,7 +226,10 @@ def test_cuts_that_cross_nothing_compare_costs_directly() -> None:
     work = a_network(4, np.random.default_rng(1))
     bits = work.crossing_bit.copy()
     bits[1] = 0.0
-    parts = {name: getattr(work, name) for name in ("first", "device_s", "device_j", "server_s", "parameter_bit")}
+    parts = {
+        name: getattr(work, name)
+        for name in ("first", "device_s", "device_j", "server_s", "parameter_bit")
+    }
     for law in (Rayleigh(), RateTrace(np.array([0.0, 1e6, 1e7]))):
         problem = a_problem(workloads=Workloads(**parts, crossing_bit=bits), law=law)
         decision = planned(problem)
@@ -228,7 +249,9 @@ def test_ties_stop_and_take_the_smaller_placement() -> None:
     )
     problem = a_problem(workloads=flat, law=GainTrace(np.ones(1)), min_snr=0.0)
     assert planned(problem).placement.tolist() == [0]
-    forced = a_problem(workloads=flat, law=GainTrace(np.ones(1)), min_snr=0.0, placement=np.array([3]))
+    forced = a_problem(
+        workloads=flat, law=GainTrace(np.ones(1)), min_snr=0.0, placement=np.array([3])
+    )
     assert planned(forced).stop_probability[0, 0] == 1.0
 
 
@@ -236,7 +259,9 @@ def test_look_ahead_is_feasible_and_its_bound_the_optimum() -> None:
     problem = a_problem(users=20, layers=12, rule=Rule.ONE_STAGE_LOOK_AHEAD)
     solution = solve(problem, Options())
     assert solution.status is Status.FEASIBLE
-    assert solution.lower_bound == pytest.approx(solve(a_problem(users=20, layers=12), Options()).objective)
+    assert solution.lower_bound == pytest.approx(
+        solve(a_problem(users=20, layers=12), Options()).objective
+    )
     assert solution.objective >= solution.lower_bound
     assert not solution.decision.optimal.any()
 
@@ -250,7 +275,8 @@ def test_out_of_time_falls_back_to_look_ahead() -> None:
     assert 0 < solution.decision.optimal.sum() < 600
     late = ~solution.decision.optimal
     np.testing.assert_array_equal(
-        solution.decision.running_cost[late], solution.decision.baselines.look_ahead.running_cost[late]
+        solution.decision.running_cost[late],
+        solution.decision.baselines.look_ahead.running_cost[late],
     )
     assert check(problem, solution.decision).holds
 
@@ -290,19 +316,26 @@ def test_users_are_independent() -> None:
 
 
 def test_cheaper_placement_never_places_less() -> None:
-    placements = [planned(a_problem(users=30, layers=15, inferences=served)).placement for served in (1e1, 1e3, 1e5)]
+    placements = [
+        planned(a_problem(users=30, layers=15, inferences=served)).placement
+        for served in (1e1, 1e3, 1e5)
+    ]
     assert np.all(placements[0] <= placements[1])
     assert np.all(placements[1] <= placements[2])
 
 
 def test_in_outage_the_cost_may_fall_as_the_minimum_rises() -> None:
-    """A minimum SNR turns poor looks into outages, and an outage may be waited out where a poor look may not."""
+    """A minimum SNR turns poor looks into outages, and an outage may be waited out where a poor
+    look may not.
+    """
     law, placement = RateTrace(np.array([1e5, 4e7])), np.array([0])
     low = planned(a_problem(law=law, min_snr=1e-4, placement=placement)).running_cost[0]
     high = planned(a_problem(law=law, min_snr=0.1, placement=placement)).running_cost[0]
     assert high < low
     always = [
-        planned(a_problem(law=law, min_snr=snr, placement=placement, waiting=Waiting.ALWAYS)).running_cost[0]
+        planned(
+            a_problem(law=law, min_snr=snr, placement=placement, waiting=Waiting.ALWAYS)
+        ).running_cost[0]
         for snr in (1e-4, 0.1)
     ]
     assert always[0] <= always[1] * (1.0 + 1e-12)
@@ -311,12 +344,18 @@ def test_in_outage_the_cost_may_fall_as_the_minimum_rises() -> None:
 
 @pytest.mark.slow
 def test_probabilities_of_chains_stay_probabilities() -> None:
-    """Stationary laws and systems of waits are rounded, and what they add up to must not leave [0, 1]."""
+    """Stationary laws and systems of waits are rounded, and what they add up to must not leave [0,
+    1].
+    """
     for seed in range(20):
         rng = np.random.default_rng(seed)
         states = int(rng.integers(2, 6))
-        law = Markov(np.sort(10.0 ** rng.uniform(5.0, 8.0, states)), rng.dirichlet(np.ones(states), states))
+        law = Markov(
+            np.sort(10.0 ** rng.uniform(5.0, 8.0, states)), rng.dirichlet(np.ones(states), states)
+        )
         for waiting in Waiting:
-            problem = a_problem(users=4, seed=seed, law=law, waiting=waiting, mean_snr=None, min_snr=0.0)
+            problem = a_problem(
+                users=4, seed=seed, law=law, waiting=waiting, mean_snr=None, min_snr=0.0
+            )
             ends = solve(problem, Options()).decision.stop_probability
             assert np.all((ends >= 0.0) & (ends <= 1.0)), (seed, waiting)

@@ -1,4 +1,6 @@
-"""The optimum by looking at every combination of options with its best shares; shares nothing with the solver."""
+"""The optimum by looking at every combination of options with its best shares; shares nothing with
+the solver.
+"""
 
 import itertools
 
@@ -16,13 +18,17 @@ def columns(problem: Problem, option: Integers) -> tuple[Floats, Floats, Floats,
     work = problem.workloads
     row = work.first[problem.workload] + option
     fixed = work.device_s[row] + problem.network_s * (work.crossing_bit[row] > 0)
-    cost = problem.weight * (problem.latency_weight_per_s * fixed + problem.loss_weight * work.loss[row])
+    cost = problem.weight * (
+        problem.latency_weight_per_s * fixed + problem.loss_weight * work.loss[row]
+    )
     sent = work.crossing_bit[row] / (problem.bandwidth_hz * problem.spectral_efficiency)
     return cost, sent, work.server_s[row], problem.deadline_s - fixed
 
 
 def enumerate_cell(problem: Problem) -> tuple[float, Integers | None]:
-    """Least cost over all combinations and one that reaches it; infinite where none keeps the limits."""
+    """Least cost over all combinations and one that reaches it; infinite where none keeps the
+    limits.
+    """
     sizes = np.diff(problem.workloads.first)[problem.workload]
     option = np.array(list(itertools.product(*(range(size) for size in sizes))))
     loss = problem.workloads.loss[problem.workloads.first[problem.workload] + option]
@@ -36,16 +42,25 @@ def enumerate_cell(problem: Problem) -> tuple[float, Integers | None]:
     return float(value[at]), option[at] if np.isfinite(value[at]) else None
 
 
-def best_shares(problem: Problem, cost: Floats, sent: Floats, served: Floats, room: Floats) -> Floats:
-    """Cost of given options at their best shares: the square-root rule, or the dual in ratio and level of prices."""
+def best_shares(
+    problem: Problem, cost: Floats, sent: Floats, served: Floats, room: Floats
+) -> Floats:
+    """Cost of given options at their best shares: the square-root rule, or the dual in ratio and
+    level of prices.
+    """
     weight = problem.weight * problem.latency_weight_per_s
     fixed = cost.sum(axis=1)
-    easy = fixed + np.sqrt(weight * sent).sum(axis=1) ** 2 + np.sqrt(weight * served).sum(axis=1) ** 2
+    easy = (
+        fixed + np.sqrt(weight * sent).sum(axis=1) ** 2 + np.sqrt(weight * served).sum(axis=1) ** 2
+    )
     if not np.isfinite(problem.deadline_s).any():
         return easy
     room = np.maximum(room, 1e-300)  # nothing to send and no time to spare
     timed = np.isfinite(room)
-    up, on = np.where(timed, sent / room, 0.0).sum(axis=1), np.where(timed, served / room, 0.0).sum(axis=1)
+    up, on = (
+        np.where(timed, sent / room, 0.0).sum(axis=1),
+        np.where(timed, served / room, 0.0).sum(axis=1),
+    )
     both = np.where(timed, np.sqrt(sent * served) / room, 0.0).sum(axis=1)
     fits = (up < 1.0) & (on < 1.0) & ((1.0 - up) * (1.0 - on) > both**2)
 

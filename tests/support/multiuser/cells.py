@@ -1,5 +1,5 @@
-"""Random cells to plan and random options to tabulate, with the shapes networks have: work shifts to the device as the
-cut moves, and features mostly shrink."""
+"""Random cells to plan and random options to tabulate, with the shapes networks have: work shifts
+to the device as the cut moves, and features mostly shrink."""
 
 from dataclasses import replace
 
@@ -9,7 +9,9 @@ from solvers.arrays import Floats
 from solvers.multiuser.problem import Problem, TableProblem, Workloads
 
 
-def workloads(rng: np.random.Generator, kinds: int, options: int, server_load: float = 1.0) -> Workloads:
+def workloads(
+    rng: np.random.Generator, kinds: int, options: int, server_load: float = 1.0
+) -> Workloads:
     """Some networks of up to `options` cuts, whole on the device in 50 to 500 ms."""
     size = rng.integers(min(options, 3), options + 1, kinds)
     device, server, crossing, loss, cut = [], [], [], [], []
@@ -48,14 +50,16 @@ def a_cell(
 ) -> Problem:
     """A cell in which cuts compete, and perhaps too many of them for its budgets.
 
-    `deadlines` gives three users in five one near their time on the device, and one in five a limit on its loss; each
-    could be served if it were alone.
+    `deadlines` gives three users in five one near their time on the device, and one in five a limit
+    on its loss; each could be served if it were alone.
     """
     rng = np.random.default_rng(seed)
     work = workloads(rng, kinds, options, server_load * 5.0 / users)
     kind = rng.integers(0, kinds, users)
     alone = work.device_s[work.first[kind + 1] - 1]
-    deadline = np.where(rng.random(users) < 0.6, alone * rng.uniform(0.6, 1.3, users) + 0.05, np.inf)
+    deadline = np.where(
+        rng.random(users) < 0.6, alone * rng.uniform(0.6, 1.3, users) + 0.05, np.inf
+    )
     strict = rng.random(users) < 0.2
     deadline = np.where(strict, np.maximum(deadline, alone), deadline)
     cell = Problem(
@@ -80,7 +84,12 @@ def least_latency_s(cell: Problem) -> Floats:
     fixed = work.device_s + work.server_s + cell.network_s * (work.crossing_bit > 0)
     rate = cell.bandwidth_hz * cell.spectral_efficiency
     rows = [slice(*work.first[kind : kind + 2]) for kind in cell.workload]
-    return np.array([(fixed[row] + work.crossing_bit[row] / at).min() for row, at in zip(rows, rate, strict=True)])
+    return np.array(
+        [
+            (fixed[row] + work.crossing_bit[row] / at).min()
+            for row, at in zip(rows, rate, strict=True)
+        ]
+    )
 
 
 def a_short_cell(seed: int, users: int = 4) -> Problem:
@@ -90,7 +99,9 @@ def a_short_cell(seed: int, users: int = 4) -> Problem:
 
 
 def some_options(rng: np.random.Generator) -> TableProblem:
-    """Up to a dozen options; a third of the sets on a coarse grid, full of equal options and parallel lines."""
+    """Up to a dozen options; a third of the sets on a coarse grid, full of equal options and
+    parallel lines.
+    """
     count = int(rng.integers(1, 13))
     coarse = rng.random() < 1 / 3
 

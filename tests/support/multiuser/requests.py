@@ -4,14 +4,28 @@ from typing import Any
 
 import httpx
 
-from tests.support.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
+from tests.support.builders import (
+    Body,
+    a_channel,
+    a_device,
+    a_model,
+    a_server,
+    a_server_timing,
+    a_timing,
+)
 
 MULTI_USER = "/v1/plans/multi-user"
 ADAPTIVE = "/v1/plans/adaptive"
 
 CLOCK_HZ = 1.0e9
-# The device, the uplink and the server of `tests.support.builders`, by hand: 4 FLOP per cycle and an overhead.
-DEVICE_S = [0.0, 60e6 / 4.0 / CLOCK_HZ + 0.001, 180e6 / 4.0 / CLOCK_HZ + 0.002, 200e6 / 3.8 / CLOCK_HZ + 0.002]
+# The device, the uplink and the server of `tests.support.builders`, by hand: 4 FLOP per cycle and
+# an overhead.
+DEVICE_S = [
+    0.0,
+    60e6 / 4.0 / CLOCK_HZ + 0.001,
+    180e6 / 4.0 / CLOCK_HZ + 0.002,
+    200e6 / 3.8 / CLOCK_HZ + 0.002,
+]
 SERVER_S = [0.0030, 0.0022, 0.0008, 0.0]
 CROSSING_BIT = [8.0 * 150_528, 8.0 * 96_000, 8.0 * 24_000, 0.0]
 
@@ -22,7 +36,9 @@ def a_quantised_model(**fields: Any) -> Body:
     for cut, losses in zip(cuts, [None, (0.004, 0.03), (0.002, 0.02), None], strict=True):
         if losses:
             cut["feature_elements"] = cut["feature_byte"] // 4
-            cut["quantization"] = [{"bits": bits, "loss": loss} for bits, loss in zip((8, 4), losses, strict=True)]
+            cut["quantization"] = [
+                {"bits": bits, "loss": loss} for bits, loss in zip((8, 4), losses, strict=True)
+            ]
     return a_model(cuts=cuts, **fields)
 
 
@@ -42,7 +58,12 @@ def a_user(**fields: Any) -> Body:
 
 def a_stored_user(**fields: Any) -> Body:
     """The same camera, by the names of `tests.support.robust.requests.store_profiles`."""
-    named = {"device": "camera-cpu", "model": "small-net", "device_timing": None, "server_timing": None}
+    named = {
+        "device": "camera-cpu",
+        "model": "small-net",
+        "device_timing": None,
+        "server_timing": None,
+    }
     return a_user(**named | fields)
 
 

@@ -1,4 +1,6 @@
-"""Small ONNX files that have what large ones have: branches, bodies, shape arithmetic, recurrent and integer nodes."""
+"""Small ONNX files that have what large ones have: branches, bodies, shape arithmetic, recurrent
+and integer nodes.
+"""
 
 from pathlib import Path
 
@@ -14,12 +16,16 @@ def light(name: str) -> bytes:
     return (LIGHT / f"light_{name}.onnx").read_bytes()
 
 
-def a_model(text: str, *, opset: int = 17, weights: dict[str, tuple[int, ...]] | None = None) -> ModelProto:
+def a_model(
+    text: str, *, opset: int = 17, weights: dict[str, tuple[int, ...]] | None = None
+) -> ModelProto:
     """A model written in onnx's own text form, with seeded float weights of these shapes."""
     model = parser.parse_model(f'<ir_version: 8, opset_import: ["" : {opset}]>\n{text}')
     rng = np.random.default_rng(7)
     for name, shape in (weights or {}).items():
-        model.graph.initializer.append(numpy_helper.from_array(rng.normal(size=shape).astype(np.float32), name))
+        model.graph.initializer.append(
+            numpy_helper.from_array(rng.normal(size=shape).astype(np.float32), name)
+        )
     return model
 
 
@@ -83,7 +89,10 @@ def with_branches() -> ModelProto:
             h = MatMul (x, w)
             z = If (flag) <
                 then_branch = then () => (float[2, 6] a) { a = Relu (h) },
-                else_branch = otherwise () => (float[2, 6] b) { c = MatMul (h, w) b = MatMul (c, v) }
+                else_branch = otherwise () => (float[2, 6] b) {
+                    c = MatMul (h, w)
+                    b = MatMul (c, v)
+                }
             >
             y = Relu (z)
         }
@@ -101,7 +110,8 @@ def with_loop() -> ModelProto:
             go = Constant <value = bool {1}> ()
             start = Relu (x)
             y, all = Loop (trips, go, start) <
-                body = step (int64 i, bool on, float[2, 6] h) => (bool still, float[2, 6] next, float[2, 6] seen) {
+                body = step (int64 i, bool on, float[2, 6] h)
+                    => (bool still, float[2, 6] next, float[2, 6] seen) {
                     still = Identity (on)
                     next = MatMul (h, w)
                     seen = Identity (next)
@@ -149,8 +159,7 @@ def recurrent() -> ModelProto:
 
 def quantised() -> ModelProto:
     """An integer convolution and a quantised weight that is made real before it is used."""
-    model = a_model(
-        """
+    model = a_model("""
         net (uint8[1, 3, 8, 8] x) => (float[1, 4] y) {
             sums = ConvInteger <kernel_shape = [3, 3]> (x, k)
             real = Cast <to = 1> (sums)
@@ -159,8 +168,7 @@ def quantised() -> ModelProto:
             w = DequantizeLinear (q, scale)
             y = MatMul (flat, w)
         }
-        """
-    )
+        """)
     rng = np.random.default_rng(7)
     model.graph.initializer.extend(
         [
@@ -174,8 +182,7 @@ def quantised() -> ModelProto:
 
 def with_function() -> ModelProto:
     """A function of the file's own, called twice."""
-    model = parser.parse_model(
-        """
+    model = parser.parse_model("""
         <ir_version: 8, opset_import: ["" : 17, "own" : 1]>
         net (float[2, 6] x) => (float[2, 6] y) {
             h = own.twice (x, w)
@@ -183,8 +190,7 @@ def with_function() -> ModelProto:
         }
         <domain: "own", opset_import: ["" : 17]>
         twice (a, m) => (c) { b = MatMul (a, m) c = MatMul (b, m) }
-        """
-    )
+        """)
     model.graph.initializer.append(numpy_helper.from_array(np.eye(6, dtype=np.float32), "w"))
     return model
 
@@ -211,7 +217,8 @@ def with_sparse_weights() -> ModelProto:
 SMALL = {
     maker.__name__: maker
     for maker in (
-        a_chain, a_residual, with_shape_arithmetic, with_branches, with_loop, with_scan, recurrent, quantised,
+        a_chain, a_residual, with_shape_arithmetic, with_branches, with_loop, with_scan, recurrent,
+        quantised,
         with_function, with_external_weights, with_sparse_weights,
     )
 }  # fmt: skip

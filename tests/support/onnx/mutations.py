@@ -9,7 +9,9 @@ HOSTILE = (0, 1, -1, 2, 7, 2**31 - 1, 2**31, 2**40, 2**62, 2**63 - 1, -(2**63))
 
 
 def damaged(seeds: Sequence[bytes], rng: random.Random) -> bytes:
-    """One of the seeds with bits flipped, cut short, spliced with another, or its fields made hostile."""
+    """One of the seeds with bits flipped, cut short, spliced with another, or its fields made
+    hostile.
+    """
     content = rng.choice(seeds)
     kind = rng.randrange(8)
     if kind == 0:
@@ -32,12 +34,16 @@ def flipped(content: bytes, rng: random.Random) -> bytes:
     changed = bytearray(content)
     for _ in range(rng.choice((1, 2, 8, 64))):
         place = rng.randrange(len(changed))
-        changed[place] = rng.choice((changed[place] ^ 1 << rng.randrange(8), 0, 0x7F, 0xFF, rng.randrange(256)))
+        changed[place] = rng.choice(
+            (changed[place] ^ 1 << rng.randrange(8), 0, 0x7F, 0xFF, rng.randrange(256))
+        )
     return bytes(changed)
 
 
 def spliced(content: bytes, other: bytes, rng: random.Random) -> bytes:
-    """A piece of another file put into this one, or one file after the other, which protobuf merges."""
+    """A piece of another file put into this one, or one file after the other, which protobuf
+    merges.
+    """
     if rng.random() < 0.3:
         return content + other
     start = rng.randrange(len(other))
@@ -51,7 +57,12 @@ def mean(model: ModelProto, rng: random.Random) -> None:
     graph = model.graph
     if not graph.node:
         return
-    bodies = [attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")]
+    bodies = [
+        attribute.g
+        for node in graph.node
+        for attribute in node.attribute
+        if attribute.HasField("g")
+    ]
     if bodies and rng.random() < 0.4:
         graph = rng.choice(bodies) if rng.random() < 0.8 else graph
     nodes = list(graph.node) or list(model.graph.node)
@@ -78,7 +89,18 @@ def mean(model: ModelProto, rng: random.Random) -> None:
             node.output[rng.randrange(len(node.output))] = rng.choice([*names, ""])
         case 5:
             node.op_type = rng.choice(
-                [other.op_type, "If", "Loop", "Scan", "Reshape", "Constant", "Conv", "LSTM", "Nothing", "SequenceAt"]
+                [
+                    other.op_type,
+                    "If",
+                    "Loop",
+                    "Scan",
+                    "Reshape",
+                    "Constant",
+                    "Conv",
+                    "LSTM",
+                    "Nothing",
+                    "SequenceAt",
+                ]
             )
         case 6:
             node.domain = rng.choice(["", "ai.onnx.ml", "com.microsoft", "own"])
@@ -90,7 +112,9 @@ def mean(model: ModelProto, rng: random.Random) -> None:
         case 8 if node.attribute:
             del node.attribute[rng.randrange(len(node.attribute))]
         case 9 if node.attribute:
-            rng.choice(list(node.attribute)).type = rng.choice(AttributeProto.AttributeType.values())
+            rng.choice(list(node.attribute)).type = rng.choice(
+                AttributeProto.AttributeType.values()
+            )
         case 10:
             graph.node.append(other)
         case 11:

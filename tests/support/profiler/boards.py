@@ -5,8 +5,12 @@ from pathlib import Path
 LEVELS_KHZ = (422_400, 729_600, 1_190_400, 1_907_200)
 
 
-def a_cpu(root: Path, policy: int = 0, cores: str = "0 1", actual_khz: int | str | None = None) -> Path:
-    """A cpufreq policy whose clock follows its upper limit; with `actual_khz` it does what it wants."""
+def a_cpu(
+    root: Path, policy: int = 0, cores: str = "0 1", actual_khz: int | str | None = None
+) -> Path:
+    """A cpufreq policy whose clock follows its upper limit; with `actual_khz` it does what it
+    wants.
+    """
     folder = root / f"devices/system/cpu/cpufreq/policy{policy}"
     folder.mkdir(parents=True)
     (folder / "affected_cpus").write_text(f"{cores}\n")
@@ -34,4 +38,6 @@ def a_gpu(root: Path, name: str = "17000000.gpu") -> Path:
 
 def limits(folder: Path) -> tuple[str, str]:
     """What a policy may do now."""
-    return (folder / "scaling_min_freq").read_text().strip(), (folder / "scaling_max_freq").read_text().strip()
+    return (folder / "scaling_min_freq").read_text().strip(), (
+        folder / "scaling_max_freq"
+    ).read_text().strip()

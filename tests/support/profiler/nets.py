@@ -11,7 +11,9 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 IMAGE = (1, 3, 16, 16)
 
 
-def value(name: str, shape: Sequence[int | str], element: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:
+def value(
+    name: str, shape: Sequence[int | str], element: int = TensorProto.FLOAT
+) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, element, shape)
 
 
@@ -99,7 +101,9 @@ def a_net_with_a_capturing_if() -> ModelProto:
         helper.make_node("Relu", ["conv1"], ["relu1"]),
         helper.make_node("ReduceMax", ["relu1"], ["peak"], keepdims=0),
         helper.make_node("Greater", ["peak", "limit"], ["high"]),
-        helper.make_node("If", ["high"], ["chosen"], then_branch=bodies["then"], else_branch=bodies["else"]),
+        helper.make_node(
+            "If", ["high"], ["chosen"], then_branch=bodies["then"], else_branch=bodies["else"]
+        ),
         helper.make_node("Relu", ["chosen"], ["scores"]),
     ]
     made = weights(("w1", (3, 3, 3, 3)))

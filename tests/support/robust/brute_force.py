@@ -1,8 +1,9 @@
 """The optimum by looking at every combination of options, each with its convex split of the uplink.
 
-Written from the problem statement in plain terms of b and f, sharing nothing with the solver: for given options the
-energy is convex in the shares, so the marginal energies -dE/db of all users whose share is free are equal at the
-optimum. The price is found by bisection, and so is every share at a price.
+Written from the problem statement in plain terms of b and f, sharing nothing with the solver: for
+given options the energy is convex in the shares, so the marginal energies -dE/db of all users whose
+share is free are equal at the optimum. The price is found by bisection, and so is every share at a
+price.
 """
 
 import itertools
@@ -39,7 +40,12 @@ class Option:
         self.fits = work.fits_memory[r]
         vd, vs = work.device_variance_s2[r], work.server_variance_s2[r]
         crosses = self.d > 0
-        v = vd + vs + crosses * problem.network_variance_s2 + 2 * problem.correlation[n] * np.sqrt(vd * vs)
+        v = (
+            vd
+            + vs
+            + crosses * problem.network_variance_s2
+            + 2 * problem.correlation[n] * np.sqrt(vd * vs)
+        )
         eps = problem.risk[n]
         if problem.margin is Margin.CANTELLI:
             sigma = np.sqrt((1 - eps) / eps)
@@ -106,10 +112,13 @@ def brute_force(problem: Problem) -> float:
     """Least energy over all combinations [J]; infinite where there is none."""
     option = Option(problem)
     least = option.least_share()
-    per_user = [np.nonzero((option.owner == n) & np.isfinite(least))[0] for n in range(problem.users)]
+    per_user = [
+        np.nonzero((option.owner == n) & np.isfinite(least))[0] for n in range(problem.users)
+    ]
     combos = np.array(list(itertools.product(*per_user)), dtype=np.int64).reshape(-1, problem.users)
     combos = combos[least[combos].sum(axis=1) <= problem.bandwidth_hz]
-    # Nobody does better than with all that the others' least shares leave: a bound that spares most combinations.
+    # Nobody does better than with all that the others' least shares leave: a bound that spares most
+    # combinations.
     most = problem.bandwidth_hz - least[combos].sum(axis=1)[:, None] + least[combos]
     floor = option.energy(most * (1 + 1e-12), combos).sum(axis=1)
     combos = combos[np.argsort(floor, kind="stable")]

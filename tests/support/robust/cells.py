@@ -1,4 +1,6 @@
-"""Cells to plan: an AlexNet-like network on a Jetson-class CPU over an LTE-like uplink, and random relatives of it."""
+"""Cells to plan: an AlexNet-like network on a Jetson-class CPU over an LTE-like uplink, and random
+relatives of it.
+"""
 
 from typing import Any
 
@@ -23,7 +25,9 @@ def workloads(
     levels_hz: list[float] | None = None,
     excess: float = float("nan"),
 ) -> Workloads:
-    """One workload: a cut per entry, standard deviations a fixed part of the means at the largest clock."""
+    """One workload: a cut per entry, standard deviations a fixed part of the means at the largest
+    clock.
+    """
     cut = np.arange(len(cycles))
     c, bits = np.array(cycles, dtype=float), np.array(crossing_bit, dtype=float)
     overhead = np.where(c > 0, overhead_s, 0.0)
@@ -59,13 +63,19 @@ def joined(parts: list[Workloads]) -> Workloads:
     """Several workloads in one table."""
     rows = np.cumsum([0, *(count for part in parts for count in np.diff(part.first))])
     columns: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part in parts]) for name in Workloads.__slots__ if name != "first"
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in Workloads.__slots__
+        if name != "first"
     }
     return Workloads(first=rows, **columns)
 
 
-ALEXNET_FLOP = np.cumsum([0, 140e6, 0.1e6, 448e6, 0.1e6, 224e6, 300e6, 200e6, 75.5e6, 33.6e6, 8.2e6])
-ALEXNET_BIT = 32.0 * np.array([150528, 193600, 46656, 139968, 32448, 64896, 43264, 9216, 4096, 4096, 0])
+ALEXNET_FLOP = np.cumsum(
+    [0, 140e6, 0.1e6, 448e6, 0.1e6, 224e6, 300e6, 200e6, 75.5e6, 33.6e6, 8.2e6]
+)
+ALEXNET_BIT = 32.0 * np.array(
+    [150528, 193600, 46656, 139968, 32448, 64896, 43264, 9216, 4096, 4096, 0]
+)
 
 
 def a_cell(users: int = 12, **changes: Any) -> Problem:
@@ -73,7 +83,9 @@ def a_cell(users: int = 12, **changes: Any) -> Problem:
     rng = np.random.default_rng(users)
     table = changes.pop("workloads", None)
     if table is None:
-        table = workloads(cycles=list(ALEXNET_FLOP / 7.0), crossing_bit=list(ALEXNET_BIT), flop_per_cycle=7.0)
+        table = workloads(
+            cycles=list(ALEXNET_FLOP / 7.0), crossing_bit=list(ALEXNET_BIT), flop_per_cycle=7.0
+        )
     values: dict[str, Any] = {
         "bandwidth_hz": 10e6 * users / 12,
         "noise_w_per_hz": N0,
@@ -91,8 +103,8 @@ def a_cell(users: int = 12, **changes: Any) -> Problem:
 def random_cell(rng: np.random.Generator, users: int, cuts: int, kind: str = "generic") -> Problem:
     """A cell of its own networks, devices, places and deadlines.
 
-    kind: `generic`; `tight` (just above its least bandwidth); `infeasible`; `tied` (all users alike);
-    `single` (one option each); `levels` (discrete clocks).
+    kind: `generic`; `tight` (just above its least bandwidth); `infeasible`; `tied` (all users
+    alike); `single` (one option each); `levels` (discrete clocks).
     """
     count = 1 if kind in ("tied", "single") else int(rng.integers(1, users + 1))
     options = 1 if kind == "single" else cuts
@@ -122,7 +134,9 @@ def random_cell(rng: np.random.Generator, users: int, cuts: int, kind: str = "ge
     alike = kind == "tied"
     same = (lambda values: np.full(users, values[0])) if alike else (lambda values: values)
     workload = np.zeros(users, dtype=np.int64) if alike else rng.integers(0, count, users)
-    slowest = np.array([(part.cycles / part.clock_max_hz + part.overhead_s).max() for part in parts])
+    slowest = np.array(
+        [(part.cycles / part.clock_max_hz + part.overhead_s).max() for part in parts]
+    )
     return Problem(
         bandwidth_hz=users * 10 ** rng.uniform(5.0, 6.5),
         noise_w_per_hz=N0,
@@ -133,7 +147,9 @@ def random_cell(rng: np.random.Generator, users: int, cuts: int, kind: str = "ge
         workload=workload,
         tx_power_w=same(rng.uniform(0.1, 1.0, users)),
         gain=same(10 ** rng.uniform(-12.5, -8.0, users)),
-        deadline_s=same(slowest[workload] * rng.uniform(0.5, 2.5, users) + rng.uniform(0.02, 0.2, users)),
+        deadline_s=same(
+            slowest[workload] * rng.uniform(0.5, 2.5, users) + rng.uniform(0.02, 0.2, users)
+        ),
         risk=same(rng.uniform(0.01, 0.4, users)),
         correlation=same(rng.uniform(-0.5, 0.9, users)),
     )

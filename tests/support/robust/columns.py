@@ -18,7 +18,9 @@ def as_table(request: Body) -> pa.Table:
     """A JSON request as columns: its users are the rows, the rest is in the metadata."""
     rest = {name: value for name, value in request.items() if name != "users"}
     names = dict.fromkeys(name for user in request["users"] for name in user)
-    rows = [dict.fromkeys(names) | user for user in request["users"]]  # its columns are those of its first row
+    rows = [
+        dict.fromkeys(names) | user for user in request["users"]
+    ]  # its columns are those of its first row
     return pa.Table.from_pylist(rows).replace_schema_metadata({"splitplan": json.dumps(rest)})
 
 
@@ -32,8 +34,15 @@ def packed(table: pa.Table, media_type: str = ARROW) -> bytes:
     return sink.getvalue()
 
 
-def post(client: httpx.Client, content: bytes, media_type: str = ARROW, **more: Any) -> httpx.Response:
-    return client.post(ROBUST, content=content, headers={"Content-Type": media_type, **more.pop("headers", {})}, **more)
+def post(
+    client: httpx.Client, content: bytes, media_type: str = ARROW, **more: Any
+) -> httpx.Response:
+    return client.post(
+        ROBUST,
+        content=content,
+        headers={"Content-Type": media_type, **more.pop("headers", {})},
+        **more,
+    )
 
 
 def planned(client: httpx.Client, table: pa.Table, media_type: str = ARROW) -> Body:

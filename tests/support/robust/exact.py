@@ -1,4 +1,6 @@
-"""A small cell planned in arithmetic of 50 digits: every combination of cuts, each with its exact split."""
+"""A small cell planned in arithmetic of 50 digits: every combination of cuts, each with its exact
+split.
+"""
 
 from dataclasses import replace
 from itertools import product
@@ -25,9 +27,15 @@ class _Option:
         self.power = real(float(problem.tx_power_w[user]))
         self.scale = self.power * real(float(problem.gain[user])) / real(problem.noise_w_per_hz)
         self.unit_s = real(float(work.crossing_bit[row])) * mpmath.log(2) / self.scale
-        self.cycles, self.overhead = real(float(work.cycles[row])), real(float(work.overhead_s[row]))
+        self.cycles, self.overhead = (
+            real(float(work.cycles[row])),
+            real(float(work.overhead_s[row])),
+        )
         self.kappa = real(float(work.power_coefficient_w_per_hz3[problem.workload[user]]))
-        self.slowest, self.fastest = real(float(work.clock_min_hz[row])), real(float(work.clock_max_hz[row]))
+        self.slowest, self.fastest = (
+            real(float(work.clock_min_hz[row])),
+            real(float(work.clock_max_hz[row])),
+        )
         self.sends = bool(work.crossing_bit[row] > 0.0)
         self.left_s = self._left(problem, user, row)
         over = self.left_s - self.cycles / self.fastest
@@ -38,10 +46,18 @@ class _Option:
 
     def _left(self, problem: Problem, user: int, row: int) -> mpmath.mpf:
         real, work = mpmath.mpf, problem.workloads
-        device, server = real(float(work.device_variance_s2[row])), real(float(work.server_variance_s2[row]))
-        low, rho = real(float(work.device_variance_low_s2[row])), real(float(problem.correlation[user]))
+        device, server = (
+            real(float(work.device_variance_s2[row])),
+            real(float(work.server_variance_s2[row])),
+        )
+        low, rho = (
+            real(float(work.device_variance_low_s2[row])),
+            real(float(problem.correlation[user])),
+        )
         network = real(problem.network_variance_s2 if self.sends else 0.0)
-        variance = max(v + server + network + 2 * rho * mpmath.sqrt(v * server) for v in (device, low))
+        variance = max(
+            v + server + network + 2 * rho * mpmath.sqrt(v * server) for v in (device, low)
+        )
         risk = real(float(problem.risk[user]))
         match problem.margin:
             case Margin.CANTELLI:
@@ -52,7 +68,11 @@ class _Option:
                 sigma = real(0)
         fixed = self.overhead + real(float(work.server_mean_s[row]))
         fixed += real(problem.network_mean_s if self.sends else 0.0)
-        return real(float(problem.deadline_s[user])) - fixed - sigma * mpmath.sqrt(max(variance, real(0)))
+        return (
+            real(float(problem.deadline_s[user]))
+            - fixed
+            - sigma * mpmath.sqrt(max(variance, real(0)))
+        )
 
     def _log_snr(self, stretch: mpmath.mpf) -> mpmath.mpf:
         low, high = mpmath.mpf(-80), mpmath.mpf(200)
@@ -108,7 +128,9 @@ def split_j(options: list[_Option], bandwidth_hz: float) -> mpmath.mpf:
             return high
         for _ in range(100):
             middle = (low + high) / 2
-            low, high = (middle, high) if one.marginal(one.least_hz + middle) > price else (low, middle)
+            low, high = (
+                (middle, high) if one.marginal(one.least_hz + middle) > price else (low, middle)
+            )
         return low
 
     if len(senders) == 1:
@@ -120,12 +142,16 @@ def split_j(options: list[_Option], bandwidth_hz: float) -> mpmath.mpf:
         total = sum(beyond(one, price) for one in senders)
         low, high = (price, high) if total > left else (low, price)
     shares = [beyond(one, high) for one in senders]
-    rest = left - sum(shares)  # at a kink of the demand the last of it goes to whom it is worth most
+    rest = left - sum(
+        shares
+    )  # at a kink of the demand the last of it goes to whom it is worth most
     more = [beyond(one, low) for one in senders]
     span = sum(more) - sum(shares)
     part = rest / span if span > 0 else mpmath.mpf(0)
     shares = [a + (b - a) * min(part, mpmath.mpf(1)) for a, b in zip(shares, more, strict=True)]
-    return silent + sum(one.energy_j(one.least_hz + b) for one, b in zip(senders, shares, strict=True))
+    return silent + sum(
+        one.energy_j(one.least_hz + b) for one, b in zip(senders, shares, strict=True)
+    )
 
 
 def exact_j(problem: Problem) -> mpmath.mpf:
@@ -135,11 +161,16 @@ def exact_j(problem: Problem) -> mpmath.mpf:
         for user, kind in enumerate(problem.workload):
             options = [_Option(problem, user, row) for row in range(first[kind], first[kind + 1])]
             users.append([one for one in options if one.possible])
-        return min((split_j(list(some), problem.bandwidth_hz) for some in product(*users)), default=mpmath.inf)
+        return min(
+            (split_j(list(some), problem.bandwidth_hz) for some in product(*users)),
+            default=mpmath.inf,
+        )
 
 
 def tight_cell(seed: int) -> Problem | None:
-    """A small cell whose uplink is 1e-12 to 1e-2 above its least shares; every fourth has absurd clocks."""
+    """A small cell whose uplink is 1e-12 to 1e-2 above its least shares; every fourth has absurd
+    clocks.
+    """
     rng = np.random.default_rng(seed)
     problem = random_cell(rng, int(rng.integers(1, 4)), 3, ("generic", "levels")[seed % 5 == 4])
     if seed % 4 == 3:
@@ -161,6 +192,9 @@ def faults_of(problem: Problem, gap: float = 1e-6) -> tuple[Status, list[str]]:
     faults = []
     if mpmath.mpf(solution.lower_bound) > exact:
         faults.append(f"bound {solution.lower_bound!r} above {mpmath.nstr(exact, 20)}")
-    if solution.status is Status.OPTIMAL and mpmath.mpf(solution.objective) * (1 - gap * (1 + 1e-6)) > exact:
+    if (
+        solution.status is Status.OPTIMAL
+        and mpmath.mpf(solution.objective) * (1 - gap * (1 + 1e-6)) > exact
+    ):
         faults.append(f"{solution.objective!r} called optimal, not {mpmath.nstr(exact, 20)}")
     return solution.status, faults

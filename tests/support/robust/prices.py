@@ -29,7 +29,9 @@ def at_its_cuts(problem: Problem, decision: Decision) -> Problem:
 
 
 def slopes_j_per_hz(problem: Problem, step: float = _STEP) -> tuple[float, float]:
-    """-dE/dB to the right and to the left, by differences over `step` of the uplink; infinite where no plan is left."""
+    """-dE/dB to the right and to the left, by differences over `step` of the uplink; infinite where
+    no plan is left.
+    """
     energy = []
     for part in (1.0 - step, 1.0, 1.0 + step):
         objective = solve(replace(problem, bandwidth_hz=problem.bandwidth_hz * part)).objective
@@ -39,7 +41,9 @@ def slopes_j_per_hz(problem: Problem, step: float = _STEP) -> tuple[float, float
 
 
 def priced_cell(seed: int) -> Problem:
-    """A cell of 2 to 300 users; every other one of users nearly alike, with an uplink at or beside their kinks."""
+    """A cell of 2 to 300 users; every other one of users nearly alike, with an uplink at or beside
+    their kinks.
+    """
     rng = np.random.default_rng(seed)
     users = int(np.exp(rng.uniform(np.log(2), np.log(300 if seed % 10 < 2 else 40))))
     if seed % 2:
@@ -53,7 +57,9 @@ def priced_cell(seed: int) -> Problem:
     beside = 1.0 + rng.choice([0.0, 0.0, 1e-9, -1e-9, 3e-5, -3e-5])
     work = problem.workloads
     for option in rng.permutation(len(work.cut)):
-        alone = at_its_cuts(problem, Decision(option=np.full(users, option), frequency_hz=_NONE, bandwidth_hz=_NONE))
+        alone = at_its_cuts(
+            problem, Decision(option=np.full(users, option), frequency_hz=_NONE, bandwidth_hz=_NONE)
+        )
         options, possible = options_of(alone)
         curves = options.curves.with_marginals()
         slow, fast = curves.marginal_j_per_hz(curves.x_kink)
@@ -66,13 +72,17 @@ def priced_cell(seed: int) -> Problem:
 
 
 def price_error(problem: Problem) -> tuple[float, bool] | None:
-    """How far the price lies outside its one-sided slopes, relative, and whether they differ; None without a price."""
+    """How far the price lies outside its one-sided slopes, relative, and whether they differ; None
+    without a price.
+    """
     solution = solve(problem)
     if solution.decision is None or solution.objective is None:
         return None
     price = solution.prices["bandwidth_j_per_hz"]
     right, left = slopes_j_per_hz(at_its_cuts(problem, solution.decision))
-    rounding = 4e-15 * solution.objective / (_STEP * problem.bandwidth_hz)  # of a difference of two energies
+    rounding = (
+        4e-15 * solution.objective / (_STEP * problem.bandwidth_hz)
+    )  # of a difference of two energies
     if price == 0.0 or not np.isfinite(left) or rounding > 1e-5 * price:
         return None
     low, high = min(left, right), max(left, right)

@@ -5,7 +5,15 @@ from typing import Any
 
 import httpx
 
-from tests.support.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
+from tests.support.builders import (
+    Body,
+    a_channel,
+    a_device,
+    a_model,
+    a_server,
+    a_server_timing,
+    a_timing,
+)
 
 ROBUST = "/v1/plans/robust"
 NOISE_W_PER_HZ = 10.0 ** ((-174.0 - 30.0) / 10.0)
@@ -30,23 +38,39 @@ def a_user(**fields: Any) -> Body:
 def a_stored_user(**fields: Any) -> Body:
     """The same camera, by the names of `store_profiles`."""
     return a_user(
-        **{"device": "camera-cpu", "model": "small-net", "device_timing": None, "server_timing": None} | fields
+        **{
+            "device": "camera-cpu",
+            "model": "small-net",
+            "device_timing": None,
+            "server_timing": None,
+        }
+        | fields
     )
 
 
 def a_cell(*users: Body, **fields: Any) -> Body:
     """A request with inline channel and server."""
-    return {"channel": a_channel(), "server": a_server(), "users": list(users) or [a_user()], **fields}
+    return {
+        "channel": a_channel(),
+        "server": a_server(),
+        "users": list(users) or [a_user()],
+        **fields,
+    }
 
 
 def a_stored_cell(*users: Body, **fields: Any) -> Body:
     """A request that names stored profiles."""
-    return a_cell(*(users or (a_stored_user(),)), **{"channel": "cell", "server": "edge-gpu"} | fields)
+    return a_cell(
+        *(users or (a_stored_user(),)), **{"channel": "cell", "server": "edge-gpu"} | fields
+    )
 
 
 def a_crowd(count: int, **fields: Any) -> list[Body]:
     """Cameras from 80 to 110 dB away, by name."""
-    return [a_stored_user(id=f"camera-{n}", gain_db=-80.0 - 30.0 * n / count, **fields) for n in range(count)]
+    return [
+        a_stored_user(id=f"camera-{n}", gain_db=-80.0 - 30.0 * n / count, **fields)
+        for n in range(count)
+    ]
 
 
 def store_profiles(client: httpx.Client) -> None:

@@ -1,4 +1,6 @@
-"""The slow and certain way: every threshold policy tried, every integral left to scipy's adaptive integration."""
+"""The slow and certain way: every threshold policy tried, every integral left to scipy's adaptive
+integration.
+"""
 
 from itertools import pairwise, product
 
@@ -33,13 +35,25 @@ def integral(problem: Problem, law: Fading, power: int, low_snr: float) -> float
         rate = problem.bandwidth_hz * np.log1p(mean * np.exp(log_gain)) / np.log(2.0)
         return float(law.log_gain_density(np.array(log_gain))) * rate**-power
 
-    edges = [start, *(edge for edge in (-200.0, -80.0, -30.0, -10.0, -4.0, -1.0, 0.0, 0.5) if start < edge < top), top]
-    pieces = [integrate.quad(at, a, b, epsabs=0.0, epsrel=1e-11, limit=400)[0] for a, b in pairwise(edges)]
+    edges = [
+        start,
+        *(
+            edge
+            for edge in (-200.0, -80.0, -30.0, -10.0, -4.0, -1.0, 0.0, 0.5)
+            if start < edge < top
+        ),
+        top,
+    ]
+    pieces = [
+        integrate.quad(at, a, b, epsabs=0.0, epsrel=1e-11, limit=400)[0] for a, b in pairwise(edges)
+    ]
     return float(sum(pieces))
 
 
 def induction(problem: Problem, placement: int) -> tuple[float, np.ndarray]:
-    """Expected running cost and thresholds R*_k under one placement on a fading channel, in outage waiting allowed."""
+    """Expected running cost and thresholds R*_k under one placement on a fading channel, in outage
+    waiting allowed.
+    """
     law = problem.law
     zeta, eta, xi, waiting = terms(problem)
     layers = len(zeta)
@@ -61,10 +75,12 @@ def induction(problem: Problem, placement: int) -> tuple[float, np.ndarray]:
 
 
 def cheapest_table(problem: Problem, placement: int) -> float:
-    """Least expected running cost over every assignment of an action to each cut and sample of a small trace.
+    """Least expected running cost over every assignment of an action to each cut and sample of a
+    small trace.
 
-    An action is to stop, to go on or to wait; in outage stopping is not on offer, and waiting is only in outage unless
-    always allowed. The cost of an assignment is exact: a linear equation per cut.
+    An action is to stop, to go on or to wait; in outage stopping is not on offer, and waiting is
+    only in outage unless always allowed. The cost of an assignment is exact: a linear equation per
+    cut.
     """
     zeta, eta, xi, waiting = terms(problem)
     rates = problem.law.rate_bps
@@ -77,7 +93,8 @@ def cheapest_table(problem: Problem, placement: int) -> float:
         stop_cost = xi[cut] + eta[cut] / np.where(up, rates, np.nan)
         onward = zeta[cut] + value if cut < placement else np.inf
         costs = []
-        # Backward induction is exact for a fixed set of later actions, so each cut can be enumerated on its own.
+        # Backward induction is exact for a fixed set of later actions, so each cut can be
+        # enumerated on its own.
         for actions in product("sgw", repeat=len(rates)):
             chosen = np.array(actions)
             stop, go, wait = (chosen == action for action in "sgw")
@@ -85,14 +102,18 @@ def cheapest_table(problem: Problem, placement: int) -> float:
                 continue
             if problem.waiting is Waiting.IN_OUTAGE and np.any(wait & up):
                 continue
-            paid = np.where(stop, stop_cost, np.where(go, onward if go.any() else 0.0, waiting)).mean()
+            paid = np.where(
+                stop, stop_cost, np.where(go, onward if go.any() else 0.0, waiting)
+            ).mean()
             costs.append(paid / (1.0 - wait.mean()))
         value = min(costs)
     return value
 
 
 def cheapest_chain_table(problem: Problem, placement: int) -> float:
-    """The same on a Markov channel, all cuts and states at once: every table there is, each evaluated exactly."""
+    """The same on a Markov channel, all cuts and states at once: every table there is, each
+    evaluated exactly.
+    """
     law = problem.law
     assert isinstance(law, Markov)
     zeta, eta, xi, waiting = terms(problem)
@@ -106,7 +127,9 @@ def cheapest_chain_table(problem: Problem, placement: int) -> float:
             continue
         always = problem.waiting is Waiting.ALWAYS
         per_state = [
-            ("s" if up[state] else "") + ("g" if cut < placement else "") + ("w" if always or not up[state] else "")
+            ("s" if up[state] else "")
+            + ("g" if cut < placement else "")
+            + ("w" if always or not up[state] else "")
             for state in range(states)
         ]
         options.append(["".join(word) for word in product(*per_state)])
@@ -118,7 +141,9 @@ def cheapest_chain_table(problem: Problem, placement: int) -> float:
             stop_cost = xi[cut] + eta[cut] / np.where(up, law.rate_bps, np.inf)
             going = (zeta[cut] + law.transition @ value) if cut < placement else np.zeros(states)
             wait = word == "w"
-            right = np.select([word == "s", word == "g", wait], [stop_cost, going, np.full(states, waiting)], 0.0)
+            right = np.select(
+                [word == "s", word == "g", wait], [stop_cost, going, np.full(states, waiting)], 0.0
+            )
             system = np.eye(states) - wait[:, None] * law.transition
             if np.linalg.matrix_rank(system) < states:
                 value = np.full(states, np.inf)

@@ -22,7 +22,9 @@ BANDWIDTH_HZ = 1e7
 
 
 def a_network(layers: int, rng: Generator, *, stays: bool = True) -> Workloads:
-    """A random network: layers of some milliseconds, cuts of about a megabit, no order among the cuts."""
+    """A random network: layers of some milliseconds, cuts of about a megabit, no order among the
+    cuts.
+    """
     return Workloads(
         first=np.array([0, layers + 1]),
         device_s=np.append(0.0, np.cumsum(rng.uniform(1e-3, 2e-2, layers))),
@@ -77,7 +79,14 @@ def every_law() -> dict[str, Law]:
         "rate_trace": RateTrace(some_rates_bps(rng)),
         "markov": Markov(
             np.array([0.0, 4e6, 1e7, 3e7]),
-            np.array([[0.5, 0.3, 0.2, 0.0], [0.2, 0.4, 0.3, 0.1], [0.0, 0.3, 0.4, 0.3], [0.0, 0.1, 0.3, 0.6]]),
+            np.array(
+                [
+                    [0.5, 0.3, 0.2, 0.0],
+                    [0.2, 0.4, 0.3, 0.1],
+                    [0.0, 0.3, 0.4, 0.3],
+                    [0.0, 0.1, 0.3, 0.6],
+                ]
+            ),
             np.array([0.1, 0.2, 0.3, 0.4]),
         ),
         "markov_fitted": fit_markov(some_rates_bps(rng), 5, 1e6),

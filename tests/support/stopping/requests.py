@@ -5,7 +5,15 @@ from typing import Any
 import httpx
 
 from app.plans.stopping.schemas import StoppingPlan
-from tests.support.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
+from tests.support.builders import (
+    Body,
+    a_channel,
+    a_device,
+    a_model,
+    a_server,
+    a_server_timing,
+    a_timing,
+)
 
 STOPPING = "/v1/plans/stopping"
 NOISE_W_PER_HZ = 10.0 ** ((-174.0 - 30.0) / 10.0)
@@ -57,7 +65,12 @@ def a_robot(**fields: Any) -> Body:
 
 def a_stored_robot(**fields: Any) -> Body:
     """The same robot, by the names of `store_profiles`."""
-    names = {"device": "camera-cpu", "model": "small-net", "device_timing": None, "server_timing": None}
+    names = {
+        "device": "camera-cpu",
+        "model": "small-net",
+        "device_timing": None,
+        "server_timing": None,
+    }
     return a_robot(**names | fields)
 
 

@@ -71,8 +71,12 @@ def question(deadline_s: float, max_loss: float) -> TableProblem:
 
 @pytest.mark.parametrize("deadline_s", [math.inf, 0.06, 0.05, 0.03])
 @pytest.mark.parametrize("max_loss", [1.0, 0.01, 0.0])
-def test_every_rate_gets_the_best_option(client: httpx.Client, deadline_s: float, max_loss: float) -> None:
-    limits = {"max_loss": max_loss} | ({"deadline_s": deadline_s} if math.isfinite(deadline_s) else {})
+def test_every_rate_gets_the_best_option(
+    client: httpx.Client, deadline_s: float, max_loss: float
+) -> None:
+    limits = {"max_loss": max_loss} | (
+        {"deadline_s": deadline_s} if math.isfinite(deadline_s) else {}
+    )
     user = only(solved(client, quantised(**limits), ADAPTIVE))
     rows = user["table"]["rows"]
     assert user["table"]["schema_version"] == 1
@@ -105,8 +109,12 @@ def test_every_rate_gets_the_best_option(client: httpx.Client, deadline_s: float
 
 @pytest.mark.parametrize("hysteresis", [0.0, 0.1, 0.4])
 @pytest.mark.parametrize("deadline_s", [None, 0.05])
-def test_a_device_decides_as_the_replay_does(client: httpx.Client, hysteresis: float, deadline_s: float | None) -> None:
-    """The table as stored by the service, loaded and played by the client's reader on a random walk of rates."""
+def test_a_device_decides_as_the_replay_does(
+    client: httpx.Client, hysteresis: float, deadline_s: float | None
+) -> None:
+    """The table as stored by the service, loaded and played by the client's reader on a random walk
+    of rates.
+    """
     body = quantised(deadline_s=deadline_s) | {"options": {"hysteresis": hysteresis}}
     document = planned(client, body, ADAPTIVE)
     held = client.get(f"/v1/plans/{document['id']}/users/camera").json()
@@ -123,7 +131,10 @@ def test_a_device_decides_as_the_replay_does(client: httpx.Client, hysteresis: f
 
 
 def test_where_nothing_fits_the_row_says_so(client: httpx.Client) -> None:
-    hurried, hopeless = a_rate_user(id="hurried", deadline_s=0.03), a_rate_user(id="hopeless", deadline_s=0.001)
+    hurried, hopeless = (
+        a_rate_user(id="hurried", deadline_s=0.03),
+        a_rate_user(id="hopeless", deadline_s=0.001),
+    )
     answered = client.post(ADAPTIVE, json=a_fleet(a_rate_user(id="calm"), hurried, hopeless))
     AdaptivePlan.model_validate_json(answered.content)
     result = answered.json()["result"]
@@ -132,9 +143,15 @@ def test_where_nothing_fits_the_row_says_so(client: httpx.Client) -> None:
     calm, late, never = result["users"]
     assert calm["least_rate_bps"] == 0.0
     first, *rest = late["table"]["rows"]
-    assert (first["cut"], first["cut_name"], first["bits"], first["cost_from"]) == (None, None, None, None)
+    assert (first["cut"], first["cut_name"], first["bits"], first["cost_from"]) == (
+        None,
+        None,
+        None,
+        None,
+    )
     assert rest[0]["rate_from_bps"] == late["least_rate_bps"] == rest[0]["late_below_bps"]
-    # The fastest way at a low rate is the first or second cut: what crosses over what the deadline leaves.
+    # The fastest way at a low rate is the first or second cut: what crosses over what the deadline
+    # leaves.
     least = min(CROSSING_BIT[m] / (0.03 - DEVICE_S[m] - SERVER_S[m]) for m in (0, 1))
     assert late["least_rate_bps"] == pytest.approx(least)
     assert never["least_rate_bps"] is None
@@ -146,7 +163,9 @@ def test_where_nothing_fits_the_row_says_so(client: httpx.Client) -> None:
 
 def test_the_round_trip_counts_where_a_channel_has_one(client: httpx.Client) -> None:
     without = only(solved(client, a_fleet(), ADAPTIVE))["table"]["rows"]
-    with_rtt = only(solved(client, a_fleet(channel=a_channel(rtt_mean_s=0.01)), ADAPTIVE))["table"]["rows"]
+    with_rtt = only(solved(client, a_fleet(channel=a_channel(rtt_mean_s=0.01)), ADAPTIVE))["table"][
+        "rows"
+    ]
     assert without[-1]["cut"] == with_rtt[-1]["cut"] == 0
     assert with_rtt[-1]["fixed_cost"] == pytest.approx(without[-1]["fixed_cost"] + 0.01)
     assert with_rtt[0]["fixed_cost"] == without[0]["fixed_cost"]  # nothing is sent
@@ -177,11 +196,15 @@ def test_a_server_without_timing_is_told(client: httpx.Client) -> None:
 def test_thousands_share_tables(client: httpx.Client) -> None:
     store_profiles(client)
     users = [
-        a_stored_user(id=f"u{n}", spectral_efficiency_bps_per_hz=None, deadline_s=0.05 if n % 2 else None)
+        a_stored_user(
+            id=f"u{n}", spectral_efficiency_bps_per_hz=None, deadline_s=0.05 if n % 2 else None
+        )
         for n in range(3000)
     ]
     body = a_fleet(*users, server="edge-gpu")
-    estimate = Estimate.model_validate(client.post(ADAPTIVE, params={"dry_run": True}, json=body).json())
+    estimate = Estimate.model_validate(
+        client.post(ADAPTIVE, params={"dry_run": True}, json=body).json()
+    )
     assert (estimate.kind, estimate.users, estimate.options) == ("adaptive", 3000, 12_000)
     assert_nothing_stored(client)
     document = planned(client, body, ADAPTIVE)

@@ -21,7 +21,10 @@ from tests.support.multiuser.requests import (
 
 def a_crowd(count: int, **fields: Any) -> list[Body]:
     """Cameras whose server time goes by its capacity."""
-    return [a_user(id=f"camera-{n}", server_timing=None, deadline_s=0.05, **fields) for n in range(count)]
+    return [
+        a_user(id=f"camera-{n}", server_timing=None, deadline_s=0.05, **fields)
+        for n in range(count)
+    ]
 
 
 def test_users_who_fail_alone_are_named_with_a_deadline_that_works(client: httpx.Client) -> None:
@@ -54,8 +57,16 @@ def test_what_an_oversubscribed_cell_is_short_of(client: httpx.Client) -> None:
     assert reasons["proven"]
     assert reasons["users"] == []
     remedies = {
-        "bandwidth_hz": (bandwidth_hz, reasons["least_total_bandwidth_hz"], lambda factor: cell(hertz=factor)),
-        "server_flop_per_s": (capacity, reasons["least_server_flop_per_s"], lambda factor: cell(flops=factor)),
+        "bandwidth_hz": (
+            bandwidth_hz,
+            reasons["least_total_bandwidth_hz"],
+            lambda factor: cell(hertz=factor),
+        ),
+        "server_flop_per_s": (
+            capacity,
+            reasons["least_server_flop_per_s"],
+            lambda factor: cell(flops=factor),
+        ),
         "budget_factor": (1.0, reasons["least_budget_factor"], lambda factor: cell(factor, factor)),
     }
     worked = 0
@@ -73,13 +84,18 @@ def test_what_an_oversubscribed_cell_is_short_of(client: httpx.Client) -> None:
 
 
 def test_an_option_that_only_a_larger_uplink_allows(client: httpx.Client) -> None:
-    """Alone nobody could send the picture now; what all can do instead is too much for the server."""
+    """Alone nobody could send the picture now; what all can do instead is too much for the
+    server.
+    """
     cuts = a_model()["cuts"]
     cuts[1]["feature_byte"] = 100
     slow = a_server_timing()
     for cut, mean_s in zip(slow["cuts"], (0.001, 0.03, 0.03, 0.0), strict=True):
         cut["mean_s"] = mean_s
-    users = [a_user(id=name, model=a_model(cuts=cuts), server_timing=slow, deadline_s=0.05) for name in "ab"]
+    users = [
+        a_user(id=name, model=a_model(cuts=cuts), server_timing=slow, deadline_s=0.05)
+        for name in "ab"
+    ]
     # The picture takes a little longer than the deadline on the whole uplink, at 4 bit/s/Hz.
     narrow = 8.0 * 150_528 / 4.0 / 0.0505
 
@@ -105,7 +121,9 @@ def test_no_uplink_mends_a_server_that_is_too_small(client: httpx.Client) -> Non
     assert reasons["proven_at_least"]["bandwidth_hz"] is None
     infeasible(client, a_cell(*a_crowd(4), server=server, bandwidth_hz=1e15))
     enough = reasons["least_server_flop_per_s"]
-    solved(client, a_cell(*a_crowd(4), server=a_server(capacity_flop_per_s=enough), bandwidth_hz=1e9))
+    solved(
+        client, a_cell(*a_crowd(4), server=a_server(capacity_flop_per_s=enough), bandwidth_hz=1e9)
+    )
 
 
 def test_a_rule_that_finds_nothing_proves_nothing(client: httpx.Client) -> None:
@@ -117,7 +135,9 @@ def test_a_rule_that_finds_nothing_proves_nothing(client: httpx.Client) -> None:
 
 @pytest.mark.slow
 def test_out_of_time_without_a_plan(client: httpx.Client) -> None:
-    """Deadlines that just fit: whether there is a plan takes longer to find out than there is time."""
+    """Deadlines that just fit: whether there is a plan takes longer to find out than there is
+    time.
+    """
     users = a_crowd(60)
     for n, user in enumerate(users):
         user["deadline_s"] = 0.045 + 0.0002 * n

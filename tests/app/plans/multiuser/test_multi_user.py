@@ -32,7 +32,9 @@ from tests.support.robust.requests import assert_nothing_stored, store_profiles
 
 
 def a_mixed_cell(**fields: Any) -> Body:
-    """Four cameras near and far, two with deadlines, one that counts double, with quantised features."""
+    """Four cameras near and far, two with deadlines, one that counts double, with quantised
+    features.
+    """
     common = {"model": a_quantised_model()}
     return a_cell(
         a_user(id="near", spectral_efficiency_bps_per_hz=6.0, **common),
@@ -47,7 +49,11 @@ def a_mixed_cell(**fields: Any) -> Body:
 def test_names_revisions_and_bodies_mean_the_same(client: httpx.Client) -> None:
     store_profiles(client)
     by_name = a_cell(a_stored_user(), channel="cell", server="edge-gpu")
-    numbered = a_cell(a_stored_user(device="camera-cpu@1", model="small-net@1"), channel="cell@1", server="edge-gpu@1")
+    numbered = a_cell(
+        a_stored_user(device="camera-cpu@1", model="small-net@1"),
+        channel="cell@1",
+        server="edge-gpu@1",
+    )
     assert solved(client, a_cell()) == solved(client, by_name) == solved(client, numbered)
 
 
@@ -62,7 +68,9 @@ def test_a_plan_is_found_again_as_it_was_answered(client: httpx.Client) -> None:
     user = client.get(f"/v1/plans/{document['id']}/users/far")
     assert user.json() == document["result"]["users"][1]
     MultiUserResult.model_validate_json(user.content)
-    again = client.get(f"/v1/plans/{document['id']}/users/far", headers={"If-None-Match": user.headers["etag"]})
+    again = client.get(
+        f"/v1/plans/{document['id']}/users/far", headers={"If-None-Match": user.headers["etag"]}
+    )
     assert again.status_code == 304
 
 
@@ -78,32 +86,50 @@ def test_every_part_of_a_latency_is_what_it_says(client: httpx.Client) -> None:
         sent = user["bits"] * elements if 0 < user["bits"] * elements < full else full
         assert user["cut_name"] == model["cuts"][cut]["name"]
         assert user["frequency_hz"] == CLOCK_HZ
-        assert user["rate_bps"] == pytest.approx(user["bandwidth_hz"] * asked["spectral_efficiency_bps_per_hz"])
+        assert user["rate_bps"] == pytest.approx(
+            user["bandwidth_hz"] * asked["spectral_efficiency_bps_per_hz"]
+        )
         assert user["bandwidth_hz"] == pytest.approx(user["bandwidth_share"] * 5.0e6)
-        assert user["server_flop_per_s"] == pytest.approx(user["server_share"] * server["capacity_flop_per_s"])
+        assert user["server_flop_per_s"] == pytest.approx(
+            user["server_share"] * server["capacity_flop_per_s"]
+        )
         assert latency["device_s"] == pytest.approx(DEVICE_S[cut])
         assert latency["uplink_s"] == pytest.approx(sent / user["rate_bps"] if sent else 0.0)
         assert latency["network_s"] == (0.004 if sent else 0.0)
-        assert latency["server_s"] == pytest.approx(SERVER_S[cut] / user["server_share"] if SERVER_S[cut] else 0.0)
-        assert latency["mean_s"] == pytest.approx(sum(v for k, v in latency.items() if k != "mean_s"))
-        losses = {entry["bits"]: entry["loss"] for entry in model["cuts"][cut].get("quantization", [])}
+        assert latency["server_s"] == pytest.approx(
+            SERVER_S[cut] / user["server_share"] if SERVER_S[cut] else 0.0
+        )
+        assert latency["mean_s"] == pytest.approx(
+            sum(v for k, v in latency.items() if k != "mean_s")
+        )
+        losses = {
+            entry["bits"]: entry["loss"] for entry in model["cuts"][cut].get("quantization", [])
+        }
         assert user["loss"] == losses.get(user["bits"], 0.0) <= asked.get("max_loss", 1.0)
-        assert user["cost"] == pytest.approx(asked.get("weight", 1.0) * (latency["mean_s"] + 2.0 * user["loss"]))
+        assert user["cost"] == pytest.approx(
+            asked.get("weight", 1.0) * (latency["mean_s"] + 2.0 * user["loss"])
+        )
         if "deadline_s" in asked:
             assert user["deadline_s"] == asked["deadline_s"]
-            assert user["slack_s"] == pytest.approx(asked["deadline_s"] - latency["mean_s"], abs=1e-12)
+            assert user["slack_s"] == pytest.approx(
+                asked["deadline_s"] - latency["mean_s"], abs=1e-12
+            )
             assert user["slack_s"] >= -1e-9
         else:
             assert user["deadline_s"] is None
             assert user["slack_s"] is None
         total += user["cost"]
     assert result["objective"]["cost"] == pytest.approx(total)
-    assert {user["bits"] for user in result["users"]} & {4, 8}, "nobody quantises: the cell tests too little"
+    assert {user["bits"] for user in result["users"]} & {4, 8}, (
+        "nobody quantises: the cell tests too little"
+    )
 
 
 def test_objective_is_the_solvers_own(client: httpx.Client) -> None:
     """The same cell, put together by hand."""
-    result = solved(client, a_cell(*(a_user(id=str(n), weight=1.0 + n) for n in range(3)), bandwidth_hz=4.0e6))
+    result = solved(
+        client, a_cell(*(a_user(id=str(n), weight=1.0 + n) for n in range(3)), bandwidth_hz=4.0e6)
+    )
     work = Workloads(
         first=np.array([0, 4]),
         cut=np.arange(4),
@@ -162,7 +188,9 @@ def test_prices_are_what_one_more_is_worth(client: httpx.Client) -> None:
         )
         return float(solved(client, cell)["objective"]["cost"])
 
-    certificate = solved(client, a_cell(a_user(server_timing=None), options={"method": "edge_only"}))["certificate"]
+    certificate = solved(
+        client, a_cell(a_user(server_timing=None), options={"method": "edge_only"})
+    )["certificate"]
     hertz = (cost(1e7 * 0.999, 4e12) - cost(1e7 * 1.001, 4e12)) / (0.002 * 1e7)
     flops = (cost(1e7, 4e12 * 0.999) - cost(1e7, 4e12 * 1.001)) / (0.002 * 4e12)
     assert certificate["bandwidth_price"] == pytest.approx(hertz, rel=1e-4)
@@ -176,7 +204,10 @@ def test_distance_snr_and_efficiency_mean_the_same(client: httpx.Client) -> None
     snr_db = gain_db + 10.0 * math.log10(0.2) - (-174.0 - 30.0 + 70.0)  # 0.2 W over 10 MHz
     efficiency = math.log2(1.0 + 10.0 ** (snr_db / 10.0))
     by_distance = a_user(spectral_efficiency_bps_per_hz=None, distance_m=distance_m)
-    for bandwidth_hz in (1.0e7, 2.0e6):  # an uplink of which a part is shared has the same efficiency
+    for bandwidth_hz in (
+        1.0e7,
+        2.0e6,
+    ):  # an uplink of which a part is shared has the same efficiency
         costs = [
             solved(client, a_cell(user, bandwidth_hz=bandwidth_hz))["objective"]["cost"]
             for user in (
@@ -203,7 +234,12 @@ def test_without_a_table_features_go_in_full_precision(client: httpx.Client) -> 
     result = solved(client, a_cell(weights={"latency_per_s": 1.0, "loss": 0.0}, bandwidth_hz=1.0e5))
     assert only(result)["loss"] == 0.0
     rows = only(solved(client, a_cell()))["table"]["rows"]
-    assert {(row["cut"], row["bits"]) for row in rows} <= {(0, 8), (1, 32), (2, 32), (3, 32)}  # the input is a picture
+    assert {(row["cut"], row["bits"]) for row in rows} <= {
+        (0, 8),
+        (1, 32),
+        (2, 32),
+        (3, 32),
+    }  # the input is a picture
 
 
 def test_quantisation_saves_time_and_respects_the_loss_limit(client: httpx.Client) -> None:
@@ -212,13 +248,24 @@ def test_quantisation_saves_time_and_respects_the_loss_limit(client: httpx.Clien
     assert free["bits"] == 4
     elements = a_quantised_model()["cuts"][free["cut"]]["feature_elements"]
     assert free["latency"]["uplink_s"] == pytest.approx(4 * elements / free["rate_bps"])
-    limited = only(solved(client, a_cell(a_user(model=a_quantised_model(), max_loss=0.0041), **narrow)))
+    limited = only(
+        solved(client, a_cell(a_user(model=a_quantised_model(), max_loss=0.0041), **narrow))
+    )
     assert limited["bits"] == 8
-    lossless = only(solved(client, a_cell(a_user(model=a_quantised_model(), max_loss=0.0), **narrow)))
+    lossless = only(
+        solved(client, a_cell(a_user(model=a_quantised_model(), max_loss=0.0), **narrow))
+    )
     assert lossless["loss"] == 0.0
     assert lossless["cost"] >= limited["cost"] >= free["cost"]
     dear = only(
-        solved(client, a_cell(a_user(model=a_quantised_model()), weights={"latency_per_s": 1.0, "loss": 1e6}, **narrow))
+        solved(
+            client,
+            a_cell(
+                a_user(model=a_quantised_model()),
+                weights={"latency_per_s": 1.0, "loss": 1e6},
+                **narrow,
+            ),
+        )
     )
     assert dear["loss"] == 0.0
 
@@ -227,7 +274,10 @@ def test_elements_that_nobody_counted_have_32_bits(client: httpx.Client) -> None
     counted, uncounted = a_quantised_model(), a_quantised_model()
     for cut in uncounted["cuts"][1:]:
         cut.pop("feature_elements", None)
-    documents = [planned(client, a_cell(a_user(model=model), bandwidth_hz=2e6)) for model in (counted, uncounted)]
+    documents = [
+        planned(client, a_cell(a_user(model=model), bandwidth_hz=2e6))
+        for model in (counted, uncounted)
+    ]
     assert documents[0]["result"]["objective"] == documents[1]["result"]["objective"]
     assert "warnings" not in documents[0]
     (warning,) = documents[1]["warnings"]
@@ -242,8 +292,12 @@ def test_cuts_beyond_the_memory_are_left_out(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("frequency_hz", [None, 5.0e8])
-def test_the_clock_is_the_highest_unless_said(client: httpx.Client, frequency_hz: float | None) -> None:
-    user = only(solved(client, a_cell(a_user(frequency_hz=frequency_hz), options={"method": "device_only"})))
+def test_the_clock_is_the_highest_unless_said(
+    client: httpx.Client, frequency_hz: float | None
+) -> None:
+    user = only(
+        solved(client, a_cell(a_user(frequency_hz=frequency_hz), options={"method": "device_only"}))
+    )
     clock = frequency_hz or CLOCK_HZ
     assert user["frequency_hz"] == clock
     assert user["latency"]["device_s"] == pytest.approx(200e6 / 3.8 / clock + 0.002)
@@ -252,7 +306,12 @@ def test_the_clock_is_the_highest_unless_said(client: httpx.Client, frequency_hz
 def test_measured_clocks_count_as_measured(client: httpx.Client) -> None:
     levels = [(4.0e8, 0.2), (8.0e8, 0.11)]
     cuts = [
-        {"levels": [{"frequency_hz": hz, "mean_s": share * mean_s, "variance_s2": 0.0} for hz, mean_s in levels]}
+        {
+            "levels": [
+                {"frequency_hz": hz, "mean_s": share * mean_s, "variance_s2": 0.0}
+                for hz, mean_s in levels
+            ]
+        }
         for share in (0.0, 0.3, 0.9, 1.0)
     ]
     device = a_device(frequency_levels_hz=[4.0e8, 8.0e8])
@@ -262,7 +321,9 @@ def test_measured_clocks_count_as_measured(client: httpx.Client) -> None:
         assert user["latency"]["mean_s"] == mean_s
 
 
-@pytest.mark.parametrize("method", [method.value for method in Method if method is not Method.EXACT])
+@pytest.mark.parametrize(
+    "method", [method.value for method in Method if method is not Method.EXACT]
+)
 def test_simpler_rules_prove_nothing_and_win_nothing(client: httpx.Client, method: str) -> None:
     unlimited = a_mixed_cell()
     for user in unlimited["users"]:
@@ -278,7 +339,9 @@ def test_simpler_rules_prove_nothing_and_win_nothing(client: httpx.Client, metho
     assert result["certificate"]["holds"]
     assert result["objective"]["cost"] >= best["certificate"]["lower_bound"]
     assert result["objective"] == {
-        name: pytest.approx(value) for name, value in best["baselines"][method].items() if name != "feasible"
+        name: pytest.approx(value)
+        for name, value in best["baselines"][method].items()
+        if name != "feasible"
     }
 
 
@@ -316,7 +379,9 @@ def test_tables_hold_at_the_users_share_of_the_server(client: httpx.Client) -> N
                     continue
                 served = SERVER_S[cut] / user["server_share"] if SERVER_S[cut] else 0.0
                 latency = DEVICE_S[cut] + sent / rate + served
-                if latency <= asked.get("deadline_s", math.inf) * (1.0 + 1e-9) and loss <= asked.get("max_loss", 1.0):
+                if latency <= asked.get("deadline_s", math.inf) * (
+                    1.0 + 1e-9
+                ) and loss <= asked.get("max_loss", 1.0):
                     costs[cut, bits] = latency + 2.0 * loss
             row = table.best(rate)
             if not costs:
@@ -325,13 +390,19 @@ def test_tables_hold_at_the_users_share_of_the_server(client: httpx.Client) -> N
             assert row is not None
             assert row.bits is not None
             assert costs[row.cut, row.bits] == pytest.approx(min(costs.values()))
-            assert row.fixed_cost + row.cost_per_inverse_rate / rate == pytest.approx(min(costs.values()))
+            assert row.fixed_cost + row.cost_per_inverse_rate / rate == pytest.approx(
+                min(costs.values())
+            )
             assert row.cut_name == model["cuts"][row.cut]["name"]
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_device_that_asks_its_table_at_once_keeps_to_the_plan(client: httpx.Client, seed: int) -> None:
-    """No other option is better at the shares of an optimum, and a deadline that just holds still holds."""
+def test_a_device_that_asks_its_table_at_once_keeps_to_the_plan(
+    client: httpx.Client, seed: int
+) -> None:
+    """No other option is better at the shares of an optimum, and a deadline that just holds still
+    holds.
+    """
     rng = np.random.default_rng(seed)
     users = [
         a_user(
@@ -343,13 +414,17 @@ def test_a_device_that_asks_its_table_at_once_keeps_to_the_plan(client: httpx.Cl
         )
         for n in range(12)
     ]
-    result = solved(client, a_cell(*users, weights={"latency_per_s": 1.0, "loss": 1.0}, bandwidth_hz=4e7))
+    result = solved(
+        client, a_cell(*users, weights={"latency_per_s": 1.0, "loss": 1.0}, bandwidth_hz=4e7)
+    )
     tight = 0
     for user, asked in zip(result["users"], users, strict=True):
         rate = user["rate_bps"]
         row = RateTable(user["table"]["rows"]).decide(rate)
         assert row is not None
-        cost = row.fixed_cost + (row.cost_per_inverse_rate / rate if row.cost_per_inverse_rate else 0.0)
+        cost = row.fixed_cost + (
+            row.cost_per_inverse_rate / rate if row.cost_per_inverse_rate else 0.0
+        )
         assert asked["weight"] * cost == pytest.approx(user["cost"], rel=1e-5)
         tight += user["slack_s"] is not None and abs(user["slack_s"]) < 1e-9
     assert tight >= 1
@@ -373,7 +448,9 @@ def test_a_dry_run_stores_nothing(client: httpx.Client) -> None:
 
 
 def test_out_of_time_with_a_plan(client: httpx.Client) -> None:
-    users = [a_user(id=str(n), spectral_efficiency_bps_per_hz=0.5 + 0.37 * (n % 11)) for n in range(40)]
+    users = [
+        a_user(id=str(n), spectral_efficiency_bps_per_hz=0.5 + 0.37 * (n % 11)) for n in range(40)
+    ]
     document = planned(client, a_cell(*users, options={"time_limit_s": 1e-9, "gap": 1e-9}))
     assert document["status"] == "timed_out"
     certificate = document["result"]["certificate"]
@@ -386,7 +463,11 @@ def test_out_of_time_with_a_plan(client: httpx.Client) -> None:
 def test_many_users_have_an_address_of_their_own(client: httpx.Client) -> None:
     store_profiles(client)
     users = [
-        a_stored_user(id=f"u{n}", spectral_efficiency_bps_per_hz=0.5 + n % 7, deadline_s=0.06 if n % 2 else None)
+        a_stored_user(
+            id=f"u{n}",
+            spectral_efficiency_bps_per_hz=0.5 + n % 7,
+            deadline_s=0.06 if n % 2 else None,
+        )
         for n in range(2500)
     ]
     cell = a_cell(*users, channel="cell", server="edge-gpu", bandwidth_hz=2.5e9)
@@ -397,7 +478,9 @@ def test_many_users_have_an_address_of_their_own(client: httpx.Client) -> None:
     assert sum(result["cut_counts"].values()) == document["users_count"] == 2500
     cost, ids, cursor = 0.0, [], None
     while True:
-        page = client.get(result["users_url"], params={"limit": 1000, **({"cursor": cursor} if cursor else {})}).json()
+        page = client.get(
+            result["users_url"], params={"limit": 1000, **({"cursor": cursor} if cursor else {})}
+        ).json()
         for user in page["items"]:
             cost += user["cost"]
             ids.append(user["id"])
@@ -446,7 +529,10 @@ def test_the_last_cut_may_send_its_result(client: httpx.Client) -> None:
     user = only(
         solved(
             client,
-            a_cell(a_user(model=a_model(cuts=cuts), spectral_efficiency_bps_per_hz=0.05), channel=channel),
+            a_cell(
+                a_user(model=a_model(cuts=cuts), spectral_efficiency_bps_per_hz=0.05),
+                channel=channel,
+            ),
         )
     )
     assert user["cut"] == 3

@@ -1,4 +1,6 @@
-"""Requests of the multi-user family that are refused: where the fault is and how to mend it, and nothing is stored."""
+"""Requests of the multi-user family that are refused: where the fault is and how to mend it, and
+nothing is stored.
+"""
 
 import json
 from typing import Any
@@ -6,8 +8,23 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.builders import Body, a_channel, a_device, a_model, a_server, a_server_timing, a_timing
-from tests.support.multiuser.requests import ADAPTIVE, MULTI_USER, a_cell, a_fleet, a_rate_user, a_user
+from tests.support.builders import (
+    Body,
+    a_channel,
+    a_device,
+    a_model,
+    a_server,
+    a_server_timing,
+    a_timing,
+)
+from tests.support.multiuser.requests import (
+    ADAPTIVE,
+    MULTI_USER,
+    a_cell,
+    a_fleet,
+    a_rate_user,
+    a_user,
+)
 from tests.support.robust.requests import assert_nothing_stored, pointers, refusal
 
 
@@ -23,7 +40,10 @@ SHARED: list[tuple[Body, str]] = [
     ({"max_loss": 1.5}, "/users/0/max_loss"),
     ({"frequency_hz": 1.0}, "/users/0/frequency_hz"),
     ({"frequency_hz": 1.1e9}, "/users/0/frequency_hz"),
-    ({"device": a_device(frequency_levels_hz=[4e8, 8e8]), "frequency_hz": 5e8}, "/users/0/frequency_hz"),
+    (
+        {"device": a_device(frequency_levels_hz=[4e8, 8e8]), "frequency_hz": 5e8},
+        "/users/0/frequency_hz",
+    ),
     ({"device_timing": levels_only()}, "/users/0/device_timing"),
     ({"device_timing": None}, "/users/0/device_timing"),
     ({"device_timing": a_timing(processor="another")}, "/users/0/device_timing"),
@@ -35,12 +55,20 @@ SHARED: list[tuple[Body, str]] = [
     (
         {
             "device": a_device(memory_byte=1),
-            "model": a_model(cuts=[cut | {"parameter_byte": 9_000_000} for cut in a_model()["cuts"]]),
+            "model": a_model(
+                cuts=[cut | {"parameter_byte": 9_000_000} for cut in a_model()["cuts"]]
+            ),
         },
         "/users/0/device",
     ),
-    ({"device_timing": a_timing(cuts=[{"flop_per_cycle": 1e-20, "variance_s2": 0}] * 4)}, "/users/0/device_timing"),
-    ({"server_timing": a_server_timing(cuts=[{"mean_s": 1e30, "variance_s2": 0}] * 4)}, "/users/0/server_timing"),
+    (
+        {"device_timing": a_timing(cuts=[{"flop_per_cycle": 1e-20, "variance_s2": 0}] * 4)},
+        "/users/0/device_timing",
+    ),
+    (
+        {"server_timing": a_server_timing(cuts=[{"mean_s": 1e30, "variance_s2": 0}] * 4)},
+        "/users/0/server_timing",
+    ),
 ]
 
 
@@ -56,7 +84,10 @@ def test_a_user_of_either_door(client: httpx.Client, fields: Body, pointer: str)
     [
         ({"spectral_efficiency_bps_per_hz": None}, "/users/0"),
         ({"snr_db": 3.0}, "/users/0/snr_db"),
-        ({"snr_db": 3.0, "distance_m": 50.0, "spectral_efficiency_bps_per_hz": None}, "/users/0/distance_m"),
+        (
+            {"snr_db": 3.0, "distance_m": 50.0, "spectral_efficiency_bps_per_hz": None},
+            "/users/0/distance_m",
+        ),
         ({"spectral_efficiency_bps_per_hz": 0}, "/users/0/spectral_efficiency_bps_per_hz"),
         ({"spectral_efficiency_bps_per_hz": 1e7}, "/users/0/spectral_efficiency_bps_per_hz"),
         ({"spectral_efficiency_bps_per_hz": None, "snr_db": 201.0}, "/users/0/snr_db"),
@@ -120,7 +151,9 @@ def test_a_distance_needs_a_path_loss(client: httpx.Client) -> None:
     channel = a_channel()
     del channel["path_loss"]
     far = a_user(spectral_efficiency_bps_per_hz=None, distance_m=100.0)
-    assert pointers(client.post(MULTI_USER, json=a_cell(far, channel=channel))) == ["/users/0/distance_m"]
+    assert pointers(client.post(MULTI_USER, json=a_cell(far, channel=channel))) == [
+        "/users/0/distance_m"
+    ]
 
 
 def test_a_fault_of_a_shared_workload_is_told_once(client: httpx.Client) -> None:
@@ -134,10 +167,18 @@ def test_what_is_no_json_or_too_much(client: httpx.Client, door: str) -> None:
     text = json.dumps(body | {"weights": {"latency_per_s": float("nan"), "loss": 1}})
     headers = {"content-type": "application/json"}
     refusal(client.post(door, content=text, headers=headers), 400, "malformed-json")
-    refusal(client.post(door, content=text, headers={"content-type": "text/plain"}), 415, "unsupported-media-type")
-    users = [a_rate_user() | {"device": "d", "model": "m", "device_timing": "t", "server_timing": "s"}] * 10_001
+    refusal(
+        client.post(door, content=text, headers={"content-type": "text/plain"}),
+        415,
+        "unsupported-media-type",
+    )
+    users = [
+        a_rate_user() | {"device": "d", "model": "m", "device_timing": "t", "server_timing": "s"}
+    ] * 10_001
     refusal(client.post(door, json=body | {"users": users}), 413, "too-many-users")
-    endless = json.dumps(body | {"weights": {"latency_per_s": 1, "loss": 1}}).replace('"loss": 1', '"loss": 1e999')
+    endless = json.dumps(body | {"weights": {"latency_per_s": 1, "loss": 1}}).replace(
+        '"loss": 1', '"loss": 1e999'
+    )
     refusal(client.post(door, content=endless, headers=headers), 422, "invalid-request")
     assert_nothing_stored(client)
 
@@ -145,7 +186,9 @@ def test_what_is_no_json_or_too_much(client: httpx.Client, door: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("extreme", [5e-324, 1e-60, 1e-9, 1e9, 1e60])
 def test_extremes_are_answered_or_refused(client: httpx.Client, extreme: float) -> None:
-    """Every number of a request in turn at the end of its range; numpy's warnings are errors here."""
+    """Every number of a request in turn at the end of its range; numpy's warnings are errors
+    here.
+    """
 
     def ask(door: str, body: Body) -> None:
         assert client.post(door, json=body).status_code in (201, 422)
@@ -159,9 +202,13 @@ def test_extremes_are_answered_or_refused(client: httpx.Client, extreme: float) 
     ask(MULTI_USER, a_cell(bandwidth_hz=extreme))
     for field in ("bandwidth_hz", "rtt_mean_s"):
         ask(MULTI_USER, a_cell(channel=a_channel(**{field: extreme})))
-    ask(MULTI_USER, a_cell(a_user(server_timing=None), server=a_server(capacity_flop_per_s=extreme)))
+    ask(
+        MULTI_USER, a_cell(a_user(server_timing=None), server=a_server(capacity_flop_per_s=extreme))
+    )
     for weights in ({"latency_per_s": extreme, "loss": 1}, {"latency_per_s": 1, "loss": extreme}):
         ask(MULTI_USER, a_cell(weights=weights))
         ask(ADAPTIVE, a_fleet(weights=weights))
-    far = a_user(device=a_device(tx_power_w=extreme), spectral_efficiency_bps_per_hz=None, distance_m=100.0)
+    far = a_user(
+        device=a_device(tx_power_w=extreme), spectral_efficiency_bps_per_hz=None, distance_m=100.0
+    )
     ask(MULTI_USER, a_cell(far))

@@ -1,4 +1,6 @@
-"""Stopping requests that cannot be planned, or look like a mistake: where, why and what to do instead."""
+"""Stopping requests that cannot be planned, or look like a mistake: where, why and what to do
+instead.
+"""
 
 import copy
 from typing import Any
@@ -85,7 +87,10 @@ def test_a_wrong_value_is_pointed_at(client: httpx.Client, path: str, value: Any
         ({"kind": "trace", "rate_bps": [1e6, 1e-30]}, "rate_bps"),
         ({"kind": "trace", "snr_db": [3.0, 700.0]}, "snr_db"),
         ({"kind": "markov", "trace_bps": [1e6, HUGE], "states": 2}, "trace_bps"),
-        ({"kind": "markov", "rate_bps": [1e6, 2e6], "transition": [[1.0, 0.0], [0.0, 1.0]]}, "transition"),
+        (
+            {"kind": "markov", "rate_bps": [1e6, 2e6], "transition": [[1.0, 0.0], [0.0, 1.0]]},
+            "transition",
+        ),
     ],
 )
 def test_a_law_no_radio_has(client: httpx.Client, fading: Body, pointer: str) -> None:
@@ -97,14 +102,36 @@ def test_a_law_no_radio_has(client: httpx.Client, fading: Body, pointer: str) ->
     ("channel", "pointer", "mend"),
     [
         ({"min_snr_db": None}, "/channel/min_snr_db", "nobody transmits"),
-        ({"min_snr_db": None, "fading": {"kind": "nakagami", "m": 0.8}}, "/channel/min_snr_db", "minimum SNR"),
-        ({"min_snr_db": None, "fading": {"kind": "nakagami", "m": 1.01}}, "/channel/min_snr_db", "needed"),
-        ({"min_snr_db": None, "fading": {"kind": "trace", "rate_bps": [0.0, 1e6]}}, "/channel/min_snr_db", "minimum"),
-        ({"min_snr_db": None, "fading": {"kind": "trace", "rate_bps": [1.0, 1e9]}}, "/channel/min_snr_db", "outages"),
+        (
+            {"min_snr_db": None, "fading": {"kind": "nakagami", "m": 0.8}},
+            "/channel/min_snr_db",
+            "minimum SNR",
+        ),
+        (
+            {"min_snr_db": None, "fading": {"kind": "nakagami", "m": 1.01}},
+            "/channel/min_snr_db",
+            "needed",
+        ),
+        (
+            {"min_snr_db": None, "fading": {"kind": "trace", "rate_bps": [0.0, 1e6]}},
+            "/channel/min_snr_db",
+            "minimum",
+        ),
+        (
+            {"min_snr_db": None, "fading": {"kind": "trace", "rate_bps": [1.0, 1e9]}},
+            "/channel/min_snr_db",
+            "outages",
+        ),
         ({"coherence_time_s": None}, "/channel/coherence_time_s", "waited out"),
         ({"downlink_bps": None}, "/channel/downlink_bps", "downlink_bps in the request"),
         (
-            {"fading": {"kind": "markov", "rate_bps": [0.0, 1e7], "transition": [[1.0, 0.0], [0.5, 0.5]]}},
+            {
+                "fading": {
+                    "kind": "markov",
+                    "rate_bps": [0.0, 1e7],
+                    "transition": [[1.0, 0.0], [0.5, 0.5]],
+                }
+            },
             "/channel/fading",
             "a way back",
         ),
@@ -122,7 +149,10 @@ def test_a_stored_channel_is_pointed_at_by_its_reference(client: httpx.Client) -
     store_profiles(client)
     channel = a_radio(name="deep", min_snr_db=None, downlink_bps=None)
     assert client.post("/v1/channels", json=channel).status_code == 201
-    answer = client.post(STOPPING, json=a_fleet(a_stored_robot(), channel="deep", server="edge-gpu", downlink_bps=1e7))
+    answer = client.post(
+        STOPPING,
+        json=a_fleet(a_stored_robot(), channel="deep", server="edge-gpu", downlink_bps=1e7),
+    )
     assert pointers(answer) == ["/channel"]
     assert "min_snr_db of 'deep@1'" in answer.json()["errors"][0]["detail"]
 
@@ -133,12 +163,17 @@ def test_nothing_to_weigh(client: httpx.Client) -> None:
 
 
 def test_no_inference_is_served(client: httpx.Client) -> None:
-    assert "spread over the inferences" in refused(client, a_fleet(inferences_per_update=0))["/inferences_per_update"]
+    assert (
+        "spread over the inferences"
+        in refused(client, a_fleet(inferences_per_update=0))["/inferences_per_update"]
+    )
 
 
 def test_waiting_for_free_has_no_end(client: httpx.Client) -> None:
     robot = a_robot(device=a_device())
-    body = a_fleet(robot, weights={"time_per_s": 0.0, "energy_per_j": 1.0}, options={"waiting": "always"})
+    body = a_fleet(
+        robot, weights={"time_per_s": 0.0, "energy_per_j": 1.0}, options={"waiting": "always"}
+    )
     assert "idle_power_w" in refused(client, body)["/options/waiting"]
 
 
@@ -169,7 +204,9 @@ def test_a_distance_needs_a_path_loss(client: httpx.Client) -> None:
 
 def test_a_trace_of_snr_needs_the_users_mean(client: httpx.Client) -> None:
     channel = a_radio(fading={"kind": "trace", "snr_db": [1.0, 9.0]})
-    assert list(refused(client, a_fleet(a_robot(mean_snr_db=None), channel=channel))) == ["/users/0"]
+    assert list(refused(client, a_fleet(a_robot(mean_snr_db=None), channel=channel))) == [
+        "/users/0"
+    ]
 
 
 def test_a_clock_the_device_does_not_have(client: httpx.Client) -> None:
@@ -203,7 +240,12 @@ def test_every_fault_at_once(client: httpx.Client) -> None:
         ({"mean_snr_db": 90.0}, {}, "/users/0/mean_snr_db", "90 dB"),
         ({"server_timing": None}, {}, "/users/0/server_timing", "remaining flop over capacity"),
         ({"device": {"memory_byte": 100_000}}, {}, "/users/0/model", "larger than the memory"),
-        ({}, {"fading": {"kind": "trace", "rate_bps": [1e7]}}, "/users/0/mean_snr_db", "is not used"),
+        (
+            {},
+            {"fading": {"kind": "trace", "rate_bps": [1e7]}},
+            "/users/0/mean_snr_db",
+            "is not used",
+        ),
         ({}, {"downlink_bps": 20.0}, "/channel/downlink_bps", "Mbit/s"),
     ],
 )
@@ -224,7 +266,12 @@ def test_what_is_left_out_is_said(client: httpx.Client) -> None:
     robot = a_robot(device_timing=timing, server_timing=server_timing, model=model)
     found = plan(client, a_fleet(robot, channel=a_radio(rtt_mean_s=0.01)))["warnings"]
     said = " ".join(entry["message"] for entry in found)
-    for part in ("before the first layer", "at the last cut are left out", "falls from cut 0", "round trip"):
+    for part in (
+        "before the first layer",
+        "at the last cut are left out",
+        "falls from cut 0",
+        "round trip",
+    ):
         assert part in said
 
 
@@ -241,7 +288,9 @@ def test_too_many_users(client: httpx.Client, users: int) -> None:
 
 @pytest.mark.parametrize("literal", ["NaN", "Infinity", "1e999"])
 def test_numbers_that_are_none(client: httpx.Client, literal: str) -> None:
-    text = f'{{"channel": "cell", "server": "s", "users": [], "weights": {{"time_per_s": {literal}}}}}'
+    text = (
+        f'{{"channel": "cell", "server": "s", "users": [], "weights": {{"time_per_s": {literal}}}}}'
+    )
     answer = client.post(STOPPING, content=text, headers={"Content-Type": "application/json"})
     assert answer.status_code == (422 if literal == "1e999" else 400)
 
@@ -271,18 +320,30 @@ def test_extremes_are_planned_or_refused(client: httpx.Client, path: str, value:
 @pytest.mark.parametrize("waiting", ["in_outage", "always"])
 def test_a_slow_chain_settles(client: httpx.Client, waiting: str) -> None:
     """The chain leaves its outage once in a billion steps."""
-    chain = {"kind": "markov", "rate_bps": [0.0, 1e7], "transition": [[1.0 - 1e-9, 1e-9], [1e-9, 1.0 - 1e-9]]}
-    body = a_fleet(a_robot(mean_snr_db=None), channel=a_radio(fading=chain), options={"waiting": waiting})
+    chain = {
+        "kind": "markov",
+        "rate_bps": [0.0, 1e7],
+        "transition": [[1.0 - 1e-9, 1e-9], [1e-9, 1.0 - 1e-9]],
+    }
+    body = a_fleet(
+        a_robot(mean_snr_db=None), channel=a_radio(fading=chain), options={"waiting": waiting}
+    )
     assert plan(client, body)["status"] == "solved"
 
 
 @pytest.mark.slow
 def test_waiting_for_the_rarest_look_is_worked_out(client: httpx.Client) -> None:
-    """A wait is so cheap that only one look in thousands is taken: the quadrature is refined until it is right."""
+    """A wait is so cheap that only one look in thousands is taken: the quadrature is refined until
+    it is right.
+    """
     weights = {"time_per_s": 1e-6, "energy_per_j": 1.0}
     body = a_fleet(a_robot(device=a_device()), weights=weights, options={"waiting": "always"})
-    certificate = plan(client, changed(body, "/channel/coherence_time_s", 1e-3))["result"]["certificate"]
+    certificate = plan(client, changed(body, "/channel/coherence_time_s", 1e-3))["result"][
+        "certificate"
+    ]
     assert certificate["holds"]
     assert certificate["nodes"] > 256
-    next_to_free = changed(body, "/channel/coherence_time_s", 1e-6) | {"weights": weights | {"time_per_s": 1e-9}}
+    next_to_free = changed(body, "/channel/coherence_time_s", 1e-6) | {
+        "weights": weights | {"time_per_s": 1e-9}
+    }
     assert pointers(client.post(STOPPING, json=next_to_free)) == ["/options/waiting"]

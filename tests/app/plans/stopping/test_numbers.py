@@ -1,4 +1,6 @@
-"""What a stopping plan says, against physics by hand, the solver asked directly, and a device that plays its table."""
+"""What a stopping plan says, against physics by hand, the solver asked directly, and a device that
+plays its table.
+"""
 
 import json
 import math
@@ -43,14 +45,19 @@ def test_everything_at_the_edge_by_hand(client: httpx.Client) -> None:
     edge_s = 0.003 + 0.004
     assert user["expected"]["time_s"] == pytest.approx(sent_s + edge_s)
     assert user["expected"]["energy_j"] == pytest.approx(0.2 * sent_s + 0.05 * edge_s)
-    assert user["expected"]["cost"] == pytest.approx(user["expected"]["time_s"] + 0.5 * user["expected"]["energy_j"])
+    assert user["expected"]["cost"] == pytest.approx(
+        user["expected"]["time_s"] + 0.5 * user["expected"]["energy_j"]
+    )
     assert user["expected"]["placement_cost"] == user["placement_byte"] == 0.0
 
 
 @pytest.mark.parametrize("clock_hz", [None, 5e8])
 def test_everything_on_the_device_by_hand(client: httpx.Client, clock_hz: float | None) -> None:
     user = first(
-        client, a_fleet(a_robot(frequency_hz=clock_hz), options={"placement": 3}, channel=a_radio(fading=STEADY))
+        client,
+        a_fleet(
+            a_robot(frequency_hz=clock_hz), options={"placement": 3}, channel=a_radio(fading=STEADY)
+        ),
     )
     device_only = user["baselines"]["device_only"]
     clock = clock_hz or 1e9
@@ -69,27 +76,42 @@ def test_levels_are_used_as_they_were_measured(client: httpx.Client) -> None:
     fields: dict[str, Any] = {"options": {"placement": 3}, "channel": a_radio(fading=STEADY)}
 
     def at(clock_hz: float | None) -> dict[str, Any]:
-        return first(client, a_fleet(a_robot(device=device, device_timing=timing, frequency_hz=clock_hz), **fields))
+        return first(
+            client,
+            a_fleet(a_robot(device=device, device_timing=timing, frequency_hz=clock_hz), **fields),
+        )
 
     highest, low = at(None), at(5e8)
     assert highest["frequency_hz"] == 8e8
     assert highest["baselines"]["device_only"]["cost"] == pytest.approx(0.09 * (1.0 + 0.5 * 0.512))
-    assert low["baselines"]["device_only"]["cost"] == pytest.approx((2e8 / 3.8 / 5e8 + 0.002) * (1.0 + 0.5 * 0.125))
+    assert low["baselines"]["device_only"]["cost"] == pytest.approx(
+        (2e8 / 3.8 / 5e8 + 0.002) * (1.0 + 0.5 * 0.125)
+    )
 
 
 def test_without_a_timing_the_server_takes_its_capacity(client: httpx.Client) -> None:
     server = a_server(capacity_flop_per_s=1e10)
     robot = a_robot(server_timing=None)
-    user = first(client, a_fleet(robot, server=server, channel=a_radio(fading=STEADY), options={"placement": 0}))
+    user = first(
+        client,
+        a_fleet(robot, server=server, channel=a_radio(fading=STEADY), options={"placement": 0}),
+    )
     sent_s = CROSSING_BIT[0] / (BANDWIDTH_HZ * math.log2(1.0 + 10.0**1.5))
     assert user["expected"]["time_s"] == pytest.approx(sent_s + 0.02)
 
 
 def test_overrides_of_the_request(client: httpx.Client) -> None:
     quick = first(client, a_fleet(downlink_bps=4e7, options={"placement": 3}))
-    slow = first(client, a_fleet(channel=a_radio(downlink_bps=None), downlink_bps=2e7, options={"placement": 3}))
-    assert slow["expected"]["placement_cost"] == pytest.approx(2.0 * quick["expected"]["placement_cost"])
-    narrow = first(client, a_fleet(bandwidth_hz=5e6, channel=a_radio(fading=STEADY), options={"placement": 0}))
+    slow = first(
+        client,
+        a_fleet(channel=a_radio(downlink_bps=None), downlink_bps=2e7, options={"placement": 3}),
+    )
+    assert slow["expected"]["placement_cost"] == pytest.approx(
+        2.0 * quick["expected"]["placement_cost"]
+    )
+    narrow = first(
+        client, a_fleet(bandwidth_hz=5e6, channel=a_radio(fading=STEADY), options={"placement": 0})
+    )
     sent_s = CROSSING_BIT[0] / (5e6 * math.log2(1.0 + 10.0**1.5))
     assert narrow["expected"]["time_s"] == pytest.approx(sent_s + 0.003)
 
@@ -127,11 +149,16 @@ def test_the_solver_says_the_same(client: httpx.Client, waiting: Waiting) -> Non
     assert decision is not None
     user = first(client, a_fleet(options={"waiting": waiting.value}))
     assert user["placement"] == decision.placement[0]
-    assert [point["running_cost"] for point in user["curve"]] == pytest.approx(decision.running_curve[0].tolist())
+    assert [point["running_cost"] for point in user["curve"]] == pytest.approx(
+        decision.running_curve[0].tolist()
+    )
     assert user["expected"]["time_s"] == pytest.approx(decision.time_s[0])
     assert user["expected"]["energy_j"] == pytest.approx(decision.energy_j[0])
     for row, own in zip(user["table"]["rows"], decision.table(problem, 0), strict=True):
-        assert (row["offload"], row["in_outage"]) == (own.offload, "wait" if own.wait else "continue")
+        assert (row["offload"], row["in_outage"]) == (
+            own.offload,
+            "wait" if own.wait else "continue",
+        )
         if own.rate_bps is not None:
             assert row["rate_bps"] == pytest.approx(own.rate_bps)
             snr = 2.0 ** (own.rate_bps / BANDWIDTH_HZ) - 1.0
@@ -140,7 +167,9 @@ def test_the_solver_says_the_same(client: httpx.Client, waiting: Waiting) -> Non
             assert row["gain_db"] == pytest.approx(10.0 * math.log10(snr * noise_w / 0.2))
 
 
-def play(user: Body, looks: Any, trials: int, coherence_s: float, min_rate_bps: float) -> np.ndarray:
+def play(
+    user: Body, looks: Any, trials: int, coherence_s: float, min_rate_bps: float
+) -> np.ndarray:
     """Cost of inferences by a device that has nothing but the table, the edge module and its radio.
 
     `looks()` starts an inference: a function that answers (rate, state) at each look.
@@ -179,7 +208,9 @@ def test_a_device_that_plays_its_table_pays_what_was_expected(
     client: httpx.Client, waiting: str, placement: int
 ) -> None:
     channel = a_radio(min_snr_db=6.0, coherence_time_s=0.004)
-    user = first(client, a_fleet(channel=channel, options={"waiting": waiting, "placement": placement}))
+    user = first(
+        client, a_fleet(channel=channel, options={"waiting": waiting, "placement": placement})
+    )
     rng = np.random.default_rng(1)
     gains = iter(rng.exponential(size=200_000).tolist())
 
@@ -211,7 +242,9 @@ def test_a_device_that_sees_the_states_of_a_chain(client: httpx.Client, waiting:
 
         def look() -> tuple[float, int]:
             nonlocal state
-            state = int(np.searchsorted(begin if state < 0 else step[state], next(drawn), side="right"))
+            state = int(
+                np.searchsorted(begin if state < 0 else step[state], next(drawn), side="right")
+            )
             return rates[state], state
 
         return look
@@ -239,7 +272,9 @@ def test_edge_reads_every_table(client: httpx.Client, kind: str) -> None:
 
 @pytest.mark.parametrize("fading", ["rayleigh", "lognormal", "trace of rates", "chain"])
 def test_rounding_leaves_no_number_beyond_its_range(client: httpx.Client, fading: str) -> None:
-    """Probabilities are that, and nothing is cheaper than the optimum, however many users are planned."""
+    """Probabilities are that, and nothing is cheaper than the optimum, however many users are
+    planned.
+    """
     in_rates = fading in ("trace of rates", "chain")
     snrs = [None] if in_rates else [float(snr) for snr in range(-5, 31)]
     users = [a_robot(id=str(n), mean_snr_db=snr) for n, snr in enumerate(snrs)]

@@ -27,7 +27,10 @@ from tests.support.stopping.requests import (
 def test_names_revisions_and_bodies_mean_the_same(client: httpx.Client) -> None:
     store_profiles(client)
     by_name = solved(client, a_fleet(a_stored_robot(), channel="cell", server="edge-gpu"))
-    by_number = solved(client, a_fleet(a_stored_robot(device="camera-cpu@1"), channel="cell@1", server="edge-gpu@1"))
+    by_number = solved(
+        client,
+        a_fleet(a_stored_robot(device="camera-cpu@1"), channel="cell@1", server="edge-gpu@1"),
+    )
     assert solved(client, a_fleet()) == by_name == by_number
 
 
@@ -35,10 +38,15 @@ def test_what_is_read_is_what_was_answered(client: httpx.Client) -> None:
     answer = plan(client, a_fleet(name="robots"))
     assert client.get(f"/v1/plans/{answer['id']}").json() == answer
     assert client.get("/v1/plans/current", params={"name": "robots"}).json() == answer
-    assert client.get("/v1/plans", params={"kind": "stopping"}).json()["items"][0]["id"] == answer["id"]
+    assert (
+        client.get("/v1/plans", params={"kind": "stopping"}).json()["items"][0]["id"]
+        == answer["id"]
+    )
     user = client.get(f"/v1/plans/{answer['id']}/users/robot")
     assert user.json() == answer["result"]["users"][0]
-    again = client.get(f"/v1/plans/{answer['id']}/users/robot", headers={"If-None-Match": user.headers["etag"]})
+    again = client.get(
+        f"/v1/plans/{answer['id']}/users/robot", headers={"If-None-Match": user.headers["etag"]}
+    )
     assert again.status_code == 304
     assert answer["options"] == {
         "rule": "backward_induction",
@@ -68,7 +76,9 @@ def test_a_dry_run_stores_nothing(client: httpx.Client) -> None:
 @pytest.mark.parametrize("waiting", ["in_outage", "always"])
 @pytest.mark.parametrize("rule", ["backward_induction", "one_stage_look_ahead"])
 @pytest.mark.parametrize("kind", EVERY_FADING)
-def test_every_channel_is_planned_on(client: httpx.Client, kind: str, rule: str, waiting: str) -> None:
+def test_every_channel_is_planned_on(
+    client: httpx.Client, kind: str, rule: str, waiting: str
+) -> None:
     fading = EVERY_FADING[kind]
     by_rates = fading is not None and ("rate_bps" in fading or fading["kind"] == "markov")
     robot = a_robot(mean_snr_db=None if by_rates else 15.0)
@@ -80,7 +90,9 @@ def test_every_channel_is_planned_on(client: httpx.Client, kind: str, rule: str,
     assert sum(row["stop_probability"] for row in rows) == pytest.approx(1.0)
     for row in rows:
         known = {"rate_bps", "snr_db", "gain_db"} & row.keys()
-        assert known == (set() if row["offload"] != "threshold" else {"rate_bps"} if by_rates else known)
+        assert known == (
+            set() if row["offload"] != "threshold" else {"rate_bps"} if by_rates else known
+        )
         assert ("stop_states" in row) == (fading is not None and fading["kind"] == "markov")
         assert ("below" in row) == (waiting == "always")
     totals = [point["total_cost"] for point in user["curve"]]
@@ -88,7 +100,10 @@ def test_every_channel_is_planned_on(client: httpx.Client, kind: str, rule: str,
     assert certificate["lower_bound"] <= user["total_cost"] * (1 + 1e-9)
     if rule == "backward_induction":
         assert certificate["status"] == "optimal"
-        neighbours = [user["look_ahead"], *(user["baselines"][n] for n in ("device_only", "edge_only", "best_fixed"))]
+        neighbours = [
+            user["look_ahead"],
+            *(user["baselines"][n] for n in ("device_only", "edge_only", "best_fixed")),
+        ]
         assert all(one["total_cost"] >= user["total_cost"] * (1 - 1e-9) for one in neighbours)
     assert user["baselines"]["clairvoyant"]["cost"] <= user["expected"]["cost"] * (1 + 1e-9)
 
@@ -109,7 +124,11 @@ def test_mean_snr_gain_and_distance_mean_the_same(client: httpx.Client) -> None:
     by_gain = first(client, a_fleet(a_robot(mean_snr_db=None, gain_db=gain_db)))
     by_snr = first(client, a_fleet(a_robot(mean_snr_db=gain_db + 23.010299956639813 + 104.0)))
     assert by_distance["mean_snr_db"] == pytest.approx(by_snr["mean_snr_db"])
-    assert by_gain["total_cost"] == pytest.approx(by_snr["total_cost"]) == pytest.approx(by_distance["total_cost"])
+    assert (
+        by_gain["total_cost"]
+        == pytest.approx(by_snr["total_cost"])
+        == pytest.approx(by_distance["total_cost"])
+    )
 
 
 def test_a_trace_of_snr_is_taken_relative_to_its_mean(client: httpx.Client) -> None:
@@ -123,13 +142,17 @@ def test_a_chain_without_memory_is_a_trace(client: httpx.Client) -> None:
     robot = a_robot(mean_snr_db=None)
     chain = {"kind": "markov", "rate_bps": RATES_BPS, "transition": [[1.0 / count] * count] * count}
     by_chain = first(client, a_fleet(robot, channel=a_radio(fading=chain)))
-    by_trace = first(client, a_fleet(robot, channel=a_radio(fading={"kind": "trace", "rate_bps": RATES_BPS})))
+    by_trace = first(
+        client, a_fleet(robot, channel=a_radio(fading={"kind": "trace", "rate_bps": RATES_BPS}))
+    )
     assert by_chain["total_cost"] == pytest.approx(by_trace["total_cost"])
     assert by_chain["placement"] == by_trace["placement"]
 
 
 def test_a_chain_says_the_rates_of_its_states(client: httpx.Client) -> None:
-    table = first(client, a_fleet(a_robot(mean_snr_db=None), channel=a_radio(fading=CHAIN)))["table"]
+    table = first(client, a_fleet(a_robot(mean_snr_db=None), channel=a_radio(fading=CHAIN)))[
+        "table"
+    ]
     assert table["state_rate_bps"] == CHAIN["rate_bps"]
     assert all(set(row["stop_states"]) <= {1, 2} for row in table["rows"])
 
@@ -168,11 +191,18 @@ def test_placements_beyond_the_memory_are_named(client: httpx.Client) -> None:
     assert user["placement"] <= 1
     assert user["placement_byte"] <= 500_000
     device_only = user["baselines"]["device_only"]
-    assert (device_only["feasible"], device_only["cost"], device_only["total_cost"]) == (False, None, None)
+    assert (device_only["feasible"], device_only["cost"], device_only["total_cost"]) == (
+        False,
+        None,
+        None,
+    )
 
 
 def test_the_fleet_is_the_sum_of_its_users(client: httpx.Client) -> None:
-    robots = [a_robot(id=f"robot-{n}", mean_snr_db=snr_db) for n, snr_db in enumerate((25.0, 5.0, -5.0, 15.0))]
+    robots = [
+        a_robot(id=f"robot-{n}", mean_snr_db=snr_db)
+        for n, snr_db in enumerate((25.0, 5.0, -5.0, 15.0))
+    ]
     result = solved(client, a_fleet(*robots))
     alone = [first(client, a_fleet(robot)) for robot in robots]
     assert [user["id"] for user in result["users"]] == [robot["id"] for robot in robots]
@@ -181,10 +211,15 @@ def test_the_fleet_is_the_sum_of_its_users(client: httpx.Client) -> None:
         assert together["placement"] == single["placement"]
     objective = result["objective"]
     assert objective["cost"] == pytest.approx(sum(user["total_cost"] for user in result["users"]))
-    assert objective["cost"] == pytest.approx(objective["running_cost"] + objective["placement_cost"])
+    assert objective["cost"] == pytest.approx(
+        objective["running_cost"] + objective["placement_cost"]
+    )
     assert sum(result["placement_counts"].values()) == 4
     for name, total in result["baselines"].items():
-        own = [user["look_ahead"] if name == "look_ahead" else user["baselines"][name] for user in result["users"]]
+        own = [
+            user["look_ahead"] if name == "look_ahead" else user["baselines"][name]
+            for user in result["users"]
+        ]
         assert total["cost"] == pytest.approx(sum(one["total_cost"] for one in own))
 
 
@@ -198,7 +233,11 @@ def test_time_may_run_out(client: httpx.Client) -> None:
     document = plan(client, a_fleet(options={"time_limit_s": 1e-9}))
     assert document["status"] == "timed_out"
     certificate = document["result"]["certificate"]
-    assert (certificate["status"], certificate["lower_bound"], certificate["gap"]) == ("feasible", None, None)
+    assert (certificate["status"], certificate["lower_bound"], certificate["gap"]) == (
+        "feasible",
+        None,
+        None,
+    )
     rule = first(client, a_fleet(options={"rule": "one_stage_look_ahead"}))
     assert document["result"]["objective"]["cost"] == pytest.approx(rule["total_cost"])
 
@@ -212,8 +251,13 @@ def test_many_users_have_pages_of_their_own(client: httpx.Client) -> None:
     assert "users" not in result
     assert document["options"]["clairvoyant"] is False
     page = UserPage.model_validate(client.get(result["users_url"], params={"limit": 1000}).json())
-    rest = UserPage.model_validate(client.get(result["users_url"], params={"cursor": page.next_cursor}).json())
-    users = page.items + client.get(result["users_url"], params={"cursor": rest.next_cursor}).json()["items"]
+    rest = UserPage.model_validate(
+        client.get(result["users_url"], params={"cursor": page.next_cursor}).json()
+    )
+    users = (
+        page.items
+        + client.get(result["users_url"], params={"cursor": rest.next_cursor}).json()["items"]
+    )
     assert len(users) == 1100
     assert client.get(f"{result['users_url']}/robot-7").json() == users[7]
     assert sum(result["placement_counts"].values()) == 1200

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from solvers.multiuser.check import check
 from solvers.multiuser.costs import latency
-from solvers.multiuser.problem import Decision, Infeasibility, Method, Problem, Steadiness, Workloads
+from solvers.multiuser.problem import (
+    Decision,
+    Infeasibility,
+    Method,
+    Problem,
+    Steadiness,
+    Workloads,
+)
 from solvers.multiuser.solve import solve
 from solvers.multiuser.solve.fleet import Fleet
 from solvers.outcome import Options, Status, silent
@@ -18,7 +25,8 @@ from tests.support.multiuser.brute_force import columns
 from tests.support.multiuser.cells import a_cell, a_short_cell, least_latency_s
 from tests.support.seeds import Drawn
 
-# Whether there is a plan at all: at the edge of what fits the last digits of the best one take long.
+# Whether there is a plan at all: at the edge of what fits the last digits of the best one take
+# long.
 ANY = Options(gap=1.0)
 
 
@@ -29,7 +37,9 @@ def options_of(problem: Problem) -> NDArray[np.int64]:
 
 
 def needs(problem: Problem) -> tuple[float, float, float]:
-    """Least common factor, uplink and server over all combinations, by bisection on what each one needs."""
+    """Least common factor, uplink and server over all combinations, by bisection on what each one
+    needs.
+    """
     option = options_of(problem)
     _, sent, served, room = columns(problem, option)
     room = room + 1e-9 * problem.deadline_s
@@ -58,26 +68,43 @@ def needs(problem: Problem) -> tuple[float, float, float]:
 
 
 def a_crowded_cell(seed: int, users: int) -> Problem:
-    """Deadlines of any kind: some that nobody could keep alone, some too many for one budget or for both."""
+    """Deadlines of any kind: some that nobody could keep alone, some too many for one budget or for
+    both.
+    """
     rng = np.random.default_rng(seed)
-    cell = a_cell(seed, users, options=4, hertz_per_user=10 ** rng.uniform(4.8, 5.8), server_load=rng.uniform(1.0, 4.0))
+    cell = a_cell(
+        seed,
+        users,
+        options=4,
+        hertz_per_user=10 ** rng.uniform(4.8, 5.8),
+        server_load=rng.uniform(1.0, 4.0),
+    )
     hurry = rng.uniform(0.9, 1.8) * rng.uniform(0.95, 1.05, users)
     return dataclasses.replace(cell, deadline_s=hurry * least_latency_s(cell))
 
 
-def pairs(problem: Problem, why: Infeasibility) -> dict[str, tuple[tuple[float, float], float, float]]:
-    """Remedies as fractions of the present budgets, each with the powers it scales uplink and server by."""
+def pairs(
+    problem: Problem, why: Infeasibility
+) -> dict[str, tuple[tuple[float, float], float, float]]:
+    """Remedies as fractions of the present budgets, each with the powers it scales uplink and
+    server by.
+    """
     assert why.factor is not None
     assert why.bandwidth_hz is not None
     assert why.server_flop_per_s is not None
     up = why.bandwidth_hz[0] / problem.bandwidth_hz, why.bandwidth_hz[1] / problem.bandwidth_hz
-    on = why.server_flop_per_s[0] / problem.server_flop_per_s, why.server_flop_per_s[1] / problem.server_flop_per_s
+    on = (
+        why.server_flop_per_s[0] / problem.server_flop_per_s,
+        why.server_flop_per_s[1] / problem.server_flop_per_s,
+    )
     return {"factor": (why.factor, 1.0, 1.0), "uplink": (up, 1.0, 0.0), "server": (on, 0.0, 1.0)}
 
 
 @pytest.mark.slow
 def test_least_budgets_equal_enumeration(drawn: Drawn) -> None:
-    """Over all options: also those that only larger budgets allow, and for users who fail alone as things are."""
+    """Over all options: also those that only larger budgets allow, and for users who fail alone as
+    things are.
+    """
     finite = hopeless = with_alone = 0
     for seed in drawn(120):
         problem = a_crowded_cell(seed, 2 + seed % 3)
@@ -97,7 +124,9 @@ def test_least_budgets_equal_enumeration(drawn: Drawn) -> None:
 
 
 def assert_remedies_hold(seeds: Iterable[int], sizes: Sequence[int]) -> int:
-    """Each amount said to suffice has a plan, and just below the proven bound there is none; how many were tried."""
+    """Each amount said to suffice has a plan, and just below the proven bound there is none; how
+    many were tried.
+    """
     tried = 0
     for seed in seeds:
         problem = a_crowded_cell(seed, sizes[seed % len(sizes)])
@@ -109,13 +138,20 @@ def assert_remedies_hold(seeds: Iterable[int], sizes: Sequence[int]) -> int:
         for (bound, enough), uplink, server in pairs(problem, why).values():
             if np.isinf(enough):
                 assert np.isinf(bound)
-                assert solve(scaled(problem, 1e6**uplink, 1e6**server), ANY, silent).decision is None
+                assert (
+                    solve(scaled(problem, 1e6**uplink, 1e6**server), ANY, silent).decision is None
+                )
                 continue
             # The search for the last digits settles small cells.
             assert 1.0 <= bound <= enough <= bound * (1 + (3e-6 if problem.users <= 12 else 1e-3))
-            assert solve(scaled(problem, enough**uplink, enough**server), ANY, silent).decision is not None
+            assert (
+                solve(scaled(problem, enough**uplink, enough**server), ANY, silent).decision
+                is not None
+            )
             below = bound * (1 - 1e-7)
-            assert solve(scaled(problem, below**uplink, below**server), ANY, silent).decision is None
+            assert (
+                solve(scaled(problem, below**uplink, below**server), ANY, silent).decision is None
+            )
     return tried
 
 
@@ -153,12 +189,23 @@ def test_an_option_that_only_a_larger_uplink_allows() -> None:
     assert not len(why.alone)
     assert why.bandwidth_hz is not None
     assert 1.05e6 < why.bandwidth_hz[1] < 1.2e6
-    assert solve(dataclasses.replace(problem, bandwidth_hz=1.2e6), Options(), silent).decision is not None
+    assert (
+        solve(dataclasses.replace(problem, bandwidth_hz=1.2e6), Options(), silent).decision
+        is not None
+    )
 
 
 def test_a_deadline_is_refused_no_sooner_than_the_check_refuses_it() -> None:
-    """0.2 s and 0.1 s are more than 0.3 s by rounding; up to a billionth of a deadline is no reason to refuse."""
-    for excess, feasible in ((0.0, True), (0.9e-9, True), (-1.0, True), (1.2e-9, False), (1e-6, False)):
+    """0.2 s and 0.1 s are more than 0.3 s by rounding; up to a billionth of a deadline is no reason
+    to refuse.
+    """
+    for excess, feasible in (
+        (0.0, True),
+        (0.9e-9, True),
+        (-1.0, True),
+        (1.2e-9, False),
+        (1e-6, False),
+    ):
         work = Workloads(
             first=np.array([0, 1]),
             cut=np.array([0]),
@@ -169,7 +216,10 @@ def test_a_deadline_is_refused_no_sooner_than_the_check_refuses_it() -> None:
             loss=np.zeros(1),
         )
         problem = dataclasses.replace(
-            a_cell(0, 1), workloads=work, workload=np.array([0]), deadline_s=np.array([0.3 / (1.0 + max(excess, -0.5))])
+            a_cell(0, 1),
+            workloads=work,
+            workload=np.array([0]),
+            deadline_s=np.array([0.3 / (1.0 + max(excess, -0.5))]),
         )
         for method in (Method.EXACT, Method.GREEDY, Method.EDGE_ONLY, Method.LATENCY_ONLY):
             asked = dataclasses.replace(problem, method=method)
@@ -177,19 +227,27 @@ def test_a_deadline_is_refused_no_sooner_than_the_check_refuses_it() -> None:
             assert (answer.decision is not None) == feasible
             if answer.decision is not None:
                 assert check(asked, answer.decision).holds
-            kept = Decision(option=np.zeros(1, dtype=np.int64), bandwidth_share=np.ones(1), server_share=np.ones(1))
+            kept = Decision(
+                option=np.zeros(1, dtype=np.int64),
+                bandwidth_share=np.ones(1),
+                server_share=np.ones(1),
+            )
             assert check(asked, kept).holds == feasible
 
 
 def scaled(problem: Problem, bandwidth: float, server: float) -> Problem:
     work = dataclasses.replace(problem.workloads, server_s=problem.workloads.server_s / server)
-    return dataclasses.replace(problem, workloads=work, bandwidth_hz=problem.bandwidth_hz * bandwidth)
+    return dataclasses.replace(
+        problem, workloads=work, bandwidth_hz=problem.bandwidth_hz * bandwidth
+    )
 
 
 def test_a_budget_that_cannot_mend_it_is_infinite() -> None:
     problem = a_short_cell(0)
     work = problem.workloads
-    device = dataclasses.replace(work, device_s=np.where(work.crossing_bit > 0, work.device_s, 10.0))
+    device = dataclasses.replace(
+        work, device_s=np.where(work.crossing_bit > 0, work.device_s, 10.0)
+    )
     crowded = dataclasses.replace(
         problem, workloads=dataclasses.replace(device, server_s=0.5 * (work.crossing_bit > 0))
     )
@@ -238,7 +296,9 @@ def test_what_a_simple_rule_cannot_do_is_not_called_impossible() -> None:
     problem = a_cell(0, 4, hertz_per_user=1e7)
     work = problem.workloads
     alone = work.device_s[work.first[problem.workload + 1] - 1]
-    tight = dataclasses.replace(problem, deadline_s=np.where(np.arange(4) == 0, 0.95 * alone, np.inf))
+    tight = dataclasses.replace(
+        problem, deadline_s=np.where(np.arange(4) == 0, 0.95 * alone, np.inf)
+    )
     assert solve(tight, Options(), silent).decision is not None
     rule = solve(dataclasses.replace(tight, method=Method.DEVICE_ONLY), Options(), silent)
     assert rule.status is Status.INFEASIBLE
@@ -264,17 +324,23 @@ def least_switches(problem: Problem, previous: NDArray[np.int64]) -> float:
 
 @pytest.mark.slow
 def test_least_switches_equal_enumeration(drawn: Drawn) -> None:
-    """Over the whole cell: users forced one by one, budgets that are short, and cells that no switch mends."""
+    """Over the whole cell: users forced one by one, budgets that are short, and cells that no
+    switch mends.
+    """
     mended = hopeless = more_than_forced = 0
     for seed in drawn(60):
         rng = np.random.default_rng(seed)
-        problem = a_cell(seed, 4, options=4, hertz_per_user=10 ** rng.uniform(4.8, 6.3), server_load=2.0)
+        problem = a_cell(
+            seed, 4, options=4, hertz_per_user=10 ** rng.uniform(4.8, 6.3), server_load=2.0
+        )
         hurry = rng.uniform(0.9, 2.5) * rng.uniform(0.95, 1.5, 4)
         problem = dataclasses.replace(problem, deadline_s=hurry * least_latency_s(problem))
         previous = rng.integers(-1, np.diff(problem.workloads.first)[problem.workload])
         truth = least_switches(problem, previous)
         for limit in range(4):
-            held = dataclasses.replace(problem, steadiness=Steadiness(previous=previous, max_switches=limit))
+            held = dataclasses.replace(
+                problem, steadiness=Steadiness(previous=previous, max_switches=limit)
+            )
             answer = solve(held, Options(), silent)
             assert (answer.decision is not None) == (truth <= limit)
             if answer.infeasibility is not None:
@@ -288,23 +354,31 @@ def test_least_switches_equal_enumeration(drawn: Drawn) -> None:
 
 @pytest.mark.slow
 def test_a_limit_on_switches_that_suffices_has_a_plan_and_one_fewer_has_none() -> None:
-    """Deadlines that a free plan just keeps, and users who start elsewhere: most could stay, were they alone."""
+    """Deadlines that a free plan just keeps, and users who start elsewhere: most could stay, were
+    they alone.
+    """
     for seed in range(30):
         rng = np.random.default_rng(seed)
-        problem = a_cell(seed, 25, options=5, hertz_per_user=10 ** rng.uniform(5.3, 6.3), server_load=2.0)
+        problem = a_cell(
+            seed, 25, options=5, hertz_per_user=10 ** rng.uniform(5.3, 6.3), server_load=2.0
+        )
         free = solve(problem, Options(), silent).decision
         assert free is not None
         elsewhere = rng.integers(0, np.diff(problem.workloads.first)[problem.workload])
         previous = np.where(rng.random(25) < 0.6, free.option, elsewhere)
         still = Steadiness(previous=previous, max_switches=0)
-        held = dataclasses.replace(problem, deadline_s=1.1 * latency(problem, free).total_s, steadiness=still)
+        held = dataclasses.replace(
+            problem, deadline_s=1.1 * latency(problem, free).total_s, steadiness=still
+        )
         why = solve(held, Options(), silent).infeasibility
         assert why is not None
         assert why.switches is not None
         enough = int(why.switches[1])
         assert Fleet(held).forced <= why.switches[0] == enough
         for limit, feasible in ((enough, True), (enough - 1, False)):
-            moved = dataclasses.replace(held, steadiness=dataclasses.replace(still, max_switches=limit))
+            moved = dataclasses.replace(
+                held, steadiness=dataclasses.replace(still, max_switches=limit)
+            )
             assert (solve(moved, ANY, silent).decision is not None) == feasible
 
 

@@ -10,11 +10,15 @@ from tests.support.multiuser.cells import some_options
 
 
 def at_some_rate(rng: np.random.Generator) -> tuple[TableProblem, int, float] | None:
-    """A question with an option that keeps its limits at a rate, whether it is the best there or not."""
+    """A question with an option that keeps its limits at a rate, whether it is the best there or
+    not.
+    """
     problem = some_options(rng)
     rate = float(rng.choice([0.0, 10 ** rng.uniform(4.0, 8.0)]))
     every = np.arange(len(problem.cut))
-    fits = (problem.latency_s(every, np.array(rate)) <= problem.deadline_s) & (problem.loss <= problem.max_loss)
+    fits = (problem.latency_s(every, np.array(rate)) <= problem.deadline_s) & (
+        problem.loss <= problem.max_loss
+    )
     return (problem, int(rng.choice(every[fits])), rate) if fits.any() else None
 
 
@@ -44,7 +48,9 @@ def test_a_device_that_asks_at_the_planned_rate_keeps_to_the_plan() -> None:
             assert (answer.cut, answer.bits) == (problem.cut[option], problem.bits[option])
         # Elsewhere nothing has changed, and nowhere is the option late.
         end = best.rate_from_bps[row + 1] if row + 1 < len(best.option) else np.inf
-        rates = np.concatenate([np.geomspace(1e3, 1e9, 200), best.rate_from_bps, pinned.rate_from_bps])
+        rates = np.concatenate(
+            [np.geomspace(1e3, 1e9, 200), best.rate_from_bps, pinned.rate_from_bps]
+        )
         outside = (rates < pinned.rate_from_bps[pinned.pinned]) | (rates >= end)
         assert np.array_equal(pinned.look_up(rates[outside]), best.look_up(rates[outside]))
         assert np.all(pinned.look_up(rates[~outside]) == option)

@@ -1,4 +1,6 @@
-"""The check's own lower bound: never above a plan, and in small cells as good as the gap asked for."""
+"""The check's own lower bound: never above a plan, and in small cells as good as the gap asked
+for.
+"""
 
 from dataclasses import replace
 
@@ -53,7 +55,9 @@ def test_an_energy_that_is_too_low_to_be_true_is_refuted() -> None:
     assert solution.lower_bound is not None
     honest = check(problem, solution.decision)
     flattered = replace(honest, objective=honest.objective * 0.999)
-    found = prove(problem, solution.decision, flattered, solution.lower_bound, solution.prices, 1e-6)
+    found = prove(
+        problem, solution.decision, flattered, solution.lower_bound, solution.prices, 1e-6
+    )
     assert [violation.constraint for violation in found.violations] == ["lower_bound"]
 
 

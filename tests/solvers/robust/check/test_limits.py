@@ -51,20 +51,48 @@ CORRUPTIONS = {
         lambda d, n: spoilt(d.frequency_hz, n, d.frequency_hz[n] * 0.99),
         "deadline",
     ),
-    "clock below the range": ("frequency_hz", lambda d, n: spoilt(d.frequency_hz, n, 1e8), "clock_min"),
-    "clock above the range": ("frequency_hz", lambda d, n: spoilt(d.frequency_hz, n, 2e9), "clock_max"),
+    "clock below the range": (
+        "frequency_hz",
+        lambda d, n: spoilt(d.frequency_hz, n, 1e8),
+        "clock_min",
+    ),
+    "clock above the range": (
+        "frequency_hz",
+        lambda d, n: spoilt(d.frequency_hz, n, 2e9),
+        "clock_max",
+    ),
     "clock of zero": ("frequency_hz", lambda d, n: spoilt(d.frequency_hz, n, 0.0), "frequency_hz"),
-    "clock not a number": ("frequency_hz", lambda d, n: spoilt(d.frequency_hz, n, np.nan), "frequency_hz"),
-    "less share": ("bandwidth_hz", lambda d, n: spoilt(d.bandwidth_hz, n, d.bandwidth_hz[n] * 0.999), "deadline"),
+    "clock not a number": (
+        "frequency_hz",
+        lambda d, n: spoilt(d.frequency_hz, n, np.nan),
+        "frequency_hz",
+    ),
+    "less share": (
+        "bandwidth_hz",
+        lambda d, n: spoilt(d.bandwidth_hz, n, d.bandwidth_hz[n] * 0.999),
+        "deadline",
+    ),
     "no share": ("bandwidth_hz", lambda d, n: spoilt(d.bandwidth_hz, n, 0.0), "deadline"),
     "more than there is": (
         "bandwidth_hz",
         lambda d, n: spoilt(d.bandwidth_hz, n, d.bandwidth_hz[n] * 1.001),
         "bandwidth",
     ),
-    "negative share": ("bandwidth_hz", lambda d, n: spoilt(d.bandwidth_hz, n, -1.0), "bandwidth_sign"),
-    "infinite share": ("bandwidth_hz", lambda d, n: spoilt(d.bandwidth_hz, n, np.inf), "bandwidth_hz"),
-    "share not a number": ("bandwidth_hz", lambda d, n: spoilt(d.bandwidth_hz, n, np.nan), "bandwidth_hz"),
+    "negative share": (
+        "bandwidth_hz",
+        lambda d, n: spoilt(d.bandwidth_hz, n, -1.0),
+        "bandwidth_sign",
+    ),
+    "infinite share": (
+        "bandwidth_hz",
+        lambda d, n: spoilt(d.bandwidth_hz, n, np.inf),
+        "bandwidth_hz",
+    ),
+    "share not a number": (
+        "bandwidth_hz",
+        lambda d, n: spoilt(d.bandwidth_hz, n, np.nan),
+        "bandwidth_hz",
+    ),
     "a user missing": ("bandwidth_hz", lambda d, n: d.bandwidth_hz[:-1], "bandwidth_hz_shape"),
     "a user too many": ("option", lambda d, n: np.append(d.option, 0), "option_shape"),
 }
@@ -78,8 +106,12 @@ def test_refuses_a_spoilt_decision(name: str, problem: Problem, decision: Decisi
     assert constraint in {violation.constraint for violation in certificate.violations}
 
 
-def test_refuses_an_option_that_does_not_fit_the_memory(problem: Problem, decision: Decision) -> None:
-    nowhere = replace(problem.workloads, fits_memory=np.zeros(len(problem.workloads.cut), dtype=bool))
+def test_refuses_an_option_that_does_not_fit_the_memory(
+    problem: Problem, decision: Decision
+) -> None:
+    nowhere = replace(
+        problem.workloads, fits_memory=np.zeros(len(problem.workloads.cut), dtype=bool)
+    )
     certificate = check(replace(problem, workloads=nowhere), decision)
     assert {violation.constraint for violation in certificate.violations} == {"memory"}
 
@@ -87,7 +119,10 @@ def test_refuses_an_option_that_does_not_fit_the_memory(problem: Problem, decisi
 def test_refuses_a_clock_that_is_no_level() -> None:
     levels = [0.4e9, 0.8e9, 1.2e9, 1.6e9]
     table = workloads(
-        cycles=list(ALEXNET_FLOP / 7), crossing_bit=list(ALEXNET_BIT), flop_per_cycle=7.0, levels_hz=levels
+        cycles=list(ALEXNET_FLOP / 7),
+        crossing_bit=list(ALEXNET_BIT),
+        flop_per_cycle=7.0,
+        levels_hz=levels,
     )
     problem = a_cell(6, workloads=table)
     decision = solve(problem).decision
@@ -140,7 +175,9 @@ def test_an_answer_that_the_check_refutes_never_leaves(monkeypatch: pytest.Monke
 def test_reports_at_most_a_hundred_users_of_a_constraint() -> None:
     problem = random_cell(np.random.default_rng(0), 300, 3)
     decision = Decision(
-        option=np.zeros(300, dtype=np.int64), frequency_hz=np.full(300, 1e30), bandwidth_hz=np.full(300, 1.0)
+        option=np.zeros(300, dtype=np.int64),
+        frequency_hz=np.full(300, 1e30),
+        bandwidth_hz=np.full(300, 1.0),
     )
     counts: dict[str, int] = {}
     for violation in check(problem, decision).violations:

@@ -1,4 +1,6 @@
-"""The search ends: where its bound is rough it is made sharp, and what cannot be told is not claimed."""
+"""The search ends: where its bound is rough it is made sharp, and what cannot be told is not
+claimed.
+"""
 
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ from tests.support.robust.cells import random_cell
 
 
 class Looks:
-    """A clock that advances by one at every look, so that a time limit counts looks and not seconds."""
+    """A clock that advances by one at every look, so that a time limit counts looks and not
+    seconds.
+    """
 
     def __init__(self) -> None:
         self.count = 0
@@ -39,7 +43,9 @@ def test_no_small_cell_burns_its_limit(kind: str) -> None:
 
 
 def test_bounds_between_the_prices_of_the_grid_spare_choices_that_are_no_better() -> None:
-    """Users nearly alike leave thousands of choices within the error of a coarse grid; a limit of looks ends those."""
+    """Users nearly alike leave thousands of choices within the error of a coarse grid; a limit of
+    looks ends those.
+    """
     for seed, users, cuts in ((1715709492, 23, 3), (1760062243, 34, 5), (838279444, 42, 5)):
         problem = random_cell(np.random.default_rng(seed), users, cuts, "levels")
         looks = Looks()

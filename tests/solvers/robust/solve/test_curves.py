@@ -18,7 +18,9 @@ def markets() -> list[tuple[Problem, Market]]:
         problem = random_cell(np.random.default_rng(seed), 4, 5, ("generic", "levels")[seed % 2])
         options, possible = options_of(problem)
         if np.all(np.add.reduceat(possible, options.first[:-1]) > 0):
-            found.append((problem, Market(options.keep(possible), problem.bandwidth_hz).priceable()))
+            found.append(
+                (problem, Market(options.keep(possible), problem.bandwidth_hz).priceable())
+            )
     return found
 
 
@@ -43,8 +45,12 @@ def test_share_at_a_price_minimises_energy_plus_price() -> None:
 
                 if high - low < 1e-9:
                     continue
-                best = minimize_scalar(cost, bounds=(low, high), method="bounded", options={"xatol": 1e-12})
-                least = min(best.fun, cost(low), cost(high), cost(float(np.clip(one.x_kink[0], low, high))))
+                best = minimize_scalar(
+                    cost, bounds=(low, high), method="bounded", options={"xatol": 1e-12}
+                )
+                least = min(
+                    best.fun, cost(low), cost(high), cost(float(np.clip(one.x_kink[0], low, high)))
+                )
                 assert value[0, k] == pytest.approx(least, rel=1e-9)
                 assert value[0, k] <= least * (1.0 + 1e-12)
                 compared += 1
@@ -71,7 +77,9 @@ def test_energy_and_least_share_are_those_of_the_papers_formulas() -> None:
         row = work.first[problem.workload[user]] + market.options.option
         share = np.where(curves.sends, np.minimum(curves.least_hz * 1.7, problem.bandwidth_hz), 1.0)
         x = np.where(curves.sends, curves.x_at(share), 0.0)
-        rate = physics.rate_bps(share, problem.tx_power_w[user], problem.gain[user], problem.noise_w_per_hz)
+        rate = physics.rate_bps(
+            share, problem.tx_power_w[user], problem.gain[user], problem.noise_w_per_hz
+        )
         uplink = physics.transfer_s(work.crossing_bit[row], rate)
         assert np.allclose(np.where(curves.sends, curves.uplink_s(x), 0.0), uplink, rtol=1e-12)
         clock = curves.clock_hz(uplink)
@@ -81,8 +89,13 @@ def test_energy_and_least_share_are_those_of_the_papers_formulas() -> None:
         )
         assert np.allclose(curves.energy_j(x), energy, rtol=1e-12)
         # At the least share the largest clock just meets the deadline.
-        rate = physics.rate_bps(curves.least_hz, curves.tx_power_w, problem.gain[user], problem.noise_w_per_hz)
-        total = physics.transfer_s(work.crossing_bit[row], rate) + work.cycles[row] / curves.clock_max_hz
+        rate = physics.rate_bps(
+            curves.least_hz, curves.tx_power_w, problem.gain[user], problem.noise_w_per_hz
+        )
+        total = (
+            physics.transfer_s(work.crossing_bit[row], rate)
+            + work.cycles[row] / curves.clock_max_hz
+        )
         assert np.allclose(total[curves.sends], curves.left_s[curves.sends], rtol=1e-11)
 
 

@@ -28,9 +28,15 @@ def sweeping(monkeypatch: pytest.MonkeyPatch) -> None:
 def cells() -> list[Problem]:
     """Cells of many kinds, larger than a block."""
     kinds = ("generic", "tied", "levels")
-    some = [random_cell(np.random.default_rng(seed), 150 + seed, 5, kinds[seed % 3]) for seed in range(12)]
+    some = [
+        random_cell(np.random.default_rng(seed), 150 + seed, 5, kinds[seed % 3])
+        for seed in range(12)
+    ]
     silent = replace(
-        a_cell(100), tx_power_w=np.full(100, 50.0), gain=np.full(100, 1e-16), deadline_s=np.full(100, 30.0)
+        a_cell(100),
+        tx_power_w=np.full(100, 50.0),
+        gain=np.full(100, 1e-16),
+        deadline_s=np.full(100, 30.0),
     )
     starved = a_cell(200, deadline_s=np.full(200, 0.12), bandwidth_hz=3e7)
     hopeless = a_cell(200, deadline_s=np.where(np.arange(200) == 77, 1e-4, 0.2))
@@ -48,7 +54,13 @@ def test_swept_cell_has_the_answer_of_the_whole_one(number: int) -> None:
     swept, certificate = answer(problem)
     if whole.infeasibility is not None:
         assert swept.infeasibility is not None
-        for name in ("users", "least_deadline_s", "least_risk", "least_bandwidth_hz", "least_total_bandwidth_hz"):
+        for name in (
+            "users",
+            "least_deadline_s",
+            "least_risk",
+            "least_bandwidth_hz",
+            "least_total_bandwidth_hz",
+        ):
             one, other = getattr(swept.infeasibility, name), getattr(whole.infeasibility, name)
             assert np.allclose(one, other, rtol=1e-9, equal_nan=True)
         return
@@ -57,7 +69,8 @@ def test_swept_cell_has_the_answer_of_the_whole_one(number: int) -> None:
     assert whole.lower_bound is not None
     assert swept.objective is not None
     assert swept.lower_bound is not None
-    # Without branch and bound a cell this small may keep a gap, but both answers hold for the same optimum.
+    # Without branch and bound a cell this small may keep a gap, but both answers hold for the same
+    # optimum.
     assert swept.objective >= whole.lower_bound * (1 - 1e-9)
     assert swept.lower_bound <= whole.objective * (1 + 1e-9)
     assert swept.objective == pytest.approx(whole.objective, rel=2e-3)

@@ -32,13 +32,20 @@ def test_each_relaxation_of_a_lone_user_is_the_least(margin: Margin) -> None:
     for seed in range(300):
         problem = random_cell(np.random.default_rng(seed), 1, 5, ("generic", "levels")[seed % 2])
         problem = replace(
-            problem, margin=margin, deadline_s=problem.deadline_s * (0.2, 0.5)[seed % 3 // 2], risk=problem.risk * 1e-4
+            problem,
+            margin=margin,
+            deadline_s=problem.deadline_s * (0.2, 0.5)[seed % 3 // 2],
+            risk=problem.risk * 1e-4,
         )
         if feasible(problem):
             continue
         found = why(problem)
         assert found.users.tolist() == [0]
-        deadline, risk, bandwidth = found.least_deadline_s[0], found.least_risk[0], found.least_bandwidth_hz[0]
+        deadline, risk, bandwidth = (
+            found.least_deadline_s[0],
+            found.least_risk[0],
+            found.least_bandwidth_hz[0],
+        )
         assert feasible(replace(problem, deadline_s=np.array([deadline])))
         assert not feasible(replace(problem, deadline_s=np.array([deadline * (1 - 1e-9)])))
         checked["deadline"] += 1

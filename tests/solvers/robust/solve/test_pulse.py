@@ -1,4 +1,6 @@
-"""A solve is watched: it looks up often, says how far it is, and its time runs from its very start."""
+"""A solve is watched: it looks up often, says how far it is, and its time runs from its very
+start.
+"""
 
 from dataclasses import replace
 
@@ -40,18 +42,27 @@ class Watcher:
 
 def a_large_cell(users: int = 16_000) -> Problem:
     """Just large enough to be swept block by block."""
-    table = workloads(cycles=list(ALEXNET_FLOP / 7.0), crossing_bit=list(ALEXNET_BIT), flop_per_cycle=7.0)
+    table = workloads(
+        cycles=list(ALEXNET_FLOP / 7.0), crossing_bit=list(ALEXNET_BIT), flop_per_cycle=7.0
+    )
     return a_cell(users, workloads=table)
 
 
 def over_subscribed(problem: Problem) -> Problem:
-    return replace(problem, bandwidth_hz=problem.bandwidth_hz / 40.0, deadline_s=0.5 * problem.deadline_s)
+    return replace(
+        problem, bandwidth_hz=problem.bandwidth_hz / 40.0, deadline_s=0.5 * problem.deadline_s
+    )
 
 
 def assert_bounds_hold(seen: list[Progress], best_j: float) -> None:
     """Whatever was said on the way is true of the plan at the end."""
-    assert all(progress.bound is None or progress.bound <= best_j * (1.0 + 1e-9) for progress in seen)
-    assert all(progress.objective is None or progress.objective >= best_j * (1.0 - 1e-9) for progress in seen)
+    assert all(
+        progress.bound is None or progress.bound <= best_j * (1.0 + 1e-9) for progress in seen
+    )
+    assert all(
+        progress.objective is None or progress.objective >= best_j * (1.0 - 1e-9)
+        for progress in seen
+    )
 
 
 @pytest.mark.slow
@@ -63,7 +74,9 @@ def test_a_large_cell_says_how_far_it_is() -> None:
     assert fractions == sorted(fractions)
     assert fractions[0] == 0.0
     assert fractions[-1] <= 1.0
-    assert len({fraction for fraction in fractions if fraction < 0.5}) > 3, "the sweeps are most of the work"
+    assert len({fraction for fraction in fractions if fraction < 0.5}) > 3, (
+        "the sweeps are most of the work"
+    )
     assert [progress.stage for progress in watcher.seen][:1] == ["sweep"]
     assert {"sweep", "price", "complete"} <= {progress.stage for progress in watcher.seen}
     assert watcher.seen[-1].bound is not None
@@ -89,7 +102,11 @@ def test_the_search_of_a_small_cell_reports_both_ends() -> None:
         if solution.objective is None:
             continue
         assert_bounds_hold(watcher.seen, solution.objective)
-        branch = [progress for progress in watcher.seen if progress.stage == "branch" and progress.fraction > 0.8]
+        branch = [
+            progress
+            for progress in watcher.seen
+            if progress.stage == "branch" and progress.fraction > 0.8
+        ]
         proofs += any(progress.gap is not None and progress.gap < 1.0 for progress in branch)
     assert proofs > 5
 
@@ -98,7 +115,9 @@ def test_the_search_of_a_small_cell_reports_both_ends() -> None:
 def test_the_reasons_of_a_cell_without_a_plan_can_be_stopped() -> None:
     problem = over_subscribed(a_large_cell())
     full = Watcher()
-    assert solve(problem, Options(clock=Clock(), time_limit_s=1e9), full).status is Status.INFEASIBLE
+    assert (
+        solve(problem, Options(clock=Clock(), time_limit_s=1e9), full).status is Status.INFEASIBLE
+    )
     explaining = [n for n, progress in enumerate(full.seen) if progress.stage == "explain"]
     assert len(explaining) > 10
     for stop_at in (explaining[0], explaining[-1]):
@@ -122,7 +141,9 @@ def test_the_yardsticks_report_and_can_be_stopped() -> None:
 
 @pytest.mark.slow
 def test_the_time_of_a_large_cell_includes_its_sweeps() -> None:
-    """At a limit that is over before the first sweep ends: a checked plan, said to be late unless it is proven."""
+    """At a limit that is over before the first sweep ends: a checked plan, said to be late unless
+    it is proven.
+    """
     problem = replace(a_large_cell(), margin=Margin.MEAN)
     free = solve(problem)
     late = solve(problem, Options(gap=1e-12, time_limit_s=0.0))
@@ -137,7 +158,10 @@ def test_the_time_of_a_large_cell_includes_its_sweeps() -> None:
 
 def test_diagnosis_is_what_solving_says() -> None:
     assert diagnose(a_large_cell()) is None
-    for problem in (over_subscribed(a_cell(12)), random_cell(np.random.default_rng(3), 6, 5, "infeasible")):
+    for problem in (
+        over_subscribed(a_cell(12)),
+        random_cell(np.random.default_rng(3), 6, 5, "infeasible"),
+    ):
         found, solution = diagnose(problem), solve(problem)
         assert (found is None) == (solution.infeasibility is None)
         if found is not None:

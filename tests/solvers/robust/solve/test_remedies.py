@@ -1,4 +1,6 @@
-"""Every number that a cell without a plan is told, put into the cell: a plan at it, none a billionth below."""
+"""Every number that a cell without a plan is told, put into the cell: a plan at it, none a
+billionth below.
+"""
 
 from dataclasses import replace
 
@@ -25,7 +27,9 @@ def test_what_is_told_is_the_least() -> None:
 
 
 def test_limits_within_the_tolerance_are_planned_and_checked() -> None:
-    """Cells that lack half the tolerance of the uplink have a plan, those that lack twice have none."""
+    """Cells that lack half the tolerance of the uplink have a plan, those that lack twice have
+    none.
+    """
     for seed in range(10):
         problem = random_cell(np.random.default_rng(seed), 5, 4)
         edge = solve(replace(problem, bandwidth_hz=1.0)).infeasibility
@@ -40,7 +44,11 @@ def test_the_reference_method_has_the_same_tolerance() -> None:
     problem = a_cell(3, deadline_s=np.full(3, 0.12), bandwidth_hz=1e4)
     found = solve(problem).infeasibility
     assert found is not None
-    narrow = replace(problem, bandwidth_hz=found.least_total_bandwidth_hz * (1.0 + 0.5 * TOLERANCE), method=Method.PCCP)
+    narrow = replace(
+        problem,
+        bandwidth_hz=found.least_total_bandwidth_hz * (1.0 + 0.5 * TOLERANCE),
+        method=Method.PCCP,
+    )
     assert solve(narrow).status is not Status.INFEASIBLE
 
 
@@ -50,7 +58,9 @@ def test_no_bandwidth_is_needed_where_everybody_may_stay_on_the_device() -> None
     found = solve(problem).infeasibility
     assert found is not None
     assert len(found.users) == 2
-    slow = replace(problem, deadline_s=problem.deadline_s * found.together.deadline_factor, bandwidth_hz=1e-3)
+    slow = replace(
+        problem, deadline_s=problem.deadline_s * found.together.deadline_factor, bandwidth_hz=1e-3
+    )
     wide = replace(slow, bandwidth_hz=problem.bandwidth_hz)
     assert solve(wide).status is not Status.INFEASIBLE
     told = found.together.bandwidth_with_deadlines_hz

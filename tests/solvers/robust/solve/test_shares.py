@@ -20,8 +20,16 @@ def test_price_is_the_slope_of_the_energy_at_the_chosen_cuts(block: int) -> None
 
 
 def at_a_kink(bandwidth_hz: float) -> Problem:
-    """One user whose clock never leaves its least, and one at whose kink the uplink is nearly used up."""
-    kinds = {"clock_hz": (1e9, 2e9), "kappa": 2e-27, "flop_per_cycle": 1.0, "server_flops": 1e15, "cv": 0.0}
+    """One user whose clock never leaves its least, and one at whose kink the uplink is nearly used
+    up.
+    """
+    kinds = {
+        "clock_hz": (1e9, 2e9),
+        "kappa": 2e-27,
+        "flop_per_cycle": 1.0,
+        "server_flops": 1e15,
+        "cv": 0.0,
+    }
     first = workloads(cycles=[0.0, 1e11], crossing_bit=[4e5, 0.0], **kinds)
     second = workloads(cycles=[2e8, 1e11], crossing_bit=[4e5, 0.0], **kinds)
     return a_cell(
@@ -46,9 +54,13 @@ def test_a_user_at_its_kink_does_not_set_the_price_of_those_who_share_the_rest()
 
 
 def test_price_at_a_corner_is_that_of_the_next_hertz() -> None:
-    """Where all who send sit at their kinks, the last hertz was worth more than the next: so in one cell of eight."""
+    """Where all who send sit at their kinks, the last hertz was worth more than the next: so in one
+    cell of eight.
+    """
     problem = next(
-        cell for cell in map(priced_cell, range(0, 200, 2)) if (found := price_error(cell)) is not None and found[1]
+        cell
+        for cell in map(priced_cell, range(0, 200, 2))
+        if (found := price_error(cell)) is not None and found[1]
     )
     solution = solve(problem)
     assert solution.decision is not None

@@ -29,8 +29,16 @@ def test_nothing_is_claimed_that_does_not_hold(block: int) -> None:
 
 
 def hasty(cycles: tuple[float, float], bandwidth_hz: float) -> Problem:
-    """Two users with so few cycles that nanoseconds decide between their slowest and their fastest clock."""
-    kinds = {"clock_hz": (1e8, 2e9), "kappa": 1e-27, "flop_per_cycle": 1.0, "server_flops": 1e15, "overhead_s": 0.02}
+    """Two users with so few cycles that nanoseconds decide between their slowest and their fastest
+    clock.
+    """
+    kinds = {
+        "clock_hz": (1e8, 2e9),
+        "kappa": 1e-27,
+        "flop_per_cycle": 1.0,
+        "server_flops": 1e15,
+        "overhead_s": 0.02,
+    }
     parts = [workloads(cycles=[c, 1e12], crossing_bit=[4e5, 0.0], cv=0.0, **kinds) for c in cycles]
     return a_cell(
         2,
