@@ -249,7 +249,7 @@ def models_import(
     try:
         with file.open("rb") as opened:
             sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-        model, doubts = read_model(file, sha256, wanted, settings.import_time_limit_s)
+        model, found = read_model(file, sha256, wanted, settings.import_time_limit_s)
         if print_only:
             click.echo(model.model_dump_json(indent=2))
         else:
@@ -262,8 +262,8 @@ def models_import(
         raise ConfigurationError(f"{file}: {error.errors[0].detail}") from None
     except (ImporterBusy, ProfileExists) as error:
         raise ConfigurationError(error.detail) from None
-    for doubt in doubts:
-        click.echo(doubt.message, err=True)
+    for warning in found:
+        click.echo(warning.message, err=True)
 
 
 @main.command()

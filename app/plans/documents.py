@@ -63,7 +63,7 @@ class PlanPage(Body):
 def estimate(prepared: Prepared) -> Estimate:
     """What a dry run answers."""
     options, seconds, byte = prepared.size()
-    weakest, _ = used(prepared.sources, assumed=prepared.dossier.assumed)
+    weakest, _ = used(prepared.sources, assumed=prepared.resolver.assumed)
     return Estimate(
         kind=prepared.kind,
         users=prepared.users,
@@ -72,5 +72,5 @@ def estimate(prepared: Prepared) -> Estimate:
         memory_byte=byte,
         effective_options=prepared.effective_options(),
         provenance=weakest,
-        warnings=prepared.dossier.warnings or None,
+        warnings=prepared.resolver.warnings or None,
     )

@@ -18,7 +18,7 @@ from app.plans.documents import Estimate, estimate
 from app.plans.families import FAMILIES
 from app.plans.family import Family
 from app.plans.planning import ANSWERS, HEADERS, known_answer, ordered, require_webhooks
-from app.plans.resolve import Dossier
+from app.plans.resolve import Resolver
 from app.plans.schemas import Request as PlanRequest
 from app.plans.service import Order
 from app.settings import Settings
@@ -140,7 +140,7 @@ def _planned_columns(request: Request, family: Family, body: bytes, *, dry_run: 
     if not dry_run and (again := known_answer(request)) is not None:
         return again
     with database.reading() as session:
-        prepared = family.prepare_bulk(bulk, Dossier(session))
+        prepared = family.prepare_bulk(bulk, Resolver(session))
         if dry_run:
             return rendered(estimate(prepared).model_dump(mode="json"))
     require_webhooks(settings, prepared.request)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from app.plans.columnar import Bulk
-from app.plans.resolve import Dossier, Source
+from app.plans.resolve import Resolver, Source
 from app.plans.schemas import PlanBase, PlanStatus, Request
 from app.profiles.schemas.profile import Profile
 from solvers.outcome import Report, silent
@@ -47,11 +47,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Prepared(ABC):
-    """A request that passed customs."""
+    """A prepared request."""
 
     kind: ClassVar[str]
 
-    dossier: Dossier
+    resolver: Resolver
     sources: list[Source[Profile]]
     request: Request
 
@@ -95,11 +95,11 @@ class Family:
     plan: type[PlanBase]
     users: tuple[type[BaseModel], ...]
     """What a plan may say of a user: in its result, and in its reasons where there is none."""
-    prepare: Callable[[Any, Dossier], Prepared]
-    """Resolve, translate and doubt a request. Raises InvalidRequest."""
+    prepare: Callable[[Any, Resolver], Prepared]
+    """Resolve, map and check a request. Raises InvalidRequest."""
     decision: Callable[[dict[str, Any]], Hashable]
     """What of a user's entry is its decision."""
-    prepare_bulk: Callable[[Bulk, Dossier], Prepared] | None = None
+    prepare_bulk: Callable[[Bulk, Resolver], Prepared] | None = None
     """How it reads a request whose users are columns; None: it takes JSON only."""
     steady: Callable[[Any, Entries, int], Prepared] | None = None
     """Hold a request to the entries of an earlier plan, but for some users; None: it cannot."""

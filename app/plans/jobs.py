@@ -26,9 +26,9 @@ from app.plans.families import FAMILIES
 from app.plans.family import Outcome, Prepared, Watch
 from app.plans.pins import Pins
 from app.plans.replan import inherited
-from app.plans.resolve import Dossier
+from app.plans.resolve import Resolver
 from app.plans.schemas import PlanStatus
-from app.plans.service import ENDED, Descent, Key, Order
+from app.plans.service import ENDED, Key, Lineage, Order
 from app.plans.stored import Answer
 from app.plans.tables import PlanRow
 from solvers.outcome import Cancelled, Progress
@@ -135,14 +135,14 @@ def run(database: Database, plan_id: str) -> None:
         return
     try:
         with Telling(database, mine) as telling:
-            outcome, descent = _solved(database, mine, telling)
+            outcome, lineage = _solved(database, mine, telling)
     except Superseded:
         return
-    insisting(lambda: finish(database, mine, outcome, descent))
+    insisting(lambda: finish(database, mine, outcome, lineage))
 
 
 def finish(
-    database: Database, mine: Claim, outcome: Outcome, descent: Descent | None = None
+    database: Database, mine: Claim, outcome: Outcome, lineage: Lineage | None = None
 ) -> bool:
     """End a plan with what its solver said; False (and nothing changes) where the claim does not
     hold any more.
@@ -150,7 +150,7 @@ def finish(
     values = {
         "status": outcome.status,
         "finished_at": datetime.now(UTC),
-        "answer": mine.so_far.ended(outcome, service.changed_by(descent, outcome)).kept,
+        "answer": mine.so_far.ended(outcome, service.changed_by(lineage, outcome)).kept,
     }
     packed = stored.packed_users(outcome)
     with database.writing() as session:
@@ -383,8 +383,8 @@ def insisting(step: Callable[[], T]) -> T:
             pause_s = min(2.0 * pause_s, 5.0)
 
 
-def _solved(database: Database, mine: Claim, telling: Telling) -> tuple[Outcome, Descent | None]:
-    prepared, descent = insisting(lambda: _restored(database, mine.plan_id))
+def _solved(database: Database, mine: Claim, telling: Telling) -> tuple[Outcome, Lineage | None]:
+    prepared, lineage = insisting(lambda: _restored(database, mine.plan_id))
     try:
         outcome = service.attempted(mine.plan_id, prepared, telling.watch)
     except Superseded:
@@ -393,16 +393,16 @@ def _solved(database: Database, mine: Claim, telling: Telling) -> tuple[Outcome,
         return stopped("cancelled"), None
     if telling.stop is not None and outcome.status == "timed_out":
         outcome = replace(outcome, status="cancelled")
-    return outcome, descent
+    return outcome, lineage
 
 
-def _restored(database: Database, plan_id: str) -> tuple[Prepared, Descent | None]:
+def _restored(database: Database, plan_id: str) -> tuple[Prepared, Lineage | None]:
     """A stored request on the revisions that it was accepted with."""
     with database.reading() as session:
         row = service.find(session, plan_id)
         family = FAMILIES[row.kind]
-        dossier = Dossier(session, pins=stored.pins_of(row) or Pins())
-        prepared = stored.request_of(session, row).prepared(family, dossier)
+        resolver = Resolver(session, pins=stored.pins_of(row) or Pins())
+        prepared = stored.request_of(session, row).prepared(family, resolver)
         return (prepared, None) if row.parent is None else inherited(session, row, prepared)
 
 

@@ -18,7 +18,7 @@ from app.plans.families import FAMILIES
 from app.plans.family import Entries, Family, Outcome, Prepared
 from app.plans.pins import Pins
 from app.plans.schemas import Request
-from app.plans.service import Descent, Order
+from app.plans.service import Lineage, Order
 from app.plans.tables import PlanRow
 from app.problems import field_errors
 from app.profiles.schemas.profile import FieldWarning
@@ -58,11 +58,11 @@ def replan(
         body = after | {"users": list(after["users"].values())}
         prepared = _prepared(session, pins, family, body, list(after["users"]))
         changes = _changes(before, after, max_switches)
-        prepared, descent = _held(session, row, prepared, after["users"], changes, max_switches)
-    return Order(prepared, body, created_at, descent)
+        prepared, lineage = _held(session, row, prepared, after["users"], changes, max_switches)
+    return Order(prepared, body, created_at, lineage)
 
 
-def inherited(session: Session, row: PlanRow, prepared: Prepared) -> tuple[Prepared, Descent]:
+def inherited(session: Session, row: PlanRow, prepared: Prepared) -> tuple[Prepared, Lineage]:
     """A stored plan that was made from another, prepared anew: held to that one as it was
     ordered.
     """
@@ -73,7 +73,7 @@ def inherited(session: Session, row: PlanRow, prepared: Prepared) -> tuple[Prepa
     if (
         parent is None
     ):  # only plans without a limit on switches outlive their parents: nothing to hold them to
-        return prepared, Descent(row.parent, changes, None, lambda _: None)
+        return prepared, Lineage(row.parent, changes, None, lambda _: None)
     users = {user["id"]: user for user in stored.request_of(session, row).users}
     return _held(session, parent, prepared, users, changes, row.max_switches)
 
@@ -85,7 +85,7 @@ def _held(
     users: Json,
     changes: Json,
     max_switches: int | None,
-) -> tuple[Prepared, Descent]:
+) -> tuple[Prepared, Lineage]:
     """A plan held to its parent's decisions, and how it will be told from it; `users` are the new
     plan's, by id.
     """
@@ -106,7 +106,7 @@ def _held(
         both = decided and outcome.result is not None
         return _switched(family, held, outcome.users) if both else None
 
-    return prepared, Descent(parent.id, changes, max_switches, switched)
+    return prepared, Lineage(parent.id, changes, max_switches, switched)
 
 
 def _same_model(key: str, before: Json, after: Json) -> bool:
@@ -150,7 +150,7 @@ def _patched(view: Json, patch: Json, max_users: int) -> Json:
 
 
 def _prepared(session: Session, pins: Pins, family: Family, body: Json, ids: list[str]) -> Prepared:
-    """A request that passed customs, its faults and doubts told by the ids of users instead of
+    """A prepared request, its faults and warnings told by the ids of users instead of
     their positions.
     """
     try:
@@ -159,9 +159,10 @@ def _prepared(session: Session, pins: Pins, family: Family, body: Json, ids: lis
         raise InvalidRequest(
             [replace(fault, pointer=_by_id(fault.pointer, ids)) for fault in refused.errors]
         ) from None
-    warnings = prepared.dossier.warnings
+    warnings = prepared.resolver.warnings
     warnings[:] = [
-        FieldWarning(field=_by_id(doubt.field, ids), message=doubt.message) for doubt in warnings
+        FieldWarning(field=_by_id(warning.field, ids), message=warning.message)
+        for warning in warnings
     ]
     return prepared
 

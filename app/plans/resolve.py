@@ -65,7 +65,7 @@ class RunsNetwork(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ensemble:
+class Deployment:
     """Device, network and server with their timings: what makes a workload."""
 
     device: Source[Device]
@@ -84,7 +84,7 @@ class Ensemble:
 
 
 @dataclass(slots=True)
-class Dossier:
+class Resolver:
     """Resolves the profiles of one request, once each; collects faults, warnings and provenance."""
 
     session: Session
@@ -144,9 +144,9 @@ class Dossier:
             self.fault(pointer, f"There is no {kind.kind} profile {given!r}.")
         return self._stored[key]  # type: ignore[return-value]  # stored under its own kind
 
-    def ensemble(
+    def deployment(
         self, user: RunsNetwork, server: Source[Server] | None, where: str
-    ) -> Ensemble | None:
+    ) -> Deployment | None:
         """What a user runs; None (and faults) where it cannot be told."""
         before = len(self.faults)
         device = self.find(Device, user.device, f"{where}/device")
@@ -165,7 +165,7 @@ class Dossier:
             )
             return None
         self.assumed |= of_server is None
-        return Ensemble(device, model, server, of_device, of_server)
+        return Deployment(device, model, server, of_device, of_server)
 
     def _timing(
         self,

@@ -20,7 +20,7 @@ from app.plans import stored
 from app.plans.columnar import Bulk
 from app.plans.family import Outcome, Prepared, Watch
 from app.plans.pins import Pins
-from app.plans.resolve import Dossier
+from app.plans.resolve import Resolver
 from app.plans.schemas import INLINE_USERS, PlanStatus, Request
 from app.plans.stored import Answer, Notice
 from app.plans.tables import PlanEventRow, PlanRow
@@ -31,13 +31,13 @@ log = logging.getLogger("splitplan")
 
 
 R = TypeVar("R", bound=Request)
-Prepare = Callable[[R, Dossier], Prepared]
+Prepare = Callable[[R, Resolver], Prepared]
 
 ENDED = frozenset({"solved", "infeasible", "failed", "cancelled", "timed_out"})
 
 
 @dataclass(frozen=True, slots=True)
-class Descent:
+class Lineage:
     """The plan that a plan is made from, what changed in the request, and whose decision changed
     once it is known.
     """
@@ -58,12 +58,12 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A request that passed customs: what a plan is made of."""
+    """A prepared request: what a plan is made of."""
 
     prepared: Prepared
     body: Any
     created_at: datetime
-    descent: Descent | None = None
+    lineage: Lineage | None = None
     bulk: Bulk | None = None
     """The users, where they came as columns: `body` is then everything else."""
 
@@ -71,7 +71,7 @@ class Order:
 def prepared(
     session: Session, prepare: Prepare[R], request: R, pins: Pins | None = None
 ) -> Prepared:
-    """A request that passed customs, with the revisions of `pins` where it names the same.
+    """A prepared request, with the revisions of `pins` where it names the same.
 
     Raises InvalidRequest.
     """
@@ -79,21 +79,21 @@ def prepared(
         raise InvalidRequest(
             [FieldError("/supersedes", f"there is no plan {request.supersedes!r}")]
         )
-    return prepare(request, Dossier(session, pins=Pins() if pins is None else pins))
+    return prepare(request, Resolver(session, pins=Pins() if pins is None else pins))
 
 
 def new_row(order: Order, key: Key | None) -> PlanRow:
     """A queued plan: everything but what a solver says."""
-    prepared, request, descent = order.prepared, order.prepared.request, order.descent
-    answer = Answer.expected(prepared, None if descent is None else descent.changes)
+    prepared, request, lineage = order.prepared, order.prepared.request, order.lineage
+    answer = Answer.expected(prepared, None if lineage is None else lineage.changes)
     row = PlanRow(
         id=uuid.uuid4().hex,
         kind=prepared.kind,
         status="queued",
         name=request.name,
         supersedes=request.supersedes,
-        parent=descent and descent.parent,
-        max_switches=descent and descent.max_switches,
+        parent=lineage and lineage.parent,
+        max_switches=lineage and lineage.max_switches,
         users=prepared.users,
         created_at=order.created_at,
         started_at=None,
@@ -101,7 +101,7 @@ def new_row(order: Order, key: Key | None) -> PlanRow:
         request=order.body,
         request_hash=digest(order.body if order.bulk is None else [order.body, order.bulk.digest]),
         answer=answer.kept,
-        pins=prepared.dossier.pins.kept,
+        pins=prepared.resolver.pins.kept,
         attempt=0,
         priority=request.priority,
         idempotency=key and key.scope,
@@ -125,7 +125,7 @@ def carry_out(
     row.started_at = datetime.now(UTC)
     outcome = attempted(row.id, order.prepared, watch)
     row.status, row.finished_at = outcome.status, datetime.now(UTC)
-    stored.end(row, outcome, changed_by(order.descent, outcome))
+    stored.end(row, outcome, changed_by(order.lineage, outcome))
     packed = stored.packed_users(outcome)
     with database.writing() as session:
         session.add(row)
@@ -189,9 +189,9 @@ def failed(reason: str, detail: str) -> Outcome:
     )
 
 
-def changed_by(descent: Descent | None, outcome: Outcome) -> dict[str, Any] | None:
+def changed_by(lineage: Lineage | None, outcome: Outcome) -> dict[str, Any] | None:
     """What distinguishes an ended plan from the one it was made from; None where it is nobody's."""
-    return None if descent is None else descent.changes | {"switched": descent.switched(outcome)}
+    return None if lineage is None else lineage.changes | {"switched": lineage.switched(outcome)}
 
 
 def get(session: Session, plan_id: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from app.plans import columnar
 from app.plans.columnar import Bulk, Packed
 from app.plans.family import Family, Outcome, Prepared
 from app.plans.pins import Pins
-from app.plans.resolve import Dossier, used
+from app.plans.resolve import Resolver, used
 from app.plans.schemas import INLINE_USERS
 from app.plans.tables import PlanRow, PlanUsersRow
 from app.profiles.references import ProfileRef
@@ -59,10 +59,10 @@ class Answer:
     @classmethod
     def expected(cls, prepared: Prepared, changes: Json | None) -> Self:
         """What can be said before a solver has said anything."""
-        weakest, profiles = used(prepared.sources, assumed=prepared.dossier.assumed)
+        weakest, profiles = used(prepared.sources, assumed=prepared.resolver.assumed)
         return cls(
             options=prepared.effective_options(),
-            warnings=[warning.model_dump() for warning in prepared.dossier.warnings],
+            warnings=[warning.model_dump() for warning in prepared.resolver.warnings],
             result=None,
             infeasible=None,
             provenance={
@@ -176,12 +176,12 @@ class Asked:
         rows = np.nonzero(np.isin(self.table["id"].to_numpy().astype(str), ids))[0]
         return {user["id"]: user for user in _as_json(self.table.take(rows))}
 
-    def prepared(self, family: Family, dossier: Dossier) -> Prepared:
+    def prepared(self, family: Family, resolver: Resolver) -> Prepared:
         """The request, ready to be solved."""
         if self.table is None:
-            return family.prepare(family.request.model_validate(self.body), dossier)
+            return family.prepare(family.request.model_validate(self.body), resolver)
         assert family.prepare_bulk is not None
-        return family.prepare_bulk(self.bulk(), dossier)
+        return family.prepare_bulk(self.bulk(), resolver)
 
     def bulk(self, **terms: Any) -> Bulk:
         """The request in columns, with other terms."""

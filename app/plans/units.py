@@ -1,11 +1,11 @@
-"""Where decibels end: everything after the customs house is watts, hertz and pure numbers."""
+"""Where decibels end: everything after the request mapping is watts, hertz and pure numbers."""
 
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.plans.resolve import Dossier
+from app.plans.resolve import Resolver
 from app.plans.schemas import SnrReference
 from app.profiles.schemas.channel import Channel
 from solvers.arrays import Floats
@@ -30,7 +30,7 @@ def decibels(power_ratio: float) -> float:
 
 
 def gain(
-    dossier: Dossier,
+    resolver: Resolver,
     channel: Channel,
     where: str,
     *,
@@ -45,7 +45,7 @@ def gain(
     elif distance_m is not None:
         pointer = f"{where}/distance_m"
         if channel.path_loss is None:
-            dossier.fault(pointer, _no_path_loss(channel))
+            resolver.fault(pointer, _no_path_loss(channel))
             return 0.0
         gain_db = channel.path_loss.gain_db(distance_m)
     else:
@@ -53,11 +53,11 @@ def gain(
         pointer = f"{where}/snr_reference"
         noise_db = channel.noise_psd_dbm_per_hz - 30.0 + decibels(snr_reference.bandwidth_hz)
         gain_db = snr_reference.snr_db + noise_db - decibels(tx_power_w)
-    return ratio(gain_db) if _believed(dossier, pointer, gain_db) else 0.0
+    return ratio(gain_db) if _believed(resolver, pointer, gain_db) else 0.0
 
 
 def gains(
-    dossier: Dossier,
+    resolver: Resolver,
     channel: Channel,
     users: NDArray[np.int64],
     *,
@@ -80,23 +80,25 @@ def gains(
         db[far] = -(loss.intercept_db + 10.0 * loss.exponent * np.log10(distance_m[far]))
     elif told["distance_m"].any():
         for n in users[told["distance_m"]].tolist():
-            dossier.fault(f"/users/{n}/distance_m", _no_path_loss(channel))
+            resolver.fault(f"/users/{n}/distance_m", _no_path_loss(channel))
     for name, some in told.items():
         odd = some & np.isfinite(db) & ((db > 0.0) | (db < _GAIN_DB[0]))
         for n, value in zip(users[odd].tolist(), db[odd].tolist(), strict=True):
-            _believed(dossier, f"/users/{n}/{name}", value)
+            _believed(resolver, f"/users/{n}/{name}", value)
     return np.asarray(10.0 ** (np.clip(db, *_GAIN_DB) / 10.0))
 
 
-def _believed(dossier: Dossier, pointer: str, gain_db: float) -> bool:
+def _believed(resolver: Resolver, pointer: str, gain_db: float) -> bool:
     if not _GAIN_DB[0] <= gain_db <= _GAIN_DB[1]:
-        dossier.fault(
+        resolver.fault(
             pointer,
             f"means a gain of {gain_db:.0f} dB, outside {_GAIN_DB[0]:.0f}..{_GAIN_DB[1]:.0f} dB",
         )
         return False
     if gain_db > 0.0:
-        dossier.warn(pointer, f"means a gain of {gain_db:.1f} dB: more power arrives than was sent")
+        resolver.warn(
+            pointer, f"means a gain of {gain_db:.1f} dB: more power arrives than was sent"
+        )
     return True
 
 

@@ -136,7 +136,7 @@ def import_model(
     """
     settings: Settings = request.app.state.settings
     database: Database = request.app.state.database
-    model, doubts = read_model(
+    model, found = read_model(
         upload.file, upload.sha256, upload.wanted, settings.import_time_limit_s
     )
     # No transaction is open while the file is read.
@@ -148,5 +148,5 @@ def import_model(
         **dict(made.body),
         revision=made.revision,
         created_at=made.created_at,
-        warnings=(*warnings_of(made.body), *doubts) or None,
+        warnings=(*warnings_of(made.body), *found) or None,
     )

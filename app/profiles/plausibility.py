@@ -16,23 +16,23 @@ GIGABYTE = 1e9
 def warnings_of(
     profile: Profile, stale: Mapping[str, Any] | None = None
 ) -> tuple[FieldWarning, ...]:
-    """The doubts about a profile, stored (perhaps with what refuted it) or inline; pointers into
+    """The warnings about a profile, stored (perhaps with what refuted it) or inline; pointers into
     its body.
     """
     match profile:
         case Device():
-            doubts = _device(profile)
+            told = _device(profile)
         case Model():
-            doubts = _model(profile)
+            told = _model(profile)
         case Channel():
-            doubts = _channel(profile)
+            told = _channel(profile)
         case Server():
-            doubts = _server(profile)
+            told = _server(profile)
         case Timing():
-            doubts = _timing(profile)
+            told = _timing(profile)
         case _:
             raise TypeError(f"no such kind of profile: {type(profile).__name__}")
-    found = tuple(FieldWarning(field=field, message=message) for field, message in doubts)
+    found = tuple(FieldWarning(field=field, message=message) for field, message in told)
     if stale is None:
         return found
     message = (
@@ -42,8 +42,8 @@ def warnings_of(
     return (FieldWarning(field="", message=message), *found)
 
 
-def doubts_of_tx_power(field: str, tx_power_w: float) -> Iterator[tuple[str, str]]:
-    """The doubts about a transmit power, a device's own or a user's."""
+def warnings_of_tx_power(field: str, tx_power_w: float) -> Iterator[tuple[str, str]]:
+    """The warnings about a transmit power, a device's own or a user's."""
     if tx_power_w > 10.0:
         yield (
             field,
@@ -53,8 +53,8 @@ def doubts_of_tx_power(field: str, tx_power_w: float) -> Iterator[tuple[str, str
         yield field, f"a device that transmits only {tx_power_w:g} W"
 
 
-def doubts_of_bandwidth(field: str, bandwidth_hz: float) -> Iterator[tuple[str, str]]:
-    """The doubts about an uplink, a channel's own or a plan's."""
+def warnings_of_bandwidth(field: str, bandwidth_hz: float) -> Iterator[tuple[str, str]]:
+    """The warnings about an uplink, a channel's own or a plan's."""
     if bandwidth_hz < 1e3:
         yield field, f"a channel of {bandwidth_hz:g} Hz: is it in MHz?"
     elif bandwidth_hz > 1e11:
@@ -77,7 +77,7 @@ def _device(device: Device) -> Iterator[tuple[str, str]]:
             "/power_coefficient_w_per_hz3",
             f"the device would draw {power_w:g} W at its highest clock",
         )
-    yield from doubts_of_tx_power("/tx_power_w", device.tx_power_w)
+    yield from warnings_of_tx_power("/tx_power_w", device.tx_power_w)
     for field in ("rx_power_w", "idle_power_w"):
         value = getattr(device, field)
         if value is not None and value > 1e3:
@@ -115,7 +115,7 @@ def _model(model: Model) -> Iterator[tuple[str, str]]:
 
 
 def _channel(channel: Channel) -> Iterator[tuple[str, str]]:
-    yield from doubts_of_bandwidth("/bandwidth_hz", channel.bandwidth_hz)
+    yield from warnings_of_bandwidth("/bandwidth_hz", channel.bandwidth_hz)
     if channel.noise_psd_dbm_per_hz < -184.0:
         yield (
             "/noise_psd_dbm_per_hz",

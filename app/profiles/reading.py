@@ -39,7 +39,7 @@ class Wanted:
 def read_model(
     file: Path, sha256: str, wanted: Wanted, time_limit_s: float
 ) -> tuple[Model, tuple[FieldWarning, ...]]:
-    """The profile of a network and the reader's doubts. Raises InvalidRequest, ImporterBusy."""
+    """The profile of a network and the reader's warnings. Raises InvalidRequest, ImporterBusy."""
     request = {
         "file": str(file),
         "shapes": wanted.shapes,

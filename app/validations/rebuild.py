@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import PlanNotReplayable
 from app.plans import stored
-from app.plans.resolve import Dossier
+from app.plans.resolve import Resolver
 from app.plans.robust.assemble import assemble
 from app.plans.robust.bulk import terms_of, users_of
 from app.plans.robust.columns import Users, columns
@@ -97,10 +97,12 @@ def rebuild(session: Session, row: PlanRow) -> Rebuilt:
     pins, result = stored.pins_of(row), stored.answer_of(row).result
     assert pins is not None
     assert result is not None
-    dossier = Dossier(session, pins=pins)
+    resolver = Resolver(session, pins=pins)
     terms, asked = _asked(session, row)
-    assembled = assemble(terms, asked, dossier)
-    assert assembled is not None, dossier.faults  # it was accepted once, and revisions never change
+    assembled = assemble(terms, asked, resolver)
+    assert assembled is not None, (
+        resolver.faults
+    )  # it was accepted once, and revisions never change
     told = pa.concat_tables(stored.user_tables(session, row)).combine_chunks()
     cut, frequency_hz, bandwidth_hz = (
         told[name].to_numpy() for name in ("cut", "frequency_hz", "bandwidth_hz")

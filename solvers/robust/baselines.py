@@ -1,4 +1,4 @@
-"""What the same cell would spend with simpler rules: the yardsticks of a plan."""
+"""What the same cell would spend with simpler rules: the baselines of a plan."""
 
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -18,7 +18,7 @@ from solvers.robust.solve.pulse import Pulse
 
 # A search pays for itself up to this many options: beyond, it may take longer than the plan.
 _SEARCHED = 500
-# Nobody waits longer than this for a yardstick's proof unless it was asked for.
+# Nobody waits longer than this for a baseline's proof unless it was asked for.
 _PATIENCE_S = 0.25
 
 
@@ -56,7 +56,7 @@ class Baselines:
 
 
 @dataclass(frozen=True, slots=True)
-class _Yardsticks:
+class _Rules:
     """How hard to try, and the plan that is measured."""
 
     plan: RobustSolution | None
@@ -94,12 +94,12 @@ def baselines(
     work = problem.workloads
     last = np.repeat(np.maximum.reduceat(work.cut, work.first[:-1]), np.diff(work.first))
     quarter = [Pulse(options, partial(_quarter, report, k)) for k in range(4)]
-    yardsticks = _Yardsticks(plan, options, prove)
+    rules = _Rules(plan, options, prove)
     return Baselines(
-        device_only=_among(yardsticks, problem, work.cut == last, quarter[0]),
-        edge_only=_among(yardsticks, problem, work.cut == 0, quarter[1]),
+        device_only=_among(rules, problem, work.cut == last, quarter[0]),
+        edge_only=_among(rules, problem, work.cut == 0, quarter[1]),
         equal_share=_equal_share(problem, quarter[2]),
-        mean_only=_mean_only(yardsticks, problem, quarter[3]),
+        mean_only=_mean_only(rules, problem, quarter[3]),
     )
 
 
@@ -108,11 +108,9 @@ def _quarter(report: Report, k: int, progress: Progress, /) -> None:
     report(Progress(stage="baselines", fraction=0.25 * (k + progress.fraction)))
 
 
-def _among(
-    yardsticks: _Yardsticks, problem: Problem, rows: NDArray[np.bool_], pulse: Pulse
-) -> Baseline:
+def _among(rules: _Rules, problem: Problem, rows: NDArray[np.bool_], pulse: Pulse) -> Baseline:
     """The best plan with some rows of the workload table only (every workload has such rows)."""
-    work, plan = problem.workloads, yardsticks.plan
+    work, plan = problem.workloads, rules.plan
     decision = None if plan is None else plan.decision
     if (
         plan is not None
@@ -129,7 +127,7 @@ def _among(
         return _equal_share(
             restricted, pulse
         )  # who sends nothing needs no share: everybody's best cut is the plan
-    found = yardsticks.found(restricted, pulse)
+    found = rules.found(restricted, pulse)
     if found is None:
         return Baseline(energy_j=None)
     return Baseline(energy_j=found.objective, lower_bound_j=found.lower_bound)
@@ -161,14 +159,14 @@ def _at_equal_shares(problem: Problem, users: Integers) -> Floats:
     return candidates.least(np.where(fits, curves.energy_j(x), np.inf))
 
 
-def _mean_only(yardsticks: _Yardsticks, problem: Problem, pulse: Pulse) -> Baseline:
+def _mean_only(rules: _Rules, problem: Problem, pulse: Pulse) -> Baseline:
     """The plan that looks at mean delays alone, and the worst bound on lateness that it accepts by
     doing so.
     """
-    plan, margin = yardsticks.plan, time_budget(problem).margin_s
+    plan, margin = rules.plan, time_budget(problem).margin_s
     blind = replace(problem, margin=Margin.MEAN)
     same = plan is not None and not np.any(margin)
-    found = plan if same else yardsticks.found(blind, pulse)
+    found = plan if same else rules.found(blind, pulse)
     if found is None or found.decision is None or found.objective is None:
         return Baseline(energy_j=None)
     if (

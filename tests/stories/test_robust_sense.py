@@ -82,7 +82,7 @@ def test_more_room_never_costs_more(shipped: httpx.Client, seed: int) -> None:
 
 
 @SEEDS
-def test_the_bound_and_the_yardsticks(shipped: httpx.Client, seed: int) -> None:
+def test_the_bound_and_the_baselines(shipped: httpx.Client, seed: int) -> None:
     result = solved(shipped, a_lobby(seed))
     energy, certificate = result["objective"]["energy_j"], result["certificate"]
     assert certificate["status"] == "optimal"
@@ -98,7 +98,7 @@ def test_the_bound_and_the_yardsticks(shipped: httpx.Client, seed: int) -> None:
         if baseline["feasible"]:
             assert baseline["energy_j"] >= energy * (1.0 - GAP), name
     blind = result["baselines"]["mean_only"]
-    # A hundredth is the gap to which a yardstick is proven.
+    # A hundredth is the gap to which a baseline is proven.
     assert blind["energy_j"] <= energy * 1.011
     assert blind["violation_bound_max"] >= 0.0
 

@@ -139,7 +139,7 @@ _SERVICE = {
 
         import numpy as np
         from app.plans.family import Outcome, Prepared
-        from app.plans.resolve import Dossier
+        from app.plans.resolve import Resolver
         from app.plans.toy.schemas import ToyRequest
         from app.profiles.schemas.model import Model
         from solvers.outcome import Options
@@ -179,19 +179,19 @@ _SERVICE = {
                 )
 
 
-        def prepare(request: ToyRequest, dossier: Dossier) -> PreparedToy:
+        def prepare(request: ToyRequest, resolver: Resolver) -> PreparedToy:
             found = [
-                dossier.find(Model, user.model, f"/users/{n}/model")
+                resolver.find(Model, user.model, f"/users/{n}/model")
                 for n, user in enumerate(request.users)
             ]
-            dossier.refuse_faults()
+            resolver.refuse_faults()
             most = max(len(model.body.cuts) for model in found)
             cost = np.full((len(found), most), np.inf)
             for row, user, model in zip(cost, request.users, found, strict=True):
                 by = "flop" if user.least_flop else "feature_byte"
                 row[: len(model.body.cuts)] = [getattr(cut, by) for cut in model.body.cuts]
             return PreparedToy(
-                dossier=dossier, sources=found, request=request, problem=Problem(cost=cost)
+                resolver=resolver, sources=found, request=request, problem=Problem(cost=cost)
             )
     '''
     ),

@@ -1,4 +1,4 @@
-"""The customs house of the multi-user family: JSON with its decibels goes in, SI arrays come
+"""Request mapping of the multi-user family: JSON with its decibels goes in, SI arrays come
 out.
 """
 
@@ -10,8 +10,8 @@ import numpy as np
 from app.plans import units
 from app.plans.multiuser.schemas import AdaptiveRequest, AdaptiveUser, MultiUser, MultiUserRequest
 from app.plans.multiuser.workload import LONGEST_S, Workload, table, workload
-from app.plans.resolve import Dossier, Ensemble, Source
-from app.profiles.plausibility import doubts_of_bandwidth
+from app.plans.resolve import Deployment, Resolver, Source
+from app.profiles.plausibility import warnings_of_bandwidth
 from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.profile import Profile
@@ -29,29 +29,29 @@ _SNR_DB = (-200.0, 200.0)
 class _Fleet:
     """What each user runs, every workload made once."""
 
-    dossier: Dossier
+    resolver: Resolver
     server: Source[Server] | None
     workloads: list[Workload] = field(default_factory=list)
     sources: list[Source[Profile]] = field(default_factory=list)
-    _made: dict[tuple[Ensemble, float | None], int] = field(default_factory=dict)
+    _made: dict[tuple[Deployment, float | None], int] = field(default_factory=dict)
 
     def add(self, user: AdaptiveUser, where: str) -> tuple[int, Source[Device]] | None:
         """The user's workload and device; None where a fault says why not."""
-        ensemble = self.dossier.ensemble(user, self.server, where)
-        if ensemble is None:
+        deployment = self.resolver.deployment(user, self.server, where)
+        if deployment is None:
             return None
-        key = ensemble, user.frequency_hz
+        key = deployment, user.frequency_hz
         if key not in self._made:
             self._made[key] = len(self.workloads)
-            made = workload(ensemble, user.frequency_hz)
+            made = workload(deployment, user.frequency_hz)
             self.workloads.append(made)
-            self.sources += ensemble.sources
-            self.dossier.faults += [fault.below(where) for fault in made.faults]
-            self.dossier.warnings += [warning.below(where) for warning in made.warnings]
+            self.sources += deployment.sources
+            self.resolver.faults += [fault.below(where) for fault in made.faults]
+            self.resolver.warnings += [warning.below(where) for warning in made.warnings]
         if user.deadline_s is not None and user.deadline_s > _LONG_DEADLINE_S:
             detail = f"{user.deadline_s:g} s is long for an inference: is it milliseconds?"
-            self.dossier.warn(f"{where}/deadline_s", detail)
-        return self._made[key], ensemble.device
+            self.resolver.warn(f"{where}/deadline_s", detail)
+        return self._made[key], deployment.device
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +63,25 @@ class Assembled:
     sources: list[Source[Profile]]
 
 
-def assemble(request: MultiUserRequest, dossier: Dossier) -> Assembled | None:
-    """Turn a request into a problem; None where `dossier.faults` says why not."""
-    channel = dossier.find(Channel, request.channel, "/channel")
-    server = dossier.find(Server, request.server, "/server")
+def assemble(request: MultiUserRequest, resolver: Resolver) -> Assembled | None:
+    """Turn a request into a problem; None where `resolver.faults` says why not."""
+    channel = resolver.find(Channel, request.channel, "/channel")
+    server = resolver.find(Server, request.server, "/server")
     if request.bandwidth_hz is not None:
-        for doubt in doubts_of_bandwidth("/bandwidth_hz", request.bandwidth_hz):
-            dossier.warn(*doubt)
+        for warning in warnings_of_bandwidth("/bandwidth_hz", request.bandwidth_hz):
+            resolver.warn(*warning)
     if channel is not None:
-        _bandwidth_in_range(dossier, channel.body, request.bandwidth_hz)
-        _round_trip_in_range(dossier, channel.body)
-    fleet = _Fleet(dossier, server)
+        _bandwidth_in_range(resolver, channel.body, request.bandwidth_hz)
+        _round_trip_in_range(resolver, channel.body)
+    fleet = _Fleet(resolver, server)
     workload_of, efficiency = [], []
     for n, user in enumerate(request.users):
         found = fleet.add(user, f"/users/{n}")
         if channel is None or found is None:
             continue
         workload_of.append(found[0])
-        efficiency.append(_efficiency(dossier, channel.body, found[1].body, user, f"/users/{n}"))
-    if dossier.faults:
+        efficiency.append(_efficiency(resolver, channel.body, found[1].body, user, f"/users/{n}"))
+    if resolver.faults:
         return None
     assert channel is not None
     assert server is not None
@@ -138,15 +138,15 @@ class AssembledTables:
     sources: list[Source[Profile]]
 
 
-def assemble_tables(request: AdaptiveRequest, dossier: Dossier) -> AssembledTables | None:
-    """Turn a request into table problems; None where `dossier.faults` says why not."""
+def assemble_tables(request: AdaptiveRequest, resolver: Resolver) -> AssembledTables | None:
+    """Turn a request into table problems; None where `resolver.faults` says why not."""
     channel = (
-        None if request.channel is None else dossier.find(Channel, request.channel, "/channel")
+        None if request.channel is None else resolver.find(Channel, request.channel, "/channel")
     )
-    server = dossier.find(Server, request.server, "/server")
+    server = resolver.find(Server, request.server, "/server")
     if channel is not None:
-        _round_trip_in_range(dossier, channel.body)
-    fleet = _Fleet(dossier, server)
+        _round_trip_in_range(resolver, channel.body)
+    fleet = _Fleet(resolver, server)
     numbers: dict[tuple[int, float, float], int] = {}
     problem_of = []
     for n, user in enumerate(request.users):
@@ -156,7 +156,7 @@ def assemble_tables(request: AdaptiveRequest, dossier: Dossier) -> AssembledTabl
         deadline = np.inf if user.deadline_s is None else user.deadline_s
         key = found[0], deadline, 1.0 if user.max_loss is None else user.max_loss
         problem_of.append(numbers.setdefault(key, len(numbers)))
-    if dossier.faults:
+    if resolver.faults:
         return None
     assert server is not None
     problems = [
@@ -179,7 +179,7 @@ def assemble_tables(request: AdaptiveRequest, dossier: Dossier) -> AssembledTabl
 
 
 def _efficiency(
-    dossier: Dossier, channel: Channel, device: Device, user: MultiUser, where: str
+    resolver: Resolver, channel: Channel, device: Device, user: MultiUser, where: str
 ) -> float:
     """Spectral efficiency of a user [bit/s/Hz], Shannon's at its mean SNR; 1 with a fault where
     there is none.
@@ -190,7 +190,7 @@ def _efficiency(
                 f"{user.spectral_efficiency_bps_per_hz:g} bit/s/Hz is more than any radio carries:"
                 " is it bit/s?"
             )
-            dossier.warn(f"{where}/spectral_efficiency_bps_per_hz", detail)
+            resolver.warn(f"{where}/spectral_efficiency_bps_per_hz", detail)
         return user.spectral_efficiency_bps_per_hz
     if user.snr_db is not None:
         pointer, snr_db = f"{where}/snr_db", user.snr_db
@@ -198,7 +198,7 @@ def _efficiency(
         assert user.distance_m is not None
         pointer = f"{where}/distance_m"
         gain = units.gain(
-            dossier,
+            resolver,
             channel,
             where,
             gain_db=None,
@@ -210,7 +210,7 @@ def _efficiency(
         noise_dbw = channel.noise_psd_dbm_per_hz - 30.0 + units.decibels(channel.bandwidth_hz)
         snr_db = units.decibels(gain) + units.decibels(device.tx_power_w) - noise_dbw
         if not _SNR_DB[0] <= snr_db <= _SNR_DB[1]:
-            dossier.fault(
+            resolver.fault(
                 pointer,
                 f"means an SNR of {snr_db:.0f} dB, outside {_SNR_DB[0]:.0f}..{_SNR_DB[1]:.0f} dB",
             )
@@ -220,23 +220,23 @@ def _efficiency(
             f"a mean SNR of {snr_db:.1f} dB is below the {channel.min_snr_db:g} dB that"
             f" {channel.name!r} can decode"
         )
-        dossier.warn(pointer, detail)
+        resolver.warn(pointer, detail)
     return float(np.log1p(units.ratio(snr_db)) / np.log(2.0))
 
 
-def _bandwidth_in_range(dossier: Dossier, channel: Channel, override_hz: float | None) -> None:
+def _bandwidth_in_range(resolver: Resolver, channel: Channel, override_hz: float | None) -> None:
     low, high = SMALLEST_BANDWIDTH_HZ, LARGEST_BANDWIDTH_HZ
     bandwidth = override_hz or channel.bandwidth_hz
     if not low <= bandwidth <= high:
         pointer = "/channel" if override_hz is None else "/bandwidth_hz"
-        dossier.fault(
+        resolver.fault(
             pointer, f"an uplink of {bandwidth:g} Hz cannot be shared: {low:g} to {high:g} Hz can"
         )
 
 
-def _round_trip_in_range(dossier: Dossier, channel: Channel) -> None:
+def _round_trip_in_range(resolver: Resolver, channel: Channel) -> None:
     if (channel.rtt_mean_s or 0.0) > LONGEST_S:
-        dossier.fault(
+        resolver.fault(
             "/channel", f"rtt_mean_s is {channel.rtt_mean_s:g} s: at most {LONGEST_S:g} s"
         )
 

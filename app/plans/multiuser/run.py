@@ -11,7 +11,7 @@ from app.plans.family import UNWATCHED, Outcome, Prepared, Watch
 from app.plans.multiuser import present
 from app.plans.multiuser.assemble import Assembled, AssembledTables, assemble, assemble_tables, hold
 from app.plans.multiuser.schemas import AdaptiveRequest, MultiUserRequest
-from app.plans.resolve import Dossier
+from app.plans.resolve import Resolver
 from solvers.multiuser.problem import Decision, Method, Problem
 from solvers.multiuser.solve import SteadinessPrice, baselines, price_of_steadiness
 from solvers.outcome import Options, Progress
@@ -165,16 +165,16 @@ class PreparedAdaptive(Prepared):
         )
 
 
-def prepare(request: MultiUserRequest, dossier: Dossier) -> PreparedMultiUser:
-    """Resolve, translate and doubt a request.
+def prepare(request: MultiUserRequest, resolver: Resolver) -> PreparedMultiUser:
+    """Resolve, map and check a request.
 
     Raises InvalidRequest with everything that is wrong in it.
     """
-    assembled = assemble(request, dossier)
-    dossier.refuse_faults()
+    assembled = assemble(request, resolver)
+    resolver.refuse_faults()
     assert assembled is not None
     return PreparedMultiUser(
-        dossier=dossier, sources=assembled.sources, request=request, assembled=assembled
+        resolver=resolver, sources=assembled.sources, request=request, assembled=assembled
     )
 
 
@@ -189,14 +189,14 @@ def steady(
     return replace(prepared, assembled=hold(prepared.assembled, options, max_switches))
 
 
-def prepare_tables(request: AdaptiveRequest, dossier: Dossier) -> PreparedAdaptive:
-    """Resolve, translate and doubt a request for tables.
+def prepare_tables(request: AdaptiveRequest, resolver: Resolver) -> PreparedAdaptive:
+    """Resolve, map and check a request for tables.
 
     Raises InvalidRequest with everything that is wrong in it.
     """
-    assembled = assemble_tables(request, dossier)
-    dossier.refuse_faults()
+    assembled = assemble_tables(request, resolver)
+    resolver.refuse_faults()
     assert assembled is not None
     return PreparedAdaptive(
-        dossier=dossier, sources=assembled.sources, request=request, assembled=assembled
+        resolver=resolver, sources=assembled.sources, request=request, assembled=assembled
     )

@@ -314,7 +314,7 @@ class MultiUserBaseline(Body):
 
 
 class MultiUserBaselines(Body):
-    """The yardsticks, on the same cell."""
+    """The baselines, on the same cell."""
 
     alternating: MultiUserBaseline
     equal_share: MultiUserBaseline

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from app.errors import FieldError
 from app.plans.clock import AtClock, at_clock
-from app.plans.doubts import feature_beyond_memory, server_time_assumed
-from app.plans.resolve import Ensemble
+from app.plans.plausibility import feature_beyond_memory, server_time_assumed
+from app.plans.resolve import Deployment
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Cut, Model
 from app.profiles.schemas.profile import FieldWarning
@@ -32,7 +32,7 @@ LONGEST_S = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The options of one workload as columns of `Workloads`; faults and doubts point into the
+    """The options of one workload as columns of `Workloads`; faults and warnings point into the
     user's entry.
     """
 
@@ -43,16 +43,16 @@ class Workload:
     warnings: tuple[FieldWarning, ...]
 
 
-def workload(ensemble: Ensemble, frequency_hz: float | None) -> Workload:
+def workload(deployment: Deployment, frequency_hz: float | None) -> Workload:
     """Every cut the device has the memory for, with its feature in full precision and as the
     model's table has it.
     """
-    after = ensemble.server_timing.body if ensemble.server_timing else None
+    after = deployment.server_timing.body if deployment.server_timing else None
     return _workload(
-        ensemble.device.body,
-        ensemble.model.body,
-        ensemble.device_timing.body,
-        ensemble.server.body,
+        deployment.device.body,
+        deployment.model.body,
+        deployment.device_timing.body,
+        deployment.server.body,
         after,
         frequency_hz,
     )
@@ -95,7 +95,7 @@ def _workload(
         frequency_hz=before.frequency_hz,
         columns=columns,
         faults=tuple(_faults(device, model, before, after, fits=bool(rows))),
-        warnings=tuple(_doubts(device, model, server, server_timing)),
+        warnings=tuple(_warnings(device, model, server, server_timing)),
     )
 
 
@@ -159,7 +159,7 @@ def _faults(
         )
 
 
-def _doubts(
+def _warnings(
     device: Device, model: Model, server: Server, server_timing: Timing | None
 ) -> Iterator[FieldWarning]:
     if server_timing is None:

@@ -1,4 +1,4 @@
-"""The customs house of the robust family: JSON with its decibels goes in, SI arrays come out."""
+"""Request mapping of the robust family: JSON with its decibels goes in, SI arrays come out."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from app.errors import FieldError
 from app.plans import units
-from app.plans.resolve import Dossier, Ensemble, Source
+from app.plans.resolve import Deployment, Resolver, Source
 from app.plans.robust.columns import Users
 from app.plans.robust.schemas import PCCP_USERS, RobustTerms
 from app.plans.robust.workload import Workload, table, workload
-from app.profiles.plausibility import doubts_of_bandwidth, doubts_of_tx_power
+from app.profiles.plausibility import warnings_of_bandwidth, warnings_of_tx_power
 from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.model import Model
 from app.profiles.schemas.profile import Profile
@@ -67,34 +67,36 @@ class _Site:
     bandwidth_hz: float | None  # None: the channel's
 
 
-def assemble(terms: RobustTerms, users: Users, dossier: Dossier) -> Assembled | None:
-    """Turn a request into its problems; None where `dossier.faults` says why not."""
+def assemble(terms: RobustTerms, users: Users, resolver: Resolver) -> Assembled | None:
+    """Turn a request into its problems; None where `resolver.faults` says why not."""
     margin, method = Margin(terms.options.margin), Method(terms.options.method)
-    sites = list(_sites(terms, dossier, margin))
+    sites = list(_sites(terms, resolver, margin))
     # Users of one cell who run the same network on the same device: everything but the radio is the
     # same for them.
     _, firsts, kind = np.unique(
         users.cell * len(users.networks) + users.network, return_index=True, return_inverse=True
     )
-    made: dict[Ensemble, int] = {}
+    made: dict[Deployment, int] = {}
     workloads: list[Workload] = []
     workload_of = np.full(len(firsts), -1)
     default_w = np.ones(len(firsts))
     for k in np.argsort(firsts).tolist():
         first = int(firsts[k])
-        faults = len(dossier.faults)
+        faults = len(resolver.faults)
         where = f"/users/{first}"
-        ensemble = dossier.ensemble(
+        deployment = resolver.deployment(
             users.networks[users.network[first]], sites[users.cell[first]].server, where
         )
-        if ensemble is None:
-            _repeat(dossier, dossier.faults[faults:], where, np.nonzero(kind == k)[0][1:].tolist())
+        if deployment is None:
+            _repeat(
+                resolver, resolver.faults[faults:], where, np.nonzero(kind == k)[0][1:].tolist()
+            )
             continue
-        if ensemble not in made:
-            made[ensemble] = len(workloads)
-            workloads.append(workload(ensemble, margin))
-            dossier.faults += [fault.below(where) for fault in workloads[-1].faults]
-            dossier.warnings += [warning.below(where) for warning in workloads[-1].warnings]
+        if deployment not in made:
+            made[deployment] = len(workloads)
+            workloads.append(workload(deployment, margin))
+            resolver.faults += [fault.below(where) for fault in workloads[-1].faults]
+            resolver.warnings += [warning.below(where) for warning in workloads[-1].warnings]
             if (
                 method is Method.PCCP
                 and not workloads[-1].faults
@@ -104,9 +106,9 @@ def assemble(terms: RobustTerms, users: Users, dossier: Dossier) -> Assembled | 
                     "the pccp method plans free clocks only: this device has levels, so leave them"
                     " out or plan exact"
                 )
-                dossier.fault(f"{where}/device", detail)
-        workload_of[k] = made[ensemble]
-        default_w[k] = ensemble.device.body.tx_power_w
+                resolver.fault(f"{where}/device", detail)
+        workload_of[k] = made[deployment]
+        default_w[k] = deployment.device.body.tx_power_w
 
     power = np.where(np.isnan(users.tx_power_w), default_w[kind], users.tx_power_w)
     gain = np.zeros(len(power))
@@ -117,14 +119,14 @@ def assemble(terms: RobustTerms, users: Users, dossier: Dossier) -> Assembled | 
                 f"the pccp method is a reference for cells of at most {PCCP_USERS} users: plan"
                 " exact"
             )
-            dossier.fault("/options/method", detail)
+            resolver.fault("/options/method", detail)
         if len(who) == 0:
-            dossier.warn(f"/cells/{c}", f"no user is in the cell {site.id!r}: it is not planned")
+            resolver.warn(f"/cells/{c}", f"no user is in the cell {site.id!r}: it is not planned")
         known = who[workload_of[kind[who]] >= 0]
         if site.channel is not None and len(known):
-            gain[known] = _gains(dossier, site.channel.body, users, known, power)
-    _doubt(dossier, users)
-    if dossier.faults:
+            gain[known] = _gains(resolver, site.channel.body, users, known, power)
+    _warn_of_users(resolver, users)
+    if resolver.faults:
         return None
     cells = [
         _cell(
@@ -149,17 +151,17 @@ def assemble(terms: RobustTerms, users: Users, dossier: Dossier) -> Assembled | 
     return Assembled(
         ids=users.ids,
         cells=cells,
-        sources=[*radios, *(source for ensemble in made for source in ensemble.sources)],
+        sources=[*radios, *(source for deployment in made for source in deployment.sources)],
     )
 
 
-def _sites(terms: RobustTerms, dossier: Dossier, margin: Margin) -> Iterator[_Site]:
+def _sites(terms: RobustTerms, resolver: Resolver, margin: Margin) -> Iterator[_Site]:
     """The cells of a request; one without a name where it lists none."""
-    channel = None if terms.channel is None else dossier.find(Channel, terms.channel, "/channel")
-    server = None if terms.server is None else dossier.find(Server, terms.server, "/server")
+    channel = None if terms.channel is None else resolver.find(Channel, terms.channel, "/channel")
+    server = None if terms.server is None else resolver.find(Server, terms.server, "/server")
     if terms.bandwidth_hz is not None:
-        for doubt in doubts_of_bandwidth("/bandwidth_hz", terms.bandwidth_hz):
-            dossier.warn(*doubt)
+        for warning in warnings_of_bandwidth("/bandwidth_hz", terms.bandwidth_hz):
+            resolver.warn(*warning)
     if terms.cells is None:
         sites = [_Site(None, channel, "/channel", server, terms.bandwidth_hz)]
     else:
@@ -169,30 +171,30 @@ def _sites(terms: RobustTerms, dossier: Dossier, margin: Margin) -> Iterator[_Si
             its_channel, its_server, at = channel, server, "/channel"
             if cell.channel is not None:
                 its_channel, at = (
-                    dossier.find(Channel, cell.channel, f"{where}/channel"),
+                    resolver.find(Channel, cell.channel, f"{where}/channel"),
                     f"{where}/channel",
                 )
             if cell.server is not None:
-                its_server = dossier.find(Server, cell.server, f"{where}/server")
+                its_server = resolver.find(Server, cell.server, f"{where}/server")
             if cell.bandwidth_hz is not None:
-                for doubt in doubts_of_bandwidth(f"{where}/bandwidth_hz", cell.bandwidth_hz):
-                    dossier.warn(*doubt)
+                for warning in warnings_of_bandwidth(f"{where}/bandwidth_hz", cell.bandwidth_hz):
+                    resolver.warn(*warning)
             sites.append(
                 _Site(cell.id, its_channel, at, its_server, cell.bandwidth_hz or terms.bandwidth_hz)
             )
     if margin is Margin.WORST_CASE:
         for at, radio in {site.channel_at: site.channel for site in sites}.items():
             if radio is not None and (radio.body.rtt_variance_s2 or 0.0) > 0.0:
-                dossier.fault(
+                resolver.fault(
                     at, "the worst_case margin needs a channel whose rtt_variance_s2 is 0"
                 )
     yield from sites
 
 
-def _repeat(dossier: Dossier, faults: list[FieldError], where: str, others: list[int]) -> None:
+def _repeat(resolver: Resolver, faults: list[FieldError], where: str, others: list[int]) -> None:
     """The faults of one user are those of all others who ask for the same."""
     for n in others:
-        dossier.faults += [
+        resolver.faults += [
             replace(fault, pointer=f"/users/{n}{fault.pointer.removeprefix(where)}")
             for fault in faults
         ]
@@ -205,10 +207,10 @@ def _members(cell: Integers, cells: int) -> list[Integers]:
 
 
 def _gains(
-    dossier: Dossier, channel: Channel, users: Users, who: Integers, power_w: NDArray[np.float64]
+    resolver: Resolver, channel: Channel, users: Users, who: Integers, power_w: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     return units.gains(
-        dossier,
+        resolver,
         channel,
         who,
         gain_db=users.gain_db[who],
@@ -219,16 +221,16 @@ def _gains(
     )
 
 
-def _doubt(dossier: Dossier, users: Users) -> None:
+def _warn_of_users(resolver: Resolver, users: Users) -> None:
     given = np.isfinite(users.tx_power_w)
     for power_w in np.unique(users.tx_power_w[given]).tolist():
-        if any(doubts_of_tx_power("", power_w)):
+        if any(warnings_of_tx_power("", power_w)):
             for n in np.nonzero(users.tx_power_w == power_w)[0].tolist():
-                for doubt in doubts_of_tx_power(f"/users/{n}/tx_power_w", power_w):
-                    dossier.warn(*doubt)
+                for warning in warnings_of_tx_power(f"/users/{n}/tx_power_w", power_w):
+                    resolver.warn(*warning)
     for n in np.nonzero(users.deadline_s > _LONG_DEADLINE_S)[0].tolist():
         said = f"{users.deadline_s[n]:g} s is long for an inference: is it milliseconds?"
-        dossier.warn(f"/users/{n}/deadline_s", said)
+        resolver.warn(f"/users/{n}/deadline_s", said)
 
 
 def _cell(
@@ -237,7 +239,7 @@ def _cell(
     who: Integers,
     workloads: list[Workload],
     workload_of: Integers,
-    ensembles: list[Ensemble],
+    deployments: list[Deployment],
     tx_power_w: NDArray[np.float64],
     gain: NDArray[np.float64],
     margin: Margin,
@@ -262,4 +264,4 @@ def _cell(
         risk=users.risk[who],
         correlation=users.correlation[who],
     )
-    return Cell(site.id, who, problem, [ensembles[k].model.body for k in used])
+    return Cell(site.id, who, problem, [deployments[k].model.body for k in used])

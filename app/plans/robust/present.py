@@ -209,7 +209,7 @@ def _rows(columns: Columns, names: Sequence[str]) -> list[dict[str, float]]:
     return [dict(zip(names, row, strict=True)) for row in values]
 
 
-def result(plans: Sequence[CellPlan], yardsticks: Sequence[Baselines] | None) -> dict[str, Any]:
+def result(plans: Sequence[CellPlan], baselines: Sequence[Baselines] | None) -> dict[str, Any]:
     """The plan as a whole, without its users."""
     found: dict[str, Any] = {
         "objective": {"energy_j": sum(plan.energy_j for plan in plans)},
@@ -227,7 +227,7 @@ def result(plans: Sequence[CellPlan], yardsticks: Sequence[Baselines] | None) ->
             }
             for plan in plans
         ]
-    return found | {"baselines": None if yardsticks is None else _baselines(yardsticks)}
+    return found | {"baselines": None if baselines is None else _baselines(baselines)}
 
 
 def _certificate(plans: Sequence[CellPlan]) -> dict[str, Any]:
@@ -261,11 +261,11 @@ def _cut_counts(plans: Sequence[CellPlan]) -> dict[str, int]:
     return counts
 
 
-def _baselines(yardsticks: Sequence[Baselines]) -> dict[str, Any]:
+def _baselines(baselines: Sequence[Baselines]) -> dict[str, Any]:
     """What each rule spends in all cells: nothing known where it fails in one of them."""
     found: dict[str, Any] = {}
     for name in (field.name for field in fields(Baselines)):
-        of_cells: list[Baseline] = [getattr(some, name) for some in yardsticks]
+        of_cells: list[Baseline] = [getattr(some, name) for some in baselines]
         energies = [one.energy_j for one in of_cells if one.energy_j is not None]
         energy = sum(energies) if len(energies) == len(of_cells) else None
         bound = None if energy is None else sum(one.lower_bound_j or 0.0 for one in of_cells)

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.plans.columnar import Bulk
 from app.plans.family import UNWATCHED, Outcome, Prepared, Watch
-from app.plans.resolve import Dossier
+from app.plans.resolve import Resolver
 from app.plans.robust import present
 from app.plans.robust.assemble import Assembled, Cell, assemble
 from app.plans.robust.bulk import terms_of, users_of
@@ -33,7 +33,7 @@ _PCCP_FIXED_S = 4.0
 _PCCP_PER_OPTION_S = 1e-3
 # Comparing takes longer than planning: for larger fleets only on request.
 _COMPARED = 10_000
-# The part of the progress after which every cell has its plan; the yardsticks are the rest.
+# The part of the progress after which every cell has its plan; the baselines are the rest.
 _PLANNED = 0.4
 
 
@@ -80,9 +80,9 @@ class PreparedRobust(Prepared):
                 status="infeasible", result=None, infeasible=whole, users=listed, solve_s=seconds
             )
         seconds = time.perf_counter() - started
-        # Yardsticks are worth what is left of the time, not more.
+        # Baselines are worth what is left of the time, not more.
         left_s = asked.time_limit_s - (watch.clock() - began)
-        yardsticks = (
+        baselines = (
             compare(plans, asked, left_s, watch) if self._compared and left_s >= 0.0 else None
         )
         # Explained users hold a list each, so they stay objects.
@@ -92,7 +92,7 @@ class PreparedRobust(Prepared):
             present.explain(plans, users)
         return Outcome(
             status="timed_out" if any(plan.solution.timed_out for plan in plans) else "solved",
-            result=present.result(plans, yardsticks),
+            result=present.result(plans, baselines),
             infeasible=None,
             users=users,
             table=present.user_table(self.assembled, plans) if many else None,
@@ -100,27 +100,27 @@ class PreparedRobust(Prepared):
         )
 
 
-def prepare_columns(bulk: Bulk, dossier: Dossier) -> PreparedRobust:
+def prepare_columns(bulk: Bulk, resolver: Resolver) -> PreparedRobust:
     """As `prepare`, of users in columns."""
     terms = terms_of(bulk)
-    assembled = assemble(terms, users_of(bulk, terms), dossier)
-    dossier.refuse_faults()
+    assembled = assemble(terms, users_of(bulk, terms), resolver)
+    resolver.refuse_faults()
     assert assembled is not None
     return PreparedRobust(
-        dossier=dossier, sources=assembled.sources, request=terms, assembled=assembled
+        resolver=resolver, sources=assembled.sources, request=terms, assembled=assembled
     )
 
 
-def prepare(request: RobustRequest, dossier: Dossier) -> PreparedRobust:
-    """Resolve, translate and doubt a request.
+def prepare(request: RobustRequest, resolver: Resolver) -> PreparedRobust:
+    """Resolve, map and check a request.
 
     Raises InvalidRequest with everything that is wrong in it.
     """
-    assembled = assemble(request, columns(request.users, request.cell_positions), dossier)
-    dossier.refuse_faults()
+    assembled = assemble(request, columns(request.users, request.cell_positions), resolver)
+    resolver.refuse_faults()
     assert assembled is not None
     return PreparedRobust(
-        dossier=dossier, sources=assembled.sources, request=request, assembled=assembled
+        resolver=resolver, sources=assembled.sources, request=request, assembled=assembled
     )
 
 
@@ -161,7 +161,7 @@ def plan_cells(
 def compare(
     plans: list[CellPlan], asked: RobustOptions, left_s: float, watch: Watch
 ) -> list[Baselines]:
-    """The yardsticks of every cell, to the gap of their plans as far as the time that is left
+    """The baselines of every cell, to the gap of their plans as far as the time that is left
     allows.
     """
     ends = watch.clock() + left_s

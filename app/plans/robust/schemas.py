@@ -316,7 +316,7 @@ class MeanOnlyResult(Body):
 
 
 class BaselineResults(Body):
-    """The yardsticks, on the same cell."""
+    """The baselines, on the same cell."""
 
     device_only: BaselineResult
     edge_only: BaselineResult

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import FieldError
-from app.plans.doubts import feature_beyond_memory, server_time_assumed
-from app.plans.resolve import Ensemble
+from app.plans.plausibility import feature_beyond_memory, server_time_assumed
+from app.plans.resolve import Deployment
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Model
 from app.profiles.schemas.profile import FieldWarning
@@ -28,7 +28,7 @@ _SAME_CLOCK = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The options of one workload as columns of `Workloads`; faults and doubts point into the
+    """The options of one workload as columns of `Workloads`; faults and warnings point into the
     user's entry.
     """
 
@@ -63,16 +63,16 @@ class _Rest:
     fits_memory: bool
 
 
-def workload(ensemble: Ensemble, margin: Margin) -> Workload:
+def workload(deployment: Deployment, margin: Margin) -> Workload:
     """Every cut at every clock the device offers: measured levels as they were measured, the fit
     elsewhere.
     """
-    after = ensemble.server_timing.body if ensemble.server_timing else None
+    after = deployment.server_timing.body if deployment.server_timing else None
     return _workload(
-        ensemble.device.body,
-        ensemble.model.body,
-        ensemble.device_timing.body,
-        ensemble.server.body,
+        deployment.device.body,
+        deployment.model.body,
+        deployment.device_timing.body,
+        deployment.server.body,
         after,
         margin,
     )
@@ -102,7 +102,7 @@ def _workload(
         columns=columns,
         power_coefficient_w_per_hz3=device.power_coefficient_w_per_hz3,
         faults=tuple(_faults(rows, len(model.cuts), device, margin)),
-        warnings=tuple(_doubts(device, model, server, server_timing)),
+        warnings=tuple(_warnings(device, model, server, server_timing)),
     )
 
 
@@ -209,7 +209,7 @@ def _faults(
                 yield FieldError("/server_timing", detail)
 
 
-def _doubts(
+def _warnings(
     device: Device, model: Model, server: Server, server_timing: Timing | None
 ) -> Iterator[FieldWarning]:
     if server_timing is None:

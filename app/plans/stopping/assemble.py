@@ -1,4 +1,4 @@
-"""The customs house of the stopping family: JSON with its decibels goes in, SI arrays come out."""
+"""Request mapping of the stopping family: JSON with its decibels goes in, SI arrays come out."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.plans import units
-from app.plans.resolve import Dossier, Ensemble, Source
+from app.plans.resolve import Deployment, Resolver, Source
 from app.plans.schemas import INLINE_USERS
 from app.plans.stopping import radio
 from app.plans.stopping.schemas import STATES, StoppingRequest, StoppingUser
@@ -42,50 +42,50 @@ class Assembled:
     sources: list[Source[Profile]]
 
 
-def assemble(request: StoppingRequest, dossier: Dossier) -> Assembled | None:
-    """Turn a request into a problem; None where `dossier.faults` says why not."""
-    found = dossier.find(Channel, request.channel, "/channel")
-    server = dossier.find(Server, request.server, "/server")
+def assemble(request: StoppingRequest, resolver: Resolver) -> Assembled | None:
+    """Turn a request into a problem; None where `resolver.faults` says why not."""
+    found = resolver.find(Channel, request.channel, "/channel")
+    server = resolver.find(Server, request.server, "/server")
     if found is None:
         for n, user in enumerate(request.users):
-            dossier.ensemble(user, server, f"/users/{n}")
+            resolver.deployment(user, server, f"/users/{n}")
         return None
     channel = found.body
-    medium = _Medium(request, dossier, found)
+    medium = _Medium(request, resolver, found)
 
-    made: dict[tuple[Ensemble, float | None], int] = {}
+    made: dict[tuple[Deployment, float | None], int] = {}
     workloads: list[Workload] = []
-    ensembles, workload_of, mean_snr = [], [], []
+    deployments, workload_of, mean_snr = [], [], []
     for n, user in enumerate(request.users):
         where = f"/users/{n}"
-        ensemble = dossier.ensemble(user, server, where)
-        if ensemble is None:
+        deployment = resolver.deployment(user, server, where)
+        if deployment is None:
             continue
-        kind = (ensemble, user.frequency_hz)
+        kind = (deployment, user.frequency_hz)
         if kind not in made:
             made[kind] = len(workloads)
             workloads.append(workload(*kind, channel.rtt_mean_s or 0.0))
-            dossier.faults += [fault.below(where) for fault in workloads[-1].faults]
-            dossier.warnings += [warning.below(where) for warning in workloads[-1].warnings]
-            _doubt_powers(request, dossier, ensemble, workloads[-1], where)
+            resolver.faults += [fault.below(where) for fault in workloads[-1].faults]
+            resolver.warnings += [warning.below(where) for warning in workloads[-1].warnings]
+            _warn_of_powers(request, resolver, deployment, workloads[-1], where)
         workload_of.append(made[kind])
-        ensembles.append(ensemble)
-        mean_snr.append(medium.mean_snr(user, where, ensemble.device.body.tx_power_w))
-        asked, cuts = request.options.placement, len(ensemble.model.body.cuts)
+        deployments.append(deployment)
+        mean_snr.append(medium.mean_snr(user, where, deployment.device.body.tx_power_w))
+        asked, cuts = request.options.placement, len(deployment.model.body.cuts)
         if asked is not None and asked >= cuts:
-            name = ensemble.model.body.name
+            name = deployment.model.body.name
             detail = (
                 f"{name!r}, which user {user.id!r} runs, has {cuts - 1} layers to place, not"
                 f" {asked}"
             )
-            if not any(fault.pointer == "/options/placement" for fault in dossier.faults):
-                dossier.fault("/options/placement", detail)
+            if not any(fault.pointer == "/options/placement" for fault in resolver.faults):
+                resolver.fault("/options/placement", detail)
     medium.require_downlink(
         any(not some.faults and some.columns["parameter_bit"][-1] > 0.0 for some in workloads)
     )
-    if dossier.faults:
+    if resolver.faults:
         return None
-    devices = [ensemble.device.body for ensemble in ensembles]
+    devices = [deployment.device.body for deployment in deployments]
     users, options = len(devices), request.options
     problem = medium.problem(
         mean_snr=None if medium.in_rates else np.array(mean_snr),
@@ -110,20 +110,26 @@ def assemble(request: StoppingRequest, dossier: Dossier) -> Assembled | None:
     assert server is not None
     return Assembled(
         problem=problem,
-        models=[ensemble.model.body for ensemble in ensembles],
+        models=[deployment.model.body for deployment in deployments],
         frequency_hz=[workloads[index].frequency_hz for index in workload_of],
         in_rates=medium.in_rates,
-        sources=[found, server, *(source for ensemble, _ in made for source in ensemble.sources)],
+        sources=[
+            found,
+            server,
+            *(source for deployment, _ in made for source in deployment.sources),
+        ],
     )
 
 
 class _Medium:
     """The channel of a request, and what of it the users share."""
 
-    def __init__(self, request: StoppingRequest, dossier: Dossier, source: Source[Channel]) -> None:
-        self.request, self.dossier, self.source, self.channel = (
+    def __init__(
+        self, request: StoppingRequest, resolver: Resolver, source: Source[Channel]
+    ) -> None:
+        self.request, self.resolver, self.source, self.channel = (
             request,
-            dossier,
+            resolver,
             source,
             source.body,
         )
@@ -134,12 +140,12 @@ class _Medium:
         for fault in radio.faults(self.channel, self.bandwidth_hz, self.downlink_bps):
             own = fault.pointer[1:]
             if own in ("bandwidth_hz", "downlink_bps") and getattr(request, own) is not None:
-                dossier.fault(fault.pointer, fault.detail)
+                resolver.fault(fault.pointer, fault.detail)
             else:
                 self.fault(own, fault.detail)
         if request.downlink_bps is not None and request.downlink_bps < _SLOW_DOWNLINK_BPS:
             message = f"a downlink of {request.downlink_bps:g} bit/s: is it in Mbit/s?"
-            dossier.warn("/downlink_bps", message)
+            resolver.warn("/downlink_bps", message)
         if self.in_rates:
             given = [
                 (n, f)
@@ -151,16 +157,16 @@ class _Medium:
                 first, field = given[0]
                 more = f" ({len(given)} users)" if len(given) > 1 else ""
                 message = f"is not used: this channel's rates are the same for every user{more}"
-                dossier.warn(f"/users/{first}/{field}", message)
+                resolver.warn(f"/users/{first}/{field}", message)
 
     def fault(self, field: str, detail: str) -> None:
         """A fault of the channel: at its field where it is inline, else at the reference, naming
         the field.
         """
         if self.source.revision is None:
-            self.dossier.fault(f"/channel/{field}", detail)
+            self.resolver.fault(f"/channel/{field}", detail)
         else:
-            self.dossier.fault(
+            self.resolver.fault(
                 "/channel", f"{field.replace('/', '.')} of {self.source.ref!r}: {detail}"
             )
 
@@ -170,23 +176,23 @@ class _Medium:
             return 1.0
         given = next((field for field in STATES if getattr(user, field) is not None), None)
         if given is None:
-            self.dossier.fault(
+            self.resolver.fault(
                 where, "say how good the channel is: mean_snr_db, gain_db or distance_m"
             )
             return 1.0
         if user.mean_snr_db is not None:
             snr_db = user.mean_snr_db
         else:
-            faults = len(self.dossier.faults)
+            faults = len(self.resolver.faults)
             gain = units.gain(
-                self.dossier,
+                self.resolver,
                 self.channel,
                 where,
                 gain_db=user.gain_db,
                 distance_m=user.distance_m,
                 tx_power_w=tx_power_w,
             )
-            if len(self.dossier.faults) > faults:
+            if len(self.resolver.faults) > faults:
                 return 1.0
             noise_db = units.decibels(self.noise_w_per_hz) + units.decibels(self.bandwidth_hz)
             snr_db = units.decibels(gain) + units.decibels(tx_power_w) - noise_db
@@ -195,10 +201,10 @@ class _Medium:
                 f"means a mean SNR of {snr_db:.0f} dB, outside"
                 f" {_SNR_DB[0]:.0f}..{_SNR_DB[1]:.0f} dB"
             )
-            self.dossier.fault(f"{where}/{given}", detail)
+            self.resolver.fault(f"{where}/{given}", detail)
             return 1.0
         if snr_db > _GREAT_SNR_DB:
-            self.dossier.warn(
+            self.resolver.warn(
                 f"{where}/{given}",
                 f"means a mean SNR of {snr_db:.0f} dB: is the gain or noise right?",
             )
@@ -216,8 +222,8 @@ class _Medium:
     def problem(
         self, *, mean_snr: NDArray[np.float64] | None, waiting: Waiting, **parts: object
     ) -> Problem | None:
-        """The problem of these users on this channel; None where `dossier.faults` says why there is
-        none.
+        """The problem of these users on this channel; None where `resolver.faults` says why
+        there is none.
         """
         channel, request = self.channel, self.request
         min_snr = 0.0 if channel.min_snr_db is None else units.ratio(channel.min_snr_db)
@@ -240,7 +246,7 @@ class _Medium:
                 self.fault("coherence_time_s", "is needed: it is how long a wait takes")
             elif radio.may_fail(law, min_snr, min_rate_bps, mean_snr):
                 self.fault("coherence_time_s", "is needed: an outage is waited out by it")
-        if self.dossier.faults:
+        if self.resolver.faults:
             return None
         try:
             problem = Problem(
@@ -274,7 +280,7 @@ class _Medium:
             )
         except FreeWaiting as refusal:
             detail = f"{refusal}: weigh time, or weigh energy and give the devices an idle_power_w"
-            self.dossier.fault("/options/waiting", detail)
+            self.resolver.fault("/options/waiting", detail)
         return None
 
 
@@ -290,15 +296,15 @@ def _waits_next_to_free(problem: Problem) -> bool:
     return bool(np.any(problem.waiting_cost < _LEAST_WAIT * inference))
 
 
-def _doubt_powers(
-    request: StoppingRequest, dossier: Dossier, ensemble: Ensemble, made: Workload, where: str
+def _warn_of_powers(
+    request: StoppingRequest, resolver: Resolver, deployment: Deployment, made: Workload, where: str
 ) -> None:
     """Powers that are out of range, or missing where they would count."""
-    device = ensemble.device.body
+    device = deployment.device.body
     for field in ("tx_power_w", "idle_power_w", "rx_power_w"):
         value = getattr(device, field)
         if value is not None and value > _MOST_POWER_W:
-            dossier.fault(f"{where}/device", f"{field} of {value:g} W cannot be planned with")
+            resolver.fault(f"{where}/device", f"{field} of {value:g} W cannot be planned with")
     if request.weights.energy_per_j == 0.0 or made.faults:
         return
     if device.idle_power_w is None and made.columns["server_s"].any():
@@ -306,9 +312,9 @@ def _doubt_powers(
             f"{device.name!r} has no idle_power_w: waiting for channel and edge is taken to need no"
             " energy"
         )
-        dossier.warn(f"{where}/device", message)
+        resolver.warn(f"{where}/device", message)
     if device.rx_power_w is None and made.columns["parameter_bit"].any():
         message = (
             f"{device.name!r} has no rx_power_w: receiving the layers is taken to need no energy"
         )
-        dossier.warn(f"{where}/device", message)
+        resolver.warn(f"{where}/device", message)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from app.plans.family import UNWATCHED, Outcome, Prepared, Watch
-from app.plans.resolve import Dossier
+from app.plans.resolve import Resolver
 from app.plans.stopping import present
 from app.plans.stopping.assemble import Assembled, assemble
 from app.plans.stopping.schemas import StoppingRequest
@@ -98,14 +98,14 @@ def _answer(
     return assembled, *answer(assembled.problem, options, report)
 
 
-def prepare(request: StoppingRequest, dossier: Dossier) -> PreparedStopping:
-    """Resolve, translate and doubt a request.
+def prepare(request: StoppingRequest, resolver: Resolver) -> PreparedStopping:
+    """Resolve, map and check a request.
 
     Raises InvalidRequest with everything that is wrong in it.
     """
-    assembled = assemble(request, dossier)
-    dossier.refuse_faults()
+    assembled = assemble(request, resolver)
+    resolver.refuse_faults()
     assert assembled is not None
     return PreparedStopping(
-        dossier=dossier, sources=assembled.sources, request=request, assembled=assembled
+        resolver=resolver, sources=assembled.sources, request=request, assembled=assembled
     )

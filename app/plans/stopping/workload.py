@@ -10,8 +10,8 @@ import numpy as np
 
 from app.errors import FieldError
 from app.plans.clock import at_clock
-from app.plans.doubts import server_time_assumed
-from app.plans.resolve import Ensemble
+from app.plans.plausibility import server_time_assumed
+from app.plans.resolve import Deployment
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Model
 from app.profiles.schemas.profile import FieldWarning
@@ -28,7 +28,7 @@ _LONGEST_S, _MOST_J, _MOST_FEATURE_BYTE, _MOST_PARAMETER_BYTE = 1e9, 1e15, 1e10,
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """The cuts of one workload as columns of `Workloads`; faults and doubts point into the user's
+    """The cuts of one workload as columns of `Workloads`; faults and warnings point into the user's
     entry.
     """
 
@@ -38,16 +38,16 @@ class Workload:
     warnings: tuple[FieldWarning, ...]
 
 
-def workload(ensemble: Ensemble, frequency_hz: float | None, rtt_mean_s: float) -> Workload:
+def workload(deployment: Deployment, frequency_hz: float | None, rtt_mean_s: float) -> Workload:
     """Every cut at the clock asked for, else the device's highest; the network's round trip is the
     edge's time.
     """
-    after = ensemble.server_timing.body if ensemble.server_timing else None
+    after = deployment.server_timing.body if deployment.server_timing else None
     return _workload(
-        ensemble.device.body,
-        ensemble.model.body,
-        ensemble.device_timing.body,
-        ensemble.server.body,
+        deployment.device.body,
+        deployment.model.body,
+        deployment.device_timing.body,
+        deployment.server.body,
         after,
         frequency_hz,
         rtt_mean_s,
@@ -78,7 +78,7 @@ def _workload(
     else:
         server_s = np.array([entry.mean_s or 0.0 for entry in server_timing.cuts])
     warnings = tuple(
-        _doubts(device, model, measured_s, server, server_timing, server_s, rtt_mean_s)
+        _warnings(device, model, measured_s, server, server_timing, server_s, rtt_mean_s)
     )
     awaited_s = server_s + np.where(crossing_bit > 0.0, rtt_mean_s, 0.0)
     awaited_s[-1] = 0.0
@@ -125,7 +125,7 @@ def _faults(columns: dict[str, Floats]) -> Iterator[FieldError]:
             )
 
 
-def _doubts(
+def _warnings(
     device: Device,
     model: Model,
     measured_s: Floats,

@@ -370,8 +370,8 @@ def test_explains_why_no_other_cut(client: httpx.Client) -> None:
     assert all("alternatives" not in user for user in silent["users"])
 
 
-def test_the_yardstick_that_is_the_plan_costs_no_more(client: httpx.Client) -> None:
-    """Planned with means alone, the mean-only rule is the plan itself; every yardstick has a bound
+def test_the_baseline_that_is_the_plan_costs_no_more(client: httpx.Client) -> None:
+    """Planned with means alone, the mean-only rule is the plan itself; every baseline has a bound
     of its own.
     """
     users = [a_user(id=str(n), gain_db=-95.0 - 3.0 * n) for n in range(4)]
@@ -387,9 +387,9 @@ def test_the_yardstick_that_is_the_plan_costs_no_more(client: httpx.Client) -> N
             certificate["lower_bound_j"],
             certificate["gap"],
         )
-        for yardstick in result["baselines"].values():
-            if yardstick["energy_j"] is not None:
-                assert yardstick["lower_bound_j"] <= yardstick["energy_j"]
+        for baseline in result["baselines"].values():
+            if baseline["energy_j"] is not None:
+                assert baseline["lower_bound_j"] <= baseline["energy_j"]
 
 
 def test_a_result_that_is_sent_from_the_device(client: httpx.Client) -> None:

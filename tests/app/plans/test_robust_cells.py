@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app.plans.family import Outcome, Watch
-from app.plans.resolve import Dossier
+from app.plans.resolve import Resolver
 from app.plans.robust.run import prepare
 from app.plans.robust.schemas import RobustPlan, RobustRequest
 from solvers.outcome import Cancelled, Progress
@@ -354,7 +354,7 @@ def test_a_dry_run_counts_all_cells(client: httpx.Client) -> None:
 
 def watched(service: Service, body: Body, watch: Watch) -> Outcome:
     with service.database.reading() as session:
-        prepared = prepare(RobustRequest.model_validate(body), Dossier(session))
+        prepared = prepare(RobustRequest.model_validate(body), Resolver(session))
     return prepared.solve(watch)
 
 

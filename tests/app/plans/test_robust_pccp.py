@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.plans.family import Outcome, Watch
-from app.plans.resolve import Dossier
+from app.plans.resolve import Resolver
 from app.plans.robust.run import PreparedRobust, prepare
 from app.plans.robust.schemas import PCCP_USERS, RobustRequest, RobustResult
 from solvers.outcome import Cancelled, Progress
@@ -21,7 +21,7 @@ DEVICE = a_device(frequency_min_hz=1e7, power_coefficient_w_per_hz3=1e-26)
 
 def prepared(service: Service, body: Body) -> PreparedRobust:
     with service.database.reading() as session:
-        return prepare(RobustRequest.model_validate(body), Dossier(session))
+        return prepare(RobustRequest.model_validate(body), Resolver(session))
 
 
 def planned(service: Service, body: Body, watch: Watch | None = None) -> Outcome:
@@ -155,13 +155,13 @@ ALONE = """
 import sys
 from app.main import create_app
 from app.plans.documents import estimate
-from app.plans.resolve import Dossier
+from app.plans.resolve import Resolver
 from app.plans.robust.run import prepare
 from app.plans.robust.schemas import RobustRequest
 body = {body!r}
 for method in ("exact", "pccp"):
     body["options"] = {{"method": method}}
-    ready = prepare(RobustRequest.model_validate(body), Dossier(None))
+    ready = prepare(RobustRequest.model_validate(body), Resolver(None))
     estimate(ready)
     if not ready.heavy:
         assert ready.solve().result is not None

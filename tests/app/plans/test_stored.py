@@ -31,7 +31,7 @@ def looks(tree: ast.AST) -> Iterator[tuple[str, int]]:
                 yield "columns", node.lineno
             case ast.Attribute(attr="pins", value=ast.Name(id=holder)) if holder not in (
                 "self",
-                "dossier",
+                "resolver",
             ):
                 yield "pins", node.lineno
             case ast.Attribute(value=ast.Attribute(attr="pins"), attr="get" | "items" | "values"):
@@ -60,7 +60,7 @@ def looks(tree: ast.AST) -> Iterator[tuple[str, int]]:
         ("select(PlanRow.answer)", "columns"),
         ('row.webhook["url"]', "columns"),
         ("dict(row.pins or {})", "pins"),
-        ('dossier.pins["timing/a"]', "pins"),
+        ('resolver.pins["timing/a"]', "pins"),
         ('self.pins.get("timing/a")', "pins"),
         ("select(PlanUsersRow.entries)", "users"),
         ('columnar.load(session, 1, "users")', "users"),

@@ -1,4 +1,4 @@
-"""The yardsticks: each is what its rule says, and none beats the plan but the one that ignores the
+"""The baselines: each is what its rule says, and none beats the plan but the one that ignores the
 risk.
 """
 

@@ -127,7 +127,7 @@ def test_the_reasons_of_a_cell_without_a_plan_can_be_stopped() -> None:
 
 
 @pytest.mark.slow
-def test_the_yardsticks_report_and_can_be_stopped() -> None:
+def test_the_baselines_report_and_can_be_stopped() -> None:
     watcher = Watcher()
     baselines(a_large_cell(), None, Options(clock=Clock()), watcher)
     fractions = [progress.fraction for progress in watcher.seen]

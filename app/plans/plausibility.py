@@ -1,4 +1,4 @@
-"""What workloads of every family are doubted for; fields point into the user's entry."""
+"""What is allowed in a workload but looks like a mistake; fields point into the user's entry."""
 
 from collections.abc import Iterator
 
