@@ -1,16 +1,15 @@
-"""The multi-user family, as the common house knows it: joint plans, and tables alone."""
+"""The multi-user family, as the application knows it: joint plans, and tables alone."""
 
 from app.plans.family import Family
-from app.plans.multiuser.run import prepare, prepare_tables, steady
-from app.plans.multiuser.schemas import (
+from app.plans.multiuser.answers import (
     AdaptivePlan,
-    AdaptiveRequest,
     AdaptiveResult,
     MultiUserPlan,
-    MultiUserRequest,
     MultiUserResult,
     UnservableUser,
 )
+from app.plans.multiuser.run import prepare, prepare_tables, steady
+from app.plans.multiuser.schemas import AdaptiveRequest, MultiUserRequest
 
 _PLANS = """\
 Cut, bits and shares of one uplink and one server for every user, at least weighted latency and \

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.plans.documents import Estimate
-from app.plans.multiuser.schemas import AdaptivePlan, AdaptiveResult
+from app.plans.multiuser.answers import AdaptivePlan, AdaptiveResult
 from client.edge import RateTable
 from solvers.multiuser.problem import TableProblem
 from solvers.multiuser.replay import decide

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.plans.multiuser.schemas import MultiUserPlan, UnservableUser
+from app.plans.multiuser.answers import MultiUserPlan, UnservableUser
 from tests.support.builders import Body, a_model, a_server, a_server_timing
 from tests.support.multiuser.requests import (
     MULTI_USER,

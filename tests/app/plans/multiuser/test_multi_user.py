@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.plans.documents import Estimate
-from app.plans.multiuser.schemas import MultiUserPlan, MultiUserResult
+from app.plans.multiuser.answers import MultiUserPlan, MultiUserResult
 from client.edge import RateTable
 from solvers.multiuser.problem import Method, Problem, Workloads
 from solvers.outcome import Options
