@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from client.edge import RateTable
 from solvers.arrays import Floats
 from solvers.multiuser.check import check
-from solvers.multiuser.problem import DecisionTable, Method, Problem, TableProblem, Workloads
+from solvers.multiuser.problem import Method, Problem, Workloads
 from solvers.multiuser.replay import Played, Replay, replay
 from solvers.multiuser.solve import baselines, build_table, solve
+from solvers.multiuser.table import DecisionTable, TableProblem
 from solvers.outcome import Options, silent
 
 DEVICE, SERVER = "snapdragon-835-cpu", "nvidia-t4"

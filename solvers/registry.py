@@ -15,7 +15,7 @@ import solvers.robust.solve
 import solvers.stopping.check
 import solvers.stopping.problem
 import solvers.stopping.solve
-from solvers.multiuser.problem import DecisionTable, TableProblem
+from solvers.multiuser.table import DecisionTable, TableProblem
 from solvers.outcome import Certificate, Options, Report, Solution, Status, silent
 
 # What the check recomputes may differ from what the solver claims by rounding only ...

@@ -102,6 +102,7 @@ def test_the_copy_stands_before_it_is_broken(copy: Path) -> None:
         ("solvers/robust/solve/dual.py", "import solvers.robust.check", SOLVER_ALONE),
         ("solvers/moments.py", "import solvers.robust.check.terms", SOLVER_ALONE),
         ("solvers/multiuser/costs.py", "import solvers.multiuser.check.terms", SOLVER_ALONE),
+        ("solvers/multiuser/table.py", "import solvers.multiuser.check.terms", SOLVER_ALONE),
         ("solvers/stopping/channel.py", "import solvers.stopping.check.laws", SOLVER_ALONE),
         (
             "solvers/robust/problem.py",
@@ -182,7 +183,7 @@ FAMILIES = ("multiuser", "robust", "stopping")
 SHARED = (
     {"arrays", "margin", "outcome", "records"}
     | {f"{family}.problem" for family in FAMILIES}
-    | {"stopping.channel"}
+    | {"multiuser.table", "stopping.channel"}
 )
 
 

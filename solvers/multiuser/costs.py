@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
-from solvers.multiuser.problem import Decision, Problem, TableProblem
+from solvers.multiuser.problem import Decision, Problem
+from solvers.multiuser.table import TableProblem
 from solvers.physics import transfer_s
 
 

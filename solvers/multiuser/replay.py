@@ -9,7 +9,7 @@ import numpy as np
 
 from solvers.arrays import Floats, Integers
 from solvers.multiuser.check.terms import option_cost, option_latency_s
-from solvers.multiuser.problem import DecisionTable, TableProblem
+from solvers.multiuser.table import DecisionTable, TableProblem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

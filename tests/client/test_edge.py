@@ -11,9 +11,9 @@ import pytest
 
 from client import edge
 from client.edge import BadTable, RateTable, StoppingTable
-from solvers.multiuser.problem import TableProblem
 from solvers.multiuser.replay import decide
 from solvers.multiuser.solve import build_table
+from solvers.multiuser.table import TableProblem
 
 
 def a_rate_row(**change: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ One entry per formula and kind of slip.
 MOMENTS, BUDGET = "solvers/moments.py", "solvers/robust/budget.py"
 CURVES, CANDIDATES = "solvers/robust/solve/curves.py", "solvers/robust/solve/candidates.py"
 DUAL, FLEET = "solvers/robust/solve/dual.py", "solvers/multiuser/solve/fleet.py"
-COSTS, TABLE = "solvers/multiuser/costs.py", "solvers/multiuser/problem.py"
+COSTS = "solvers/multiuser/costs.py"
 STOP, CHANNEL = "solvers/stopping/solve/costs.py", "solvers/stopping/channel.py"
 ASKED, LOOKS = "solvers/stopping/problem.py", "solvers/stopping/solve/inverse_rate.py"
 

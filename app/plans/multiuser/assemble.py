@@ -16,7 +16,8 @@ from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.profile import Profile
 from app.profiles.schemas.server import Server
-from solvers.multiuser.problem import Method, Problem, Steadiness, TableProblem
+from solvers.multiuser.problem import Method, Problem, Steadiness
+from solvers.multiuser.table import TableProblem
 
 _LONG_DEADLINE_S = 10.0
 # 5G's best: 256-QAM in eight layers. More is a rate that somebody took for an efficiency.

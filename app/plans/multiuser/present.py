@@ -12,15 +12,9 @@ from app.plans.multiuser.assemble import LARGEST_BANDWIDTH_HZ, Assembled
 from app.plans.multiuser.workload import Workload
 from app.quantities import LARGEST_NUMBER
 from solvers.multiuser.costs import cost, latency, switched, table_problem
-from solvers.multiuser.problem import (
-    Decision,
-    DecisionTable,
-    Infeasibility,
-    Method,
-    Problem,
-    TableProblem,
-)
+from solvers.multiuser.problem import Decision, Infeasibility, Method, Problem
 from solvers.multiuser.solve import Answer, Baseline, SteadinessPrice, pin
+from solvers.multiuser.table import DecisionTable, TableProblem
 from solvers.outcome import Certificate
 from solvers.registry import tabulate
 

@@ -5,7 +5,7 @@ import numpy as np
 from solvers.arrays import Floats
 from solvers.multiuser.check.decision import TOLERANCE
 from solvers.multiuser.check.terms import fixed_s
-from solvers.multiuser.problem import DecisionTable, TableProblem
+from solvers.multiuser.table import DecisionTable, TableProblem
 from solvers.outcome import Certificate, Violation
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.arrays import Floats
-from solvers.multiuser.problem import DecisionTable, TableProblem
+from solvers.multiuser.table import DecisionTable, TableProblem
 
 # An envelope from the highest rate down: (rate from which the piece holds, option).
 Pieces = list[tuple[float, int]]

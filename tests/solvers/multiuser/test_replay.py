@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from solvers.arrays import Floats
-from solvers.multiuser.problem import DecisionTable, TableProblem
 from solvers.multiuser.replay import Replay, best_at, replay
 from solvers.multiuser.solve import build_table
+from solvers.multiuser.table import DecisionTable, TableProblem
 from tests.support.multiuser.cells import some_options
 
 

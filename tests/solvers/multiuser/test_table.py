@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from solvers.arrays import Floats
 from solvers.multiuser.check import check_table
-from solvers.multiuser.problem import DecisionTable, TableProblem
 from solvers.multiuser.solve import build_table
+from solvers.multiuser.table import DecisionTable, TableProblem
 from tests.support.multiuser.cells import some_options
 
 RATES = np.geomspace(1e3, 1e9, 601)

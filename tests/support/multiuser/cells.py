@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from solvers.arrays import Floats
-from solvers.multiuser.problem import Problem, TableProblem, Workloads
+from solvers.multiuser.problem import Problem, Workloads
+from solvers.multiuser.table import TableProblem
 
 
 def workloads(

@@ -10,9 +10,9 @@ import pytest
 from app.plans.documents import Estimate
 from app.plans.multiuser.answers import AdaptivePlan, AdaptiveResult
 from client.edge import RateTable
-from solvers.multiuser.problem import TableProblem
 from solvers.multiuser.replay import decide
 from solvers.multiuser.solve import build_table
+from solvers.multiuser.table import TableProblem
 from tests.support.builders import Body, a_channel
 from tests.support.multiuser.requests import (
     ADAPTIVE,

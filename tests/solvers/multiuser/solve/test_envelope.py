@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from client.edge import RateTable
-from solvers.multiuser.problem import TableProblem
 from solvers.multiuser.solve.envelope import build_table, pin
+from solvers.multiuser.table import TableProblem
 from tests.support.multiuser.cells import some_options
 
 
