@@ -31,6 +31,7 @@ from app.plans import jobs, service
 from app.plans.family import Outcome
 from app.queue import Engine, Queue
 from app.settings import Settings
+from solvers.progress import Stop
 
 log = logging.getLogger("splitplan")
 
@@ -200,7 +201,7 @@ class Worker:
             if stop is None:
                 continue
             running.asked_to_stop = running.asked_to_stop or time.monotonic()
-            if stop == "drop" or time.monotonic() - running.asked_to_stop > _KEEP_S:
+            if stop is Stop.DROP or time.monotonic() - running.asked_to_stop > _KEEP_S:
                 running.future.cancel()  # type: ignore[no-untyped-call]  # the library forgot
 
     def _tidy(self) -> None:

@@ -26,7 +26,7 @@ from solvers.multiuser.problem import Method, Problem, Workloads
 from solvers.multiuser.replay import Played, Replay, replay
 from solvers.multiuser.solve import baselines, build_table, solve
 from solvers.multiuser.table import DecisionTable, TableProblem
-from solvers.outcome import Options, silent
+from solvers.outcome import Options
 
 DEVICE, SERVER = "snapdragon-835-cpu", "nvidia-t4"
 NETWORKS = ("alexnet", "vgg16", "resnet50", "mobilenet-v2")
@@ -138,7 +138,7 @@ def large_cells() -> None:
         for deadlines in (False, True):
             problem = fleet(users, deadlines=deadlines)
             began = time.perf_counter()
-            answer = solve(problem, Options(), silent)
+            answer = solve(problem, Options())
             spent = time.perf_counter() - began
             if (
                 answer.decision is None
@@ -162,15 +162,13 @@ def small_cells(cells: int = 200) -> None:
             for seed in range(cells):
                 problem = fleet(users, seed, deadlines=deadlines)
                 began = time.perf_counter()
-                answer = solve(problem, Options(), silent)
+                answer = solve(problem, Options())
                 spent.append(time.perf_counter() - began)
                 if answer.objective is None:
                     continue
                 proven += answer.status.value == "optimal"
                 both += 1
-                other = solve(
-                    dataclasses.replace(problem, method=Method.ALTERNATING), Options(), silent
-                )
+                other = solve(dataclasses.replace(problem, method=Method.ALTERNATING), Options())
                 if other.objective is None:
                     none += 1
                 else:
@@ -187,7 +185,7 @@ def small_cells(cells: int = 200) -> None:
 def rules() -> None:
     """What every rule makes of one cell of 30."""
     problem = fleet(30, 1, deadlines=False)
-    exact = solve(problem, Options(), silent)
+    exact = solve(problem, Options())
     print(f"30 users: exact {exact.objective:.4f}", end="")
     for method, baseline in baselines(problem, Options()).items():
         print(f", {method} {baseline.objective:.4f}", end="")

@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks import machine
 from solvers.outcome import Options, Status
+from solvers.progress import Progress
 from solvers.robust.baselines import baselines
 from solvers.robust.check import check
 from solvers.robust.solve import solve
@@ -64,7 +65,9 @@ def proofs() -> None:
         for seed in range(cells):
             problem = random_cell(np.random.default_rng(1000 + seed), users, 8)
             start = time.perf_counter()
-            proven += solve(problem, Options(time_limit_s=2.0)).status is not Status.FEASIBLE
+            proven += (
+                solve(problem, Options(), Progress(time_limit_s=2.0)).status is not Status.FEASIBLE
+            )
             times.append(1e3 * (time.perf_counter() - start))
         print(f"| {users} | {cells} | {proven} | {np.median(times):.1f} | {max(times):.1f} |")
     print()

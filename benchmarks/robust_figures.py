@@ -24,6 +24,7 @@ from solvers.arrays import Floats
 from solvers.margin import Margin
 from solvers.moments import margin_factor
 from solvers.outcome import Options
+from solvers.progress import Progress
 from solvers.robust.check import check
 from solvers.robust.problem import Decision, Problem, Workloads
 from solvers.robust.replay import Law, replay
@@ -189,7 +190,7 @@ def first(problem: Problem, users: int) -> Problem:
 def planned(problem: Problem, margin: Margin) -> tuple[float, Decision | None]:
     """Mean energy per user and inference [mJ], NaN where there is no plan."""
     held = replace(problem, margin=margin)
-    solution = solve(held, Options(gap=1e-4, time_limit_s=5.0))
+    solution = solve(held, Options(gap=1e-4), Progress(time_limit_s=5.0))
     if solution.decision is None:
         return float("nan"), None
     assert check(held, solution.decision).holds

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import machine
-from solvers.outcome import Options, Progress
+from solvers.outcome import Options
+from solvers.progress import Progress, Step
 from solvers.robust.budget import time_budget
 from solvers.robust.check import check
 from solvers.robust.pccp import pccp, starts
@@ -77,8 +78,10 @@ def against_the_papers_method(kind: str, cell: Callable[[int], Problem]) -> None
         exact_times.append(exact_s)
         found = []
         for name, start in starts(problem).items():
-            steps: list[Progress] = []
-            solution, spent_s = timed(partial(pccp, problem, start, report=steps.append))
+            steps: list[Step] = []
+            solution, spent_s = timed(
+                partial(pccp, problem, start, progress=Progress(steps.append))
+            )
             assert check(problem, solution.decision).holds
             found.append((solution.objective / exact.objective - 1.0, spent_s, spent_s / exact_s))
             rows.setdefault(name, []).append(found[-1])

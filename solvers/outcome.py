@@ -1,12 +1,8 @@
-"""What every family answers with: a status that is proven or not claimed, a certificate, progress
-on the way.
-"""
+"""What every family answers with: a status that is proven or not claimed, and a certificate."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 DecisionT = TypeVar("DecisionT", covariant=True)
 InfeasibilityT = TypeVar("InfeasibilityT", covariant=True)
@@ -21,44 +17,11 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """A step of a solver, in the units of the family's objective."""
-
-    stage: str
-    fraction: float
-    objective: float | None = None
-    bound: float | None = None
-
-    @property
-    def gap(self) -> float | None:
-        """Relative gap so far, where both ends are known."""
-        if self.objective is None or self.bound is None:
-            return None
-        return relative_gap(self.objective, self.bound)
-
-
-class Cancelled(Exception):
-    """Raised by a `Report` to stop a solver; the solver lets it pass."""
-
-
-class Report(Protocol):
-    """Receives progress; may raise `Cancelled`."""
-
-    def __call__(self, progress: Progress, /) -> None: ...
-
-
-def silent(progress: Progress, /) -> None:
-    """The report of a caller who only wants the answer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How hard to try. `clock` counts seconds and only its differences matter."""
+    """How hard to try; how long is a matter of the solve's `Progress`."""
 
     gap: float = 1e-6
-    time_limit_s: float = 60.0
     seed: int = 0
-    clock: Callable[[], float] = time.perf_counter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

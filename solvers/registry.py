@@ -16,7 +16,8 @@ import solvers.stopping.check
 import solvers.stopping.problem
 import solvers.stopping.solve
 from solvers.multiuser.table import DecisionTable, TableProblem
-from solvers.outcome import Certificate, Options, Report, Solution, Status, silent
+from solvers.outcome import Certificate, Options, Solution, Status
+from solvers.progress import Progress
 
 # What the check recomputes may differ from what the solver claims by rounding only ...
 _ROUNDING = 1e-9
@@ -30,7 +31,7 @@ class Family:
     relatively.
     """
 
-    solve: Callable[[Any, Options, Report], Solution[Any, Any]]
+    solve: Callable[[Any, Options, Progress], Solution[Any, Any]]
     check: Callable[[Any, Any], Certificate]
     agreement: float = _ROUNDING
     # Adds the check's own lower bound to a certificate, where the family has one.
@@ -68,7 +69,7 @@ class RefutedAnswer(Exception):
 
 
 def answer(
-    problem: Any, options: Options | None = None, report: Report = silent
+    problem: Any, options: Options | None = None, progress: Progress | None = None
 ) -> tuple[Solution[Any, Any], Certificate | None]:
     """Solve, then check.
 
@@ -82,8 +83,8 @@ def answer(
         where the certificate does not hold, the objectives differ by more than rounding, or the
         check finds a plan below the bound that was claimed.
     """
-    family = FAMILIES[type(problem)]
-    solution = family.solve(problem, options or Options(), report)
+    family, options = FAMILIES[type(problem)], options or Options()
+    solution = family.solve(problem, options, progress or Progress())
     if solution.decision is None:
         return solution, None
     certificate = family.check(problem, solution.decision)
@@ -99,9 +100,8 @@ def answer(
     if not (certificate.holds and agrees and bounded):
         raise RefutedAnswer(solution, certificate)
     if family.prove is not None and bound is not None:
-        gap = (options or Options()).gap
         certificate = family.prove(
-            problem, solution.decision, certificate, bound, solution.prices, gap
+            problem, solution.decision, certificate, bound, solution.prices, options.gap
         )
         if not certificate.holds:
             raise RefutedAnswer(solution, certificate)

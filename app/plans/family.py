@@ -1,6 +1,5 @@
 """What the common house asks of a family of problems, and of a request that it has prepared."""
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -13,22 +12,7 @@ from app.plans.columnar import Bulk
 from app.plans.resolve import Resolver, Source
 from app.plans.schemas import PlanBase, PlanStatus, Request
 from app.profiles.schemas.profile import Profile
-from solvers.outcome import Report, silent
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """How a solver is watched: where it reports, and the clock its time limit is measured by.
-
-    Whoever wants the best plan so far moves the clock past the limit; whoever wants none lets
-    `report` raise `solvers.outcome.Cancelled`.
-    """
-
-    report: Report = silent
-    clock: Callable[[], float] = time.perf_counter
-
-
-UNWATCHED = Watch()
+from solvers.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +58,8 @@ class Prepared(ABC):
         return False
 
     @abstractmethod
-    def solve(self, watch: Watch = UNWATCHED) -> Outcome:
-        """Solve, check, compare with the baselines."""
+    def solve(self, progress: Progress) -> Outcome:
+        """Solve, check, compare with the baselines; the time limit is the request's."""
 
 
 Entries = Mapping[str, dict[str, Any]]

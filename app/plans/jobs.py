@@ -6,13 +6,11 @@ not wanted any more.
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Literal, Self, TypeVar
+from typing import Literal, TypeVar
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -23,30 +21,25 @@ from app.db import Database
 from app.errors import KeyReused, PlanNotFound, QueueFull, in_one_line
 from app.plans import service, stored
 from app.plans.families import FAMILIES
-from app.plans.family import Outcome, Prepared, Watch
+from app.plans.family import Outcome, Prepared
 from app.plans.pins import Pins
+from app.plans.progress import ProgressWriter, Superseded
 from app.plans.replan import inherited
 from app.plans.resolve import Resolver
 from app.plans.schemas import PlanStatus
 from app.plans.service import ENDED, Key, Lineage, Order
 from app.plans.stored import Answer
 from app.plans.tables import PlanRow
-from solvers.outcome import Cancelled, Progress
+from solvers.progress import Cancelled, Stop
 
 log = logging.getLogger("splitplan")
 
 UNENDED = ("queued", "running")
-Stop = Literal["drop", "keep_best"]
 T = TypeVar("T")
 
-# How often a running plan tells how far it has come, and asks whether it is still wanted.
-_TELL_S = 0.3
 # A database that is away for longer than this has lost its attempt, not its plan: another attempt
 # will be made.
 _PATIENCE_S = 300.0
-# No time limit is that long: a clock that loses it at every look ends the stage it is in, and all
-# that follow.
-_OVER_S = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +58,6 @@ class Claim:
             & (PlanRow.attempt == self.attempt)
             & (PlanRow.status == "running")
         )
-
-
-class Superseded(Cancelled):
-    """Another attempt has the plan, or it has ended, or it is gone."""
 
 
 def accept(database: Database, order: Order, key: Key | None, max_queued: int) -> str:
@@ -134,8 +123,8 @@ def run(database: Database, plan_id: str) -> None:
     if mine is None:
         return
     try:
-        with Telling(database, mine) as telling:
-            outcome, lineage = _solved(database, mine, telling)
+        with ProgressWriter(database, mine.plan_id, mine.number, mine.holds()) as writer:
+            outcome, lineage = _solved(database, mine, writer)
     except Superseded:
         return
     insisting(lambda: finish(database, mine, outcome, lineage))
@@ -176,8 +165,8 @@ def cancel(session: Session, plan_id: str, stop: Stop) -> PlanRow:
         raise PlanNotFound(f"There is no plan {plan_id!r}.")
     if row.status == "queued":
         _end(session, row, "cancelled")
-    elif row.status == "running" and row.cancel != "drop":
-        row.cancel = stop
+    elif row.status == "running" and row.cancel != Stop.DROP:
+        row.cancel = stop.value
     return row
 
 
@@ -187,7 +176,7 @@ def wanted_stopped(database: Database) -> dict[str, Stop]:
         asked = select(PlanRow.id, PlanRow.cancel).where(
             PlanRow.status == "running", ~PlanRow.cancel.is_(None)
         )
-        return dict(session.execute(asked).all())  # type: ignore[arg-type]  # the column holds nothing else
+        return {plan_id: Stop(cancel) for plan_id, cancel in session.execute(asked) if cancel}
 
 
 def end(database: Database, plan_id: str, outcome: Outcome) -> bool:
@@ -297,78 +286,6 @@ def forget_old(database: Database, retain_days: float, most: int = 100) -> int:
     return len(old)
 
 
-class Telling:
-    """Tells the database how far an attempt has come, and learns from it whether the attempt is
-    still wanted.
-
-    It has a thread of its own, since solvers report when they please. `watch` is what a solver is
-    given.
-    """
-
-    def __init__(self, database: Database, mine: Claim) -> None:
-        self._database, self._mine = database, mine
-        self._latest: Progress | None = None
-        self._told: Progress | None = None
-        self._stop: Stop | None = None
-        self._superseded = False
-        self._lost_s = 0.0
-        self._done = threading.Event()
-        self._thread = threading.Thread(
-            target=self._tell, name=f"telling-{mine.plan_id}", daemon=True
-        )
-        self.watch = Watch(report=self._report, clock=self._clock)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, _: object, __: TracebackType | None
-    ) -> None:
-        self._done.set()
-        self._thread.join()
-
-    @property
-    def stop(self) -> Stop | None:
-        """Whether, and how, someone asked to stop."""
-        return self._stop
-
-    def _report(self, progress: Progress) -> None:
-        if self._superseded:
-            raise Superseded
-        if self._stop == "drop":
-            raise Cancelled
-        self._latest = progress
-
-    def _clock(self) -> float:
-        if self._stop == "keep_best":
-            self._lost_s += _OVER_S
-        return time.perf_counter() + self._lost_s
-
-    def _tell(self) -> None:
-        while not self._done.wait(_TELL_S):
-            try:
-                self._tell_once()
-            except (OperationalError, InterfaceError, PoolTimeout) as away:
-                log.warning(
-                    "plan %s cannot tell its progress: %s", self._mine.plan_id, in_one_line(away)
-                )
-
-    def _tell_once(self) -> None:
-        latest = self._latest
-        news = latest is not None and latest != self._told
-        with self._database.writing() if news else self._database.reading() as session:
-            mine = select(PlanRow.cancel).where(self._mine.holds())
-            # Held, so that nobody ends the plan in between: an event after its end would leave its
-            # readers waiting.
-            found = session.execute(mine.with_for_update() if news else mine).one_or_none()
-            if found is not None and news:
-                session.add(service.event(self._mine.number, "running", latest))
-        self._superseded = found is None
-        self._stop = found and found.cancel
-        self._told = latest
-
-
 def insisting(step: Callable[[], T]) -> T:
     """Do a step, and again while the database is away."""
     patience, pause_s = time.monotonic() + _PATIENCE_S, 0.1
@@ -383,15 +300,17 @@ def insisting(step: Callable[[], T]) -> T:
             pause_s = min(2.0 * pause_s, 5.0)
 
 
-def _solved(database: Database, mine: Claim, telling: Telling) -> tuple[Outcome, Lineage | None]:
+def _solved(
+    database: Database, mine: Claim, writer: ProgressWriter
+) -> tuple[Outcome, Lineage | None]:
     prepared, lineage = insisting(lambda: _restored(database, mine.plan_id))
     try:
-        outcome = service.attempted(mine.plan_id, prepared, telling.watch)
+        outcome = service.attempted(mine.plan_id, prepared, writer.progress)
     except Superseded:
         raise
     except Cancelled:
         return stopped("cancelled"), None
-    if telling.stop is not None and outcome.status == "timed_out":
+    if writer.stop is not None and outcome.status == "timed_out":
         outcome = replace(outcome, status="cancelled")
     return outcome, lineage
 

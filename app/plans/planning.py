@@ -26,14 +26,14 @@ from app.errors import (
 from app.http.answers import rendered
 from app.http.preferences import Preferences, preferences
 from app.plans import jobs, service
-from app.plans.family import Watch
+from app.plans.progress import for_at_most
 from app.plans.schemas import Request as PlanRequest
 from app.plans.service import ENDED, Order
 from app.plans.tables import PlanRow
 from app.problems import documented
 from app.queue import Lane, Queue
 from app.settings import Settings
-from solvers.outcome import Cancelled, Progress
+from solvers.progress import Cancelled
 
 log = logging.getLogger("splitplan")
 
@@ -142,13 +142,13 @@ def _ordered(request: Request, order: Order) -> Response:
     small = prepared.users <= settings.sync_max_users and not prepared.heavy
     at_once = small and not asked.respond_async
     lane: Lane = "quick" if small else "plan"
-    watch = _impatient(
+    progress = for_at_most(
         settings.sync_max_s if asked.wait_s is None else min(asked.wait_s, settings.sync_max_s)
     )
     try:
         if at_once:
             try:
-                document = service.carry_out(database, order, watch, key)
+                document = service.carry_out(database, order, progress, key)
             except Cancelled:
                 lane = "plan"
             else:
@@ -217,17 +217,6 @@ def _put(queue: Queue, lane: Lane, plan_id: str, priority: str) -> None:
         Exception
     ) as failure:  # the plan is stored: the workers find it without the queue, only later
         log.warning("plan %s is not in the queue yet: %s", plan_id, in_one_line(failure))
-
-
-def _impatient(most_s: float) -> Watch:
-    """A watch that gives up after so many seconds."""
-    until = time.monotonic() + most_s
-
-    def report(_: Progress) -> None:
-        if time.monotonic() > until:
-            raise Cancelled
-
-    return Watch(report)
 
 
 def _ended_within(database: Database, plan_id: str, seconds: float) -> bool:

@@ -34,6 +34,7 @@ from app.plans.schemas import PlanPatch, PlanStatus, UserPage
 from app.problems import documented
 from app.quantities import NAME_PATTERN, TEXT_PATTERN
 from app.settings import Settings
+from solvers.progress import Stop
 
 router = APIRouter(prefix="/v1/plans", tags=["Plans"], route_class=StrictRoute)
 
@@ -161,7 +162,7 @@ def cancel_plan(
 
     A plan that waits is `cancelled` at once, one that is being solved within a second or so.
     """
-    row = jobs.cancel(session, plan_id, "keep_best" if keep_best else "drop")
+    row = jobs.cancel(session, plan_id, Stop.KEEP_BEST if keep_best else Stop.DROP)
     return rendered(service.heading(session, row), 202, {"Location": f"/v1/plans/{plan_id}"})
 
 

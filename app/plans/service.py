@@ -18,13 +18,13 @@ from app.db import Database
 from app.errors import FieldError, InvalidRequest, PlanInUse, PlanNotEnded, PlanNotFound
 from app.plans import stored
 from app.plans.columnar import Bulk
-from app.plans.family import Outcome, Prepared, Watch
+from app.plans.family import Outcome, Prepared
 from app.plans.pins import Pins
 from app.plans.resolve import Resolver
 from app.plans.schemas import INLINE_USERS, PlanStatus, Request
 from app.plans.stored import Answer, Notice
 from app.plans.tables import PlanEventRow, PlanRow
-from solvers.outcome import Cancelled, Progress
+from solvers.progress import Cancelled, Progress, Step
 from solvers.registry import RefutedAnswer
 
 log = logging.getLogger("splitplan")
@@ -113,17 +113,17 @@ def new_row(order: Order, key: Key | None) -> PlanRow:
 
 
 def carry_out(
-    database: Database, order: Order, watch: Watch, key: Key | None = None
+    database: Database, order: Order, progress: Progress, key: Key | None = None
 ) -> dict[str, Any]:
     """Solve what is ordered and store the plan; the answer is what `GET` will say.
 
-    Raises Cancelled where the watch gives up, and IntegrityError where the key is taken: nothing is
-    stored then. No transaction is open while the solver works: what it needs was read before, and
-    revisions never change.
+    Raises Cancelled where `progress` is stopped, and IntegrityError where the key is taken:
+    nothing is stored then. No transaction is open while the solver works: what it needs was read
+    before, and revisions never change.
     """
     row = new_row(order, key)
     row.started_at = datetime.now(UTC)
-    outcome = attempted(row.id, order.prepared, watch)
+    outcome = attempted(row.id, order.prepared, progress)
     row.status, row.finished_at = outcome.status, datetime.now(UTC)
     stored.end(row, outcome, changed_by(order.lineage, outcome))
     packed = stored.packed_users(outcome)
@@ -139,13 +139,13 @@ def carry_out(
     return _document(row, outcome.users if few else None)
 
 
-def attempted(plan_id: str, prepared: Prepared, watch: Watch) -> Outcome:
+def attempted(plan_id: str, prepared: Prepared, progress: Progress) -> Outcome:
     """What the solver says; its own faults are an outcome too, their evidence is in the log.
 
     Raises Cancelled.
     """
     try:
-        return prepared.solve(watch)
+        return prepared.solve(progress)
     except Cancelled:
         raise
     except RefutedAnswer:
@@ -163,14 +163,14 @@ def attempted(plan_id: str, prepared: Prepared, watch: Watch) -> Outcome:
         )
 
 
-def event(plan_number: int, status: PlanStatus, progress: Progress | None) -> PlanEventRow:
+def event(plan_number: int, status: PlanStatus, step: Step | None) -> PlanEventRow:
     """A step of a plan, for whoever follows it."""
-    told = progress and {
-        "fraction": progress.fraction,
-        "stage": progress.stage,
-        "objective": _finite(progress.objective),
-        "bound": _finite(progress.bound),
-        "gap": _finite(progress.gap),
+    told = step and {
+        "fraction": step.fraction,
+        "stage": step.stage,
+        "objective": _finite(step.objective),
+        "bound": _finite(step.bound),
+        "gap": _finite(step.gap),
     }
     return PlanEventRow(
         plan_number=plan_number, created_at=datetime.now(UTC), status=status, progress=told

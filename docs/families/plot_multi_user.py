@@ -12,7 +12,7 @@ from solvers.arrays import Floats
 from solvers.multiuser.costs import latency
 from solvers.multiuser.problem import Method
 from solvers.multiuser.solve import build_table, solve
-from solvers.outcome import Options, silent
+from solvers.outcome import Options
 
 HERE = Path(__file__).parent
 COLOURS = ("#1b6ca8", "#d1495b", "#2e8b57", "#c98b00", "#7a5195", "#444444")
@@ -140,9 +140,7 @@ def draw_cells() -> None:
         work = dataclasses.replace(cell.workloads, server_s=cell.workloads.server_s * times)
         cell = dataclasses.replace(cell, bandwidth_hz=20e6, workloads=work)
         for row, method in enumerate(methods):
-            decision = solve(
-                dataclasses.replace(cell, method=method), Options(gap=1e-4), silent
-            ).decision
+            decision = solve(dataclasses.replace(cell, method=method), Options(gap=1e-4)).decision
             if decision is None:
                 raise RuntimeError(f"{method} found no plan for {users} users")
             means[row, place] = 1e3 * np.average(

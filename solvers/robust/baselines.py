@@ -1,20 +1,19 @@
 """What the same cell would spend with simpler rules: the baselines of a plan."""
 
 from dataclasses import dataclass, fields, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solvers.arrays import Floats, Integers
 from solvers.margin import Margin
-from solvers.outcome import Options, Progress, Report, Solution, relative_gap, silent
+from solvers.outcome import Options, Solution, relative_gap
+from solvers.progress import Progress, Stage, as_baseline
 from solvers.robust.budget import time_budget
 from solvers.robust.details import describe
 from solvers.robust.problem import Problem
 from solvers.robust.solve import RobustSolution, attempt
 from solvers.robust.solve.candidates import in_blocks, options_of
-from solvers.robust.solve.pulse import Pulse
 
 # A search pays for itself up to this many options: beyond, it may take longer than the plan.
 _SEARCHED = 500
@@ -63,11 +62,13 @@ class _Rules:
     options: Options
     prove: bool
 
-    def found(self, problem: Problem, pulse: Pulse) -> RobustSolution | None:
+    def found(self, problem: Problem, progress: Progress) -> RobustSolution | None:
         """The plan of another problem; None where there is none."""
         first = problem.workloads.first
         laid_out = int((first[problem.workload + 1] - first[problem.workload]).sum())
-        solution = attempt(problem, self.options, pulse, prove=self.prove or laid_out <= _SEARCHED)
+        solution = attempt(
+            problem, self.options, progress, prove=self.prove or laid_out <= _SEARCHED
+        )
         return solution if isinstance(solution, Solution) else None
 
 
@@ -75,7 +76,7 @@ def baselines(
     problem: Problem,
     plan: RobustSolution | None = None,
     options: Options | None = None,
-    report: Report = silent,
+    progress: Progress | None = None,
     *,
     prove: bool = False,
 ) -> Baselines:
@@ -84,31 +85,32 @@ def baselines(
     Parameters
     ----------
     plan : the cell's own, if there is one. Where it keeps a rule it is a plan by that rule, so no
-    such rule is dearer. options : `gap` as that of the plan; `time_limit_s` bounds the search for
-    each rule. report : may stop it.
+    such rule is dearer. options : `gap` as that of the plan.
+    progress : a third of its time is each rule's that is searched for.
     prove : search until the gap is proven, however many options there are.
     """
-    options = options or Options()
+    options, progress = options or Options(), progress or Progress()
+    limit_s = progress.left_s() / 3.0
     if not prove:
-        options = replace(options, time_limit_s=min(options.time_limit_s, _PATIENCE_S))
+        limit_s = min(limit_s, _PATIENCE_S)
     work = problem.workloads
     last = np.repeat(np.maximum.reduceat(work.cut, work.first[:-1]), np.diff(work.first))
-    quarter = [Pulse(options, partial(_quarter, report, k)) for k in range(4)]
+
+    def quarter(k: int) -> Progress:
+        return progress.part(0.25 * k, 0.25 * (k + 1), time_limit_s=limit_s, amend=as_baseline)
+
     rules = _Rules(plan, options, prove)
     return Baselines(
-        device_only=_among(rules, problem, work.cut == last, quarter[0]),
-        edge_only=_among(rules, problem, work.cut == 0, quarter[1]),
-        equal_share=_equal_share(problem, quarter[2]),
-        mean_only=_mean_only(rules, problem, quarter[3]),
+        device_only=_among(rules, problem, work.cut == last, quarter(0)),
+        edge_only=_among(rules, problem, work.cut == 0, quarter(1)),
+        equal_share=_equal_share(problem, quarter(2)),
+        mean_only=_mean_only(rules, problem, quarter(3)),
     )
 
 
-def _quarter(report: Report, k: int, progress: Progress, /) -> None:
-    """The progress of one rule of four, whose energies are not the plan's."""
-    report(Progress(stage="baselines", fraction=0.25 * (k + progress.fraction)))
-
-
-def _among(rules: _Rules, problem: Problem, rows: NDArray[np.bool_], pulse: Pulse) -> Baseline:
+def _among(
+    rules: _Rules, problem: Problem, rows: NDArray[np.bool_], progress: Progress
+) -> Baseline:
     """The best plan with some rows of the workload table only (every workload has such rows)."""
     work, plan = problem.workloads, rules.plan
     decision = None if plan is None else plan.decision
@@ -125,20 +127,20 @@ def _among(rules: _Rules, problem: Problem, rows: NDArray[np.bool_], pulse: Puls
     restricted = replace(problem, workloads=some)
     if not np.any(some.crossing_bit > 0.0):
         return _equal_share(
-            restricted, pulse
+            restricted, progress
         )  # who sends nothing needs no share: everybody's best cut is the plan
-    found = rules.found(restricted, pulse)
+    found = rules.found(restricted, progress)
     if found is None:
         return Baseline(energy_j=None)
     return Baseline(energy_j=found.objective, lower_bound_j=found.lower_bound)
 
 
-def _equal_share(problem: Problem, pulse: Pulse) -> Baseline:
+def _equal_share(problem: Problem, progress: Progress) -> Baseline:
     """Everybody's best cut with an equal part of the uplink."""
     total = 0.0
-    pulse.stage("price", 0.0, 1.0)
+    progress.stage(Stage.PRICE, 0.0, 1.0)
     for users in in_blocks(problem):
-        pulse.beat(users[0] / problem.users)
+        progress.tick(users[0] / problem.users)
         energy_j = _at_equal_shares(problem, users)
         if np.any(np.isinf(energy_j)):  # a limit may be missed by rounding alone
             energy_j = np.minimum(energy_j, _at_equal_shares(problem.at_tolerance(), users))
@@ -159,14 +161,14 @@ def _at_equal_shares(problem: Problem, users: Integers) -> Floats:
     return candidates.least(np.where(fits, curves.energy_j(x), np.inf))
 
 
-def _mean_only(rules: _Rules, problem: Problem, pulse: Pulse) -> Baseline:
+def _mean_only(rules: _Rules, problem: Problem, progress: Progress) -> Baseline:
     """The plan that looks at mean delays alone, and the worst bound on lateness that it accepts by
     doing so.
     """
     plan, margin = rules.plan, time_budget(problem).margin_s
     blind = replace(problem, margin=Margin.MEAN)
     same = plan is not None and not np.any(margin)
-    found = plan if same else rules.found(blind, pulse)
+    found = plan if same else rules.found(blind, progress)
     if found is None or found.decision is None or found.objective is None:
         return Baseline(energy_j=None)
     if (

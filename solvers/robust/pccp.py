@@ -24,7 +24,8 @@ from solvers import physics
 from solvers.arrays import Floats, Integers
 from solvers.margin import Margin
 from solvers.moments import margin_factor
-from solvers.outcome import Options, Progress, Report, Solution, Status, silent
+from solvers.outcome import Options, Solution, Status
+from solvers.progress import Progress, Stage
 from solvers.robust.budget import TimeBudget, time_budget
 from solvers.robust.problem import Decision, Problem
 
@@ -66,9 +67,6 @@ class NoStart:
     users: tuple[int, ...]
     least_bandwidth_hz: float  # infinite where somebody fails alone
 
-
-Look = Callable[[], bool]
-"""Reports between two programs, and says whether the time is over."""
 
 PccpSolution = Solution[Decision, NoStart]
 
@@ -137,7 +135,7 @@ def pccp(
     problem: Problem,
     start: Integers | None = None,
     options: Options | None = None,
-    report: Report = silent,
+    progress: Progress | None = None,
     penalty: Penalty | None = None,
 ) -> PccpSolution:
     """Cuts, clocks and shares by the alternation of arXiv 2503.21476.
@@ -147,7 +145,7 @@ def pccp(
     problem : free clocks only.
     start : (users,) option to begin with, each within its user's workload; the least-bandwidth
     options by default. options : `gap` is the relative change of the energy at which the
-    alternation has settled. report : receives the energy of the best point at every step, never
+    alternation has settled. progress : told the energy of the best point at every step, never
     more than the one before.
 
     Returns
@@ -160,7 +158,7 @@ def pccp(
     cvxpy.SolverError : where the conic solver fails.
     """
     options, penalty = options or Options(), penalty or Penalty()
-    began = options.clock()
+    progress = progress or Progress()
     cell = _cell(problem)
     if start is None:
         alone = np.nonzero(~np.isfinite(cell.least_hz.min(axis=1)))[0]
@@ -175,21 +173,16 @@ def pccp(
     elif not _least(cell, start).sum() <= problem.bandwidth_hz:
         raise ValueError("start: options that keep every deadline within the bandwidth")
 
-    def late() -> bool:
-        return options.clock() - began > options.time_limit_s
-
-    def look() -> bool:
-        report(Progress(stage="cuts", fraction=0.5, objective=point.energy_j))
-        return late()
-
     point = _allocate(cell, start)
-    report(Progress(stage="resources", fraction=0.0, objective=point.energy_j))
+    progress.objective = point.energy_j
+    progress.stage(Stage.RESOURCES, 0.0)
     timed_out = False
     while point.energy_j > 0.0:  # else there is nothing to save, and no unit to count costs in
-        if late():
+        if progress.over():
             timed_out = True
             break
-        option = _choose_cuts(cell, point, penalty, look)
+        progress.stage(Stage.CUTS, 0.5)
+        option = _choose_cuts(cell, point, penalty, progress)
         if np.array_equal(option, point.option):
             break
         found = _allocate(cell, option)
@@ -197,7 +190,8 @@ def pccp(
             break
         settled = point.energy_j - found.energy_j <= options.gap * point.energy_j
         point = found
-        report(Progress(stage="resources", fraction=0.5, objective=point.energy_j))
+        progress.objective = point.energy_j
+        progress.stage(Stage.RESOURCES, 0.5)
         if settled:
             break
     return Solution(
@@ -259,7 +253,7 @@ def relaxed_cuts(problem: Problem, decision: Decision, penalty: Penalty | None =
         share_hz=decision.bandwidth_hz,
         energy_j=energy,
     )
-    return _relax(cell, point, penalty or Penalty(), lambda: False)[0]
+    return _relax(cell, point, penalty or Penalty(), Progress())[0]
 
 
 def _cell(problem: Problem) -> _Cell:
@@ -403,19 +397,19 @@ def _typical(cell: _Cell, option: Integers) -> Floats:
 
 
 def _relax(
-    cell: _Cell, point: _Point, penalty: Penalty, look: Look
+    cell: _Cell, point: _Point, penalty: Penalty, progress: Progress
 ) -> tuple[Floats, Floats, Floats]:
     """Relaxed cuts for fixed clocks and shares, and every option's energy and mean delay there."""
     energy = cell.energy_j(point.clock_hz, point.share_hz)
     late = cell.cycles / point.clock_hz[:, None] + cell.fixed_s + cell.uplink_s(point.share_hz)
-    return _procedure(*energy.shape)(cell, point, energy, late, penalty, look), energy, late
+    return _procedure(*energy.shape)(cell, point, energy, late, penalty, progress), energy, late
 
 
-def _choose_cuts(cell: _Cell, point: _Point, penalty: Penalty, look: Look) -> Integers:
+def _choose_cuts(cell: _Cell, point: _Point, penalty: Penalty, progress: Progress) -> Integers:
     """Cut choice for fixed clocks and shares, each user moved only to a cheaper cut that keeps the
     deadline.
     """
-    relaxed, energy, late = _relax(cell, point, penalty, look)
+    relaxed, energy, late = _relax(cell, point, penalty, progress)
     rows, wanted = np.arange(len(relaxed)), relaxed.argmax(axis=1)
     in_time = (late + cell.margin_s)[rows, wanted] <= cell.problem.deadline_s
     cheaper = energy[rows, wanted] < energy[rows, point.option]
@@ -425,7 +419,7 @@ def _choose_cuts(cell: _Cell, point: _Point, penalty: Penalty, look: Look) -> In
 @lru_cache(maxsize=8)
 def _procedure(
     users: int, options: int
-) -> Callable[[_Cell, _Point, Floats, Floats, Penalty, Look], Floats]:
+) -> Callable[[_Cell, _Point, Floats, Floats, Penalty, Progress], Floats]:
     """The penalty convex-concave procedure on x in [0, 1]: a linear program per round, compiled
     once per shape.
 
@@ -452,7 +446,12 @@ def _procedure(
     assert program.is_dcp(dpp=True)
 
     def solve(
-        cell: _Cell, point: _Point, energy: Floats, late: Floats, schedule: Penalty, look: Look
+        cell: _Cell,
+        point: _Point,
+        energy: Floats,
+        late: Floats,
+        schedule: Penalty,
+        progress: Progress,
     ) -> Floats:
         """Relaxed cuts (users, options)."""
         deadline = cell.problem.deadline_s[:, None]
@@ -470,7 +469,8 @@ def _procedure(
         now = reachable / reachable.sum(axis=1, keepdims=True)
         price.value, before = schedule.start, np.inf
         for _ in range(schedule.rounds):
-            if look():
+            progress.tick()
+            if progress.over():
                 break
             # sigma sqrt(V) <= sigma sqrt(V_k)/2 + sigma V/(2 sqrt(V_k)); any V_k > 0 is a tangent.
             root = np.sqrt(np.maximum((now * variance).sum(axis=1), 1e-12))

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from solvers.outcome import Cancelled, Options, Progress, Status, silent
+from solvers.outcome import Options, Status
+from solvers.progress import Cancelled, Progress, Step
 from solvers.registry import FAMILIES, answer
 from tests.support.multiuser import cells as multiuser
 from tests.support.robust import cells as robust
@@ -127,18 +128,18 @@ def test_more_freedom_never_costs_more(name: str, freedom: str) -> None:
 
 @pytest.mark.parametrize("name", SWORN)
 def test_a_report_can_stop_the_solver(name: str) -> None:
-    def stop(progress: Progress, /) -> None:
+    def stop(progress: Step, /) -> None:
         raise Cancelled
 
     cell = SWORN[name].cell(1)
     with pytest.raises(Cancelled):
-        FAMILIES[type(cell)].solve(cell, Options(), stop)
+        FAMILIES[type(cell)].solve(cell, Options(), Progress(stop))
 
 
 @pytest.mark.parametrize("name", SWORN)
 def test_problems_and_decisions_are_read_only(name: str) -> None:
     cell = SWORN[name].cell(1)
-    decision = FAMILIES[type(cell)].solve(cell, Options(), silent).decision
+    decision = FAMILIES[type(cell)].solve(cell, Options(), Progress()).decision
     for record in (cell, decision):
         for field in record.__slots__:
             values = getattr(record, field)

@@ -43,12 +43,15 @@ _SCIENCE = {
         '''
         """The least cost of every row."""
 
-        from solvers.outcome import Options, Progress, Report, Solution, Status
+        from solvers.outcome import Options, Solution, Status
+        from solvers.progress import Progress, Stage
         from solvers.toy.problem import Decision, Problem
 
 
-        def solve(problem: Problem, options: Options, report: Report) -> Solution[Decision, None]:
-            report(Progress(stage="looking", fraction=0.5))
+        def solve(
+            problem: Problem, options: Options, progress: Progress
+        ) -> Solution[Decision, None]:
+            progress.stage(Stage.SWEEP, 0.5)
             best = float(problem.cost.min(axis=1).sum())
             decision = Decision(cut=problem.cost.argmin(axis=1))
             return Solution(
@@ -166,9 +169,8 @@ _SERVICE = {
             def size(self) -> tuple[int, float, int]:
                 return int(np.isfinite(self.problem.cost).sum()), 0.001, self.problem.cost.nbytes
 
-            def solve(self, watch=None) -> Outcome:
-                report = (lambda progress: None) if watch is None else watch.report
-                solution, _ = answer(self.problem, Options(), report)
+            def solve(self, progress) -> Outcome:
+                solution, _ = answer(self.problem, Options(), progress)
                 users = zip(self.request.users, solution.decision.cut, strict=True)
                 return Outcome(
                     status="solved",

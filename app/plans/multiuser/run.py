@@ -7,14 +7,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from app.plans.family import UNWATCHED, Outcome, Prepared, Watch
+from app.plans.family import Outcome, Prepared
 from app.plans.multiuser import present
 from app.plans.multiuser.assemble import Assembled, AssembledTables, assemble, assemble_tables, hold
 from app.plans.multiuser.schemas import AdaptiveRequest, MultiUserRequest
 from app.plans.resolve import Resolver
 from solvers.multiuser.problem import Decision, Method, Problem
 from solvers.multiuser.solve import SteadinessPrice, baselines, price_of_steadiness
-from solvers.outcome import Options, Progress
+from solvers.outcome import Options
+from solvers.progress import Progress, Stage, Step
 from solvers.registry import answer, tabulate
 
 # Measured on 2 cores, generously rounded up: an estimate, not a promise.
@@ -27,6 +28,8 @@ _PER_USER_BYTE = 20_000
 # What rules to compare with may take of the time limit, beyond what the plan itself left.
 _RULES = len(Method) - 1
 _LEAST_FOR_RULES = 0.1
+# Parts of the progress: the plan, then the rules, then the plan without the one before.
+_PLANNED, _RULED = 0.8, 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,13 @@ class PreparedMultiUser(Prepared):
             _PER_OPTION_BYTE * options + _PER_USER_BYTE * self.users,
         )
 
-    def solve(self, watch: Watch = UNWATCHED) -> Outcome:
+    def solve(self, progress: Progress) -> Outcome:
         asked, assembled = self.request.options, self.assembled
         ids = [user.id for user in self.request.users]
         started = time.perf_counter()
-        options = Options(gap=asked.gap, time_limit_s=asked.time_limit_s, clock=watch.clock)
-        solution, certificate = answer(assembled.problem, options, watch.report)
+        options = Options(gap=asked.gap)
+        planning = progress.part(0.0, _PLANNED, time_limit_s=asked.time_limit_s)
+        solution, certificate = answer(assembled.problem, options, planning)
         seconds = time.perf_counter() - started
         if solution.infeasibility is not None:
             whole, listed = present.infeasible(assembled.problem, solution.infeasibility, ids)
@@ -75,16 +79,30 @@ class PreparedMultiUser(Prepared):
         assert solution.decision is not None
         # One more where the plan is compared with a free one.
         parts = _RULES + (assembled.problem.steadiness is not None)
-        left_s = max(asked.time_limit_s - seconds, _LEAST_FOR_RULES * asked.time_limit_s) / parts
-        within = replace(options, time_limit_s=left_s)
+        part_s = max(asked.time_limit_s - seconds, _LEAST_FOR_RULES * asked.time_limit_s) / parts
+
+        def compared(step: Step, /) -> Step:
+            return Step(
+                stage=Stage.BASELINES,
+                fraction=step.fraction,
+                objective=solution.objective,
+                bound=solution.lower_bound,
+            )
+
+        ruled = progress.part(_PLANNED, _RULED, time_limit_s=_RULES * part_s, amend=compared)
         result = present.result(
-            assembled, solution, certificate, baselines(assembled.problem, within)
+            assembled, solution, certificate, baselines(assembled.problem, options, ruled)
         )
         if assembled.problem.steadiness is not None:
             result["steadiness"] = present.steadiness(
                 assembled.problem,
                 solution.decision,
-                _price(assembled.problem, solution.decision, within),
+                _price(
+                    assembled.problem,
+                    solution.decision,
+                    options,
+                    progress.part(_RULED, time_limit_s=part_s, amend=compared),
+                ),
             )
         return Outcome(
             status="timed_out" if solution.timed_out else "solved",
@@ -95,12 +113,14 @@ class PreparedMultiUser(Prepared):
         )
 
 
-def _price(problem: Problem, decision: Decision, options: Options) -> SteadinessPrice | None:
+def _price(
+    problem: Problem, decision: Decision, options: Options, progress: Progress
+) -> SteadinessPrice | None:
     """What steadiness costs; None where time ran out before there was a free plan (there is one:
     the steady one).
     """
     try:
-        return price_of_steadiness(problem, decision, options)
+        return price_of_steadiness(problem, decision, options, progress)
     except ValueError:
         return None
 
@@ -130,12 +150,13 @@ class PreparedAdaptive(Prepared):
             _PER_USER_BYTE * self.users,
         )
 
-    def solve(self, watch: Watch = UNWATCHED) -> Outcome:
+    def solve(self, progress: Progress) -> Outcome:
         of = self.assembled
         started = time.perf_counter()
         built = []
+        progress.stage(Stage.TABLE)
         for done, problem in enumerate(of.problems):
-            watch.report(Progress(stage="table", fraction=done / len(of.problems)))
+            progress.tick(done / len(of.problems))
             built.append(tabulate(problem))
         seconds = time.perf_counter() - started
         hysteresis = self.request.options.hysteresis

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from app.plans.columnar import Bulk
-from app.plans.family import UNWATCHED, Outcome, Prepared, Watch
+from app.plans.family import Outcome, Prepared
 from app.plans.resolve import Resolver
 from app.plans.robust import present
 from app.plans.robust.assemble import Assembled, Cell, assemble
@@ -17,7 +17,8 @@ from app.plans.robust.columns import columns
 from app.plans.robust.present import CellPlan
 from app.plans.robust.schemas import RobustOptions, RobustRequest, RobustTerms
 from app.plans.schemas import INLINE_USERS
-from solvers.outcome import Options, Progress, Report
+from solvers.outcome import Options
+from solvers.progress import Amend, Progress, Stage, Step
 from solvers.registry import answer
 from solvers.robust.baselines import Baselines, baselines
 from solvers.robust.problem import Method
@@ -69,10 +70,11 @@ class PreparedRobust(Prepared):
             seconds += _PCCP_FIXED_S + _PCCP_PER_OPTION_S * options
         return options, min(seconds, self.request.options.time_limit_s), _PER_OPTION_BYTE * options
 
-    def solve(self, watch: Watch = UNWATCHED) -> Outcome:
+    def solve(self, progress: Progress) -> Outcome:
         asked, cells = self.request.options, self.assembled.cells
-        started, began = time.perf_counter(), watch.clock()
-        plans = plan_cells(cells, asked, watch)
+        started = time.perf_counter()
+        limited = progress.part(time_limit_s=asked.time_limit_s)
+        plans = plan_cells(cells, asked, limited.part(0.0, _PLANNED))
         if isinstance(plans, dict):
             whole, listed = present.infeasible(self.assembled, plans)
             seconds = time.perf_counter() - started
@@ -81,9 +83,10 @@ class PreparedRobust(Prepared):
             )
         seconds = time.perf_counter() - started
         # Baselines are worth what is left of the time, not more.
-        left_s = asked.time_limit_s - (watch.clock() - began)
         baselines = (
-            compare(plans, asked, left_s, watch) if self._compared and left_s >= 0.0 else None
+            compare(plans, asked, limited.part(_PLANNED))
+            if self._compared and not limited.over()
+            else None
         )
         # Explained users hold a list each, so they stay objects.
         many = self.users > INLINE_USERS and not asked.explain
@@ -125,28 +128,27 @@ def prepare(request: RobustRequest, resolver: Resolver) -> PreparedRobust:
 
 
 def plan_cells(
-    cells: Sequence[Cell], asked: RobustOptions, watch: Watch
+    cells: Sequence[Cell], asked: RobustOptions, progress: Progress
 ) -> list[CellPlan] | dict[int, Infeasibility]:
     """The checked plan of every cell; or, where some have none, what is wrong with each of these,
     by position.
 
     The time is shared out by users, and what a cell leaves of it goes to those after it.
     """
-    began = watch.clock()
     plans: list[CellPlan] = []
-    before = np.cumsum([0, *(cell.problem.users for cell in cells)])
-    whole = int(before[-1])
+    before = np.cumsum([0, *(cell.problem.users for cell in cells)]).tolist()
+    whole = before[-1]
 
-    def part(c: int) -> Report:
-        low, high = (_PLANNED * int(before[k]) / whole for k in (c, c + 1))
-        return _part(watch.report, low, high, plans, c + 1 == len(cells))
-
-    for c, cell in enumerate(cells):
-        left_s = max(asked.time_limit_s - (watch.clock() - began), 0.0)
-        share = cell.problem.users / (whole - int(before[c]))
-        options = Options(
-            gap=asked.gap, time_limit_s=left_s * share, seed=asked.seed, clock=watch.clock
+    def part(c: int) -> Progress:
+        return progress.part(
+            before[c] / whole,
+            before[c + 1] / whole,
+            time_limit_s=progress.left_s() * cells[c].problem.users / (whole - before[c]),
+            amend=_after(plans, last=c + 1 == len(cells)),
         )
+
+    options = Options(gap=asked.gap, seed=asked.seed)
+    for c, cell in enumerate(cells):
         solution, certificate = answer(cell.problem, options, part(c))
         if solution.infeasibility is not None:
             others = ((k, diagnose(cells[k].problem, part(k))) for k in range(c + 1, len(cells)))
@@ -158,55 +160,46 @@ def plan_cells(
     return plans
 
 
-def compare(
-    plans: list[CellPlan], asked: RobustOptions, left_s: float, watch: Watch
-) -> list[Baselines]:
+def compare(plans: list[CellPlan], asked: RobustOptions, progress: Progress) -> list[Baselines]:
     """The baselines of every cell, to the gap of their plans as far as the time that is left
     allows.
     """
-    ends = watch.clock() + left_s
     found: list[Baselines] = []
     objective, bound = sum(plan.energy_j for plan in plans), sum(plan.bound_j for plan in plans)
     whole, done = sum(plan.cell.problem.users for plan in plans), 0
 
-    def report(progress: Progress, /) -> None:
-        part = (done + progress.fraction * users) / whole
-        fraction = _PLANNED + (1.0 - _PLANNED) * part
-        watch.report(
-            Progress(stage="baselines", fraction=fraction, objective=objective, bound=bound)
-        )
+    def compared(step: Step, /) -> Step:
+        return replace(step, stage=Stage.BASELINES, objective=objective, bound=bound)
 
+    options = Options(gap=asked.gap, seed=asked.seed)
     for plan in plans:
         users = plan.cell.problem.users
-        # There are three searches in a cell at most.
-        part_s = max(ends - watch.clock(), 0.0) * users / (whole - done) / 3.0
-        options = Options(gap=asked.gap, time_limit_s=part_s, seed=asked.seed, clock=watch.clock)
+        mine = progress.part(
+            done / whole,
+            (done + users) / whole,
+            time_limit_s=progress.left_s() * users / (whole - done),
+            amend=compared,
+        )
         found.append(
             baselines(
-                plan.cell.problem, plan.solution, options, report, prove=asked.baselines is True
+                plan.cell.problem, plan.solution, options, mine, prove=asked.baselines is True
             )
         )
         done += users
     return found
 
 
-def _part(report: Report, low: float, high: float, before: list[CellPlan], last: bool) -> Report:
-    """The progress of one cell as that of all: what is known of the cells before is added."""
+def _after(before: list[CellPlan], *, last: bool) -> Amend:
+    """A step of one cell as that of all: what is known of the cells before is added."""
     objective, bound = sum(plan.energy_j for plan in before), sum(plan.bound_j for plan in before)
 
-    def told(progress: Progress, /) -> None:
-        report(
-            Progress(
-                stage=progress.stage,
-                fraction=low + (high - low) * progress.fraction,
-                objective=objective + progress.objective
-                if last and progress.objective is not None
-                else None,
-                # No cell spends less than nothing.
-                bound=bound + max(progress.bound or 0.0, 0.0)
-                if before or progress.bound is not None
-                else None,
-            )
+    def amend(step: Step, /) -> Step:
+        known = last and step.objective is not None
+        return replace(
+            step,
+            objective=objective + (step.objective or 0.0) if known else None,
+            # No cell spends less than nothing.
+            bound=bound + max(step.bound or 0.0, 0.0) if before or step.bound is not None else None,
         )
 
-    return told
+    return amend

@@ -4,12 +4,13 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from app.plans.family import UNWATCHED, Outcome, Prepared, Watch
+from app.plans.family import Outcome, Prepared
 from app.plans.resolve import Resolver
 from app.plans.stopping import present
 from app.plans.stopping.assemble import Assembled, assemble
 from app.plans.stopping.schemas import StoppingRequest
-from solvers.outcome import Certificate, Options, Report, Solution
+from solvers.outcome import Certificate, Solution
+from solvers.progress import Progress
 from solvers.registry import RefutedAnswer, answer
 from solvers.stopping.channel import Markov
 from solvers.stopping.problem import Decision, Infeasibility
@@ -60,11 +61,11 @@ class PreparedStopping(Prepared):
             _PER_CUT_BYTE * placements,
         )
 
-    def solve(self, watch: Watch = UNWATCHED) -> Outcome:
+    def solve(self, progress: Progress) -> Outcome:
         assembled, ids = self.assembled, [user.id for user in self.request.users]
         started = time.perf_counter()
-        options = Options(time_limit_s=self.request.options.time_limit_s, clock=watch.clock)
-        assembled, solution, certificate = _answer(assembled, options, watch.report)
+        limited = progress.part(time_limit_s=self.request.options.time_limit_s)
+        assembled, solution, certificate = _answer(assembled, limited)
         seconds = time.perf_counter() - started
         if solution.infeasibility is not None:
             whole, listed = present.infeasible(assembled, solution.infeasibility, ids)
@@ -83,7 +84,7 @@ class PreparedStopping(Prepared):
 
 
 def _answer(
-    assembled: Assembled, options: Options, report: Report
+    assembled: Assembled, progress: Progress
 ) -> tuple[Assembled, Solution[Decision, Infeasibility], Certificate | None]:
     """A checked answer, and the problem as it was solved.
 
@@ -91,11 +92,11 @@ def _answer(
     """
     for _ in range(_REFINEMENTS):
         try:
-            return assembled, *answer(assembled.problem, options, report)
+            return assembled, *answer(assembled.problem, progress=progress)
         except RefutedAnswer:
             finer = replace(assembled.problem, nodes=_REFINE * assembled.problem.nodes)
             assembled = replace(assembled, problem=finer)
-    return assembled, *answer(assembled.problem, options, report)
+    return assembled, *answer(assembled.problem, progress=progress)
 
 
 def prepare(request: StoppingRequest, resolver: Resolver) -> PreparedStopping:

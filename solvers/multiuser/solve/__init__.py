@@ -12,18 +12,21 @@ from solvers.multiuser.problem import Decision, Infeasibility, Method, Problem
 from solvers.multiuser.solve import rules
 from solvers.multiuser.solve.deadlines import alone_late, explain, fit, tolerant
 from solvers.multiuser.solve.envelope import build_table, pin
-from solvers.multiuser.solve.exact import Clock, Proven, descend, exact
+from solvers.multiuser.solve.exact import Proven, descend, exact
 from solvers.multiuser.solve.fleet import Fleet
 from solvers.multiuser.solve.primal import Incumbent
 from solvers.multiuser.solve.shares import shares
-from solvers.outcome import Options, Report, Solution, Status, relative_gap, silent
+from solvers.outcome import Options, Solution, Status, relative_gap
+from solvers.progress import Progress, as_baseline
 
 __all__ = ["Baseline", "baselines", "build_table", "pin", "price_of_steadiness", "solve"]
 
 Answer = Solution[Decision, Infeasibility]
 
 
-def solve(problem: Problem, options: Options, report: Report) -> Answer:
+def solve(
+    problem: Problem, options: Options | None = None, progress: Progress | None = None
+) -> Answer:
     """Choose every user's cut, bits and shares at least total of weight (alpha latency + gamma
     loss).
 
@@ -32,8 +35,8 @@ def solve(problem: Problem, options: Options, report: Report) -> Answer:
     problem : the cell, SI units. Its method `exact` proves a bound (optimal once the gap is
     reached); all others answer
         "feasible" without one.
-    options : relative gap to prove, time limit, seed of the order in which users are tried.
-    report : told of progress; may raise `Cancelled`.
+    options : relative gap to prove, seed of the order in which users are tried.
+    progress : followed and stopped by it.
 
     Returns
     -------
@@ -47,24 +50,25 @@ def solve(problem: Problem, options: Options, report: Report) -> Answer:
     Joint multi-user partition and resource allocation of Li et al., IEEE TMC 23(12), 2024; the dual
     decomposition, bounds and search are Splitplan's own, see docs/families/multi-user.md.
     """
+    options, progress = options or Options(), progress or Progress()
     if problem.method is Method.EXACT:
-        return _exact(problem, options, Clock(options, report), np.random.default_rng(options.seed))
-    return _by_rule(problem, options, report) or Solution(
+        return _exact(problem, options, progress, np.random.default_rng(options.seed))
+    return _by_rule(problem, options, progress) or Solution(
         status=Status.INFEASIBLE, infeasibility=alone_late(Fleet(tolerant(problem)))
     )
 
 
-def _by_rule(problem: Problem, options: Options, report: Report) -> Answer | None:
+def _by_rule(problem: Problem, options: Options, progress: Progress) -> Answer | None:
     """What a simple rule makes of the question; None where it breaks a limit."""
-    clock, rng = Clock(options, report), np.random.default_rng(options.seed)
-    found = _as_asked(problem, problem, options, clock, rng)
+    rng = np.random.default_rng(options.seed)
+    found = _as_asked(problem, problem, options, progress, rng)
     if found is None and np.isfinite(problem.deadline_s).any():
-        found = _as_asked(problem, tolerant(problem), options, clock, rng)
+        found = _as_asked(problem, tolerant(problem), options, progress, rng)
     return found
 
 
 def _as_asked(
-    problem: Problem, asked: Problem, options: Options, clock: Clock, rng: np.random.Generator
+    problem: Problem, asked: Problem, options: Options, progress: Progress, rng: np.random.Generator
 ) -> Answer | None:
     """What the rule makes of the question as it is `asked`; None where that breaks a limit of the
     problem.
@@ -75,7 +79,7 @@ def _as_asked(
         decision = _decision(fleet, rules.at_equal_shares(fleet), equal, equal)
         prices = {}
     else:
-        fleet, incumbent = _ruled(asked, options, clock, rng)
+        fleet, incumbent = _ruled(asked, options, progress, rng)
         if not np.isfinite(incumbent.cost):
             return None
         decision = _shared(fleet, incumbent)
@@ -90,20 +94,22 @@ def _as_asked(
     )
 
 
-def _exact(problem: Problem, options: Options, clock: Clock, rng: np.random.Generator) -> Answer:
+def _exact(
+    problem: Problem, options: Options, progress: Progress, rng: np.random.Generator
+) -> Answer:
     fleet = Fleet(problem)
     start: Integers | None = None
     if fleet.allowed is not None:
-        fitting = fit(fleet, rng, clock)
+        fitting = fit(fleet, rng, progress)
         if fitting.choice is None:
             fleet = Fleet(tolerant(problem))
-            fitting = fit(fleet, np.random.default_rng(options.seed), clock)
+            fitting = fit(fleet, np.random.default_rng(options.seed), progress)
         if fitting.choice is None:
-            return _none(fleet, clock, options, excluded=fitting.excluded)
+            return _none(fleet, progress, options, excluded=fitting.excluded)
         start = fitting.choice
-    plan = exact(fleet, start, options, clock, rng)
+    plan = exact(fleet, start, options, progress, rng)
     if not np.isfinite(plan.incumbent.cost):
-        return _none(fleet, clock, options, excluded=False)
+        return _none(fleet, progress, options, excluded=False)
     decision = _shared(fleet, plan.incumbent)
     objective = float(cost(problem, decision).sum())
     bound = min(plan.bound, objective)
@@ -118,7 +124,7 @@ def _exact(problem: Problem, options: Options, clock: Clock, rng: np.random.Gene
 
 
 def _ruled(
-    problem: Problem, options: Options, clock: Clock, rng: np.random.Generator
+    problem: Problem, options: Options, progress: Progress, rng: np.random.Generator
 ) -> tuple[Fleet, Incumbent]:
     match problem.method:
         case Method.ALTERNATING:
@@ -133,10 +139,10 @@ def _ruled(
             fleet = Fleet(rules.without_loss(problem))
         case method:
             raise ValueError(f"{method} is no simple rule")
-    return fleet, _found(fleet, options, clock, rng).incumbent
+    return fleet, _found(fleet, options, progress, rng).incumbent
 
 
-def _found(fleet: Fleet, options: Options, clock: Clock, rng: np.random.Generator) -> Proven:
+def _found(fleet: Fleet, options: Options, progress: Progress, rng: np.random.Generator) -> Proven:
     """Prices and walks within what a rule leaves to choose from; infinite cost where that is too
     little.
     """
@@ -145,10 +151,10 @@ def _found(fleet: Fleet, options: Options, clock: Clock, rng: np.random.Generato
     )
     start: Integers | None = None
     if fleet.allowed is not None:
-        start = fit(fleet, rng, clock).choice
+        start = fit(fleet, rng, progress).choice
         if start is None:
             return nothing
-    return descend(fleet, start, clock, rng, options)
+    return descend(fleet, start, progress, rng, options)
 
 
 def _shared(fleet: Fleet, incumbent: Incumbent) -> Decision:
@@ -183,8 +189,8 @@ def _keeps_limits(problem: Problem, decision: Decision) -> bool:
     return bool(np.all(in_time & exact_enough)) and bool(few)
 
 
-def _none(fleet: Fleet, clock: Clock, options: Options, *, excluded: bool) -> Answer:
-    why = explain(fleet, clock, options.seed, excluded=excluded)
+def _none(fleet: Fleet, progress: Progress, options: Options, *, excluded: bool) -> Answer:
+    why = explain(fleet, progress, options.seed, excluded=excluded)
     return Solution(status=Status.INFEASIBLE, infeasibility=why, timed_out=not excluded)
 
 
@@ -201,21 +207,27 @@ class Baseline:
 
 
 def baselines(
-    problem: Problem, options: Options, report: Report = silent
+    problem: Problem, options: Options | None = None, progress: Progress | None = None
 ) -> dict[Method, Baseline]:
     """Every method but `exact` on the same cell; a rule that breaks a limit is shown without the
     limits, infeasible.
     """
+    options, progress = options or Options(), progress or Progress()
     free = replace(problem, steadiness=None)
     unlimited = replace(
         free, deadline_s=np.full(problem.users, np.inf), max_loss=np.ones(problem.users)
     )
     found: dict[Method, Baseline] = {}
-    for method in Method:
-        if method is Method.EXACT:
-            continue
-        kept = _by_rule(replace(free, method=method), options, report)
-        answer = kept or _by_rule(replace(unlimited, method=method), options, report)
+    methods = [method for method in Method if method is not Method.EXACT]
+    for k, method in enumerate(methods):
+        mine = progress.part(
+            k / len(methods),
+            (k + 1) / len(methods),
+            time_limit_s=progress.left_s() / (len(methods) - k),
+            amend=as_baseline,
+        )
+        kept = _by_rule(replace(free, method=method), options, mine)
+        answer = kept or _by_rule(replace(unlimited, method=method), options, mine)
         found[method] = _baseline(
             free, answer.decision if answer else None, feasible=kept is not None
         )
@@ -249,7 +261,10 @@ class SteadinessPrice:
 
 
 def price_of_steadiness(
-    problem: Problem, decision: Decision, options: Options, report: Report = silent
+    problem: Problem,
+    decision: Decision,
+    options: Options | None = None,
+    progress: Progress | None = None,
 ) -> SteadinessPrice:
     """Plan again without the previous plan and compare; raises ValueError where there is none to
     compare with.
@@ -257,7 +272,7 @@ def price_of_steadiness(
     if problem.steadiness is None:
         raise ValueError("the problem names no previous plan")
     free = replace(problem, steadiness=None, method=Method.EXACT)
-    answer = solve(free, options, report)
+    answer = solve(free, options, progress)
     if answer.decision is None or answer.objective is None or answer.lower_bound is None:
         raise ValueError("the problem has no plan without the previous one either")
     steady = float(cost(free, decision).sum())

@@ -10,8 +10,8 @@ import numpy as np
 from solvers.arrays import Floats, Integers
 from solvers.multiuser.problem import Infeasibility, Problem
 from solvers.multiuser.solve import budget, shares
-from solvers.multiuser.solve.exact import Clock
 from solvers.multiuser.solve.fleet import ROUNDING, Fleet
+from solvers.progress import Progress, Stage
 
 # What the check lets pass as rounding is no reason to refuse a cell. A thousandth is left to the
 # shares' own rounding.
@@ -37,7 +37,7 @@ def tolerant(problem: Problem) -> Problem:
     return replace(problem, deadline_s=problem.deadline_s * (1.0 + _TOLERANCE))
 
 
-def fit(fleet: Fleet, rng: np.random.Generator, clock: Clock) -> Fit:
+def fit(fleet: Fleet, rng: np.random.Generator, progress: Progress) -> Fit:
     """Look for choices that keep all deadlines within both budgets; in a small cell until it is
     settled.
     """
@@ -45,9 +45,10 @@ def fit(fleet: Fleet, rng: np.random.Generator, clock: Clock) -> Fit:
         return Fit(None, excluded=True)
 
     def enough(need: budget.Need) -> bool:
-        clock.tell("deadlines", 0.0)
-        return need.found < 1.0 or need.bound >= 1.0 or clock.late
+        progress.tick()
+        return need.found < 1.0 or need.bound >= 1.0 or progress.over()
 
+    progress.stage(Stage.DEADLINES, 0.0, 0.1)
     need = budget.least(fleet, budget.FACTOR, rng, enough)
     if not enough(need):  # a walk between other choices may find what this one missed
         for ask in (budget.UPLINK, budget.SERVER):
@@ -64,7 +65,7 @@ def _fitting(need: budget.Need) -> Fit:
     return Fit(need.choice if need.found < 1.0 else None, excluded=need.bound >= 1.0)
 
 
-def explain(fleet: Fleet, clock: Clock, seed: int, *, excluded: bool) -> Infeasibility:
+def explain(fleet: Fleet, progress: Progress, seed: int, *, excluded: bool) -> Infeasibility:
     """Why a fleet with limits has no plan, and the least of each kind of remedy, everything else as
     it is.
 
@@ -73,7 +74,7 @@ def explain(fleet: Fleet, clock: Clock, seed: int, *, excluded: bool) -> Infeasi
     alone = alone_late(fleet)
     hertz, flops = fleet.problem.bandwidth_hz, fleet.problem.server_flop_per_s
     factor, up, on = (
-        _amount(fleet, ask, clock, 1.0 if excluded else 0.0)
+        _amount(fleet, ask, progress, 1.0 if excluded else 0.0)
         for ask in (budget.FACTOR, budget.UPLINK, budget.SERVER)
     )
     return replace(
@@ -82,7 +83,7 @@ def explain(fleet: Fleet, clock: Clock, seed: int, *, excluded: bool) -> Infeasi
         bandwidth_hz=(up[0] * hertz, up[1] * hertz),
         server_flop_per_s=(on[0] * flops, on[1] * flops),
         factor=factor,
-        switches=_switches(fleet, clock, seed, excluded=excluded)
+        switches=_switches(fleet, progress, seed, excluded=excluded)
         if fleet.max_switches is not None
         else None,
     )
@@ -114,7 +115,9 @@ def _least_deadline_s(fleet: Fleet, users: Integers) -> Floats:
     return np.asarray(np.where(within, full, np.inf).min(axis=1))
 
 
-def _amount(fleet: Fleet, ask: budget.Ask, clock: Clock, at_least: float) -> tuple[float, float]:
+def _amount(
+    fleet: Fleet, ask: budget.Ask, progress: Progress, at_least: float
+) -> tuple[float, float]:
     """(Proven lower bound, amount that suffices) as fractions of the present budgets; infinite
     where none does.
     """
@@ -123,9 +126,10 @@ def _amount(fleet: Fleet, ask: budget.Ask, clock: Clock, at_least: float) -> tup
         return np.inf, np.inf
 
     def late(_: budget.Need) -> bool:
-        clock.tell("remedies", 0.9)
-        return clock.late
+        progress.tick()
+        return progress.over()
 
+    progress.stage(Stage.REMEDIES, 0.9)
     need = budget.least(grown, ask, np.random.default_rng(0), late)
     if not need.closed:
         need = budget.settle(grown, ask, need, _for_some_rounds(late))
@@ -141,14 +145,16 @@ def _for_some_rounds(late: Callable[[budget.Need], bool]) -> Callable[[budget.Ne
     return lambda need: not late(need) and next(left, None) is not None
 
 
-def _switches(fleet: Fleet, clock: Clock, seed: int, *, excluded: bool) -> tuple[float, float]:
+def _switches(
+    fleet: Fleet, progress: Progress, seed: int, *, excluded: bool
+) -> tuple[float, float]:
     """(Proven lower bound, limit that suffices) on users who switch; infinite where no limit does.
 
     By bisection: what cannot be done with some switches cannot be done with fewer.
     """
 
     def fitting(switches: int) -> Fit:
-        return fit(fleet.switching(switches), np.random.default_rng(seed), clock)
+        return fit(fleet.switching(switches), np.random.default_rng(seed), progress)
 
     settled = 0 if fleet.home is None else int((fleet.home >= 0).sum())
     proven = max(fleet.forced, fleet.most_switches + 1 if excluded else 0)
@@ -156,7 +162,7 @@ def _switches(fleet: Fleet, clock: Clock, seed: int, *, excluded: bool) -> tuple
     if free.choice is None:
         return np.inf if free.excluded else float(proven), np.inf
     low, enough = proven, settled
-    while low < enough and not clock.late:
+    while low < enough and not progress.over():
         middle = (low + enough) // 2
         found = fitting(middle)
         if found.choice is not None:

@@ -18,7 +18,8 @@ from solvers.multiuser.solve.fleet import (
 from solvers.multiuser.solve.primal import Incumbent, cleared, exchange, walk, when_permitted
 from solvers.multiuser.solve.rules import alternating
 from solvers.multiuser.solve.shares import clear
-from solvers.outcome import Options, Progress, Report, relative_gap
+from solvers.outcome import Options, relative_gap
+from solvers.progress import Progress, Stage
 
 _WALKS = 8  # most recent choices that are walked between
 _ALTERNATING_USERS = 10_000  # more have a gap near rounding anyway
@@ -38,36 +39,15 @@ class Proven:
     timed_out: bool
 
 
-class Clock:
-    """Says when to stop and passes on progress."""
-
-    def __init__(self, options: Options, report: Report) -> None:
-        self._options = options
-        self._report = report
-        self._began = options.clock()
-
-    @property
-    def late(self) -> bool:
-        """Whether the time limit has come."""
-        return self._options.clock() - self._began >= self._options.time_limit_s
-
-    def tell(
-        self,
-        stage: str,
-        fraction: float,
-        objective: float | None = None,
-        bound: float | None = None,
-    ) -> None:
-        """Report progress; may raise `Cancelled`."""
-        finite = objective if objective is not None and np.isfinite(objective) else None
-        self._report(Progress(stage=stage, fraction=fraction, objective=finite, bound=bound))
-
-
 def exact(
-    fleet: Fleet, start: Integers | None, options: Options, clock: Clock, rng: np.random.Generator
+    fleet: Fleet,
+    start: Integers | None,
+    options: Options,
+    progress: Progress,
+    rng: np.random.Generator,
 ) -> Proven:
     """Best plan and bound, from choices known to fit (needed only where there are deadlines)."""
-    plan = descend(fleet, start, clock, rng, options)
+    plan = descend(fleet, start, progress, rng, options)
     if not _open(plan.incumbent.cost, plan.bound, options.gap):
         return plan
     best, bound = plan.incumbent, plan.bound
@@ -75,25 +55,33 @@ def exact(
         best = min(best, alternating(fleet), key=lambda incumbent: incumbent.cost)
 
     def enough(incumbent: Incumbent) -> bool:
-        clock.tell("exchanges", 0.5, incumbent.cost, bound)
-        return clock.late or not _open(incumbent.cost, bound, options.gap)
+        _note(progress, incumbent.cost, bound)
+        progress.tick()
+        return progress.over() or not _open(incumbent.cost, bound, options.gap)
 
+    _note(progress, best.cost, bound)
+    progress.stage(Stage.EXCHANGES, 0.5, 0.6)
     best = exchange(fleet, best, enough)
     if enough(best) or (_GRID**2 + 2) * fleet.users * fleet.options > _TREE:
-        return Proven(best, bound, clock.late and _open(best.cost, bound, options.gap))
-    return _branch(fleet, best, bound, options, clock)
+        return Proven(best, bound, progress.over() and _open(best.cost, bound, options.gap))
+    return _branch(fleet, best, bound, options, progress)
 
 
 def descend(
-    fleet: Fleet, start: Integers | None, clock: Clock, rng: np.random.Generator, options: Options
+    fleet: Fleet,
+    start: Integers | None,
+    progress: Progress,
+    rng: np.random.Generator,
+    options: Options,
 ) -> Proven:
     """Prices and walks: the whole method for large cells, whose gap closes as one over the square
     of the users.
     """
 
     def enough(priced: Priced) -> bool:
-        clock.tell("prices", 0.1, None, priced.bound)
-        return clock.late
+        _note(progress, None, priced.bound)
+        progress.tick()
+        return progress.over()
 
     if start is None:
         best = Incumbent(np.inf, np.zeros(fleet.users, dtype=np.int64), first_root(fleet))
@@ -101,31 +89,44 @@ def descend(
         best = cleared(fleet, start, (0.0, 0.0))
     visited = [fleet.price(*best.root)]
     for tangents in (False, True):
+        progress.stage(Stage.PRICES, 0.1, 0.3)
         visited = ascend(fleet, visited, 0.1 * options.gap, enough, tangents=tangents)
         top = visited[-1]
         best = min(best, cleared(fleet, top.choice, top.root), key=lambda incumbent: incumbent.cost)
+        _note(progress, best.cost, top.bound)
+        progress.stage(Stage.WALKS, 0.3, 0.5)
         for other in reversed(visited[-_WALKS:]):
-            clock.tell("walks", 0.3, best.cost, top.bound)
-            if not _open(best.cost, top.bound, options.gap) or clock.late:
+            _note(progress, best.cost, top.bound)
+            progress.tick()
+            if not _open(best.cost, top.bound, options.gap) or progress.over():
                 break
             best = walk(fleet, best, other.choice, rng)
         if fleet.users <= _BRANCHED_USERS or not _open(best.cost, top.bound, options.gap):
             break
-    return Proven(best, top.bound, clock.late and _open(best.cost, top.bound, options.gap))
+    return Proven(best, top.bound, progress.over() and _open(best.cost, top.bound, options.gap))
+
+
+def _note(progress: Progress, cost: float | None, bound: float) -> None:
+    progress.objective = cost if cost is not None and np.isfinite(cost) else None
+    progress.bound = bound
 
 
 def _open(cost: float, bound: float, gap: float) -> bool:
     return not np.isfinite(cost) or relative_gap(cost, bound) > gap
 
 
-def _branch(fleet: Fleet, best: Incumbent, bound: float, options: Options, clock: Clock) -> Proven:
+def _branch(
+    fleet: Fleet, best: Incumbent, bound: float, options: Options, progress: Progress
+) -> Proven:
     def go_on(cost: float, proven: float) -> bool:
-        clock.tell("branch and bound", 0.6, cost, max(bound, proven))
-        return not clock.late
+        _note(progress, cost, max(bound, proven))
+        progress.tick_by_time()
+        return not progress.over()
 
     def value(choice: Integers) -> Floats:
         return when_permitted(fleet, choice, clear(fleet.chosen(choice), *best.root)[0])
 
+    progress.stage(Stage.BRANCH_AND_BOUND, 0.6)
     cost, offset = _priced_grid(fleet, best.root)
     tree = Tree(cost=cost, offset=offset, twin=fleet.twin, value=value)
     # Half of the gap is left to the prices at which the winner is cleared and the sums are rounded.

@@ -3,7 +3,8 @@
 import numpy as np
 
 from solvers.arrays import Floats, Integers
-from solvers.outcome import Options, Report, Solution, Status, silent
+from solvers.outcome import Options, Solution, Status
+from solvers.progress import Progress, Stage
 from solvers.robust.problem import Decision, Method, Problem
 from solvers.robust.solve.branch import search
 from solvers.robust.solve.candidates import Candidates, options_of
@@ -11,7 +12,6 @@ from solvers.robust.solve.dual import Dual, Market, maximise
 from solvers.robust.solve.fleet import Bidding, bidding
 from solvers.robust.solve.infeasible import Infeasibility, explain
 from solvers.robust.solve.primal import Plan, complete, exchange
-from solvers.robust.solve.pulse import Pulse
 from solvers.robust.solve.remedies import least_shares
 
 RobustSolution = Solution[Decision, Infeasibility]
@@ -32,7 +32,7 @@ _PATIENCE = 1_000  # nodes grown before a search counts as stalled
 
 
 def solve(
-    problem: Problem, options: Options | None = None, report: Report = silent
+    problem: Problem, options: Options | None = None, progress: Progress | None = None
 ) -> RobustSolution:
     """Least-energy cuts, clocks and shares of a cell, proven to a relative gap.
 
@@ -48,21 +48,20 @@ def solve(
     constraint and branch and bound on the same bound; with `problem.method` `pccp` by the paper's
     alternation, under the same bound.
     """
-    options = options or Options()
+    options, progress = options or Options(), progress or Progress()
     if problem.method is Method.PCCP:
         # Here, and not above: it loads the modelling language, which only this method needs.
         from solvers.robust.solve.reference import alternate
 
-        return alternate(problem, options, report)
-    pulse = Pulse(options, report)
-    found = attempt(problem, options, pulse)
+        return alternate(problem, options, progress)
+    found = attempt(problem, options, progress)
     if isinstance(found, Solution):
         return found
-    return Solution(status=Status.INFEASIBLE, infeasibility=explain(problem, found, pulse))
+    return Solution(status=Status.INFEASIBLE, infeasibility=explain(problem, found, progress))
 
 
 def attempt(
-    problem: Problem, options: Options, pulse: Pulse, *, prove: bool = True
+    problem: Problem, options: Options, progress: Progress, *, prove: bool = True
 ) -> RobustSolution | Floats:
     """A plan with its bound; or, where there is none, each user's least share, from which the
     reasons follow.
@@ -70,28 +69,28 @@ def attempt(
     The first plan is found however short the time is; what would improve it, or prove more, ends
     with the time. Without `prove` exchanges are made, but no search.
     """
-    entered = enter(problem, pulse)
+    entered = enter(problem, progress)
     if not isinstance(entered, Bidding):
         return entered
     return _solved(problem, entered, options, prove=prove)
 
 
-def enter(problem: Problem, pulse: Pulse) -> Bidding | Floats:
+def enter(problem: Problem, progress: Progress) -> Bidding | Floats:
     """The market of a cell; or, where there is no plan, each user's least share at the end of the
     tolerance.
 
     Where limits are missed by rounding alone, the market is that of the limits as far as the
     tolerance allows.
     """
-    entered = _enter(problem, pulse)
-    return entered if isinstance(entered, Bidding) else _enter(problem.at_tolerance(), pulse)
+    entered = _enter(problem, progress)
+    return entered if isinstance(entered, Bidding) else _enter(problem.at_tolerance(), progress)
 
 
-def _enter(problem: Problem, pulse: Pulse) -> Bidding | Floats:
+def _enter(problem: Problem, progress: Progress) -> Bidding | Floats:
     first = problem.workloads.first
     laid_out = int((first[problem.workload + 1] - first[problem.workload]).sum())
     if problem.users > _LARGE_CELL and laid_out > _LARGE_TABLE:
-        bid = bidding(problem, pulse)
+        bid = bidding(problem, progress)
         if bid is not None:
             return bid
     everything, possible = options_of(problem)
@@ -99,7 +98,7 @@ def _enter(problem: Problem, pulse: Pulse) -> Bidding | Floats:
     if not least.sum() <= problem.bandwidth_hz:
         return least
     market = (
-        Market(everything.keep(possible), problem.bandwidth_hz, pulse=pulse)
+        Market(everything.keep(possible), problem.bandwidth_hz, progress=progress)
         .worth_sending()
         .priceable()
     )
@@ -108,16 +107,16 @@ def _enter(problem: Problem, pulse: Pulse) -> Bidding | Floats:
 
 def _solved(problem: Problem, bid: Bidding, options: Options, *, prove: bool) -> RobustSolution:
     """Price, complete, exchange, and prove."""
-    market, between, pulse = bid.market, bid.between, bid.market.pulse
-    pulse.stage("price", 0.5, 0.65)
+    market, between, progress = bid.market, bid.between, bid.market.progress
+    progress.stage(Stage.PRICE, 0.5, 0.65)
     tolerance = _DUAL_TOLERANCE * options.gap
     small = problem.users <= _SMALL_CELL
     dual = maximise(market, max(tolerance, _SMALL_CELL_TOLERANCE) if small else tolerance, between)
     bound = dual.bound_j
     log_price = float(np.log(dual.price)) if dual.price > 0.0 else 0.0
 
-    pulse.bound_j = bound
-    pulse.stage("complete", 0.65, 0.8)
+    progress.bound = bound
+    progress.stage(Stage.COMPLETE, 0.65, 0.8)
     goal = bound / (1.0 - 0.5 * options.gap)
     plan = complete(market, dual.dear, dual.cheap, log_price)
     if not (small and prove):  # the search makes all exchanges of a small cell
@@ -137,7 +136,7 @@ def _solved(problem: Problem, bid: Bidding, options: Options, *, prove: bool) ->
             "bandwidth_j_per_hz": plan.price_j_per_hz,
             "dual_bandwidth_j_per_hz": dual.price,
         },
-        timed_out=not proven and pulse.late,
+        timed_out=not proven and progress.over(),
     )
 
 
@@ -150,9 +149,9 @@ def _searched(
     on to the gap, between the two it was left at: what a rough bound leaves open the search can
     only close choice by choice.
     """
-    pulse = market.pulse
-    pulse.bound_j, pulse.energy_j = dual.bound_j, plan.energy_j
-    pulse.stage("branch", 0.8, 1.0)
+    progress = market.progress
+    progress.bound, progress.objective = dual.bound_j, plan.energy_j
+    progress.stage(Stage.BRANCH, 0.8, 1.0)
     alike = _classes(problem)
     found = search(market, plan, dual.bound_j, dual.price, alike, options, patience=_PATIENCE)
     if not found.stalled:

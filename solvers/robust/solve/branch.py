@@ -98,7 +98,7 @@ def search(
     A choice that was shared out is done with only where its own dual, rounded outward, is beyond
     the plan less the gap; where the arithmetic cannot tell, the bound stays at that dual.
     """
-    pulse = market.pulse
+    progress = market.progress
     margin = 1.0 - 0.5 * options.gap
     kept, whole = np.arange(len(market.options.option)), market
     bend = _BEND if np.isfinite(patience) else _SHARP_BEND
@@ -122,16 +122,16 @@ def search(
         nodes = nodes[nodes.bound_j < plan.energy_j * margin]
         if len(nodes.bound_j) == 0:
             continue
-        late, stalled = pulse.late, grown > patience
-        if late or stalled or pulse.due:
+        late, stalled = progress.over(), grown > patience
+        if late or stalled or progress.due():
             proven = max(
                 bound_j, min(undecided_j, *(float(some.bound_j.min()) for some in (nodes, *stack)))
             )
             proven = min(proven, plan.energy_j * margin)
             if late or stalled:
                 return Search(plan=plan, bound_j=proven, timed_out=late, stalled=not late)
-            pulse.energy_j, pulse.bound_j = plan.energy_j, proven
-            pulse.wait()
+            progress.objective, progress.bound = plan.energy_j, proven
+            progress.tick_by_time()
         if nodes.taken.shape[1] == len(tree.open):
             # The plan itself may be a leaf: it is shared out already, and only its own dual is
             # asked.
@@ -334,7 +334,7 @@ def _best_leaf(
     while (
         done < len(leaves.bound_j)
         and leaves.bound_j[done] < best * margin
-        and not tree.market.pulse.late
+        and not tree.market.progress.over()
     ):
         choices = tree.choices(leaves[slice(done, done + size)])
         some, _, shares = shared_out(tree.market, choices, log_price)

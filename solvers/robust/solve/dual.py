@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.arrays import Floats, Integers
+from solvers.progress import Progress
 from solvers.robust.solve.candidates import Candidates
-from solvers.robust.solve.pulse import Pulse
 from solvers.robust.solve.shares import ROUNDING
 
 # Below this many options a pass is all overhead, so several prices are tried in one.
@@ -45,10 +45,10 @@ class Market:
         bandwidth_hz: float,
         *,
         least_total_hz: float | None = None,
-        pulse: Pulse | None = None,
+        progress: Progress | None = None,
     ) -> None:
         curves = options.curves
-        self.options, self.pulse = options, pulse or Pulse()
+        self.options, self.progress = options, progress or Progress()
         self.bandwidth_hz = bandwidth_hz
         least = options.least(curves.surely_least_hz())
         # Nobody can have more than what the others' least shares leave: without this even one user
@@ -86,7 +86,7 @@ class Market:
         """Least of E + price b of each option and the share there, (prices, options)."""
         parts = []
         for k in range(0, len(self.x_least), _AT_ONCE):
-            self.pulse.beat()
+            self.progress.tick()
             parts.append(self._priced_j(prices, slice(k, k + _AT_ONCE)))
         if len(parts) == 1:
             return parts[0]
@@ -164,7 +164,7 @@ def maximise(market: Market, tolerance: float, between: tuple[float, float] | No
         width = high.price / low.price - 1.0
         if ceiling - best.bound_j <= tolerance * abs(best.bound_j) or width <= 1e-14:
             break
-        market.pulse.bound_j = best.bound_j
+        market.progress.bound = best.bound_j
         if width < 0.3 * pruned:
             pruned = width
             mask = in_the_running(market, low, high)

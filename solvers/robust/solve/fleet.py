@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from solvers.arrays import Floats
+from solvers.progress import Progress, Stage
 from solvers.robust.problem import Problem
 from solvers.robust.solve.candidates import Candidates, in_blocks, options_of
 from solvers.robust.solve.dual import Market, in_the_running, maximise, points_at
-from solvers.robust.solve.pulse import Pulse
 from solvers.robust.solve.remedies import all_least_shares, least_shares
 
 # The sample's price is good to about its square root; a bracket that misses is widened and the
@@ -37,12 +37,12 @@ class Bidding:
     between: tuple[float, float] | None  # None: the market is whole
 
 
-def bidding(problem: Problem, pulse: Pulse) -> Bidding | Floats | None:
+def bidding(problem: Problem, progress: Progress) -> Bidding | Floats | None:
     """The market of a large cell; each user's least share where there is no plan; None where
     nothing can be dropped.
     """
-    pulse.stage("sweep", 0.0, 0.2)
-    least = all_least_shares(problem, pulse)
+    progress.stage(Stage.SWEEP, 0.0, 0.2)
+    least = all_least_shares(problem, progress)
     if not least.sum() <= problem.bandwidth_hz:
         return least
     price = _sampled_price(problem)
@@ -50,8 +50,10 @@ def bidding(problem: Problem, pulse: Pulse) -> Bidding | Floats | None:
         return None
     low, high, reach = price / (1.0 + _REACH), price * (1.0 + _REACH), _REACH
     for _ in range(_SWEEPS):
-        pulse.stage("sweep", 0.2, 0.5)
-        market, demand = _sweep(problem, _SURELY * float(least.sum()), np.array([low, high]), pulse)
+        progress.stage(Stage.SWEEP, 0.2, 0.5)
+        market, demand = _sweep(
+            problem, _SURELY * float(least.sum()), np.array([low, high]), progress
+        )
         if demand[0] > problem.bandwidth_hz >= demand[1]:
             return Bidding(market=market, between=(low, high))
         reach *= 4.0
@@ -76,14 +78,14 @@ def _sampled_price(problem: Problem) -> float:
 
 
 def _sweep(
-    problem: Problem, least_total_hz: float, prices: Floats, pulse: Pulse
+    problem: Problem, least_total_hz: float, prices: Floats, progress: Progress
 ) -> tuple[Market, Floats]:
     """What is in the running between two prices, and the demand at each."""
     parts: list[Candidates] = []
     demand = np.zeros(len(prices))
     bound_j = np.zeros(len(prices))
     for users in in_blocks(problem):
-        pulse.beat(users[0] / problem.users)
+        progress.tick(users[0] / problem.users)
         options, possible = options_of(problem, users)
         market = Market(options.keep(possible), problem.bandwidth_hz, least_total_hz=least_total_hz)
         market = market.worth_sending().priceable()
@@ -92,6 +94,8 @@ def _sweep(
         bound_j += np.array([low.bound_j, high.bound_j]) + prices * problem.bandwidth_hz
         parts.append(market.options.keep(in_the_running(market, low, high)))
     # The least of every user at a price, less what the uplink is worth at it: the dual there.
-    pulse.bound_j = float((bound_j - prices * problem.bandwidth_hz).max())
+    progress.bound = float((bound_j - prices * problem.bandwidth_hz).max())
     options = Candidates.joined(parts)
-    return Market(options, problem.bandwidth_hz, least_total_hz=least_total_hz, pulse=pulse), demand
+    return Market(
+        options, problem.bandwidth_hz, least_total_hz=least_total_hz, progress=progress
+    ), demand

@@ -9,9 +9,8 @@ from enum import StrEnum
 import numpy as np
 
 from solvers.arrays import Floats, Integers
-from solvers.outcome import Report, silent
+from solvers.progress import Progress, Stage
 from solvers.robust.problem import Problem
-from solvers.robust.solve.pulse import Pulse
 from solvers.robust.solve.remedies import Alone, Remedies, Together, all_least_shares
 
 
@@ -53,22 +52,22 @@ class Infeasibility:
     together: Together
 
 
-def diagnose(problem: Problem, report: Report = silent) -> Infeasibility | None:
+def diagnose(problem: Problem, progress: Progress | None = None) -> Infeasibility | None:
     """What is wrong with a cell; None where it has a plan, which is not looked for."""
-    pulse = Pulse(report=report)
-    pulse.stage("sweep", 0.0, 1.0)
+    progress = progress or Progress()
+    progress.stage(Stage.SWEEP, 0.0, 1.0)
     limits = problem.at_tolerance()
-    least = all_least_shares(limits, pulse)
-    return None if least.sum() <= limits.bandwidth_hz else explain(problem, least, pulse)
+    least = all_least_shares(limits, progress)
+    return None if least.sum() <= limits.bandwidth_hz else explain(problem, least, progress)
 
 
-def explain(problem: Problem, least_hz: Floats, pulse: Pulse) -> Infeasibility:
+def explain(problem: Problem, least_hz: Floats, progress: Progress) -> Infeasibility:
     """What is wrong with a cell whose users' least shares do not fit the uplink, not even
     `at_tolerance`.
     """
-    pulse.stage("explain", 0.5, 1.0)
+    progress.stage(Stage.EXPLAIN, 0.5, 1.0)
     failing = np.nonzero(np.isinf(least_hz))[0]
-    remedies = Remedies(problem, pulse)
+    remedies = Remedies(problem, progress)
     alone_hz = remedies.least_bandwidth_hz(failing)
     deadline, risk = remedies.least_deadline_s(failing), remedies.least_risk(failing)
     total = remedies.least_total_bandwidth_hz()

@@ -38,7 +38,9 @@ def best_of(market: Market, choices: Integers, log_price: float) -> tuple[Plan, 
 
 def shared_out(market: Market, choices: Integers, log_price: float) -> tuple[Plan, int, Shares]:
     """As `best_of`, with the shares of all."""
-    shares = share_out(market.options.curves[choices], market.bandwidth_hz, log_price, market.pulse)
+    shares = share_out(
+        market.options.curves[choices], market.bandwidth_hz, log_price, market.progress
+    )
     k = int(np.argmin(shares.energy_j))
     plan = Plan(
         choice=choices[k],
@@ -97,9 +99,9 @@ def exchange(market: Market, plan: Plan, stop_at_j: float) -> Plan:
     choices at that price, so by duality any other choice costs at least its difference there.
     """
     for _ in range(_ROUNDS):
-        if plan.energy_j <= stop_at_j or not np.isfinite(plan.log_price) or market.pulse.late:
+        if plan.energy_j <= stop_at_j or not np.isfinite(plan.log_price) or market.progress.over():
             return plan
-        market.pulse.energy_j = plan.energy_j
+        market.progress.objective = plan.energy_j
         value, _ = market.priced_j(np.exp([plan.log_price]))
         best = market.options.best(value)[0]
         gain = value[0][plan.choice] - value[0][best]

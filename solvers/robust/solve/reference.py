@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from solvers.outcome import Options, Progress, Report, Solution, Status
+from solvers.outcome import Options, Solution, Status
+from solvers.progress import Progress, Stage, Step
 from solvers.robust.pccp import PccpSolution, pccp, starts
 from solvers.robust.problem import Decision, Problem
 from solvers.robust.solve import RobustSolution, enter
@@ -15,24 +16,21 @@ from solvers.robust.solve.candidates import options_of
 from solvers.robust.solve.dual import maximise
 from solvers.robust.solve.fleet import Bidding
 from solvers.robust.solve.infeasible import explain
-from solvers.robust.solve.pulse import Pulse
 from solvers.robust.solve.remedies import all_least_shares
 from solvers.robust.solve.shares import share_out
 
 
-def alternate(problem: Problem, options: Options, report: Report) -> RobustSolution:
+def alternate(problem: Problem, options: Options, progress: Progress) -> RobustSolution:
     """The better of the stationary points that the alternation reaches from its feasible starts.
 
     It proves nothing itself: the lower bound is the dual's, by which the plan may even be proven
     optimal. A cell has a start exactly where it has a plan, so one without is infeasible with the
     reasons of the exact method.
     """
-    pulse = Pulse(options, report)
-    began = options.clock()
-    bid = enter(problem, pulse)
+    bid = enter(problem, progress)
     if not isinstance(bid, Bidding):
-        return Solution(status=Status.INFEASIBLE, infeasibility=explain(problem, bid, pulse))
-    pulse.stage("price", 0.0, 0.1)
+        return Solution(status=Status.INFEASIBLE, infeasibility=explain(problem, bid, progress))
+    progress.stage(Stage.PRICE, 0.0, 0.1)
     dual = maximise(bid.market, 1e-2 * options.gap, bid.between)
 
     found: PccpSolution | None = None
@@ -43,20 +41,15 @@ def alternate(problem: Problem, options: Options, report: Report) -> RobustSolut
     for k, start in enumerate(cuts.values()):
         best_j = found.objective if found is not None and found.objective is not None else np.inf
 
-        def told(progress: Progress, /, k: int = k, best_j: float = best_j) -> None:
-            energy = min(best_j, np.inf if progress.objective is None else progress.objective)
-            fraction = 0.1 + 0.9 * (k + progress.fraction) / len(cuts)
-            report(
-                Progress(
-                    stage=progress.stage, fraction=fraction, objective=energy, bound=dual.bound_j
-                )
-            )
+        def of_all(step: Step, /, best_j: float = best_j) -> Step:
+            energy = min(best_j, np.inf if step.objective is None else step.objective)
+            return replace(step, objective=energy, bound=dual.bound_j)
 
-        left_s = max(options.time_limit_s - (options.clock() - began), 0.0)
-        if found is not None and left_s == 0.0:
+        if found is not None and progress.over():
             found = replace(found, timed_out=True)
             break
-        point = pccp(problem, start, replace(options, time_limit_s=left_s), told)
+        low, high = (0.1 + 0.9 * n / len(cuts) for n in (k, k + 1))
+        point = pccp(problem, start, options, progress.part(low, high, amend=of_all))
         assert point.objective is not None
         if point.objective < best_j:
             found = replace(
@@ -65,8 +58,8 @@ def alternate(problem: Problem, options: Options, report: Report) -> RobustSolut
     if (
         found is None
     ):  # what fits by a hair alone need not fit where the same shares are found by halving
-        least = all_least_shares(problem.at_tolerance(), pulse)
-        return Solution(status=Status.INFEASIBLE, infeasibility=explain(problem, least, pulse))
+        least = all_least_shares(problem.at_tolerance(), progress)
+        return Solution(status=Status.INFEASIBLE, infeasibility=explain(problem, least, progress))
     assert found.decision is not None
     assert found.objective is not None
     bound = min(dual.bound_j, found.objective)

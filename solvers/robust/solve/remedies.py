@@ -18,10 +18,10 @@ from scipy.special import ndtr
 from solvers.arrays import Floats, Integers
 from solvers.margin import Margin
 from solvers.physics import rate_bps, transfer_s
+from solvers.progress import Progress
 from solvers.robust.budget import TimeBudget, time_budget
 from solvers.robust.problem import AT_TOLERANCE, Problem
 from solvers.robust.solve.candidates import BLOCK, Candidates, in_blocks, options_of
-from solvers.robust.solve.pulse import Pulse
 
 _LAST_PLACE = 2.0**-52
 _DOUBLINGS = 45
@@ -86,11 +86,11 @@ def least_shares(options: Candidates, possible: NDArray[np.bool_]) -> Floats:
     return options.least(np.where(possible, options.curves.least_hz, np.inf))
 
 
-def all_least_shares(problem: Problem, pulse: Pulse) -> Floats:
+def all_least_shares(problem: Problem, progress: Progress) -> Floats:
     """Least share of every user within the whole uplink, a block of users at a time."""
     parts = []
     for users in in_blocks(problem):
-        pulse.beat(users[0] / problem.users)
+        progress.tick(users[0] / problem.users)
         parts.append(least_shares(*options_of(problem, users)))
     return np.concatenate(parts)
 
@@ -101,8 +101,8 @@ class Remedies:
     Those of single users are for each user alone with the whole uplink.
     """
 
-    def __init__(self, problem: Problem, pulse: Pulse) -> None:
-        self.problem, self.pulse = problem, pulse
+    def __init__(self, problem: Problem, progress: Progress) -> None:
+        self.problem, self.progress = problem, progress
         self.limits = problem.at_tolerance()
 
     def least_deadline_s(self, failing: Integers) -> Floats:
@@ -196,7 +196,7 @@ class Remedies:
 
         def excess(log_factor: float) -> float:
             limits = stretched(float(np.exp(log_factor))).at_tolerance()
-            least = float(all_least_shares(limits, self.pulse).sum())
+            least = float(all_least_shares(limits, self.progress).sum())
             return float(
                 np.log(np.clip(least / limits.bandwidth_hz, np.exp(-_STEEPEST), np.exp(_STEEPEST)))
             )
@@ -222,7 +222,7 @@ class Remedies:
 
     def _fits(self, problem: Problem) -> bool:
         limits = problem.at_tolerance()
-        return bool(all_least_shares(limits, self.pulse).sum() <= limits.bandwidth_hz)
+        return bool(all_least_shares(limits, self.progress).sum() <= limits.bandwidth_hz)
 
     def _least(
         self,
@@ -236,7 +236,7 @@ class Remedies:
         """
 
         def works(users: Integers, values: Floats) -> NDArray[np.bool_]:
-            self.pulse.beat()
+            self.progress.tick()
             limits = relaxed(users, values).at_tolerance()
             return np.isfinite(least_shares(*options_of(limits, users)))
 
@@ -254,7 +254,7 @@ class Remedies:
         """The uplink that all users of a problem need together."""
         limits, parts = problem.at_tolerance(), []
         for users in in_blocks(problem):
-            self.pulse.beat()
+            self.progress.tick()
             parts.append(_as_wide_as_it_takes(limits, users))
         total = _uplink_for(float(np.concatenate(parts).sum()))
         return total if np.isfinite(total) else float("nan")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from solvers.arrays import Floats
+from solvers.progress import Progress
 from solvers.robust.solve.curves import Curves
-from solvers.robust.solve.pulse import Pulse
 
 _STEPS = 100
 _SETTLED = 1e-7  # in ln(price), and of what is beyond the least shares
@@ -32,7 +32,7 @@ class Shares:
 
 
 def share_out(
-    curves: Curves, bandwidth_hz: float, log_price: float, pulse: Pulse | None = None
+    curves: Curves, bandwidth_hz: float, log_price: float, progress: Progress | None = None
 ) -> Shares:
     """Split the uplink at least energy among chosen options.
 
@@ -52,7 +52,7 @@ def share_out(
     uplink in the same way. Its lower end is what one more hertz saves, its upper end what one less
     costs.
     """
-    plans, pulse = curves.shape[0], pulse or Pulse()
+    plans, progress = curves.shape[0], progress or Progress()
     # A lone user takes the whole uplink at any price: allow more than that, so that a price always
     # exists.
     x_least = curves.x_at(2.0 * bandwidth_hz)
@@ -67,7 +67,7 @@ def share_out(
             break
         part = curves if len(active) == plans else curves[active]
         at = log_prices[active]
-        x[active], rate[active] = _respond(part, at[:, None], x_least[active], pulse)
+        x[active], rate[active] = _respond(part, at[:, None], x_least[active], progress)
         share = part.share_hz(x[active])
         total = share.sum(axis=-1)
         over_hz = part.beyond_hz(x[active]).sum(axis=-1) - left_hz[active]
@@ -162,13 +162,13 @@ def proven_j(
 
 
 def _respond(
-    curves: Curves, log_price: Floats, x_least: Floats, pulse: Pulse
+    curves: Curves, log_price: Floats, x_least: Floats, progress: Progress
 ) -> tuple[Floats, Floats]:
     """`Curves.respond`, a stretch of users at a time in a large cell."""
     users = curves.shape[-1]
     parts = []
     for k in range(0, users, _AT_ONCE):
-        pulse.beat()
+        progress.tick()
         some = slice(k, k + _AT_ONCE)
         parts.append(curves[:, some].respond(log_price, x_least[:, some]))
     if len(parts) == 1:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from solvers.arrays import Integers
-from solvers.outcome import Options, Progress, Report, Solution, Status, silent
+from solvers.outcome import Options, Solution, Status
+from solvers.progress import Progress, Stage
 from solvers.stopping.channel import GainTrace, Markov
 from solvers.stopping.problem import Decision, Infeasibility, Problem
 from solvers.stopping.solve.plan import Plan
@@ -20,7 +21,9 @@ CHAIN = 1 << 20  # cuts² × users × states at once on a Markov channel
 
 
 def solve(
-    problem: Problem, options: Options, report: Report = silent
+    problem: Problem,
+    options: Options | None = None,  # noqa: ARG001  one signature for all families
+    progress: Progress | None = None,
 ) -> Solution[Decision, Infeasibility]:
     """Plan every user of a fleet, each independently of the others.
 
@@ -37,14 +40,15 @@ def solve(
         first: blocks not begun by then follow look-ahead (`timed_out`, and `decision.optimal` says
         who). `infeasible` if any user has no placement of finite cost.
     """
-    deadline = options.clock() + options.time_limit_s
+    progress = progress or Progress()
     plan, blocks = Plan(problem), list(_blocks(problem))
 
     timed_out = False
+    progress.stage(Stage.PLACEMENT)
     for done, (workload, users) in enumerate(blocks, start=1):
-        timed_out = timed_out or options.clock() > deadline
+        timed_out = timed_out or progress.over()
         plan.fill(workload, users, late=timed_out)
-        report(Progress(stage="placement", fraction=done / len(blocks)))
+        progress.tick(done / len(blocks))
     infeasibility = plan.infeasibility()
     if infeasibility:
         return Solution(status=Status.INFEASIBLE, timed_out=timed_out, infeasibility=infeasibility)

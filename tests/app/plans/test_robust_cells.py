@@ -1,15 +1,16 @@
 """Several cells in one robust request: each with its own uplink, answered together."""
 
+import math
 from typing import Any
 
 import httpx
 import pytest
 
-from app.plans.family import Outcome, Watch
+from app.plans.family import Outcome
 from app.plans.resolve import Resolver
 from app.plans.robust.run import prepare
 from app.plans.robust.schemas import RobustPlan, RobustRequest
-from solvers.outcome import Cancelled, Progress
+from solvers.progress import Cancelled, Progress, Step
 from tests.support.builders import Body, a_channel, a_server, a_server_timing
 from tests.support.robust.requests import (
     ROBUST,
@@ -352,10 +353,10 @@ def test_a_dry_run_counts_all_cells(client: httpx.Client) -> None:
     assert_nothing_stored(client)
 
 
-def watched(service: Service, body: Body, watch: Watch) -> Outcome:
+def watched(service: Service, body: Body, progress: Progress) -> Outcome:
     with service.database.reading() as session:
         prepared = prepare(RobustRequest.model_validate(body), Resolver(session))
-    return prepared.solve(watch)
+    return prepared.solve(progress)
 
 
 class Ticking:
@@ -370,8 +371,12 @@ class Ticking:
 
 
 def test_progress_is_that_of_all_cells(service: Service) -> None:
-    seen: list[Progress] = []
-    outcome = watched(service, in_cells(northerners(), southerners()), Watch(seen.append))
+    seen: list[Step] = []
+    outcome = watched(
+        service,
+        in_cells(northerners(), southerners()),
+        Progress(seen.append, time_limit_s=math.inf),
+    )
     assert outcome.result is not None
     energy = outcome.result["objective"]["energy_j"]
     first = outcome.result["cells"][0]["certificate"]["lower_bound_j"]
@@ -390,9 +395,9 @@ def test_progress_is_that_of_all_cells(service: Service) -> None:
 
 
 def test_reasons_of_several_cells_are_looked_for_in_order(service: Service) -> None:
-    seen: list[Progress] = []
+    seen: list[Step] = []
     body = in_cells(northerners(deadline_s=1e-4), southerners(deadline_s=1e-4))
-    outcome = watched(service, body, Watch(seen.append))
+    outcome = watched(service, body, Progress(seen.append, time_limit_s=math.inf))
     assert outcome.infeasible is not None
     assert [cell["id"] for cell in outcome.infeasible["cells"]] == ["north", "south"]
     fractions = [progress.fraction for progress in seen]
@@ -402,18 +407,18 @@ def test_reasons_of_several_cells_are_looked_for_in_order(service: Service) -> N
 
 @pytest.mark.slow
 def test_a_request_can_be_stopped_in_any_cell(service: Service) -> None:
-    body, seen = in_cells(northerners(), southerners()), list[Progress]()
-    watched(service, body, Watch(seen.append))
+    body, seen = in_cells(northerners(), southerners()), list[Step]()
+    watched(service, body, Progress(seen.append, time_limit_s=math.inf))
     for stop_at in range(len(seen)):
         left = [stop_at]
 
-        def report(_: Progress, /, left: list[int] = left) -> None:
+        def report(_: Step, /, left: list[int] = left) -> None:
             left[0] -= 1
             if left[0] < 0:
                 raise Cancelled
 
         with pytest.raises(Cancelled):
-            watched(service, body, Watch(report))
+            watched(service, body, Progress(report, time_limit_s=math.inf))
 
 
 def test_time_runs_for_all_cells_together(service: Service) -> None:
@@ -427,12 +432,12 @@ def test_time_runs_for_all_cells_together(service: Service) -> None:
     body = a_cell(
         *crowd, cells=[{"id": "a"}, {"id": "b"}], options={"gap": 1e-9, "time_limit_s": 2.0}
     )
-    late = watched(service, body, Watch(clock=Ticking()))
+    late = watched(service, body, Progress(time_limit_s=math.inf, clock=Ticking()))
     assert late.status == "timed_out"
     assert late.result is not None
     assert [cell["certificate"]["holds"] for cell in late.result["cells"]] == [True, True]
     assert late.result["certificate"]["status"] == "feasible"
-    in_time = watched(service, body, Watch())
+    in_time = watched(service, body, Progress(time_limit_s=math.inf))
     assert in_time.status == "solved"
     assert in_time.result is not None
     best = in_time.result["objective"]["energy_j"]

@@ -1,5 +1,6 @@
 """The paper's method as an option: the same answer, the same proof, and nobody else pays for it."""
 
+import math
 import subprocess
 import sys
 from typing import Any
@@ -7,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from app.plans.family import Outcome, Watch
+from app.plans.family import Outcome
 from app.plans.resolve import Resolver
 from app.plans.robust.run import PreparedRobust, prepare
 from app.plans.robust.schemas import PCCP_USERS, RobustRequest, RobustResult
-from solvers.outcome import Cancelled, Progress
+from solvers.progress import Cancelled, Progress, Step
 from tests.support.builders import Body, a_channel, a_device
 from tests.support.robust.requests import ROBUST, a_cell, a_user, assert_nothing_stored, pointers
 from tests.support.servers import Service
@@ -24,8 +25,8 @@ def prepared(service: Service, body: Body) -> PreparedRobust:
         return prepare(RobustRequest.model_validate(body), Resolver(session))
 
 
-def planned(service: Service, body: Body, watch: Watch | None = None) -> Outcome:
-    return prepared(service, body).solve(watch or Watch())
+def planned(service: Service, body: Body, progress: Progress | None = None) -> Outcome:
+    return prepared(service, body).solve(progress or Progress(time_limit_s=math.inf))
 
 
 def a_request(method: str = "pccp", users: int = 5, **fields: Any) -> Body:
@@ -101,15 +102,15 @@ def test_cells_and_reasons_as_of_the_exact_method(service: Service) -> None:
 
 
 def test_it_can_be_stopped_and_runs_out_of_time(service: Service) -> None:
-    seen: list[Progress] = []
+    seen: list[Step] = []
 
-    def report(progress: Progress, /) -> None:
+    def report(progress: Step, /) -> None:
         seen.append(progress)
         if progress.stage == "cuts":
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        planned(service, a_request(), Watch(report))
+        planned(service, a_request(), Progress(report, time_limit_s=math.inf))
     assert seen[-1].objective is not None
     assert seen[-1].bound is not None
     assert seen[-1].bound <= seen[-1].objective
@@ -158,16 +159,17 @@ from app.plans.documents import estimate
 from app.plans.resolve import Resolver
 from app.plans.robust.run import prepare
 from app.plans.robust.schemas import RobustRequest
+from solvers.progress import Progress
 body = {body!r}
 for method in ("exact", "pccp"):
     body["options"] = {{"method": method}}
     ready = prepare(RobustRequest.model_validate(body), Resolver(None))
     estimate(ready)
     if not ready.heavy:
-        assert ready.solve().result is not None
+        assert ready.solve(Progress()).result is not None
     assert "cvxpy" not in sys.modules, method
 assert ready.heavy
-assert ready.solve().result is not None
+assert ready.solve(Progress()).result is not None
 assert "cvxpy" in sys.modules
 """
 

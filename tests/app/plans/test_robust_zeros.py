@@ -10,6 +10,7 @@ import pytest
 from app.plans.resolve import Resolver
 from app.plans.robust.run import prepare
 from app.plans.robust.schemas import RobustRequest, RobustResult
+from solvers.progress import Progress
 from tests.support.answers import pointers
 from tests.support.builders import Body, a_channel, a_device, a_model, a_server_timing, a_timing
 from tests.support.robust.requests import a_cell, a_user, plan, solved
@@ -53,7 +54,7 @@ def test_a_plan_of_next_to_nothing(service: Service, method: str, net: Body) -> 
     users = [a_user(id=str(n), model=net, server_timing=None, gain_db=-100.0 - n) for n in range(3)]
     body = a_cell(*users, options={"method": method})
     with service.database.reading() as session:
-        outcome = prepare(RobustRequest.model_validate(body), Resolver(session)).solve()
+        outcome = prepare(RobustRequest.model_validate(body), Resolver(session)).solve(Progress())
     assert outcome.status == "solved"
     assert outcome.result is not None
     RobustResult.model_validate(outcome.result | {"users": outcome.users})

@@ -10,13 +10,13 @@ from solvers.multiuser.check import check
 from solvers.multiuser.costs import latency
 from solvers.multiuser.problem import Decision, Problem, Steadiness
 from solvers.multiuser.solve import solve
-from solvers.outcome import Options, silent
+from solvers.outcome import Options
 from tests.support.multiuser.cells import a_cell
 
 
 def a_planned_cell() -> tuple[Problem, Decision]:
     problem = a_cell(1, 12, options=8, deadlines=True)
-    decision = solve(problem, Options(), silent).decision
+    decision = solve(problem, Options()).decision
     assert decision is not None
     return problem, decision
 
@@ -84,7 +84,7 @@ def test_loss_and_switches_are_limits_too() -> None:
     work = problem.workloads
     lossy = dataclasses.replace(work, loss=np.where(work.crossing_bit > 0, 0.02, 0.0))
     problem = dataclasses.replace(problem, workloads=lossy)
-    decision = solve(problem, Options(), silent).decision
+    decision = solve(problem, Options()).decision
     assert decision is not None
     lost = problem.workloads.loss[decision.row(problem)]
     user = int(np.argmax(lost))

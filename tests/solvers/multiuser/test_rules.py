@@ -9,7 +9,7 @@ from solvers.multiuser.check import check
 from solvers.multiuser.problem import Method
 from solvers.multiuser.solve import baselines, solve
 from solvers.multiuser.solve.fleet import Fleet
-from solvers.outcome import Options, silent
+from solvers.outcome import Options
 from tests.support.multiuser.cells import a_cell
 
 
@@ -19,7 +19,7 @@ def test_a_rule_looks_at_every_block(method: Method) -> None:
     problem = replace(a_cell(4, 6000, kinds=2, options=20), method=method)
     fleet = Fleet(problem)
     assert len(list(fleet.blocks())) > 2
-    solution = solve(problem, Options(), silent)
+    solution = solve(problem, Options())
     assert solution.decision is not None
     assert check(problem, solution.decision).holds
     # Users of one kind, efficiency and weight are treated alike, whichever block they are in.
@@ -28,7 +28,7 @@ def test_a_rule_looks_at_every_block(method: Method) -> None:
         spectral_efficiency=np.full(problem.users, 3.0),
         weight=np.ones(problem.users),
     )
-    options = solve(twins, Options(), silent).decision
+    options = solve(twins, Options()).decision
     assert options is not None
     for kind in range(2):
         assert len(np.unique(options.option[problem.workload == kind])) == 1
@@ -43,7 +43,7 @@ def test_the_last_cut_may_send_its_result_and_is_on_the_device_still() -> None:
     sending = replace(
         problem, workloads=replace(work, crossing_bit=crossing), method=Method.DEVICE_ONLY
     )
-    decision = solve(sending, Options(), silent).decision
+    decision = solve(sending, Options()).decision
     assert decision is not None
     assert np.array_equal(decision.row(sending), last[sending.workload])
     assert np.all(decision.bandwidth_share > 0.0)
@@ -56,4 +56,4 @@ def test_cuts_with_work_left_for_the_server_are_not_on_the_device() -> None:
     server = work.server_s.copy()
     server[work.first[1:] - 1] = 0.01
     busy = replace(problem, workloads=replace(work, server_s=server), method=Method.DEVICE_ONLY)
-    assert solve(busy, Options(), silent).decision is None
+    assert solve(busy, Options()).decision is None

@@ -16,7 +16,8 @@ from solvers.multiuser.problem import Decision, Method, Problem
 from solvers.multiuser.solve import baselines, build_table, solve
 from solvers.multiuser.solve.dual import first_root
 from solvers.multiuser.solve.fleet import Fleet
-from solvers.outcome import Cancelled, Options, Progress, Solution, Status, silent
+from solvers.outcome import Options, Solution, Status
+from solvers.progress import Cancelled, Progress, Step
 from tests.support.multiuser.brute_force import best_shares, columns, enumerate_cell
 from tests.support.multiuser.cells import a_cell, a_short_cell
 from tests.support.seeds import Drawn
@@ -24,7 +25,7 @@ from tests.support.seeds import Drawn
 
 def solved(problem: Problem, gap: float = 1e-9) -> Solution:  # type: ignore[type-arg]
     """Solved, and what must hold of every answer."""
-    answer = solve(problem, Options(gap=gap), silent)
+    answer = solve(problem, Options(gap=gap))
     if answer.decision is not None:
         certificate = check(problem, answer.decision)
         assert certificate.holds, certificate.violations
@@ -110,7 +111,7 @@ def test_exact_is_proven_and_never_worse_than_any_rule(
             assert answer.infeasibility.proven
             continue
         assert answer.status is Status.OPTIMAL
-        other = solve(dataclasses.replace(problem, method=Method.ALTERNATING), Options(), silent)
+        other = solve(dataclasses.replace(problem, method=Method.ALTERNATING), Options())
         if other.decision is None:
             better += 1
             continue
@@ -252,7 +253,7 @@ def test_a_later_deadline_never_costs_more(seed: int, later: float) -> None:
 
 def test_same_seed_same_answer() -> None:
     problem = a_cell(8, 500, deadlines=True)
-    one, other = (solve(problem, Options(seed=5), silent) for _ in range(2))
+    one, other = (solve(problem, Options(seed=5)) for _ in range(2))
     assert one.objective == other.objective
     assert np.array_equal(one.decision.option, other.decision.option)  # type: ignore[union-attr]
 
@@ -266,7 +267,7 @@ def test_baselines_keep_their_rule(deadlines: bool, drawn: Drawn) -> None:
         assert set(found) == set(Method) - {Method.EXACT}
         work = problem.workloads
         for method in found:
-            plan = solve(dataclasses.replace(problem, method=method), Options(), silent)
+            plan = solve(dataclasses.replace(problem, method=method), Options())
             assert (plan.decision is not None) == found[method].feasible
             if plan.decision is None:
                 continue
@@ -311,22 +312,27 @@ def test_time_limit_is_kept_and_told() -> None:
     problem = a_cell(0, 30, options=10, deadlines=True)
     ticks = iter(range(10**9))
     answer = solve(
-        problem, Options(gap=0.0, time_limit_s=3.0, clock=lambda: float(next(ticks))), silent
+        problem, Options(gap=0.0), Progress(time_limit_s=3.0, clock=lambda: float(next(ticks)))
     )
     assert answer.timed_out
     assert answer.status is not Status.OPTIMAL
 
 
 def test_cancelling_stops_at_the_next_report() -> None:
-    seen: list[Progress] = []
+    seen: list[Step] = []
 
-    def report(progress: Progress) -> None:
+    def report(progress: Step) -> None:
         seen.append(progress)
         if len(seen) == 3:
             raise Cancelled
 
+    ticks = iter(range(10**9))
     with pytest.raises(Cancelled):
-        solve(a_cell(0, 30, options=10, deadlines=True), Options(), report)
+        solve(
+            a_cell(0, 30, options=10, deadlines=True),
+            Options(),
+            Progress(report, clock=lambda: float(next(ticks))),
+        )
     assert len(seen) == 3
 
 

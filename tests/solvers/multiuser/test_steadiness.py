@@ -10,7 +10,7 @@ from solvers.multiuser.check import check
 from solvers.multiuser.costs import switched
 from solvers.multiuser.problem import Problem, Steadiness
 from solvers.multiuser.solve import price_of_steadiness, solve
-from solvers.outcome import Options, Solution, Status, silent
+from solvers.outcome import Options, Solution, Status
 from tests.support.multiuser.brute_force import best_shares, columns
 from tests.support.multiuser.cells import a_cell
 
@@ -18,7 +18,7 @@ from tests.support.multiuser.cells import a_cell
 def moved(seed: int, users: int, *, options: int = 5, deadlines: bool = False) -> Problem:
     """A cell planned once, whose channels then changed."""
     problem = a_cell(seed, users, options=options, deadlines=deadlines)
-    previous = solve(problem, Options(), silent).decision
+    previous = solve(problem, Options()).decision
     rng = np.random.default_rng(seed)
     option = np.zeros(users, dtype=np.int64) if previous is None else previous.option
     channel = problem.spectral_efficiency * rng.uniform(0.2, 2.5, users)
@@ -35,7 +35,7 @@ def steady(
         problem.steadiness, max_switches=max_switches, switching_cost=switching_cost
     )
     asked = dataclasses.replace(problem, steadiness=rule)
-    answer = solve(asked, Options(gap=1e-8), silent)
+    answer = solve(asked, Options(gap=1e-8))
     if answer.decision is not None:
         assert check(asked, answer.decision).holds
     return answer
@@ -72,7 +72,7 @@ def test_every_switch_allowed_helps() -> None:
         problem = moved(seed, 20)
         costs = [steady(problem, limit).objective for limit in (0, 1, 2, 5, 20)]
         assert all(later <= earlier * (1 + 1e-7) for earlier, later in itertools.pairwise(costs))
-        free = solve(dataclasses.replace(problem, steadiness=None), Options(gap=1e-8), silent)
+        free = solve(dataclasses.replace(problem, steadiness=None), Options(gap=1e-8))
         assert costs[-1] == pytest.approx(free.objective, rel=2e-8)
 
 
@@ -88,14 +88,14 @@ def test_new_users_choose_freely() -> None:
     previous = problem.steadiness.previous.copy()
     previous[4:] = -1
     fresh = dataclasses.replace(problem, steadiness=Steadiness(previous=previous, max_switches=0))
-    answer = solve(fresh, Options(), silent)
+    answer = solve(fresh, Options())
     assert answer.decision is not None
     assert np.array_equal(answer.decision.option[:4], previous[:4])
     assert not switched(fresh, answer.decision.option).any()
     held = dataclasses.replace(
         problem, steadiness=dataclasses.replace(problem.steadiness, max_switches=0)
     )
-    assert answer.objective < solve(held, Options(), silent).objective * (1 + 1e-9)
+    assert answer.objective < solve(held, Options()).objective * (1 + 1e-9)
 
 
 def test_a_dear_switch_is_rare() -> None:
@@ -127,7 +127,7 @@ def test_the_price_of_steadiness_is_told() -> None:
         problem, steadiness=dataclasses.replace(problem.steadiness, max_switches=1)
     )
     told = price_of_steadiness(asked, answer.decision, Options())
-    free = solve(dataclasses.replace(problem, steadiness=None), Options(), silent)
+    free = solve(dataclasses.replace(problem, steadiness=None), Options())
     assert told.cost == pytest.approx(answer.objective - free.objective, rel=1e-6)
     assert 0.0 <= told.cost <= told.cost_at_most
     assert told.switches <= 1 < told.free_switches

@@ -8,7 +8,8 @@ import pytest
 
 from solvers import physics
 from solvers.margin import Margin
-from solvers.outcome import Options, Progress, Status
+from solvers.outcome import Options, Status
+from solvers.progress import Progress, Step
 from solvers.robust.budget import time_budget
 from solvers.robust.check import check
 from solvers.robust.pccp import PccpSolution, pccp, relaxed_cuts, starts
@@ -25,12 +26,12 @@ def a_case(seed: int) -> Problem:
 def traced(problem: Problem, start: np.ndarray | None = None) -> tuple[PccpSolution, list[float]]:
     energies: list[float] = []
 
-    def note(progress: Progress) -> None:
+    def note(progress: Step) -> None:
         assert progress.objective is not None
         if progress.stage == "resources":
             energies.append(progress.objective)
 
-    return pccp(problem, start, report=note), energies
+    return pccp(problem, start, progress=Progress(note)), energies
 
 
 def at_the_same_resources(
@@ -110,7 +111,7 @@ def test_shares_are_those_of_the_exact_method_where_much_time_does_not_scale_wit
     option = np.full(6, 7)
     only = replace(table, fits_memory=np.arange(11) == 7)
     exact = solve(replace(problem, workloads=only)).decision
-    found = pccp(problem, option, Options(time_limit_s=-1.0)).decision
+    found = pccp(problem, option, Options(), Progress(time_limit_s=-1.0)).decision
     assert exact is not None
     assert found is not None
     assert np.all((exact.frequency_hz > 1.01 * 0.2e9) & (exact.frequency_hz < 1.8e9))
@@ -128,7 +129,7 @@ def test_moves_cuts_until_hardly_any_user_has_a_cheaper_one() -> None:
     for seed in range(8):
         problem = a_case(seed)
         start = starts(problem)["least_bandwidth"]
-        first = pccp(problem, start, Options(time_limit_s=-1.0))
+        first = pccp(problem, start, Options(), Progress(time_limit_s=-1.0))
         last, energies = traced(problem, start)
         assert first.decision is not None
         assert last.decision is not None
@@ -228,7 +229,7 @@ def test_says_who_cannot_start() -> None:
 
 def test_stops_in_time_with_what_it_has() -> None:
     problem = a_case(3)
-    solution = pccp(problem, options=Options(time_limit_s=-1.0))
+    solution = pccp(problem, progress=Progress(time_limit_s=-1.0))
     assert solution.timed_out
     assert solution.decision is not None
     assert check(problem, solution.decision).holds

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solvers.margin import Margin
-from solvers.outcome import Cancelled, Options, Progress, Status
+from solvers.outcome import Options, Status
+from solvers.progress import Cancelled, Progress, Step
 from solvers.registry import answer
 from solvers.robust.problem import Problem
 from solvers.robust.solve import solve
@@ -126,7 +127,9 @@ def test_twelve_users_are_proven_within_two_seconds_each() -> None:
     proven = 0
     for seed in range(100):
         problem = random_cell(np.random.default_rng(1000 + seed), 12, 8)
-        proven += solve(problem, Options(time_limit_s=2.0)).status is not Status.FEASIBLE
+        proven += (
+            solve(problem, Options(), Progress(time_limit_s=2.0)).status is not Status.FEASIBLE
+        )
     assert proven >= 99
 
 
@@ -291,7 +294,7 @@ def test_any_cell_gets_a_proof_or_a_reason(seed: int) -> None:
 def test_time_limit_ends_with_a_plan_and_its_gap() -> None:
     ticks = iter(range(1_000_000))
     solution = solve(
-        a_cell(40), Options(gap=1e-9, time_limit_s=0.5, clock=lambda: float(next(ticks)))
+        a_cell(40), Options(gap=1e-9), Progress(time_limit_s=0.5, clock=lambda: float(next(ticks)))
     )
     assert solution.timed_out
     assert solution.decision is not None
@@ -305,14 +308,14 @@ def test_time_limit_ends_with_a_plan_and_its_gap() -> None:
 
 
 def test_progress_can_stop_the_solver() -> None:
-    seen: list[Progress] = []
+    seen: list[Step] = []
 
-    def report(progress: Progress, /) -> None:
+    def report(progress: Step, /) -> None:
         seen.append(progress)
         if progress.stage == "complete":
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        solve(a_cell(12), report=report)
+        solve(a_cell(12), progress=Progress(report))
     assert [progress.stage for progress in seen] == ["price", "complete"]
     assert seen[-1].bound is not None

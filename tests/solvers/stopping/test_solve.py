@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from solvers.outcome import Cancelled, Options, Progress, Status
+from solvers.outcome import Options, Status
+from solvers.progress import Cancelled, Progress, Step
 from solvers.stopping.channel import GainTrace, LogNormal, Markov, RateTrace, Rayleigh
 from solvers.stopping.check import check
 from solvers.stopping.problem import Decision, Problem, Rule, Waiting, Workloads
@@ -269,7 +270,9 @@ def test_look_ahead_is_feasible_and_its_bound_the_optimum() -> None:
 def test_out_of_time_falls_back_to_look_ahead() -> None:
     ticks = iter(range(1000))
     problem = a_problem(users=600, layers=12, clairvoyant=False)
-    solution = solve(problem, Options(time_limit_s=1.5, clock=lambda: float(next(ticks))))
+    solution = solve(
+        problem, Options(), Progress(time_limit_s=3.5, clock=lambda: float(next(ticks)))
+    )
     assert solution.timed_out
     assert solution.status is Status.FEASIBLE
     assert 0 < solution.decision.optimal.sum() < 600
@@ -282,15 +285,17 @@ def test_out_of_time_falls_back_to_look_ahead() -> None:
 
 
 def test_progress_and_cancellation() -> None:
-    seen: list[Progress] = []
-    solve(a_problem(users=600, layers=3, clairvoyant=False), Options(), seen.append)
-    assert [round(step.fraction, 3) for step in seen] == [0.333, 0.667, 1.0]
+    seen: list[Step] = []
+    ticks = iter(range(1000))
+    progress = Progress(seen.append, clock=lambda: float(next(ticks)))
+    solve(a_problem(users=600, layers=3, clairvoyant=False), Options(), progress)
+    assert [round(step.fraction, 3) for step in seen] == [0.0, 0.333, 0.667, 1.0]
 
-    def stop(progress: Progress) -> None:
+    def stop(progress: Step) -> None:
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        solve(a_problem(users=600, layers=3, clairvoyant=False), Options(), stop)
+        solve(a_problem(users=600, layers=3, clairvoyant=False), Options(), Progress(stop))
 
 
 def test_users_are_independent() -> None:

@@ -20,7 +20,7 @@ from solvers.multiuser.problem import (
 )
 from solvers.multiuser.solve import solve
 from solvers.multiuser.solve.fleet import Fleet
-from solvers.outcome import Options, Status, silent
+from solvers.outcome import Options, Status
 from tests.support.multiuser.brute_force import columns
 from tests.support.multiuser.cells import a_cell, a_short_cell, least_latency_s
 from tests.support.seeds import Drawn
@@ -108,7 +108,7 @@ def test_least_budgets_equal_enumeration(drawn: Drawn) -> None:
     finite = hopeless = with_alone = 0
     for seed in drawn(120):
         problem = a_crowded_cell(seed, 2 + seed % 3)
-        why = solve(problem, Options(), silent).infeasibility
+        why = solve(problem, Options()).infeasibility
         if why is None:
             continue
         with_alone += len(why.alone) > 0
@@ -130,7 +130,7 @@ def assert_remedies_hold(seeds: Iterable[int], sizes: Sequence[int]) -> int:
     tried = 0
     for seed in seeds:
         problem = a_crowded_cell(seed, sizes[seed % len(sizes)])
-        why = solve(problem, ANY, silent).infeasibility
+        why = solve(problem, ANY).infeasibility
         if why is None:
             continue
         tried += 1
@@ -138,20 +138,13 @@ def assert_remedies_hold(seeds: Iterable[int], sizes: Sequence[int]) -> int:
         for (bound, enough), uplink, server in pairs(problem, why).values():
             if np.isinf(enough):
                 assert np.isinf(bound)
-                assert (
-                    solve(scaled(problem, 1e6**uplink, 1e6**server), ANY, silent).decision is None
-                )
+                assert solve(scaled(problem, 1e6**uplink, 1e6**server), ANY).decision is None
                 continue
             # The search for the last digits settles small cells.
             assert 1.0 <= bound <= enough <= bound * (1 + (3e-6 if problem.users <= 12 else 1e-3))
-            assert (
-                solve(scaled(problem, enough**uplink, enough**server), ANY, silent).decision
-                is not None
-            )
+            assert solve(scaled(problem, enough**uplink, enough**server), ANY).decision is not None
             below = bound * (1 - 1e-7)
-            assert (
-                solve(scaled(problem, below**uplink, below**server), ANY, silent).decision is None
-            )
+            assert solve(scaled(problem, below**uplink, below**server), ANY).decision is None
     return tried
 
 
@@ -184,15 +177,12 @@ def test_an_option_that_only_a_larger_uplink_allows() -> None:
         spectral_efficiency=np.ones(2),
         deadline_s=np.ones(2),
     )
-    why = solve(problem, Options(), silent).infeasibility
+    why = solve(problem, Options()).infeasibility
     assert why is not None
     assert not len(why.alone)
     assert why.bandwidth_hz is not None
     assert 1.05e6 < why.bandwidth_hz[1] < 1.2e6
-    assert (
-        solve(dataclasses.replace(problem, bandwidth_hz=1.2e6), Options(), silent).decision
-        is not None
-    )
+    assert solve(dataclasses.replace(problem, bandwidth_hz=1.2e6), Options()).decision is not None
 
 
 def test_a_deadline_is_refused_no_sooner_than_the_check_refuses_it() -> None:
@@ -223,7 +213,7 @@ def test_a_deadline_is_refused_no_sooner_than_the_check_refuses_it() -> None:
         )
         for method in (Method.EXACT, Method.GREEDY, Method.EDGE_ONLY, Method.LATENCY_ONLY):
             asked = dataclasses.replace(problem, method=method)
-            answer = solve(asked, Options(), silent)
+            answer = solve(asked, Options())
             assert (answer.decision is not None) == feasible
             if answer.decision is not None:
                 assert check(asked, answer.decision).holds
@@ -252,7 +242,7 @@ def test_a_budget_that_cannot_mend_it_is_infinite() -> None:
         problem, workloads=dataclasses.replace(device, server_s=0.5 * (work.crossing_bit > 0))
     )
     crowded = dataclasses.replace(crowded, bandwidth_hz=1e9, deadline_s=np.full(4, 1.5))
-    why = solve(crowded, Options(), silent).infeasibility
+    why = solve(crowded, Options()).infeasibility
     assert why is not None
     assert why.bandwidth_hz == (np.inf, np.inf)
     assert why.server_flop_per_s is not None
@@ -264,7 +254,7 @@ def test_who_fails_alone_is_named_with_the_deadline_it_could_keep() -> None:
     deadline = problem.deadline_s.copy()
     deadline[[6, 2]] = 1e-3
     short = dataclasses.replace(problem, deadline_s=deadline)
-    why = solve(short, Options(), silent).infeasibility
+    why = solve(short, Options()).infeasibility
     assert why is not None
     assert why.proven
     assert why.alone.tolist() == [2, 6]
@@ -278,7 +268,7 @@ def test_who_fails_alone_is_named_with_the_deadline_it_could_keep() -> None:
                 },
                 deadline_s=np.array([least_s * factor]),
             )
-            alone = solve(one, Options(), silent).infeasibility
+            alone = solve(one, Options()).infeasibility
             assert (alone is None or not len(alone.alone)) == feasible
 
 
@@ -286,7 +276,7 @@ def test_a_loss_limit_that_forbids_everything_has_no_deadline() -> None:
     problem = a_cell(5, 3)
     work = dataclasses.replace(problem.workloads, loss=np.full(len(problem.workloads.loss), 0.2))
     strict = dataclasses.replace(problem, workloads=work, max_loss=np.array([1.0, 0.1, 1.0]))
-    why = solve(strict, Options(), silent).infeasibility
+    why = solve(strict, Options()).infeasibility
     assert why is not None
     assert why.alone.tolist() == [1]
     assert why.least_deadline_s.tolist() == [np.inf]
@@ -299,8 +289,8 @@ def test_what_a_simple_rule_cannot_do_is_not_called_impossible() -> None:
     tight = dataclasses.replace(
         problem, deadline_s=np.where(np.arange(4) == 0, 0.95 * alone, np.inf)
     )
-    assert solve(tight, Options(), silent).decision is not None
-    rule = solve(dataclasses.replace(tight, method=Method.DEVICE_ONLY), Options(), silent)
+    assert solve(tight, Options()).decision is not None
+    rule = solve(dataclasses.replace(tight, method=Method.DEVICE_ONLY), Options())
     assert rule.status is Status.INFEASIBLE
     assert rule.infeasibility is not None
     assert not rule.infeasibility.proven
@@ -341,7 +331,7 @@ def test_least_switches_equal_enumeration(drawn: Drawn) -> None:
             held = dataclasses.replace(
                 problem, steadiness=Steadiness(previous=previous, max_switches=limit)
             )
-            answer = solve(held, Options(), silent)
+            answer = solve(held, Options())
             assert (answer.decision is not None) == (truth <= limit)
             if answer.infeasibility is not None:
                 assert answer.infeasibility.proven
@@ -362,7 +352,7 @@ def test_a_limit_on_switches_that_suffices_has_a_plan_and_one_fewer_has_none() -
         problem = a_cell(
             seed, 25, options=5, hertz_per_user=10 ** rng.uniform(5.3, 6.3), server_load=2.0
         )
-        free = solve(problem, Options(), silent).decision
+        free = solve(problem, Options()).decision
         assert free is not None
         elsewhere = rng.integers(0, np.diff(problem.workloads.first)[problem.workload])
         previous = np.where(rng.random(25) < 0.6, free.option, elsewhere)
@@ -370,7 +360,7 @@ def test_a_limit_on_switches_that_suffices_has_a_plan_and_one_fewer_has_none() -
         held = dataclasses.replace(
             problem, deadline_s=1.1 * latency(problem, free).total_s, steadiness=still
         )
-        why = solve(held, Options(), silent).infeasibility
+        why = solve(held, Options()).infeasibility
         assert why is not None
         assert why.switches is not None
         enough = int(why.switches[1])
@@ -379,12 +369,12 @@ def test_a_limit_on_switches_that_suffices_has_a_plan_and_one_fewer_has_none() -
             moved = dataclasses.replace(
                 held, steadiness=dataclasses.replace(still, max_switches=limit)
             )
-            assert (solve(moved, ANY, silent).decision is not None) == feasible
+            assert (solve(moved, ANY).decision is not None) == feasible
 
 
 def test_more_forced_switches_than_allowed() -> None:
     problem = a_cell(0, 6)
-    answer = solve(problem, Options(), silent)
+    answer = solve(problem, Options())
     assert answer.decision is not None
     work = problem.workloads
     on_device = np.diff(work.first)[problem.workload] - 1
@@ -392,10 +382,10 @@ def test_more_forced_switches_than_allowed() -> None:
     deadline = np.where(np.arange(6) < 3, 0.99 * alone, np.inf)
     steady = Steadiness(previous=on_device, max_switches=2)
     moved = dataclasses.replace(problem, bandwidth_hz=1e12, deadline_s=deadline, steadiness=steady)
-    why = solve(moved, Options(), silent).infeasibility
+    why = solve(moved, Options()).infeasibility
     assert why is not None
     assert why.switches == (3, 3)
     loose = dataclasses.replace(moved, steadiness=dataclasses.replace(steady, max_switches=3))
-    assert solve(loose, Options(), silent).decision is not None
+    assert solve(loose, Options()).decision is not None
     with pytest.raises(ValueError, match="previous"):
         dataclasses.replace(moved, steadiness=Steadiness(previous=np.full(6, 99)))

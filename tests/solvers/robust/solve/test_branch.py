@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from solvers.outcome import Options, Status
+from solvers.progress import Progress
 from solvers.robust.solve import solve
 from tests.support.robust.cells import random_cell
 
@@ -27,7 +28,7 @@ def test_a_search_that_stalls_on_a_rough_price_is_given_a_sharp_one() -> None:
     for seed in (59, 65, 71):
         problem = random_cell(np.random.default_rng(seed), 30, 8, "levels")
         looks = Looks()
-        solution = solve(problem, Options(clock=looks, time_limit_s=300.0))
+        solution = solve(problem, Options(), Progress(clock=looks, time_limit_s=300.0))
         assert solution.status is Status.OPTIMAL, seed
         assert looks.count < 300, seed
 
@@ -38,7 +39,7 @@ def test_no_small_cell_burns_its_limit(kind: str) -> None:
     for seed in range(300):
         rng = np.random.default_rng(seed)
         problem = random_cell(rng, int(rng.integers(2, 50)), 8, kind)
-        solution = solve(problem, Options(clock=Looks(), time_limit_s=400.0))
+        solution = solve(problem, Options(), Progress(clock=Looks(), time_limit_s=400.0))
         assert solution.status is not Status.FEASIBLE, seed
 
 
@@ -49,5 +50,5 @@ def test_bounds_between_the_prices_of_the_grid_spare_choices_that_are_no_better(
     for seed, users, cuts in ((1715709492, 23, 3), (1760062243, 34, 5), (838279444, 42, 5)):
         problem = random_cell(np.random.default_rng(seed), users, cuts, "levels")
         looks = Looks()
-        solution = solve(problem, Options(clock=looks, time_limit_s=150.0))
+        solution = solve(problem, Options(), Progress(clock=looks, time_limit_s=150.0))
         assert solution.status is Status.OPTIMAL, seed

@@ -1,6 +1,4 @@
-"""A solve is watched: it looks up often, says how far it is, and its time runs from its very
-start.
-"""
+"""A robust solve looks up often, says how far it is, and its time runs from its very start."""
 
 from dataclasses import replace
 
@@ -8,7 +6,8 @@ import numpy as np
 import pytest
 
 from solvers.margin import Margin
-from solvers.outcome import Cancelled, Options, Progress, Status
+from solvers.outcome import Options, Status
+from solvers.progress import Cancelled, Progress, Step
 from solvers.robust.baselines import baselines
 from solvers.robust.problem import Problem
 from solvers.robust.solve import solve
@@ -31,10 +30,10 @@ class Watcher:
     """Notes what it is told, and stops the solve at a report."""
 
     def __init__(self, stop_at: int | None = None) -> None:
-        self.seen: list[Progress] = []
+        self.seen: list[Step] = []
         self.stop_at = stop_at
 
-    def __call__(self, progress: Progress, /) -> None:
+    def __call__(self, progress: Step, /) -> None:
         self.seen.append(progress)
         if len(self.seen) - 1 == self.stop_at:
             raise Cancelled
@@ -54,7 +53,7 @@ def over_subscribed(problem: Problem) -> Problem:
     )
 
 
-def assert_bounds_hold(seen: list[Progress], best_j: float) -> None:
+def assert_bounds_hold(seen: list[Step], best_j: float) -> None:
     """Whatever was said on the way is true of the plan at the end."""
     assert all(
         progress.bound is None or progress.bound <= best_j * (1.0 + 1e-9) for progress in seen
@@ -68,7 +67,7 @@ def assert_bounds_hold(seen: list[Progress], best_j: float) -> None:
 @pytest.mark.slow
 def test_a_large_cell_says_how_far_it_is() -> None:
     watcher = Watcher()
-    solution = solve(a_large_cell(), Options(clock=Clock(), time_limit_s=1e9), watcher)
+    solution = solve(a_large_cell(), Options(), Progress(watcher, clock=Clock(), time_limit_s=1e9))
     assert solution.objective is not None
     fractions = [progress.fraction for progress in watcher.seen]
     assert fractions == sorted(fractions)
@@ -88,7 +87,7 @@ def test_a_large_cell_says_how_far_it_is() -> None:
 def test_a_large_cell_can_be_stopped_anywhere(stop_at: int) -> None:
     watcher = Watcher(stop_at)
     with pytest.raises(Cancelled):
-        solve(a_large_cell(), Options(clock=Clock(), time_limit_s=1e9), watcher)
+        solve(a_large_cell(), Options(), Progress(watcher, clock=Clock(), time_limit_s=1e9))
     assert len(watcher.seen) == stop_at + 1, "not asked again"
 
 
@@ -98,7 +97,7 @@ def test_the_search_of_a_small_cell_reports_both_ends() -> None:
     for seed in range(40):
         problem = random_cell(np.random.default_rng(seed), 12, 8)
         watcher = Watcher()
-        solution = solve(problem, Options(clock=Clock(), time_limit_s=1e9), watcher)
+        solution = solve(problem, Options(), Progress(watcher, clock=Clock(), time_limit_s=1e9))
         if solution.objective is None:
             continue
         assert_bounds_hold(watcher.seen, solution.objective)
@@ -116,27 +115,33 @@ def test_the_reasons_of_a_cell_without_a_plan_can_be_stopped() -> None:
     problem = over_subscribed(a_large_cell())
     full = Watcher()
     assert (
-        solve(problem, Options(clock=Clock(), time_limit_s=1e9), full).status is Status.INFEASIBLE
+        solve(problem, Options(), Progress(full, clock=Clock(), time_limit_s=1e9)).status
+        is Status.INFEASIBLE
     )
     explaining = [n for n, progress in enumerate(full.seen) if progress.stage == "explain"]
     assert len(explaining) > 10
     for stop_at in (explaining[0], explaining[-1]):
         watcher = Watcher(stop_at)
         with pytest.raises(Cancelled):
-            solve(problem, Options(clock=Clock(), time_limit_s=1e9), watcher)
+            solve(problem, Options(), Progress(watcher, clock=Clock(), time_limit_s=1e9))
 
 
 @pytest.mark.slow
 def test_the_baselines_report_and_can_be_stopped() -> None:
     watcher = Watcher()
-    baselines(a_large_cell(), None, Options(clock=Clock()), watcher)
+    baselines(a_large_cell(), None, Options(), Progress(watcher, clock=Clock(), time_limit_s=1e9))
     fractions = [progress.fraction for progress in watcher.seen]
     assert fractions == sorted(fractions)
     assert len(set(fractions)) > 10
     assert {progress.stage for progress in watcher.seen} == {"baselines"}
     for stop_at in (0, len(watcher.seen) // 2, len(watcher.seen) - 1):
         with pytest.raises(Cancelled):
-            baselines(a_large_cell(), None, Options(clock=Clock()), Watcher(stop_at))
+            baselines(
+                a_large_cell(),
+                None,
+                Options(),
+                Progress(Watcher(stop_at), clock=Clock(), time_limit_s=1e9),
+            )
 
 
 @pytest.mark.slow
@@ -146,7 +151,7 @@ def test_the_time_of_a_large_cell_includes_its_sweeps() -> None:
     """
     problem = replace(a_large_cell(), margin=Margin.MEAN)
     free = solve(problem)
-    late = solve(problem, Options(gap=1e-12, time_limit_s=0.0))
+    late = solve(problem, Options(gap=1e-12), Progress(time_limit_s=0.0))
     assert late.decision is not None
     assert late.timed_out
     assert late.status is Status.FEASIBLE
