@@ -6,7 +6,7 @@ One entry per formula and kind of slip.
 MOMENTS, BUDGET = "solvers/moments.py", "solvers/robust/budget.py"
 CURVES, CANDIDATES = "solvers/robust/solve/curves.py", "solvers/robust/solve/candidates.py"
 DUAL, FLEET = "solvers/robust/solve/dual.py", "solvers/multiuser/solve/fleet.py"
-COSTS = "solvers/multiuser/costs.py"
+COSTS, OPTIONS = "solvers/multiuser/costs.py", "solvers/multiuser/solve/undominated.py"
 STOP, CHANNEL = "solvers/stopping/solve/costs.py", "solvers/stopping/channel.py"
 ASKED, LOOKS = "solvers/stopping/problem.py", "solvers/stopping/solve/inverse_rate.py"
 
@@ -40,7 +40,7 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
         "work.cycles[row] / work.clock_min_hz[row]",
     ),
     (FLEET, "np.sqrt(self.weight * problem.latency_weight_per_s)", "np.sqrt(self.weight)"),
-    (FLEET, "self.problem.loss_weight * work.loss[row]", "0.0 * work.loss[row]"),
+    (OPTIONS, "problem.loss_weight * work.loss[row]", "0.0 * work.loss[row]"),
     (
         FLEET,
         "1.0 / np.sqrt(problem.bandwidth_hz * problem",

@@ -69,7 +69,7 @@ def check_table(problem: TableProblem, table: DecisionTable) -> Certificate:
 
 def _longest_inverse(problem: TableProblem) -> Floats:
     """Largest 1/R at which each option keeps deadline and loss limit; negative where none does."""
-    room = np.where(
+    slack = np.where(
         np.isfinite(problem.server_s),
         problem.deadline_s - np.where(np.isfinite(problem.server_s), fixed_s(problem), 0.0),
         -1.0,
@@ -77,8 +77,8 @@ def _longest_inverse(problem: TableProblem) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         longest = np.where(
             problem.crossing_bit > 0.0,
-            room / problem.crossing_bit,
-            np.where(room >= 0.0, np.inf, -1.0),
+            slack / problem.crossing_bit,
+            np.where(slack >= 0.0, np.inf, -1.0),
         )
     return np.where(problem.loss <= problem.max_loss, longest, -1.0)
 

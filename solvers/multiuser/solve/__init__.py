@@ -163,7 +163,7 @@ def _shared(fleet: Fleet, incumbent: Incumbent) -> Decision:
 
 def _decision(fleet: Fleet, choice: Integers, x: Floats, y: Floats) -> Decision:
     return Decision(
-        option=fleet.unsorted(fleet.original[fleet.kind, choice]),
+        option=fleet.unsorted(fleet.table.number[fleet.kind, choice]),
         bandwidth_share=fleet.unsorted(x),
         server_share=fleet.unsorted(y),
     )

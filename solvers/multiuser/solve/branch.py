@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.arrays import Floats, Integers
-from solvers.multiuser.solve.fleet import ROUNDING
+from solvers.multiuser.solve.fleet import ROUNDING, Fleet
 
 _AT_ONCE = 512
 _LEAVES = 4_096
@@ -21,13 +21,23 @@ class Tree:
 
     `cost[g, i, o]` is what option o of user i costs at price pair g, infinite where not allowed,
     and `offset[g]` what the budgets pay back: for every g, the sum over users less the offset is a
-    lower bound on the value of any completion. Users of equal `twin` are interchangeable.
+    lower bound on the value of any completion. Users of equal `symmetry_class` are interchangeable.
     """
 
     cost: Floats  # (prices, users, options)
     offset: Floats  # (prices,)
-    twin: Integers  # (users,)
+    symmetry_class: Integers  # (users,)
     value: Callable[[Integers], Floats]  # (leaves, users) -> (leaves,), exact
+
+
+def symmetry_classes(fleet: Fleet) -> Integers:
+    """A number for each user of a fleet (users,), equal for those who are interchangeable."""
+    previous = np.full(fleet.users, -1) if fleet.previous is None else fleet.previous
+    same = np.stack(
+        [fleet.kind, fleet.root_share, fleet.weight, fleet.deadline_s, fleet.max_loss, previous],
+        axis=1,
+    )
+    return np.asarray(np.unique(same, axis=0, return_inverse=True)[1]).ravel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +56,7 @@ def search(
     """Look, depth first, for choices better than `incumbent` by the relative `gap`, as long as
     `go_on(best, bound)`.
     """
-    hunt = _Hunt(tree, incumbent, gap)
-    return hunt.run(go_on)
+    return _Search(tree, incumbent, gap).run(go_on)
 
 
 @dataclass(slots=True)
@@ -59,7 +68,7 @@ class _Frontier:
     bound: Floats  # (nodes,)
 
 
-class _Hunt:
+class _Search:
     def __init__(self, tree: Tree, incumbent: float, gap: float) -> None:
         self.tree = tree
         self.gap = gap
@@ -93,7 +102,7 @@ class _Hunt:
                 break
 
     def _arrange(self) -> None:
-        """Users with one option left first, then those whose second best costs most; twins next to
+        """Users with one option left first, then those whose second best costs most; equals next to
         each other.
         """
         cost = np.where(self.keep, self.tree.cost, np.inf)
@@ -106,11 +115,11 @@ class _Hunt:
                 0.0,
             ).mean(axis=0)
         free = self.keep.sum(axis=1) > 1
-        self.order = np.lexsort((self.tree.twin, -regret.round(12), free))
+        self.order = np.lexsort((self.tree.symmetry_class, -regret.round(12), free))
         self.cost = cost[:, self.order]
         self.options = [np.flatnonzero(keep).astype(np.int16) for keep in self.keep[self.order]]
-        twin = self.tree.twin[self.order]
-        self.after_twin = np.concatenate([[False], twin[1:] == twin[:-1]])
+        symmetry = self.tree.symmetry_class[self.order]
+        self.after_equal = np.concatenate([[False], symmetry[1:] == symmetry[:-1]])
         rest = np.cumsum(self.cost.min(axis=2)[:, ::-1], axis=1)[:, ::-1]
         self.rest = (
             np.concatenate([rest, np.zeros((len(rest), 1))], axis=1) - self.tree.offset[:, None]
@@ -167,7 +176,7 @@ class _Hunt:
         bound = _safe(total, 2.0 * self.tree.offset + total).max(axis=2)
         bound = np.maximum(bound, nodes.bound[:, None])
         keep = np.ones(bound.shape, dtype=np.bool_)
-        if self.after_twin[at]:
+        if self.after_equal[at]:
             keep &= options >= nodes.option[:, -1:]
         low = bound < self.cutoff
         if (keep & ~low).any():

@@ -13,9 +13,10 @@ import numpy as np
 
 from solvers.arrays import Floats, Integers
 from solvers.multiuser.solve import shares
-from solvers.multiuser.solve.branch import Tree, search
-from solvers.multiuser.solve.fleet import ROUNDING, Fleet, with_switches_priced
+from solvers.multiuser.solve.branch import Tree, search, symmetry_classes
+from solvers.multiuser.solve.fleet import ROUNDING, Fleet
 from solvers.multiuser.solve.primal import best_between, when_permitted
+from solvers.multiuser.solve.switching import with_switches_priced
 
 _HALVINGS = 50
 _ENOUGH = 1e-9
@@ -182,7 +183,7 @@ def settle(
     tree = Tree(
         cost=cost,
         offset=offset,
-        twin=fleet.twin,
+        symmetry_class=symmetry_classes(fleet),
         value=lambda choice: when_permitted(
             fleet, choice, ask.amount(np.stack(shares.need(fleet.chosen(choice))))
         ),
@@ -213,6 +214,6 @@ def _terms(fleet: Fleet, choice: Integers, users: Integers) -> Floats:
     """What the deadlines of chosen options need, (3, users): a, c, s."""
     chosen = fleet.chosen(choice, users)
     with np.errstate(divide="ignore", invalid="ignore"):
-        up = np.where(chosen.root_uplink > 0.0, chosen.root_uplink**2 / chosen.room_s, 0.0)
-        on = np.where(chosen.root_server > 0.0, chosen.root_server**2 / chosen.room_s, 0.0)
+        up = np.where(chosen.root_uplink > 0.0, chosen.root_uplink**2 / chosen.slack_s, 0.0)
+        on = np.where(chosen.root_server > 0.0, chosen.root_server**2 / chosen.slack_s, 0.0)
     return np.stack([up, on, np.sqrt(up * on)])

@@ -109,9 +109,9 @@ def _least_deadline_s(fleet: Fleet, users: Integers) -> Floats:
     leaves.
     """
     kind = fleet.kind[users]
-    sent = (fleet.root_share[users, None] * fleet.root_bit[kind]) ** 2
-    full = fleet.fixed_s[kind] + sent + fleet.root_server[kind] ** 2
-    within = fleet.real[kind] & (fleet.loss[kind] <= fleet.max_loss[users, None])
+    sent = (fleet.root_share[users, None] * fleet.table.root_bit[kind]) ** 2
+    full = fleet.table.fixed_s[kind] + sent + fleet.table.root_server[kind] ** 2
+    within = fleet.table.real[kind] & (fleet.table.loss[kind] <= fleet.max_loss[users, None])
     return np.asarray(np.where(within, full, np.inf).min(axis=1))
 
 
@@ -156,12 +156,12 @@ def _switches(
     def fitting(switches: int) -> Fit:
         return fit(fleet.switching(switches), np.random.default_rng(seed), progress)
 
-    settled = 0 if fleet.home is None else int((fleet.home >= 0).sum())
+    held = 0 if fleet.previous is None else int((fleet.previous >= 0).sum())
     proven = max(fleet.forced, fleet.most_switches + 1 if excluded else 0)
-    free = fitting(settled)
+    free = fitting(held)
     if free.choice is None:
         return np.inf if free.excluded else float(proven), np.inf
-    low, enough = proven, settled
+    low, enough = proven, held
     while low < enough and not progress.over():
         middle = (low + enough) // 2
         found = fitting(middle)

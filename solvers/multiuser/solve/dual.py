@@ -14,7 +14,8 @@ from collections.abc import Callable
 import numpy as np
 
 from solvers.arrays import Floats
-from solvers.multiuser.solve.fleet import Fleet, Priced, peak
+from solvers.multiuser.solve.chosen import peak
+from solvers.multiuser.solve.fleet import Fleet, Priced
 
 _CUTS = 14
 _STEPS = 60
@@ -24,8 +25,8 @@ _ZOOMS = 9
 
 
 def first_root(fleet: Fleet) -> tuple[float, float]:
-    """Prices to begin with: those that clear the market if everyone chose as though both budgets
-    were free.
+    """Prices to begin with: half of those that clear both budgets where everyone chooses as though
+    they were free.
     """
     free = fleet.price(0.0, 0.0)
     _, p, q = peak(free.sums)

@@ -85,12 +85,12 @@ def least_rate_bps(problem: TableProblem) -> Floats:
     does.
     """
     fixed, crossing, deadline = problem.fixed_s, problem.crossing_bit, problem.deadline_s
-    room = np.where(np.isfinite(fixed), deadline, -np.inf) - np.where(
+    slack = np.where(np.isfinite(fixed), deadline, -np.inf) - np.where(
         np.isfinite(fixed), fixed, 0.0
     )
     with np.errstate(divide="ignore", invalid="ignore"):
-        at_least = np.where(crossing > 0.0, crossing / np.maximum(room, 0.0), 0.0)
-        rate = np.where(room >= 0.0, at_least, np.inf)
+        at_least = np.where(crossing > 0.0, crossing / np.maximum(slack, 0.0), 0.0)
+        rate = np.where(slack >= 0.0, at_least, np.inf)
         # A rate rounded down would be late by a rounding error: step up until the sum itself keeps
         # the deadline.
         while np.any(

@@ -5,19 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from solvers.arrays import Floats, Integers
-from solvers.multiuser.solve.branch import Tree, search
+from solvers.multiuser.solve.branch import Tree, search, symmetry_classes
+from solvers.multiuser.solve.chosen import Chosen, capped_cost
 from solvers.multiuser.solve.dual import ascend, first_root
-from solvers.multiuser.solve.fleet import (
-    ROUNDING,
-    Chosen,
-    Fleet,
-    Priced,
-    capped_cost,
-    with_switches_priced,
-)
+from solvers.multiuser.solve.fleet import ROUNDING, Fleet, Priced
 from solvers.multiuser.solve.primal import Incumbent, cleared, exchange, walk, when_permitted
 from solvers.multiuser.solve.rules import alternating
 from solvers.multiuser.solve.shares import clear
+from solvers.multiuser.solve.switching import with_switches_priced
 from solvers.outcome import Options, relative_gap
 from solvers.progress import Progress, Stage
 
@@ -128,7 +123,7 @@ def _branch(
 
     progress.stage(Stage.BRANCH_AND_BOUND, 0.6)
     cost, offset = _priced_grid(fleet, best.root)
-    tree = Tree(cost=cost, offset=offset, twin=fleet.twin, value=value)
+    tree = Tree(cost=cost, offset=offset, symmetry_class=symmetry_classes(fleet), value=value)
     # Half of the gap is left to the prices at which the winner is cleared and the sums are rounded.
     found = search(tree, best.cost, 0.5 * options.gap, go_on)
     if found.choice is not None:
@@ -153,6 +148,6 @@ def _priced_grid(fleet: Fleet, root: tuple[float, float]) -> tuple[Floats, Float
     flat = Chosen(*(np.asarray(getattr(every, name)).T for name in Chosen.__slots__))
     cost = capped_cost(flat, p[:, None, None], q[:, None, None])
     cost = np.where(
-        fleet.real[fleet.kind] if fleet.allowed is None else fleet.allowed, cost, np.inf
+        fleet.table.real[fleet.kind] if fleet.allowed is None else fleet.allowed, cost, np.inf
     )
     return with_switches_priced(fleet, cost, p * p + q * q)

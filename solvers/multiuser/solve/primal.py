@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from solvers.arrays import Floats, Integers
-from solvers.multiuser.solve.fleet import Fleet, peak
+from solvers.multiuser.solve.chosen import peak
+from solvers.multiuser.solve.fleet import Fleet
 from solvers.multiuser.solve.shares import clear
 
 _MOVES = 320  # single moves that are looked at in pairs
@@ -177,7 +178,7 @@ def _moves(fleet: Fleet, now: Incumbent) -> tuple[Integers, Integers]:
 
 
 def _switches(fleet: Fleet, choice: Integers, users: slice | Integers = slice(None)) -> Integers:
-    if fleet.home is None:
+    if fleet.previous is None:
         return np.zeros(np.shape(choice), dtype=np.int64)
-    home = fleet.home[users]
-    return np.asarray((home >= 0) & (home != choice), dtype=np.int64)
+    previous = fleet.previous[users]
+    return np.asarray((previous >= 0) & (previous != choice), dtype=np.int64)

@@ -46,15 +46,15 @@ def at_equal_shares(fleet: Fleet) -> Integers:
     if np.isfinite(total):
         return choice
     late = _late(fleet, choice, equal)
-    eager = fleet.best(lambda block: fleet.need(block, 1.0, 1.0))[1]
-    return np.where(late, eager, choice)
+    least_demanding = fleet.best(lambda block: fleet.need(block, 1.0, 1.0))[1]
+    return np.where(late, least_demanding, choice)
 
 
 def _late(fleet: Fleet, choice: Integers, share: Floats) -> np.typing.NDArray[np.bool_]:
     chosen = fleet.chosen(choice)
     used = chosen.root_uplink**2 / share + chosen.root_server**2 / share
     allowed = True if fleet.allowed is None else fleet.allowed[np.arange(fleet.users), choice]
-    return np.asarray((used > chosen.room_s) | ~np.asarray(allowed))
+    return np.asarray((used > chosen.slack_s) | ~np.asarray(allowed))
 
 
 def greedy(fleet: Fleet) -> Incumbent:

@@ -3,11 +3,11 @@
 import numpy as np
 
 from solvers.arrays import Floats, Integers
-from solvers.multiuser.solve.fleet import Chosen, Fleet, peak
+from solvers.multiuser.solve.chosen import TINY_S, Chosen, peak
+from solvers.multiuser.solve.fleet import Fleet
 
 _ROUNDS = 60
 _HALVINGS = 200
-_TINY_S = 1e-300
 
 
 def need(chosen: Chosen) -> tuple[Floats, Floats, Floats]:
@@ -18,8 +18,8 @@ def need(chosen: Chosen) -> tuple[Floats, Floats, Floats]:
     - t0) and y = (C + sqrt(AC)/r)/(D - t0); the sums are a + r s and c + s/r, a hyperbola in r.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        a = np.where(chosen.root_uplink > 0.0, chosen.root_uplink**2 / chosen.room_s, 0.0)
-        c = np.where(chosen.root_server > 0.0, chosen.root_server**2 / chosen.room_s, 0.0)
+        a = np.where(chosen.root_uplink > 0.0, chosen.root_uplink**2 / chosen.slack_s, 0.0)
+        c = np.where(chosen.root_server > 0.0, chosen.root_server**2 / chosen.slack_s, 0.0)
     return a.sum(axis=-1), c.sum(axis=-1), np.sqrt(a * c).sum(axis=-1)
 
 
@@ -65,12 +65,14 @@ def _bisect(chosen: Chosen) -> tuple[float, float, float]:
     """The same for one alternative, by bisection on the angle of (p, q): the best cost over a ray
     is unimodal in it.
     """
-    room = np.maximum(chosen.room_s, _TINY_S)
+    slack = np.maximum(chosen.slack_s, TINY_S)
     low, high = 0.0, np.pi / 2
     for _ in range(_HALVINGS):
         angle = 0.5 * (low + high)
         p, q = _along(chosen, np.cos(angle), np.sin(angle))
-        z = np.maximum(chosen.root_weight, (p * chosen.root_uplink + q * chosen.root_server) / room)
+        z = np.maximum(
+            chosen.root_weight, (p * chosen.root_uplink + q * chosen.root_server) / slack
+        )
         too_cheap = float((z * chosen.root_uplink).sum()) > p
         low, high = (low, angle) if too_cheap else (angle, high)
         if high - low <= 1e-16:
@@ -89,8 +91,8 @@ def _along(chosen: Chosen, cos: float, sin: float) -> tuple[float, float]:
     """
     w = cos * chosen.root_uplink + sin * chosen.root_server
     with np.errstate(divide="ignore", invalid="ignore"):
-        begins = np.where(w > 0.0, chosen.root_weight * chosen.room_s / w, np.inf)
-        held = np.where(np.isfinite(begins), w * w / chosen.room_s, 0.0)
+        begins = np.where(w > 0.0, chosen.root_weight * chosen.slack_s / w, np.inf)
+        held = np.where(np.isfinite(begins), w * w / chosen.slack_s, 0.0)
     order = np.argsort(begins)
     fixed = np.concatenate([[0.0], np.cumsum(held[order])])
     free = np.concatenate([np.cumsum((chosen.root_weight * w)[order][::-1])[::-1], [0.0]])
@@ -108,7 +110,7 @@ def shares(fleet: Fleet, choice: Integers, p: float, q: float) -> tuple[Floats, 
     chosen = fleet.chosen(choice)
     z = np.maximum(
         chosen.root_weight,
-        (p * chosen.root_uplink + q * chosen.root_server) / np.maximum(chosen.room_s, _TINY_S),
+        (p * chosen.root_uplink + q * chosen.root_server) / np.maximum(chosen.slack_s, TINY_S),
     )
     x, y = z * chosen.root_uplink, z * chosen.root_server
-    return x / max(float(x.sum()), p, _TINY_S), y / max(float(y.sum()), q, _TINY_S)
+    return x / max(float(x.sum()), p, TINY_S), y / max(float(y.sum()), q, TINY_S)

@@ -8,7 +8,8 @@ import pytest
 from solvers.arrays import Integers
 from solvers.multiuser.check import check
 from solvers.multiuser.problem import Decision
-from solvers.multiuser.solve.fleet import Chosen, Fleet, capped_cost
+from solvers.multiuser.solve.chosen import Chosen, capped_cost
+from solvers.multiuser.solve.fleet import Fleet
 from solvers.multiuser.solve.shares import _bisect, clear, shares
 from tests.support.multiuser.brute_force import best_shares, columns, convex_shares
 from tests.support.multiuser.cells import a_cell
@@ -18,7 +19,7 @@ from tests.support.seeds import Drawn
 def a_choice(fleet: Fleet, seed: int) -> Integers | None:
     """Random undominated options that each keep their limits, all together within the budgets."""
     rng = np.random.default_rng(seed)
-    allowed = fleet.real[fleet.kind] if fleet.allowed is None else fleet.allowed
+    allowed = fleet.table.real[fleet.kind] if fleet.allowed is None else fleet.allowed
     for _ in range(200):
         choice = np.array([rng.choice(np.flatnonzero(row)) for row in allowed])
         if np.isfinite(clear(fleet.chosen(choice))[0]):
@@ -33,7 +34,7 @@ def test_square_root_rule_equals_a_convex_solver(drawn: Drawn) -> None:
         fleet = Fleet(problem)
         choice = a_choice(fleet, seed)
         assert choice is not None
-        option = fleet.unsorted(fleet.original[fleet.kind, choice])
+        option = fleet.unsorted(fleet.table.number[fleet.kind, choice])
         cost, p, q = clear(fleet.chosen(choice))
         assert float(cost) == pytest.approx(convex_shares(problem, option), rel=1e-6)
         fixed, sent, served, _ = columns(problem, option)
@@ -55,13 +56,13 @@ def test_binding_deadlines_equal_a_convex_solver(drawn: Drawn) -> None:
         if choice is None:
             continue
         cost, p, q = clear(fleet.chosen(choice))
-        loose = clear(dataclasses.replace(fleet.chosen(choice), room_s=np.full(6, np.inf)))[0]
+        loose = clear(dataclasses.replace(fleet.chosen(choice), slack_s=np.full(6, np.inf)))[0]
         if (
             not float(loose) * (1 + 1e-9) < float(cost) < 3.0 * float(loose)
         ):  # near the edge the oracle is inexact
             continue
         bound += 1
-        option = fleet.unsorted(fleet.original[fleet.kind, choice])
+        option = fleet.unsorted(fleet.table.number[fleet.kind, choice])
         assert float(cost) == pytest.approx(convex_shares(problem, option), rel=1e-6)
         assert float(cost) == pytest.approx(
             float(best_shares(problem, *(v[None] for v in columns(problem, option)))[0]), rel=1e-9
@@ -96,13 +97,13 @@ def test_capped_price_is_the_least_over_a_grid_of_shares() -> None:
     capped = 0
     for _ in range(200):
         a, c = rng.exponential(0.3, 2) * (rng.random(2) < 0.9)
-        room = float(rng.choice([np.inf, (a + c) * rng.uniform(1.001, 4.0) + 1e-3]))
+        slack = float(rng.choice([np.inf, (a + c) * rng.uniform(1.001, 4.0) + 1e-3]))
         k, p, q = rng.uniform(0.3, 2.0), *(rng.exponential(0.5, 2) + 0.02)
-        chosen = Chosen(*(np.array([v]) for v in (0.0, np.sqrt(a), np.sqrt(c), room, k)))
+        chosen = Chosen(*(np.array([v]) for v in (0.0, np.sqrt(a), np.sqrt(c), slack, k)))
         found = float(capped_cost(chosen, np.array([p]), np.array([q]))[0])
         latency = a / x[:, None] + c / x
         cost = np.where(
-            latency <= room,
+            latency <= slack,
             k * k * latency + p * p * x[:, None] * (a > 0) + q * q * x * (c > 0),
             np.inf,
         )
