@@ -13,26 +13,15 @@ from solvers.arrays import Integers
 from solvers.multiuser.check import check
 from solvers.multiuser.costs import latency, table_problem
 from solvers.multiuser.problem import Decision, Method, Problem
-from solvers.multiuser.solve import baselines, build_table, solve
+from solvers.multiuser.solve import build_table, solve
 from solvers.multiuser.solve.dual import first_root
 from solvers.multiuser.solve.fleet import Fleet
-from solvers.outcome import Options, Solution, Status
+from solvers.outcome import Options, Status
 from solvers.progress import Cancelled, Progress, Step
+from tests.support.multiuser.answers import solved
 from tests.support.multiuser.brute_force import best_shares, columns, enumerate_cell
 from tests.support.multiuser.cells import a_cell, a_short_cell
 from tests.support.seeds import Drawn
-
-
-def solved(problem: Problem, gap: float = 1e-9) -> Solution:  # type: ignore[type-arg]
-    """Solved, and what must hold of every answer."""
-    answer = solve(problem, Options(gap=gap))
-    if answer.decision is not None:
-        certificate = check(problem, answer.decision)
-        assert certificate.holds, certificate.violations
-        assert certificate.objective == pytest.approx(answer.objective, rel=1e-12)
-        assert answer.lower_bound <= answer.objective
-        assert (answer.status is Status.OPTIMAL) == (answer.gap <= gap)
-    return answer
 
 
 @pytest.mark.slow
@@ -258,36 +247,6 @@ def test_same_seed_same_answer() -> None:
     assert np.array_equal(one.decision.option, other.decision.option)  # type: ignore[union-attr]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("deadlines", [False, True])
-def test_baselines_keep_their_rule(deadlines: bool, drawn: Drawn) -> None:
-    for seed in drawn(12):
-        problem = a_cell(seed, 8, deadlines=deadlines, hertz_per_user=3e6)
-        answer, found = solved(problem), baselines(problem, Options())
-        assert set(found) == set(Method) - {Method.EXACT}
-        work = problem.workloads
-        for method in found:
-            plan = solve(dataclasses.replace(problem, method=method), Options())
-            assert (plan.decision is not None) == found[method].feasible
-            if plan.decision is None:
-                continue
-            assert check(problem, plan.decision).holds
-            assert plan.status is Status.FEASIBLE
-            assert plan.lower_bound is None
-            assert plan.objective == pytest.approx(found[method].objective)
-            assert answer.objective <= plan.objective * (1 + 1e-8)
-            row = plan.decision.row(problem)
-            if method is Method.DEVICE_ONLY:
-                assert not work.crossing_bit[row].any()
-            if method is Method.EDGE_ONLY:
-                assert not work.cut[row].any()
-            if method is Method.EQUAL_SHARE:
-                assert plan.decision.bandwidth_share == pytest.approx(np.full(8, 1 / 8))
-        if not deadlines and problem.loss_weight > 0.0:
-            fastest = min(found.values(), key=lambda baseline: baseline.latency_s)
-            assert found[Method.LATENCY_ONLY].latency_s <= fastest.latency_s * (1 + 1e-3)
-
-
 def test_utilisation_is_full_where_anything_is_used() -> None:
     problem = a_cell(2, 10)
     answer = solved(problem)
@@ -334,25 +293,3 @@ def test_cancelling_stops_at_the_next_report() -> None:
             Progress(report, clock=lambda: float(next(ticks))),
         )
     assert len(seen) == 3
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"latency_weight_per_s": 0.0},
-        {"bandwidth_hz": float("nan")},
-        {"spectral_efficiency": np.zeros(3)},
-        {"weight": np.ones(2)},
-        {"workload": np.array([0, 1, 99])},
-        {"deadline_s": np.array([1.0, np.nan, 1.0])},
-    ],
-)
-def test_nonsense_is_refused(change: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=next(iter(change))):
-        dataclasses.replace(a_cell(0, 3), **change)
-
-
-def test_a_problem_cannot_be_changed_afterwards() -> None:
-    problem = a_cell(0, 3)
-    with pytest.raises(ValueError, match="read-only"):
-        problem.weight[0] = 2.0

@@ -14,7 +14,7 @@ _GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 
 
 def columns(problem: Problem, option: Integers) -> tuple[Floats, Floats, Floats, Floats]:
-    """Fixed cost, A, C and room for choices (..., users)."""
+    """Fixed cost, A, C and slack of choices (..., users)."""
     work = problem.workloads
     row = work.first[problem.workload] + option
     fixed = work.device_s[row] + problem.network_s * (work.crossing_bit[row] > 0)

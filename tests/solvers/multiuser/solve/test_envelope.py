@@ -1,12 +1,19 @@
-"""Rows that are pinned to a plan's option."""
+"""A table is the lower envelope of all options, at every rate; rows pinned to a plan's option."""
+
+import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from client.edge import RateTable
-from solvers.multiuser.solve.envelope import build_table, pin
+from solvers.multiuser.check import check_table
+from solvers.multiuser.solve import build_table
+from solvers.multiuser.solve.envelope import pin
 from solvers.multiuser.table import TableProblem
 from tests.support.multiuser.cells import some_options
+from tests.support.multiuser.tables import least_option_cost, table_cost
 
 
 def at_some_rate(rng: np.random.Generator) -> tuple[TableProblem, int, float] | None:
@@ -71,3 +78,60 @@ def test_an_option_that_is_late_all_over_the_row_is_refused() -> None:
     for row, option in ((0, 0), (1, 1)):
         with pytest.raises(ValueError, match="late"):
             pin(problem, table, row, option)
+
+
+RATES = np.geomspace(1e3, 1e9, 601)
+
+
+@pytest.mark.slow
+def test_envelope_is_the_minimum_on_ten_thousand_option_sets() -> None:
+    rng = np.random.default_rng(1)
+    returned = 0
+    for _ in range(10_000):
+        problem = some_options(rng)
+        table = build_table(problem)
+        rows = np.flatnonzero((table.option >= 0) & (table.rate_from_bps > 0.0))
+        assert np.all(
+            problem.latency_s(table.option[rows], table.rate_from_bps[rows]) <= problem.deadline_s
+        )
+        rate = np.concatenate(
+            [RATES, table.rate_from_bps * (1.0 + 1e-12), table.rate_from_bps * (1.0 - 1e-12)]
+        )
+        rate = rate[rate > 0.0]
+        expected, found = least_option_cost(problem, rate), table_cost(problem, table, rate)
+        assert np.array_equal(np.isfinite(found), np.isfinite(expected))
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+        named = table.option[table.option >= 0]
+        assert len(named) <= max(2 * len(problem.cut) - 1, 0)
+        returned += len(named) > len(set(named.tolist()))
+    assert returned >= 10  # options that come back: what a hull would get wrong
+
+
+@pytest.mark.slow
+def test_no_row_is_wasted() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(1_000):
+        table = build_table(some_options(rng))
+        assert np.all(np.diff(table.option) != 0)
+        assert np.all(np.diff(table.rate_from_bps) > 0)
+        assert table.rate_from_bps[0] == 0.0
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**9), st.floats(1.01, 10.0))
+def test_a_faster_network_never_costs_more(seed: int, faster: float) -> None:
+    problem = some_options(np.random.default_rng(seed))
+    table = build_table(problem)
+    assert np.all(
+        table_cost(problem, table, RATES * faster)
+        <= table_cost(problem, table, RATES) * (1 + 1e-12)
+    )
+
+
+def test_nothing_fits_anywhere() -> None:
+    problem = some_options(np.random.default_rng(0))
+    problem = dataclasses.replace(problem, device_s=problem.device_s + 0.1, deadline_s=0.09)
+    table = build_table(problem)
+    assert table.option.tolist() == [-1]
+    assert check_table(problem, table).holds

@@ -23,12 +23,12 @@ def test_a_rule_looks_at_every_block(method: Method) -> None:
     assert solution.decision is not None
     assert check(problem, solution.decision).holds
     # Users of one kind, efficiency and weight are treated alike, whichever block they are in.
-    twins = replace(
+    equals = replace(
         problem,
         spectral_efficiency=np.full(problem.users, 3.0),
         weight=np.ones(problem.users),
     )
-    options = solve(twins, Options()).decision
+    options = solve(equals, Options()).decision
     assert options is not None
     for kind in range(2):
         assert len(np.unique(options.option[problem.workload == kind])) == 1

@@ -8,7 +8,6 @@ import pytest
 from solvers.arrays import Integers
 from solvers.multiuser.check import check
 from solvers.multiuser.problem import Decision
-from solvers.multiuser.solve.chosen import Chosen, capped_cost
 from solvers.multiuser.solve.fleet import Fleet
 from solvers.multiuser.solve.shares import _bisect, clear, shares
 from tests.support.multiuser.brute_force import best_shares, columns, convex_shares
@@ -88,27 +87,3 @@ def test_bisection_agrees_with_newton() -> None:
             assert _bisect(chosen) == pytest.approx([float(v) for v in clear(chosen)], rel=1e-6)
             compared += 1
     assert compared >= 10
-
-
-@pytest.mark.slow
-def test_capped_price_is_the_least_over_a_grid_of_shares() -> None:
-    rng = np.random.default_rng(5)
-    x = np.concatenate([np.geomspace(1e-5, 1.0, 1_200)])
-    capped = 0
-    for _ in range(200):
-        a, c = rng.exponential(0.3, 2) * (rng.random(2) < 0.9)
-        slack = float(rng.choice([np.inf, (a + c) * rng.uniform(1.001, 4.0) + 1e-3]))
-        k, p, q = rng.uniform(0.3, 2.0), *(rng.exponential(0.5, 2) + 0.02)
-        chosen = Chosen(*(np.array([v]) for v in (0.0, np.sqrt(a), np.sqrt(c), slack, k)))
-        found = float(capped_cost(chosen, np.array([p]), np.array([q]))[0])
-        latency = a / x[:, None] + c / x
-        cost = np.where(
-            latency <= slack,
-            k * k * latency + p * p * x[:, None] * (a > 0) + q * q * x * (c > 0),
-            np.inf,
-        )
-        assert found <= cost.min() * (1 + 1e-9)
-        assert found >= cost.min() * (1 - 0.02)
-        free = (k * np.sqrt(a) > p) or (k * np.sqrt(c) > q)
-        capped += free
-    assert capped > 30
