@@ -1,5 +1,6 @@
 """What is counted, what crosses, and what is refused in which words."""
 
+import random
 import re
 from collections.abc import Callable
 
@@ -9,7 +10,8 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from solvers.onnx_reader import Network, Options, Unreadable, parse_input_byte, parse_shape, read
 from tests.support.onnx import graphs
-from tests.support.onnx.graphs import a_chain, a_model, a_residual
+from tests.support.onnx.graphs import SMALL, a_chain, a_model, a_residual
+from tests.support.onnx.mutations import damaged
 
 
 def read_model(
@@ -396,3 +398,25 @@ def test_texts_of_options_are_read() -> None:
     for text in ("data", "data:", ":3", "data:1.5"):
         with pytest.raises(Unreadable):
             parse_input_byte(text)
+
+
+def test_damage_is_survived_or_told() -> None:
+    seeds = [maker().SerializeToString() for maker in SMALL.values()]
+    told: list[str] = []
+    survived = 0
+    for number in range(200):
+        rng = random.Random(number)
+        content = damaged(seeds, rng)
+        try:
+            read(
+                content,
+                {"x": (2, 8, 4, 4)} if b"batch" in content else {},
+                Options(max_tensors=rng.randint(1, 3)),
+            )
+        except Unreadable as error:
+            told.append(error.detail)
+        else:
+            survived += 1
+    assert survived > 10
+    assert len(set(told)) > 50
+    assert all(detail.isprintable() for detail in told)
