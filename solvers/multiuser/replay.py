@@ -1,4 +1,4 @@
-"""Plays decision tables on traces of the uplink: what the table, its rivals and the clairvoyant
+"""Plays decision tables on traces of the uplink: what the table, other rules and a clairvoyant
 would have made.
 """
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from solvers.arrays import Floats, Integers
+from solvers.arrays import Booleans, Floats, Integers
 from solvers.multiuser.check.terms import option_cost, option_latency_s
 from solvers.multiuser.table import DecisionTable, TableProblem
 
@@ -34,7 +34,7 @@ class Played:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """A table on a trace, beside its rivals; None where no option is of that kind or allowed."""
+    """A table on a trace, beside other rules; None where no option is of that kind or allowed."""
 
     table: Played
     regret: float  # mean cost beyond the clairvoyant's, over the samples at which both ran
@@ -42,9 +42,8 @@ class Replay:
     device_only: Played | None
     cloud_only: Played | None
     latency_only: Played | None
-    best_fixed: (
-        Played | None
-    )  # the option with the fewest stalls, then the least mean cost, known afterwards
+    # the option with the fewest stalls, then the least mean cost, known afterwards
+    best_fixed: Played | None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -64,11 +63,13 @@ def replay(
 
     Parameters
     ----------
-    problem, table : the question and its table; `latency_table` is the table of the same question
-    at loss weight 0. rate_bps : (samples,) rate of the uplink [bit/s], held for `sample_s` seconds
-    and over the whole inference. hysteresis : leave an option only for one cheaper by this
-    fraction, or where it is late. seen_bps : (samples,) what the device believes, `rate_bps` by
-    default; yesterday's rate shows the price of delay.
+    problem, table : the question and its table
+    latency_table : the table of the same question at loss weight 0
+    rate_bps : (samples,) rate of the uplink [bit/s], held over the whole inference
+    sample_s : how long each rate holds [s]
+    hysteresis : leave an option only for one cheaper by this fraction, or where it is late
+    seen_bps : (samples,) what the device believes, `rate_bps` by default; yesterday's rate shows
+        the price of delay
 
     Raises
     ------
@@ -76,21 +77,13 @@ def replay(
     """
     rate = np.asarray(rate_bps, dtype=np.float64)
     seen = rate if seen_bps is None else np.asarray(seen_bps, dtype=np.float64)
-    if rate.ndim != 1 or not len(rate) or seen.shape != rate.shape:
-        raise ValueError("rates: one per sample, at least one")
-    if not np.all(np.isfinite(rate) & np.isfinite(seen) & (rate >= 0.0) & (seen >= 0.0)):
-        raise ValueError("rates: finite and not negative")
-    if not 0.0 <= hysteresis < 1.0 or not sample_s > 0.0:
-        raise ValueError("hysteresis in [0, 1), sample_s > 0")
+    _refuse_broken(rate, seen, sample_s, hysteresis)
+    carried = _play(problem, decide(problem, table, seen, hysteresis), rate, sample_s)
+    clairvoyant = _play(problem, best_at(problem, rate), rate, sample_s)
 
-    def play(option: Integers) -> Played:
-        return _play(problem, option, rate, sample_s)
+    def best_fixed(kept: Booleans) -> Played | None:
+        return _best_fixed(problem, np.flatnonzero(kept), rate, sample_s)
 
-    carried = play(decide(problem, table, seen, hysteresis))
-    clairvoyant = play(best_at(problem, rate))
-    both = np.isfinite(carried.cost) & np.isfinite(clairvoyant.cost)
-    regret = float((carried.cost[both] - clairvoyant.cost[both]).mean()) if both.any() else 0.0
-    every = np.arange(len(problem.cut))
     allowed = (problem.loss <= problem.max_loss) & np.isfinite(problem.server_s)
     # The last cut may still send its result.
     local = (problem.server_s == 0.0) & (
@@ -98,13 +91,28 @@ def replay(
     )
     return Replay(
         table=carried,
-        regret=regret,
+        regret=_regret(carried, clairvoyant),
         clairvoyant=clairvoyant,
-        device_only=_best_fixed(problem, every[allowed & local], rate, sample_s),
-        cloud_only=_best_fixed(problem, every[allowed & (problem.cut == 0)], rate, sample_s),
-        latency_only=play(latency_table.look_up(seen)),
-        best_fixed=_best_fixed(problem, every[allowed], rate, sample_s),
+        device_only=best_fixed(allowed & local),
+        cloud_only=best_fixed(allowed & (problem.cut == 0)),
+        latency_only=_play(problem, latency_table.look_up(seen), rate, sample_s),
+        best_fixed=best_fixed(allowed),
     )
+
+
+def _refuse_broken(rate: Floats, seen: Floats, sample_s: float, hysteresis: float) -> None:
+    if rate.ndim != 1 or not len(rate) or seen.shape != rate.shape:
+        raise ValueError("rates: one per sample, at least one")
+    if not np.all(np.isfinite(rate) & np.isfinite(seen) & (rate >= 0.0) & (seen >= 0.0)):
+        raise ValueError("rates: finite and not negative")
+    if not 0.0 <= hysteresis < 1.0 or not sample_s > 0.0:
+        raise ValueError("hysteresis in [0, 1), sample_s > 0")
+
+
+def _regret(carried: Played, clairvoyant: Played) -> float:
+    """Mean cost of one beyond the other's, where both ran."""
+    both = np.isfinite(carried.cost) & np.isfinite(clairvoyant.cost)
+    return float((carried.cost[both] - clairvoyant.cost[both]).mean()) if both.any() else 0.0
 
 
 def decide(

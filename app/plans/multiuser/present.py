@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from app.plans.multiuser.assemble import LARGEST_BANDWIDTH_HZ, Assembled
 from app.plans.multiuser.workload import Workload
 from app.quantities import LARGEST_NUMBER
+from solvers.arrays import Integers
 from solvers.multiuser.costs import cost, latency, switched, table_problem
 from solvers.multiuser.problem import Decision, Infeasibility, Method, Problem
 from solvers.multiuser.solve import Answer, Baseline, SteadinessPrice, pin
@@ -19,7 +20,7 @@ from solvers.outcome import Certificate
 from solvers.registry import tabulate
 
 SCHEMA_VERSION = 1
-# Asked for to the last digit, the least deadline would leave no room for rounding.
+# Asked for to the last digit, the least deadline would leave nothing for rounding.
 _NUDGE = 1.0 + 1e-6
 # Where a deadline binds, the plan itself sits at the edge of its table: rounding must not push it
 # over.
@@ -149,16 +150,6 @@ def result(
     problem, decision = assembled.problem, solution.decision
     assert decision is not None
     row = decision.row(problem)
-    # A sum of shares may round to a little more than the whole.
-    used = {name: min(share, 1.0) for name, share in certificate.used.items()}
-    counts: dict[str, int] = {}
-    pairs, sizes = np.unique(
-        np.stack([problem.workload, problem.workloads.cut[row]]), axis=1, return_counts=True
-    )
-    for (number, cut), size in zip(pairs.T.tolist(), sizes.tolist(), strict=True):
-        model = assembled.workloads[number].model
-        key = f"{model.name}/{model.cuts[cut].name}"
-        counts[key] = counts.get(key, 0) + size
     return {
         "objective": {
             "cost": solution.objective,
@@ -167,7 +158,7 @@ def result(
             ),
             "loss": float(np.average(problem.workloads.loss[row], weights=problem.weight)),
         },
-        "cut_counts": counts,
+        "cut_counts": _cut_counts(assembled, row),
         "certificate": {
             "status": solution.status.value,
             "lower_bound": solution.lower_bound,
@@ -176,12 +167,7 @@ def result(
             "bandwidth_price": solution.prices.get("bandwidth_per_hz"),
             "server_price": solution.prices.get("server_per_flop_per_s"),
         },
-        "utilisation": {
-            "bandwidth_hz": used["bandwidth_share"] * problem.bandwidth_hz,
-            "bandwidth_share": used["bandwidth_share"],
-            "server_flop_per_s": used["server_share"] * problem.server_flop_per_s,
-            "server_share": used["server_share"],
-        },
+        "utilisation": _utilisation(problem, certificate),
         "baselines": {
             method.value: {
                 "cost": number_or_null(baseline.objective),
@@ -191,6 +177,33 @@ def result(
             }
             for method, baseline in baselines.items()
         },
+    }
+
+
+def _cut_counts(assembled: Assembled, row: Integers) -> dict[str, int]:
+    """Users per cut, from the row of the workloads that each runs; models of one name count
+    together.
+    """
+    problem = assembled.problem
+    counts: dict[str, int] = {}
+    pairs, sizes = np.unique(
+        np.stack([problem.workload, problem.workloads.cut[row]]), axis=1, return_counts=True
+    )
+    for (number, cut), size in zip(pairs.T.tolist(), sizes.tolist(), strict=True):
+        model = assembled.workloads[number].model
+        key = f"{model.name}/{model.cuts[cut].name}"
+        counts[key] = counts.get(key, 0) + size
+    return counts
+
+
+def _utilisation(problem: Problem, certificate: Certificate) -> dict[str, float]:
+    # A sum of shares may round to a little more than the whole.
+    used = {name: min(share, 1.0) for name, share in certificate.used.items()}
+    return {
+        "bandwidth_hz": used["bandwidth_share"] * problem.bandwidth_hz,
+        "bandwidth_share": used["bandwidth_share"],
+        "server_flop_per_s": used["server_share"] * problem.server_flop_per_s,
+        "server_share": used["server_share"],
     }
 
 

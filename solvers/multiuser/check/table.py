@@ -1,8 +1,11 @@
 """Whether a decision table names the best allowed option at every rate."""
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 
-from solvers.arrays import Floats
+from solvers.arrays import Booleans, Floats, Integers
 from solvers.multiuser.check.decision import TOLERANCE
 from solvers.multiuser.check.terms import fixed_s
 from solvers.multiuser.table import DecisionTable, TableProblem
@@ -26,45 +29,81 @@ def check_table(problem: TableProblem, table: DecisionTable) -> Certificate:
         return _bad_table("rows rise from 0 without gaps")
     if np.any((option < -1) | (option >= len(problem.cut))):
         return _bad_table("option")
-    inverse_from = np.divide(
-        1.0, rate_from, out=np.full(len(rate_from), np.inf), where=rate_from > 0.0
+    rows = _Rows.of(problem, table)
+    worst, beaten = _beaten(problem, rows)
+    return Certificate(
+        objective=worst, used={}, violations=(*_unserved(rows), *_late(problem, rows), *beaten)
     )
-    shortest = np.append(inverse_from[1:], 0.0)[:, None]  # 1/R at the upper end of each row
-    every = np.arange(len(problem.cut))
-    longest = np.minimum(
-        inverse_from[:, None], _longest_inverse(problem)[None, :]
-    )  # up to here an option is in time
-    rivals = longest > shortest * (1.0 + TOLERANCE)
-    served = option >= 0
-    unserved = (~served)[:, None] & rivals
-    found = [
-        Violation(constraint="nothing fits", user=int(row), excess=float("inf"))
-        for row in np.unique(np.nonzero(unserved)[0])
-    ]
-    own = np.maximum(option, 0)
-    too_late = served & (_longest_inverse(problem)[own] < inverse_from * (1.0 - TOLERANCE))
-    found += [
-        Violation(constraint="limits", user=int(row), excess=float("inf"))
-        for row in np.flatnonzero(too_late)
-    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of a table over 1/R, and where in them each option of the question keeps its limits:
+    on [shortest, longest).
+    """
+
+    option: Integers  # (rows,) -1 where nothing fits
+    inverse_from: Floats  # (rows,) 1/R at the lower end of each row's rates
+    shortest: Floats  # (rows, 1) 1/R at the upper end of each row's rates
+    longest: Floats  # (rows, options)
+    in_time: Booleans  # (rows, options) whether that is more than rounding
+
+    @classmethod
+    def of(cls, problem: TableProblem, table: DecisionTable) -> Self:
+        rate_from = table.rate_from_bps
+        inverse_from = np.divide(
+            1.0, rate_from, out=np.full(len(rate_from), np.inf), where=rate_from > 0.0
+        )
+        shortest = np.append(inverse_from[1:], 0.0)[:, None]
+        longest = np.minimum(inverse_from[:, None], _longest_inverse(problem)[None, :])
+        in_time = longest > shortest * (1.0 + TOLERANCE)
+        return cls(table.option, inverse_from, shortest, longest, in_time)
+
+
+def _unserved(rows: _Rows) -> list[Violation]:
+    """Rows that name nothing where some option keeps its limits."""
+    unserved = (rows.option < 0) & rows.in_time.any(axis=1)
+    return _violations("nothing fits", unserved)
+
+
+def _late(problem: TableProblem, rows: _Rows) -> list[Violation]:
+    """Rows whose option breaks its limits at their lower end."""
+    named = np.maximum(rows.option, 0)
+    late = _longest_inverse(problem)[named] < rows.inverse_from * (1.0 - TOLERANCE)
+    return _violations("limits", (rows.option >= 0) & late)
+
+
+def _beaten(problem: TableProblem, rows: _Rows) -> tuple[float, list[Violation]]:
+    """Largest relative excess of what rows name over any option, and where it is no rounding."""
     base = problem.latency_weight_per_s * fixed_s(problem) + problem.loss_weight * problem.loss
     slope = problem.latency_weight_per_s * problem.crossing_bit
+    named = np.maximum(rows.option, 0)
+    compared = rows.in_time & (rows.option >= 0)[:, None]
     worst = 0.0
-    for at in (np.broadcast_to(shortest, longest.shape), longest):
-        endless = ~np.isfinite(at)
+    found: list[Violation] = []
+    for at in (np.broadcast_to(rows.shortest, rows.longest.shape), rows.longest):
+        endless = ~np.isfinite(at)  # at rate 0 only the slope counts
         x = np.where(endless, 0.0, at)
-        mine = np.where(endless, slope[own][:, None], base[own][:, None] + slope[own][:, None] * x)
-        rival = np.where(endless, slope[every], base[every] + slope[every] * x)
+        mine = np.where(
+            endless, slope[named][:, None], base[named][:, None] + slope[named][:, None] * x
+        )
+        other = np.where(endless, slope, base + slope * x)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            excess = np.where(rivals & served[:, None], (mine - rival) / np.abs(mine), 0.0)
+            excess = np.where(compared, (mine - other) / np.abs(mine), 0.0)
         excess = np.nan_to_num(excess, nan=0.0)
         worst = max(worst, float(excess.max(initial=0.0)))
-        rows = np.flatnonzero((excess > TOLERANCE).any(axis=1))
         found += [
             Violation(constraint="best option", user=int(row), excess=float(excess[row].max()))
-            for row in rows
+            for row in np.flatnonzero((excess > TOLERANCE).any(axis=1))
         ]
-    return Certificate(objective=worst, used={}, violations=tuple(found))
+    return worst, found
+
+
+def _violations(constraint: str, broken: Booleans) -> list[Violation]:
+    return [
+        Violation(constraint=constraint, user=int(row), excess=float("inf"))
+        for row in np.flatnonzero(broken)
+    ]
 
 
 def _longest_inverse(problem: TableProblem) -> Floats:
