@@ -89,16 +89,38 @@ def a_fleet(*users: Body, **fields: Any) -> Body:
     return a_cell(*(users or (a_rate_user(),)), **{"channel": None} | fields)
 
 
-def planned(client: httpx.Client, body: Body, door: str = MULTI_USER) -> dict[str, Any]:
+def a_mixed_cell(**fields: Any) -> Body:
+    """Four cameras near and far, two with deadlines, one that counts double, with quantised
+    features.
+    """
+    common = {"model": a_quantised_model()}
+    return a_cell(
+        a_user(id="near", spectral_efficiency_bps_per_hz=6.0, **common),
+        a_user(id="far", spectral_efficiency_bps_per_hz=0.8, **common),
+        a_user(id="urgent", deadline_s=0.05, **common),
+        a_user(id="double", weight=2.0, deadline_s=0.2, max_loss=0.01, **common),
+        **{"weights": {"latency_per_s": 1.0, "loss": 2.0}, "bandwidth_hz": 5.0e6} | fields,
+    )
+
+
+def a_crowd(count: int, **fields: Any) -> list[Body]:
+    """Cameras whose server time goes by its capacity."""
+    return [
+        a_user(id=f"camera-{n}", server_timing=None, deadline_s=0.05, **fields)
+        for n in range(count)
+    ]
+
+
+def planned(client: httpx.Client, body: Body, endpoint: str = MULTI_USER) -> dict[str, Any]:
     """The plan of a request that is accepted."""
-    answer = client.post(door, json=body)
+    answer = client.post(endpoint, json=body)
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
 
 
-def solved(client: httpx.Client, body: Body, door: str = MULTI_USER) -> dict[str, Any]:
+def solved(client: httpx.Client, body: Body, endpoint: str = MULTI_USER) -> dict[str, Any]:
     """The result of a request that must have a plan."""
-    document = planned(client, body, door)
+    document = planned(client, body, endpoint)
     assert document["status"] == "solved", document
     return dict(document["result"])
 

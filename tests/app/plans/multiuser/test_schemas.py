@@ -73,7 +73,7 @@ SHARED: list[tuple[Body, str]] = [
 
 
 @pytest.mark.parametrize(("fields", "pointer"), SHARED)
-def test_a_user_of_either_door(client: httpx.Client, fields: Body, pointer: str) -> None:
+def test_a_user_of_either_endpoint(client: httpx.Client, fields: Body, pointer: str) -> None:
     assert pointers(client.post(MULTI_USER, json=a_cell(a_user(**fields)))) == [pointer]
     assert pointers(client.post(ADAPTIVE, json=a_fleet(a_rate_user(**fields)))) == [pointer]
     assert_nothing_stored(client)
@@ -147,39 +147,25 @@ def test_a_fleet(client: httpx.Client, fields: Body, pointer: str) -> None:
     assert_nothing_stored(client)
 
 
-def test_a_distance_needs_a_path_loss(client: httpx.Client) -> None:
-    channel = a_channel()
-    del channel["path_loss"]
-    far = a_user(spectral_efficiency_bps_per_hz=None, distance_m=100.0)
-    assert pointers(client.post(MULTI_USER, json=a_cell(far, channel=channel))) == [
-        "/users/0/distance_m"
-    ]
-
-
-def test_a_fault_of_a_shared_workload_is_told_once(client: httpx.Client) -> None:
-    users = [a_user(id=str(n), frequency_hz=1.9) for n in range(50)]
-    assert pointers(client.post(MULTI_USER, json=a_cell(*users))) == ["/users/0/frequency_hz"]
-
-
-@pytest.mark.parametrize("door", [MULTI_USER, ADAPTIVE])
-def test_what_is_no_json_or_too_much(client: httpx.Client, door: str) -> None:
-    body = a_cell() if door == MULTI_USER else a_fleet()
+@pytest.mark.parametrize("endpoint", [MULTI_USER, ADAPTIVE])
+def test_what_is_no_json_or_too_much(client: httpx.Client, endpoint: str) -> None:
+    body = a_cell() if endpoint == MULTI_USER else a_fleet()
     text = json.dumps(body | {"weights": {"latency_per_s": float("nan"), "loss": 1}})
     headers = {"content-type": "application/json"}
-    refusal(client.post(door, content=text, headers=headers), 400, "malformed-json")
+    refusal(client.post(endpoint, content=text, headers=headers), 400, "malformed-json")
     refusal(
-        client.post(door, content=text, headers={"content-type": "text/plain"}),
+        client.post(endpoint, content=text, headers={"content-type": "text/plain"}),
         415,
         "unsupported-media-type",
     )
     users = [
         a_rate_user() | {"device": "d", "model": "m", "device_timing": "t", "server_timing": "s"}
     ] * 10_001
-    refusal(client.post(door, json=body | {"users": users}), 413, "too-many-users")
+    refusal(client.post(endpoint, json=body | {"users": users}), 413, "too-many-users")
     endless = json.dumps(body | {"weights": {"latency_per_s": 1, "loss": 1}}).replace(
         '"loss": 1', '"loss": 1e999'
     )
-    refusal(client.post(door, content=endless, headers=headers), 422, "invalid-request")
+    refusal(client.post(endpoint, content=endless, headers=headers), 422, "invalid-request")
     assert_nothing_stored(client)
 
 
@@ -190,8 +176,8 @@ def test_extremes_are_answered_or_refused(client: httpx.Client, extreme: float) 
     here.
     """
 
-    def ask(door: str, body: Body) -> None:
-        assert client.post(door, json=body).status_code in (201, 422)
+    def ask(endpoint: str, body: Body) -> None:
+        assert client.post(endpoint, json=body).status_code in (201, 422)
 
     for field in ("deadline_s", "max_loss", "frequency_hz"):
         ask(ADAPTIVE, a_fleet(a_rate_user(**{field: extreme})))
