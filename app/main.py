@@ -2,8 +2,8 @@
 
 import re
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -73,7 +73,23 @@ def create_app(settings: Settings) -> FastAPI:
         queue.close()
         database.engine.dispose()
 
-    app = FastAPIOffline(
+    app = _described(lifespan)
+    app.state.settings = settings
+    app.state.database = database
+    app.state.queue = queue
+    app.state.draining = threading.Event()  # set when the service is about to stop
+    _include_routes(app)
+    problems.handle_problems(app)
+    larger = {imports.PATH: settings.max_model_byte}
+    app.add_middleware(BodyLimit, max_body_byte=settings.max_body_byte, larger=larger)
+    app.add_middleware(problems.LastResort)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    return app
+
+
+def _described(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
+    """An application that says what it is, and has no routes yet."""
+    return FastAPIOffline(
         redoc_url=None,
         title="Splitplan",
         summary="Where to cut neural networks between devices and an edge server",
@@ -89,10 +105,10 @@ def create_app(settings: Settings) -> FastAPI:
             "tryItOutEnabled": True,
         },
     )
-    app.state.settings = settings
-    app.state.database = database
-    app.state.queue = queue
-    app.state.draining = threading.Event()  # set when the service is about to stop
+
+
+def _include_routes(app: FastAPI) -> None:
+    """The routes of every feature, in the order in which the documentation lists them."""
     for router in (
         *doors.routers(),
         plans.router,
@@ -109,13 +125,6 @@ def create_app(settings: Settings) -> FastAPI:
     @app.get("/", include_in_schema=False)
     async def to_docs() -> RedirectResponse:
         return RedirectResponse("docs")
-
-    problems.handle_problems(app)
-    larger = {imports.PATH: settings.max_model_byte}
-    app.add_middleware(BodyLimit, max_body_byte=settings.max_body_byte, larger=larger)
-    app.add_middleware(problems.LastResort)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
-    return app
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -15,9 +15,10 @@ from app.errors import BodyTooLarge, ImporterBusy, ProfileExists, UnsupportedMed
 from app.http.bodies import StrictRoute, declared_as
 from app.problems import documented
 from app.profiles import service
+from app.profiles.etags import ETAG, etag
 from app.profiles.plausibility import warnings_of
 from app.profiles.reading import Wanted, read_model
-from app.profiles.routes import ETAG, LOCATION, etag
+from app.profiles.routes import LOCATION
 from app.profiles.schemas.revisions import ModelRevision
 from app.quantities import Name
 from app.settings import Settings
@@ -70,35 +71,41 @@ async def receive(
     """Write the body to a file for as long as the request takes."""
     if (declared := declared_as(request, MEDIA_TYPE)).essence != MEDIA_TYPE:
         raise UnsupportedMediaType(f"The body is {declared.essence}: send {MEDIA_TYPE}.")
-    digest = hashlib.sha256()
+    wanted = Wanted(
+        name=name,
+        shapes=tuple(shape),
+        input_byte=tuple(input_byte),
+        max_tensors=max_tensors,
+        fusion_boundaries=fusion_boundaries,
+        pareto=pareto,
+    )
     with NamedTemporaryFile(prefix="splitplan-import-", suffix=".onnx") as file:
+        sha256 = await _written(request.stream(), file)
+        yield Upload(Path(file.name), sha256, wanted)
 
-        def write(part: bytes) -> None:
-            digest.update(part)
-            try:
-                file.write(part)
-                file.flush()
-            except OSError as error:
-                raise ImporterBusy(
-                    f"The file does not fit on the disk: {error.strerror}.", retry_after_s=60
-                ) from None
 
-        waiting = bytearray()
-        async for part in request.stream():
-            waiting += part
-            if len(waiting) >= WRITE_BYTE:
-                await run_in_threadpool(write, bytes(waiting))
-                waiting.clear()
-        await run_in_threadpool(write, bytes(waiting))
-        wanted = Wanted(
-            name=name,
-            shapes=tuple(shape),
-            input_byte=tuple(input_byte),
-            max_tensors=max_tensors,
-            fusion_boundaries=fusion_boundaries,
-            pareto=pareto,
-        )
-        yield Upload(Path(file.name), digest.hexdigest(), wanted)
+async def _written(parts: AsyncIterator[bytes], file: IO[bytes]) -> str:
+    """Write a body to a file in pieces of some size; its SHA-256. Raises ImporterBusy."""
+    digest = hashlib.sha256()
+
+    def write(part: bytes) -> None:
+        digest.update(part)
+        try:
+            file.write(part)
+            file.flush()
+        except OSError as error:
+            raise ImporterBusy(
+                f"The file does not fit on the disk: {error.strerror}.", retry_after_s=60
+            ) from None
+
+    waiting = bytearray()
+    async for part in parts:
+        waiting += part
+        if len(waiting) >= WRITE_BYTE:
+            await run_in_threadpool(write, bytes(waiting))
+            waiting.clear()
+    await run_in_threadpool(write, bytes(waiting))
+    return digest.hexdigest()
 
 
 router = APIRouter(tags=["Models"], route_class=StrictRoute)

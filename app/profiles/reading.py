@@ -40,7 +40,26 @@ def read_model(
     file: Path, sha256: str, wanted: Wanted, time_limit_s: float
 ) -> tuple[Model, tuple[FieldWarning, ...]]:
     """The profile of a network and the reader's warnings. Raises InvalidRequest, ImporterBusy."""
-    request = {
+    found = _read_in_turn(_request(file, wanted, time_limit_s), time_limit_s)
+    if "unreadable" in found:
+        raise InvalidRequest(
+            [FieldError("", found["unreadable"], parameter=PARAMETERS.get(found["option"]))]
+        )
+    model = Model.model_validate(
+        {
+            "name": wanted.name,
+            "cuts": found["cuts"],
+            "source_sha256": sha256,
+            "provenance": "analytic",
+            "reference": _reference(wanted, found["shapes"]),
+        }
+    )
+    return model, tuple(FieldWarning(field="/cuts", message=note) for note in _notes(found))
+
+
+def _request(file: Path, wanted: Wanted, time_limit_s: float) -> dict[str, Any]:
+    """What the reader is asked."""
+    return {
         "file": str(file),
         "shapes": wanted.shapes,
         "input_byte": wanted.input_byte,
@@ -50,18 +69,22 @@ def read_model(
         "memory_byte": MEMORY_BYTE,
         "cpu_s": int(time_limit_s) + 1,
     }
+
+
+def _read_in_turn(request: dict[str, Any], time_limit_s: float) -> dict[str, Any]:
+    """The reader's answer, once fewer than `AT_ONCE` others read. Raises ImporterBusy."""
     if not _slots.acquire(timeout=time_limit_s):
         raise ImporterBusy("Other models are being imported; nothing was stored.", retry_after_s=5)
     try:
-        found = _ask(request, time_limit_s)
+        return _ask(request, time_limit_s)
     finally:
         _slots.release()
-    if "unreadable" in found:
-        raise InvalidRequest(
-            [FieldError("", found["unreadable"], parameter=PARAMETERS.get(found["option"]))]
-        )
+
+
+def _reference(wanted: Wanted, input_shapes: dict[str, list[int]]) -> str:
+    """Where the profile's numbers come from, and with which options."""
     shapes = "; ".join(
-        f"{name}:{','.join(map(str, shape))}" for name, shape in found["shapes"].items()
+        f"{name}:{','.join(map(str, shape))}" for name, shape in input_shapes.items()
     )
     options = [
         (
@@ -72,17 +95,13 @@ def read_model(
         *(["at fusion boundaries"] * wanted.fusion_boundaries),
         *(["without dominated ones"] * wanted.pareto),
     ]
-    model = Model.model_validate(
-        {
-            "name": wanted.name,
-            "cuts": found["cuts"],
-            "source_sha256": sha256,
-            "provenance": "analytic",
-            "reference": _one_line(
-                f"Counted in the graph of an ONNX file: cuts {', '.join(options)}; inputs {shapes}"
-            ),
-        }
+    return _one_line(
+        f"Counted in the graph of an ONNX file: cuts {', '.join(options)}; inputs {shapes}"
     )
+
+
+def _notes(found: dict[str, Any]) -> list[str]:
+    """The reader's notes, and which cuts it left out."""
     notes = list(found["notes"])
     if found["dropped"]:
         more = f" and {len(found['dropped']) - SHOWN} more" if len(found["dropped"]) > SHOWN else ""
@@ -90,7 +109,7 @@ def read_model(
             "Left out, since another cut has no more FLOP and bytes:"
             f" {', '.join(found['dropped'][:SHOWN])}{more}"
         )
-    return model, tuple(FieldWarning(field="/cuts", message=note) for note in notes)
+    return notes
 
 
 def _one_line(text: str) -> str:

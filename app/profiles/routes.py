@@ -1,11 +1,9 @@
 """The five collections of profiles, one shape for all."""
 
-import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel
-from starlette.datastructures import Headers
 
 from app.db import ReadSession, WriteSession
 from app.errors import (
@@ -18,10 +16,17 @@ from app.errors import (
     StaleRevision,
 )
 from app.http.bodies import StrictRoute
-from app.http.etags import held, to_change
+from app.http.etags import held
 from app.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor, link_next
 from app.problems import documented
 from app.profiles import service
+from app.profiles.etags import (
+    ETAG,
+    IfMatch,
+    declare_if_none_match,
+    etag,
+    expected_revisions,
+)
 from app.profiles.plausibility import warnings_of
 from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.device import Device
@@ -48,65 +53,41 @@ ProfileName = Annotated[
     Name, Path(description="The profile's name.", examples=["jetson-xavier-nx-cpu"])
 ]
 RevisionNumber = Annotated[int, Path(ge=1, le=999_999_999, description="Revision number, from 1.")]
-IfMatch = Annotated[
-    str | None,
-    Header(
-        alias="If-Match", description='The ETag of the revision the change starts from, e.g. `"3"`.'
-    ),
-]
-ETAG = {"ETag": {"description": 'The revision, e.g. `"3"`.', "schema": {"type": "string"}}}
 LOCATION = {"Location": {"description": "Address of the profile.", "schema": {"type": "string"}}}
 LINK = {
     "Link": {"description": 'RFC 8288: the next page, `rel="next"`.', "schema": {"type": "string"}}
 }
 
 
-def _if_none_match(
-    if_none_match: Annotated[
-        str | None,
-        Header(
-            alias="If-None-Match",
-            description="ETags the caller has; 304 if the latest is among them.",
-        ),
-    ] = None,
-) -> None:
-    """Declare what `held` reads."""
-
-
-def etag(revision: int, *, stale: bool = False) -> str:
-    """The entity tag of a revision: numbers are never reused, so it names its content for ever.
-
-    Only a timing changes once, when it is called stale; a change from either is a change from that
-    revision.
-    """
-    return f'"{revision}-stale"' if stale else f'"{revision}"'
-
-
-def expected_revisions(headers: Headers) -> set[int] | None:
-    """The revisions an If-Match header accepts, None for `*`. Raises InvalidRequest."""
-    tags = to_change(headers)
-    if tags is None:
-        return None
-    ours = (re.fullmatch(r'"([1-9][0-9]{0,8})(-stale)?"', tag) for tag in tags)
-    return {int(tag[1]) for tag in ours if tag}
-
-
-def _collection(schema: type[Profile], edit: type[Profile], answer: type[BaseModel]) -> APIRouter:
-    """The routes of one kind.
+class _Collection:
+    """The routes of one kind, in the order in which the documentation lists them.
 
     The schemas are values here, so their annotations are for FastAPI, not for mypy.
     """
-    kind, collection = schema.kind, schema.collection
-    router = APIRouter(
-        prefix=f"/v1/{collection}", tags=[collection.capitalize()], route_class=StrictRoute
-    )
 
-    def stored(found: service.Stored[Any]) -> Any:
+    def __init__(self, schema: type[Profile], edit: type[Profile], answer: type[BaseModel]) -> None:
+        self._schema, self._edit, self._answer = schema, edit, answer
+        self._kind, self._collection = schema.kind, schema.collection
+        self.router = APIRouter(
+            prefix=f"/v1/{self._collection}",
+            tags=[self._collection.capitalize()],
+            route_class=StrictRoute,
+        )
+        self._add_create()
+        self._add_list()
+        self._add_get()
+        self._add_replace()
+        self._add_delete()
+        self._add_list_revisions()
+        self._add_get_revision()
+
+    def _stored(self, found: service.Stored[Any]) -> Any:
+        """The answer that tells of a stored revision."""
         stale = found.stale and {
             "stale": True,
             "stale_evidence": StaleEvidence.model_validate(found.stale),
         }
-        return answer.model_construct(
+        return self._answer.model_construct(
             **dict(found.body),
             **(stale or {}),
             revision=found.revision,
@@ -114,162 +95,175 @@ def _collection(schema: type[Profile], edit: type[Profile], answer: type[BaseMod
             warnings=warnings_of(found.body, found.stale) or None,
         )
 
-    @router.post(
-        "",
-        status_code=201,
-        operation_id=f"create_{kind}",
-        summary=f"Store a {kind}",
-        response_model=answer,
-        responses={201: {"headers": ETAG | LOCATION}, **documented(ProfileExists)},
-    )
-    def create(body: schema, session: WriteSession, response: Response) -> Any:  # type: ignore[valid-type]
-        """Revision 1 of a new name. The numbers of a deleted name go on where they ended."""
-        made = service.create(session, body)
-        response.headers["Location"] = f"/v1/{collection}/{made.name}"
-        response.headers["ETag"] = etag(made.revision)
-        return stored(made)
-
-    @router.get(
-        "",
-        operation_id=f"list_{collection}",
-        summary=f"List the {collection}",
-        response_model=Page[answer],  # type: ignore[valid-type]
-        responses={200: {"headers": LINK}, **documented()},
-    )
-    def list_all(
-        session: ReadSession,
-        request: Request,
-        response: Response,
-        limit: Limit = 100,
-        cursor: Cursor = None,
-    ) -> Any:
-        """The latest revision of every name, by name."""
-        after = str(decode_cursor(cursor, str)[0]) if cursor is not None else None
-        found = service.list_latest(session, schema, after, limit + 1)
-        next_cursor = encode_cursor(found[limit - 1].name) if len(found) > limit else None
-        link_next(request, response, next_cursor)
-        return Page[Any](items=[stored(entry) for entry in found[:limit]], next_cursor=next_cursor)
-
-    @router.get(
-        "/{name}",
-        operation_id=f"get_{kind}",
-        summary=f"Read a {kind}",
-        response_model=answer,
-        dependencies=[Depends(_if_none_match)],
-        responses={
-            200: {"headers": ETAG},
-            304: {"description": "Not modified"},
-            **documented(ProfileNotFound),
-        },
-    )
-    def get(name: ProfileName, session: ReadSession, request: Request, response: Response) -> Any:
-        """The latest revision."""
-        found = service.get(session, schema, name)
-        response.headers["ETag"] = tag = etag(found.revision, stale=found.stale is not None)
-        if held(request.headers, tag):
-            return Response(status_code=304, headers={"ETag": tag})
-        return stored(found)
-
-    @router.put(
-        "/{name}",
-        operation_id=f"replace_{kind}",
-        summary=f"Revise a {kind}",
-        response_model=answer,
-        responses={
-            200: {"headers": ETAG},
-            **documented(ProfileNotFound, StaleRevision, RevisionRequired),
-        },
-    )
-    def replace(
-        name: ProfileName,
-        body: edit,  # type: ignore[valid-type]
-        session: WriteSession,
-        request: Request,
-        response: Response,
-        if_match: IfMatch = None,
-    ) -> Any:
-        """Make a new revision from the one named by If-Match.
-
-        A body equal to the latest makes none.
-
-        `revision`, `created_at` and `warnings` of an answer may be sent back; they are ignored.
-        """
-        if if_match is None:
-            raise RevisionRequired("Send If-Match with the ETag of the revision that you changed.")
-        expected = expected_revisions(request.headers)
-        profile = schema.model_construct(
-            **{field: getattr(body, field) for field in schema.model_fields}
+    def _add_create(self) -> None:
+        @self.router.post(
+            "",
+            status_code=201,
+            operation_id=f"create_{self._kind}",
+            summary=f"Store a {self._kind}",
+            response_model=self._answer,
+            responses={201: {"headers": ETAG | LOCATION}, **documented(ProfileExists)},
         )
-        if profile.name != name:
-            raise InvalidRequest(
-                [FieldError("/name", f"a profile cannot be renamed: the address says {name!r}")]
+        def create(body: self._schema, session: WriteSession, response: Response) -> Any:  # type: ignore[name-defined]
+            """Revision 1 of a new name. The numbers of a deleted name go on where they ended."""
+            made = service.create(session, body)
+            response.headers["Location"] = f"/v1/{self._collection}/{made.name}"
+            response.headers["ETag"] = etag(made.revision)
+            return self._stored(made)
+
+    def _add_list(self) -> None:
+        @self.router.get(
+            "",
+            operation_id=f"list_{self._collection}",
+            summary=f"List the {self._collection}",
+            response_model=Page[self._answer],  # type: ignore[name-defined]
+            responses={200: {"headers": LINK}, **documented()},
+        )
+        def list_all(
+            session: ReadSession,
+            request: Request,
+            response: Response,
+            limit: Limit = 100,
+            cursor: Cursor = None,
+        ) -> Any:
+            """The latest revision of every name, by name."""
+            after = str(decode_cursor(cursor, str)[0]) if cursor is not None else None
+            found = service.list_latest(session, self._schema, after, limit + 1)
+            next_cursor = encode_cursor(found[limit - 1].name) if len(found) > limit else None
+            link_next(request, response, next_cursor)
+            return Page[Any](
+                items=[self._stored(entry) for entry in found[:limit]], next_cursor=next_cursor
             )
-        made = service.replace(session, profile, expected)
-        response.headers["ETag"] = etag(made.revision, stale=made.stale is not None)
-        return stored(made)
 
-    @router.delete(
-        "/{name}",
-        status_code=204,
-        operation_id=f"delete_{kind}",
-        summary=f"Delete a {kind}",
-        responses=documented(ProfileNotFound, StaleRevision),
-    )
-    def delete(
-        name: ProfileName, session: WriteSession, request: Request, if_match: IfMatch = None
-    ) -> Response:
-        """Take the name out of use.
+    def _add_get(self) -> None:
+        @self.router.get(
+            "/{name}",
+            operation_id=f"get_{self._kind}",
+            summary=f"Read a {self._kind}",
+            response_model=self._answer,
+            dependencies=[Depends(declare_if_none_match)],
+            responses={
+                200: {"headers": ETAG},
+                304: {"description": "Not modified"},
+                **documented(ProfileNotFound),
+            },
+        )
+        def get(
+            name: ProfileName, session: ReadSession, request: Request, response: Response
+        ) -> Any:
+            """The latest revision."""
+            found = service.get(session, self._schema, name)
+            response.headers["ETag"] = tag = etag(found.revision, stale=found.stale is not None)
+            if held(request.headers, tag):
+                return Response(status_code=304, headers={"ETag": tag})
+            return self._stored(found)
 
-        Its revisions stay readable, for the plans that rest on them.
-        """
-        expected = None if if_match is None else expected_revisions(request.headers)
-        service.hide(session, schema, name, expected)
-        return Response(status_code=204)
+    def _add_replace(self) -> None:
+        @self.router.put(
+            "/{name}",
+            operation_id=f"replace_{self._kind}",
+            summary=f"Revise a {self._kind}",
+            response_model=self._answer,
+            responses={
+                200: {"headers": ETAG},
+                **documented(ProfileNotFound, StaleRevision, RevisionRequired),
+            },
+        )
+        def replace(
+            name: ProfileName,
+            body: self._edit,  # type: ignore[name-defined]
+            session: WriteSession,
+            request: Request,
+            response: Response,
+            if_match: IfMatch = None,
+        ) -> Any:
+            """Make a new revision from the one named by If-Match.
 
-    @router.get(
-        "/{name}/revisions",
-        operation_id=f"list_{kind}_revisions",
-        summary=f"List the revisions of a {kind}",
-        response_model=Page[answer],  # type: ignore[valid-type]
-        responses={200: {"headers": LINK}, **documented(ProfileNotFound)},
-    )
-    def list_revisions(
-        name: ProfileName,
-        session: ReadSession,
-        request: Request,
-        response: Response,
-        limit: Limit = 100,
-        cursor: Cursor = None,
-    ) -> Any:
-        """Every revision from the first on, also of a deleted name."""
-        after = int(decode_cursor(cursor, int)[0]) if cursor is not None else 0
-        found = service.list_revisions(session, schema, name, after, limit + 1)
-        next_cursor = encode_cursor(found[limit - 1].revision) if len(found) > limit else None
-        link_next(request, response, next_cursor)
-        return Page[Any](items=[stored(entry) for entry in found[:limit]], next_cursor=next_cursor)
+            A body equal to the latest makes none.
 
-    @router.get(
-        "/{name}/revisions/{revision}",
-        operation_id=f"get_{kind}_revision",
-        summary=f"Read a revision of a {kind}",
-        response_model=answer,
-        responses={200: {"headers": ETAG}, **documented(RevisionNotFound, ProfileNotFound)},
-    )
-    def get_revision(
-        name: ProfileName, revision: RevisionNumber, session: ReadSession, response: Response
-    ) -> Any:
-        """A revision, which never changes; also of a deleted name."""
-        found = service.get(session, schema, name, revision)
-        response.headers["ETag"] = etag(found.revision, stale=found.stale is not None)
-        return stored(found)
+            `revision`, `created_at` and `warnings` of an answer may be sent back; they are ignored.
+            """
+            if if_match is None:
+                raise RevisionRequired(
+                    "Send If-Match with the ETag of the revision that you changed."
+                )
+            expected = expected_revisions(request.headers)
+            profile = self._schema.model_construct(
+                **{field: getattr(body, field) for field in self._schema.model_fields}
+            )
+            if profile.name != name:
+                raise InvalidRequest(
+                    [FieldError("/name", f"a profile cannot be renamed: the address says {name!r}")]
+                )
+            made = service.replace(session, profile, expected)
+            response.headers["ETag"] = etag(made.revision, stale=made.stale is not None)
+            return self._stored(made)
 
-    return router
+    def _add_delete(self) -> None:
+        @self.router.delete(
+            "/{name}",
+            status_code=204,
+            operation_id=f"delete_{self._kind}",
+            summary=f"Delete a {self._kind}",
+            responses=documented(ProfileNotFound, StaleRevision),
+        )
+        def delete(
+            name: ProfileName, session: WriteSession, request: Request, if_match: IfMatch = None
+        ) -> Response:
+            """Take the name out of use.
+
+            Its revisions stay readable, for the plans that rest on them.
+            """
+            expected = None if if_match is None else expected_revisions(request.headers)
+            service.hide(session, self._schema, name, expected)
+            return Response(status_code=204)
+
+    def _add_list_revisions(self) -> None:
+        @self.router.get(
+            "/{name}/revisions",
+            operation_id=f"list_{self._kind}_revisions",
+            summary=f"List the revisions of a {self._kind}",
+            response_model=Page[self._answer],  # type: ignore[name-defined]
+            responses={200: {"headers": LINK}, **documented(ProfileNotFound)},
+        )
+        def list_revisions(
+            name: ProfileName,
+            session: ReadSession,
+            request: Request,
+            response: Response,
+            limit: Limit = 100,
+            cursor: Cursor = None,
+        ) -> Any:
+            """Every revision from the first on, also of a deleted name."""
+            after = int(decode_cursor(cursor, int)[0]) if cursor is not None else 0
+            found = service.list_revisions(session, self._schema, name, after, limit + 1)
+            next_cursor = encode_cursor(found[limit - 1].revision) if len(found) > limit else None
+            link_next(request, response, next_cursor)
+            return Page[Any](
+                items=[self._stored(entry) for entry in found[:limit]], next_cursor=next_cursor
+            )
+
+    def _add_get_revision(self) -> None:
+        @self.router.get(
+            "/{name}/revisions/{revision}",
+            operation_id=f"get_{self._kind}_revision",
+            summary=f"Read a revision of a {self._kind}",
+            response_model=self._answer,
+            responses={200: {"headers": ETAG}, **documented(RevisionNotFound, ProfileNotFound)},
+        )
+        def get_revision(
+            name: ProfileName, revision: RevisionNumber, session: ReadSession, response: Response
+        ) -> Any:
+            """A revision, which never changes; also of a deleted name."""
+            found = service.get(session, self._schema, name, revision)
+            response.headers["ETag"] = etag(found.revision, stale=found.stale is not None)
+            return self._stored(found)
 
 
 routers = [
-    _collection(Device, DeviceEdit, DeviceRevision),
-    _collection(Model, ModelEdit, ModelRevision),
-    _collection(Channel, ChannelEdit, ChannelRevision),
-    _collection(Server, ServerEdit, ServerRevision),
-    _collection(Timing, TimingEdit, TimingRevision),
+    _Collection(Device, DeviceEdit, DeviceRevision).router,
+    _Collection(Model, ModelEdit, ModelRevision).router,
+    _Collection(Channel, ChannelEdit, ChannelRevision).router,
+    _Collection(Server, ServerEdit, ServerRevision).router,
+    _Collection(Timing, TimingEdit, TimingRevision).router,
 ]
