@@ -2,7 +2,6 @@
 
 import logging
 import uuid
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -16,7 +15,6 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import (
-    PROBLEMS,
     BodyTooLarge,
     DatabaseUnavailable,
     FieldError,
@@ -25,13 +23,13 @@ from app.errors import (
     MalformedJson,
     MethodNotAllowed,
     NothingHere,
-    ProblemType,
     ProblemTypeNotFound,
     SplitplanError,
     UnsupportedMediaType,
-    problem_type,
 )
+from app.field_errors import field_errors
 from app.http.bodies import StrictRoute
+from app.problem_types import PROBLEMS, ProblemType, problem_type
 
 MOST_ERRORS = 100
 MEDIA_TYPE = "application/problem+json"
@@ -75,7 +73,8 @@ class ProblemTypeEntry(BaseModel):
     type: str
     title: str
     status: int
-    mend: str = Field(description="What a caller can do about it.")
+    remedy: str = Field(description="What a caller can do about it.")
+    mend: str = Field(description="What `remedy` says, under its earlier name.", deprecated=True)
 
 
 def problem(
@@ -207,91 +206,6 @@ def allowed_methods(request: Request) -> str:
     return ", ".join(sorted(methods))
 
 
-def field_errors(errors: Iterable[Any], body: Any) -> list[FieldError]:
-    """Pydantic's errors as faults with pointers into `body`, in words that say the mend."""
-    return [fault for error in errors for fault in _faults(error, body)]
-
-
-def _faults(error: dict[str, Any], body: Any) -> Iterator[FieldError]:
-    where, *path = error["loc"]
-    if where != "body":
-        name = str(path[0]) if path else where  # after it comes the position in a list
-        yield FieldError("", f"{where} parameter {name}: {_mend(error)}", parameter=name)
-        return
-    pointer = json_pointer(path, body, missing=error["type"] == "missing")
-    match error["type"]:
-        case "semantics":
-            for fault in error["ctx"]["faults"]:
-                yield fault.below(pointer)
-        case "union_tag_invalid" | "union_tag_not_found":
-            yield FieldError(
-                f"{pointer}/{error['ctx']['discriminator'].strip(chr(39))}", _mend(error)
-            )
-        case "too_short" if len(error["input"]) >= error["ctx"]["min_length"]:
-            pass  # pydantic counts only the good entries; the bad ones have faults of their own
-        case _:
-            yield FieldError(pointer, _mend(error))
-
-
-def json_pointer(path: Iterable[str | int], body: Any, missing: bool = False) -> str:
-    """The RFC 6901 pointer of pydantic's path, which also names union branches that the body does
-    not have.
-
-    The last step of a missing field's path is not in the body either, and is kept.
-    """
-    steps = list(path)
-    pointer = ""
-    for position, step in enumerate(steps):
-        match body, step:
-            case dict(), _ if step in body:
-                body = body[step]
-            case list(), int() if step < len(body):
-                body = body[step]
-            case _ if not (missing and position == len(steps) - 1):
-                continue
-        pointer += "/" + str(step).replace("~", "~0").replace("/", "~1")
-    return pointer
-
-
-MENDS = {
-    "missing": "is required",
-    "extra_forbidden": "is not a field here: remove it, or check its spelling",
-    "float_type": "must be a number",
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "int_parsing_size": "is too large",
-    "finite_number": "must be a finite number",
-    "bool_type": "must be true or false",
-    "bool_parsing": "must be true or false",
-    "string_type": "must be a string",
-    "string_unicode": "must be valid Unicode",
-    "string_too_short": "must have at least {min_length} characters",
-    "string_too_long": "must have at most {max_length} characters",
-    "string_pattern_mismatch": "must match {pattern}",
-    "tuple_type": "must be an array",
-    "list_type": "must be an array",
-    "too_short": "must have at least {min_length} entries, not {actual_length}",
-    "too_long": "must have at most {max_length} entries",
-    "dict_type": "must be an object",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "greater_than": "must be above {gt:g}",
-    "greater_than_equal": "must be at least {ge:g}",
-    "less_than": "must be below {lt:g}",
-    "less_than_equal": "must be at most {le:g}",
-    "literal_error": "must be {expected}",
-    "union_tag_invalid": "must be one of {expected_tags}",
-    "union_tag_not_found": "is required",
-    "none_required": "must be null",
-}
-
-
-def _mend(error: dict[str, Any]) -> str:
-    words = MENDS.get(error["type"])
-    return words.format_map(error.get("ctx", {})) if words else str(error["msg"])
-
-
 def documented(*errors: type[SplitplanError]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an operation that may fail with these (and, as all do, with what is wrong
     in a request).
@@ -339,7 +253,11 @@ async def get_problem_type(slug: str) -> ProblemTypeEntry:
 
 def _catalogued(kind: ProblemType) -> ProblemTypeEntry:
     return ProblemTypeEntry(
-        type=f"{ROOT}/{kind.slug}", title=kind.title, status=kind.status, mend=kind.mend
+        type=f"{ROOT}/{kind.slug}",
+        title=kind.title,
+        status=kind.status,
+        remedy=kind.remedy,
+        mend=kind.remedy,
     )
 
 

@@ -17,6 +17,7 @@ from app.errors import (
     StaleRevision,
     UnsupportedMediaType,
 )
+from app.field_errors import field_errors
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute, declared_as, parse_json
 from app.http.media import CSV, JSON, PARQUET, VARY, preferred
@@ -25,7 +26,7 @@ from app.measurements import files, observations, service
 from app.measurements.schemas.files import MeasurementFile, ObservationFile
 from app.measurements.schemas.reports import AnyMeasurement, MeasurementPage
 from app.measurements.service import Heading
-from app.problems import documented, field_errors
+from app.problems import documented
 from app.profiles.routes import ProfileName
 from app.profiles.schemas.profile import ProcessorKind
 from app.quantities import NAME_PATTERN

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import FieldError, InvalidRequest, MalformedJson, RevisionsUnknown, TooManyUsers
+from app.field_errors import field_errors
 from app.plans import service, stored
 from app.plans.families import FAMILIES
 from app.plans.family import Entries, Family, Outcome, Prepared
@@ -20,7 +21,6 @@ from app.plans.pins import Pins
 from app.plans.schemas import Request
 from app.plans.service import Lineage, Order
 from app.plans.tables import PlanRow
-from app.problems import field_errors
 from app.profiles.schemas.profile import FieldWarning
 
 Json = dict[str, Any]

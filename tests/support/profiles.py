@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.problems import field_errors
+from app.field_errors import field_errors
 from app.profiles.plausibility import warnings_of
 from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.device import Device

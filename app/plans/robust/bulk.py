@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from app.errors import FieldError, InvalidRequest
+from app.field_errors import field_errors
 from app.plans.columnar import Bulk
 from app.plans.robust.columns import Users
 from app.plans.robust.schemas import RobustTerms, RobustUser
-from app.problems import field_errors
 from app.quantities import LARGEST_NUMBER, REFERENCE_PATTERN, SMALLEST_NUMBER
 from solvers.arrays import Booleans, Floats, Integers
 

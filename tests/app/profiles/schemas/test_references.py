@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from app.problems import field_errors
+from app.field_errors import field_errors
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.references import DeviceRef
 from tests.support.builders import a_device

@@ -1,0 +1,220 @@
+"""The one table that gives each failure its status and the type that is published for it."""
+
+from dataclasses import dataclass
+
+from app.errors import (
+    AmbiguousTiming,
+    BodyTooLarge,
+    DatabaseUnavailable,
+    ImporterBusy,
+    InternalError,
+    InvalidRequest,
+    KeyReused,
+    MalformedColumns,
+    MalformedJson,
+    MeasurementNotFound,
+    MethodNotAllowed,
+    NothingHere,
+    NotReady,
+    PlanInUse,
+    PlanNotEnded,
+    PlanNotFound,
+    PlanNotReplayable,
+    PlanUserNotFound,
+    ProblemTypeNotFound,
+    ProfileExists,
+    ProfileNotFound,
+    QueueFull,
+    RevisionNotFound,
+    RevisionRequired,
+    RevisionsUnknown,
+    StaleRevision,
+    TooManyUsers,
+    UnsupportedMediaType,
+    ValidationNotFound,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """An entry of the published catalogue; `slug` is stable for ever."""
+
+    slug: str
+    status: int
+    title: str
+    remedy: str
+
+
+# The most specific class wins, so a subclass needs a row only where it differs from its parent.
+PROBLEMS: dict[type[Exception], ProblemType] = {
+    MalformedJson: ProblemType(
+        "malformed-json",
+        400,
+        "The body is not JSON",
+        "Send UTF-8 JSON: no NaN or Infinity, no key twice in an object.",
+    ),
+    MalformedColumns: ProblemType(
+        "malformed-columns",
+        400,
+        "The body is not the declared columnar file",
+        "Send an Arrow stream or a Parquet file, whole, with the Content-Type that it has.",
+    ),
+    NothingHere: ProblemType(
+        "not-found", 404, "Nothing has this address", "Look the address up in /docs."
+    ),
+    ProblemTypeNotFound: ProblemType(
+        "problem-type-not-found",
+        404,
+        "No such problem type",
+        "GET /v1/problem-types lists them all.",
+    ),
+    ProfileNotFound: ProblemType(
+        "profile-not-found",
+        404,
+        "No such profile",
+        "List the names of this kind, or POST the profile.",
+    ),
+    RevisionNotFound: ProblemType(
+        "revision-not-found",
+        404,
+        "No such revision",
+        "GET /{name}/revisions lists those that exist.",
+    ),
+    PlanNotFound: ProblemType(
+        "plan-not-found", 404, "No such plan", "GET /v1/plans lists those that exist."
+    ),
+    PlanUserNotFound: ProblemType(
+        "plan-user-not-found",
+        404,
+        "The plan has no such user",
+        "GET the plan's users to see their ids.",
+    ),
+    ValidationNotFound: ProblemType(
+        "validation-not-found",
+        404,
+        "The plan has no such validation",
+        "GET the plan's validations to see them.",
+    ),
+    MeasurementNotFound: ProblemType(
+        "measurement-not-found",
+        404,
+        "The timing has no such measurement",
+        "GET the timing's measurements to see them.",
+    ),
+    MethodNotAllowed: ProblemType(
+        "method-not-allowed",
+        405,
+        "This address has no such method",
+        "The Allow header lists the methods it has.",
+    ),
+    ProfileExists: ProblemType(
+        "profile-exists",
+        409,
+        "The name is taken",
+        "Choose another name, or PUT a new revision with If-Match.",
+    ),
+    PlanNotReplayable: ProblemType(
+        "plan-not-replayable",
+        409,
+        "This plan cannot be replayed",
+        "`detail` says why; replay a solved robust plan.",
+    ),
+    RevisionsUnknown: ProblemType(
+        "revisions-unknown",
+        409,
+        "The plan's revisions are not known",
+        "POST its request again as a new plan.",
+    ),
+    PlanNotEnded: ProblemType(
+        "plan-not-ended",
+        409,
+        "The plan has not ended",
+        "Wait for its end, or POST to its /cancel first.",
+    ),
+    PlanInUse: ProblemType(
+        "plan-in-use",
+        409,
+        "A plan in line is made from this one",
+        "Wait until the plan that `detail` names has ended.",
+    ),
+    StaleRevision: ProblemType(
+        "stale-revision",
+        412,
+        "The profile has changed since",
+        "GET it again, apply the change to that, and retry.",
+    ),
+    BodyTooLarge: ProblemType(
+        "body-too-large",
+        413,
+        "The body is too large",
+        "`detail` says how long it may be: send fewer users, or refer to stored profiles by name.",
+    ),
+    TooManyUsers: ProblemType(
+        "too-many-users",
+        413,
+        "Too many users in one request",
+        "Split the fleet, or have max_users raised.",
+    ),
+    UnsupportedMediaType: ProblemType(
+        "unsupported-media-type",
+        415,
+        "The body's media type is not read here",
+        "Set Content-Type as /docs says.",
+    ),
+    InvalidRequest: ProblemType(
+        "invalid-request",
+        422,
+        "The request does not hold together",
+        "`errors` points at each fault and says the mend.",
+    ),
+    AmbiguousTiming: ProblemType(
+        "ambiguous-timing",
+        422,
+        "More than one timing fits",
+        "Name the timing to use, or send it inline.",
+    ),
+    KeyReused: ProblemType(
+        "idempotency-key-reused",
+        422,
+        "The Idempotency-Key is taken",
+        "Use a new key for a new request.",
+    ),
+    RevisionRequired: ProblemType(
+        "revision-required",
+        428,
+        "If-Match is required",
+        "Send If-Match with the ETag of the revision you read.",
+    ),
+    InternalError: ProblemType(
+        "internal-error",
+        500,
+        "The service failed",
+        "Tell the operator the `instance` id: the log has the cause.",
+    ),
+    ImporterBusy: ProblemType(
+        "importer-busy",
+        503,
+        "No model can be imported now",
+        "Retry after the seconds in Retry-After.",
+    ),
+    DatabaseUnavailable: ProblemType(
+        "database-unavailable",
+        503,
+        "The database did not answer",
+        "Retry after the seconds in Retry-After.",
+    ),
+    QueueFull: ProblemType(
+        "queue-full",
+        503,
+        "Too many plans are waiting",
+        "Retry after the seconds in Retry-After; nothing was stored.",
+    ),
+    NotReady: ProblemType(
+        "not-ready", 503, "The service cannot work yet", "`detail` says what is missing."
+    ),
+}
+
+
+def problem_type(error: type[Exception]) -> ProblemType | None:
+    """The row of the nearest class that has one."""
+    return next((PROBLEMS[kind] for kind in error.__mro__ if kind in PROBLEMS), None)
