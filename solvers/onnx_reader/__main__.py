@@ -15,7 +15,10 @@ import mmap
 import resource
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from solvers.onnx_reader import Network
 
 LONGEST_NAME = 200  # of a tensor in a profile
 
@@ -44,7 +47,6 @@ def answer(file: Path, request: dict[str, Any]) -> dict[str, Any]:
     """The network as a profile has it, or why there is none."""
     # Loaded only now: its libraries run under the limits too.
     from solvers.onnx_reader import Options, Unreadable, parse_input_byte, parse_shape, read
-    from solvers.onnx_reader.network import LONGEST_DETAIL, printable
 
     try:
         options = Options(
@@ -68,6 +70,13 @@ def answer(file: Path, request: dict[str, Any]) -> dict[str, Any]:
             "unreadable": "reading the file takes more memory than a network may",
             "option": None,
         }
+    return _told(network)
+
+
+def _told(network: Network) -> dict[str, Any]:
+    """A network in JSON."""
+    from solvers.onnx_reader.network import LONGEST_DETAIL, printable
+
     notes = list(network.notes)
     unnamed = [cut for cut in network.cuts if not all(map(_storable, cut.tensors))]
     if unnamed:

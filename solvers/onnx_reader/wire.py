@@ -49,6 +49,9 @@ def strip(content: Buffer) -> bytes:
         view.release()
 
 
+_LENGTH_DELIMITED = 2  # the wire type of texts and messages
+
+
 def _strip(
     view: memoryview, start: int, end: int, message: int, depth: int
 ) -> tuple[list[bytes], int]:
@@ -71,36 +74,43 @@ def _strip(
         field, wire_type = tag >> 3, tag & 7
         if field == 0:
             raise Unreadable("the file is not an ONNX model: a field has the number 0")
-        if wire_type == 0:
-            _, position = _varint(view, position, end)
-        elif wire_type == 1:
-            position += 8
-        elif wire_type == 5:
-            position += 4
-        elif wire_type == 2:
-            size, position = _varint(view, position, end)
-            content_start = position
-            position += size
-            if position > end:
-                break
-            if size > LARGEST_KEPT_BYTE and (field in left_out or field in inside):
-                keep(field_start)
-                kept_from = position
-                if field in inside:
-                    below, size = _strip(view, content_start, position, inside[field], depth + 1)
-                    head = _encoded(tag) + _encoded(size)
-                    parts += [head, *below]
-                    length += len(head) + size
-        else:
-            raise Unreadable(
-                f"the file is not an ONNX model: no field has the wire type {wire_type}"
-            )
+        if wire_type != _LENGTH_DELIMITED:
+            position = _after_scalar(view, position, end, wire_type)
+            continue
+        size, position = _varint(view, position, end)
+        content_start = position
+        position += size
+        if position > end:
+            break
+        if size > LARGEST_KEPT_BYTE and (field in left_out or field in inside):
+            keep(field_start)
+            kept_from = position
+            if field in inside:
+                below, size = _strip(view, content_start, position, inside[field], depth + 1)
+                head = _encoded(tag) + _encoded(size)
+                parts += [head, *below]
+                length += len(head) + size
     if position > end:
         raise Unreadable(
             "the file ends in the middle of a field: it is cut short, or not an ONNX model"
         )
     keep(end)
     return parts, length
+
+
+def _after_scalar(view: memoryview, position: int, end: int, wire_type: int) -> int:
+    """Where the field ends that begins here with a number."""
+    match wire_type:
+        case 0:
+            return _varint(view, position, end)[1]
+        case 1:
+            return position + 8
+        case 5:
+            return position + 4
+        case _:
+            raise Unreadable(
+                f"the file is not an ONNX model: no field has the wire type {wire_type}"
+            )
 
 
 def _varint(view: memoryview, position: int, end: int) -> tuple[int, int]:

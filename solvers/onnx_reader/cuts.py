@@ -1,0 +1,152 @@
+"""From frontiers to a list of cuts: what lies before each, what crosses it, which make a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from solvers.onnx_reader.frontiers import Frontier
+from solvers.onnx_reader.network import LARGEST, Cut, Dropped, Unreadable
+from solvers.onnx_reader.trace import Trace
+
+
+class Costs:
+    """What lies before each frontier and what crosses it."""
+
+    def __init__(self, traced: Trace, input_byte: Mapping[str, int]) -> None:
+        self.traced = traced
+        self.byte = {name: size.byte for name, size in traced.sizes.items()} | dict(input_byte)
+        self.flop = [0]
+        self.parameter_byte = [0]
+        self.weights: dict[int, int] = {}  # each with the first node that needs it
+        for position, node in enumerate(traced.nodes):
+            new = [weight for weight in node.weights if weight not in self.weights]
+            self.weights.update(dict.fromkeys(new, position))
+            self.flop.append(self.flop[-1] + node.flop)
+            self.parameter_byte.append(
+                self.parameter_byte[-1] + sum(traced.weights[weight].byte for weight in new)
+            )
+        if max(self.flop[-1], self.parameter_byte[-1]) > LARGEST:
+            raise Unreadable(
+                "the network has more than 2^63 FLOP or bytes of parameters: are its dimensions"
+                " right?"
+            )
+
+    def first(self) -> Cut:
+        """Everything is sent."""
+        inputs = tuple(self.traced.shapes)
+        unsized = [name for name in inputs if name not in self.byte]
+        if unsized:
+            raise Unreadable(
+                f"the bytes of the input {unsized[0]!r} are not known: give its input_byte",
+                "input_byte",
+            )
+        return self._cut("input", 0, 0, inputs)
+
+    def last(self) -> Cut:
+        """Nothing is sent."""
+        name = _short(" + ".join(self.traced.outputs))
+        return Cut(name, self.flop[-1], 0, 0, self.parameter_byte[-1], ())
+
+    def between(self, found: Iterable[Frontier]) -> list[Cut]:
+        """The cuts at some frontiers."""
+        return [self._one(frontier) for frontier in found]
+
+    def _one(self, frontier: Frontier) -> Cut:
+        name = _short(" + ".join(frontier.tensors))
+        if isinstance(frontier.before, range):
+            end = len(frontier.before)
+            return self._cut(name, self.flop[end], self.parameter_byte[end], frontier.tensors)
+        # Its nodes are all those up to a point and some beyond it.
+        nodes = self.traced.nodes
+        start = next(place for place in range(len(nodes) + 1) if place not in frontier.before)
+        beyond = [place for place in frontier.before if place > start]
+        new = {
+            weight
+            for place in beyond
+            for weight in nodes[place].weights
+            if self.weights[weight] >= start
+        }
+        return self._cut(
+            name,
+            self.flop[start] + sum(nodes[place].flop for place in beyond),
+            self.parameter_byte[start] + sum(self.traced.weights[weight].byte for weight in new),
+            frontier.tensors,
+        )
+
+    def _cut(self, name: str, flop: int, parameter_byte: int, tensors: tuple[str, ...]) -> Cut:
+        elements = sum(
+            self.traced.sizes[name].elements for name in tensors if name in self.traced.sizes
+        )
+        byte = sum(self.byte[name] for name in tensors)
+        if max(byte, elements) > LARGEST:
+            raise Unreadable("more than 2^63 bytes cross a cut: are the input's dimensions right?")
+        return Cut(name, flop, byte, elements, parameter_byte, tensors)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 200 else name[:99] + ".." + name[-99:]
+
+
+def monotone(cuts: Sequence[Cut]) -> list[Cut]:
+    """A chain of cuts along which neither FLOP nor parameters fall: the one that keeps the most,
+    few bytes first.
+
+    The first cut and all of a single tensor are in every chain, so only what lies between those is
+    chosen: the longest one, where a cut that no other of its kind beats in bytes counts as much as
+    all the others together.
+    """
+    ordered = sorted(
+        cuts, key=lambda cut: (cut.flop, cut.parameter_byte)
+    )  # equals stay by their number of nodes
+    least = None
+    weight = []
+    for cut in ordered:
+        efficient = least is None or cut.feature_byte < least
+        least = cut.feature_byte if efficient else least
+        weight.append(len(cuts) if efficient or len(cut.tensors) == 1 else 1)
+    levels = {
+        byte: place
+        for place, byte in enumerate(sorted({cut.parameter_byte for cut in ordered}), start=1)
+    }
+    best = [(0, -1)] * (
+        len(levels) + 1
+    )  # a Fenwick tree: the heaviest chain that ends at or below a level
+    before = []
+    for position, cut in enumerate(ordered):
+        level = levels[cut.parameter_byte]
+        reach, place = (0, -1), level
+        while place:
+            reach = max(reach, best[place])
+            place &= place - 1
+        before.append(reach[1])
+        place = level
+        while place < len(best):
+            best[place] = max(best[place], (reach[0] + weight[position], position))
+            place += place & -place
+    reach, place = (0, -1), len(levels)
+    while place:
+        reach = max(reach, best[place])
+        place &= place - 1
+    chain = []
+    position = reach[1]
+    while position >= 0:
+        chain.append(ordered[position])
+        position = before[position]
+    return chain[::-1]
+
+
+def undominated(cuts: Sequence[Cut]) -> tuple[list[Cut], tuple[Dropped, ...]]:
+    """The first, the last, and what no other cut beats in FLOP on the device and bytes; of equals
+    the latest stays.
+    """
+    beaten_by: dict[int, str] = {}
+    least: Cut | None = None
+    for place in sorted(
+        range(len(cuts)), key=lambda place: (cuts[place].flop, cuts[place].feature_byte, -place)
+    ):
+        if least is None or cuts[place].feature_byte < least.feature_byte:
+            least = cuts[place]
+        elif 0 < place < len(cuts) - 1:
+            beaten_by[place] = least.name
+    kept = [cut for place, cut in enumerate(cuts) if place not in beaten_by]
+    return kept, tuple(Dropped(cuts[place], name) for place, name in sorted(beaten_by.items()))
