@@ -7,7 +7,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from solvers.arrays import Floats, Integers
+from solvers.arrays import Booleans, Floats, Integers
 from solvers.records import freeze
 from solvers.stopping.channel import Markov, RateTrace
 from solvers.stopping.check.laws import min_rate_bps, start_of
@@ -65,7 +65,7 @@ def play(problem: Problem, decision: Decision, user: int, trials: int, look: Loo
     ------
     RuntimeError : a trial waited a million times at one cut.
     """
-    work, law = problem.workloads, problem.law
+    work = problem.workloads
     first = work.first[problem.workload[user] :]
     rows = slice(int(first[0]), int(first[1]))
     tau, joule = (
@@ -86,21 +86,7 @@ def play(problem: Problem, decision: Decision, user: int, trials: int, look: Loo
             break
         looking, onward = going, []
         for _ in range(1_000_000):
-            seen = look(looking, time_s[looking])
-            if (
-                isinstance(law, Markov)
-                and decision.stop_states is not None
-                and decision.wait_states is not None
-            ):
-                state = seen.astype(np.int64)
-                rate, stop = law.rate_bps[state], decision.stop_states[user, k, state]
-                wait = decision.wait_states[user, k, state]
-            else:
-                rate = seen.astype(np.float64)
-                up = (rate > 0.0) & (rate >= min_rate_bps(problem) * (1.0 - 1e-12))
-                stop = up & (rate >= decision.threshold_bps[user, k])
-                held = ~stop if problem.waiting is Waiting.ALWAYS else ~up
-                wait = held & decision.wait[user, k]
+            rate, stop, wait = _decided(problem, decision, user, k, look(looking, time_s[looking]))
             ended = looking[stop]
             sent_s = bits[k] / rate[stop] if bits[k] > 0.0 else np.zeros(ended.size)
             cut[ended] = k
@@ -117,3 +103,25 @@ def play(problem: Problem, decision: Decision, user: int, trials: int, look: Loo
         going = np.concatenate(onward)
     cost = problem.time_per_s * time_s + problem.energy_per_j * energy_j
     return Paths(cost=cost, time_s=time_s, energy_j=energy_j, cut=cut)
+
+
+def _decided(
+    problem: Problem, decision: Decision, user: int, cut: int, seen: NDArray[np.generic]
+) -> tuple[Floats, Booleans, Booleans]:
+    """Rates [bit/s] of what was seen at a cut, and who stops and who waits by the table."""
+    law = problem.law
+    if (
+        isinstance(law, Markov)
+        and decision.stop_states is not None
+        and decision.wait_states is not None
+    ):
+        state = seen.astype(np.int64)
+        stop, wait = (
+            table[user, cut, state] for table in (decision.stop_states, decision.wait_states)
+        )
+        return law.rate_bps[state], stop, wait
+    rate = seen.astype(np.float64)
+    up = (rate > 0.0) & (rate >= min_rate_bps(problem) * (1.0 - 1e-12))
+    stop = up & (rate >= decision.threshold_bps[user, cut])
+    held = ~stop if problem.waiting is Waiting.ALWAYS else ~up
+    return rate, stop, held & decision.wait[user, cut]

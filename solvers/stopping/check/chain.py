@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from solvers.arrays import Floats, Integers
+from solvers.arrays import Booleans, Floats, Integers
 from solvers.stopping.channel import Markov
 from solvers.stopping.check.laws import min_rate_bps, start_of
 from solvers.stopping.check.terms import Terms
@@ -50,7 +50,7 @@ class Chain:
         """Ends, waits and E[1/R; ends] at each cut under the table, and what the best single
         deviation saves.
         """
-        terms, (cuts, count, states) = self.terms, self.stop_cost.shape
+        cuts, count, _ = self.stop_cost.shape
         if decision.stop_states is None or decision.wait_states is None:
             raise ValueError("a decision on a Markov channel lists its states")
         stop, wait = (
@@ -58,10 +58,18 @@ class Chain:
             for table in (decision.stop_states, decision.wait_states)
         )
         chosen = decision.placement[users]
-        ends, waits, sending = np.zeros((3, cuts, count))
-        better = np.zeros(count)
         if np.any(stop & wait) or np.any(stop & ~self.up):
+            ends, waits, sending = np.zeros((3, cuts, count))
             return ends, waits, sending, np.full(count, np.inf)
+        ends, waits, sending = self._played(stop, wait, chosen)
+        return ends, waits, sending, self._deviation(stop, wait, chosen)
+
+    def _played(
+        self, stop: Booleans, wait: Booleans, chosen: Integers
+    ) -> tuple[Floats, Floats, Floats]:
+        """Ends, waits and E[1/R; ends] at each cut, (cuts, users), forward from the start."""
+        terms, (cuts, count, states) = self.terms, self.stop_cost.shape
+        ends, waits, sending = np.zeros((3, cuts, count))
         law = np.tile(self.initial, (count, 1))
         for cut in range(cuts):
             leaving = np.linalg.solve(
@@ -76,6 +84,12 @@ class Chain:
                 np.where((cut < chosen)[:, None] & ~wait[cut] & ~stop[cut], leaving, 0.0)
                 @ self.step
             )
+        return ends, waits, sending
+
+    def _deviation(self, stop: Booleans, wait: Booleans, chosen: Integers) -> Floats:
+        """What the best single deviation from the table saves, (users,), backward from the end."""
+        terms, (cuts, count, states) = self.terms, self.stop_cost.shape
+        better = np.zeros(count)
         value = np.zeros((count, states))
         for cut in range(int(chosen.max()), -1, -1):
             going = terms.zeta[min(cut + 1, cuts - 1)] + self.next(value)
@@ -97,7 +111,7 @@ class Chain:
                 saved = np.where(np.isfinite(here), here - best, np.inf).max(-1)
             better = np.where(active, np.maximum(better, saved), better)
             value = np.where(active[:, None], here, value)
-        return ends, waits, sending, better
+        return better
 
     def next(self, value: Floats) -> Floats:
         """Expected value after a transition, infinite where an infinite one can follow."""

@@ -83,13 +83,31 @@ class Review(Induction):
         """Everything but the curve of these users."""
         problem, decision = self.problem, self.decision
         terms, each = terms_of(problem, workload, users), np.arange(len(users))
-        rows = terms.rows
         cuts = len(terms.ahead)
         chosen = decision.placement[users]
         self.note("placement", users, np.where((chosen >= 0) & (chosen < cuts), 0.0, 1.0))
         if np.any((chosen < 0) | (chosen >= cuts)):
             return
-        bits = problem.workloads.parameter_bit[rows]
+        place, fits = self.placements(terms, users)
+        fixed, (ends, waits, sending, better) = self.table(terms, users)
+        self.agree("stop_probability_sum", users, np.ones(len(users)), ends.sum(axis=0))
+        claimed = decision.stop_probability[users, :cuts].T
+        self.note("stop_probability", users, np.abs(claimed - ends).max(axis=0) - TOLERANCE)
+        cost = self.costs(terms, users, ends, waits, sending)
+        self.note(
+            "optimality", users, np.where(decision.optimal[users], better - TOLERANCE * cost, 0.0)
+        )
+        self.objective += float((cost + place[chosen, each]).sum())
+        self.neighbours(users, fixed, place, fits)
+
+    def placements(self, terms: Terms, users: Integers) -> tuple[Floats, Booleans]:
+        """Whether the placement is the cheapest allowed one by the decision's own running costs.
+
+        Returns what each placement costs, and which fit in memory, (cuts, users).
+        """
+        problem, decision = self.problem, self.decision
+        each, cuts, chosen = np.arange(len(users)), len(terms.ahead), decision.placement[users]
+        bits = problem.workloads.parameter_bit[terms.rows]
         self.agree("placement_bit", users, decision.placement_bit[users], bits[chosen])
         with np.errstate(invalid="ignore"):
             self.note("memory", users, bits[chosen] / 8.0 - problem.memory_byte[users])
@@ -98,13 +116,13 @@ class Review(Induction):
         ) * problem.placement_s_per_bit[users]
         place = bits[:, None] * rate / problem.inferences
         self.agree("placement_cost", users, decision.placement_cost[users], place[chosen, each])
-        allowed = bits[:, None] / 8.0 <= problem.memory_byte[users]
+        fits = allowed = bits[:, None] / 8.0 <= problem.memory_byte[users]
         if problem.placement is not None:
             asked = problem.placement[users]
             self.note(
                 "fixed_placement", users, np.where((asked == FREE) | (asked == chosen), 0.0, 1.0)
             )
-            allowed = allowed & ((asked == FREE) | (np.arange(cuts)[:, None] == asked))
+            allowed = fits & ((asked == FREE) | (np.arange(cuts)[:, None] == asked))
         curve = decision.running_curve[users, :cuts].T
         self.agree("running_curve", users, decision.running_cost[users], curve[chosen, each])
         total = np.where(allowed, curve + place, np.inf)
@@ -112,18 +130,31 @@ class Review(Induction):
         self.note("best_placement", users, total[chosen, each] - least * (1.0 + 1e-9))
         earlier = np.where(np.arange(cuts)[:, None] < chosen, total, np.inf).min(axis=0)
         self.note("smaller_placement_on_ties", users, np.where(earlier <= least, 1.0, 0.0))
-        if isinstance(problem.law, Markov):
-            chain = Chain(problem, terms)
-            ends, waits, sending, better = chain.evaluate(decision, users)
-            fixed = chain.fixed()
-        else:
-            looks = Looks(problem, users)
-            ends, waits, sending, better = self.evaluate(terms, looks, users)
-            fixed = terms.ahead[:, None] + self.forced(terms, looks)
-        self.agree("stop_probability_sum", users, np.ones(len(users)), ends.sum(axis=0))
-        claimed = decision.stop_probability[users, :cuts].T
-        self.note("stop_probability", users, np.abs(claimed - ends).max(axis=0) - TOLERANCE)
-        work = problem.workloads
+        return place, fits
+
+    def table(
+        self, terms: Terms, users: Integers
+    ) -> tuple[Floats, tuple[Floats, Floats, Floats, Floats]]:
+        """What each fixed cut costs; and under the table the ends, waits and E[1/R; ends] at each
+        cut, and what the best single deviation saves.
+        """
+        if isinstance(self.problem.law, Markov):
+            chain = Chain(self.problem, terms)
+            return chain.fixed(), chain.evaluate(self.decision, users)
+        looks = Looks(self.problem, users)
+        fixed = terms.ahead[:, None] + self.forced(terms, looks)
+        return fixed, self.evaluate(terms, looks, users)
+
+    def costs(
+        self, terms: Terms, users: Integers, ends: Floats, waits: Floats, sending: Floats
+    ) -> Floats:
+        """Running costs (users,), from times and energies that the decision must agree with."""
+        problem, decision, work, rows = (
+            self.problem,
+            self.decision,
+            self.problem.workloads,
+            terms.rows,
+        )
         waited_s = problem.coherence_time_s * waits.sum(axis=0)
         sent_s, server_s = work.crossing_bit[rows] @ sending, work.server_s[rows] @ ends
         time_s = work.device_s[rows] @ ends + sent_s + server_s + waited_s
@@ -141,11 +172,7 @@ class Review(Induction):
         )
         self.agree("energy_j", users, decision.energy_j[users], energy_j, rounding_j)
         self.agree("running_cost", users, decision.running_cost[users], cost)
-        self.note(
-            "optimality", users, np.where(decision.optimal[users], better - TOLERANCE * cost, 0.0)
-        )
-        self.objective += float((cost + place[chosen, each]).sum())
-        self.neighbours(users, fixed, place, bits[:, None] / 8.0 <= problem.memory_byte[users])
+        return np.asarray(cost)
 
     def neighbours(self, users: Integers, fixed: Floats, place: Floats, fits: Booleans) -> None:
         """Baselines: the fixed cuts recomputed, the others in their order."""

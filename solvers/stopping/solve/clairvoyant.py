@@ -6,6 +6,8 @@ sum below the integrand keeps the bound a bound; for continuous laws it is as go
 quadrature.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
@@ -40,23 +42,7 @@ def independent_bound(
     allowed = cut <= placement
     home = allowed & (cut == costs.layers) & costs.stays
     floor = np.where(allowed, costs.ahead[:, None] + costs.xi, np.inf)
-    low = floor.min(axis=0)
-    # Beyond the slowest offload of the best cut, outages of less than RARE included, next to no
-    # path is left.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        down = np.minimum(1.0 - channel.up, 1.0 - 1e-12)
-        looks = np.where(down > 0.0, np.ceil(np.log(RARE) / np.log(down)), 0.0)
-        slowest = floor + costs.eta * channel.slowest + looks * costs.waiting
-        if (
-            always
-        ):  # every look finds 1/R below twice its mean with a probability of at least a half
-            looks = np.ceil(np.log(RARE) / np.log1p(-0.5 * channel.up))
-            slowest = np.minimum(
-                slowest, floor + costs.eta * 2.0 * channel.mean + looks * costs.waiting
-            )
-    slowest = np.where(channel.up > 0.0, slowest, np.inf)
-    high = np.where(home, costs.ahead[:, None], np.where(allowed, slowest, np.inf)).min(axis=0)
-    high = np.where(np.isfinite(high), high, low)
+    low, high = _range(costs, channel, floor, home, always=always)
 
     def survival(level: Floats) -> Floats:
         """P(every way to stop costs more than the level), (levels, users)."""
@@ -69,7 +55,40 @@ def independent_bound(
             ).prod(axis=0)
         return kept
 
-    span = high - low
+    return _integral(survival, low, high - low, smooth=smooth)
+
+
+def _range(
+    costs: Costs, channel: InverseRate, floor: Floats, home: Booleans, *, always: bool
+) -> tuple[Floats, Floats]:
+    """Costs (users,) that a clairvoyant surely pays, and next to never exceeds: the slowest offload
+    of the best cut, outages of less than RARE included.
+    """
+    low = floor.min(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        down = np.minimum(1.0 - channel.up, 1.0 - 1e-12)
+        looks = np.where(down > 0.0, np.ceil(np.log(RARE) / np.log(down)), 0.0)
+        slowest = floor + costs.eta * channel.slowest + looks * costs.waiting
+        if always:
+            # Every look finds 1/R below twice its mean with a probability of at least a half.
+            looks = np.ceil(np.log(RARE) / np.log1p(-0.5 * channel.up))
+            slowest = np.minimum(
+                slowest, floor + costs.eta * 2.0 * channel.mean + looks * costs.waiting
+            )
+    slowest = np.where(channel.up > 0.0, slowest, np.inf)
+    high = np.where(home, costs.ahead[:, None], np.where(np.isfinite(floor), slowest, np.inf))
+    most = high.min(axis=0)
+    return low, np.where(np.isfinite(most), most, low)
+
+
+def _integral(
+    survival: Callable[[Floats], Floats], low: Floats, span: Floats, *, smooth: bool
+) -> Floats:
+    """Mean cost (users,): low + the integral of the survival function over the span above it.
+
+    Where it is smooth, by Gauss-Legendre panels between its quantiles, found coarsely, then again
+    with a point between each two; else by a sum under the staircase.
+    """
     if not smooth:
         edges = np.linspace(0.0, 1.0, LEVELS + 1)[:, None] ** 2
         return np.asarray(
@@ -81,12 +100,8 @@ def independent_bound(
     between = np.concatenate([edges, 0.5 * (edges[1:] + edges[:-1])])
     order = np.argsort(np.concatenate([place, between]), axis=0, kind="stable")
     place = np.take_along_axis(np.concatenate([place, between]), order, axis=0)
-    edges = _quantiles(
-        place,
-        np.take_along_axis(
-            np.concatenate([falling, survival(low + span * between)]), order, axis=0
-        ),
-    )
+    falling = np.concatenate([falling, survival(low + span * between)])
+    edges = _quantiles(place, np.take_along_axis(falling, order, axis=0))
     points, weights = np.polynomial.legendre.leggauss(ORDER)
     width = np.diff(edges, axis=0)[:, None]
     level = (edges[:-1, None] + 0.5 * width * (points[:, None] + 1.0)).reshape(-1, len(low))
@@ -170,11 +185,7 @@ def markov_bound(stopping: MarkovStopping, placement: int, user: int) -> float:
         offer, waiting, float(costs.ahead[-1]) if home else _ceiling(stopping, offer, waiting)
     )
     refunded = offer - (cuts * waiting)[:, None]  # an offer at time t costs this and t waits
-    cheapest = np.full(
-        (placement + 1, *refunded.shape), np.inf
-    )  # by least and furthest cut, and state
-    for least in cuts:
-        cheapest[least, least:] = np.minimum.accumulate(refunded[least:], axis=0)
+    cheapest = _cheapest_between(refunded)
     alive = np.zeros((len(level), *refunded.shape))
     alive[:, 0] = stopping.start
     spared, time = np.zeros(len(level)), 0
@@ -203,6 +214,16 @@ def markov_bound(stopping: MarkovStopping, placement: int, user: int) -> float:
         alive[alive < FORGOTTEN] = 0.0
         time += 1
     return float(level[0] + (np.diff(level) * spared[1:]).sum())
+
+
+def _cheapest_between(refunded: Floats) -> Floats:
+    """Least offer by least and furthest cut, and state, (cuts, cuts, states); infinite where the
+    least is beyond the furthest.
+    """
+    cheapest = np.full((len(refunded), *refunded.shape), np.inf)
+    for least in range(len(refunded)):
+        cheapest[least, least:] = np.minimum.accumulate(refunded[least:], axis=0)
+    return cheapest
 
 
 def _ceiling(stopping: MarkovStopping, offer: Floats, waiting: float) -> float:

@@ -5,7 +5,8 @@ Everything follows from h(y) = E[min(1/R, y) | up], for E[min(S_k, C) | up] = mi
 - xi_k)/eta_k), C).
 """
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,48 @@ def expected_least(channel: InverseRate, eta: Floats, xi: Floats, onward: Floats
     return np.minimum(least, onward, out=least)
 
 
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Nodes in ln G from the upper end of a law down, and what the law is between them."""
+
+    spacing: float  # of the nodes in ln(1 + v/high)
+    log_gain: Floats  # (nodes,) falling
+    step: Floats  # (nodes,) -d ln G per node
+    inside: Floats  # (nodes - 1, ORDER) Gauss-Legendre points between two nodes
+    mass: Floats  # (nodes - 1, ORDER) probability at each of these
+    above: Floats  # (nodes,) P(G >= node)
+    below: Floats  # (nodes,) P(G < node)
+
+    @classmethod
+    def over(cls, law: Fading, low: float, high: float, nodes: int) -> Self:
+        """A grid from ln G = low to high, of more than `nodes` nodes where it would be too wide."""
+        span = high - low
+        bend = float(np.log1p(span / high))
+        nodes = max(nodes, 1 + int(np.ceil(bend * (span + high) / WIDEST)))
+        warped = np.linspace(0.0, bend, nodes)
+        log_gain = high - high * np.expm1(warped)
+        step = (high - log_gain + high) * warped[1]
+        points, weights = (
+            np.asarray(part, dtype=np.float64) for part in np.polynomial.legendre.leggauss(ORDER)
+        )
+        half = 0.5 * (log_gain[:-1] - log_gain[1:])[:, None]
+        inside = log_gain[1:, None] + half * (points + 1.0)
+        mass = law.log_gain_density(inside) * (half * weights)
+        above = np.append(0.0, np.cumsum(mass.sum(axis=1)))
+        lowest = float(law.below(np.exp(log_gain[-1:]))[0])
+        below = lowest + np.append(np.cumsum(mass.sum(axis=1)[::-1])[::-1], 0.0)
+        return cls(float(warped[1]), log_gain, step, inside, mass, above, below)
+
+    def inverse_rate_beyond(self, mean_snr: Floats) -> Floats:
+        """(users, nodes) E[1/ln(1 + SNR); G >= node]."""
+        users, cells = len(mean_snr), self.mass.shape[0]
+        inverse = 1.0 / np.log1p(np.multiply.outer(mean_snr, np.exp(self.inside).ravel()))
+        beyond = np.zeros((users, cells + 1))
+        parts = (inverse.reshape(users, cells, ORDER) * self.mass).sum(axis=-1)
+        np.cumsum(parts, axis=1, out=beyond[:, 1:])
+        return beyond
+
+
 class Faded:
     """A continuous law: h is a cubic Hermite spline over nodes in ln SNR, exact at the nodes.
 
@@ -80,56 +123,39 @@ class Faded:
         self.scale = LN2 / bandwidth_hz
         low, high = law.log_gain_range
         low = max(low, float(np.log((min_snr or DEEP_SNR) / mean_snr.max())))
-        low = min(low, high - 1.0)
-        self.width, span = high, high - low
-        bend = float(np.log1p(span / self.width))
-        nodes = max(nodes, 1 + int(np.ceil(bend * (span + self.width) / WIDEST)))
-        warped = np.linspace(0.0, bend, nodes)
-        log_gain = high - self.width * np.expm1(warped)
-        step = (high - log_gain + self.width) * warped[1]  # -d ln G per node
-        points, weights = (
-            np.asarray(part, dtype=np.float64) for part in np.polynomial.legendre.leggauss(ORDER)
-        )
-        half = 0.5 * (log_gain[:-1] - log_gain[1:])[:, None]
-        inside = log_gain[1:, None] + half * (points + 1.0)
-        mass = law.log_gain_density(inside) * (half * weights)
-        above = np.append(0.0, np.cumsum(mass.sum(axis=1)))
-        lowest = float(law.below(np.exp(log_gain[-1:]))[0])
-        below = lowest + np.append(np.cumsum(mass.sum(axis=1)[::-1])[::-1], 0.0)
-
+        self.width = high
+        grid = _Grid.over(law, min(low, high - 1.0), high, nodes)
         self.least_gain = min_snr / mean_snr
         up = law.above(self.least_gain) if self.truncated else np.ones_like(mean_snr)
         self.up = np.where(up > NEVER_UP, up, 0.0)
-        share = np.where(
-            self.up > 0.0, 1.0 / np.maximum(up, NEVER_UP), 0.0
-        )  # 1/P(up), 0 where never up
+        # 1/P(up), 0 where never up
+        share = np.where(self.up > 0.0, 1.0 / np.maximum(up, NEVER_UP), 0.0)
         under = law.below(self.least_gain)[:, None]
-        between = np.where(below < 0.5, below - under, up[:, None] - above)  # P(up and G < node)
-        inverse = 1.0 / np.log1p(np.multiply.outer(mean_snr, np.exp(inside).ravel()))
-        cells = (inverse.reshape(len(mean_snr), nodes - 1, ORDER) * mass).sum(axis=-1)
-        beyond = np.zeros((len(mean_snr), nodes))  # E[1/R; G >= node]
-        np.cumsum(cells, axis=1, out=beyond[:, 1:])
-        snr = np.multiply.outer(mean_snr, np.exp(log_gain))
+        # P(up and G < node)
+        between = np.where(grid.below < 0.5, grid.below - under, up[:, None] - grid.above)
+        beyond = grid.inverse_rate_beyond(mean_snr)
+        snr = np.multiply.outer(mean_snr, np.exp(grid.log_gain))
         cap = 1.0 / np.log1p(snr)
-        rise = cap**2 * snr / (1.0 + snr) * step  # d cap per node
+        rise = cap**2 * snr / (1.0 + snr) * grid.step  # d cap per node
         scaled = share[:, None] * self.scale
         self.spline = _hermite((beyond + cap * between) * scaled, rise * between * scaled)
-        self._excess_nodes = (cap * above - beyond) * scaled, rise * above * scaled
-        self.above_spline = _hermite(above[None], (law.log_gain_density(log_gain) * step)[None])
+        self._excess_nodes = (cap * grid.above - beyond) * scaled, rise * grid.above * scaled
+        density = law.log_gain_density(grid.log_gain) * grid.step
+        self.above_spline = _hermite(grid.above[None], density[None])
         self.share, self.deepest = share, beyond[:, -1] * self.scale
 
         # Thresholds are looked up by x = ln(1 + SNR), held between the least usable SNR and the
         # upper end.
-        self.rows = np.arange(len(mean_snr)) * nodes
-        self.per_step, self.top = 1.0 / warped[1], high + np.log(mean_snr)
-        start = np.maximum(np.log(np.maximum(self.least_gain, TINY)), log_gain[-1])
+        self.rows = np.arange(len(mean_snr)) * len(grid.log_gain)
+        self.per_step, self.top = 1.0 / grid.spacing, high + np.log(mean_snr)
+        start = np.maximum(np.log(np.maximum(self.least_gain, TINY)), grid.log_gain[-1])
         self.x_low = np.log1p(mean_snr * np.exp(start))
         self.x_high = np.maximum(np.log1p(mean_snr * np.exp(high)), self.x_low)
         self.fastest, self.slowest = self.scale / self.x_high, self.scale / self.x_low
         self.mean = self._at_nodes(self.spline, self.x_low, self.rows)
         if not self.truncated:
             self.mean = self.mean + (
-                self._deep_inverse(np.exp(log_gain[-1])) - self.slowest * lowest
+                self._deep_inverse(np.exp(grid.log_gain[-1])) - self.slowest * grid.below[-1]
             )
         self.mean = np.where(self.up > 0.0, self.mean, 0.0)
 

@@ -57,21 +57,10 @@ class Plan:
             self._fill(workload, users, late=late)
 
     def _fill(self, workload: int, users: Integers, *, late: bool) -> None:
-        problem = self.problem
-        cost = costs(problem, workload, users)
-        stopping: Stopping | MarkovStopping
-        if isinstance(problem.law, Markov):
-            stopping = MarkovStopping(cost, problem)
-        else:
-            mean_snr = np.ones(len(users)) if problem.mean_snr is None else problem.mean_snr[users]
-            stopping = Stopping(cost, inverse_rate(problem, mean_snr), problem.waiting)
-
-        place = problem.placement_cost(users, workload).T
-        fits = problem.fits_memory(users, workload).T
-        allowed = fits
-        if problem.placement is not None:
-            asked, cut = problem.placement[users], np.arange(len(fits))[:, None]
-            allowed = fits & ((asked == FREE) | (asked == cut))
+        cost = costs(self.problem, workload, users)
+        stopping = self._stopping(cost, users)
+        place = self.problem.placement_cost(users, workload).T
+        fits, allowed = self._possible(workload, users)
 
         look_onward = stopping.onward_by_look_ahead
         furthest = np.full(len(users), cost.layers)
@@ -81,7 +70,7 @@ class Plan:
             if late
             else stopping.backward_induction()
         )
-        by_look = late or problem.rule is Rule.ONE_STAGE_LOOK_AHEAD
+        by_look = late or self.problem.rule is Rule.ONE_STAGE_LOOK_AHEAD
         curve = look_running if by_look else running
         chosen, total = cheapest(curve + place, allowed)
         self.unserved[users] = np.where(
@@ -90,43 +79,51 @@ class Plan:
         if self.unserved[users].any():
             return
 
-        each = np.arange(len(users))
-        self.placement[users] = chosen
-        self.placement_bit[users] = problem.workloads.parameter_bit[
-            problem.workloads.cuts(workload)
-        ][chosen]
-        self.placement_cost[users] = place[chosen, each]
-        self.running_cost[users] = curve[chosen, each]
+        self._place(workload, users, chosen, place, curve)
         self.optimal[users] = not by_look
-        width = slice(0, cost.layers + 1)
-        self.curve[users, width] = curve.T
+        each = np.arange(len(users))
         self._carry(
             users, workload, stopping, look_onward if by_look else onward[:, chosen, each], chosen
         )
-
-        fixed = stopping.fixed
-        self._offer("device_only", users, furthest, fixed, place, fits)
-        self._offer("edge_only", users, np.zeros_like(furthest), fixed, place, fits)
-        self._offer("best_fixed", users, cheapest(fixed + place, fits)[0], fixed, place, fits)
-        self._offer(
-            "look_ahead",
-            users,
-            cheapest(look_running + place, allowed)[0],
-            look_running,
-            place,
-            allowed,
-        )
-        if not late:
-            self._offer(
-                "optimum", users, cheapest(running + place, allowed)[0], running, place, allowed
-            )
+        self._offer_fixed(users, stopping.fixed, place, fits)
+        by_rule = {"look_ahead": look_running} | ({} if late else {"optimum": running})
+        for name, rule in by_rule.items():
+            self._offer(name, users, cheapest(rule + place, allowed)[0], rule, place, allowed)
         self.look_ahead_same_placement[users] = look_running[chosen, each]
-        if problem.clairvoyant:
+        if self.problem.clairvoyant:
             # Who sees the path in advance costs no more than this rule: what the quadrature says
             # beyond is error.
             self.clairvoyant[users] = np.minimum(
                 self._bound(stopping, cost, chosen), curve[chosen, each]
             )
+
+    def _stopping(self, cost: Costs, users: Integers) -> Stopping | MarkovStopping:
+        """When to stop on this channel."""
+        problem = self.problem
+        if isinstance(problem.law, Markov):
+            return MarkovStopping(cost, problem)
+        mean_snr = np.ones(len(users)) if problem.mean_snr is None else problem.mean_snr[users]
+        return Stopping(cost, inverse_rate(problem, mean_snr), problem.waiting)
+
+    def _possible(self, workload: int, users: Integers) -> tuple[Booleans, Booleans]:
+        """(cuts, users): placements that fit in memory, and those of them that are asked for."""
+        problem = self.problem
+        fits = problem.fits_memory(users, workload).T
+        if problem.placement is None:
+            return fits, fits
+        asked, cut = problem.placement[users], np.arange(len(fits))[:, None]
+        return fits, fits & ((asked == FREE) | (asked == cut))
+
+    def _place(
+        self, workload: int, users: Integers, chosen: Integers, place: Floats, curve: Floats
+    ) -> None:
+        """Write the chosen placements, what they cost, and what all would cost to run."""
+        work, each = self.problem.workloads, np.arange(len(users))
+        self.placement[users] = chosen
+        self.placement_bit[users] = work.parameter_bit[work.cuts(workload)][chosen]
+        self.placement_cost[users] = place[chosen, each]
+        self.running_cost[users] = curve[chosen, each]
+        self.curve[users, slice(0, len(curve))] = curve.T
 
     def _carry(
         self,
@@ -168,6 +165,13 @@ class Plan:
             + problem.tx_power_w[users] * sent_s
             + problem.idle_power_w[users] * (server_s + waited_s)
         )
+
+    def _offer_fixed(self, users: Integers, fixed: Floats, place: Floats, fits: Booleans) -> None:
+        """What it costs to stop at one cut always: the last, the first, the best."""
+        last = np.full(len(users), len(fixed) - 1)
+        self._offer("device_only", users, last, fixed, place, fits)
+        self._offer("edge_only", users, np.zeros_like(last), fixed, place, fits)
+        self._offer("best_fixed", users, cheapest(fixed + place, fits)[0], fixed, place, fits)
 
     def _offer(
         self,
