@@ -1,27 +1,21 @@
 """The operator's commands."""
 
 import hashlib
-import ipaddress
 import logging
 import os
 import re
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import click
-import orjson
-import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import migration
 from app.catalogue import service as catalogue_service
-from app.crew import Crew
 from app.db import Database, open_database
 from app.errors import ConfigurationError, ImporterBusy, InvalidRequest, ProfileExists
 from app.profiles import service as profiles
@@ -69,75 +63,28 @@ def main() -> None:
 )
 def serve(host: str | None, port: int | None, migrate_first: bool, load_catalogue: bool) -> None:
     """Serve the API until told to stop."""
-    from app.main import (
-        create_app,
-    )  # only where it is served: solvers load this module too, as their main one
+    # Only where it is served: solvers load this module too, as their main one.
+    from app.serving import listen, require_loopback, serve_until_stopped
 
     settings = read_settings()
     given = {"host": host, "port": port}
     settings = settings.model_copy(
         update={name: value for name, value in given.items() if value is not None}
     )
-    _guard(settings)
+    require_loopback(settings)
     _log()
     # Taken before the database is touched: a second `serve` by mistake stops here.
-    listener = _listen(settings)
+    listener = listen(settings)
     with listener, _opened(settings) as database:
         if migrate_first:
             migration.migrate(database)
         version = _require_newest(database)
         if load_catalogue:
             _load(database)
-        app = create_app(settings)
-        address, bound_port = listener.getsockname()[:2]
-        url = (
-            f"http://[{address}]:{bound_port}"
-            if ":" in address
-            else f"http://{address}:{bound_port}"
-        )
         log.info(
             "database %s (schema version %s)", settings.shown()["SPLITPLAN_DATABASE_URL"], version
         )
-        log.info("listening on %s, documentation at %s/docs", url, url)
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=settings.access_log,
-            timeout_graceful_shutdown=10,
-            server_header=False,
-        )
-        # The server hands each signal on once it has closed: it must end this block, not the
-        # process on the spot.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: sys.exit(0))
-        with Crew(settings.workers, settings.shutdown_grace_s):
-            _Door(config, app.state.draining, settings.drain_s).run(sockets=[listener])
-
-
-class _Door(uvicorn.Server):
-    """A server that says that it is about to close before it does."""
-
-    def __init__(self, config: uvicorn.Config, draining: threading.Event, drain_s: float) -> None:
-        super().__init__(config)
-        self._draining, self._drain_s = draining, drain_s
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 (uvicorn's signature)
-        """Close, now if told twice, whoever is still connected if told again."""
-        # Not as inherited: that raises the signal once more at the end, which would kill this
-        # process before its workers had their time to stop.
-        told = self._draining.is_set()
-        self._draining.set()
-        if self.should_exit:
-            self.force_exit = True
-        elif told or self._drain_s == 0.0:
-            self._close()
-        else:
-            timer = threading.Timer(self._drain_s, self._close)
-            timer.daemon = True
-            timer.start()
-
-    def _close(self) -> None:
-        self.should_exit = True
+        serve_until_stopped(settings, listener)
 
 
 @main.command()
@@ -279,6 +226,8 @@ def settings() -> None:
 )
 def openapi(check: bool) -> None:
     """Write openapi/openapi.json of the source checkout from the code."""
+    from app.main import openapi_document
+
     if not (CHECKOUT / "pyproject.toml").is_file():
         raise ConfigurationError(f"{CHECKOUT} is not a source checkout")
     document = openapi_document()
@@ -296,44 +245,6 @@ def _log() -> None:
     )
     for talkative in ("alembic", "httpx", "dbos"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
-
-
-def openapi_document() -> bytes:
-    """What /openapi.json serves, in an order that does not depend on the run."""
-    from app.main import create_app
-
-    # No environment may change the document; the database is never opened.
-    document = create_app(
-        Settings.model_construct(database_url="sqlite:///never-opened.db")
-    ).openapi()
-    return orjson.dumps(
-        document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
-    )
-
-
-def _guard(settings: Settings) -> None:
-    """Nobody is asked for a key, so only this machine may come in. Raises ConfigurationError."""
-    try:
-        loopback = settings.host == "localhost" or ipaddress.ip_address(settings.host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback and not settings.allow_unauthenticated:
-        raise ConfigurationError(
-            f"{settings.host} is not a loopback address and there are no API keys: anyone who"
-            " reaches it could change everything. Set SPLITPLAN_ALLOW_UNAUTHENTICATED=true if a"
-            " proxy or container guards it"
-        )
-
-
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot listen on {settings.host} port {settings.port}:"
-            f" {os.strerror(error.errno or 0)}"
-        ) from None
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
+import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
@@ -125,6 +126,17 @@ def _include_routes(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     async def to_docs() -> RedirectResponse:
         return RedirectResponse("docs")
+
+
+def openapi_document() -> bytes:
+    """What /openapi.json serves, in an order that does not depend on the run."""
+    # No environment may change the document; the database is never opened.
+    document = create_app(
+        Settings.model_construct(database_url="sqlite:///never-opened.db")
+    ).openapi()
+    return orjson.dumps(
+        document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+    )
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -7,9 +7,7 @@ that it can answer for its plans even while one of them takes all the processor 
 
 import contextlib
 import logging
-import multiprocessing
 import os
-import signal
 import sys
 import threading
 import time
@@ -18,14 +16,14 @@ from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as TooLate
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.process import BaseProcess
 
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
+from pebble import ProcessExpired, ProcessFuture
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app import webhooks, workers
-from app.db import Database, open_database
+from app.children import ChildPool
+from app.db import open_database
 from app.errors import in_one_line
 from app.plans import jobs, service
 from app.plans.family import Outcome
@@ -35,7 +33,6 @@ from solvers.progress import Stop
 
 log = logging.getLogger("splitplan")
 
-_SPAWN = multiprocessing.get_context("spawn")
 # How often a worker looks whether one of its plans is to be stopped, and how often for plans that
 # nobody cares for.
 _LOOK_S = 0.2
@@ -43,8 +40,6 @@ _SWEEP_S = 60.0
 _RETENTION_S = 3600.0
 # A solver asked for its best so far gets so long to check and store it.
 _KEEP_S = 20.0
-# Memory that a large plan left behind goes back to the system with its process.
-_TASKS = 200
 # A plan whose process dies so often by itself is given up.
 _CRASHES = 3
 # A plan that was begun so often without an end is given up: it may be what its workers die of.
@@ -78,8 +73,8 @@ class Worker:
             self._solve_quick,
             self._deliver,
         )
-        self._long = _Pool(settings, settings.slots)
-        self._quick = _Pool(settings, 1)
+        self._long = ChildPool(settings, settings.slots)
+        self._quick = ChildPool(settings, 1)
         self._running: dict[str, _Running] = {}
         self._ending = threading.Event()
         self._beaten = time.monotonic()
@@ -107,7 +102,7 @@ class Worker:
     def _solve_quick(self, plan_id: str) -> None:
         self._solve(plan_id, self._quick)
 
-    def _solve(self, plan_id: str, pool: "_Pool") -> None:
+    def _solve(self, plan_id: str, pool: ChildPool) -> None:
         """Have a child solve a plan; come back when the plan has ended."""
         plan = jobs.insisting(lambda: jobs.brief(self._database, plan_id))
         if plan is not None:
@@ -122,7 +117,7 @@ class Worker:
             if plan.has_webhook:
                 self._queue.put("webhook", plan_id)
 
-    def _solve_in_child(self, plan: jobs.Brief, pool: "_Pool") -> None:
+    def _solve_in_child(self, plan: jobs.Brief, pool: ChildPool) -> None:
         plan_id, limit_s = (
             plan.plan_id,
             None if plan.time_limit_s is None else _OVERTIME * plan.time_limit_s + _OVERTIME_S,
@@ -260,56 +255,3 @@ class Worker:
         sys.stderr.flush()
         # The threads of plans that were handed back stand still for ever.
         os._exit(0)
-
-
-class _Pool:
-    """Child processes, started when first needed and kept warm; a broken one is made again."""
-
-    def __init__(self, settings: Settings, size: int) -> None:
-        self._settings, self._size = settings, size
-        self._pool: ProcessPool | None = None
-        self._lock = threading.Lock()
-
-    def submit(self, plan_id: str, limit_s: float | None) -> "ProcessFuture[None]":
-        """Have a child run a plan, at most for so long once it has begun."""
-        with self._lock:
-            if self._pool is None or not self._pool.active:
-                self._pool = ProcessPool(
-                    self._size,
-                    context=_SPAWN,
-                    initializer=_begin,
-                    initargs=(self._settings,),
-                    max_tasks=_TASKS,
-                )
-            return self._pool.schedule(_run, args=(plan_id,), timeout=limit_s)
-
-    def kill(self) -> None:
-        """End the children, whatever they are at."""
-        if self._pool is not None:
-            self._pool.stop()  # type: ignore[no-untyped-call]  # the library forgot
-            self._pool.join(5.0)
-
-
-_child: Database
-
-
-def _begin(settings: Settings) -> None:
-    """Set up a child: its own connections, and an end with its parent, however that one ends."""
-    global _child
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # meant for the parent, which decides
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
-    )
-    _child = open_database(settings.database_url, settings.sqlite_busy_timeout_s)
-
-
-def _end_with(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
-
-
-def _run(plan_id: str) -> None:
-    jobs.run(_child, plan_id)

@@ -1,7 +1,6 @@
 """The operator's commands, as subprocesses."""
 
 import signal
-import socket
 import time
 from pathlib import Path
 
@@ -11,17 +10,7 @@ from sqlalchemy import make_url
 
 from app import migration
 from app.db import open_database
-from tests.support.operator import serving, splitplan
-
-
-def failed(result: object) -> str:
-    """The one line a failed command prints."""
-    assert result.returncode == 1, result  # type: ignore[attr-defined]
-    assert result.stdout == ""  # type: ignore[attr-defined]
-    lines: list[str] = result.stderr.splitlines()  # type: ignore[attr-defined]
-    assert len(lines) == 1, lines
-    assert lines[0].startswith("Error: ")
-    return lines[0]
+from tests.support.operator import failed, serving, splitplan
 
 
 @pytest.mark.slow
@@ -85,36 +74,6 @@ def test_an_unreachable_database_is_one_line(url: str, command: list[str]) -> No
     told = failed(splitplan(*command, SPLITPLAN_DATABASE_URL=url))
     assert "failed: " in told
     assert "secret" not in told
-
-
-@pytest.mark.slow
-def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        url = f"sqlite:///{tmp_path}/splitplan.db"
-        told = failed(
-            splitplan("serve", "--migrate", "--port", str(port), SPLITPLAN_DATABASE_URL=url)
-        )
-    assert told == f"Error: cannot listen on 127.0.0.1 port {port}: Address already in use"
-    assert not (tmp_path / "splitplan.db").exists(), "the database was not touched"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.org"])
-def test_without_keys_only_loopback(host: str) -> None:
-    assert "SPLITPLAN_ALLOW_UNAUTHENTICATED" in failed(splitplan("serve", "--host", host))
-
-
-@pytest.mark.slow
-def test_beyond_loopback_on_request(tmp_path: Path) -> None:
-    settings = {
-        "SPLITPLAN_DATABASE_URL": f"sqlite:///{tmp_path}/splitplan.db",
-        "SPLITPLAN_ALLOW_UNAUTHENTICATED": "true",
-        "SPLITPLAN_HOST": "0.0.0.0",
-    }
-    with serving(tmp_path / "log", "--migrate", **settings) as service:
-        address = service.url.replace("0.0.0.0", "127.0.0.1")
-        assert httpx.get(f"{address}/livez", trust_env=False).status_code == 200
 
 
 @pytest.mark.slow

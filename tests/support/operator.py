@@ -65,3 +65,13 @@ def serving(log: Path, *arguments: str, **settings: str) -> Iterator[Serving]:
             yield Serving(process, log)
         finally:
             process.kill()
+
+
+def failed(result: object) -> str:
+    """The one line a failed command prints."""
+    assert result.returncode == 1, result  # type: ignore[attr-defined]
+    assert result.stdout == ""  # type: ignore[attr-defined]
+    lines: list[str] = result.stderr.splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("Error: ")
+    return lines[0]

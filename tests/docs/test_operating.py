@@ -11,8 +11,8 @@ from app.queue import engine_url
 from app.settings import Settings
 from tests.support.servers import Service
 
-PAGE = (Path(__file__).parent.parent / "docs" / "operating.md").read_text()
-CODE = "\n".join(path.read_text() for path in (Path(__file__).parent.parent / "app").rglob("*.py"))
+PAGE = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
+CODE = "\n".join(path.read_text() for path in (Path(__file__).parents[2] / "app").rglob("*.py"))
 
 
 def queries() -> list[tuple[str, str]]:

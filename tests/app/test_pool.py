@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app import crew, migration
-from app.crew import Crew
+from app import migration, pool
 from app.db import open_database
+from app.pool import WorkerPool
 from app.settings import Settings
 from tests.support.background import (
     a_small_cell,
@@ -55,7 +55,7 @@ def test_a_worker_that_dies_is_replaced_and_one_that_is_told_stops(
         httpx.Client(base_url=service.url, timeout=60.0, trust_env=False, verify=False) as client,
     ):
         store_profiles(client)
-        with Crew(1, grace_s=30.0):
+        with WorkerPool(1, grace_s=30.0):
             plan_id = submit_long(client, 700)
             under_way(client, plan_id)
             (first,) = workers() - others
@@ -78,8 +78,8 @@ def test_a_worker_that_cannot_start_is_tried_again_ever_more_rarely(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("SPLITPLAN_DATABASE_URL", new_database_url)  # never migrated
-    monkeypatch.setattr(crew, "_PAUSE_S", 0.05)
-    with caplog.at_level(logging.ERROR, "splitplan"), Crew(1, grace_s=1.0):
+    monkeypatch.setattr(pool, "_PAUSE_S", 0.05)
+    with caplog.at_level(logging.ERROR, "splitplan"), WorkerPool(1, grace_s=1.0):
         eventually(lambda: "starts in 0.2 s" in caplog.text)
     said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("Error")]
     assert said

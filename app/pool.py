@@ -20,7 +20,7 @@ _LOOK_S = 0.2
 _LAST_S = 15.0
 
 
-class Crew:
+class WorkerPool:
     """A number of worker processes."""
 
     def __init__(self, size: int, grace_s: float) -> None:

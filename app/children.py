@@ -1,0 +1,74 @@
+"""The child processes of a worker, each solving one plan at a time, from claiming it to storing its
+answer.
+"""
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from multiprocessing.process import BaseProcess
+
+from pebble import ProcessFuture, ProcessPool
+
+from app.db import Database, open_database
+from app.plans import jobs
+from app.settings import Settings
+
+_SPAWN = multiprocessing.get_context("spawn")
+# Memory that a large plan left behind goes back to the system with its process.
+_TASKS = 200
+
+
+class ChildPool:
+    """Child processes, started when first needed and kept warm; a broken one is made again."""
+
+    def __init__(self, settings: Settings, size: int) -> None:
+        self._settings, self._size = settings, size
+        self._pool: ProcessPool | None = None
+        self._lock = threading.Lock()
+
+    def submit(self, plan_id: str, limit_s: float | None) -> "ProcessFuture[None]":
+        """Have a child run a plan, at most for so long once it has begun."""
+        with self._lock:
+            if self._pool is None or not self._pool.active:
+                self._pool = ProcessPool(
+                    self._size,
+                    context=_SPAWN,
+                    initializer=_begin,
+                    initargs=(self._settings,),
+                    max_tasks=_TASKS,
+                )
+            return self._pool.schedule(_run, args=(plan_id,), timeout=limit_s)
+
+    def kill(self) -> None:
+        """End the children, whatever they are at."""
+        if self._pool is not None:
+            self._pool.stop()  # type: ignore[no-untyped-call]  # the library forgot
+            self._pool.join(5.0)
+
+
+_child: Database
+
+
+def _begin(settings: Settings) -> None:
+    """Set up a child: its own connections, and an end with its parent, however that one ends."""
+    global _child
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # meant for the parent, which decides
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    _child = open_database(settings.database_url, settings.sqlite_busy_timeout_s)
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def _run(plan_id: str) -> None:
+    jobs.run(_child, plan_id)
