@@ -2,7 +2,7 @@
 # The quick tests (or those that are named) on every supported Python that is installed here.
 #
 #   tests/pythons.sh                                    all of them, minutes each
-#   tests/pythons.sh tests/app/test_queue.py  only these, starts of the job engine among them
+#   tests/pythons.sh tests/app/test_queue.py            only these, starts of the job engine among them
 #
 # Needs the lock's packages, from an index or a cache; the environments are kept in .pythons/ for the next time.
 #   PYTHONS="3.13" tests/pythons.sh                     only on these

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from solvers.onnx_reader.frontiers import Frontier
 from solvers.onnx_reader.network import LARGEST, Cut, Dropped, Unreadable
-from solvers.onnx_reader.trace import Trace
+from solvers.onnx_reader.sized import Trace
 
 
 class Costs:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.onnx_reader.network import MOST_CUTS
-from solvers.onnx_reader.trace import Node, Trace
+from solvers.onnx_reader.sized import Node, Trace
 
 MOST_WORK = 200_000_000  # mask words looked at: a few seconds
 CHUNK = 1 << 14

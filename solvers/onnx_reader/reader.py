@@ -18,7 +18,8 @@ from solvers.onnx_reader.network import (
     Options,
     Unreadable,
 )
-from solvers.onnx_reader.trace import Trace, trace
+from solvers.onnx_reader.sized import Trace
+from solvers.onnx_reader.trace import trace
 from solvers.onnx_reader.wire import Buffer, strip
 
 # What a runtime computes in the kernel before it, without another pass over memory, and views that
@@ -73,12 +74,7 @@ def read(
     """
     shapes = {} if shapes is None else shapes
     options = Options() if options is None else options
-    _check(options)
-    for name, dims in shapes.items():
-        if any(not 0 < dim < 2**31 for dim in dims):
-            raise Unreadable(
-                f"the dimensions of {name!r} must lie between 1 and 2^31 - 1", "shapes"
-            )
+    _check(shapes, options)
     try:
         model = onnx.ModelProto.FromString(strip(content))
         traced = trace(model, shapes)
@@ -89,7 +85,7 @@ def read(
     return _network(traced, options)
 
 
-def _check(options: Options) -> None:
+def _check(shapes: Mapping[str, Sequence[int]], options: Options) -> None:
     if not 1 <= options.max_tensors <= MOST_TENSORS:
         raise Unreadable(
             f"from 1 to {MOST_TENSORS} tensors may cross a cut, not {options.max_tensors}",
@@ -98,6 +94,11 @@ def _check(options: Options) -> None:
     for name, byte in options.input_byte.items():
         if not 0 < byte <= LARGEST:
             raise Unreadable(f"the bytes of {name!r} must lie between 1 and 2^63 - 1", "input_byte")
+    for name, dims in shapes.items():
+        if any(not 0 < dim < 2**31 for dim in dims):
+            raise Unreadable(
+                f"the dimensions of {name!r} must lie between 1 and 2^31 - 1", "shapes"
+            )
 
 
 def _network(traced: Trace, options: Options) -> Network:

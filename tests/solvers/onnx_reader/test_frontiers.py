@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from solvers.onnx_reader import frontiers as module
 from solvers.onnx_reader.frontiers import frontiers
-from solvers.onnx_reader.trace import Node, Size, Trace
+from solvers.onnx_reader.sized import Node, Trace
+from solvers.onnx_reader.sizes import Size
 
 
 @st.composite

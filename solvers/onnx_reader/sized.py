@@ -1,0 +1,38 @@
+"""A graph with its sizes, as one walk leaves it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from solvers.onnx_reader.sizes import Size
+from solvers.onnx_reader.work import Shape
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node that depends on an input; names are those of tensors that do too."""
+
+    operator: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    flop: int
+    weights: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The graph in topological order, without what is constant and what no result needs.
+
+    `sizes` has no entry for a tensor whose size is not known; `weights` is indexed by
+    `Node.weights`.
+    """
+
+    nodes: tuple[Node, ...]
+    shapes: Mapping[str, Shape]
+    outputs: tuple[str, ...]
+    sizes: Mapping[str, Size]
+    weights: Sequence[Size]
+    shape_values: Mapping[str, tuple[int, ...]]
+    uncounted: tuple[str, ...]
+    notes: tuple[str, ...] = ()
