@@ -12,7 +12,8 @@ from pathlib import Path
 
 from onnx import ModelProto, TensorProto
 
-from app.catalogue.networks import NETWORKS, onnx_model
+from app.catalogue.networks import NETWORKS
+from app.catalogue.stages import onnx_model
 from app.profiles.reading import MEMORY_BYTE
 from benchmarks.light_models import names
 from benchmarks.machine import describe

@@ -16,7 +16,8 @@ from app.catalogue.measurements import (
     Sample,
     ServerMeasurement,
 )
-from app.catalogue.networks import NETWORKS, Network, cuts
+from app.catalogue.networks import NETWORKS
+from app.catalogue.stages import Network, cuts
 
 FOLDER = Path(__file__).parent
 SHARED_OUT = " Shared out over the cuts by FLOP, with one coefficient of variation along them."
