@@ -1,8 +1,9 @@
 """The robust family, as the common house knows it."""
 
 from app.plans.family import Family
+from app.plans.robust.answers import InfeasibleUser, RobustPlan, RobustUserResult
 from app.plans.robust.run import prepare, prepare_columns
-from app.plans.robust.schemas import InfeasibleUser, RobustPlan, RobustRequest, RobustUserResult
+from app.plans.robust.schemas import RobustRequest
 
 _OFFERS = """\
 Cut, clock and bandwidth of every user at least energy, each late with probability at most its \

@@ -1,13 +1,9 @@
 """The stopping family, as the common house knows it."""
 
 from app.plans.family import Family
+from app.plans.stopping.answers import StoppingInfeasibleUser, StoppingPlan, StoppingUserResult
 from app.plans.stopping.run import prepare
-from app.plans.stopping.schemas import (
-    StoppingInfeasibleUser,
-    StoppingPlan,
-    StoppingRequest,
-    StoppingUserResult,
-)
+from app.plans.stopping.schemas import StoppingRequest
 
 _OFFERS = """\
 Which layers to place on each device, and the table by which it decides when to offload, at \

@@ -13,80 +13,99 @@ from solvers.stopping.problem import FREE, Decision, Infeasibility, Offer, Probl
 
 SCHEMA_VERSION = 1
 _BITS = 8.0
+_FIXED = ("device_only", "edge_only", "best_fixed")
 
 
 def users(assembled: Assembled, ids: list[str], decision: Decision) -> list[dict[str, Any]]:
     """One entry per user, in the order of the request."""
-    problem, baselines = assembled.problem, decision.baselines
-    assert baselines is not None
-    offers = {
-        name: _offers(getattr(baselines, name))
-        for name in ("device_only", "edge_only", "best_fixed", "look_ahead")
-    }
-    optimum, total = baselines.optimum.total_cost, decision.running_cost + decision.placement_cost
-    # Nothing is cheaper than the optimum: what lies below is rounding.
-    dearer = np.maximum(
-        baselines.look_ahead.total_cost - np.where(np.isnan(optimum), total, optimum), 0.0
-    ).tolist()
-    same_placement = baselines.look_ahead_same_placement.tolist()
+    placements = decision.placement.tolist()
+    columns = {
+        "frequency_hz": assembled.frequency_hz,
+        "mean_snr_db": _mean_snr_db(assembled),
+        "placement_byte": (decision.placement_bit / _BITS).tolist(),
+        "expected": _expected(decision),
+        "total_cost": (decision.running_cost + decision.placement_cost).tolist(),
+    } | _compared(assembled.problem, decision)
     names = {id(model): [cut.name for cut in model.cuts] for model in assembled.models}
-    mean_snr = None if assembled.in_rates else problem.mean_snr
-    placements, running, totals = (
-        decision.placement.tolist(),
-        decision.running_cost.tolist(),
-        total.tolist(),
-    )
-    placing, placed_byte = (
-        decision.placement_cost.tolist(),
-        (decision.placement_bit / _BITS).tolist(),
-    )
-    times, energies, bounds = (
-        decision.time_s.tolist(),
-        decision.energy_j.tolist(),
-        baselines.clairvoyant.tolist(),
-    )
     entries = []
     for n, placement in enumerate(placements):
         cut_names = names[id(assembled.models[n])]
-        curve = _curve(problem, decision, n)
-        clairvoyant = {
-            "placement": placement,
-            "cost": _number(bounds[n]),
-            "placement_cost": placing[n],
-            "total_cost": _number(bounds[n] + placing[n]),
-        }
+        curve = _curve(assembled.problem, decision, n)
         entries.append(
-            {
-                "id": ids[n],
-                "placement": placement,
-                "cut_name": cut_names[placement],
-                "placement_byte": placed_byte[n],
-                "frequency_hz": assembled.frequency_hz[n],
-                "mean_snr_db": None if mean_snr is None else units.decibels(float(mean_snr[n])),
-                "expected": {
-                    "cost": running[n],
-                    "time_s": times[n],
-                    "energy_j": energies[n],
-                    "placement_cost": placing[n],
-                },
-                "total_cost": totals[n],
+            {"id": ids[n], "placement": placement, "cut_name": cut_names[placement]}
+            | {name: column[n] for name, column in columns.items()}
+            | {
                 "curve": curve,
                 "beyond_memory": [
                     cut_names[point["placement"]] for point in curve if not point["fits_memory"]
                 ],
                 "table": _table(assembled, decision, n, cut_names),
-                "look_ahead": offers["look_ahead"][n]
-                | {
-                    "dearer_by": _number(dearer[n]),
-                    "cost_at_same_placement": _number(same_placement[n]),
-                },
-                "baselines": {
-                    name: offers[name][n] for name in ("device_only", "edge_only", "best_fixed")
-                }
-                | {"clairvoyant": clairvoyant if problem.clairvoyant else None},
             }
         )
     return entries
+
+
+def _mean_snr_db(assembled: Assembled) -> list[float | None]:
+    mean_snr = None if assembled.in_rates else assembled.problem.mean_snr
+    if mean_snr is None:
+        return [None] * assembled.problem.users
+    return [units.decibels(snr) for snr in mean_snr.tolist()]
+
+
+def _expected(decision: Decision) -> list[dict[str, float]]:
+    columns = {
+        "cost": decision.running_cost,
+        "time_s": decision.time_s,
+        "energy_j": decision.energy_j,
+        "placement_cost": decision.placement_cost,
+    }
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _compared(problem: Problem, decision: Decision) -> dict[str, list[dict[str, Any]]]:
+    """What each user would pay by look-ahead, by simpler rules, and at least."""
+    baselines = decision.baselines
+    assert baselines is not None
+    fixed = {name: _offers(getattr(baselines, name)) for name in _FIXED}
+    optimum, total = baselines.optimum.total_cost, decision.running_cost + decision.placement_cost
+    # Nothing is cheaper than the optimum: what lies below is rounding.
+    dearer = np.maximum(
+        baselines.look_ahead.total_cost - np.where(np.isnan(optimum), total, optimum), 0.0
+    )
+    look_ahead = [
+        offer | {"dearer_by": _number(more), "cost_at_same_placement": _number(same)}
+        for offer, more, same in zip(
+            _offers(baselines.look_ahead),
+            dearer.tolist(),
+            baselines.look_ahead_same_placement.tolist(),
+            strict=True,
+        )
+    ]
+    bounds = zip(
+        decision.placement.tolist(),
+        baselines.clairvoyant.tolist(),
+        decision.placement_cost.tolist(),
+        strict=True,
+    )
+    clairvoyant = [
+        {
+            "placement": placement,
+            "cost": _number(cost),
+            "placement_cost": placing,
+            "total_cost": _number(cost + placing),
+        }
+        if problem.clairvoyant
+        else None
+        for placement, cost, placing in bounds
+    ]
+    return {
+        "look_ahead": look_ahead,
+        "baselines": [
+            {name: offers[n] for name, offers in fixed.items()} | {"clairvoyant": bound}
+            for n, bound in enumerate(clairvoyant)
+        ],
+    }
 
 
 def result(

@@ -155,6 +155,10 @@ def _warnings(
             " last 0 s at least"
         )
         yield FieldWarning(field="/device_timing", message=message)
+    yield from _warnings_of_model(device, model, rtt_mean_s)
+
+
+def _warnings_of_model(device: Device, model: Model, rtt_mean_s: float) -> Iterator[FieldWarning]:
     if model.cuts[0].parameter_byte > 0:
         message = (
             f"the {model.cuts[0].parameter_byte} byte of parameters before the first layer are"

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from app.plans.stopping.schemas import StoppingPlan
+from app.plans.stopping.answers import StoppingPlan
 from tests.support.builders import (
     Body,
     a_channel,

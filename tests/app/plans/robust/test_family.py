@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.plans.documents import Estimate
-from app.plans.robust.schemas import RobustPlan
+from app.plans.robust.answers import RobustPlan
 from app.plans.schemas import UserPage
 from tests.support.builders import (
     Body,

@@ -10,8 +10,9 @@ import pytest
 
 from app.plans.family import Outcome
 from app.plans.resolve import Resolver
+from app.plans.robust.answers import RobustPlan, RobustResult
 from app.plans.robust.run import PreparedRobust, prepare
-from app.plans.robust.schemas import PCCP_USERS, RobustPlan, RobustRequest, RobustResult
+from app.plans.robust.schemas import PCCP_USERS, RobustRequest
 from solvers.progress import Cancelled, Progress, Step
 from tests.support.builders import Body, a_channel, a_device, a_server, a_server_timing
 from tests.support.robust.requests import (

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.plans.robust.schemas import RobustPlan
+from app.plans.robust.answers import RobustPlan
 from app.quantities import LARGEST_INTEGER, LARGEST_NUMBER, SMALLEST_NUMBER
 from tests.support.builders import (
     Body,

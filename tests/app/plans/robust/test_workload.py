@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from app.plans.resolve import Resolver
+from app.plans.robust.answers import RobustResult
 from app.plans.robust.run import prepare
-from app.plans.robust.schemas import RobustRequest, RobustResult
+from app.plans.robust.schemas import RobustRequest
 from solvers.progress import Progress
 from tests.support.answers import pointers
 from tests.support.builders import Body, a_channel, a_device, a_model, a_server_timing, a_timing

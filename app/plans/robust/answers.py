@@ -1,0 +1,251 @@
+"""What the robust family answers, as JSON: plans of cells, cells without one."""
+
+from typing import Literal
+
+from app.plans.robust.schemas import RobustOptions
+from app.plans.schemas import PlanBase
+from app.quantities import Body, Count, NonNegative, absent
+
+
+class Latency(Body):
+    """Delay of one inference: its parts are means; `bound_s` = mean + margin is what meets the
+    deadline.
+    """
+
+    mean_s: float
+    std_s: float
+    bound_s: float
+    device_s: float
+    uplink_s: float
+    network_s: float
+    server_s: float
+
+
+class Alternative(Body):
+    """A cut, and what speaks against it."""
+
+    cut: Count
+    cut_name: str
+    cell_energy_at_least_j: float | None
+    """Proven: no plan of its cell in which this user takes this cut spends less; null where there
+    is no such plan.
+    """
+    binding: Literal["clock", "rate", "margin", "memory"] | None
+    """What stops the cut even if the user had the whole uplink."""
+    short_by_s: float | None
+    """What the cut lacks then; null where nothing stops it so, or memory does."""
+    short_by_hz: float | None
+    """What the cut lacks of the uplink beside the others' least shares, where that alone leaves no
+    plan; else null.
+    """
+
+
+class RobustUserResult(Body):
+    """What one device should do."""
+
+    id: str
+    cell: str | None = absent()
+    cut: Count
+    cut_name: str
+    frequency_hz: float
+    bandwidth_hz: NonNegative
+    bandwidth_share: float
+    """Of its cell's uplink, in [0, 1]."""
+    rate_bps: float
+    energy_j: float
+    compute_energy_j: float
+    radio_energy_j: float
+    latency: Latency
+    deadline_s: float
+    slack_s: float
+    violation_bound: float
+    """No distribution with these means and variances misses the deadline more often."""
+    valid_gain_db: tuple[float | None, float | None]
+    """The gains at which this cut, clock and share still meet the deadline; null: unbounded, or
+    nothing is sent.
+    """
+    fallback_cut: int | None
+    """The cut for gains outside: it sends nothing and keeps the deadline; null where there is none.
+    """
+    alternatives: list[Alternative] | None = absent()
+    """Why not another cut: all cuts in order, the one taken among them; with `options.explain`."""
+
+
+class Energy(Body):
+    """An objective."""
+
+    energy_j: float
+
+
+class BaselineResult(Body):
+    """What a simpler rule would spend; null where it cannot keep the deadlines."""
+
+    energy_j: float | None
+    """Of the best plan by this rule that was found; never more than that of the plan itself where
+    it keeps the rule.
+    """
+    lower_bound_j: float | None
+    """Proven: no plan by this rule spends less."""
+    gap: float | None
+    """Relative distance of the two; up to the gap asked for they count as equal."""
+    feasible: bool
+
+
+class MeanOnlyResult(Body):
+    """What planning with means alone would spend, and how late it could be."""
+
+    energy_j: float | None
+    """Of the best plan that was found; never more than that of the plan itself."""
+    lower_bound_j: float | None
+    """Proven: no plan with means alone spends less."""
+    gap: float | None
+    """Relative distance of the two; up to the gap asked for they count as equal."""
+    violation_bound_max: float | None
+
+
+class BaselineResults(Body):
+    """The baselines, on the same cell."""
+
+    device_only: BaselineResult
+    edge_only: BaselineResult
+    equal_share: BaselineResult
+    mean_only: MeanOnlyResult
+
+
+class RobustCertificate(Body):
+    """The proof: a lower bound on every possible plan, and an independent check of this one."""
+
+    status: Literal["optimal", "feasible"]
+    """`optimal`: no plan is better by more than the relative gap asked for."""
+    lower_bound_j: float
+    checked_lower_bound_j: float = 0.0
+    """What the check proves by itself [J], with formulas and a search of its own: no plan spends
+    less.
+
+    Within the gap asked for in cells of up to 50 users, nearly always; in larger ones the dual's
+    bound, which may leave more. 0 in plans made before the check had a bound.
+    """
+    gap: float
+    holds: bool
+    """Every constraint was recomputed from request and decision by code with formulas of its own.
+    """
+    bandwidth_price_j_per_hz: float | None
+    """What one more hertz would save at the chosen cuts; null for several cells, each of which has
+    its own.
+    """
+    bandwidth_used_hz: float
+
+
+class CellResult(Body):
+    """A cell of a plan."""
+
+    id: str
+    users_count: Count
+    bandwidth_hz: float
+    objective: Energy
+    certificate: RobustCertificate
+
+
+class RobustResult(Body):
+    """A plan that was checked; of several cells, the sum of their plans."""
+
+    objective: Energy
+    users: list[RobustUserResult] | None = absent()
+    users_url: str | None = absent()
+    """Where the users are when there are more than 1,000."""
+    cut_counts: dict[str, Count]
+    """Users per cut, `model/cut name`."""
+    certificate: RobustCertificate
+    """Of several cells: optimal if each is, with the sum of their bounds."""
+    cells: list[CellResult] | None = absent()
+    """The cells with users, in the order of the request; where it lists any."""
+    baselines: BaselineResults | None
+    """Null where there was no time to compare, or it was not asked for."""
+
+
+class Reason(Body):
+    """Why a cut does not work for a user, with the whole uplink and the largest clock."""
+
+    cut: Count
+    binding: Literal["clock", "rate", "margin", "memory"]
+    short_by_s: float | None
+
+
+class InfeasibleUser(Body):
+    """A user who fails even alone, and the least change of each kind that would help; null: none
+    would.
+
+    With exactly that the user alone has a plan, with less, by 1e-9 of the number, none. For all of
+    them: `together`."""
+
+    id: str
+    cell: str | None = absent()
+    reasons: list[Reason]
+    least_deadline_s: float | None
+    least_risk: float | None
+    least_bandwidth_hz: float | None
+
+
+class Together(Body):
+    """Changes for a whole cell, each enough alone: changed by exactly that it has a plan, by less
+    it has none.
+
+    What is told for a user who fails helps that user alone: beside the others there may be too
+    little of the uplink."""
+
+    deadline_factor: float | None
+    """The least factor on the deadlines of all its users."""
+    bandwidth_with_deadlines_hz: float | None
+    """The least uplink once every user who fails alone has its least_deadline_s; 0: nobody needs to
+    send then.
+    """
+    bandwidth_with_risks_hz: float | None
+    """The least uplink once every user who fails alone has its least_risk; null where somebody has
+    none.
+    """
+
+
+class InfeasibleCell(Body):
+    """A cell without a plan."""
+
+    id: str
+    bandwidth_hz: float
+    """What it has."""
+    users_failing: Count
+    """Users who fail even alone; 0: the cell is over-subscribed."""
+    least_total_bandwidth_hz: float | None
+    least_deadline_factor: float | None
+    together: Together
+
+
+class RobustInfeasible(Body):
+    """Why there is no plan.
+
+    No user of a cell listed: each works alone, but the cell is over-subscribed.
+    """
+
+    users: list[InfeasibleUser] | None = absent()
+    users_url: str | None = absent()
+    least_total_bandwidth_hz: float | None
+    """The sum of what the users need at least; null where some user cannot be helped by bandwidth.
+    Null too where the request lists several cells: see them."""
+    least_deadline_factor: float | None
+    """The least factor on all deadlines that makes room for everyone; null unless the cell is
+    over-subscribed.
+    """
+    together: Together | None
+    """What helps the whole cell, also where users fail alone; null where the request lists several
+    cells: see them.
+    """
+    cells: list[InfeasibleCell] | None = absent()
+    """The cells that have no plan, where the request lists any: the others would have one."""
+
+
+class RobustPlan(PlanBase):
+    """A plan of the robust family."""
+
+    kind: Literal["robust"]
+    options: RobustOptions
+    """As they took effect."""
+    result: RobustResult | None
+    infeasible: RobustInfeasible | None = absent()
