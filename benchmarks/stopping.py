@@ -21,9 +21,11 @@ import numpy as np
 from benchmarks.machine import describe, seconds
 from solvers.arrays import Floats
 from solvers.outcome import Options
-from solvers.stopping.channel import Markov, RateTrace, Rayleigh, fit_markov
+from solvers.stopping.channel import Markov, RateTrace, fit_markov
 from solvers.stopping.check import check
-from solvers.stopping.problem import Decision, Problem, Rule, Waiting, Workloads
+from solvers.stopping.decision import Decision
+from solvers.stopping.fading import Rayleigh
+from solvers.stopping.problem import Problem, Rule, Waiting, Workloads
 from solvers.stopping.replay import Look, play, replay
 from solvers.stopping.solve import solve
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks import machine
 from solvers.outcome import Options
-from solvers.stopping.channel import Fading, LogNormal, Nakagami, Rayleigh, Rician
+from solvers.stopping.fading import Fading, LogNormal, Nakagami, Rayleigh, Rician
 from solvers.stopping.problem import Waiting
 from solvers.stopping.solve import solve
 from tests.support.stopping.problems import a_problem

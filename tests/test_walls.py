@@ -183,7 +183,7 @@ FAMILIES = ("multiuser", "robust", "stopping")
 SHARED = (
     {"arrays", "margin", "outcome", "records"}
     | {f"{family}.problem" for family in FAMILIES}
-    | {"multiuser.table", "stopping.channel"}
+    | {"multiuser.table", "stopping.channel", "stopping.decision", "stopping.fading"}
 )
 
 

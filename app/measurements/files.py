@@ -28,7 +28,7 @@ _OPTIONAL = ("cpu_time_s", "involuntary_switches")
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class SampleTable:
     """Samples with where each row stood in the body, for whoever must mend it."""
 
     samples: Samples
@@ -47,7 +47,7 @@ class Sheet:
         )
 
 
-def from_json(file: MeasurementFile) -> Sheet:
+def from_json(file: MeasurementFile) -> SampleTable:
     """The samples of a measurement file."""
     entries = [
         (n, m, entry)
@@ -79,7 +79,7 @@ def from_json(file: MeasurementFile) -> Sheet:
         cpu_time_s=listed("cpu_time_s", nan),
         involuntary_switches=listed("involuntary_switches", nan),
     )
-    return Sheet(
+    return SampleTable(
         samples=samples,
         started_at=tuple(session.started_at for session in file.sessions),
         starts=tuple(itertools.accumulate(counts, initial=0))[:-1],
@@ -87,7 +87,7 @@ def from_json(file: MeasurementFile) -> Sheet:
     )
 
 
-def from_rows(body: bytes, media_type: str) -> Sheet:
+def from_rows(body: bytes, media_type: str) -> SampleTable:
     """The samples of a CSV or Parquet file with a header: cut, part, time_s, and what else a set of
     samples may have.
 
@@ -122,7 +122,7 @@ def from_rows(body: bytes, media_type: str) -> Sheet:
             [FieldError("", f"cannot be read as {form}: it is damaged, or larger than it looks")]
         )
     samples = unpack(read.stdout)
-    return Sheet(samples=samples, started_at=(None,) * (int(samples.session.max()) + 1))
+    return SampleTable(samples=samples, started_at=(None,) * (int(samples.session.max()) + 1))
 
 
 def pack(samples: Samples) -> bytes:
@@ -172,7 +172,7 @@ def observations_as_json(content: bytes, plan: str) -> dict[str, Any]:
 
 
 def as_json(
-    samples: Samples, heading: dict[str, Any], started_at: list[str | None]
+    samples: Samples, header: dict[str, Any], started_at: list[str | None]
 ) -> dict[str, Any]:
     """Samples as a measurement file: runs of rows that share session, cut, part and clock."""
     keys = [samples.session, samples.cut, samples.part, samples.frequency_hz, samples.requested_hz]
@@ -183,7 +183,7 @@ def as_json(
     ]
     for at in np.split(np.arange(len(samples)), edges):
         sessions[int(samples.session[at[0]])]["samples"].append(_set(samples, at))
-    return {"schema_version": 1, **heading, "sessions": sessions}
+    return {"schema_version": 1, **header, "sessions": sessions}
 
 
 def _set(samples: Samples, at: Integers) -> dict[str, Any]:

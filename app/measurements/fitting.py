@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from app.errors import FieldError, InvalidRequest
-from app.measurements.files import Sheet
+from app.measurements.files import SampleTable
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Model
 from app.profiles.schemas.profile import ProcessorKind
@@ -73,7 +73,7 @@ class Fitted:
     samples: int
 
 
-def fitted(sheet: Sheet, subject: Subject) -> Fitted:
+def fitted(sheet: SampleTable, subject: Subject) -> Fitted:
     """Fit every cut. Raises InvalidRequest where the samples cannot carry a timing."""
     _refuse(_misplaced(sheet, subject))
     kind = subject.kind
@@ -130,7 +130,7 @@ def _refuse(faults: Iterator[FieldError]) -> None:
         raise InvalidRequest(found)
 
 
-def _misplaced(sheet: Sheet, subject: Subject) -> Iterator[FieldError]:
+def _misplaced(sheet: SampleTable, subject: Subject) -> Iterator[FieldError]:
     samples, cuts = sheet.samples, len(subject.model.cuts)
     seen: set[str] = set()
     for row in np.nonzero(samples.cut >= cuts)[0][:100_000].tolist():
@@ -152,7 +152,7 @@ def _misplaced(sheet: Sheet, subject: Subject) -> Iterator[FieldError]:
         )
 
 
-def _clocks(sheet: Sheet, subject: Subject, quality: list[Finding]) -> tuple[Floats, bool]:
+def _clocks(sheet: SampleTable, subject: Subject, quality: list[Finding]) -> tuple[Floats, bool]:
     """The clock of every row, and whether all of the device's were measured."""
     samples, processor = sheet.samples, subject.processor
     if not isinstance(processor, Device):
@@ -211,7 +211,9 @@ def _clock_unit(clock_hz: float, device: Device) -> str:
     return ""
 
 
-def _unusable(sheet: Sheet, subject: Subject, times: dict[int, PartTimes]) -> Iterator[FieldError]:
+def _unusable(
+    sheet: SampleTable, subject: Subject, times: dict[int, PartTimes]
+) -> Iterator[FieldError]:
     """Cuts that have too few samples, or none and nothing to keep."""
     kept = _kept(subject)
     for m in range(len(subject.model.cuts)):
@@ -329,20 +331,12 @@ def _ratio(subject: Subject, m: int, one: PartTimes) -> float | None:
 def _entry(
     m: int, subject: Subject, one: PartTimes | None, pairing: Pairing | None, quality: list[Finding]
 ) -> TimingCut:
+    if one is None and not subject.idle(m):
+        kept, said = _kept(subject), "no new samples: the latest revision's entry stays"
+        assert kept is not None
+        quality.append(Finding(m, subject.kind, "kept", "note", said))
+        return kept.cuts[m]
     if one is None or (subject.idle(m) and one.worst_s == 0.0):
-        kept = _kept(subject)
-        if one is None and not subject.idle(m):
-            assert kept is not None
-            quality.append(
-                Finding(
-                    m,
-                    subject.kind,
-                    "kept",
-                    "note",
-                    "no new samples: the latest revision's entry stays",
-                )
-            )
-            return kept.cuts[m]
         # Nothing runs: the time is 0 at any clock, whatever the speed.
         return TimingCut(
             **({"flop_per_cycle": 1.0} if subject.kind == "device" else {"mean_s": 0.0}),
@@ -357,6 +351,11 @@ def _entry(
             worst_s=max(one.worst_s, one.mean_s),
             **shared,
         )
+    return _device_entry(subject.flop[m], one, shared)
+
+
+def _device_entry(flop: float, one: PartTimes, shared: dict[str, Any]) -> TimingCut:
+    """Levels, and a speed where the times say one."""
     levels = tuple(
         TimingLevel(
             frequency_hz=level.frequency_hz,
@@ -367,7 +366,7 @@ def _entry(
         )
         for level in one.levels
     )
-    speed = _flop_per_cycle(subject.flop[m], one.fit.cycles) if one.fit else None
+    speed = _flop_per_cycle(flop, one.fit.cycles) if one.fit else None
     if one.fit is None or speed is None:
         return TimingCut(levels=levels, **shared)
     return TimingCut(

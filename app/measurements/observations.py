@@ -13,7 +13,7 @@ from app.db import Database
 from app.errors import FieldError, InvalidRequest, PlanNotFound
 from app.measurements import files
 from app.measurements.schemas.files import ObservationFile
-from app.measurements.service import add, document, hold
+from app.measurements.stored import add, document, hold
 from app.measurements.tables import MeasurementRow
 from app.plans import service as plans
 from app.plans import stored

@@ -22,10 +22,10 @@ from app.http.answers import rendered
 from app.http.bodies import StrictRoute, declared_as, parse_json
 from app.http.media import CSV, JSON, PARQUET, VARY, preferred
 from app.http.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
-from app.measurements import files, observations, service
+from app.measurements import files, observations, service, stored
 from app.measurements.schemas.files import MeasurementFile, ObservationFile
 from app.measurements.schemas.reports import AnyMeasurement, MeasurementPage
-from app.measurements.service import Heading
+from app.measurements.service import Header
 from app.problems import documented
 from app.profiles.routes import ProfileName
 from app.profiles.schemas.profile import ProcessorKind
@@ -138,7 +138,7 @@ def measure(
     called stale, and `plans` lists those that rest on it. Raw samples are kept.
     """
     database: Database = request.app.state.database
-    told = Heading(model, processor, processor_kind, model_sha256, in_body=False)
+    told = Header(model, processor, processor_kind, model_sha256, in_body=False)
     if sent.media_type != JSON:
         document = service.receive(
             database, name, told, files.from_rows(sent.content, sent.media_type)
@@ -149,10 +149,10 @@ def measure(
             document = observations.receive(database, name, _validated(ObservationFile, body))
         else:
             file = _validated(MeasurementFile, body)
-            heading = Heading(
+            header = Header(
                 file.model, file.processor, file.processor_kind, file.model_sha256, file.runtime
             )
-            document = service.receive(database, name, heading, files.from_json(file))
+            document = service.receive(database, name, header, files.from_json(file))
     return rendered(
         document, 201, {"Location": f"/v1/timings/{name}/measurements/{document['number']}"}
     )
@@ -182,7 +182,7 @@ def list_measurements(
 ) -> Response:
     """The samples behind a timing's revisions and the observations against them, oldest first."""
     after = int(decode_cursor(cursor, int)[0]) if cursor else 0
-    found = service.list_measurements(session, name, after, limit + 1)
+    found = stored.list_measurements(session, name, after, limit + 1)
     following = encode_cursor(found[limit - 1]["number"]) if len(found) > limit else None
     response = rendered({"items": found[:limit], "next_cursor": following})
     link_next(request, response, following)
@@ -198,7 +198,7 @@ def list_measurements(
 )
 def get_measurement(session: ReadSession, name: ProfileName, number: MeasurementNumber) -> Response:
     """What was found in the samples and computed from them, or what came of the observations."""
-    return rendered(service.get(session, name, number))
+    return rendered(stored.get(session, name, number))
 
 
 @router.get(
@@ -222,7 +222,7 @@ def get_samples(
     """The samples as they were sent: JSON, or by `Accept` a table as CSV or Parquet (observations:
     JSON only).
     """
-    row, content = service.get_samples(session, name, number)
+    row, content = stored.get_samples(session, name, number)
     if row.kind == "observations":
         return rendered(files.observations_as_json(content, row.summary["plan"]))
     samples = files.unpack(content)

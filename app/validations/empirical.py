@@ -9,7 +9,7 @@ from numpy.random import Generator
 from sqlalchemy.orm import Session
 
 from app.measurements.observations import timing_of
-from app.measurements.service import standardised_times
+from app.measurements.stored import standardised_times
 from app.plans.stored import request_of
 from app.plans.tables import PlanRow
 from app.profiles.references import ProfileRef

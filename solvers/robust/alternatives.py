@@ -7,7 +7,7 @@ import numpy as np
 from solvers.arrays import Floats, Integers
 from solvers.robust.problem import Problem
 from solvers.robust.solve.candidates import options_of
-from solvers.robust.solve.dual import Market
+from solvers.robust.solve.dual import Relaxation
 from solvers.robust.solve.infeasible import Binding, reasons_of
 from solvers.robust.solve.remedies import least_shares
 from solvers.robust.solve.shares import ROUNDING
@@ -38,12 +38,12 @@ def why_not(problem: Problem, price_j_per_hz: float) -> Alternatives:
     # What is planned where a limit is missed by rounding is not ruled out, and bounded, here too.
     asked, problem = problem, problem.at_tolerance()
     options, possible = options_of(problem)
-    market = Market(options.keep(possible), problem.bandwidth_hz).priceable()
-    value = market.priced_j(np.array([price_j_per_hz]))[0][0]
-    least = market.options.least(value)
+    relaxation = Relaxation(options.keep(possible), problem.bandwidth_hz).priceable()
+    value = relaxation.priced_j(np.array([price_j_per_hz]))[0][0]
+    least = relaxation.options.least(value)
     bound = least.sum() - price_j_per_hz * problem.bandwidth_hz
     lifted = np.full(len(options.option), np.inf)
-    lifted[possible] = bound + value - least[market.options.user()]
+    lifted[possible] = bound + value - least[relaxation.options.user()]
     # Beside what the others need at least, an option that works alone may find too little of the
     # uplink.
     shares = least_shares(options, possible)

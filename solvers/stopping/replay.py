@@ -11,7 +11,8 @@ from solvers.arrays import Booleans, Floats, Integers
 from solvers.records import freeze
 from solvers.stopping.channel import Markov, RateTrace
 from solvers.stopping.check.laws import min_rate_bps, start_of
-from solvers.stopping.problem import Decision, Problem, Waiting
+from solvers.stopping.decision import Decision
+from solvers.stopping.problem import Problem, Waiting
 
 # What the trials see at their elapsed times: for a Markov law the index of the state, otherwise the
 # rate [bit/s].

@@ -1,34 +1,26 @@
 """Request mapping of the stopping family: JSON with its decibels goes in, SI arrays come out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.plans import units
 from app.plans.resolve import Deployment, Resolver, Source
 from app.plans.schemas import INLINE_USERS
-from app.plans.stopping import radio
-from app.plans.stopping.schemas import STATES, StoppingRequest, StoppingUser
+from app.plans.stopping.medium import Medium
+from app.plans.stopping.schemas import StoppingRequest, StoppingUser
 from app.plans.stopping.workload import Workload, table, workload
 from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.model import Model
 from app.profiles.schemas.profile import Profile
 from app.profiles.schemas.server import Server
 from solvers.stopping.problem import (
-    AbsorbingOutage,
-    FreeWaiting,
     Problem,
     Rule,
-    UnboundedCost,
     Waiting,
 )
 
-_SNR_DB = (-200.0, 200.0)
-_GREAT_SNR_DB = 70.0
-_SLOW_DOWNLINK_BPS = 1e3
 _MOST_POWER_W = 1e9
-_LEAST_WAIT = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,250 +42,93 @@ def assemble(request: StoppingRequest, resolver: Resolver) -> Assembled | None:
         for n, user in enumerate(request.users):
             resolver.deployment(user, server, f"/users/{n}")
         return None
-    channel = found.body
-    medium = _Medium(request, resolver, found)
-
-    made: dict[tuple[Deployment, float | None], int] = {}
-    workloads: list[Workload] = []
-    deployments, workload_of, mean_snr = [], [], []
+    fleet = _Fleet(request, resolver, Medium(request, resolver, found))
     for n, user in enumerate(request.users):
-        where = f"/users/{n}"
-        deployment = resolver.deployment(user, server, where)
-        if deployment is None:
-            continue
-        kind = (deployment, user.frequency_hz)
-        if kind not in made:
-            made[kind] = len(workloads)
-            workloads.append(workload(*kind, channel.rtt_mean_s or 0.0))
-            resolver.faults += [fault.below(where) for fault in workloads[-1].faults]
-            resolver.warnings += [warning.below(where) for warning in workloads[-1].warnings]
-            _warn_of_powers(request, resolver, deployment, workloads[-1], where)
-        workload_of.append(made[kind])
-        deployments.append(deployment)
-        mean_snr.append(medium.mean_snr(user, where, deployment.device.body.tx_power_w))
-        asked, cuts = request.options.placement, len(deployment.model.body.cuts)
-        if asked is not None and asked >= cuts:
-            name = deployment.model.body.name
-            detail = (
-                f"{name!r}, which user {user.id!r} runs, has {cuts - 1} layers to place, not"
-                f" {asked}"
-            )
-            if not any(fault.pointer == "/options/placement" for fault in resolver.faults):
-                resolver.fault("/options/placement", detail)
-    medium.require_downlink(
-        any(not some.faults and some.columns["parameter_bit"][-1] > 0.0 for some in workloads)
-    )
-    if resolver.faults:
-        return None
-    devices = [deployment.device.body for deployment in deployments]
-    users, options = len(devices), request.options
-    problem = medium.problem(
-        mean_snr=None if medium.in_rates else np.array(mean_snr),
-        waiting=Waiting(options.waiting),
-        rule=Rule(options.rule),
-        nodes=options.nodes,
-        clairvoyant=users <= INLINE_USERS if options.clairvoyant is None else options.clairvoyant,
-        workloads=table(workloads),
-        workload=np.array(workload_of, dtype=np.int64),
-        tx_power_w=np.array([device.tx_power_w for device in devices]),
-        idle_power_w=np.array([device.idle_power_w or 0.0 for device in devices]),
-        rx_power_w=np.array([device.rx_power_w or 0.0 for device in devices]),
-        memory_byte=np.array(
-            [np.inf if device.memory_byte is None else device.memory_byte for device in devices]
-        ),
-        placement=(
-            None if options.placement is None else np.full(users, options.placement, dtype=np.int64)
-        ),
-    )
+        deployment = resolver.deployment(user, server, f"/users/{n}")
+        if deployment is not None:
+            fleet.add(user, deployment, f"/users/{n}")
+    fleet.medium.require_downlink(fleet.has_parameters)
+    problem = None if resolver.faults else fleet.problem()
     if problem is None:
         return None
     assert server is not None
     return Assembled(
         problem=problem,
-        models=[deployment.model.body for deployment in deployments],
-        frequency_hz=[workloads[index].frequency_hz for index in workload_of],
-        in_rates=medium.in_rates,
-        sources=[
-            found,
-            server,
-            *(source for deployment, _ in made for source in deployment.sources),
-        ],
+        models=[deployment.model.body for deployment in fleet.deployments],
+        frequency_hz=[fleet.workloads[index].frequency_hz for index in fleet.workload_of],
+        in_rates=fleet.medium.in_rates,
+        sources=[found, server, *fleet.sources],
     )
 
 
-class _Medium:
-    """The channel of a request, and what of it the users share."""
+class _Fleet:
+    """The users of a request, each with its row of the table of workloads and its mean SNR."""
 
-    def __init__(
-        self, request: StoppingRequest, resolver: Resolver, source: Source[Channel]
-    ) -> None:
-        self.request, self.resolver, self.source, self.channel = (
-            request,
-            resolver,
-            source,
-            source.body,
+    def __init__(self, request: StoppingRequest, resolver: Resolver, medium: Medium) -> None:
+        self.request, self.resolver, self.medium = request, resolver, medium
+        self.workloads: list[Workload] = []
+        self.deployments: list[Deployment] = []
+        self.workload_of: list[int] = []
+        self._mean_snr: list[float] = []
+        self._made: dict[tuple[Deployment, float | None], int] = {}
+
+    @property
+    def sources(self) -> Iterator[Source[Profile]]:
+        """What the workloads rest on."""
+        return (source for deployment, _ in self._made for source in deployment.sources)
+
+    @property
+    def has_parameters(self) -> bool:
+        """Whether there is anything to place."""
+        return any(
+            not some.faults and some.columns["parameter_bit"][-1] > 0.0 for some in self.workloads
         )
-        self.bandwidth_hz = request.bandwidth_hz or self.channel.bandwidth_hz
-        self.downlink_bps = request.downlink_bps or self.channel.downlink_bps
-        self.noise_w_per_hz = units.watts_per_hz(self.channel.noise_psd_dbm_per_hz)
-        self.in_rates = radio.in_rates(self.channel)
-        for fault in radio.faults(self.channel, self.bandwidth_hz, self.downlink_bps):
-            own = fault.pointer[1:]
-            if own in ("bandwidth_hz", "downlink_bps") and getattr(request, own) is not None:
-                resolver.fault(fault.pointer, fault.detail)
-            else:
-                self.fault(own, fault.detail)
-        if request.downlink_bps is not None and request.downlink_bps < _SLOW_DOWNLINK_BPS:
-            message = f"a downlink of {request.downlink_bps:g} bit/s: is it in Mbit/s?"
-            resolver.warn("/downlink_bps", message)
-        if self.in_rates:
-            given = [
-                (n, f)
-                for n, user in enumerate(request.users)
-                for f in STATES
-                if getattr(user, f) is not None
-            ]
-            if given:
-                first, field = given[0]
-                more = f" ({len(given)} users)" if len(given) > 1 else ""
-                message = f"is not used: this channel's rates are the same for every user{more}"
-                resolver.warn(f"/users/{first}/{field}", message)
 
-    def fault(self, field: str, detail: str) -> None:
-        """A fault of the channel: at its field where it is inline, else at the reference, naming
-        the field.
-        """
-        if self.source.revision is None:
-            self.resolver.fault(f"/channel/{field}", detail)
-        else:
-            self.resolver.fault(
-                "/channel", f"{field.replace('/', '.')} of {self.source.ref!r}: {detail}"
-            )
-
-    def mean_snr(self, user: StoppingUser, where: str, tx_power_w: float) -> float:
-        """Mean SNR of a user over the whole bandwidth; 1 with a fault where there is none."""
-        if self.in_rates:
-            return 1.0
-        given = next((field for field in STATES if getattr(user, field) is not None), None)
-        if given is None:
-            self.resolver.fault(
-                where, "say how good the channel is: mean_snr_db, gain_db or distance_m"
-            )
-            return 1.0
-        if user.mean_snr_db is not None:
-            snr_db = user.mean_snr_db
-        else:
-            faults = len(self.resolver.faults)
-            gain = units.gain(
-                self.resolver,
-                self.channel,
-                where,
-                gain_db=user.gain_db,
-                distance_m=user.distance_m,
-                tx_power_w=tx_power_w,
-            )
-            if len(self.resolver.faults) > faults:
-                return 1.0
-            noise_db = units.decibels(self.noise_w_per_hz) + units.decibels(self.bandwidth_hz)
-            snr_db = units.decibels(gain) + units.decibels(tx_power_w) - noise_db
-        if not _SNR_DB[0] <= snr_db <= _SNR_DB[1]:
+    def add(self, user: StoppingUser, deployment: Deployment, where: str) -> None:
+        """Take a user in, with what is wrong or doubtful about it."""
+        resolver, kind = self.resolver, (deployment, user.frequency_hz)
+        if kind not in self._made:
+            made = workload(*kind, self.medium.channel.rtt_mean_s or 0.0)
+            self._made[kind] = len(self.workloads)
+            self.workloads.append(made)
+            resolver.faults += [fault.below(where) for fault in made.faults]
+            resolver.warnings += [warning.below(where) for warning in made.warnings]
+            _warn_of_powers(self.request, resolver, deployment, made, where)
+        self.workload_of.append(self._made[kind])
+        self.deployments.append(deployment)
+        self._mean_snr.append(self.medium.mean_snr(user, where, deployment.device.body.tx_power_w))
+        asked, model = self.request.options.placement, deployment.model.body
+        told = any(fault.pointer == "/options/placement" for fault in resolver.faults)
+        if asked is not None and asked >= len(model.cuts) and not told:
             detail = (
-                f"means a mean SNR of {snr_db:.0f} dB, outside"
-                f" {_SNR_DB[0]:.0f}..{_SNR_DB[1]:.0f} dB"
+                f"{model.name!r}, which user {user.id!r} runs, has {len(model.cuts) - 1} layers to"
+                f" place, not {asked}"
             )
-            self.resolver.fault(f"{where}/{given}", detail)
-            return 1.0
-        if snr_db > _GREAT_SNR_DB:
-            self.resolver.warn(
-                f"{where}/{given}",
-                f"means a mean SNR of {snr_db:.0f} dB: is the gain or noise right?",
-            )
-        return units.ratio(snr_db)
+            resolver.fault("/options/placement", detail)
 
-    def require_downlink(self, something_to_place: bool) -> None:
-        """Placing layers needs a downlink: its rate is never invented."""
-        if something_to_place and self.downlink_bps is None:
-            detail = (
-                "is needed to place layers on the devices: give it here, or downlink_bps in the"
-                " request"
-            )
-            self.fault("downlink_bps", detail)
-
-    def problem(
-        self, *, mean_snr: NDArray[np.float64] | None, waiting: Waiting, **parts: object
-    ) -> Problem | None:
-        """The problem of these users on this channel; None where `resolver.faults` says why
-        there is none.
-        """
-        channel, request = self.channel, self.request
-        min_snr = 0.0 if channel.min_snr_db is None else units.ratio(channel.min_snr_db)
-        min_rate_bps = float(self.bandwidth_hz * np.log2(1.0 + min_snr))
-        try:
-            law = radio.law(channel, min_rate_bps)
-        except ValueError:
-            self.fault(
-                "fading/transition",
-                "the chain falls apart into classes that never meet: join or drop them",
-            )
-            return None
-        if radio.outage_in_disguise(law, min_snr, min_rate_bps, mean_snr):
-            self.fault(
-                "min_snr_db",
-                "is needed: some samples are so slow next to the others that they are outages",
-            )
-        if channel.coherence_time_s is None:
-            if waiting is Waiting.ALWAYS:
-                self.fault("coherence_time_s", "is needed: it is how long a wait takes")
-            elif radio.may_fail(law, min_snr, min_rate_bps, mean_snr):
-                self.fault("coherence_time_s", "is needed: an outage is waited out by it")
-        if self.resolver.faults:
-            return None
-        try:
-            problem = Problem(
-                time_per_s=request.weights.time_per_s,
-                energy_per_j=request.weights.energy_per_j,
-                inferences=request.inferences_per_update,
-                law=law,
-                bandwidth_hz=self.bandwidth_hz,
-                noise_w_per_hz=self.noise_w_per_hz,
-                min_snr=min_snr,
-                coherence_time_s=channel.coherence_time_s or 0.0,
-                waiting=waiting,
-                mean_snr=mean_snr,
-                placement_s_per_bit=np.full(
-                    len(request.users),
-                    radio.placement_s_per_bit(self.downlink_bps) if self.downlink_bps else 0.0,
-                ),
-                **parts,  # type: ignore[arg-type]  # the fields of `Problem` left over
-            )
-            if waiting is Waiting.ALWAYS and _waits_next_to_free(problem):
-                raise FreeWaiting(
-                    "beside an inference a wait costs next to nothing, so the best one would be"
-                    " waited for"
-                )
-            return problem
-        except UnboundedCost as refusal:
-            self.fault("min_snr_db", f"{refusal}; say below which SNR nobody transmits")
-        except AbsorbingOutage as refusal:
-            self.fault(
-                "fading", f"{refusal}: give every state in outage a way back to one that is up"
-            )
-        except FreeWaiting as refusal:
-            detail = f"{refusal}: weigh time, or weigh energy and give the devices an idle_power_w"
-            self.resolver.fault("/options/waiting", detail)
-        return None
-
-
-def _waits_next_to_free(problem: Problem) -> bool:
-    """Whether a wait costs somebody less than a share of an inference that arithmetic can tell from
-    nothing.
-    """
-    work = problem.workloads
-    last = work.first[problem.workload + 1] - 1
-    inference = (
-        problem.time_per_s * work.device_s[last] + problem.energy_per_j * work.device_j[last]
-    )
-    return bool(np.any(problem.waiting_cost < _LEAST_WAIT * inference))
+    def problem(self) -> Problem | None:
+        """The problem of all users; None where the resolver's faults say why there is none."""
+        devices = [deployment.device.body for deployment in self.deployments]
+        users, options = len(devices), self.request.options
+        placement = options.placement
+        return self.medium.problem(
+            mean_snr=None if self.medium.in_rates else np.array(self._mean_snr),
+            waiting=Waiting(options.waiting),
+            rule=Rule(options.rule),
+            nodes=options.nodes,
+            clairvoyant=(
+                users <= INLINE_USERS if options.clairvoyant is None else options.clairvoyant
+            ),
+            workloads=table(self.workloads),
+            workload=np.array(self.workload_of, dtype=np.int64),
+            tx_power_w=np.array([device.tx_power_w for device in devices]),
+            idle_power_w=np.array([device.idle_power_w or 0.0 for device in devices]),
+            rx_power_w=np.array([device.rx_power_w or 0.0 for device in devices]),
+            memory_byte=np.array(
+                [np.inf if device.memory_byte is None else device.memory_byte for device in devices]
+            ),
+            placement=None if placement is None else np.full(users, placement, dtype=np.int64),
+        )
 
 
 def _warn_of_powers(

@@ -9,7 +9,8 @@ from app.plans import units
 from app.plans.stopping.assemble import Assembled
 from solvers.outcome import Certificate, Solution
 from solvers.stopping.channel import Markov
-from solvers.stopping.problem import FREE, Decision, Infeasibility, Offer, Problem, Row, Waiting
+from solvers.stopping.decision import Decision, Infeasibility, Offer, Row
+from solvers.stopping.problem import FREE, Problem, Waiting
 
 SCHEMA_VERSION = 1
 _BITS = 8.0

@@ -21,15 +21,12 @@ from solvers.arrays import Floats
 from solvers.stopping.channel import (
     GainTrace,
     Law,
-    LogNormal,
     Markov,
-    Nakagami,
     RateTrace,
-    Rayleigh,
-    Rician,
     fit_markov,
     mean_seconds_per_bit,
 )
+from solvers.stopping.fading import LogNormal, Nakagami, Rayleigh, Rician
 
 # Beyond these no radio works, and costs run out of range.
 _SNR_DB = (-200.0, 200.0)

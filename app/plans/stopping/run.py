@@ -13,7 +13,7 @@ from solvers.outcome import Certificate, Solution
 from solvers.progress import Progress
 from solvers.registry import RefutedAnswer, answer
 from solvers.stopping.channel import Markov
-from solvers.stopping.problem import Decision, Infeasibility
+from solvers.stopping.decision import Decision, Infeasibility
 
 # Measured on 2 cores (benchmarks/stopping.py), generously rounded up: an estimate, not a promise.
 _FIXED_S = 0.01

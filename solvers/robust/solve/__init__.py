@@ -8,8 +8,8 @@ from solvers.progress import Progress, Stage
 from solvers.robust.problem import Decision, Method, Problem
 from solvers.robust.solve.branch import search
 from solvers.robust.solve.candidates import Candidates, options_of
-from solvers.robust.solve.dual import Dual, Market, maximise
-from solvers.robust.solve.fleet import Bidding, bidding
+from solvers.robust.solve.dual import Dual, Relaxation, maximise
+from solvers.robust.solve.fleet import Bracketed, relax_in_blocks
 from solvers.robust.solve.infeasible import Infeasibility, explain
 from solvers.robust.solve.primal import Plan, complete, exchange
 from solvers.robust.solve.remedies import least_shares
@@ -70,61 +70,69 @@ def attempt(
     with the time. Without `prove` exchanges are made, but no search.
     """
     entered = enter(problem, progress)
-    if not isinstance(entered, Bidding):
+    if not isinstance(entered, Bracketed):
         return entered
     return _solved(problem, entered, options, prove=prove)
 
 
-def enter(problem: Problem, progress: Progress) -> Bidding | Floats:
-    """The market of a cell; or, where there is no plan, each user's least share at the end of the
-    tolerance.
+def enter(problem: Problem, progress: Progress) -> Bracketed | Floats:
+    """The relaxation of a cell; or, where there is no plan, each user's least share at the end of
+    the tolerance.
 
-    Where limits are missed by rounding alone, the market is that of the limits as far as the
+    Where limits are missed by rounding alone, the relaxation is that of the limits as far as the
     tolerance allows.
     """
     entered = _enter(problem, progress)
-    return entered if isinstance(entered, Bidding) else _enter(problem.at_tolerance(), progress)
+    return entered if isinstance(entered, Bracketed) else _enter(problem.at_tolerance(), progress)
 
 
-def _enter(problem: Problem, progress: Progress) -> Bidding | Floats:
+def _enter(problem: Problem, progress: Progress) -> Bracketed | Floats:
     first = problem.workloads.first
     laid_out = int((first[problem.workload + 1] - first[problem.workload]).sum())
     if problem.users > _LARGE_CELL and laid_out > _LARGE_TABLE:
-        bid = bidding(problem, progress)
-        if bid is not None:
-            return bid
+        found = relax_in_blocks(problem, progress)
+        if found is not None:
+            return found
     everything, possible = options_of(problem)
     least = least_shares(everything, possible)
     if not least.sum() <= problem.bandwidth_hz:
         return least
-    market = (
-        Market(everything.keep(possible), problem.bandwidth_hz, progress=progress)
+    relaxation = (
+        Relaxation(everything.keep(possible), problem.bandwidth_hz, progress=progress)
         .worth_sending()
         .priceable()
     )
-    return Bidding(market=market, between=None)
+    return Bracketed(relaxation=relaxation, between=None)
 
 
-def _solved(problem: Problem, bid: Bidding, options: Options, *, prove: bool) -> RobustSolution:
+def _solved(
+    problem: Problem, bracketed: Bracketed, options: Options, *, prove: bool
+) -> RobustSolution:
     """Price, complete, exchange, and prove."""
-    market, between, progress = bid.market, bid.between, bid.market.progress
+    relaxation, between, progress = (
+        bracketed.relaxation,
+        bracketed.between,
+        bracketed.relaxation.progress,
+    )
     progress.stage(Stage.PRICE, 0.5, 0.65)
     tolerance = _DUAL_TOLERANCE * options.gap
     small = problem.users <= _SMALL_CELL
-    dual = maximise(market, max(tolerance, _SMALL_CELL_TOLERANCE) if small else tolerance, between)
+    dual = maximise(
+        relaxation, max(tolerance, _SMALL_CELL_TOLERANCE) if small else tolerance, between
+    )
     bound = dual.bound_j
     log_price = float(np.log(dual.price)) if dual.price > 0.0 else 0.0
 
     progress.bound = bound
     progress.stage(Stage.COMPLETE, 0.65, 0.8)
     goal = bound / (1.0 - 0.5 * options.gap)
-    plan = complete(market, dual.dear, dual.cheap, log_price)
+    plan = complete(relaxation, dual.above, dual.below, log_price)
     if not (small and prove):  # the search makes all exchanges of a small cell
-        plan = exchange(market, plan, goal)
+        plan = exchange(relaxation, plan, goal)
 
     if prove and plan.energy_j > goal and dual.price > 0.0 and between is None:
-        plan, bound = _searched(problem, market, plan, dual, options)
-    decision, objective = _carried_out(market.options, plan)
+        plan, bound = _searched(problem, relaxation, plan, dual, options)
+    decision, objective = _carried_out(relaxation.options, plan)
     bound = min(bound, objective)
     proven = objective - bound <= options.gap * objective
     return Solution(
@@ -141,7 +149,7 @@ def _solved(problem: Problem, bid: Bidding, options: Options, *, prove: bool) ->
 
 
 def _searched(
-    problem: Problem, market: Market, plan: Plan, dual: Dual, options: Options
+    problem: Problem, relaxation: Relaxation, plan: Plan, dual: Dual, options: Options
 ) -> tuple[Plan, float]:
     """The plan and the bound after branch and bound.
 
@@ -149,22 +157,22 @@ def _searched(
     on to the gap, between the two it was left at: what a rough bound leaves open the search can
     only close choice by choice.
     """
-    progress = market.progress
+    progress = relaxation.progress
     progress.bound, progress.objective = dual.bound_j, plan.energy_j
     progress.stage(Stage.BRANCH, 0.8, 1.0)
     alike = _classes(problem)
-    found = search(market, plan, dual.bound_j, dual.price, alike, options, patience=_PATIENCE)
+    found = search(relaxation, plan, dual.bound_j, dual.price, alike, options, patience=_PATIENCE)
     if not found.stalled:
         return found.plan, found.bound_j
     plan, bound, price = found.plan, found.bound_j, dual.price
-    finer = maximise(market, _DUAL_TOLERANCE * options.gap, dual.between)
+    finer = maximise(relaxation, _DUAL_TOLERANCE * options.gap, dual.between)
     if finer.bound_j > bound:
         bound, price = finer.bound_j, finer.price
-    better = complete(market, finer.dear, finer.cheap, float(np.log(finer.price)))
+    better = complete(relaxation, finer.above, finer.below, float(np.log(finer.price)))
     plan = min(plan, better, key=lambda some: some.energy_j)
     if plan.energy_j <= bound / (1.0 - 0.5 * options.gap):
         return plan, bound
-    found = search(market, plan, bound, price, alike, options)
+    found = search(relaxation, plan, bound, price, alike, options)
     return found.plan, found.bound_j
 
 

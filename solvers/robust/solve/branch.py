@@ -14,7 +14,7 @@ import numpy as np
 
 from solvers.arrays import Floats, Integers
 from solvers.outcome import Options
-from solvers.robust.solve.dual import Market
+from solvers.robust.solve.dual import Relaxation
 from solvers.robust.solve.primal import Plan, bound_of, bounds_of, shared_out
 from solvers.robust.solve.shares import ROUNDING
 
@@ -71,7 +71,7 @@ def price_grid(price: float, users: int, bend: float = 3.0) -> Floats:
 
 
 def search(
-    market: Market,
+    relaxation: Relaxation,
     plan: Plan,
     bound_j: float,
     price: float,
@@ -81,7 +81,7 @@ def search(
     patience: float = np.inf,
 ) -> Search:
     """Prove the plan optimal to `options.gap`, or find the better ones and prove those, until the
-    market's time ends.
+    relaxation's time ends.
 
     Parameters
     ----------
@@ -98,22 +98,22 @@ def search(
     A choice that was shared out is done with only where its own dual, rounded outward, is beyond
     the plan less the gap; where the arithmetic cannot tell, the bound stays at that dual.
     """
-    progress = market.progress
+    progress = relaxation.progress
     margin = 1.0 - 0.5 * options.gap
-    kept, whole = np.arange(len(market.options.option)), market
+    kept, whole = np.arange(len(relaxation.options.option)), relaxation
     bend = _BEND if np.isfinite(patience) else _SHARP_BEND
     # First the one price that rules out most, so that the table is made for what is left only.
-    for prices in (np.array([price]), price_grid(price, market.options.users, bend)):
-        value, root, lifted = _reduced_costs(market, prices)
+    for prices in (np.array([price]), price_grid(price, relaxation.options.users, bend)):
+        value, root, lifted = _reduced_costs(relaxation, prices)
         bound_j = max(bound_j, float(root.max()))
         keep = lifted < plan.energy_j * margin
-        if np.any(np.add.reduceat(keep.astype(np.int64), market.options.first[:-1]) == 0):
+        if np.any(np.add.reduceat(keep.astype(np.int64), relaxation.options.first[:-1]) == 0):
             # Some user has no option in any plan better by the gap: the plan is proven.
             return Search(plan=plan, bound_j=max(bound_j, plan.energy_j * margin))
-        kept, market = kept[keep], market.keep(keep)
+        kept, relaxation = kept[keep], relaxation.keep(keep)
         value, lifted = value[:, keep], lifted[keep]
 
-    tree = _Tree(market, value, prices, _order(market, lifted, alike), alike)
+    tree = _Tree(relaxation, value, prices, _order(relaxation, lifted, alike), alike)
     stack = [tree.root()]
     undecided_j, grown = np.inf, 0
     while stack:
@@ -156,31 +156,31 @@ def search(
     return Search(plan=plan, bound_j=max(bound_j, min(undecided_j, plan.energy_j * margin)))
 
 
-def _reduced_costs(market: Market, prices: Floats) -> tuple[Floats, Floats, Floats]:
+def _reduced_costs(relaxation: Relaxation, prices: Floats) -> tuple[Floats, Floats, Floats]:
     """Priced energies (prices, options), bounds (prices,), and the bound on any plan with an option
     (options,).
     """
-    size = max(1, _BLOCK // len(market.options.option))
+    size = max(1, _BLOCK // len(relaxation.options.option))
     value = np.concatenate(
-        [market.priced_j(prices[k : k + size])[0] for k in range(0, len(prices), size)]
+        [relaxation.priced_j(prices[k : k + size])[0] for k in range(0, len(prices), size)]
     )
-    least = market.options.least(value)
-    paid = prices * market.bandwidth_hz
+    least = relaxation.options.least(value)
+    paid = prices * relaxation.bandwidth_hz
     root = least.sum(axis=-1) - paid
     root -= ROUNDING * (np.abs(least).sum(axis=-1) + paid)
-    lifted = (root[:, None] + value - least[:, market.options.user()]).max(axis=0)
+    lifted = (root[:, None] + value - least[:, relaxation.options.user()]).max(axis=0)
     return value, root, lifted
 
 
-def _order(market: Market, lifted: Floats, alike: Integers) -> list[int]:
+def _order(relaxation: Relaxation, lifted: Floats, alike: Integers) -> list[int]:
     """Users with a choice left: those whose options differ most first, so that bad branches end
     early.
     """
-    first = market.options.first[:-1]
+    first = relaxation.options.first[:-1]
     spread = np.maximum.reduceat(lifted, first) - np.minimum.reduceat(lifted, first)
     widest = np.zeros(int(alike.max()) + 1)
     np.maximum.at(widest, alike, spread)  # users of a class stay together
-    users = np.nonzero(np.diff(market.options.first) > 1)[0]
+    users = np.nonzero(np.diff(relaxation.options.first) > 1)[0]
     return [int(n) for n in users[np.lexsort((users, alike[users], -widest[alike[users]]))]]
 
 
@@ -188,10 +188,15 @@ class _Tree:
     """The table, and what the users not yet decided add at least."""
 
     def __init__(
-        self, market: Market, value: Floats, prices: Floats, order: list[int], alike: Integers
+        self,
+        relaxation: Relaxation,
+        value: Floats,
+        prices: Floats,
+        order: list[int],
+        alike: Integers,
     ) -> None:
-        options = market.options
-        self.market, self.value, self.open = market, value, order
+        options = relaxation.options
+        self.relaxation, self.value, self.open = relaxation, value, order
         self.options_of = [np.arange(options.first[n], options.first[n + 1]) for n in order]
         self.twin = [k > 0 and alike[n] == alike[order[k - 1]] for k, n in enumerate(order)]
         self.settled = options.first[
@@ -258,7 +263,8 @@ class _Tree:
             prices = np.exp(np.interp(at, np.arange(count), np.log(self.prices)))
             size = max(1, _BLOCK // self.value.shape[1])
             blocks = [
-                self.market.priced_j(prices[k : k + size])[0] for k in range(0, len(prices), size)
+                self.relaxation.priced_j(prices[k : k + size])[0]
+                for k in range(0, len(prices), size)
             ]
             value = np.concatenate(blocks)
             self.fine = self._base_j(prices, value), value, self._rest_j(value)
@@ -275,7 +281,7 @@ class _Tree:
         """What the users without a choice and the uplink add to L, less what all sums may lose by
         rounding.
         """
-        paid = prices * self.market.bandwidth_hz
+        paid = prices * self.relaxation.bandwidth_hz
         base = value[:, self.settled[self.decided]].sum(axis=-1) - paid
         return np.asarray(base - ROUNDING * (np.abs(value).sum(axis=-1) + paid))
 
@@ -303,10 +309,10 @@ class _Tree:
         sums = nodes.sums_j[:, None, :] + self.value[:, mine].T
         used = nodes.used_hz[:, None] + self.least_hz[mine]
         bound = (sums + self.rest_j[depth + 1]).max(axis=-1)
-        fits = used + self.rest_hz[depth + 1] <= self.market.bandwidth_hz * (1.0 + 1e-12)
+        fits = used + self.rest_hz[depth + 1] <= self.relaxation.bandwidth_hz * (1.0 + 1e-12)
         good = (bound < cutoff_j) & fits
         if self.twin[depth]:
-            number = self.market.options.option
+            number = self.relaxation.options.option
             good &= number[mine] >= number[nodes.taken[:, -1]][:, None]
         parent, which = np.nonzero(good)
         return _Nodes(
@@ -330,16 +336,16 @@ def _best_leaf(
     log_price = plan.log_price if np.isfinite(plan.log_price) else 0.0
     best, found, least_j = plan.energy_j, None, [np.inf]
     done, size = 0, 4
-    most = max(4, _SHARED_OUT // tree.market.options.users)
+    most = max(4, _SHARED_OUT // tree.relaxation.options.users)
     while (
         done < len(leaves.bound_j)
         and leaves.bound_j[done] < best * margin
-        and not tree.market.progress.over()
+        and not tree.relaxation.progress.over()
     ):
         choices = tree.choices(leaves[slice(done, done + size)])
-        some, _, shares = shared_out(tree.market, choices, log_price)
+        some, _, shares = shared_out(tree.relaxation, choices, log_price)
         bounds = np.maximum(
-            bounds_of(tree.market, choices, shares), leaves.bound_j[done : done + size]
+            bounds_of(tree.relaxation, choices, shares), leaves.bound_j[done : done + size]
         )
         least_j.append(float(bounds.min()))
         if some.energy_j < best:

@@ -30,14 +30,14 @@ class Dual:
 
     bound_j: float
     price: float
-    dear: Integers  # (users,) choices where demand fits in the uplink
+    above: Integers  # (users,) choices where demand fits in the uplink
     # (users,) choices at the largest price where it does not; the same where no such price was met
-    cheap: Integers
+    below: Integers
     between: tuple[float, float] | None  # those two prices; None where spectrum is free
 
 
-class Market:
-    """Users who bid for the uplink."""
+class Relaxation:
+    """Users who bracketed for the uplink."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Market:
             np.maximum(np.repeat(most, np.diff(options.first)), curves.least_hz)
         )
 
-    def worth_sending(self) -> "Market":
+    def worth_sending(self) -> "Relaxation":
         """Without options that, even with the largest share for nothing, cost more than one that
         sends nothing.
         """
@@ -70,17 +70,17 @@ class Market:
         mask = cheapest_j <= np.repeat(silent_j, np.diff(self.options.first))
         return self.keep(mask)
 
-    def priceable(self) -> "Market":
+    def priceable(self) -> "Relaxation":
         """With the marginal energies that prices are compared with."""
-        market = copy(self)
-        market.options = replace(self.options, curves=self.options.curves.with_marginals())
-        return market
+        relaxation = copy(self)
+        relaxation.options = replace(self.options, curves=self.options.curves.with_marginals())
+        return relaxation
 
-    def keep(self, mask: NDArray[np.bool_]) -> "Market":
+    def keep(self, mask: NDArray[np.bool_]) -> "Relaxation":
         """The same users with some options only, and the limits on shares they had."""
-        market = copy(self)
-        market.options, market.x_least = self.options.keep(mask), self.x_least[mask]
-        return market
+        relaxation = copy(self)
+        relaxation.options, relaxation.x_least = self.options.keep(mask), self.x_least[mask]
+        return relaxation
 
     def priced_j(self, prices: Floats) -> tuple[Floats, Floats]:
         """Least of E + price b of each option and the share there, (prices, options)."""
@@ -135,24 +135,26 @@ class Point:
         )
 
 
-def maximise(market: Market, tolerance: float, between: tuple[float, float] | None = None) -> Dual:
+def maximise(
+    relaxation: Relaxation, tolerance: float, between: tuple[float, float] | None = None
+) -> Dual:
     """Maximise L until no price can raise it by more than `tolerance`, relative.
 
-    `between`: prices known to lie around the best one; the market may then lack options that are
-    out of the running between them.
+    `between`: prices known to lie around the best one; the relaxation may then lack options that
+    reduced costs fix at zero between them.
     """
     if between is not None:
-        low, high = (points_at(market, np.array([price]))[0] for price in between)
+        low, high = (points_at(relaxation, np.array([price]))[0] for price in between)
     else:
-        free = points_at(market, np.zeros(1))[0]
-        if free.excess_hz <= ROUNDING * market.bandwidth_hz * market.options.users:
+        free = points_at(relaxation, np.zeros(1))[0]
+        if free.excess_hz <= ROUNDING * relaxation.bandwidth_hz * relaxation.options.users:
             return Dual(
-                bound_j=free.bound_j, price=0.0, dear=free.choice, cheap=free.choice, between=None
+                bound_j=free.bound_j, price=0.0, above=free.choice, below=free.choice, between=None
             )
-        low, high = _bracket(market, free)
+        low, high = _bracket(relaxation, free)
     best = max(low, high, key=lambda point: point.bound_j)
-    bundled = len(market.options.option) <= _BUNDLED
-    original = np.arange(len(market.options.option))  # of the options still in the running
+    bundled = len(relaxation.options.option) <= _BUNDLED
+    original = np.arange(len(relaxation.options.option))  # of the options not fixed yet
     previous = pruned = np.inf
     for step in range(_PASSES):
         # L lies below its tangents at both ends, which meet at the largest value it can still have.
@@ -164,19 +166,19 @@ def maximise(market: Market, tolerance: float, between: tuple[float, float] | No
         width = high.price / low.price - 1.0
         if ceiling - best.bound_j <= tolerance * abs(best.bound_j) or width <= 1e-14:
             break
-        market.progress.bound = best.bound_j
+        relaxation.progress.bound = best.bound_j
         if width < 0.3 * pruned:
             pruned = width
-            mask = in_the_running(market, low, high)
+            mask = not_fixed(relaxation, low, high)
             if np.count_nonzero(mask) < 0.9 * len(mask):
-                market, original = market.keep(mask), original[mask]
+                relaxation, original = relaxation.keep(mask), original[mask]
                 low, high = low.keep(mask), high.keep(mask)
                 bundled = len(mask) <= _BUNDLED
         # Where demand is smooth its root is near a straight line in the logarithms; where a cut
         # changes at the best price, the tangents find it.
         logs = (
-            np.log1p(low.excess_hz / market.bandwidth_hz),
-            np.log1p(max(high.excess_hz / market.bandwidth_hz, -0.99)),
+            np.log1p(low.excess_hz / relaxation.bandwidth_hz),
+            np.log1p(max(high.excess_hz / relaxation.bandwidth_hz, -0.99)),
         )
         root = float(
             np.exp(np.interp(0.0, [-logs[0], -logs[1]], [np.log(low.price), np.log(high.price)]))
@@ -193,7 +195,7 @@ def maximise(market: Market, tolerance: float, between: tuple[float, float] | No
         prices = np.unique(prices[(prices > low.price) & (prices < high.price)])
         if len(prices) == 0:
             prices = np.array([0.5 * (low.price + high.price)])
-        points = points_at(market, prices)
+        points = points_at(relaxation, prices)
         low = max(
             (point for point in (low, *points) if point.excess_hz > 0.0),
             key=lambda point: point.price,
@@ -206,13 +208,13 @@ def maximise(market: Market, tolerance: float, between: tuple[float, float] | No
     return Dual(
         bound_j=best.bound_j,
         price=best.price,
-        dear=original[high.choice],
-        cheap=original[low.choice],
+        above=original[high.choice],
+        below=original[low.choice],
         between=(low.price, high.price),
     )
 
 
-def in_the_running(market: Market, low: Point, high: Point) -> NDArray[np.bool_]:
+def not_fixed(relaxation: Relaxation, low: Point, high: Point) -> NDArray[np.bool_]:
     """Options that may be a user's best at some price between two.
 
     An option's priced energy is concave in the price, so it lies above its chord. The user's best
@@ -220,14 +222,14 @@ def in_the_running(market: Market, low: Point, high: Point) -> NDArray[np.bool_]
     with one corner, where the tangents meet: an option above at the ends and at the corner is above
     everywhere between.
     """
-    counts = np.diff(market.options.first)
+    counts = np.diff(relaxation.options.first)
     span = high.price - low.price
     at_low, slope_low = low.value_j[low.choice], low.share_hz[low.choice]
     at_high, slope_high = high.value_j[high.choice], high.share_hz[high.choice]
     with np.errstate(divide="ignore", invalid="ignore"):
         corner = (at_high - slope_high * span - at_low) / (slope_low - slope_high)
     corner = np.clip(np.where(slope_low > slope_high, corner, 0.0), 0.0, span)
-    running = np.zeros(len(market.options.option), dtype=bool)
+    running = np.zeros(len(relaxation.options.option), dtype=bool)
     chord = (high.value_j - low.value_j) / span
     for at in (np.zeros(len(corner)), corner, np.full(len(corner), span)):
         ceiling = np.minimum(at_low + slope_low * at, at_high - slope_high * (span - at))
@@ -239,13 +241,13 @@ def in_the_running(market: Market, low: Point, high: Point) -> NDArray[np.bool_]
     return running
 
 
-def _bracket(market: Market, free: Point) -> tuple[Point, Point]:
+def _bracket(relaxation: Relaxation, free: Point) -> tuple[Point, Point]:
     """Two positive prices: demand exceeds the uplink at the first and fits at the second."""
-    start = market.first_price()
-    if len(market.options.option) <= _BUNDLED:
-        points = points_at(market, np.asarray(start * _LADDER))
+    start = relaxation.first_price()
+    if len(relaxation.options.option) <= _BUNDLED:
+        points = points_at(relaxation, np.asarray(start * _LADDER))
     else:
-        points = points_at(market, np.array([start]))
+        points = points_at(relaxation, np.array([start]))
     factor = _LADDER[1] / _LADDER[0]
     for _ in range(_PASSES):
         over = [point for point in points if point.excess_hz > 0.0]
@@ -255,7 +257,9 @@ def _bracket(market: Market, free: Point) -> tuple[Point, Point]:
         factor *= 2.0
         end = np.array([points[-1].price * factor if over else points[0].price / factor])
         points = (
-            [points[-1], *points_at(market, end)] if over else [*points_at(market, end), points[0]]
+            [points[-1], *points_at(relaxation, end)]
+            if over
+            else [*points_at(relaxation, end), points[0]]
         )
     # Demand at a price of zero exceeds the uplink and the least shares fit, so such prices exist.
     raise ArithmeticError(
@@ -263,17 +267,17 @@ def _bracket(market: Market, free: Point) -> tuple[Point, Point]:
     )
 
 
-def points_at(market: Market, prices: Floats) -> list[Point]:
+def points_at(relaxation: Relaxation, prices: Floats) -> list[Point]:
     """Every user's best option at each price."""
-    value, share = market.priced_j(prices)
-    choice = market.options.best(value)
+    value, share = relaxation.priced_j(prices)
+    choice = relaxation.options.best(value)
     best = np.take_along_axis(value, choice, axis=-1).sum(axis=-1)
     demand = np.take_along_axis(share, choice, axis=-1).sum(axis=-1)
-    paid = prices * market.bandwidth_hz
+    paid = prices * relaxation.bandwidth_hz
     bound = best - paid - ROUNDING * (np.abs(best) + paid)
-    excess = demand - market.bandwidth_hz
+    excess = demand - relaxation.bandwidth_hz
     # What rounding overdraws fits: least shares that leave nothing at all are still a plan.
-    excess[(excess > 0.0) & (excess <= ROUNDING * market.bandwidth_hz)] = 0.0
+    excess[(excess > 0.0) & (excess <= ROUNDING * relaxation.bandwidth_hz)] = 0.0
     return [
         Point(
             price=float(prices[k]),

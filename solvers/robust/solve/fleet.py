@@ -1,4 +1,4 @@
-"""Large cells: options are laid out a block of users at a time, and only those in the running stay.
+"""Large cells: options are laid out by blocks of users; those that reduced costs fix do not stay.
 
 A sample of the users, with its part of the uplink, tells where the price lies. Then every block is
 priced once at both ends of a bracket around it, and options that are nobody's choice between them
@@ -14,7 +14,7 @@ from solvers.arrays import Floats
 from solvers.progress import Progress, Stage
 from solvers.robust.problem import Problem
 from solvers.robust.solve.candidates import Candidates, in_blocks, options_of
-from solvers.robust.solve.dual import Market, in_the_running, maximise, points_at
+from solvers.robust.solve.dual import Relaxation, maximise, not_fixed, points_at
 from solvers.robust.solve.remedies import all_least_shares, least_shares
 
 # The sample's price is good to about its square root; a bracket that misses is widened and the
@@ -28,17 +28,17 @@ _SURELY = 1.0 - 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bidding:
-    """The market of a cell, in a large one without options out of the running between two prices
-    around the best.
+class Bracketed:
+    """The relaxation of a cell; in a large one without the options that reduced costs fix at zero
+    for all prices between two around the best.
     """
 
-    market: Market
-    between: tuple[float, float] | None  # None: the market is whole
+    relaxation: Relaxation
+    between: tuple[float, float] | None  # None: the relaxation is whole
 
 
-def bidding(problem: Problem, progress: Progress) -> Bidding | Floats | None:
-    """The market of a large cell; each user's least share where there is no plan; None where
+def relax_in_blocks(problem: Problem, progress: Progress) -> Bracketed | Floats | None:
+    """The relaxation of a large cell; each user's least share where there is no plan; None where
     nothing can be dropped.
     """
     progress.stage(Stage.SWEEP, 0.0, 0.2)
@@ -51,11 +51,11 @@ def bidding(problem: Problem, progress: Progress) -> Bidding | Floats | None:
     low, high, reach = price / (1.0 + _REACH), price * (1.0 + _REACH), _REACH
     for _ in range(_SWEEPS):
         progress.stage(Stage.SWEEP, 0.2, 0.5)
-        market, demand = _sweep(
+        relaxation, demand = _sweep(
             problem, _SURELY * float(least.sum()), np.array([low, high]), progress
         )
         if demand[0] > problem.bandwidth_hz >= demand[1]:
-            return Bidding(market=market, between=(low, high))
+            return Bracketed(relaxation=relaxation, between=(low, high))
         reach *= 4.0
         low, high = (
             (low / (1.0 + reach), low)
@@ -71,31 +71,35 @@ def _sampled_price(problem: Problem) -> float:
     options, possible = options_of(problem, users)
     least = float(least_shares(options, possible).sum())
     share = problem.bandwidth_hz * len(users) / problem.users
-    market = (
-        Market(options.keep(possible), max(share, least * (1.0 + 1e-9))).worth_sending().priceable()
+    relaxation = (
+        Relaxation(options.keep(possible), max(share, least * (1.0 + 1e-9)))
+        .worth_sending()
+        .priceable()
     )
-    return maximise(market, 1e-6).price
+    return maximise(relaxation, 1e-6).price
 
 
 def _sweep(
     problem: Problem, least_total_hz: float, prices: Floats, progress: Progress
-) -> tuple[Market, Floats]:
-    """What is in the running between two prices, and the demand at each."""
+) -> tuple[Relaxation, Floats]:
+    """The options not fixed at zero between two prices, and the demand at each."""
     parts: list[Candidates] = []
     demand = np.zeros(len(prices))
     bound_j = np.zeros(len(prices))
     for users in in_blocks(problem):
         progress.tick(users[0] / problem.users)
         options, possible = options_of(problem, users)
-        market = Market(options.keep(possible), problem.bandwidth_hz, least_total_hz=least_total_hz)
-        market = market.worth_sending().priceable()
-        low, high = points_at(market, prices)
+        relaxation = Relaxation(
+            options.keep(possible), problem.bandwidth_hz, least_total_hz=least_total_hz
+        )
+        relaxation = relaxation.worth_sending().priceable()
+        low, high = points_at(relaxation, prices)
         demand += np.array([low.excess_hz, high.excess_hz]) + problem.bandwidth_hz
         bound_j += np.array([low.bound_j, high.bound_j]) + prices * problem.bandwidth_hz
-        parts.append(market.options.keep(in_the_running(market, low, high)))
+        parts.append(relaxation.options.keep(not_fixed(relaxation, low, high)))
     # The least of every user at a price, less what the uplink is worth at it: the dual there.
     progress.bound = float((bound_j - prices * problem.bandwidth_hz).max())
     options = Candidates.joined(parts)
-    return Market(
+    return Relaxation(
         options, problem.bandwidth_hz, least_total_hz=least_total_hz, progress=progress
     ), demand

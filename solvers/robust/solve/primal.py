@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from solvers.arrays import Floats, Integers
-from solvers.robust.solve.dual import Market
+from solvers.robust.solve.dual import Relaxation
 from solvers.robust.solve.shares import Shares, proven_j, share_out
 
 _TRIED_AT_ONCE = 8
@@ -17,7 +17,7 @@ _PLANNED_AT_ONCE = 200_000  # users of all plans together, so that memory stays 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One option per user (index into the market's options) with its exact shares."""
+    """One option per user (index into the relaxation's options) with its exact shares."""
 
     choice: Integers  # (users,)
     x: Floats  # (users,)
@@ -26,20 +26,22 @@ class Plan:
     price_j_per_hz: float  # what one more hertz saves
 
 
-def best_of(market: Market, choices: Integers, log_price: float) -> tuple[Plan, int]:
+def best_of(relaxation: Relaxation, choices: Integers, log_price: float) -> tuple[Plan, int]:
     """The cheapest of some plans, (plans, users), and which it is."""
     if choices.size > _PLANNED_AT_ONCE and len(choices) > 1:
-        plans = [best_of(market, choices[k : k + 1], log_price)[0] for k in range(len(choices))]
+        plans = [best_of(relaxation, choices[k : k + 1], log_price)[0] for k in range(len(choices))]
         k = int(np.argmin([plan.energy_j for plan in plans]))
         return plans[k], k
-    plan, k, _ = shared_out(market, choices, log_price)
+    plan, k, _ = shared_out(relaxation, choices, log_price)
     return plan, k
 
 
-def shared_out(market: Market, choices: Integers, log_price: float) -> tuple[Plan, int, Shares]:
+def shared_out(
+    relaxation: Relaxation, choices: Integers, log_price: float
+) -> tuple[Plan, int, Shares]:
     """As `best_of`, with the shares of all."""
     shares = share_out(
-        market.options.curves[choices], market.bandwidth_hz, log_price, market.progress
+        relaxation.options.curves[choices], relaxation.bandwidth_hz, log_price, relaxation.progress
     )
     k = int(np.argmin(shares.energy_j))
     plan = Plan(
@@ -52,33 +54,35 @@ def shared_out(market: Market, choices: Integers, log_price: float) -> tuple[Pla
     return plan, k, shares
 
 
-def bounds_of(market: Market, choices: Integers, shares: Shares) -> Floats:
+def bounds_of(relaxation: Relaxation, choices: Integers, shares: Shares) -> Floats:
     """What plans with these choices, (plans, users), spend at least, however they share: their dual
     at a price each.
     """
-    curves, price = market.options.curves[choices], np.exp(shares.log_price)
-    return proven_j(curves, market.bandwidth_hz, shares.x, price, market.x_least[choices])
+    curves, price = relaxation.options.curves[choices], np.exp(shares.log_price)
+    return proven_j(curves, relaxation.bandwidth_hz, shares.x, price, relaxation.x_least[choices])
 
 
-def bound_of(market: Market, plan: Plan) -> float:
+def bound_of(relaxation: Relaxation, plan: Plan) -> float:
     """As `bounds_of`, of a plan that is shared out."""
-    curves, price = market.options.curves[plan.choice], np.exp(np.array(plan.log_price))
-    return float(proven_j(curves, market.bandwidth_hz, plan.x, price, market.x_least[plan.choice]))
+    curves, price = relaxation.options.curves[plan.choice], np.exp(np.array(plan.log_price))
+    return float(
+        proven_j(curves, relaxation.bandwidth_hz, plan.x, price, relaxation.x_least[plan.choice])
+    )
 
 
-def complete(market: Market, dear: Integers, cheap: Integers, log_price: float) -> Plan:
-    """The best plan on the way from the choices at a price that is too high to those at one too
-    low.
+def complete(relaxation: Relaxation, above: Integers, below: Integers, log_price: float) -> Plan:
+    """The best plan on the way from the choices `above` the price, where demand fits, to those
+    `below` it.
 
     Few users differ between the two unless many are alike, and then the energy is nearly convex in
     how many have switched: a search by thirds finds the best.
     """
-    tied = np.nonzero(dear != cheap)[0]
+    tied = np.nonzero(above != below)[0]
 
     def switched(counts: Integers) -> Integers:
-        choices = np.repeat(dear[None, :], len(counts), axis=0)
+        choices = np.repeat(above[None, :], len(counts), axis=0)
         for row, count in zip(choices, counts, strict=True):
-            row[tied[:count]] = cheap[tied[:count]]
+            row[tied[:count]] = below[tied[:count]]
         return choices
 
     first, last = 0, len(tied)
@@ -86,24 +90,28 @@ def complete(market: Market, dear: Integers, cheap: Integers, log_price: float) 
         counts = np.unique(
             np.linspace(first, last, min(last - first + 1, _TRIED_AT_ONCE)).astype(np.int64)
         )
-        plan, k = best_of(market, switched(counts), log_price)
+        plan, k = best_of(relaxation, switched(counts), log_price)
         if last - first + 1 <= _TRIED_AT_ONCE:
             return plan
         first, last = int(counts[max(k - 1, 0)]), int(counts[min(k + 1, len(counts) - 1)])
 
 
-def exchange(market: Market, plan: Plan, stop_at_j: float) -> Plan:
+def exchange(relaxation: Relaxation, plan: Plan, stop_at_j: float) -> Plan:
     """Change one user's option at a time while that saves energy, until `stop_at_j` is reached.
 
     Only a user with a cheaper option at the plan's own price can gain: the plan is optimal for its
     choices at that price, so by duality any other choice costs at least its difference there.
     """
     for _ in range(_ROUNDS):
-        if plan.energy_j <= stop_at_j or not np.isfinite(plan.log_price) or market.progress.over():
+        if (
+            plan.energy_j <= stop_at_j
+            or not np.isfinite(plan.log_price)
+            or relaxation.progress.over()
+        ):
             return plan
-        market.progress.objective = plan.energy_j
-        value, _ = market.priced_j(np.exp([plan.log_price]))
-        best = market.options.best(value)[0]
+        relaxation.progress.objective = plan.energy_j
+        value, _ = relaxation.priced_j(np.exp([plan.log_price]))
+        best = relaxation.options.best(value)[0]
         gain = value[0][plan.choice] - value[0][best]
         users = np.argsort(-gain, kind="stable")[:_TRIED_AT_ONCE]
         users = users[gain[users] > 1e-13 * plan.energy_j]
@@ -111,7 +119,7 @@ def exchange(market: Market, plan: Plan, stop_at_j: float) -> Plan:
             return plan
         choices = np.repeat(plan.choice[None, :], len(users), axis=0)
         choices[np.arange(len(users)), users] = best[users]
-        better, _ = best_of(market, choices, plan.log_price)
+        better, _ = best_of(relaxation, choices, plan.log_price)
         if better.energy_j >= plan.energy_j * (1.0 - 1e-14):
             return plan
         plan = better

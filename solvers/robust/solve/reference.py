@@ -14,7 +14,7 @@ from solvers.robust.problem import Decision, Problem
 from solvers.robust.solve import RobustSolution, enter
 from solvers.robust.solve.candidates import options_of
 from solvers.robust.solve.dual import maximise
-from solvers.robust.solve.fleet import Bidding
+from solvers.robust.solve.fleet import Bracketed
 from solvers.robust.solve.infeasible import explain
 from solvers.robust.solve.remedies import all_least_shares
 from solvers.robust.solve.shares import share_out
@@ -27,11 +27,13 @@ def alternate(problem: Problem, options: Options, progress: Progress) -> RobustS
     optimal. A cell has a start exactly where it has a plan, so one without is infeasible with the
     reasons of the exact method.
     """
-    bid = enter(problem, progress)
-    if not isinstance(bid, Bidding):
-        return Solution(status=Status.INFEASIBLE, infeasibility=explain(problem, bid, progress))
+    bracketed = enter(problem, progress)
+    if not isinstance(bracketed, Bracketed):
+        return Solution(
+            status=Status.INFEASIBLE, infeasibility=explain(problem, bracketed, progress)
+        )
     progress.stage(Stage.PRICE, 0.0, 0.1)
-    dual = maximise(bid.market, 1e-2 * options.gap, bid.between)
+    dual = maximise(bracketed.relaxation, 1e-2 * options.gap, bracketed.between)
 
     found: PccpSolution | None = None
     cuts = starts(problem)

@@ -6,7 +6,8 @@ from solvers.arrays import Booleans, Floats, Integers
 from solvers.stopping.channel import Markov
 from solvers.stopping.check.laws import min_rate_bps, start_of
 from solvers.stopping.check.terms import Terms
-from solvers.stopping.problem import Decision, Problem, Waiting
+from solvers.stopping.decision import Decision
+from solvers.stopping.problem import Problem, Waiting
 
 
 class Chain:

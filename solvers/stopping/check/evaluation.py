@@ -5,7 +5,8 @@ import numpy as np
 from solvers.arrays import Floats, Integers
 from solvers.stopping.check.looks import Looks
 from solvers.stopping.check.terms import Terms
-from solvers.stopping.problem import Decision, Problem, Waiting
+from solvers.stopping.decision import Decision
+from solvers.stopping.problem import Problem, Waiting
 
 
 class Evaluation:

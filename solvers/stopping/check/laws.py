@@ -4,7 +4,8 @@ import numpy as np
 from scipy.special import chdtr, chdtri, erfc, gammaln, ive, xlogy
 
 from solvers.arrays import Floats
-from solvers.stopping.channel import Fading, LogNormal, Markov, Nakagami, Rayleigh, Rician
+from solvers.stopping.channel import Markov
+from solvers.stopping.fading import Fading, LogNormal, Nakagami, Rayleigh, Rician
 from solvers.stopping.problem import Problem
 
 _LEFT_OUT = 1e-18  # probability beyond each end of a law

@@ -7,13 +7,14 @@ from the check's own density of the gain; traces are summed.
 import numpy as np
 
 from solvers.arrays import Floats, Integers
-from solvers.stopping.channel import Fading, GainTrace, Markov, RateTrace
+from solvers.stopping.channel import GainTrace, Markov, RateTrace
 from solvers.stopping.check.laws import (
     deep_fade_weight,
     log_gain_density,
     log_gain_span,
     min_rate_bps,
 )
+from solvers.stopping.fading import Fading
 from solvers.stopping.problem import Problem
 
 

@@ -9,7 +9,8 @@ from solvers.stopping.check.chain import Chain
 from solvers.stopping.check.curve import Induction
 from solvers.stopping.check.looks import Looks, points
 from solvers.stopping.check.terms import Terms, terms_of
-from solvers.stopping.problem import FREE, Decision, Offer, Problem
+from solvers.stopping.decision import Decision, Offer
+from solvers.stopping.problem import FREE, Problem
 
 TOLERANCE = 1e-6  # relative, of costs, times and energies
 ROUNDING = 1e-9  # relative to the energy of a radio that is never silent
@@ -89,7 +90,7 @@ class Review(Induction):
         if np.any((chosen < 0) | (chosen >= cuts)):
             return
         place, fits = self.placements(terms, users)
-        fixed, (ends, waits, sending, better) = self.table(terms, users)
+        fixed, (ends, waits, sending, better) = self.played(terms, users)
         self.agree("stop_probability_sum", users, np.ones(len(users)), ends.sum(axis=0))
         claimed = decision.stop_probability[users, :cuts].T
         self.note("stop_probability", users, np.abs(claimed - ends).max(axis=0) - TOLERANCE)
@@ -132,7 +133,7 @@ class Review(Induction):
         self.note("smaller_placement_on_ties", users, np.where(earlier <= least, 1.0, 0.0))
         return place, fits
 
-    def table(
+    def played(
         self, terms: Terms, users: Integers
     ) -> tuple[Floats, tuple[Floats, Floats, Floats, Floats]]:
         """What each fixed cut costs; and under the table the ends, waits and E[1/R; ends] at each

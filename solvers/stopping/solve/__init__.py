@@ -10,7 +10,8 @@ from solvers.arrays import Integers
 from solvers.outcome import Options, Solution, Status
 from solvers.progress import Progress, Stage
 from solvers.stopping.channel import GainTrace, Markov
-from solvers.stopping.problem import Decision, Infeasibility, Problem
+from solvers.stopping.decision import Decision, Infeasibility
+from solvers.stopping.problem import Problem
 from solvers.stopping.solve.plan import Plan
 
 Block = tuple[int, Integers]  # a workload and some of its users

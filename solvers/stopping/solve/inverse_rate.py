@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.arrays import Floats
-from solvers.stopping.channel import Fading, GainTrace, RateTrace
+from solvers.stopping.channel import GainTrace, RateTrace
+from solvers.stopping.fading import Fading
 from solvers.stopping.problem import Problem
 
 Indices = NDArray[np.intp]

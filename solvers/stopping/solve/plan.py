@@ -4,16 +4,8 @@ import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
 from solvers.stopping.channel import GainTrace, Markov, RateTrace
-from solvers.stopping.problem import (
-    FREE,
-    Baselines,
-    Decision,
-    Infeasibility,
-    Offer,
-    Problem,
-    Rule,
-    Waiting,
-)
+from solvers.stopping.decision import Baselines, Decision, Infeasibility, Offer
+from solvers.stopping.problem import FREE, Problem, Rule, Waiting
 from solvers.stopping.solve.clairvoyant import independent_bound, markov_bound
 from solvers.stopping.solve.costs import Costs, costs
 from solvers.stopping.solve.independent import Stopping

@@ -168,7 +168,7 @@ def test_nobody_transmits_when_the_device_is_cheaper() -> None:
 
 
 def test_price_is_what_one_more_hertz_saves() -> None:
-    from solvers.robust.solve.dual import Market
+    from solvers.robust.solve.dual import Relaxation
     from solvers.robust.solve.primal import best_of
 
     for seed in range(20):
@@ -181,9 +181,9 @@ def test_price_is_what_one_more_hertz_saves() -> None:
         step = 1e-6 * problem.bandwidth_hz
         energy = []
         for bandwidth in (problem.bandwidth_hz, problem.bandwidth_hz + step):
-            market = Market(options, bandwidth).priceable()
+            relaxation = Relaxation(options, bandwidth).priceable()
             energy.append(
-                best_of(market, chosen[None, :], np.log(solution.prices["bandwidth_j_per_hz"]))[
+                best_of(relaxation, chosen[None, :], np.log(solution.prices["bandwidth_j_per_hz"]))[
                     0
                 ].energy_j
             )

@@ -11,16 +11,13 @@ from scipy import integrate, stats
 from solvers.stopping.channel import (
     GainTrace,
     Law,
-    LogNormal,
     Markov,
-    Nakagami,
     RateTrace,
-    Rayleigh,
-    Rician,
     fit_markov,
     mean_seconds_per_bit,
     stationary,
 )
+from solvers.stopping.fading import LogNormal, Nakagami, Rayleigh, Rician
 
 LAWS = [
     (Rayleigh(), stats.expon()),

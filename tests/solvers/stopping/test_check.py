@@ -8,7 +8,8 @@ import pytest
 
 from solvers.outcome import Options
 from solvers.stopping.check import check
-from solvers.stopping.problem import Decision, Rule, Waiting
+from solvers.stopping.decision import Decision
+from solvers.stopping.problem import Rule, Waiting
 from solvers.stopping.solve import solve
 from tests.support.stopping.problems import a_problem, every_law
 

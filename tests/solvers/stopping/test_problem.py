@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from solvers.stopping.channel import Law, Markov, Nakagami, RateTrace, Rayleigh, Rician
+from solvers.stopping.channel import Law, Markov, RateTrace
+from solvers.stopping.fading import Nakagami, Rayleigh, Rician
 from solvers.stopping.problem import AbsorbingOutage, FreeWaiting, UnboundedCost, Waiting
 from tests.support.stopping.problems import a_network, a_problem
 

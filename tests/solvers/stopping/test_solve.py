@@ -7,9 +7,11 @@ import pytest
 
 from solvers.outcome import Options, Status
 from solvers.progress import Cancelled, Progress, Step
-from solvers.stopping.channel import GainTrace, LogNormal, Markov, RateTrace, Rayleigh
+from solvers.stopping.channel import GainTrace, Markov, RateTrace
 from solvers.stopping.check import check
-from solvers.stopping.problem import Decision, Problem, Rule, Waiting, Workloads
+from solvers.stopping.decision import Decision
+from solvers.stopping.fading import LogNormal, Rayleigh
+from solvers.stopping.problem import Problem, Rule, Waiting, Workloads
 from solvers.stopping.solve import solve
 from tests.support.stopping.brute_force import cheapest_chain_table, cheapest_table
 from tests.support.stopping.problems import BANDWIDTH_HZ, a_network, a_problem, every_law

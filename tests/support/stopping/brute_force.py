@@ -7,7 +7,8 @@ from itertools import pairwise, product
 import numpy as np
 from scipy import integrate
 
-from solvers.stopping.channel import Fading, Markov
+from solvers.stopping.channel import Markov
+from solvers.stopping.fading import Fading
 from solvers.stopping.problem import Problem, Waiting
 
 Terms = tuple[np.ndarray, np.ndarray, np.ndarray, float]

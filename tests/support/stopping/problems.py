@@ -5,17 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from solvers.stopping.channel import (
-    GainTrace,
-    Law,
-    LogNormal,
-    Markov,
-    Nakagami,
-    RateTrace,
-    Rayleigh,
-    Rician,
-    fit_markov,
-)
+from solvers.stopping.channel import GainTrace, Law, Markov, RateTrace, fit_markov
+from solvers.stopping.fading import LogNormal, Nakagami, Rayleigh, Rician
 from solvers.stopping.problem import Problem, Workloads
 
 BANDWIDTH_HZ = 1e7

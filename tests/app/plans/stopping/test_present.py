@@ -12,7 +12,7 @@ import pytest
 
 from client.edge import StoppingTable
 from solvers.registry import answer
-from solvers.stopping.channel import Rayleigh
+from solvers.stopping.fading import Rayleigh
 from solvers.stopping.problem import Problem, Waiting, Workloads
 from tests.support.builders import Body, a_device, a_model, a_server, a_timing
 from tests.support.stopping.requests import (

@@ -8,36 +8,36 @@ from solvers import physics
 from solvers.robust.problem import Problem
 from solvers.robust.solve.candidates import options_of
 from solvers.robust.solve.curves import Curves, log_snr_for
-from solvers.robust.solve.dual import Market
+from solvers.robust.solve.dual import Relaxation
 from tests.support.robust.cells import random_cell
 
 
-def markets() -> list[tuple[Problem, Market]]:
+def relaxations() -> list[tuple[Problem, Relaxation]]:
     found = []
     for seed in range(12):
         problem = random_cell(np.random.default_rng(seed), 4, 5, ("generic", "levels")[seed % 2])
         options, possible = options_of(problem)
         if np.all(np.add.reduceat(possible, options.first[:-1]) > 0):
             found.append(
-                (problem, Market(options.keep(possible), problem.bandwidth_hz).priceable())
+                (problem, Relaxation(options.keep(possible), problem.bandwidth_hz).priceable())
             )
     return found
 
 
-def prices_of(market: Market) -> np.ndarray:
-    return market.first_price() * np.array([1e-4, 0.03, 1.0, 30.0, 1e4])
+def prices_of(relaxation: Relaxation) -> np.ndarray:
+    return relaxation.first_price() * np.array([1e-4, 0.03, 1.0, 30.0, 1e4])
 
 
 @pytest.mark.slow
 def test_share_at_a_price_minimises_energy_plus_price() -> None:
     compared = 0
-    for _, market in markets():
-        curves = market.options.curves
-        for price in prices_of(market):
-            value, _ = market.priced_j(np.array([price]))
+    for _, relaxation in relaxations():
+        curves = relaxation.options.curves
+        for price in prices_of(relaxation):
+            value, _ = relaxation.priced_j(np.array([price]))
             for k in np.nonzero(curves.sends)[0]:
                 one = curves[np.array([k])]
-                low, high = float(market.x_least[k]), float(one.x_most[0])
+                low, high = float(relaxation.x_least[k]), float(one.x_most[0])
 
                 def cost(x: float, one: Curves = one, price: float = float(price)) -> float:
                     at = np.array([x])
@@ -59,22 +59,22 @@ def test_share_at_a_price_minimises_energy_plus_price() -> None:
 
 def test_a_bad_point_gives_a_weaker_bound_never_a_wrong_one() -> None:
     rng = np.random.default_rng(1)
-    for _, market in markets():
-        curves = market.options.curves
-        for price in prices_of(market):
-            best, _ = market.priced_j(np.array([price]))
-            span = np.maximum(curves.x_most - market.x_least, 0.0)
-            bad = market.x_least + rng.uniform(0, 1, span.shape) * span
-            value, _ = curves.priced_j(price, bad, market.x_least)
+    for _, relaxation in relaxations():
+        curves = relaxation.options.curves
+        for price in prices_of(relaxation):
+            best, _ = relaxation.priced_j(np.array([price]))
+            span = np.maximum(curves.x_most - relaxation.x_least, 0.0)
+            bad = relaxation.x_least + rng.uniform(0, 1, span.shape) * span
+            value, _ = curves.priced_j(price, bad, relaxation.x_least)
             assert np.all(value <= best[0] * (1.0 + 1e-12) + 1e-300)
 
 
 def test_energy_and_least_share_are_those_of_the_papers_formulas() -> None:
-    for problem, market in markets():
-        curves = market.options.curves
+    for problem, relaxation in relaxations():
+        curves = relaxation.options.curves
         work = problem.workloads
-        user = market.options.user()
-        row = work.first[problem.workload[user]] + market.options.option
+        user = relaxation.options.user()
+        row = work.first[problem.workload[user]] + relaxation.options.option
         share = np.where(curves.sends, np.minimum(curves.least_hz * 1.7, problem.bandwidth_hz), 1.0)
         x = np.where(curves.sends, curves.x_at(share), 0.0)
         rate = physics.rate_bps(
@@ -100,10 +100,10 @@ def test_energy_and_least_share_are_those_of_the_papers_formulas() -> None:
 
 
 def test_marginal_energy_is_the_derivative() -> None:
-    for _, market in markets():
-        curves = market.options.curves
-        inside = curves.sends & (curves.x_most - market.x_least > 0.1)
-        curves, x = curves[inside], 0.5 * (market.x_least + curves.x_most)[inside]
+    for _, relaxation in relaxations():
+        curves = relaxation.options.curves
+        inside = curves.sends & (curves.x_most - relaxation.x_least > 0.1)
+        curves, x = curves[inside], 0.5 * (relaxation.x_least + curves.x_most)[inside]
         smooth = np.abs(x - curves.x_kink) > 1e-2
         share, step = curves.share_hz(x), 1e-4
         up, down = (curves.energy_j(curves.x_at(share * (1 + s))) for s in (step, -step))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from solvers.registry import answer
-from solvers.stopping.channel import GainTrace, LogNormal, Markov, Nakagami, Rayleigh, Rician
+from solvers.stopping.channel import GainTrace, Markov
+from solvers.stopping.fading import LogNormal, Nakagami, Rayleigh, Rician
 from solvers.stopping.problem import Problem, Rule, Waiting
 from tests.support.stopping.problems import a_problem
 

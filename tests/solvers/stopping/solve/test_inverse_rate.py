@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from solvers.outcome import Options
-from solvers.stopping.channel import Law, LogNormal, Nakagami, Rayleigh, Rician
+from solvers.stopping.channel import Law
+from solvers.stopping.fading import LogNormal, Nakagami, Rayleigh, Rician
 from solvers.stopping.problem import FREE, Rule, Waiting
 from solvers.stopping.solve import solve
 from solvers.stopping.solve.inverse_rate import inverse_rate

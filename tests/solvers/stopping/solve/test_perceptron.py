@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from solvers.outcome import Options
-from solvers.stopping.channel import GainTrace, Law, LogNormal, Nakagami, RateTrace, Rayleigh
+from solvers.stopping.channel import GainTrace, Law, RateTrace
+from solvers.stopping.fading import LogNormal, Nakagami, Rayleigh
 from solvers.stopping.problem import Rule, Workloads
 from solvers.stopping.solve import solve
 from solvers.stopping.solve.inverse_rate import inverse_rate

@@ -1,0 +1,182 @@
+"""Stored measurements, as they were answered, and their samples."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.errors import MeasurementNotFound, ProfileNotFound
+from app.measurements import files
+from app.measurements.fitting import clocks_of
+from app.measurements.tables import MeasuredSamplesRow, MeasurementRow
+from app.profiles import service as profiles
+from app.profiles.references import ProfileRef
+from app.profiles.schemas.device import Device
+from app.profiles.schemas.timing import Timing
+from app.profiles.tables import ProfileRow
+from solvers.arrays import Floats
+from solvers.measurement.samples import Part, Samples
+from solvers.measurement.times import standardised
+
+
+def list_measurements(session: Session, name: str, after: int, limit: int) -> list[dict[str, Any]]:
+    """The measurements of a timing, deleted or not, oldest first, from the first beyond a number.
+
+    Raises ProfileNotFound.
+    """
+    profile = profile_id(session, name)
+    columns = select(
+        MeasurementRow.number,
+        MeasurementRow.kind,
+        MeasurementRow.revision,
+        MeasurementRow.created_at,
+    )
+    wanted = columns.add_columns(MeasurementRow.summary).where(
+        MeasurementRow.profile_id == profile, MeasurementRow.number > after
+    )
+    found = session.execute(wanted.order_by(MeasurementRow.number).limit(limit))
+    return [header_of(name, *row[:-1]) | row[-1] for row in found]
+
+
+def get(session: Session, name: str, number: int) -> dict[str, Any]:
+    """A measurement as it was answered, older by now.
+
+    Raises ProfileNotFound, MeasurementNotFound.
+    """
+    return document(name, _find(session, name, number))
+
+
+def get_samples(session: Session, name: str, number: int) -> tuple[MeasurementRow, bytes]:
+    """A measurement and its raw samples, packed. Raises ProfileNotFound, MeasurementNotFound."""
+    row = _find(session, name, number)
+    content = session.scalars(
+        select(MeasuredSamplesRow.content).where(MeasuredSamplesRow.measurement_id == row.id)
+    ).one()
+    return row, content
+
+
+def standardised_times(
+    session: Session,
+    ref: ProfileRef,
+    part: Part,
+    cut: int,
+    frequency_hz: float | None,
+    cache: dict[int, Samples],
+) -> Floats | None:
+    """Measured times behind a revision with mean 0 and variance 1; None where there are none.
+
+    Samples that were read once stay in `cache`.
+    """
+    timing = profiles.get(session, Timing, ref.name, ref.revision).body
+    samples = _samples_behind(session, ref.name, timing, cut, cache)
+    if samples is None:
+        return None
+    device = (
+        profiles.get(session, Device, timing.processor).body
+        if part == "device" and frequency_hz is None
+        else None
+    )
+    clocks = clocks_of(samples.frequency_hz, samples.requested_hz, device)
+    times = standardised(samples, clocks, part, cut, frequency_hz)
+    return times if len(times) else None
+
+
+def _samples_behind(
+    session: Session, name: str, timing: Timing, cut: int, cache: dict[int, Samples]
+) -> Samples | None:
+    """The samples that a cut's entry of a timing was fitted to; None where there are none."""
+    if timing.measured is None:
+        return None
+    profile = profile_id(session, name)
+    newest = (
+        select(MeasurementRow.id, MeasurementRow.details)
+        .where(
+            MeasurementRow.profile_id == profile,
+            MeasurementRow.kind == "samples",
+            MeasurementRow.number <= timing.measured.measurement,
+        )
+        .order_by(MeasurementRow.number.desc())
+        .limit(100)
+    )
+    # A cut that was not measured again kept its entry, and so its samples.
+    key = next(
+        (key for key, details in session.execute(newest) if cut in details["measured_cuts"]), None
+    )
+    if key is None:
+        return None
+    if key not in cache:
+        content = session.scalars(
+            select(MeasuredSamplesRow.content).where(MeasuredSamplesRow.measurement_id == key)
+        )
+        cache[key] = files.unpack(content.one())
+    return cache[key]
+
+
+def document(name: str, row: MeasurementRow) -> dict[str, Any]:
+    """A measurement as it is answered."""
+    told = (
+        header_of(name, row.number, row.kind, row.revision, row.created_at)
+        | row.summary
+        | row.details
+    )
+    for internal in ("measured_cuts", "started_at"):
+        told.pop(internal, None)
+    if row.kind == "samples":
+        measured_at = datetime.fromisoformat(row.summary["measured_at"])
+        told["age_s"] = (datetime.now(UTC) - measured_at).total_seconds()
+    return told
+
+
+def header_of(
+    name: str, number: int, kind: str, revision: int, created_at: datetime
+) -> dict[str, Any]:
+    """What every measurement says first."""
+    return {
+        "kind": kind,
+        "number": number,
+        "timing": name,
+        "revision": revision,
+        "created_at": created_at,
+        "samples_url": f"/v1/timings/{name}/measurements/{number}/samples",
+    }
+
+
+def hold(session: Session, name: str) -> tuple[int | None, int]:
+    """The key of a timing (None: it does not exist) and the number of its next measurement.
+
+    Whoever else measures it waits for the end of this transaction.
+    """
+    wanted = select(ProfileRow.id).where(ProfileRow.kind == Timing.kind, ProfileRow.name == name)
+    key = session.scalar(wanted.with_for_update())
+    last = session.scalar(
+        select(func.max(MeasurementRow.number)).where(MeasurementRow.profile_id == key)
+    )
+    return key, (last or 0) + 1
+
+
+def add(session: Session, row: MeasurementRow, content: bytes) -> None:
+    """Store a measurement with its raw samples."""
+    session.add(row)
+    session.flush()
+    session.add(MeasuredSamplesRow(measurement_id=row.id, content=content))
+
+
+def profile_id(session: Session, name: str) -> int:
+    """The key of a timing, deleted or not. Raises ProfileNotFound."""
+    key = session.scalar(
+        select(ProfileRow.id).where(ProfileRow.kind == Timing.kind, ProfileRow.name == name)
+    )
+    if key is None:
+        raise ProfileNotFound(Timing.kind, name)
+    return key
+
+
+def _find(session: Session, name: str, number: int) -> MeasurementRow:
+    wanted = select(MeasurementRow).where(
+        MeasurementRow.profile_id == profile_id(session, name), MeasurementRow.number == number
+    )
+    row = session.scalars(wanted).one_or_none()
+    if row is None:
+        raise MeasurementNotFound(name, number)
+    return row
