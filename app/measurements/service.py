@@ -27,6 +27,7 @@ from app.profiles.schemas.model import Model
 from app.profiles.schemas.profile import ProcessorKind
 from app.profiles.schemas.server import Server
 from app.profiles.schemas.timing import Measured, Timing
+from app.profiles.stored import Stored
 from solvers.measurement.findings import Finding
 
 _MOST_FINDINGS = 1000
@@ -79,9 +80,7 @@ def receive(database: Database, name: str, header: Header, sheet: SampleTable) -
     raise AssertionError("unreachable")
 
 
-def _subject(
-    session: Session, name: str, header: Header
-) -> tuple[Subject, profiles.Stored[Timing] | None]:
+def _subject(session: Session, name: str, header: Header) -> tuple[Subject, Stored[Timing] | None]:
     """What was measured, by the timing that exists and by what came with the samples, which must
     agree.
     """
@@ -156,7 +155,7 @@ def _store(
     header: Header,
     sheet: SampleTable,
     subject: Subject,
-    stored: profiles.Stored[Timing] | None,
+    stored: Stored[Timing] | None,
     found: Fitted,
 ) -> dict[str, Any]:
     now = datetime.now(UTC)

@@ -22,6 +22,8 @@ from app.profiles.schemas.model import Model
 from app.profiles.schemas.profile import FieldWarning, ProcessorKind, Profile, Provenance
 from app.profiles.schemas.server import Server
 from app.profiles.schemas.timing import Timing
+from app.profiles.stored import Stored
+from app.profiles.timings import timing_faults
 
 P = TypeVar("P", bound=Profile)
 P_co = TypeVar("P_co", bound=Profile, covariant=True)
@@ -197,7 +199,7 @@ class Resolver:
                 f"timing {timing.name!r} is of the model {timing.model!r}, not of"
                 f" {model.body.name!r}",
             )
-        elif unfit := profiles.timing_faults(timing, kind, model.body):
+        elif unfit := timing_faults(timing, kind, model.body):
             self.faults += [fault.below(pointer) for fault in unfit]
         else:
             return found
@@ -225,9 +227,7 @@ class Resolver:
                 ]
         return self._timings[key]
 
-    def _pinned_timing(
-        self, kind: ProcessorKind, name: str, model: str
-    ) -> profiles.Stored[Timing] | None:
+    def _pinned_timing(self, kind: ProcessorKind, name: str, model: str) -> Stored[Timing] | None:
         ref = self.pins.timing(kind, name, model)
         return None if ref is None else profiles.get(self.session, Timing, ref.name, ref.revision)
 

@@ -47,6 +47,7 @@ from app.profiles.schemas.revisions import (
 )
 from app.profiles.schemas.server import Server
 from app.profiles.schemas.timing import Timing
+from app.profiles.stored import Stored
 from app.quantities import Name
 
 ProfileName = Annotated[
@@ -81,7 +82,7 @@ class _Collection:
         self._add_list_revisions()
         self._add_get_revision()
 
-    def _stored(self, found: service.Stored[Any]) -> Any:
+    def _stored(self, found: Stored[Any]) -> Any:
         """The answer that tells of a stored revision."""
         stale = found.stale and {
             "stale": True,

@@ -1,49 +1,29 @@
 """Profiles as functions of a session: store, revise, hide, find."""
 
 import uuid
-from collections import OrderedDict
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 from datetime import UTC, datetime
-from functools import cache
-from threading import Lock
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import CursorResult, Row, Select, bindparam, insert, select, update
+from sqlalchemy import CursorResult, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.errors import (
     AmbiguousTiming,
-    FieldError,
-    InvalidRequest,
     ProfileExists,
     ProfileNotFound,
     RevisionNotFound,
     StaleRevision,
 )
+from app.profiles import stored, timings
 from app.profiles.references import ProfileRef
-from app.profiles.schemas.device import Device
-from app.profiles.schemas.model import Model
 from app.profiles.schemas.profile import ProcessorKind, Profile
-from app.profiles.schemas.server import Server
 from app.profiles.schemas.timing import Timing
+from app.profiles.stored import Stored, revisions
 from app.profiles.tables import ProfileRow, RevisionRow
 
 P = TypeVar("P", bound=Profile)
-PROCESSORS: dict[ProcessorKind, type[Profile]] = {"device": Device, "server": Server}
-
-
-@dataclass(frozen=True, slots=True)
-class Stored(Generic[P]):
-    """One revision of one profile."""
-
-    name: str
-    revision: int
-    created_at: datetime
-    body: P
-    stale: dict[str, Any] | None = None
-    """What refuted a timing in production."""
 
 
 def create(session: Session, body: P) -> Stored[P]:
@@ -118,13 +98,15 @@ def get(session: Session, kind: type[P], name: str, revision: int | None = None)
     Raises ProfileNotFound, RevisionNotFound.
     """
     if revision is None:
-        found = session.execute(_latest_of(kind), {"name": name}).one_or_none()
-    else:
-        numbered = _revisions(kind).where(ProfileRow.name == name, RevisionRow.number == revision)
-        found = session.execute(numbered).one_or_none()
-    if found is not None:
-        return _stored(session, kind, [found])[0]
-    if revision is not None and _find(session, kind, name) is not None:
+        latest = stored.latest(session, kind, name)
+        if latest is None:
+            raise ProfileNotFound(kind.kind, name)
+        return latest
+    numbered = revisions(kind).where(ProfileRow.name == name, RevisionRow.number == revision)
+    found = session.execute(numbered).all()
+    if found:
+        return stored.read(session, kind, found)[0]
+    if _find(session, kind, name) is not None:
         raise RevisionNotFound(kind.kind, name, revision)
     raise ProfileNotFound(kind.kind, name)
 
@@ -145,21 +127,20 @@ def timing_for(
 
     Raises AmbiguousTiming.
     """
-    who = {"model": model, "processor": processor, "processor_kind": processor_kind}
-    found = session.execute(_LATEST_TIMINGS, who).all()
+    found = stored.latest_timings(session, processor, processor_kind, model)
     if len(found) > 1:
-        raise AmbiguousTiming(processor, model, [row.name for row in found])
-    return _stored(session, Timing, found)[0] if found else None
+        raise AmbiguousTiming(processor, model, [timing.name for timing in found])
+    return found[0] if found else None
 
 
 def list_latest(session: Session, kind: type[P], after: str | None, limit: int) -> list[Stored[P]]:
     """The latest revisions of the names in use, by name, from the first beyond `after`."""
-    wanted = _revisions(kind).where(
+    wanted = revisions(kind).where(
         RevisionRow.number == ProfileRow.latest, ProfileRow.hidden.is_(False)
     )
     if after is not None:
         wanted = wanted.where(ProfileRow.name > after)
-    return _stored(
+    return stored.read(
         session, kind, session.execute(wanted.order_by(ProfileRow.name).limit(limit)).all()
     )
 
@@ -173,8 +154,8 @@ def list_revisions(
     """
     if _find(session, kind, name) is None:
         raise ProfileNotFound(kind.kind, name)
-    wanted = _revisions(kind).where(ProfileRow.name == name, RevisionRow.number > after)
-    return _stored(
+    wanted = revisions(kind).where(ProfileRow.name == name, RevisionRow.number > after)
+    return stored.read(
         session, kind, session.execute(wanted.order_by(RevisionRow.number).limit(limit)).all()
     )
 
@@ -195,57 +176,10 @@ def mark_stale(session: Session, name: str, revision: int, evidence: dict[str, A
     return True
 
 
-def timing_faults(timing: Timing, processor_kind: ProcessorKind, model: Model) -> list[FieldError]:
-    """Why a timing does not fit the processor and model it is used with; pointers into the timing's
-    body.
-    """
-    return [*timing.form_faults(processor_kind), *timing.model_faults(model)]
-
-
 def _settled(session: Session, body: P) -> P:
-    """A timing is checked against the profiles it names, and says which kind of processor it
-    means.
-    """
     if not isinstance(body, Timing):
         return body
-    named = select(ProfileRow.kind).where(
-        ProfileRow.name == body.processor, ProfileRow.hidden.is_(False)
-    )
-    kinds = [kind for kind in PROCESSORS if kind in set(session.scalars(named))]
-    faults: list[FieldError] = []
-    processor_kind = body.processor_kind
-    if processor_kind is not None and processor_kind not in kinds:
-        faults.append(
-            FieldError(
-                "/processor", f"there is no {processor_kind} profile named {body.processor!r}"
-            )
-        )
-    elif not kinds:
-        faults.append(
-            FieldError(
-                "/processor", f"there is no device or server profile named {body.processor!r}"
-            )
-        )
-    elif processor_kind is None and len(kinds) > 1:
-        faults.append(
-            FieldError(
-                "/processor_kind",
-                f"is required: a device and a server are named {body.processor!r}",
-            )
-        )
-    elif processor_kind is None:
-        processor_kind = kinds[0]
-    try:
-        model = get(session, Model, body.model).body
-    except ProfileNotFound as absent:
-        faults.append(FieldError("/model", absent.detail))
-    else:
-        faults += body.model_faults(model)
-    if processor_kind is not None and body.processor_kind is None:
-        faults += body.form_faults(processor_kind)
-    if faults:
-        raise InvalidRequest(faults)
-    return body.model_copy(update={"processor_kind": processor_kind})
+    return body.model_copy(update={"processor_kind": timings.processor_kind(session, body)})
 
 
 def _described(body: Profile) -> dict[str, str | None]:
@@ -294,92 +228,3 @@ def _add_revision(session: Session, profile_id: int, number: int, body: P) -> St
         )
     )
     return Stored(body.name, number, created_at, body)
-
-
-def _revisions(kind: type[Profile]) -> Select[str, int, datetime, uuid.UUID, dict[str, Any] | None]:
-    return (
-        select(
-            ProfileRow.name,
-            RevisionRow.number,
-            RevisionRow.created_at,
-            RevisionRow.id,
-            RevisionRow.stale,
-        )
-        .join(RevisionRow, RevisionRow.profile_id == ProfileRow.id)
-        .where(ProfileRow.kind == kind.kind)
-    )
-
-
-# Every plan asks these several times, and building a statement takes longer than running it.
-@cache
-def _latest_of(kind: type[Profile]) -> Select[str, int, datetime, uuid.UUID, dict[str, Any] | None]:
-    return _revisions(kind).where(
-        ProfileRow.name == bindparam("name"),
-        RevisionRow.number == ProfileRow.latest,
-        ProfileRow.hidden.is_(False),
-    )
-
-
-_LATEST_TIMINGS = (
-    _revisions(Timing)
-    .where(
-        RevisionRow.number == ProfileRow.latest,
-        ProfileRow.hidden.is_(False),
-        ProfileRow.timing_model == bindparam("model"),
-        ProfileRow.timing_processor == bindparam("processor"),
-        ProfileRow.timing_processor_kind == bindparam("processor_kind"),
-    )
-    .order_by(ProfileRow.name)
-    .limit(10)
-)
-
-
-def _stored(session: Session, kind: type[P], found: Sequence[Any]) -> list[Stored[P]]:
-    bodies = _bodies(session, kind, [row.id for row in found])
-    return [
-        Stored(row.name, row.number, row.created_at, bodies[row.id], row.stale) for row in found
-    ]
-
-
-class _Parsed:
-    """The revisions used last, parsed.
-
-    They never change and their ids are random, so an entry is never wrong.
-    """
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._entries: OrderedDict[uuid.UUID, Profile] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, key: uuid.UUID) -> Profile | None:
-        with self._lock:
-            if key in self._entries:
-                self._entries.move_to_end(key)
-            return self._entries.get(key)
-
-    def put(self, key: uuid.UUID, body: Profile) -> None:
-        with self._lock:
-            self._entries[key] = body
-            while len(self._entries) > self._capacity:
-                self._entries.popitem(last=False)
-
-
-_parsed = _Parsed(capacity=1024)
-
-
-def _bodies(session: Session, kind: type[P], ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, P]:
-    bodies: dict[uuid.UUID, P] = {}
-    for key in ids:
-        body = _parsed.get(key)
-        if isinstance(body, kind):
-            bodies[key] = body
-    missing = [key for key in ids if key not in bodies]
-    if missing:
-        stored = session.execute(
-            select(RevisionRow.id, RevisionRow.body).where(RevisionRow.id.in_(missing))
-        )
-        for key, content in stored:
-            bodies[key] = kind.model_validate(content)
-            _parsed.put(key, bodies[key])
-    return bodies

@@ -1,7 +1,6 @@
 """Profiles as functions of a session, and clients who race."""
 
 import threading
-import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -180,14 +179,3 @@ def test_eight_writers_wait_for_each_other(service: Service) -> None:
     at_once(8, write)
     with service.database.reading() as session:
         assert len(profiles.list_latest(session, Device, None, 1000)) == 200
-
-
-def test_the_memory_of_parsed_revisions_is_bounded() -> None:
-    memory = profiles._Parsed(capacity=2)
-    keys = [uuid.uuid4() for _ in range(3)]
-    memory.put(keys[0], device())
-    memory.put(keys[1], device())
-    assert memory.get(keys[0]) is not None
-    memory.put(keys[2], device())
-    assert memory.get(keys[1]) is None, "the one used longest ago goes"
-    assert memory.get(keys[0]) is not None

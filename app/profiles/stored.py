@@ -1,0 +1,136 @@
+"""Revisions as they are read back: the statements that find them, and their bodies, parsed once."""
+
+import uuid
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Select, bindparam, select
+from sqlalchemy.orm import Session
+
+from app.profiles.schemas.profile import ProcessorKind, Profile
+from app.profiles.schemas.timing import Timing
+from app.profiles.tables import ProfileRow, RevisionRow
+
+P = TypeVar("P", bound=Profile)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[P]):
+    """One revision of one profile."""
+
+    name: str
+    revision: int
+    created_at: datetime
+    body: P
+    stale: dict[str, Any] | None = None
+    """What refuted a timing in production."""
+
+
+def latest(session: Session, kind: type[P], name: str) -> Stored[P] | None:
+    """The latest revision of a name in use; None if no such name is."""
+    found = session.execute(_latest_of(kind), {"name": name}).all()
+    return read(session, kind, found)[0] if found else None
+
+
+def latest_timings(
+    session: Session, processor: str, processor_kind: ProcessorKind, model: str
+) -> list[Stored[Timing]]:
+    """The timings in use of that processor with that model, by name: the first ten at most."""
+    who = {"model": model, "processor": processor, "processor_kind": processor_kind}
+    return read(session, Timing, session.execute(_LATEST_TIMINGS, who).all())
+
+
+def read(session: Session, kind: type[P], found: Sequence[Any]) -> list[Stored[P]]:
+    """What rows of `revisions` stand for, with their bodies."""
+    bodies = _bodies(session, kind, [row.id for row in found])
+    return [
+        Stored(row.name, row.number, row.created_at, bodies[row.id], row.stale) for row in found
+    ]
+
+
+def revisions(kind: type[Profile]) -> Select[str, int, datetime, uuid.UUID, dict[str, Any] | None]:
+    """Every revision of every name of a kind, without its body, for `read`."""
+    return (
+        select(
+            ProfileRow.name,
+            RevisionRow.number,
+            RevisionRow.created_at,
+            RevisionRow.id,
+            RevisionRow.stale,
+        )
+        .join(RevisionRow, RevisionRow.profile_id == ProfileRow.id)
+        .where(ProfileRow.kind == kind.kind)
+    )
+
+
+# Every plan asks these several times, and building a statement takes longer than running it.
+@cache
+def _latest_of(kind: type[Profile]) -> Select[str, int, datetime, uuid.UUID, dict[str, Any] | None]:
+    return revisions(kind).where(
+        ProfileRow.name == bindparam("name"),
+        RevisionRow.number == ProfileRow.latest,
+        ProfileRow.hidden.is_(False),
+    )
+
+
+_LATEST_TIMINGS = (
+    revisions(Timing)
+    .where(
+        RevisionRow.number == ProfileRow.latest,
+        ProfileRow.hidden.is_(False),
+        ProfileRow.timing_model == bindparam("model"),
+        ProfileRow.timing_processor == bindparam("processor"),
+        ProfileRow.timing_processor_kind == bindparam("processor_kind"),
+    )
+    .order_by(ProfileRow.name)
+    .limit(10)
+)
+
+
+class ParsedRevisions:
+    """The revisions used last, parsed.
+
+    They never change and their ids are random, so an entry is never wrong.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._entries: OrderedDict[uuid.UUID, Profile] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: uuid.UUID) -> Profile | None:
+        with self._lock:
+            if key in self._entries:
+                self._entries.move_to_end(key)
+            return self._entries.get(key)
+
+    def put(self, key: uuid.UUID, body: Profile) -> None:
+        with self._lock:
+            self._entries[key] = body
+            while len(self._entries) > self._capacity:
+                self._entries.popitem(last=False)
+
+
+_parsed = ParsedRevisions(capacity=1024)
+
+
+def _bodies(session: Session, kind: type[P], ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, P]:
+    bodies: dict[uuid.UUID, P] = {}
+    for key in ids:
+        body = _parsed.get(key)
+        if isinstance(body, kind):
+            bodies[key] = body
+    missing = [key for key in ids if key not in bodies]
+    if missing:
+        stored = session.execute(
+            select(RevisionRow.id, RevisionRow.body).where(RevisionRow.id.in_(missing))
+        )
+        for key, content in stored:
+            bodies[key] = kind.model_validate(content)
+            _parsed.put(key, bodies[key])
+    return bodies
