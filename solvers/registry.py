@@ -42,7 +42,9 @@ class Family:
 
 FAMILIES: dict[type, Family] = {
     solvers.multiuser.problem.Problem: Family(
-        solvers.multiuser.solve.solve, solvers.multiuser.check.check
+        solvers.multiuser.solve.solve,
+        solvers.multiuser.check.check,
+        prove=solvers.multiuser.check.prove,
     ),
     solvers.robust.problem.Problem: Family(
         solvers.robust.solve.solve, solvers.robust.check.check, prove=solvers.robust.check.prove

@@ -84,4 +84,9 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     (CHANNEL, "return np.exp(log_gain - np.exp(log_gain))", "return np.exp(-np.exp(log_gain))"),
     (CHANNEL, "return np.asarray(np.exp(-gain))", "return np.asarray(np.exp(-2.0 * gain))"),
     (DUAL, "bound = best - paid -", "bound = best - 0.5 * paid -"),
+    (
+        FLEET,
+        "bound = total * (1.0 - ROUNDING) - paid",
+        "bound = total * (1.0 - ROUNDING) - 0.9 * paid",
+    ),
 )
