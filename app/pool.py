@@ -16,8 +16,8 @@ _COMMAND = (sys.executable, "-m", "app.command", "worker", "--with-parent")
 # A worker that dies at once is not started again at once.
 _PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 _LOOK_S = 0.2
-# Beyond the workers' own grace, for their last words.
-_LAST_S = 15.0
+# Beyond the workers' own grace: to hand their plans back and to log it.
+_HAND_BACK_S = 15.0
 
 
 class WorkerPool:
@@ -26,23 +26,23 @@ class WorkerPool:
     def __init__(self, size: int, grace_s: float) -> None:
         self._grace_s = grace_s
         self._ending = threading.Event()
-        self._keepers = [
-            threading.Thread(target=self._keep, name=f"worker-{n}") for n in range(size)
+        self._supervisors = [
+            threading.Thread(target=self._supervise, name=f"worker-{n}") for n in range(size)
         ]
 
     def __enter__(self) -> Self:
-        for keeper in self._keepers:
-            keeper.start()
+        for supervisor in self._supervisors:
+            supervisor.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, _: object, __: TracebackType | None
     ) -> None:
         self._ending.set()
-        for keeper in self._keepers:
-            keeper.join()
+        for supervisor in self._supervisors:
+            supervisor.join()
 
-    def _keep(self) -> None:
+    def _supervise(self) -> None:
         pause_s = _PAUSE_S
         while not self._ending.is_set():
             begun = time.monotonic()
@@ -67,7 +67,7 @@ class WorkerPool:
     def _stop(self, worker: "subprocess.Popen[bytes]") -> None:
         worker.terminate()
         try:
-            worker.wait(self._grace_s + _LAST_S)
+            worker.wait(self._grace_s + _HAND_BACK_S)
         except subprocess.TimeoutExpired:
             log.error(
                 "a worker did not stop in time and is killed: its plans go on with the next start"

@@ -90,7 +90,7 @@ class Worker:
         for look, every_s in (
             (self._beat, self._settings.lease_s / 3.0),
             (self._tidy, _SWEEP_S),
-            (self._mind, _LOOK_S),
+            (self._stop_as_asked, _LOOK_S),
         ):
             threading.Thread(target=self._again, args=(look, every_s), daemon=True).start()
         stop.wait()
@@ -123,18 +123,18 @@ class Worker:
             None if plan.time_limit_s is None else _OVERTIME * plan.time_limit_s + _OVERTIME_S,
         )
         for crashes in range(1, _CRASHES + 1):
-            self._stand_still_if_ending()
+            self._block_if_ending()
             try:
                 running = self._running[plan_id] = _Running(pool.submit(plan_id, limit_s))
                 running.future.result()
                 return
             except (CancelledError, TooLate) as cut:
-                self._stand_still_if_ending()
+                self._block_if_ending()
                 ended = jobs.stopped("timed_out" if isinstance(cut, TooLate) else "cancelled")
                 self._end_plan(plan_id, ended)
                 return
             except (ProcessExpired, BrokenProcessPool) as crash:
-                self._stand_still_if_ending()
+                self._block_if_ending()
                 code = crash.exitcode if isinstance(crash, ProcessExpired) else "no code"
                 log.error(
                     "plan %s: its process ended with %s (%d of %d)",
@@ -147,7 +147,7 @@ class Worker:
             except (OperationalError, InterfaceError, PoolTimeout):
                 raise  # the database was away for too long: the sweep puts the plan back in line
             except Exception:  # it can be neither read nor stored, and will not be next time either
-                self._stand_still_if_ending()
+                self._block_if_ending()
                 log.exception("plan %s failed outside of its solver", plan_id)
                 detail = (
                     "The service failed around solving. The workers' log has the cause, under the"
@@ -162,7 +162,7 @@ class Worker:
     def _end_plan(self, plan_id: str, outcome: Outcome) -> None:
         jobs.insisting(lambda: jobs.end(self._database, plan_id, outcome))
 
-    def _stand_still_if_ending(self) -> None:
+    def _block_if_ending(self) -> None:
         """A job that comes back while the worker ends would count as done: it must stay undone, for
         the next worker.
         """
@@ -186,7 +186,7 @@ class Worker:
         if not cut_off:
             self._engine.take_over(silent)
 
-    def _mind(self) -> None:
+    def _stop_as_asked(self) -> None:
         """Stop the plans that someone asked to stop."""
         if not self._running:
             return

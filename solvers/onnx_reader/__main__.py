@@ -1,6 +1,6 @@
 """The reader as a process of its own: `python -m solvers.onnx_reader`, one JSON object in, one out.
 
-Parsers in C++ meet files of strangers here, so the process limits itself before it loads them: a
+Untrusted files are parsed in C++ here, so the process limits itself before it loads the parsers: a
 file that makes it crash, hang or swell takes this process down and no other.
 
 In: `{file, shapes, input_byte, max_tensors, fusion_boundaries, pareto, memory_byte, cpu_s}`, the

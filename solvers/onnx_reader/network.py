@@ -19,7 +19,7 @@ def printable(text: str) -> str:
 
 
 class Unreadable(Exception):
-    """The file is not a network that can be cut; `detail` says why and what to mend.
+    """The file is not a network that can be cut; `detail` says why, and the remedy.
 
     `option` names the option at fault ("shapes", "input_byte"), None if it is the file.
     """

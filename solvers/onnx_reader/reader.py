@@ -63,8 +63,8 @@ def read(
     Raises
     ------
     Unreadable
-        The file is no network that can be cut, or an option does not fit it; says which and what to
-        mend.
+        The file is no network that can be cut, or an option does not fit it; says which, and the
+        remedy.
 
     Notes
     -----

@@ -463,7 +463,7 @@ def test_the_name_in_the_certificate_is_checked(
     assert len(secured.heard) == 1
 
 
-# At the door.
+# What a request may say of its webhook.
 
 
 @pytest.mark.parametrize(
