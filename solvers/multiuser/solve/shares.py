@@ -53,6 +53,7 @@ def clear(
         if np.all(same | ~fits):
             break
     else:
+        cost, p, q = np.array(cost), np.array(p), np.array(q)  # of one alternative they are scalars
         for index in np.argwhere(~same & fits):
             at = tuple(index)
             cost[at], p[at], q[at] = _bisect(

@@ -8,6 +8,7 @@ import pytest
 from solvers.arrays import Integers
 from solvers.multiuser.check import check
 from solvers.multiuser.problem import Decision
+from solvers.multiuser.solve import shares as shares_module
 from solvers.multiuser.solve.fleet import Fleet
 from solvers.multiuser.solve.shares import _bisect, clear, shares
 from tests.support.multiuser.brute_force import best_shares, columns, convex_shares
@@ -87,3 +88,17 @@ def test_bisection_agrees_with_newton() -> None:
             assert _bisect(chosen) == pytest.approx([float(v) for v in clear(chosen)], rel=1e-6)
             compared += 1
     assert compared >= 10
+
+
+def test_where_newton_cycles_a_single_choice_is_settled_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As if every choice made it cycle: bisection takes over, of one choice or of several."""
+    fleet = Fleet(a_cell(3, 8, options=4, deadlines=True))
+    choice = a_choice(fleet, 3)
+    assert choice is not None
+    expected = clear(fleet.chosen(choice))
+    monkeypatch.setattr(shares_module, "_ROUNDS", 1)
+    for chosen in (choice, np.stack([choice, choice])):
+        for found, value in zip(clear(fleet.chosen(chosen)), expected, strict=True):
+            assert found == pytest.approx(np.full(np.shape(found), float(value)), rel=1e-9)
