@@ -41,10 +41,10 @@ def shared_out(problem: Problem, option: Integers, prices: Prices) -> Rival | No
     if np.any(slack_s < 0.0) or np.any((slack_s == 0.0) & (up + on > 0.0)):
         return None
     k = np.sqrt(problem.weight * problem.latency_weight_per_s)
-    late = np.where(slack_s > 0.0, slack_s, np.inf)  # what needs nothing cannot be late
+    limit_s = np.where(slack_s > 0.0, slack_s, np.inf)  # what needs nothing cannot be late
 
     def asked(p: float, q: float) -> tuple[Floats, float, float]:
-        r = np.maximum(k, (p * up + q * on) / late)
+        r = np.maximum(k, (p * up + q * on) / limit_s)
         return r, float(r @ up), float(r @ on)
 
     p, q = np.sqrt(prices).tolist()

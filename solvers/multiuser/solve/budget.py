@@ -3,7 +3,8 @@
 The deadlines of chosen options need (B - a)(F - c) >= s² of the budgets (see `shares.need`). For
 any two prices, sum_i min_o (p sqrt(A) + q sqrt(C))²/(D - t0) bounds p² X + q² Y from below over
 everything users can do. The best such bound on the amount asked for is found by bisection on the
-angle of (p, q), and a walk between the choices on the two sides of it gives a plan.
+angle of (p, q), and path relinking between the choices on the two sides of it gives
+a plan.
 """
 
 from collections.abc import Callable

@@ -73,8 +73,8 @@ def _incumbent(
 def _descended(
     fleet: Fleet, options: Options, progress: Progress, rng: np.random.Generator
 ) -> Proven:
-    """Prices and walks within what a rule leaves to choose from; infinite cost where that is too
-    little.
+    """Prices and path relinking within what a rule leaves to choose from; infinite cost where that
+    is too little.
     """
     nothing = Proven(
         Incumbent(np.inf, np.zeros(fleet.users, dtype=np.int64), (0.0, 0.0)), 0.0, timed_out=False

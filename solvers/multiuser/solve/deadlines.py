@@ -50,7 +50,7 @@ def fit(fleet: Fleet, rng: np.random.Generator, progress: Progress) -> Fit:
 
     progress.stage(Stage.DEADLINES, 0.0, 0.1)
     need = budget.least(fleet, budget.FACTOR, rng, enough)
-    if not enough(need):  # a walk between other choices may find what this one missed
+    if not enough(need):  # relinking other choices may find what this one missed
         for ask in (budget.UPLINK, budget.SERVER):
             other = budget.least(fleet, ask, np.random.default_rng(0), enough)
             if enough(other):

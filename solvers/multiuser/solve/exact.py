@@ -1,4 +1,4 @@
-"""The exact method: prices, walks, exchanges, and branch and bound where the gap is still open."""
+"""The exact method: prices, path relinking, exchanges, branch and bound where the gap is open."""
 
 from dataclasses import dataclass
 
@@ -9,20 +9,19 @@ from solvers.multiuser.solve.branch import Tree, search, symmetry_classes
 from solvers.multiuser.solve.chosen import Chosen, capped_cost
 from solvers.multiuser.solve.dual import ascend, first_root
 from solvers.multiuser.solve.fleet import ROUNDING, Fleet, Priced
-from solvers.multiuser.solve.primal import Incumbent, cleared, exchange, walk, when_permitted
+from solvers.multiuser.solve.primal import Incumbent, cleared, exchange, relink, when_permitted
 from solvers.multiuser.solve.rules import alternating
 from solvers.multiuser.solve.shares import clear
 from solvers.multiuser.solve.switching import with_switches_priced
 from solvers.outcome import Options, relative_gap
 from solvers.progress import Progress, Stage
 
-_WALKS = 8  # most recent choices that are walked between
+_RELINKED = 8  # most recent choices whose paths to the best are followed
 _ALTERNATING_USERS = 10_000  # more have a gap near rounding anyway
 _TREE = 20_000_000  # priced options that fit in memory comfortably
 _GRID = 9
-_BRANCHED_USERS = (
-    200  # of fewer, branch and bound closes the gap sooner than the last digits of the prices
-)
+# Of fewer, branch and bound closes the gap sooner than the last digits of the prices.
+_BRANCHED_USERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +68,8 @@ def descend(
     rng: np.random.Generator,
     options: Options,
 ) -> Proven:
-    """Prices and walks: the whole method for large cells, whose gap closes as one over the square
-    of the users.
+    """Prices and path relinking: the whole method for large cells, whose gap closes as one over the
+    square of the users.
     """
 
     def enough(priced: Priced) -> bool:
@@ -90,12 +89,12 @@ def descend(
         best = min(best, cleared(fleet, top.choice, top.root), key=lambda incumbent: incumbent.cost)
         _note(progress, best.cost, top.bound)
         progress.stage(Stage.WALKS, 0.3, 0.5)
-        for other in reversed(visited[-_WALKS:]):
+        for other in reversed(visited[-_RELINKED:]):
             _note(progress, best.cost, top.bound)
             progress.tick()
             if not _open(best.cost, top.bound, options.gap) or progress.over():
                 break
-            best = walk(fleet, best, other.choice, rng)
+            best = relink(fleet, best, other.choice, rng)
         if fleet.users <= _BRANCHED_USERS or not _open(best.cost, top.bound, options.gap):
             break
     return Proven(best, top.bound, progress.over() and _open(best.cost, top.bound, options.gap))
@@ -142,6 +141,7 @@ def _priced_grid(fleet: Fleet, root: tuple[float, float]) -> tuple[Floats, Float
     factor = np.exp(np.linspace(-reach, reach, _GRID))
     span = [max(value, 1e-6 * max(root), 1e-12) for value in root]
     p, q = (grid.ravel() for grid in np.meshgrid(span[0] * factor, span[1] * factor))
+    # At no price at all the capped costs bound a user alone in the cell exactly.
     p, q = np.append(p, [root[0], 0.0]), np.append(q, [root[1], 0.0])
     option = np.broadcast_to(np.arange(fleet.options), (fleet.users, fleet.options))
     every = fleet.chosen(option.T)  # (options, users)

@@ -1,5 +1,5 @@
-"""Choices that fill the budgets: walks between the choices at different prices, then exchanges of
-one and two users.
+"""Choices that fill the budgets: path relinking between the choices at different prices, then
+exchanges of one and two users.
 """
 
 from collections.abc import Callable, Iterator
@@ -52,9 +52,9 @@ def when_permitted(fleet: Fleet, choice: Integers, value: Floats) -> Floats:
     return np.where(_switches(fleet, choice).sum(axis=-1) <= fleet.most_switches, value, np.inf)
 
 
-def walk(fleet: Fleet, start: Incumbent, other: Integers, rng: np.random.Generator) -> Incumbent:
-    """Change users one by one, in random order, into another choice and stop where the total is
-    least.
+def relink(fleet: Fleet, start: Incumbent, other: Integers, rng: np.random.Generator) -> Incumbent:
+    """Path relinking: change users one by one, in random order, into another choice and stop where
+    the total is least.
 
     At the best prices many users may be indifferent and all take the same side; the best plan
     splits them. Along the way the total is known in closed form after every single change.
@@ -128,6 +128,7 @@ def _best_exchange(fleet: Fleet, now: Incumbent) -> Incumbent | None:
     change = fleet.chosen(option, user).terms(*now.root) - fleet.chosen(
         now.choice[user], user
     ).terms(*now.root)
+    # Every move changes the sums by a vector of its own, and two moves of different users by both.
     sums = fleet.sums(now.choice, *now.root)[:, None]
     single = peak(sums + change)[0]
     i, j = np.triu_indices(len(user), k=1)

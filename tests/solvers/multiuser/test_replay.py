@@ -1,4 +1,4 @@
-"""Tables on traces: hysteresis, regret, rivals."""
+"""Tables on traces: hysteresis, regret, other rules."""
 
 import dataclasses
 
@@ -73,12 +73,12 @@ def test_hysteresis_trades_switches_for_regret(deadline_s: float) -> None:
             assert play.table.stalled == play.clairvoyant.stalled
 
 
-def test_the_table_beats_its_rivals() -> None:
+def test_the_table_beats_other_rules() -> None:
     found = played(a_network(), a_walk(2))
-    for rival in (found.device_only, found.best_fixed, found.latency_only):
-        assert rival is not None
-        assert rival.stalled == 0.0
-        assert found.table.mean_cost <= rival.mean_cost
+    for other in (found.device_only, found.best_fixed, found.latency_only):
+        assert other is not None
+        assert other.stalled == 0.0
+        assert found.table.mean_cost <= other.mean_cost
     assert found.cloud_only is not None
     assert found.cloud_only.stalled > 0.0
     through = np.isfinite(found.cloud_only.cost)

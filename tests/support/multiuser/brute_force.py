@@ -32,18 +32,18 @@ def enumerate_cell(problem: Problem) -> tuple[float, Integers | None]:
     sizes = np.diff(problem.workloads.first)[problem.workload]
     option = np.array(list(itertools.product(*(range(size) for size in sizes))))
     loss = problem.workloads.loss[problem.workloads.first[problem.workload] + option]
-    cost, sent, served, room = columns(problem, option)
-    possible = ((loss <= problem.max_loss) & (sent + served <= room)).all(axis=1)
+    cost, sent, served, slack = columns(problem, option)
+    possible = ((loss <= problem.max_loss) & (sent + served <= slack)).all(axis=1)
     if not possible.any():
         return float("inf"), None
     option = option[possible]
-    value = best_shares(problem, *(part[possible] for part in (cost, sent, served, room)))
+    value = best_shares(problem, *(part[possible] for part in (cost, sent, served, slack)))
     at = int(np.argmin(value))
     return float(value[at]), option[at] if np.isfinite(value[at]) else None
 
 
 def best_shares(
-    problem: Problem, cost: Floats, sent: Floats, served: Floats, room: Floats
+    problem: Problem, cost: Floats, sent: Floats, served: Floats, slack: Floats
 ) -> Floats:
     """Cost of given options at their best shares: the square-root rule, or the dual in ratio and
     level of prices.
@@ -55,13 +55,13 @@ def best_shares(
     )
     if not np.isfinite(problem.deadline_s).any():
         return easy
-    room = np.maximum(room, 1e-300)  # nothing to send and no time to spare
-    timed = np.isfinite(room)
+    slack = np.maximum(slack, 1e-300)  # nothing to send and no time to spare
+    timed = np.isfinite(slack)
     up, on = (
-        np.where(timed, sent / room, 0.0).sum(axis=1),
-        np.where(timed, served / room, 0.0).sum(axis=1),
+        np.where(timed, sent / slack, 0.0).sum(axis=1),
+        np.where(timed, served / slack, 0.0).sum(axis=1),
     )
-    both = np.where(timed, np.sqrt(sent * served) / room, 0.0).sum(axis=1)
+    both = np.where(timed, np.sqrt(sent * served) / slack, 0.0).sum(axis=1)
     fits = (up < 1.0) & (on < 1.0) & ((1.0 - up) * (1.0 - on) > both**2)
 
     def at_ratio(log_ratio: Floats) -> Floats:
@@ -74,7 +74,7 @@ def best_shares(
 
     def priced(lam: Floats, mu: Floats) -> tuple[Floats, Floats, Floats]:
         w = np.sqrt(sent * lam[:, None]) + np.sqrt(served * mu[:, None])
-        z = np.maximum(weight, (w / room) ** 2)
+        z = np.maximum(weight, (w / slack) ** 2)
         spent = (np.sqrt(z) * w).sum(axis=1)
         return fixed + (weight * w / np.sqrt(z)).sum(axis=1) + spent - lam - mu, spent, lam + mu
 
@@ -88,7 +88,7 @@ def best_shares(
 
 def convex_shares(problem: Problem, option: Integers) -> float:
     """The same for one combination by a general convex solver."""
-    cost, sent, served, room = columns(problem, option)
+    cost, sent, served, slack = columns(problem, option)
     latency: list[cp.Expression] = [cp.Constant(0.0)] * problem.users
     constraints: list[cp.Constraint] = []
     for seconds in (sent, served):
@@ -98,7 +98,7 @@ def convex_shares(problem: Problem, option: Integers) -> float:
             constraints.append(cp.sum(share) <= 1)
             for place, user in enumerate(takers):
                 latency[user] = latency[user] + seconds[user] * cp.inv_pos(share[place])
-    constraints += [latency[user] <= room[user] for user in np.flatnonzero(np.isfinite(room))]
+    constraints += [latency[user] <= slack[user] for user in np.flatnonzero(np.isfinite(slack))]
     weight = problem.weight * problem.latency_weight_per_s
     objective = cp.Problem(cp.Minimize(weight @ cp.hstack(latency)), constraints)
     objective.solve(solver=cp.CLARABEL)

@@ -44,7 +44,7 @@ def test_quantisation_saves_time_and_respects_the_loss_limit(client: httpx.Clien
     )
     assert lossless["loss"] == 0.0
     assert lossless["cost"] >= limited["cost"] >= free["cost"]
-    dear = only(
+    careful = only(
         solved(
             client,
             a_cell(
@@ -54,7 +54,7 @@ def test_quantisation_saves_time_and_respects_the_loss_limit(client: httpx.Clien
             ),
         )
     )
-    assert dear["loss"] == 0.0
+    assert careful["loss"] == 0.0
 
 
 def test_elements_that_nobody_counted_have_32_bits(client: httpx.Client) -> None:

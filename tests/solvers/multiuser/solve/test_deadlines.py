@@ -41,11 +41,11 @@ def needs(problem: Problem) -> tuple[float, float, float]:
     needs.
     """
     option = options_of(problem)
-    _, sent, served, room = columns(problem, option)
-    room = room + 1e-9 * problem.deadline_s
+    _, sent, served, slack = columns(problem, option)
+    slack = slack + 1e-9 * problem.deadline_s
     loss = problem.workloads.loss[problem.workloads.first[problem.workload] + option]
-    possible = ((room > 0.0) & (loss <= problem.max_loss)).all(axis=1)
-    up, on = sent[possible] / room[possible], served[possible] / room[possible]
+    possible = ((slack > 0.0) & (loss <= problem.max_loss)).all(axis=1)
+    up, on = sent[possible] / slack[possible], served[possible] / slack[possible]
     a, c, s = up.sum(axis=1), on.sum(axis=1), np.sqrt(up * on).sum(axis=1)
 
     def least(fits: Callable[[float], NDArray[np.bool_]]) -> float:
@@ -299,13 +299,16 @@ def test_what_a_simple_rule_cannot_do_is_not_called_impossible() -> None:
 def least_switches(problem: Problem, previous: NDArray[np.int64]) -> float:
     """The fewest switches of any combination that fits; infinite where none does."""
     option = options_of(problem)
-    _, sent, served, room = columns(problem, option)
-    room = room + 1e-9 * problem.deadline_s
+    _, sent, served, slack = columns(problem, option)
+    slack = slack + 1e-9 * problem.deadline_s
     loss = problem.workloads.loss[problem.workloads.first[problem.workload] + option]
     with np.errstate(divide="ignore", invalid="ignore"):
-        up, on = np.where(sent > 0.0, sent / room, 0.0), np.where(served > 0.0, served / room, 0.0)
+        up, on = (
+            np.where(sent > 0.0, sent / slack, 0.0),
+            np.where(served > 0.0, served / slack, 0.0),
+        )
     a, c, s = up.sum(axis=1), on.sum(axis=1), np.sqrt(up * on).sum(axis=1)
-    alone = (room > 0.0) | ((sent + served == 0.0) & (room >= 0.0))
+    alone = (slack > 0.0) | ((sent + served == 0.0) & (slack >= 0.0))
     fits = (alone & (loss <= problem.max_loss)).all(axis=1)
     fits &= (a < 1.0) & (c < 1.0) & ((1.0 - a) * (1.0 - c) > s * s)
     count = ((previous >= 0) & (option != previous)).sum(axis=1)

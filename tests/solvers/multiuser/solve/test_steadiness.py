@@ -47,9 +47,9 @@ def enumerate_steady(problem: Problem, max_switches: int, switching_cost: float)
     assert problem.steadiness is not None
     count = (option != problem.steadiness.previous).sum(axis=1)
     option, count = option[count <= max_switches], count[count <= max_switches]
-    cost, sent, served, room = columns(problem, option)
-    possible = (sent + served <= room).all(axis=1)
-    parts = (part[possible] for part in (cost, sent, served, room))
+    cost, sent, served, slack = columns(problem, option)
+    possible = (sent + served <= slack).all(axis=1)
+    parts = (part[possible] for part in (cost, sent, served, slack))
     return float((best_shares(problem, *parts) + switching_cost * count[possible]).min())
 
 
