@@ -11,7 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
-from solvers.arrays import Floats, Integers
+from solvers.arrays import Booleans, Floats, Integers
 from solvers.robust.check.terms import chance, terms
 from solvers.robust.problem import TOLERANCE, Decision, Problem
 
@@ -106,13 +106,7 @@ def replay(
     fixed = variance == 0.0
     drawn: dict[Law, Misses] = {}
     for law in laws:
-        late = np.where(fixed & (mean > deadline * (1.0 + TOLERANCE)), trials, 0)
-        known = fixed.copy()
-        if law is Law.TWO_POINT:
-            # With the mean beyond the deadline both atoms can be: the other one as far off as the
-            # variance asks.
-            known |= mean >= deadline
-            late = np.where(~fixed & (mean >= deadline), trials, late)
+        late, known = _certain(law, mean, fixed, deadline, trials)
         who = np.nonzero(~known)[0]
         late[who] = _count(law, problem, who, mean, variance, trials, rng, samples)
         drawn[law] = _judge(law, late, known, trials, problem.risk, significance)
@@ -120,6 +114,19 @@ def replay(
     return Replay(
         trials=trials, mean_s=mean, variance_s2=variance, violation_bound=bound, laws=drawn
     )
+
+
+def _certain(
+    law: Law, mean_s: Floats, fixed: Booleans, deadline_s: Floats, trials: int
+) -> tuple[Integers, Booleans]:
+    """Misses that need not be drawn, and whose these are: of times that do not vary."""
+    late = np.where(fixed & (mean_s > deadline_s * (1.0 + TOLERANCE)), trials, 0)
+    if law is not Law.TWO_POINT:
+        return late, fixed
+    # With the mean beyond the deadline both atoms can be: the other one as far off as the variance
+    # asks.
+    beyond = mean_s >= deadline_s
+    return np.where(~fixed & beyond, trials, late), fixed | beyond
 
 
 def _count(

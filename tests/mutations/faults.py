@@ -7,7 +7,7 @@ MOMENTS, BUDGET = "solvers/moments.py", "solvers/robust/budget.py"
 CURVES, CANDIDATES = "solvers/robust/solve/curves.py", "solvers/robust/solve/candidates.py"
 DUAL, FLEET = "solvers/robust/solve/dual.py", "solvers/multiuser/solve/fleet.py"
 COSTS, OPTIONS = "solvers/multiuser/costs.py", "solvers/multiuser/solve/undominated.py"
-STOP, CHANNEL = "solvers/stopping/solve/costs.py", "solvers/stopping/channel.py"
+STOP, FADING = "solvers/stopping/solve/costs.py", "solvers/stopping/fading.py"
 ASKED, LOOKS = "solvers/stopping/problem.py", "solvers/stopping/solve/inverse_rate.py"
 
 FAULTS: tuple[tuple[str, str, str], ...] = (
@@ -81,8 +81,8 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
         "min_snr > 0.0\n        self.scale = LN2 / bandwidth_hz",
         "min_snr > 0.0\n        self.scale = 1.0 / bandwidth_hz",
     ),
-    (CHANNEL, "return np.exp(log_gain - np.exp(log_gain))", "return np.exp(-np.exp(log_gain))"),
-    (CHANNEL, "return np.asarray(np.exp(-gain))", "return np.asarray(np.exp(-2.0 * gain))"),
+    (FADING, "return np.exp(log_gain - np.exp(log_gain))", "return np.exp(-np.exp(log_gain))"),
+    (FADING, "return np.asarray(np.exp(-gain))", "return np.asarray(np.exp(-2.0 * gain))"),
     (DUAL, "bound = best - paid -", "bound = best - 0.5 * paid -"),
     (
         FLEET,

@@ -71,15 +71,61 @@ def assemble(terms: RobustTerms, users: Users, resolver: Resolver) -> Assembled 
     """Turn a request into its problems; None where `resolver.faults` says why not."""
     margin, method = Margin(terms.options.margin), Method(terms.options.method)
     sites = list(_sites(terms, resolver, margin))
-    # Users of one cell who run the same network on the same device: everything but the radio is the
-    # same for them.
-    _, firsts, kind = np.unique(
+    kinds = _kinds(users, sites, resolver, margin, method)
+    power = np.where(
+        np.isnan(users.tx_power_w), kinds.default_tx_power_w[kinds.of], users.tx_power_w
+    )
+    members = _members(users.cell, len(sites))
+    gain = _gain(users, sites, members, kinds, power, resolver, method)
+    _warn_of_users(resolver, users)
+    if resolver.faults:
+        return None
+    planned = [(site, who) for site, who in zip(sites, members, strict=True) if len(who)]
+    cells = [
+        _cell(
+            users,
+            site,
+            who,
+            kinds.workloads,
+            kinds.workload[kinds.of[who]],
+            list(kinds.made),
+            power[who],
+            gain[who],
+            margin,
+            method,
+        )
+        for site, who in planned
+    ]
+    radios = dict.fromkeys(
+        source for site, _ in planned for source in (site.channel, site.server) if source
+    )
+    return Assembled(
+        ids=users.ids,
+        cells=cells,
+        sources=[*radios, *(source for deployment in kinds.made for source in deployment.sources)],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    """Kinds of users: of one cell, with the same network on the same device. Everything but the
+    radio is the same for them.
+    """
+
+    of: Integers  # (users,)
+    workload: Integers  # (kinds,) -1: it cannot be planned with
+    default_tx_power_w: NDArray[np.float64]  # (kinds,)
+    made: dict[Deployment, int]  # each with its workload
+    workloads: list[Workload]
+
+
+def _kinds(
+    users: Users, sites: Sequence[_Site], resolver: Resolver, margin: Margin, method: Method
+) -> _Kinds:
+    _, firsts, of = np.unique(
         users.cell * len(users.networks) + users.network, return_index=True, return_inverse=True
     )
-    made: dict[Deployment, int] = {}
-    workloads: list[Workload] = []
-    workload_of = np.full(len(firsts), -1)
-    default_w = np.ones(len(firsts))
+    found = _Kinds(of, np.full(len(firsts), -1), np.ones(len(firsts)), {}, [])
     for k in np.argsort(firsts).tolist():
         first = int(firsts[k])
         faults = len(resolver.faults)
@@ -88,31 +134,37 @@ def assemble(terms: RobustTerms, users: Users, resolver: Resolver) -> Assembled 
             users.networks[users.network[first]], sites[users.cell[first]].server, where
         )
         if deployment is None:
-            _repeat(
-                resolver, resolver.faults[faults:], where, np.nonzero(kind == k)[0][1:].tolist()
-            )
+            others = np.nonzero(of == k)[0][1:].tolist()
+            _repeat(resolver, resolver.faults[faults:], where, others)
             continue
-        if deployment not in made:
-            made[deployment] = len(workloads)
-            workloads.append(workload(deployment, margin))
-            resolver.faults += [fault.below(where) for fault in workloads[-1].faults]
-            resolver.warnings += [warning.below(where) for warning in workloads[-1].warnings]
-            if (
-                method is Method.PCCP
-                and not workloads[-1].faults
-                and not table(workloads[-1:]).free_clocks
-            ):
+        if deployment not in found.made:
+            found.made[deployment] = len(found.workloads)
+            made = workload(deployment, margin)
+            found.workloads.append(made)
+            resolver.faults += [fault.below(where) for fault in made.faults]
+            resolver.warnings += [warning.below(where) for warning in made.warnings]
+            if method is Method.PCCP and not made.faults and not table([made]).free_clocks:
                 detail = (
                     "the pccp method plans free clocks only: this device has levels, so leave them"
                     " out or plan exact"
                 )
                 resolver.fault(f"{where}/device", detail)
-        workload_of[k] = made[deployment]
-        default_w[k] = deployment.device.body.tx_power_w
+        found.workload[k] = found.made[deployment]
+        found.default_tx_power_w[k] = deployment.device.body.tx_power_w
+    return found
 
-    power = np.where(np.isnan(users.tx_power_w), default_w[kind], users.tx_power_w)
-    gain = np.zeros(len(power))
-    members = _members(users.cell, len(sites))
+
+def _gain(
+    users: Users,
+    sites: Sequence[_Site],
+    members: Sequence[Integers],
+    kinds: _Kinds,
+    power_w: NDArray[np.float64],
+    resolver: Resolver,
+    method: Method,
+) -> NDArray[np.float64]:
+    """Gains (users,) on each cell's channel; 0 with a fault, or a warning, where there is none."""
+    gain = np.zeros(len(power_w))
     for c, (site, who) in enumerate(zip(sites, members, strict=True)):
         if method is Method.PCCP and len(who) > PCCP_USERS:
             detail = (
@@ -122,37 +174,10 @@ def assemble(terms: RobustTerms, users: Users, resolver: Resolver) -> Assembled 
             resolver.fault("/options/method", detail)
         if len(who) == 0:
             resolver.warn(f"/cells/{c}", f"no user is in the cell {site.id!r}: it is not planned")
-        known = who[workload_of[kind[who]] >= 0]
+        known = who[kinds.workload[kinds.of[who]] >= 0]
         if site.channel is not None and len(known):
-            gain[known] = _gains(resolver, site.channel.body, users, known, power)
-    _warn_of_users(resolver, users)
-    if resolver.faults:
-        return None
-    cells = [
-        _cell(
-            users,
-            site,
-            who,
-            workloads,
-            workload_of[kind[who]],
-            list(made),
-            power[who],
-            gain[who],
-            margin,
-            method,
-        )
-        for site, who in zip(sites, members, strict=True)
-        if len(who)
-    ]
-    planned = [site for site, who in zip(sites, members, strict=True) if len(who)]
-    radios = dict.fromkeys(
-        source for site in planned for source in (site.channel, site.server) if source is not None
-    )
-    return Assembled(
-        ids=users.ids,
-        cells=cells,
-        sources=[*radios, *(source for deployment in made for source in deployment.sources)],
-    )
+            gain[known] = _gains(resolver, site.channel.body, users, known, power_w)
+    return gain
 
 
 def _sites(terms: RobustTerms, resolver: Resolver, margin: Margin) -> Iterator[_Site]:

@@ -48,9 +48,7 @@ def search(
     start = np.searchsorted(options.user, np.append(users, len(users)))
     count = np.diff(start)
     prices = np.concatenate([likely[0] * _PRICES, likely[1:]])
-    each = np.repeat(np.arange(len(options.user)), len(prices))
-    every = least_j(options[each], np.tile(prices, len(options.user)), reach[each])[0]
-    values = every.reshape(-1, len(prices))
+    values = _priced(options, reach, prices)
     paid = prices * problem.bandwidth_hz
     ahead = np.add.reduce(np.minimum.reduceat(values, start[:-1]), axis=0)
     slack = _ROUNDING * (ahead + paid)
@@ -79,6 +77,13 @@ def search(
     of_users = chosen[first][np.argsort(order)]
     rival = _plan(options[of_users], reach[of_users], float(log_price[first]))
     return Bound(float(bound[first]) if complete else root_j, rival)
+
+
+def _priced(options: Options, reach: Reach, prices: Floats) -> Floats:
+    """Least energy and price of every option at every price [J], (options, prices)."""
+    each = np.repeat(np.arange(len(options.user)), len(prices))
+    every = least_j(options[each], np.tile(prices, len(options.user)), reach[each])[0]
+    return every.reshape(-1, len(prices))
 
 
 def _plan(options: Options, reach: Reach, log_price: float) -> Decision:

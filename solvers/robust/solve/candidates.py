@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.arrays import Floats, Integers
-from solvers.robust.budget import time_budget
+from solvers.robust.budget import TimeBudget, time_budget
 from solvers.robust.problem import Problem
 from solvers.robust.solve.curves import PAD, Curves, log_snr_for
 
@@ -100,18 +100,8 @@ def options_of(
     scale = problem.tx_power_w[user] * problem.gain[user] / problem.noise_w_per_hz
     tau_unit = work.crossing_bit[row] * _LN2 / scale
     sends = tau_unit > 0.0
-    # Time for the uplink with the clock at its largest, and where the clock may leave its least.
-    tau_most = budget.left_s - work.cycles[row] / work.clock_max_hz[row]
-    tau_kink = budget.left_s - work.cycles[row] / work.clock_min_hz[row]
-    possible = work.fits_memory[row] & np.where(sends, tau_most > tau_unit, tau_most >= 0.0)
-
+    possible, x_most, x_kink = _ends(problem, budget, tau_unit)
     sending = possible & sends
-    x_most = np.zeros(len(row))
-    x_most[sending] = log_snr_for(tau_most[sending] / tau_unit[sending])
-    x_kink = np.where(sends, _NEVER, 0.0)
-    slow = sending & (tau_kink > tau_unit)
-    x_kink[slow] = log_snr_for(tau_kink[slow] / tau_unit[slow])
-    x_kink = np.where(work.cycles[row] > 0.0, np.minimum(x_kink, x_most), x_most)
     least = np.where(sends, np.inf, 0.0)
     with np.errstate(over="ignore"):
         least[sending] = scale[sending] * np.exp(-x_most[sending]) * (1.0 + PAD)
@@ -138,3 +128,25 @@ def options_of(
     option = row - work.first[problem.workload[user]]
     options = Candidates(first=budget.first, option=option, curves=curves)
     return options, possible & (least <= problem.bandwidth_hz)
+
+
+def _ends(
+    problem: Problem, budget: TimeBudget, tau_unit_s: Floats
+) -> tuple[NDArray[np.bool_], Floats, Floats]:
+    """Which options keep the deadline with all the uplink there could be; and ln s at their least
+    share, and where the clock may leave its least.
+    """
+    work, row = problem.workloads, budget.row
+    sends = tau_unit_s > 0.0
+    # Time for the uplink with the clock at its largest, and where the clock may leave its least.
+    tau_most = budget.left_s - work.cycles[row] / work.clock_max_hz[row]
+    tau_kink = budget.left_s - work.cycles[row] / work.clock_min_hz[row]
+    possible = work.fits_memory[row] & np.where(sends, tau_most > tau_unit_s, tau_most >= 0.0)
+    sending = possible & sends
+    x_most = np.zeros(len(row))
+    x_most[sending] = log_snr_for(tau_most[sending] / tau_unit_s[sending])
+    x_kink = np.where(sends, _NEVER, 0.0)
+    slow = sending & (tau_kink > tau_unit_s)
+    x_kink[slow] = log_snr_for(tau_kink[slow] / tau_unit_s[slow])
+    x_kink = np.where(work.cycles[row] > 0.0, np.minimum(x_kink, x_most), x_most)
+    return possible, x_most, x_kink

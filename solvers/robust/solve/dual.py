@@ -153,15 +153,10 @@ def maximise(
             )
         low, high = _bracket(relaxation, free)
     best = max(low, high, key=lambda point: point.bound_j)
-    bundled = len(relaxation.options.option) <= _BUNDLED
     original = np.arange(len(relaxation.options.option))  # of the options not fixed yet
     previous = pruned = np.inf
     for step in range(_PASSES):
-        # L lies below its tangents at both ends, which meet at the largest value it can still have.
-        fall = low.excess_hz - high.excess_hz
-        meet = (
-            high.bound_j - low.bound_j + low.excess_hz * low.price - high.excess_hz * high.price
-        ) / fall
+        meet = _where_tangents_meet(low, high)
         ceiling = low.bound_j + low.excess_hz * (meet - low.price)
         width = high.price / low.price - 1.0
         if ceiling - best.bound_j <= tolerance * abs(best.bound_j) or width <= 1e-14:
@@ -173,37 +168,13 @@ def maximise(
             if np.count_nonzero(mask) < 0.9 * len(mask):
                 relaxation, original = relaxation.keep(mask), original[mask]
                 low, high = low.keep(mask), high.keep(mask)
-                bundled = len(mask) <= _BUNDLED
-        # Where demand is smooth its root is near a straight line in the logarithms; where a cut
-        # changes at the best price, the tangents find it.
-        logs = (
-            np.log1p(low.excess_hz / relaxation.bandwidth_hz),
-            np.log1p(max(high.excess_hz / relaxation.bandwidth_hz, -0.99)),
-        )
-        root = float(
-            np.exp(np.interp(0.0, [-logs[0], -logs[1]], [np.log(low.price), np.log(high.price)]))
-        )
-        if bundled:
-            prices = np.concatenate(
-                [centre + (high.price - low.price) * _OFFSETS for centre in (root, meet)]
-            )
-        elif width > 0.5 * previous:
-            prices = np.array([np.sqrt(low.price * high.price)])
-        else:
-            prices = np.array([root if step % 2 else meet])
+        prices = _tried(relaxation, low, high, meet, halve=width > 0.5 * previous, step=step)
         previous = width
-        prices = np.unique(prices[(prices > low.price) & (prices < high.price)])
-        if len(prices) == 0:
-            prices = np.array([0.5 * (low.price + high.price)])
         points = points_at(relaxation, prices)
-        low = max(
-            (point for point in (low, *points) if point.excess_hz > 0.0),
-            key=lambda point: point.price,
-        )
-        high = min(
-            (point for point in (high, *points) if point.excess_hz <= 0.0),
-            key=lambda point: point.price,
-        )
+        over = [point for point in (low, *points) if point.excess_hz > 0.0]
+        fits = [point for point in (high, *points) if point.excess_hz <= 0.0]
+        low = max(over, key=lambda point: point.price)
+        high = min(fits, key=lambda point: point.price)
         best = max(best, *points, key=lambda point: point.bound_j)
     return Dual(
         bound_j=best.bound_j,
@@ -212,6 +183,40 @@ def maximise(
         below=original[low.choice],
         between=(low.price, high.price),
     )
+
+
+def _where_tangents_meet(low: Point, high: Point) -> float:
+    """L lies below its tangents at both ends, which meet at the largest value it can still have."""
+    fall = low.excess_hz - high.excess_hz
+    rise = high.bound_j - low.bound_j + low.excess_hz * low.price - high.excess_hz * high.price
+    return rise / fall
+
+
+def _tried(
+    relaxation: Relaxation, low: Point, high: Point, meet: float, *, halve: bool, step: int
+) -> Floats:
+    """Prices to try between two, all at once where options are few.
+
+    Where demand is smooth its root is near a straight line in the logarithms; where a cut changes
+    at the best price, the tangents find it.
+    """
+    logs = (
+        np.log1p(low.excess_hz / relaxation.bandwidth_hz),
+        np.log1p(max(high.excess_hz / relaxation.bandwidth_hz, -0.99)),
+    )
+    root = float(
+        np.exp(np.interp(0.0, [-logs[0], -logs[1]], [np.log(low.price), np.log(high.price)]))
+    )
+    if len(relaxation.options.option) <= _BUNDLED:
+        prices = np.concatenate(
+            [centre + (high.price - low.price) * _OFFSETS for centre in (root, meet)]
+        )
+    elif halve:
+        prices = np.array([np.sqrt(low.price * high.price)])
+    else:
+        prices = np.array([root if step % 2 else meet])
+    prices = np.unique(prices[(prices > low.price) & (prices < high.price)])
+    return prices if len(prices) else np.array([0.5 * (low.price + high.price)])
 
 
 def not_fixed(relaxation: Relaxation, low: Point, high: Point) -> NDArray[np.bool_]:

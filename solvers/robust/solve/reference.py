@@ -35,31 +35,9 @@ def alternate(problem: Problem, options: Options, progress: Progress) -> RobustS
     progress.stage(Stage.PRICE, 0.0, 0.1)
     dual = maximise(bracketed.relaxation, 1e-2 * options.gap, bracketed.between)
 
-    found: PccpSolution | None = None
-    cuts = starts(problem)
-    if not cuts:  # limits that are missed by rounding alone
-        problem = problem.at_tolerance()
-        cuts = starts(problem)
-    for k, start in enumerate(cuts.values()):
-        best_j = found.objective if found is not None and found.objective is not None else np.inf
-
-        def of_all(step: Step, /, best_j: float = best_j) -> Step:
-            energy = min(best_j, np.inf if step.objective is None else step.objective)
-            return replace(step, objective=energy, bound=dual.bound_j)
-
-        if found is not None and progress.over():
-            found = replace(found, timed_out=True)
-            break
-        low, high = (0.1 + 0.9 * n / len(cuts) for n in (k, k + 1))
-        point = pccp(problem, start, options, progress.part(low, high, amend=of_all))
-        assert point.objective is not None
-        if point.objective < best_j:
-            found = replace(
-                point, timed_out=point.timed_out or (found is not None and found.timed_out)
-            )
-    if (
-        found is None
-    ):  # what fits by a hair alone need not fit where the same shares are found by halving
+    found, problem = _from_every_start(problem, options, progress, dual.bound_j)
+    if found is None:
+        # What fits by a hair alone need not fit where the same shares are found by halving.
         least = all_least_shares(problem.at_tolerance(), progress)
         return Solution(status=Status.INFEASIBLE, infeasibility=explain(problem, least, progress))
     assert found.decision is not None
@@ -77,6 +55,37 @@ def alternate(problem: Problem, options: Options, progress: Progress) -> RobustS
         },
         timed_out=found.timed_out and not proven,
     )
+
+
+def _from_every_start(
+    problem: Problem, options: Options, progress: Progress, bound_j: float
+) -> tuple[PccpSolution | None, Problem]:
+    """The best of the points that the starts lead to, and the problem that they are points of:
+    with the limits as far as the tolerance allows where these are missed by rounding alone.
+    """
+    found: PccpSolution | None = None
+    cuts = starts(problem)
+    if not cuts:
+        problem = problem.at_tolerance()
+        cuts = starts(problem)
+    for k, start in enumerate(cuts.values()):
+        best_j = found.objective if found is not None and found.objective is not None else np.inf
+
+        def of_all(step: Step, /, best_j: float = best_j) -> Step:
+            energy = min(best_j, np.inf if step.objective is None else step.objective)
+            return replace(step, objective=energy, bound=bound_j)
+
+        if found is not None and progress.over():
+            found = replace(found, timed_out=True)
+            break
+        low, high = (0.1 + 0.9 * n / len(cuts) for n in (k, k + 1))
+        point = pccp(problem, start, options, progress.part(low, high, amend=of_all))
+        assert point.objective is not None
+        if point.objective < best_j:
+            found = replace(
+                point, timed_out=point.timed_out or (found is not None and found.timed_out)
+            )
+    return found, problem
 
 
 def _price(problem: Problem, decision: Decision, near_j_per_hz: float) -> float:

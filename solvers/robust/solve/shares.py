@@ -5,6 +5,7 @@ whole uplink.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solvers.arrays import Floats
 from solvers.progress import Progress
@@ -77,15 +78,7 @@ def share_out(
         above = excess > 0.0
         low[active] = np.where(above, at, low[active])
         high[active] = np.where(above, high[active], at)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            newton = np.where(slope > 0.0, excess / slope, np.copysign(np.inf, excess))
-            step = np.clip(newton, -3.0, 3.0)
-        lower, upper = low[active], high[active]
-        goal = at + step
-        inside = (goal > lower) & (goal < upper)
-        with np.errstate(invalid="ignore"):
-            goal = np.where(inside | ~np.isfinite(lower + upper), goal, 0.5 * (lower + upper))
-            closed = np.isfinite(lower) & (upper - lower <= 4e-16 * np.abs(lower))
+        newton, goal, closed = _guarded(excess, slope, at, low[active], high[active])
         # What so small a step leaves over is handed out below, and costs the square of it. Where
         # nobody moves with the price, it must be next to nothing.
         near = np.maximum(_SETTLED * left_hz[active], _ROUNDING * bandwidth_hz)
@@ -94,6 +87,20 @@ def share_out(
         log_prices[active] = np.where(settled, at, goal)
         active = active[~settled]
     return _handed_out(curves, left_hz, (x, rate), log_prices)
+
+
+def _guarded(
+    excess: Floats, slope: Floats, at: Floats, lower: Floats, upper: Floats
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Newton's step in ln(price), where it leads within the bracket, and where that has closed."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        newton = np.where(slope > 0.0, excess / slope, np.copysign(np.inf, excess))
+        goal = at + np.clip(newton, -3.0, 3.0)
+    inside = (goal > lower) & (goal < upper)
+    with np.errstate(invalid="ignore"):
+        goal = np.where(inside | ~np.isfinite(lower + upper), goal, 0.5 * (lower + upper))
+        closed = np.isfinite(lower) & (upper - lower <= 4e-16 * np.abs(lower))
+    return newton, goal, closed
 
 
 def _handed_out(
