@@ -118,31 +118,38 @@ def _shared(
 ) -> Floats:
     """Least cost of the times on uplink and server and of both shares, the deadline kept."""
     k = np.sqrt(per_second)
+    root_up, root_on = np.sqrt(uplink_s), np.sqrt(server_s)
+    p, q = math.sqrt(prices[0]), math.sqrt(prices[1])
+    # The bound of shares without end is a bound too; where it matters it is tightened.
+    one = _free if len(k) > _CAPPED else _up_to_the_whole
     timed = np.isfinite(slack_s)
     if not timed.any():
-        up, on = _one(k, uplink_s, prices[0]), _one(k, server_s, prices[1])
-        return np.asarray((up + on) * (1.0 - _ROUNDING))
+        return np.asarray((one(k * root_up, p) + one(k * root_on, q)) * (1.0 - _ROUNDING))
     slack, deadline = np.where(timed, slack_s, 0.0), np.where(timed, deadline_s, 0.0)
-    root_up, root_on = np.sqrt(uplink_s * prices[0]), np.sqrt(server_s * prices[1])
     # The deadline's price is best where both shares are free ...
-    best_at = [(root_up + root_on, slack)]
-    if len(timed) <= _CAPPED:  # ... or one of them is the whole budget.
-        best_at += [(root_on, slack - uplink_s / _WHOLE), (root_up, slack - server_s / _WHOLE)]
-    best = np.full(len(timed), -np.inf)
+    best_at = [(p * root_up + q * root_on, slack)]
+    if len(k) <= _CAPPED:  # ... or one of them is the whole budget.
+        best_at += [(q * root_on, slack - uplink_s / _WHOLE)]
+        best_at += [(p * root_up, slack - server_s / _WHOLE)]
+    best = np.full(len(k), -np.inf)
     with np.errstate(over="ignore", invalid="ignore"):
         for over, under in best_at:
             r = np.where(timed, np.maximum(k, over / np.maximum(under, _TINY_S)), k)
-            up, on, squared = _one(r, uplink_s, prices[0]), _one(r, server_s, prices[1]), r * r
-            value = up + on - (squared - per_second) * slack
-            best = np.fmax(best, value - _ROUNDING * (up + on + squared * deadline))
+            both, squared = one(r * root_up, p) + one(r * root_on, q), r * r
+            value = both - (squared - per_second) * slack
+            best = np.fmax(best, value - _ROUNDING * (both + squared * deadline))
     return best
 
 
-def _one(r: Floats, need_s: Floats, cost: float) -> Floats:
-    """Least of r² need/x + cost x over shares x up to the whole."""
-    root = r * np.sqrt(need_s)
-    free = 2.0 * root * math.sqrt(cost)
-    return np.where(root <= _WHOLE * math.sqrt(cost), free, root * root / _WHOLE + cost * _WHOLE)
+def _free(root: Floats, root_price: float) -> Floats:
+    """Least of root²/x + price x over all shares x."""
+    return 2.0 * root_price * root
+
+
+def _up_to_the_whole(root: Floats, root_price: float) -> Floats:
+    """Least of root²/x + price x over shares x up to the whole."""
+    whole = root * root / _WHOLE + root_price * root_price * _WHOLE
+    return np.where(root <= _WHOLE * root_price, 2.0 * root_price * root, whole)
 
 
 def _with_switches(stay: Floats, leave: Floats, most: int | None) -> float:
