@@ -1,4 +1,4 @@
-"""The oath every family swears: its answers are checked, repeatable, and never worse for more
+"""Contract tests of every family: its answers are checked, repeatable, and never worse for more
 freedom.
 """
 
@@ -18,7 +18,7 @@ from tests.support.stopping import problems as stopping
 
 
 @dataclass(frozen=True)
-class Sworn:
+class Contract:
     """A family's cells, and the ways to give a cell more freedom."""
 
     cell: Callable[[int], Any]
@@ -26,8 +26,8 @@ class Sworn:
     freer: dict[str, Callable[[Any], Any]]
 
 
-SWORN = {
-    "robust": Sworn(
+CONTRACTS = {
+    "robust": Contract(
         cell=lambda seed: robust.random_cell(np.random.default_rng(seed), 6, 5),
         users=("workload", "tx_power_w", "gain", "deadline_s", "risk", "correlation"),
         freer={
@@ -36,7 +36,7 @@ SWORN = {
             "bandwidth": lambda p: replace(p, bandwidth_hz=p.bandwidth_hz * 1.3),
         },
     ),
-    "multiuser": Sworn(
+    "multiuser": Contract(
         cell=lambda seed: multiuser.a_cell(seed, 6, deadlines=True),
         users=("workload", "spectral_efficiency", "weight", "deadline_s", "max_loss"),
         freer={
@@ -45,7 +45,7 @@ SWORN = {
             "bandwidth": lambda p: replace(p, bandwidth_hz=p.bandwidth_hz * 1.3),
         },
     ),
-    "stopping": Sworn(
+    "stopping": Contract(
         cell=lambda seed: stopping.a_problem(users=3, seed=seed, clairvoyant=False),
         users=(
             "workload",
@@ -67,15 +67,15 @@ SEEDS = range(6)
 GAP = 1e-6
 
 
-def test_every_family_swears() -> None:
-    assert {kind.__module__.split(".")[1] for kind in FAMILIES} == set(SWORN)
+def test_every_family_has_a_contract() -> None:
+    assert {kind.__module__.split(".")[1] for kind in FAMILIES} == set(CONTRACTS)
 
 
-@pytest.mark.parametrize("name", SWORN)
+@pytest.mark.parametrize("name", CONTRACTS)
 def test_answers_hold_and_bounds_are_below(name: str) -> None:
     solved = 0
     for seed in SEEDS:
-        solution, certificate = answer(SWORN[name].cell(seed))
+        solution, certificate = answer(CONTRACTS[name].cell(seed))
         assert (solution.decision is None) == (solution.status is Status.INFEASIBLE)
         if certificate is None:
             continue
@@ -87,9 +87,9 @@ def test_answers_hold_and_bounds_are_below(name: str) -> None:
     assert solved >= 3
 
 
-@pytest.mark.parametrize("name", SWORN)
+@pytest.mark.parametrize("name", CONTRACTS)
 def test_the_same_question_has_the_same_answer(name: str) -> None:
-    one, other = (answer(SWORN[name].cell(1))[0] for _ in range(2))
+    one, other = (answer(CONTRACTS[name].cell(1))[0] for _ in range(2))
     assert one.objective == other.objective
     for field in one.decision.__slots__:
         values = getattr(one.decision, field)
@@ -100,13 +100,15 @@ def test_the_same_question_has_the_same_answer(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SWORN)
+@pytest.mark.parametrize("name", CONTRACTS)
 def test_the_order_of_users_does_not_matter(name: str) -> None:
-    sworn = SWORN[name]
+    contract = CONTRACTS[name]
     for seed in SEEDS:
-        cell = sworn.cell(seed)
+        cell = contract.cell(seed)
         order = np.random.default_rng(seed).permutation(cell.users)
-        turned = replace(cell, **{column: getattr(cell, column)[order] for column in sworn.users})
+        turned = replace(
+            cell, **{column: getattr(cell, column)[order] for column in contract.users}
+        )
         one, other = answer(cell)[0], answer(turned)[0]
         assert one.status is other.status
         if one.objective is not None:
@@ -115,30 +117,31 @@ def test_the_order_of_users_does_not_matter(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "freedom"), [(name, way) for name, sworn in SWORN.items() for way in sworn.freer]
+    ("name", "freedom"),
+    [(name, way) for name, contract in CONTRACTS.items() for way in contract.freer],
 )
 def test_more_freedom_never_costs_more(name: str, freedom: str) -> None:
     for seed in SEEDS:
-        cell = SWORN[name].cell(seed)
-        before, after = answer(cell)[0], answer(SWORN[name].freer[freedom](cell))[0]
+        cell = CONTRACTS[name].cell(seed)
+        before, after = answer(cell)[0], answer(CONTRACTS[name].freer[freedom](cell))[0]
         if before.objective is not None:
             assert after.objective is not None
             assert after.objective <= before.objective * (1 + 2 * GAP)
 
 
-@pytest.mark.parametrize("name", SWORN)
+@pytest.mark.parametrize("name", CONTRACTS)
 def test_a_report_can_stop_the_solver(name: str) -> None:
     def stop(progress: Step, /) -> None:
         raise Cancelled
 
-    cell = SWORN[name].cell(1)
+    cell = CONTRACTS[name].cell(1)
     with pytest.raises(Cancelled):
         FAMILIES[type(cell)].solve(cell, Options(), Progress(stop))
 
 
-@pytest.mark.parametrize("name", SWORN)
+@pytest.mark.parametrize("name", CONTRACTS)
 def test_problems_and_decisions_are_read_only(name: str) -> None:
-    cell = SWORN[name].cell(1)
+    cell = CONTRACTS[name].cell(1)
     decision = FAMILIES[type(cell)].solve(cell, Options(), Progress()).decision
     for record in (cell, decision):
         for field in record.__slots__:
