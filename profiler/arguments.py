@@ -15,7 +15,24 @@ def argument_parser(
     """Of the commands `run` and `quantize`, each with what carries it out as `command`."""
     parser = argparse.ArgumentParser(prog="splitplan-profiler", description=description)
     commands = parser.add_subparsers(required=True)
+    network = _network()
+    run = commands.add_parser(
+        "run", parents=[network], help="measure how long each side of each cut takes"
+    )
+    _add_run(run)
+    run.set_defaults(command=measuring)
+    quantize = commands.add_parser(
+        "quantization",
+        parents=[network],
+        help="measure what each cut loses when its feature is sent with fewer bits",
+    )
+    _add_quantization(quantize)
+    quantize.set_defaults(command=quantizing)
+    return parser
 
+
+def _network() -> argparse.ArgumentParser:
+    """Which network, and which of its cuts."""
     network = argparse.ArgumentParser(add_help=False)
     network.add_argument("model", type=Path, help="the ONNX file")
     network.add_argument("--name", help="name of the model profile (default: from the file's name)")
@@ -39,10 +56,11 @@ def argument_parser(
         help="without a profile: no cuts inside a kernel",
     )
     network.add_argument("--seed", type=int, default=0, help="of noise and order")
+    return network
 
-    run = commands.add_parser(
-        "run", parents=[network], help="measure how long each side of each cut takes"
-    )
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    """How often to measure what, at which clocks, and where it goes."""
     run.add_argument(
         "--processor", required=True, help="name of the device or server profile this machine is"
     )
@@ -92,13 +110,10 @@ def argument_parser(
         "--timing", help="timing profile that the file goes to (default: PROCESSOR.MODEL)"
     )
     run.add_argument("--sysfs", type=Path, default=Path("/sys"), help=argparse.SUPPRESS)
-    run.set_defaults(command=measuring)
 
-    quantize = commands.add_parser(
-        "quantization",
-        parents=[network],
-        help="measure what each cut loses when its feature is sent with fewer bits",
-    )
+
+def _add_quantization(quantize: argparse.ArgumentParser) -> None:
+    """On which samples to measure losses, and of how many bits."""
     quantize.add_argument(
         "--calibration",
         type=Path,
@@ -118,8 +133,6 @@ def argument_parser(
     quantize.add_argument(
         "--out", type=Path, required=True, help="model profile to write, with its losses"
     )
-    quantize.set_defaults(command=quantizing)
-    return parser
 
 
 def _count(text: str) -> int:

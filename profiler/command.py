@@ -70,33 +70,13 @@ def _measured(asked: argparse.Namespace, network: Network) -> int:
     cores = asked.cores or default_cores(asked.threads)
     pin(cores)
     with _clock(asked, cores) as clock:
-        plan = Plan(
-            repetitions=asked.repetitions,
-            sessions=asked.sessions,
-            warm_up=asked.warm_up,
-            gap_s=asked.gap_s,
-            parts=measurement.PARTS if asked.parts == "both" else (asked.parts,),
-            clocks_hz=_clocks(asked, clock),
-            threads=asked.threads,
-            provider=asked.provider,
-            seed=asked.seed,
-            memory_byte=None if asked.memory_mb is None else asked.memory_mb * 10**6,
-        )
+        plan = _plan(asked, clock)
         runtime = describe(plan.threads, plan.provider) | {
             "cores": " ".join(map(str, cores)),
             "clock": clock.source,
             "input": "noise" if asked.input is None else asked.input.name,
         }
-        header = {
-            "model": network.name,
-            "model_sha256": network.sha256,
-            "cuts": [list(cut.tensors) for cut in network.cuts],
-            "processor": asked.processor,
-            "runtime": runtime,
-            "parts": plan.parts,
-            "clocks_hz": plan.clocks_hz,
-            "seed": plan.seed,
-        }
+        header = _header(network, asked.processor, runtime, plan)
         kept = asked.out.with_name(asked.out.name + ".journal")
         with Journal(kept, header, asked.resume) as journal:
             if asked.clocks:
@@ -121,6 +101,38 @@ def _measured(asked: argparse.Namespace, network: Network) -> int:
         )
         _upload(sent, asked)
     return 0
+
+
+def _plan(asked: argparse.Namespace, clock: Clock) -> Plan:
+    """What to run how often."""
+    return Plan(
+        repetitions=asked.repetitions,
+        sessions=asked.sessions,
+        warm_up=asked.warm_up,
+        gap_s=asked.gap_s,
+        parts=measurement.PARTS if asked.parts == "both" else (asked.parts,),
+        clocks_hz=_clocks(asked, clock),
+        threads=asked.threads,
+        provider=asked.provider,
+        seed=asked.seed,
+        memory_byte=None if asked.memory_mb is None else asked.memory_mb * 10**6,
+    )
+
+
+def _header(
+    network: Network, processor: str, runtime: dict[str, Any], plan: Plan
+) -> dict[str, Any]:
+    """What a run that goes on must agree with."""
+    return {
+        "model": network.name,
+        "model_sha256": network.sha256,
+        "cuts": [list(cut.tensors) for cut in network.cuts],
+        "processor": processor,
+        "runtime": runtime,
+        "parts": plan.parts,
+        "clocks_hz": plan.clocks_hz,
+        "seed": plan.seed,
+    }
 
 
 def _network(asked: argparse.Namespace, folder: Path) -> Network:

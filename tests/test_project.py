@@ -102,12 +102,12 @@ def sources() -> list[Path]:
 
 
 def test_files_hold_one_idea() -> None:
-    """Nine files in ten have at most 300 lines."""
+    """Nineteen files in twenty have at most 300 lines."""
     lines = sorted(
         (len(path.read_text().splitlines()), str(path.relative_to(CHECKOUT))) for path in sources()
     )
     long = [entry for entry in lines if entry[0] > 300]
-    assert len(long) <= 30, long
+    assert len(long) <= len(lines) // 20, long
 
 
 def test_functions_are_a_page_at_most() -> None:
@@ -120,13 +120,11 @@ def test_functions_are_a_page_at_most() -> None:
         and node.end_lineno is not None
         and node.end_lineno - node.lineno >= 50
     ]
-    assert len(long) <= 41, long
+    assert len(long) <= 10, long
 
 
 def test_tests_stand_at_the_path_of_their_source() -> None:
-    """Three in five are of one module or package; the others are of several, and get no more
-    numerous.
-    """
+    """Nine in ten are of one module or package; the others are stories, or of several."""
     tests = sorted((CHECKOUT / "tests").rglob("test_*.py"))
     alone = []
     for path in tests:
@@ -135,7 +133,7 @@ def test_tests_stand_at_the_path_of_their_source() -> None:
         )
         if not (source.exists() or (source.with_suffix("") / "__init__.py").exists()):
             alone.append(str(path.relative_to(CHECKOUT)))
-    assert len(alone) <= 0.4 * len(tests), alone
+    assert len(alone) <= 0.1 * len(tests), alone
 
 
 def blocks(language: str) -> list[str]:

@@ -68,16 +68,7 @@ def receive(database: Database, name: str, file: ObservationFile) -> dict[str, A
             or session.scalar(select(PlanRow.number).where(PlanRow.id == file.plan)) is None
         ):
             raise PlanNotFound(f"The plan {file.plan!r} was deleted meanwhile.")
-        looks = session.scalar(
-            select(func.count())
-            .select_from(MeasurementRow)
-            .where(
-                MeasurementRow.profile_id == profile,
-                MeasurementRow.kind == "observations",
-                MeasurementRow.revision == revision,
-            )
-        )
-        look = (looks or 0) + 1
+        look = 1 + _looks(session, profile, revision)
         # Every test of this look may spend its share; the two tests of a total share that.
         level = look_level(look) / len(expected)
         tests = [_tested(user, one, times, level) for user, one, times in expected]
@@ -109,6 +100,20 @@ def receive(database: Database, name: str, file: ObservationFile) -> dict[str, A
         )
         add(session, made, files.pack_observations(file))
         return document(name, made)
+
+
+def _looks(session: Session, profile: int, revision: int) -> int:
+    """How often a revision was held against observed times before."""
+    looks = session.scalar(
+        select(func.count())
+        .select_from(MeasurementRow)
+        .where(
+            MeasurementRow.profile_id == profile,
+            MeasurementRow.kind == "observations",
+            MeasurementRow.revision == revision,
+        )
+    )
+    return looks or 0
 
 
 def plans_on(session: Session, ref: ProfileRef) -> tuple[list[str], int]:

@@ -1,6 +1,6 @@
 """Validations as functions: replay a plan and keep the evidence, find it again."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -84,6 +84,13 @@ def validate(database: Database, plan_id: str, asked: ValidationRequest) -> dict
         "laws": {distribution: _summary(misses) for distribution, misses in laws.items()},
     }
     evidence = {distribution: _evidence(rebuilt, misses) for distribution, misses in laws.items()}
+    return _document(plan_id, _kept(database, plan_id, verdict, evidence))
+
+
+def _kept(
+    database: Database, plan_id: str, verdict: dict[str, Any], evidence: Mapping[Distribution, Any]
+) -> ValidationRow:
+    """A validation stored as the plan's next. Raises PlanNotFound."""
     with database.writing() as session:
         # Whoever validates or deletes the same plan at the same time waits for this row.
         plan = session.scalar(select(PlanRow.number).where(PlanRow.id == plan_id).with_for_update())
@@ -100,7 +107,7 @@ def validate(database: Database, plan_id: str, asked: ValidationRequest) -> dict
             evidence=evidence,
         )
         session.add(made)
-    return _document(plan_id, made)
+    return made
 
 
 def get(session: Session, plan_id: str, number: int) -> dict[str, Any]:

@@ -58,30 +58,16 @@ def fit(
         [top / frequency_hz, np.ones_like(frequency_hz)] if scales else [np.ones_like(frequency_hz)]
     )
     design = np.stack(columns, axis=1)
-    floor = 1e-4 * float(
-        variance_s2.max()
-    )  # a handful of equal samples is no proof of a time that never varies
+    # A handful of equal samples is no proof of a time that never varies.
+    floor = 1e-4 * float(variance_s2.max())
     varies = floor > 0.0
     weight = count / np.maximum(variance_s2, floor) if varies else count
     normal, right = design.T @ (design * weight[:, None]), design.T @ (weight * mean_s)
-    free = np.linalg.solve(normal, right)
-    estimate = np.maximum(free, 0.0)
-    for n in range(
-        design.shape[1] if np.any(free < 0.0) else 0
-    ):  # at most one of two is negative for positive times
-        if free[n] < 0.0:
-            other = 1 - n
-            estimate[n], estimate[other] = 0.0, max(right[other] / normal[other, other], 0.0)
+    free, estimate = _estimated(normal, right)
     residual = mean_s - design @ estimate
-    # Weights are from variances estimated with as few degrees of freedom as this.
-    known = max(float(count.min()) - 1.0, 3.0)
-    chi_square = float(np.sum(weight * residual**2)) * (known - 2.0) / known
-    freedom = len(mean_s) - max(int(np.sum(estimate > 0.0)), 1)
-    p_value = float(chdtrc(freedom, chi_square)) if varies else float("nan")
-    stretch, quantile = 1.0, float(stdtrit(known, 0.5 + 0.5 * _CONFIDENCE))
-    if varies and p_value < 0.01:
-        stretch = max(1.0, float(np.sqrt(chi_square / freedom)))
-        quantile = float(stdtrit(min(freedom, known), 0.5 + 0.5 * _CONFIDENCE))
+    p_value, stretch, quantile = _misfit(
+        float(np.sum(weight * residual**2)), len(mean_s), estimate, count, varies=varies
+    )
     error = np.sqrt(np.diag(np.linalg.inv(normal))) * stretch if varies else np.zeros(len(free))
     intervals = [_interval(*values, quantile) for values in zip(free, estimate, error, strict=True)]
     if not scales:
@@ -101,6 +87,36 @@ def fit(
         misfit_p_value=p_value,
         misfit=float(np.max(np.abs(residual) / mean_s)),
     )
+
+
+def _estimated(normal: Floats, right: Floats) -> tuple[Floats, Floats]:
+    """The unconstrained estimate, and the one that is not negative."""
+    free = np.asarray(np.linalg.solve(normal, right), dtype=np.float64)
+    estimate = np.maximum(free, 0.0)
+    # At most one of two is negative for positive times.
+    for n in np.flatnonzero(free < 0.0):
+        other = 1 - n
+        estimate[n], estimate[other] = 0.0, max(right[other] / normal[other, other], 0.0)
+    return free, estimate
+
+
+def _misfit(
+    squares: float, clocks: int, estimate: Floats, count: Floats, *, varies: bool
+) -> tuple[float, float, float]:
+    """How well the fit explains the means (p-value), by what errors are stretched, and the
+    quantile of their law.
+    """
+    # Weights are from variances estimated with as few degrees of freedom as this.
+    known = max(float(count.min()) - 1.0, 3.0)
+    chi_square = squares * (known - 2.0) / known
+    freedom = clocks - max(int(np.sum(estimate > 0.0)), 1)
+    if not varies:
+        return float("nan"), 1.0, float(stdtrit(known, 0.5 + 0.5 * _CONFIDENCE))
+    p_value = float(chdtrc(freedom, chi_square))
+    if p_value >= 0.01:
+        return p_value, 1.0, float(stdtrit(known, 0.5 + 0.5 * _CONFIDENCE))
+    stretch = max(1.0, float(np.sqrt(chi_square / freedom)))
+    return p_value, stretch, float(stdtrit(min(freedom, known), 0.5 + 0.5 * _CONFIDENCE))
 
 
 def _interval(free: float, estimate: float, error: float, quantile: float) -> tuple[float, float]:

@@ -12,9 +12,9 @@ from app.plans.multiuser import present
 from app.plans.multiuser.assemble import Assembled, AssembledTables, assemble, assemble_tables, hold
 from app.plans.multiuser.schemas import AdaptiveRequest, MultiUserRequest
 from app.plans.resolve import Resolver
-from solvers.multiuser.problem import Decision, Method, Problem
+from solvers.multiuser.problem import Decision, Infeasibility, Method, Problem
 from solvers.multiuser.solve import SteadinessPrice, baselines, price_of_steadiness
-from solvers.outcome import Options
+from solvers.outcome import Certificate, Options, Solution
 from solvers.progress import Progress, Stage, Step
 from solvers.registry import answer, tabulate
 
@@ -77,40 +77,47 @@ class PreparedMultiUser(Prepared):
             )
         assert certificate is not None
         assert solution.decision is not None
-        # One more where the plan is compared with a free one.
-        parts = _RULES + (assembled.problem.steadiness is not None)
-        part_s = max(asked.time_limit_s - seconds, _LEAST_FOR_RULES * asked.time_limit_s) / parts
+        left_s = max(asked.time_limit_s - seconds, _LEAST_FOR_RULES * asked.time_limit_s)
+        return Outcome(
+            status="timed_out" if solution.timed_out else "solved",
+            result=self._compared(solution, certificate, options, progress, left_s),
+            infeasible=None,
+            users=present.users(assembled, ids, solution.decision),
+            solve_s=seconds,
+        )
+
+    def _compared(
+        self,
+        solution: Solution[Decision, Infeasibility],
+        certificate: Certificate,
+        options: Options,
+        progress: Progress,
+        left_s: float,
+    ) -> dict[str, Any]:
+        """The result beside those of simpler rules, and beside the plan that is free to switch."""
+        problem, decision = self.assembled.problem, solution.decision
+        assert decision is not None
+        steady = problem.steadiness is not None
+        part_s = left_s / (_RULES + steady)
 
         def compared(step: Step, /) -> Step:
-            return Step(
+            return replace(
+                step,
                 stage=Stage.BASELINES,
-                fraction=step.fraction,
                 objective=solution.objective,
                 bound=solution.lower_bound,
             )
 
         ruled = progress.part(_PLANNED, _RULED, time_limit_s=_RULES * part_s, amend=compared)
         result = present.result(
-            assembled, solution, certificate, baselines(assembled.problem, options, ruled)
+            self.assembled, solution, certificate, baselines(problem, options, ruled)
         )
-        if assembled.problem.steadiness is not None:
+        if steady:
+            freed = progress.part(_RULED, time_limit_s=part_s, amend=compared)
             result["steadiness"] = present.steadiness(
-                assembled.problem,
-                solution.decision,
-                _price(
-                    assembled.problem,
-                    solution.decision,
-                    options,
-                    progress.part(_RULED, time_limit_s=part_s, amend=compared),
-                ),
+                problem, decision, _price(problem, decision, options, freed)
             )
-        return Outcome(
-            status="timed_out" if solution.timed_out else "solved",
-            result=result,
-            infeasible=None,
-            users=present.users(assembled, ids, solution.decision),
-            solve_s=seconds,
-        )
+        return result
 
 
 def _price(
