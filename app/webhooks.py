@@ -17,7 +17,7 @@ from standardwebhooks.webhooks import Webhook
 
 from app.db import Database
 from app.plans import service, stored
-from app.plans.service import ENDED
+from app.plans.schemas import ENDED
 from app.plans.stored import Notice
 from app.plans.tables import PlanRow
 from app.settings import Settings

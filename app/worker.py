@@ -25,7 +25,7 @@ from app import webhooks, workers
 from app.children import ChildPool
 from app.db import open_database
 from app.errors import in_one_line
-from app.plans import jobs, service
+from app.plans import backlog, jobs, service
 from app.plans.family import Outcome
 from app.queue import Engine, Queue
 from app.settings import Settings
@@ -104,7 +104,7 @@ class Worker:
 
     def _solve(self, plan_id: str, pool: ChildPool) -> None:
         """Have a child solve a plan; come back when the plan has ended."""
-        plan = jobs.insisting(lambda: jobs.brief(self._database, plan_id))
+        plan = jobs.insisting(lambda: backlog.run_limits(self._database, plan_id))
         if plan is not None:
             if plan.attempts < _ATTEMPTS:
                 self._solve_in_child(plan, pool)
@@ -117,7 +117,7 @@ class Worker:
             if plan.has_webhook:
                 self._queue.put("webhook", plan_id)
 
-    def _solve_in_child(self, plan: jobs.Brief, pool: ChildPool) -> None:
+    def _solve_in_child(self, plan: backlog.RunLimits, pool: ChildPool) -> None:
         plan_id, limit_s = (
             plan.plan_id,
             None if plan.time_limit_s is None else _OVERTIME * plan.time_limit_s + _OVERTIME_S,
@@ -209,7 +209,7 @@ class Worker:
     def _sweep(self, older_than_s: float) -> None:
         """Put unended plans back in line that no job cares for."""
         after = ""
-        while found := jobs.unended(self._database, older_than_s, after):
+        while found := backlog.unended(self._database, older_than_s, after):
             after = found[-1].plan_id
             lost = self._queue.unknown(("quick", "plan"), [plan.plan_id for plan in found])
             for plan in found:
@@ -248,7 +248,7 @@ class Worker:
         with contextlib.suppress(
             SQLAlchemyError
         ):  # without a database nothing is lost either: the lease runs out
-            jobs.hand_back(self._database, left)
+            backlog.hand_back(self._database, left)
             with self._database.writing() as session:
                 workers.leave(session, self._engine.name, self._settings.lease_s)
         log.info("worker %s stopped, %d plans handed back", self._engine.name, len(left))

@@ -24,8 +24,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Database, open_database
 from app.plans import service
-from app.plans.jobs import UNENDED
-from app.plans.service import ENDED
+from app.plans.schemas import ENDED, UNENDED
 from app.plans.tables import PlanEventRow, PlanRow
 from benchmarks import machine
 from benchmarks.rig import Postgres, Process, a_request, postgres, scratch, spread

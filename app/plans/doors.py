@@ -13,14 +13,14 @@ from app.errors import TooManyUsers
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute, declared_as
 from app.http.media import content_type
-from app.plans import columnar, service
+from app.plans import columnar, orders
 from app.plans.documents import Estimate, estimate
 from app.plans.families import FAMILIES
 from app.plans.family import Family
+from app.plans.orders import Order
 from app.plans.planning import ANSWERS, HEADERS, known_answer, ordered, require_webhooks
 from app.plans.resolve import Resolver
 from app.plans.schemas import Request as PlanRequest
-from app.plans.service import Order
 from app.settings import Settings
 
 DryRun = Annotated[bool, Query(description="Only validate and estimate; store nothing.")]
@@ -103,7 +103,7 @@ def _planned(request: Request, family: Family, body: PlanRequest, *, dry_run: bo
         return again
     require_webhooks(request.app.state.settings, body)
     with database.reading() as session:
-        prepared = service.prepared(session, family.prepare, body)
+        prepared = orders.prepared(session, family.prepare, body)
         if dry_run:
             return rendered(estimate(prepared).model_dump(mode="json"))
     return ordered(request, Order(prepared, request.value, created_at))  # type: ignore[attr-defined]  # of StrictRoute

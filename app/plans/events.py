@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from app.db import Database
 from app.errors import PlanNotFound
 from app.plans import service
-from app.plans.service import ENDED
+from app.plans.schemas import ENDED
 from app.plans.tables import PlanEventRow
 
 _LOOK_S = 0.3

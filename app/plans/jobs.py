@@ -7,7 +7,7 @@ not wanted any more.
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar
@@ -19,22 +19,21 @@ from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import KeyReused, PlanNotFound, QueueFull, in_one_line
-from app.plans import service, stored
+from app.plans import orders, service, stored
 from app.plans.families import FAMILIES
 from app.plans.family import Outcome, Prepared
+from app.plans.orders import Key, Lineage, Order
 from app.plans.pins import Pins
 from app.plans.progress import ProgressWriter, Superseded
 from app.plans.replan import inherited
 from app.plans.resolve import Resolver
-from app.plans.schemas import PlanStatus
-from app.plans.service import ENDED, Key, Lineage, Order
+from app.plans.schemas import ENDED, UNENDED, PlanStatus
 from app.plans.stored import Answer
 from app.plans.tables import PlanRow
 from solvers.progress import Cancelled, Stop
 
 log = logging.getLogger("splitplan")
 
-UNENDED = ("queued", "running")
 T = TypeVar("T")
 
 # A database that is away for longer than this has lost its attempt, not its plan: another attempt
@@ -62,7 +61,7 @@ class Claim:
 
 def accept(database: Database, order: Order, key: Key | None, max_queued: int) -> str:
     """Store a queued plan; its id. Raises QueueFull, and IntegrityError where the key is taken."""
-    row = service.new_row(order, key)
+    row = orders.new_row(order, key)
     with database.writing() as session:
         if (line := waiting(session)) >= max_queued:
             raise QueueFull(f"{line} plans are in line.", retry_after_s=min(60, 1 + line // 100))
@@ -192,70 +191,6 @@ def end(database: Database, plan_id: str, outcome: Outcome) -> bool:
         stored.end(row, outcome)
         _end(session, row, outcome.status)
         return True
-
-
-@dataclass(frozen=True, slots=True)
-class Brief:
-    """What a worker needs to know of a plan that it is about to have solved."""
-
-    plan_id: str
-    time_limit_s: float | None  # None: its family has none
-    attempts: int
-    has_webhook: bool
-
-
-def brief(database: Database, plan_id: str) -> Brief | None:
-    """What a worker needs to know of an unended plan; None where there is nothing to do any
-    more.
-    """
-    with database.reading() as session:
-        row = session.execute(
-            select(stored.ANSWER, PlanRow.attempt, PlanRow.webhook_waiting).where(
-                PlanRow.id == plan_id, PlanRow.status.in_(UNENDED)
-            )
-        ).one_or_none()
-    if row is None:
-        return None
-    kept, attempts, waits = row
-    return Brief(plan_id, Answer.read(kept).time_limit_s, attempts, bool(waits))
-
-
-def hand_back(database: Database, plan_ids: Iterable[str]) -> None:
-    """Put running plans back in line: their attempts end without an answer."""
-    with database.writing() as session:
-        rows = session.scalars(
-            select(PlanRow)
-            .where(PlanRow.id.in_(list(plan_ids)), PlanRow.status == "running")
-            .with_for_update()
-        )
-        for row in rows:
-            # Counted up, so that the attempt that is given up can write no more.
-            row.status, row.attempt = "queued", row.attempt + 1
-            session.add(service.event(row.number, "queued", None))
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """An unended plan, and what the queue needs to know of it."""
-
-    plan_id: str
-    users: int
-    priority: str
-
-
-def unended(
-    database: Database, older_than_s: float, after: str = "", most: int = 500
-) -> list[Waiting]:
-    """Plans that have not ended and were accepted so long ago, by id from the first after one."""
-    before = datetime.now(UTC) - timedelta(seconds=older_than_s)
-    with database.reading() as session:
-        rows = session.execute(
-            select(PlanRow.id, PlanRow.users, PlanRow.priority)
-            .where(PlanRow.status.in_(UNENDED), PlanRow.created_at <= before, PlanRow.id > after)
-            .order_by(PlanRow.id)
-            .limit(most)
-        )
-        return [Waiting(*row) for row in rows]
 
 
 def forget_old(database: Database, retain_days: float, most: int = 100) -> int:

@@ -25,10 +25,11 @@ from app.errors import (
 )
 from app.http.answers import rendered
 from app.http.preferences import Preferences, preferences
-from app.plans import jobs, service
+from app.plans import jobs, orders, service
+from app.plans.orders import Order
 from app.plans.progress import for_at_most
+from app.plans.schemas import ENDED
 from app.plans.schemas import Request as PlanRequest
-from app.plans.service import ENDED, Order
 from app.plans.tables import PlanRow
 from app.problems import documented
 from app.queue import Lane, Queue
@@ -248,10 +249,10 @@ def _preferences(request: Request) -> Preferences:
     return preferences(",".join(request.headers.getlist("prefer")), _MOST_WAIT_S)
 
 
-def _key(request: Request) -> service.Key | None:
+def _key(request: Request) -> orders.Key | None:
     """The Idempotency-Key, which counts for the path it was sent to."""
     given = request.headers.get("idempotency-key")
     if given is None:
         return None
     scope = hashlib.sha256(f"{request.url.path}\0{given}".encode()).hexdigest()
-    return service.Key(scope, service.digest(request.value))  # type: ignore[attr-defined]  # of StrictRoute
+    return orders.Key(scope, orders.digest(request.value))  # type: ignore[attr-defined]  # of StrictRoute

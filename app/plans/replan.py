@@ -14,12 +14,12 @@ from sqlalchemy.orm import Session
 from app.db import Database
 from app.errors import FieldError, InvalidRequest, MalformedJson, RevisionsUnknown, TooManyUsers
 from app.field_errors import field_errors
-from app.plans import service, stored
+from app.plans import orders, service, stored
 from app.plans.families import FAMILIES
 from app.plans.family import Entries, Family, Outcome, Prepared
+from app.plans.orders import Lineage, Order
 from app.plans.pins import Pins
 from app.plans.schemas import Request
-from app.plans.service import Lineage, Order
 from app.plans.tables import PlanRow
 from app.profiles.schemas.profile import FieldWarning
 
@@ -154,7 +154,7 @@ def _prepared(session: Session, pins: Pins, family: Family, body: Json, ids: lis
     their positions.
     """
     try:
-        prepared = service.prepared(session, family.prepare, _read(family, body), pins)
+        prepared = orders.prepared(session, family.prepare, _read(family, body), pins)
     except InvalidRequest as refused:
         raise InvalidRequest(
             [replace(fault, pointer=_by_id(fault.pointer, ids)) for fault in refused.errors]

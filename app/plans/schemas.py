@@ -13,6 +13,10 @@ from app.quantities import Body, Count, Decibel, Name, Positive, absent
 PlanStatus = Literal[
     "queued", "running", "solved", "infeasible", "failed", "cancelled", "timed_out"
 ]
+ENDED: frozenset[PlanStatus] = frozenset(
+    {"solved", "infeasible", "failed", "cancelled", "timed_out"}
+)
+UNENDED: tuple[PlanStatus, ...] = ("queued", "running")
 Priority = Literal["low", "normal", "high"]
 UserId = Annotated[
     str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/]+$", min_length=1, max_length=128)

@@ -1,115 +1,27 @@
 """Plans as functions: order, solve and store, find again, forget."""
 
-import hashlib
-import json
 import logging
 import math
-import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import Database
-from app.errors import FieldError, InvalidRequest, PlanInUse, PlanNotEnded, PlanNotFound
+from app.errors import PlanInUse, PlanNotEnded, PlanNotFound
 from app.plans import stored
-from app.plans.columnar import Bulk
 from app.plans.family import Outcome, Prepared
-from app.plans.pins import Pins
-from app.plans.resolve import Resolver
-from app.plans.schemas import INLINE_USERS, PlanStatus, Request
-from app.plans.stored import Answer, Notice
+from app.plans.orders import Key, Lineage, Order, new_row
+from app.plans.schemas import ENDED, INLINE_USERS, PlanStatus
 from app.plans.tables import PlanEventRow, PlanRow
 from solvers.progress import Cancelled, Progress, Step
 from solvers.registry import RefutedAnswer
 
 log = logging.getLogger("splitplan")
-
-
-R = TypeVar("R", bound=Request)
-Prepare = Callable[[R, Resolver], Prepared]
-
-ENDED = frozenset({"solved", "infeasible", "failed", "cancelled", "timed_out"})
-
-
-@dataclass(frozen=True, slots=True)
-class Lineage:
-    """The plan that a plan is made from, what changed in the request, and whose decision changed
-    once it is known.
-    """
-
-    parent: str
-    changes: dict[str, Any]
-    max_switches: int | None
-    switched: Callable[[Outcome], int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """An Idempotency-Key: where it counts, and the body that came with it."""
-
-    scope: str
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A prepared request: what a plan is made of."""
-
-    prepared: Prepared
-    body: Any
-    created_at: datetime
-    lineage: Lineage | None = None
-    bulk: Bulk | None = None
-    """The users, where they came as columns: `body` is then everything else."""
-
-
-def prepared(
-    session: Session, prepare: Prepare[R], request: R, pins: Pins | None = None
-) -> Prepared:
-    """A prepared request, with the revisions of `pins` where it names the same.
-
-    Raises InvalidRequest.
-    """
-    if request.supersedes is not None and not _exists(session, request.supersedes):
-        raise InvalidRequest(
-            [FieldError("/supersedes", f"there is no plan {request.supersedes!r}")]
-        )
-    return prepare(request, Resolver(session, pins=Pins() if pins is None else pins))
-
-
-def new_row(order: Order, key: Key | None) -> PlanRow:
-    """A queued plan: everything but what a solver says."""
-    prepared, request, lineage = order.prepared, order.prepared.request, order.lineage
-    answer = Answer.expected(prepared, None if lineage is None else lineage.changes)
-    row = PlanRow(
-        id=uuid.uuid4().hex,
-        kind=prepared.kind,
-        status="queued",
-        name=request.name,
-        supersedes=request.supersedes,
-        parent=lineage and lineage.parent,
-        max_switches=lineage and lineage.max_switches,
-        users=prepared.users,
-        created_at=order.created_at,
-        started_at=None,
-        finished_at=None,
-        request=order.body,
-        request_hash=digest(order.body if order.bulk is None else [order.body, order.bulk.digest]),
-        answer=answer.kept,
-        pins=prepared.resolver.pins.kept,
-        attempt=0,
-        priority=request.priority,
-        idempotency=key and key.scope,
-        idempotency_body=key and key.body,
-    )
-    if request.webhook_url is not None:
-        Notice(request.webhook_url).keep(row)
-    return row
 
 
 def carry_out(
@@ -261,28 +173,6 @@ def forget(session: Session, plan_id: str) -> None:
         raise PlanInUse(f"The plan {user!r} is made from the plan {plan_id!r} and has not ended.")
     stored.forget_users(session, [row.number])
     session.delete(row)
-
-
-def digest(body: Any) -> str:
-    """SHA-256 of canonical JSON, whose integers may be longer than 64 bits and in which 1.0 is
-    1.
-    """
-    canonical = json.dumps(
-        _integral(body), allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True
-    )
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _integral(value: Any) -> Any:
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else value
-    if isinstance(value, dict):
-        return {key: _integral(member) for key, member in value.items()}
-    return [_integral(member) for member in value] if isinstance(value, list) else value
-
-
-def _exists(session: Session, plan_id: str) -> bool:
-    return session.scalar(select(PlanRow.number).where(PlanRow.id == plan_id)) is not None
 
 
 def _read(session: Session, row: PlanRow) -> dict[str, Any]:

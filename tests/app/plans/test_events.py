@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from app.plans import events, jobs
+from app.plans import backlog, events, jobs
 from app.plans.tables import PlanEventRow, PlanRow
 from tests.support.background import (
     UNENDED,
@@ -140,7 +140,7 @@ def test_many_events_come_in_pages(
     plan_id = submit(idle_client, a_small_cell())
     for _ in range(4):
         assert jobs.claim(idle.database, plan_id) is not None
-        jobs.hand_back(idle.database, [plan_id])
+        backlog.hand_back(idle.database, [plan_id])
     idle_client.post(f"/v1/plans/{plan_id}/cancel")
     told = followed(idle_client, plan_id, "0")
     assert_whole(told)

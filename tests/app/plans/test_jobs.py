@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from app.http.paging import encode_cursor
-from app.plans import jobs
+from app.plans import backlog, jobs
 from app.plans.robust import run as robust
 from app.plans.tables import PlanEventRow, PlanRow
 from app.settings import Settings
@@ -477,7 +477,7 @@ def test_only_the_latest_attempt_may_end_a_plan(idle_client: httpx.Client, idle:
 def test_what_is_handed_back_is_nobodys(idle_client: httpx.Client, idle: Service) -> None:
     plan_id = submit(idle_client, a_small_cell())
     mine = claimed(idle, plan_id)
-    jobs.hand_back(idle.database, [plan_id])
+    backlog.hand_back(idle.database, [plan_id])
     assert read(idle_client, plan_id)["status"] == "queued"
     assert not jobs.finish(idle.database, mine, jobs.stopped("cancelled"))
     jobs.run(idle.database, plan_id)

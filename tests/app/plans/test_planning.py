@@ -245,7 +245,7 @@ def test_a_key_holds_across_services_and_restarts(
 
 
 def test_the_digest_sees_through_spelling_only() -> None:
-    from app.plans.service import digest
+    from app.plans.orders import digest
 
     def of(body: Body) -> str:
         return digest(body)
