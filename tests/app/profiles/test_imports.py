@@ -37,12 +37,13 @@ ONNX = {"Content-Type": "application/octet-stream"}
 CHAIN = a_chain().SerializeToString()
 
 
-@pytest.fixture(scope="session")
-def backend() -> str:
-    """Reading a file is the same whatever stores the profile, and a profile from a file is one like
-    any other.
-    """
-    return "sqlite"
+# Reading a file is the same whatever stores the profile, and a profile from a file is one like any
+# other. A parameter and not a fixture of that name: such a one's service stayed on for all later
+# tests, also for those that asked for Postgres.
+pytestmark = [
+    pytest.mark.usefixtures("backend"),
+    pytest.mark.parametrize("backend", ["sqlite"], indirect=True, scope="session"),
+]
 
 
 def post(client: httpx.Client, content: bytes | Iterator[bytes], **params: Any) -> httpx.Response:
