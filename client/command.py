@@ -1,6 +1,5 @@
 """`splitplan-client`: the service from a shell."""
 
-import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -10,13 +9,11 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 import httpx
-from rich.console import Console
 
 from client import present
-from client.planning import ENDED, MEASUREMENT_TYPES, Json, PlanningClient, PlanningError, briefly
+from client.planning import MEASUREMENT_TYPES, PlanningClient, PlanningError, briefly
+from client.terminal import FAILED, INTERRUPTED, answered, json_line, read_json, shown_or_json
 
-FAILED, INFEASIBLE, NO_RESULT = 1, 3, 4
-INTERRUPTED = 130
 F = TypeVar("F", bound=Callable[..., Any])
 
 log = logging.getLogger("splitplan.client")
@@ -149,12 +146,12 @@ def make(
     as_json: bool,
 ) -> None:
     """Plan a fleet; `-` reads the request from standard input."""
-    request = _read(request_file) | ({} if name is None else {"name": name})
+    request = read_json(request_file) | ({} if name is None else {"name": name})
     if dry_run:
-        _print(planning.estimate(kind, request), as_json, present.estimate)
+        shown_or_json(planning.estimate(kind, request), as_json, present.estimate)
         return
     ordered = planning.submit(kind, request, respond_async=in_background)
-    _answer(planning, ordered, as_json, wait=wait or not in_background)
+    answered(planning, ordered, as_json, wait=wait or not in_background)
 
 
 @main.command()
@@ -163,7 +160,7 @@ def make(
 @click.pass_obj
 def watch(planning: PlanningClient, plan_id: str, as_json: bool) -> None:
     """Follow a plan until its end, and show it."""
-    _answer(planning, planning.plan(plan_id), as_json, wait=True)
+    answered(planning, planning.plan(plan_id), as_json, wait=True)
 
 
 @main.command()
@@ -172,7 +169,7 @@ def watch(planning: PlanningClient, plan_id: str, as_json: bool) -> None:
 @click.pass_obj
 def show(planning: PlanningClient, plan_id: str, as_json: bool) -> None:
     """Show a plan, or how far it has come."""
-    _print(planning.plan(plan_id), as_json, present.plan)
+    shown_or_json(planning.plan(plan_id), as_json, present.plan)
 
 
 @main.command()
@@ -183,7 +180,7 @@ def users(planning: PlanningClient, plan_id: str, as_json: bool) -> None:
     """List what a plan says of each user; as JSON, one user per line."""
     if as_json:
         for user in planning.users(plan_id):
-            click.echo(_line(user))
+            click.echo(json_line(user))
     else:
         present.users(present.console(sys.stdout), planning.plan(plan_id), planning.users(plan_id))
 
@@ -196,7 +193,7 @@ def users(planning: PlanningClient, plan_id: str, as_json: bool) -> None:
 def cancel(planning: PlanningClient, plan_id: str, keep_best: bool, as_json: bool) -> None:
     """Stop a plan, and wait until it has stopped."""
     planning.cancel(plan_id, keep_best=keep_best)
-    _print(planning.wait(plan_id), as_json, present.plan)
+    shown_or_json(planning.wait(plan_id), as_json, present.plan)
 
 
 @main.command()
@@ -219,8 +216,8 @@ def replan(
     as_json: bool,
 ) -> None:
     """Plan again with changes: a merge patch in which `users` is an object keyed by id."""
-    ordered = planning.replan(plan_id, _read(patch_file), respond_async=in_background)
-    _answer(planning, ordered, as_json, wait=wait or not in_background)
+    ordered = planning.replan(plan_id, read_json(patch_file), respond_async=in_background)
+    answered(planning, ordered, as_json, wait=wait or not in_background)
 
 
 @main.command()
@@ -244,7 +241,7 @@ def validate(
     found = planning.validate(
         plan_id, trials=trials, seed=seed, distributions=distributions or None
     )
-    _print(found, as_json, present.validation)
+    shown_or_json(found, as_json, present.validation)
     sys.exit(0 if found["holds"] else FAILED)
 
 
@@ -273,7 +270,7 @@ def list_plans(
     plans = [plan for plan, _ in zip(found, range(limit), strict=False)]
     if as_json:
         for plan in plans:
-            click.echo(_line(plan))
+            click.echo(json_line(plan))
     else:
         present.console(sys.stdout).print(present.table(plans, present.PLANS))
 
@@ -305,7 +302,7 @@ def import_model(
     planning: PlanningClient, /, file: Path, name: str, as_json: bool, **how: Any
 ) -> None:
     """Store the places to cut the network in an ONNX file."""
-    _print(planning.import_model(file, name, **how), as_json, present.model)
+    shown_or_json(planning.import_model(file, name, **how), as_json, present.model)
 
 
 @main.group()
@@ -334,106 +331,7 @@ def send_measurements(
     """Send samples or observations: a JSON, CSV or Parquet file."""
     if file.suffix.lower() not in MEASUREMENT_TYPES:
         raise click.UsageError(f"{file} must end in one of {', '.join(MEASUREMENT_TYPES)}")
-    _print(planning.send_measurements(timing, file, **heading), as_json, present.measurement)
-
-
-def _answer(planning: PlanningClient, plan: Json, as_json: bool, *, wait: bool) -> None:
-    """Show a plan that was ordered, its way if it is waited for, and end with the exit code of its
-    status.
-    """
-    if plan["status"] not in ENDED and not wait:
-        if as_json:
-            _print(plan, as_json, present.plan)
-        else:
-            click.echo(plan["id"])
-        return
-    if plan["status"] not in ENDED:
-        plan = _followed(planning, plan)
-    _print(plan, as_json, present.plan)
-    sys.exit(_verdict(plan))
-
-
-def _followed(planning: PlanningClient, plan: Json) -> Json:
-    """A plan once it has ended; on a terminal with a bar, and whoever interrupts is asked what is
-    meant.
-    """
-    plan_id = plan["id"]
-    while True:
-        try:
-            if not sys.stderr.isatty():
-                return planning.wait(plan_id)
-            with present.Bar(Console(stderr=True)) as bar:
-                bar.tell(plan)
-                return planning.wait(plan_id, told=bar.tell)
-        except KeyboardInterrupt:
-            match _meant(plan_id):
-                case "cancel":
-                    planning.cancel(plan_id, keep_best=True)
-                case "leave":
-                    click.echo(f"it goes on: splitplan-client watch {plan_id}", err=True)
-                    sys.exit(INTERRUPTED)
-
-
-def _meant(plan_id: str) -> str:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return "leave"
-    try:
-        answer = click.prompt(
-            f"\nplan {plan_id} is not solved yet: cancel it and keep the best so far, leave it"
-            " running, or wait?",
-            type=click.Choice(["cancel", "leave", "wait"]),
-            default="leave",
-            err=True,
-        )
-    except click.Abort:
-        return "leave"
-    return str(answer)
-
-
-def _verdict(plan: Json) -> int:
-    if plan["result"] is not None:
-        return 0
-    return {"infeasible": INFEASIBLE, "timed_out": NO_RESULT, "cancelled": NO_RESULT}.get(
-        plan["status"], FAILED
-    )
-
-
-def _read(file: Any) -> Json:
-    """A JSON object, by the letter: what the service would refuse is not repaired here."""
-    try:
-        content = json.loads(
-            file.read().decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_constant
-        )
-    except ValueError as error:
-        raise click.UsageError(f"{file.name} is not JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise click.UsageError(f"{file.name} is not a JSON object")
-    return content
-
-
-def _object(pairs: list[tuple[str, Any]]) -> Json:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(
-            f"the key {next(name for name in names if names.count(name) > 1)!r} is given twice"
-        )
-    return members
-
-
-def _constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _line(document: Json) -> str:
-    return json.dumps(document, ensure_ascii=False)
-
-
-def _print(document: Json, as_json: bool, shown: Callable[[Console, Json], None]) -> None:
-    if as_json:
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
-    else:
-        shown(present.console(sys.stdout), document)
+    shown_or_json(planning.send_measurements(timing, file, **heading), as_json, present.measurement)
 
 
 if __name__ == "__main__":

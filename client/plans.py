@@ -1,0 +1,205 @@
+"""Plans of a planning service: ordered, followed, found again, replayed."""
+
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import httpx
+
+from client.connection import Connection, address
+from client.errors import Json, PlanningError, briefly
+from client.events import Event
+
+Kind = Literal["robust", "stopping", "multi-user", "adaptive"]
+
+ENDED = frozenset({"solved", "infeasible", "failed", "cancelled", "timed_out"})
+
+log = logging.getLogger("splitplan.client")
+
+# How often a plan is looked at where its events do not come through.
+_LOOK_S = 2.0
+
+
+class Plans(Connection):
+    """What a service plans."""
+
+    def solve(
+        self,
+        kind: Kind,
+        request: Mapping[str, Any],
+        *,
+        key: str | None = None,
+        told: Callable[[Json], object] | None = None,
+    ) -> Json:
+        """Plan a fleet, however long that takes; an infeasible one is an answer too: look at
+        `status`.
+
+        Parameters
+        ----------
+        key: Idempotency-Key. One is made for each call; name one to have the same plan again from
+        another call. told: given the plan without its result each time that it has come further,
+        where it is solved in the background
+        """
+        plan = self.submit(kind, request, key=key)
+        return plan if plan["status"] in ENDED else self.wait(plan["id"], told=told)
+
+    def submit(
+        self,
+        kind: Kind,
+        request: Mapping[str, Any],
+        *,
+        respond_async: bool = False,
+        key: str | None = None,
+    ) -> Json:
+        """Order a plan.
+
+        A small one has ended already; a large one, or any with `respond_async`, only has an `id`
+        yet.
+
+        `key` as in `solve`: two calls with the same key and request are one plan.
+        """
+        return self._order(f"/v1/plans/{kind}", request, "application/json", respond_async, key)
+
+    def estimate(self, kind: Kind, request: Mapping[str, Any]) -> Json:
+        """What planning this would take; nothing is solved or stored."""
+        return self._json(
+            "POST", f"/v1/plans/{kind}", json=request, params={"dry_run": "true"}, safe=True
+        )
+
+    def replan(
+        self,
+        plan_id: str,
+        patch: Mapping[str, Any],
+        *,
+        respond_async: bool = False,
+        key: str | None = None,
+    ) -> Json:
+        """Order a plan from an earlier one: its request with a merge patch (RFC 7396), on the
+        revisions it pinned.
+
+        `users` is an object keyed by id: null removes one, a new id is a full user. Answered as
+        `submit` is.
+        """
+        path = address("v1", "plans", plan_id, "replan")
+        return self._order(path, patch, "application/merge-patch+json", respond_async, key)
+
+    def wait(self, plan_id: str, *, told: Callable[[Json], object] | None = None) -> Json:
+        """The plan once it has ended; `told` as in `solve`."""
+        for plan in self.follow(plan_id):
+            if told is not None:
+                told(plan)
+        return self.plan(plan_id)
+
+    def follow(self, plan_id: str) -> Iterator[Json]:
+        """The plan without its result each time that it has come further; the last one has ended.
+
+        A connection that breaks is made again, and nothing that happened in between is missed.
+        Where events do not come through, the plan is looked at every two seconds. To stop listening
+        does not stop the plan.
+        """
+        path = address("v1", "plans", plan_id)
+        last: Event | None = None
+        streaming = True
+        while True:
+            heard = False
+            try:
+                for event in self._listen(f"{path}/events", last) if streaming else ():
+                    heard, last = True, event
+                    yield json.loads(event.data)
+                    if event.name == "end":
+                        return
+            except PlanningError as refused:
+                if refused.status == 404 and refused.type != "about:blank":
+                    raise
+                log.warning("the events of plan %s cannot be had: %s", plan_id, briefly(refused))
+            except httpx.ReadTimeout:
+                # something on the way that keeps back events keeps back the next ones, too
+                streaming = heard
+                log.warning("the events of plan %s do not come", plan_id)
+            except httpx.TransportError as lost:
+                log.warning(
+                    "the connection broke while plan %s was followed: %s", plan_id, briefly(lost)
+                )
+            plan = self.plan(plan_id)
+            if not streaming or plan["status"] in ENDED:
+                yield plan | {"result": None}
+            if plan["status"] in ENDED:
+                return
+            time.sleep(_LOOK_S if last is None or last.retry_s is None else last.retry_s)
+
+    def cancel(self, plan_id: str, *, keep_best: bool = False) -> Json:
+        """Stop a plan: one that waits ends at once, one that is being solved within a second or so;
+        ended ones stay.
+
+        With `keep_best` the best plan found so far is its result, where there is one.
+        """
+        params = {"keep_best": "true"} if keep_best else {}
+        return self._json(
+            "POST", address("v1", "plans", plan_id, "cancel"), params=params, safe=True
+        )
+
+    def plan(self, plan_id: str) -> Json:
+        """A plan as it was answered, or how far it has come."""
+        return self._json("GET", address("v1", "plans", plan_id))
+
+    def current_plan(self, name: str) -> Json:
+        """The newest ended plan of a name."""
+        return self._json("GET", "/v1/plans/current", params={"name": name})
+
+    def plans(self, **filters: str) -> Iterator[Json]:
+        """Plans in brief, newest first; filters: status, kind, name."""
+        return self._items("/v1/plans", **filters)
+
+    def users(self, plan_id: str) -> Iterator[Json]:
+        """What a plan says of each user, in the order of the request, however many there are."""
+        return self._items(f"{address('v1', 'plans', plan_id)}/users", limit=1000)
+
+    def user(self, plan_id: str, user_id: str) -> Json:
+        """What a plan says of one user."""
+        return self._json("GET", address("v1", "plans", plan_id, "users", user_id))
+
+    def forget(self, plan_id: str) -> None:
+        """Delete a plan that has ended."""
+        self._send("DELETE", address("v1", "plans", plan_id))
+
+    def validate(
+        self,
+        plan_id: str,
+        *,
+        trials: int = 10_000,
+        seed: int = 0,
+        distributions: Sequence[str] | None = None,
+    ) -> Json:
+        """Replay a robust plan: how often would its users have been late? The evidence stays with
+        the plan.
+
+        Parameters
+        ----------
+        trials: inferences per user and distribution
+        distributions: of `gamma`, `lognormal`, `two_point`, `empirical`; the service's choice by
+        default
+        """
+        asked: Json = {"trials": trials, "seed": seed}
+        if distributions is not None:
+            asked["distributions"] = list(distributions)
+        return self._json("POST", address("v1", "plans", plan_id, "validations"), json=asked)
+
+    def validations(self, plan_id: str) -> Iterator[Json]:
+        """The replays of a plan in brief, newest last."""
+        return self._items(address("v1", "plans", plan_id, "validations"))
+
+    def _order(
+        self,
+        address: str,
+        body: Mapping[str, Any],
+        media_type: str,
+        respond_async: bool,
+        key: str | None,
+    ) -> Json:
+        headers = {"Content-Type": media_type, "Idempotency-Key": key or uuid.uuid4().hex}
+        if respond_async:
+            headers["Prefer"] = "respond-async"
+        return self._json("POST", address, json=body, headers=headers, safe=True)

@@ -1,0 +1,30 @@
+"""Answers of the service for people: tables, units they read, and what to do next."""
+
+from client.present.plans import PLANS, estimate, plan, users
+from client.present.progress import Bar
+from client.present.quantities import WIDTH, console, enough, number, share, si
+from client.present.reports import measurement, model, validation
+from client.present.tables import Columns, table, warn
+from client.present.users import INFEASIBLE_USERS, USERS
+
+__all__ = [
+    "INFEASIBLE_USERS",
+    "PLANS",
+    "USERS",
+    "WIDTH",
+    "Bar",
+    "Columns",
+    "console",
+    "enough",
+    "estimate",
+    "measurement",
+    "model",
+    "number",
+    "plan",
+    "share",
+    "si",
+    "table",
+    "users",
+    "validation",
+    "warn",
+]

@@ -1,0 +1,94 @@
+"""Models, replays and measurements for people."""
+
+from rich.console import Console
+
+from client.present.quantities import Json, si
+from client.present.tables import SHOWN_USERS, Columns, say, table, warn
+
+
+def model(console: Console, document: Json) -> None:
+    """An imported model."""
+    cuts = document["cuts"]
+    console.print(f"stored {document['name']}@{document['revision']} with {len(cuts)} cuts")
+    console.print(table(cuts[:SHOWN_USERS], CUTS))
+    if len(cuts) > SHOWN_USERS:
+        say(console, "cuts", f"and {len(cuts) - SHOWN_USERS} more: --json shows them")
+    warn(console, document)
+
+
+CUTS: Columns = (
+    ("cut", lambda cut: cut["name"]),
+    ("on the device", lambda cut: si(cut["flop"], "FLOP")),
+    ("sent", lambda cut: si(cut["feature_byte"], "B")),
+    ("parameters", lambda cut: si(cut["parameter_byte"], "B")),
+)
+
+
+def validation(console: Console, document: Json) -> None:
+    """What a replay found."""
+    console.print(
+        f"validation {document['number']} of plan {document['plan_id']}: {document['trials']}"
+        f" trials, seed {document['seed']}, {'holds' if document['holds'] else 'REFUTED'}"
+    )
+    console.print(table(({"law": law, **found} for law, found in document["laws"].items()), LAWS))
+    refuted = [
+        (law, user)
+        for law, found in document["laws"].items()
+        for user in found["worst"]
+        if user["rejected"]
+    ]
+    for law, user in refuted:
+        words = (
+            f"{user['id']} is late in {user['share']:.2%} under {law}, and accepts"
+            f" {user['risk']:.2%}"
+        )
+        say(console, "refuted", words)
+
+
+LAWS: Columns = (
+    ("law", lambda found: found["law"]),
+    ("late", lambda found: str(found["misses_total"])),
+    ("worst user", lambda found: f"{found['share_max']:.3%}"),
+    ("risks refuted", lambda found: str(found["rejected_users"])),
+)
+
+
+def measurement(console: Console, document: Json) -> None:
+    """What was made of samples or observations."""
+    at = f"{document['timing']}@{document['revision']}"
+    if document["kind"] == "samples":
+        console.print(f"measurement {document['number']}: {document['samples']} samples made {at}")
+        if document["quality"]:
+            console.print(table(document["quality"], FINDINGS))
+        return
+    verdict = "refutes" if document["stale"] else "does not refute"
+    console.print(
+        f"measurement {document['number']}: {document['samples']} observed times, {verdict} {at}"
+    )
+    console.print(table(document["tests"][:SHOWN_USERS], TESTS))
+    if document["stale"]:
+        say(console, "stale", f"{document['plans_count']} plans rest on it")
+
+
+FINDINGS: Columns = (
+    ("check", lambda found: found["check"]),
+    (
+        "finding",
+        lambda found: ("" if found["severity"] == "note" else "warning: ") + found["detail"],
+    ),
+    ("cut", lambda found: "" if found["cut"] is None else str(found["cut"])),
+    ("part", lambda found: found["part"] or ""),
+)
+
+
+TESTS: Columns = (
+    ("user", lambda test: test["user"]),
+    ("part", lambda test: test["part"]),
+    ("mean", lambda test: si(test["mean_s"], "s")),
+    ("planned", lambda test: si(test["planned_mean_s"], "s")),
+    (
+        "late",
+        lambda test: "" if test["misses"] is None else f"{test['misses']} of {test['samples']}",
+    ),
+    ("verdict", lambda test: test["verdict"]),
+)

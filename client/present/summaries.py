@@ -1,0 +1,168 @@
+"""What a result comes to, and why there is none, by kind of plan."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from client.present.quantities import Json, cost_of, enough, number, share, si
+
+
+def _robust(result: Json) -> Iterable[tuple[str, str]]:
+    certificate, baselines = result["certificate"], result["baselines"]
+    energy_j, bound_j = result["objective"]["energy_j"], certificate["lower_bound_j"]
+    yield (
+        "total",
+        (
+            f"{si(energy_j, 'J', 5)} per inference of all; no plan needs less than"
+            f" {si(bound_j, 'J', 5)} (gap {certificate['gap']:.1e}, {certificate['status']})"
+        ),
+    )
+    if (price := certificate["bandwidth_price_j_per_hz"]) is not None:
+        yield "price", f"one more MHz would save about {si(price * 1e6, 'J')}"
+    for cell in result.get("cells", ()):
+        proof = cell["certificate"]
+        yield (
+            f"{cell['id']:<10}",
+            (
+                f"{si(cell['objective']['energy_j'], 'J')} for {cell['users_count']} users,"
+                f" {proof['status']}, {si(proof['bandwidth_used_hz'], 'Hz')} of"
+                f" {si(cell['bandwidth_hz'], 'Hz')} used"
+            ),
+        )
+    late = baselines["mean_only"]["violation_bound_max"]
+    remark = "" if late is None else f", but late with probability up to {late:.2f}"
+    yield from _instead(
+        (
+            name,
+            (
+                "misses deadlines"
+                if spent is None
+                else si(spent, "J") + (remark if name == "mean_only" else "")
+            ),
+        )
+        for name, spent in ((name, entry["energy_j"]) for name, entry in baselines.items())
+    )
+
+
+def _stopping(result: Json) -> Iterable[tuple[str, str]]:
+    objective = result["objective"]
+    yield (
+        "total",
+        (
+            f"cost {number(objective['cost'])} per inference of all (running"
+            f" {number(objective['running_cost'])}, placement"
+            f" {number(objective['placement_cost'])}); {_proof(result['certificate'])}"
+        ),
+    )
+    yield from _instead(
+        (name, cost_of(entry["cost"])) for name, entry in result["baselines"].items()
+    )
+
+
+def _multi_user(result: Json) -> Iterable[tuple[str, str]]:
+    objective, used = result["objective"], result["utilisation"]
+    yield (
+        "total",
+        (
+            f"cost {number(objective['cost'])}: mean delay {si(objective['latency_s'], 's')}, "
+            f"mean loss {number(objective['loss'], 3)}; {_proof(result['certificate'])}"
+        ),
+    )
+    yield (
+        "given out",
+        (
+            f"{share(used['bandwidth_share'])} of the uplink, {share(used['server_share'])} of the"
+            " server"
+        ),
+    )
+    if (steadiness := result.get("steadiness")) is not None:
+        dearer = (
+            ""
+            if steadiness["cost"] is None
+            else f", dearer by {number(steadiness['cost'])} than if all were free"
+        )
+        yield "steadiness", f"{steadiness['switches']} users switch{dearer}"
+    yield from _instead(
+        (name, cost_of(entry["cost"]) + ("" if entry["feasible"] else ", but breaks limits"))
+        for name, entry in result["baselines"].items()
+    )
+
+
+def _adaptive(result: Json) -> Iterable[tuple[str, str]]:
+    unserved = result["unserved"]
+    yield (
+        "tables",
+        "checked at both ends of every row"
+        + (f"; {unserved} users cannot be served" if unserved else ""),
+    )
+
+
+SUMMARIES: Mapping[str, Callable[[Json], Iterable[tuple[str, str]]]] = {
+    "robust": _robust,
+    "stopping": _stopping,
+    "multi-user": _multi_user,
+    "adaptive": _adaptive,
+}
+
+
+def _proof(certificate: Json) -> str:
+    if certificate["lower_bound"] is None:
+        return f"{certificate['status']}, without a bound"
+    return (
+        f"no plan costs less than {number(certificate['lower_bound'])} "
+        f"(gap {certificate['gap']:.1e}, {certificate['status']})"
+    )
+
+
+_RULES = {
+    "device_only": "all on the device",
+    "edge_only": "all at the edge",
+    "equal_share": "equal shares",
+    "mean_only": "means only",
+    "best_fixed": "best fixed cuts",
+    "look_ahead": "look-ahead rule",
+    "clairvoyant": "seeing the future",
+    "latency_only": "delay only",
+}
+
+
+def _instead(rules: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    label = "instead"
+    for name, words in rules:
+        yield label, f"{_RULES.get(name, name):<18} {words}"
+        label = ""
+
+
+def why_infeasible(kind: str, reasons: Json) -> Iterable[str]:
+    if kind == "robust" and (cells := reasons.get("cells")):
+        for cell in cells:
+            failing = (
+                f"{cell['users_failing']} users fail even alone"
+                if cell["users_failing"]
+                else "over-subscribed"
+            )
+            yield f"cell {cell['id']}: {failing}{_remedies(cell)}"
+        return
+    alone = bool(reasons.get("users_url") or reasons["users"])
+    failing = (
+        "the users above fail even alone"
+        if alone
+        else "each works alone, but there is not room for all"
+    )
+    yield failing + _remedies(reasons)
+
+
+def _remedies(reasons: Json) -> str:
+    words = [
+        told(value)
+        for field, told in _REMEDIES.items()
+        if (value := reasons.get(field)) is not None
+    ]  # fmt: skip
+    return f"; enough would be {', or '.join(words)}" if words else ""
+
+
+_REMEDIES: Mapping[str, Callable[[float], str]] = {
+    "least_total_bandwidth_hz": lambda value: f"{enough(value, 'Hz')} of uplink",
+    "least_server_flop_per_s": lambda value: f"a server of {enough(value, 'FLOP/s')}",
+    "least_budget_factor": lambda value: f"{value * (1.0 + 5e-6):.6g} times the uplink and server",
+    "least_deadline_factor": lambda value: f"deadlines {value * (1.0 + 5e-6):.6g} times as long",
+    "least_switches": lambda value: f"{value:g} switches",
+}

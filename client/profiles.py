@@ -1,0 +1,126 @@
+"""Profiles, models from ONNX files and measurements of a planning service."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from client.connection import Connection, address
+from client.errors import Json
+
+Collection = Literal["devices", "models", "channels", "servers", "timings"]
+
+MEASUREMENT_TYPES = {
+    ".json": "application/json",
+    ".csv": "text/csv",
+    ".parquet": "application/vnd.apache.parquet",
+}
+
+
+class Profiles(Connection):
+    """What a service knows of devices, models, channels, servers and timings."""
+
+    def create(self, collection: Collection, profile: Mapping[str, Any]) -> Json:
+        """Store revision 1 of a new name."""
+        return self._json("POST", f"/v1/{collection}", json=profile)
+
+    def profile(self, collection: Collection, name: str, revision: int | None = None) -> Json:
+        """A profile: its latest revision, or the one asked for."""
+        path = address("v1", collection, name)
+        return self._json("GET", path if revision is None else f"{path}/revisions/{revision}")
+
+    def profiles(self, collection: Collection) -> Iterator[Json]:
+        """The latest revision of every name, by name; pages are fetched as they are needed."""
+        return self._items(f"/v1/{collection}")
+
+    def replace(self, collection: Collection, profile: Mapping[str, Any]) -> Json:
+        """Store a profile that was read and changed as a new revision; 412 if another came between.
+
+        `profile` carries the `revision` it was read with.
+        """
+        headers = {"If-Match": f'"{profile["revision"]}"'}
+        return self._json(
+            "PUT", address("v1", collection, profile["name"]), json=profile, headers=headers
+        )
+
+    def delete(self, collection: Collection, name: str) -> None:
+        """Take a name out of use; its revisions stay."""
+        self._send("DELETE", address("v1", collection, name))
+
+    def import_model(
+        self,
+        file: Path,
+        name: str,
+        *,
+        shapes: Sequence[str] = (),
+        input_byte: Sequence[str] = (),
+        max_tensors: int = 1,
+        fusion_boundaries: bool = False,
+        pareto: bool = False,
+    ) -> Json:
+        """Store the places to cut the network of an ONNX file as a new model profile; the file is
+        sent as it is read.
+
+        Parameters
+        ----------
+        shapes: an input with its dimensions, `data:1,3,224,224`, for each that leaves some open
+        input_byte: what sending an input takes, `data:150528`, where it is not sent as it is
+        max_tensors: how many tensors may cross a cut
+        fusion_boundaries: leave out cuts inside what a runtime computes in one kernel
+        pareto: leave out cuts that another beats in FLOP and bytes
+        """
+        params = {
+            "name": name,
+            "shape": list(shapes),
+            "input_byte": list(input_byte),
+            "max_tensors": max_tensors,
+            "fusion_boundaries": fusion_boundaries,
+            "pareto": pareto,
+        }
+        headers = {"Content-Type": "application/octet-stream"}
+        with file.open("rb") as opened:
+            return self._json(
+                "POST", "/v1/models/import", params=params, headers=headers, file=opened
+            )
+
+    def send_measurements(
+        self,
+        timing: str,
+        measured: Mapping[str, Any] | Path,
+        *,
+        model: str | None = None,
+        processor: str | None = None,
+        processor_kind: Literal["device", "server"] | None = None,
+        model_sha256: str | None = None,
+    ) -> Json:
+        """Make the next revision of a timing from samples, or hold observed times against the one a
+        plan was made with.
+
+        Parameters
+        ----------
+        measured: samples (`sessions`) or observations (`plan`), or a file with either as JSON, or
+        with samples as CSV
+            or Parquet, by its suffix
+        model, processor, processor_kind, model_sha256: for tables, which have no place for them
+        """
+        told = {
+            "model": model,
+            "processor": processor,
+            "processor_kind": processor_kind,
+            "model_sha256": model_sha256,
+        }
+        params = {field: value for field, value in told.items() if value is not None}
+        path = address("v1", "timings", timing, "measurements")
+        if not isinstance(measured, Path):
+            return self._json("POST", path, params=params, json=measured)
+        if (media_type := MEASUREMENT_TYPES.get(measured.suffix.lower())) is None:
+            raise ValueError(f"{measured} must end in one of {', '.join(MEASUREMENT_TYPES)}")
+        with measured.open("rb") as opened:
+            return self._json(
+                "POST", path, params=params, headers={"Content-Type": media_type}, file=opened
+            )
+
+    def measurements(self, timing: str) -> Iterator[Json]:
+        """The samples behind a timing's revisions and the observations against them, oldest first,
+        in brief.
+        """
+        return self._items(address("v1", "timings", timing, "measurements"))

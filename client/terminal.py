@@ -1,0 +1,114 @@
+"""A plan on a terminal: read, waited for, interrupted, and ended with an exit code."""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+
+from client import present
+from client.planning import ENDED, Json, PlanningClient
+
+FAILED, INFEASIBLE, NO_RESULT = 1, 3, 4
+INTERRUPTED = 130
+
+
+def answered(planning: PlanningClient, plan: Json, as_json: bool, *, wait: bool) -> None:
+    """Show a plan that was ordered, its way if it is waited for, and end with the exit code of its
+    status.
+    """
+    if plan["status"] not in ENDED and not wait:
+        if as_json:
+            shown_or_json(plan, as_json, present.plan)
+        else:
+            click.echo(plan["id"])
+        return
+    if plan["status"] not in ENDED:
+        plan = _followed(planning, plan)
+    shown_or_json(plan, as_json, present.plan)
+    sys.exit(_verdict(plan))
+
+
+def _followed(planning: PlanningClient, plan: Json) -> Json:
+    """A plan once it has ended; on a terminal with a bar, and whoever interrupts is asked what is
+    meant.
+    """
+    plan_id = plan["id"]
+    while True:
+        try:
+            if not sys.stderr.isatty():
+                return planning.wait(plan_id)
+            with present.Bar(Console(stderr=True)) as bar:
+                bar.tell(plan)
+                return planning.wait(plan_id, told=bar.tell)
+        except KeyboardInterrupt:
+            match _meant(plan_id):
+                case "cancel":
+                    planning.cancel(plan_id, keep_best=True)
+                case "leave":
+                    click.echo(f"it goes on: splitplan-client watch {plan_id}", err=True)
+                    sys.exit(INTERRUPTED)
+
+
+def _meant(plan_id: str) -> str:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return "leave"
+    try:
+        answer = click.prompt(
+            f"\nplan {plan_id} is not solved yet: cancel it and keep the best so far, leave it"
+            " running, or wait?",
+            type=click.Choice(["cancel", "leave", "wait"]),
+            default="leave",
+            err=True,
+        )
+    except click.Abort:
+        return "leave"
+    return str(answer)
+
+
+def _verdict(plan: Json) -> int:
+    if plan["result"] is not None:
+        return 0
+    return {"infeasible": INFEASIBLE, "timed_out": NO_RESULT, "cancelled": NO_RESULT}.get(
+        plan["status"], FAILED
+    )
+
+
+def read_json(file: Any) -> Json:
+    """A JSON object, by the letter: what the service would refuse is not repaired here."""
+    try:
+        content = json.loads(
+            file.read().decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_constant
+        )
+    except ValueError as error:
+        raise click.UsageError(f"{file.name} is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise click.UsageError(f"{file.name} is not a JSON object")
+    return content
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Json:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(
+            f"the key {next(name for name in names if names.count(name) > 1)!r} is given twice"
+        )
+    return members
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def json_line(document: Json) -> str:
+    return json.dumps(document, ensure_ascii=False)
+
+
+def shown_or_json(document: Json, as_json: bool, shown: Callable[[Console, Json], None]) -> None:
+    if as_json:
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    else:
+        shown(present.console(sys.stdout), document)
