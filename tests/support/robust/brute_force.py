@@ -38,14 +38,15 @@ class Option:
         self.kappa = work.power_coefficient_w_per_hz3[problem.workload[n]]
         self.p, self.h = problem.tx_power_w[n], problem.gain[n]
         self.fits = work.fits_memory[r]
-        vd, vs = work.device_variance_s2[r], work.server_variance_s2[r]
+        vs = work.server_variance_s2[r]
         crosses = self.d > 0
-        v = (
-            vd
-            + vs
-            + crosses * problem.network_variance_s2
-            + 2 * problem.correlation[n] * np.sqrt(vd * vs)
+        # The device's variance lies somewhere between two ends: the worst of a fine scan, both
+        # ends included.
+        sd = np.linspace(
+            np.sqrt(work.device_variance_low_s2[r]), np.sqrt(work.device_variance_s2[r]), 33
         )
+        rho = problem.correlation[n]
+        v = (sd**2 + vs + crosses * problem.network_variance_s2 + 2 * rho * sd * np.sqrt(vs)).max(0)
         eps = problem.risk[n]
         if problem.margin is Margin.CANTELLI:
             sigma = np.sqrt((1 - eps) / eps)
