@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from solvers.arrays import Integers
+
 DecisionT = TypeVar("DecisionT", covariant=True)
 InfeasibilityT = TypeVar("InfeasibilityT", covariant=True)
 
@@ -30,7 +32,7 @@ class Violation:
     (None: for all).
     """
 
-    constraint: str
+    constraint: StrEnum  # one of the family's check
     user: int | None
     excess: float
 
@@ -50,6 +52,14 @@ class Certificate:
     def holds(self) -> bool:
         """Whether every constraint is met."""
         return not self.violations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Infeasibility:
+    """Why there is no plan; what would help is each family's own."""
+
+    users: Integers  # indices of those who fail even alone; none: only all together do
+    proven: bool = True  # false where a plan was neither found nor excluded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

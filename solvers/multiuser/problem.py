@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from solvers import outcome
 from solvers.arrays import Floats, Integers
 from solvers.records import all_finite, freeze, require
 
@@ -162,18 +163,16 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Infeasibility:
+class Infeasibility(outcome.Infeasibility):
     """Why there is no plan.
 
-    `alone` are the users that find no option even with the whole uplink and server. Each remedy is
+    `users` are those that find no option even with the whole uplink and server. Each remedy is
     for the whole cell, everything else as it is: a pair (proven lower bound, amount that was seen
     to suffice), None where not asked. An infinite amount was not found, an infinite bound proves
     that there is none. `proven` is false where a plan was neither found nor excluded.
     """
 
-    proven: bool
-    alone: Integers  # indices of users
-    # (len(alone),) with the whole uplink and server; infinite where the loss limit forbids all
+    # (len(users),) with the whole uplink and server; infinite where the loss limit forbids all
     least_deadline_s: Floats
     bandwidth_hz: tuple[float, float] | None = None  # uplink at this server
     # server at this uplink, its times shrinking with it

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from solvers import outcome
 from solvers.arrays import Booleans, Floats, Integers
 from solvers.records import freeze
 from solvers.stopping.problem import Problem
@@ -138,13 +139,11 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Infeasibility:
+class Infeasibility(outcome.Infeasibility):
     """Users that no placement serves at a finite cost, and why."""
 
-    user: Integers  # (infeasible users,)
-    reason: tuple[
-        str, ...
-    ]  # "memory": the fixed placement does not fit; "outage": the channel is never up
+    # (users,) "memory": the fixed placement does not fit; "outage": the channel is never up
+    reasons: tuple[str, ...]
 
     def __post_init__(self) -> None:
         freeze(self)

@@ -63,14 +63,22 @@ _SCIENCE = {
         '''
         """Whether nobody pays more than it must."""
 
+        from enum import StrEnum
+
         from solvers.outcome import Certificate, Violation
         from solvers.toy.problem import Decision, Problem
+
+
+        class Constraint(StrEnum):
+            """What a decision can break."""
+
+            LEAST = "least"
 
 
         def check(problem: Problem, decision: Decision) -> Certificate:
             chosen = [row[cut] for row, cut in zip(problem.cost, decision.cut, strict=True)]
             dear = [
-                Violation(constraint="least", user=user, excess=float(cost - min(row)))
+                Violation(constraint=Constraint.LEAST, user=user, excess=float(cost - min(row)))
                 for user, (row, cost) in enumerate(zip(problem.cost, chosen, strict=True))
                 if cost > min(row)
             ]

@@ -238,7 +238,7 @@ def infeasible(
     listed = [
         # Full precision loses nothing, so no loss limit leaves a user without any option.
         {"id": ids[n], "least_deadline_s": least * _NUDGE}
-        for n, least in zip(found.alone.tolist(), found.least_deadline_s.tolist(), strict=True)
+        for n, least in zip(found.users.tolist(), found.least_deadline_s.tolist(), strict=True)
     ]
     return whole, listed
 

@@ -151,7 +151,7 @@ def infeasible(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Why there is no plan: of each user whom no placement serves."""
     problem, work, listed = assembled.problem, assembled.problem.workloads, []
-    for n, reason in zip(found.user.tolist(), found.reason, strict=True):
+    for n, reason in zip(found.users.tolist(), found.reasons, strict=True):
         rows = work.cuts(int(problem.workload[n]))
         asked = FREE if problem.placement is None else int(problem.placement[n])
         needed = rows.stop - rows.start - 1 if asked == FREE else asked

@@ -3,6 +3,7 @@
 import numpy as np
 
 from solvers.arrays import Floats
+from solvers.multiuser.check.constraints import Constraint
 from solvers.multiuser.check.terms import terms
 from solvers.multiuser.problem import Decision, Problem
 from solvers.outcome import Certificate, Violation
@@ -26,21 +27,23 @@ def check(problem: Problem, decision: Decision) -> Certificate:
         return Certificate(objective=float("nan"), used={}, violations=violations)
     x, y = decision.bandwidth_share, decision.server_share
     found: list[Violation] = []
-    found += _each("bandwidth_share >= 0", -x)
-    found += _each("server_share >= 0", -y)
-    found += _whole("bandwidth", float(x.sum()) - 1.0, TOLERANCE)
-    found += _whole("server", float(y.sum()) - 1.0, TOLERANCE)
+    found += _each(Constraint.BANDWIDTH_SHARE_AT_LEAST_0, -x)
+    found += _each(Constraint.SERVER_SHARE_AT_LEAST_0, -y)
+    found += _whole(Constraint.BANDWIDTH, float(x.sum()) - 1.0, TOLERANCE)
+    found += _whole(Constraint.SERVER, float(y.sum()) - 1.0, TOLERANCE)
     means = terms(problem, decision)
     total = means.latency_s
-    found += _each("latency", np.where(np.isfinite(total), 0.0, np.inf))
+    found += _each(Constraint.LATENCY, np.where(np.isfinite(total), 0.0, np.inf))
     limited = np.isfinite(problem.deadline_s)
     deadline = np.where(limited, problem.deadline_s, 0.0)
     excess = np.where(limited, total, 0.0) - deadline
-    found += _each("deadline", np.where(excess > TOLERANCE * deadline, excess, 0.0))
-    found += _each("max_loss", means.loss - problem.max_loss)
+    found += _each(Constraint.DEADLINE, np.where(excess > TOLERANCE * deadline, excess, 0.0))
+    found += _each(Constraint.MAX_LOSS, means.loss - problem.max_loss)
     if problem.steadiness is not None and problem.steadiness.max_switches is not None:
         count = int(means.leaves.sum())
-        found += _whole("max_switches", float(count - problem.steadiness.max_switches), 0.0)
+        found += _whole(
+            Constraint.MAX_SWITCHES, float(count - problem.steadiness.max_switches), 0.0
+        )
     return Certificate(
         objective=float(means.cost.sum()),
         used={"bandwidth_share": float(x.sum()), "server_share": float(y.sum())},
@@ -51,16 +54,17 @@ def check(problem: Problem, decision: Decision) -> Certificate:
 def _shape(problem: Problem, decision: Decision) -> tuple[Violation, ...]:
     columns = (decision.option, decision.bandwidth_share, decision.server_share)
     if any(np.shape(column) != (len(problem.workload),) for column in columns):
-        return (Violation(constraint="one row per user", user=None, excess=float("inf")),)
+        return (Violation(constraint=Constraint.ONE_ROW_PER_USER, user=None, excess=float("inf")),)
     last = np.diff(problem.workloads.first)[problem.workload] - 1
     beyond = np.maximum(decision.option - last, -decision.option).astype(np.float64)
     known = np.isfinite(decision.bandwidth_share) & np.isfinite(decision.server_share)
     return tuple(
-        _each("option", beyond) + _each("shares are numbers", np.where(known, 0.0, np.inf))
+        _each(Constraint.OPTION, beyond)
+        + _each(Constraint.SHARES_ARE_NUMBERS, np.where(known, 0.0, np.inf))
     )
 
 
-def _each(constraint: str, excess: Floats) -> list[Violation]:
+def _each(constraint: Constraint, excess: Floats) -> list[Violation]:
     broken = np.flatnonzero(excess > 0.0)[:_NAMED]
     return [
         Violation(constraint=constraint, user=int(user), excess=float(excess[user]))
@@ -68,7 +72,7 @@ def _each(constraint: str, excess: Floats) -> list[Violation]:
     ]
 
 
-def _whole(constraint: str, excess: float, tolerance: float) -> list[Violation]:
+def _whole(constraint: Constraint, excess: float, tolerance: float) -> list[Violation]:
     return (
         [Violation(constraint=constraint, user=None, excess=excess)] if excess > tolerance else []
     )

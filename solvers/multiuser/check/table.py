@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
+from solvers.multiuser.check.constraints import Constraint
 from solvers.multiuser.check.decision import TOLERANCE
 from solvers.multiuser.check.terms import fixed_s
 from solvers.multiuser.table import DecisionTable, TableProblem
@@ -26,9 +27,9 @@ def check_table(problem: TableProblem, table: DecisionTable) -> Certificate:
         or rate_from[0] != 0.0
         or np.any(np.diff(rate_from) <= 0.0)
     ):
-        return _bad_table("rows rise from 0 without gaps")
+        return _bad_table(Constraint.ROWS_RISE_FROM_0_WITHOUT_GAPS)
     if np.any((option < -1) | (option >= len(problem.cut))):
-        return _bad_table("option")
+        return _bad_table(Constraint.OPTION)
     rows = _Rows.of(problem, table)
     worst, beaten = _beaten(problem, rows)
     return Certificate(
@@ -63,14 +64,14 @@ class _Rows:
 def _unserved(rows: _Rows) -> list[Violation]:
     """Rows that name nothing where some option keeps its limits."""
     unserved = (rows.option < 0) & rows.in_time.any(axis=1)
-    return _violations("nothing fits", unserved)
+    return _violations(Constraint.NOTHING_FITS, unserved)
 
 
 def _late(problem: TableProblem, rows: _Rows) -> list[Violation]:
     """Rows whose option breaks its limits at their lower end."""
     named = np.maximum(rows.option, 0)
     late = _longest_inverse(problem)[named] < rows.inverse_from * (1.0 - TOLERANCE)
-    return _violations("limits", (rows.option >= 0) & late)
+    return _violations(Constraint.LIMITS, (rows.option >= 0) & late)
 
 
 def _beaten(problem: TableProblem, rows: _Rows) -> tuple[float, list[Violation]]:
@@ -93,13 +94,15 @@ def _beaten(problem: TableProblem, rows: _Rows) -> tuple[float, list[Violation]]
         excess = np.nan_to_num(excess, nan=0.0)
         worst = max(worst, float(excess.max(initial=0.0)))
         found += [
-            Violation(constraint="best option", user=int(row), excess=float(excess[row].max()))
+            Violation(
+                constraint=Constraint.BEST_OPTION, user=int(row), excess=float(excess[row].max())
+            )
             for row in np.flatnonzero((excess > TOLERANCE).any(axis=1))
         ]
     return worst, found
 
 
-def _violations(constraint: str, broken: Booleans) -> list[Violation]:
+def _violations(constraint: Constraint, broken: Booleans) -> list[Violation]:
     return [
         Violation(constraint=constraint, user=int(row), excess=float("inf"))
         for row in np.flatnonzero(broken)
@@ -122,7 +125,7 @@ def _longest_inverse(problem: TableProblem) -> Floats:
     return np.where(problem.loss <= problem.max_loss, longest, -1.0)
 
 
-def _bad_table(what: str) -> Certificate:
+def _bad_table(what: Constraint) -> Certificate:
     return Certificate(
         objective=float("nan"),
         used={},

@@ -7,6 +7,7 @@ import numpy as np
 
 from solvers.arrays import Integers
 from solvers.multiuser.check.bound import Bound, Prices, lower_bound, price
+from solvers.multiuser.check.constraints import Constraint
 from solvers.multiuser.check.decision import TOLERANCE, check
 from solvers.multiuser.check.rival import shared_out
 from solvers.multiuser.problem import Decision, Problem
@@ -135,4 +136,4 @@ def _rivals(
 
 
 def _unbounded(excess: float) -> Violation:
-    return Violation(constraint="lower_bound", user=None, excess=excess)
+    return Violation(constraint=Constraint.LOWER_BOUND, user=None, excess=excess)

@@ -99,7 +99,7 @@ def alone_late(fleet: Fleet) -> Infeasibility:
     by_user = np.argsort(users)
     return Infeasibility(
         proven=len(late) > 0,
-        alone=users[by_user],
+        users=users[by_user],
         least_deadline_s=_least_deadline_s(fleet, late)[by_user],
     )
 

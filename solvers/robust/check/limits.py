@@ -3,6 +3,7 @@
 import numpy as np
 
 from solvers.outcome import Certificate, Violation
+from solvers.robust.check.constraints import Constraint
 from solvers.robust.check.terms import terms, too_late_s
 from solvers.robust.problem import TOLERANCE, Decision, Problem
 
@@ -33,11 +34,19 @@ def check(problem: Problem, decision: Decision, tolerance: float = TOLERANCE) ->
 
     used = float(share.sum())
     for constraint, excess, limit in (
-        ("memory", np.where(work.fits_memory[row], 0.0, 1.0), np.zeros(len(problem.workload))),
-        ("clock_min", work.clock_min_hz[row] - clock, work.clock_min_hz[row]),
-        ("clock_max", clock - work.clock_max_hz[row], work.clock_max_hz[row]),
-        ("deadline", too_late_s(problem, found, tolerance), np.zeros(len(problem.workload))),
-        ("bandwidth_sign", -share, np.zeros(len(problem.workload))),
+        (
+            Constraint.MEMORY,
+            np.where(work.fits_memory[row], 0.0, 1.0),
+            np.zeros(len(problem.workload)),
+        ),
+        (Constraint.CLOCK_MIN, work.clock_min_hz[row] - clock, work.clock_min_hz[row]),
+        (Constraint.CLOCK_MAX, clock - work.clock_max_hz[row], work.clock_max_hz[row]),
+        (
+            Constraint.DEADLINE,
+            too_late_s(problem, found, tolerance),
+            np.zeros(len(problem.workload)),
+        ),
+        (Constraint.BANDWIDTH_SIGN, -share, np.zeros(len(problem.workload))),
     ):
         broken = np.nonzero(~(excess <= tolerance * limit))[0]
         violations += [
@@ -46,7 +55,9 @@ def check(problem: Problem, decision: Decision, tolerance: float = TOLERANCE) ->
         ]
     if not used <= problem.bandwidth_hz * (1.0 + tolerance):
         violations.append(
-            Violation(constraint="bandwidth", user=None, excess=used - problem.bandwidth_hz)
+            Violation(
+                constraint=Constraint.BANDWIDTH, user=None, excess=used - problem.bandwidth_hz
+            )
         )
     return Certificate(
         objective=float(found.energy_j.sum()),
@@ -65,14 +76,15 @@ def _malformed(problem: Problem, decision: Decision) -> list[Violation]:
     wrong = [name for name, column in columns.items() if column.shape != (len(problem.workload),)]
     if wrong:
         return [
-            Violation(constraint=f"{name}_shape", user=None, excess=float("nan")) for name in wrong
+            Violation(constraint=Constraint(f"{name}_shape"), user=None, excess=float("nan"))
+            for name in wrong
         ]
     count = np.diff(problem.workloads.first)[problem.workload]
     bad = {name: ~np.isfinite(column) for name, column in columns.items()}
     bad["option"] = (decision.option < 0) | (decision.option >= count)
     bad["frequency_hz"] |= decision.frequency_hz <= 0.0
     return [
-        Violation(constraint=name, user=int(n), excess=float("nan"))
+        Violation(constraint=Constraint(name), user=int(n), excess=float("nan"))
         for name, mask in bad.items()
         for n in np.nonzero(mask)[0][:_REPORTED]
     ]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from solvers.outcome import Certificate, Violation
 from solvers.robust.check.bound import lower_bound_j
+from solvers.robust.check.constraints import Constraint
 from solvers.robust.check.limits import check
 from solvers.robust.problem import TOLERANCE, Decision, Problem
 
@@ -67,4 +68,4 @@ def _suggested(prices: Mapping[str, float]) -> list[float]:
 
 
 def _unbounded(excess_j: float) -> Violation:
-    return Violation(constraint="lower_bound", user=None, excess=excess_j)
+    return Violation(constraint=Constraint.LOWER_BOUND, user=None, excess=excess_j)

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from solvers import outcome
 from solvers.arrays import Floats, Integers
 from solvers.progress import Progress, Stage
 from solvers.robust.problem import Problem
@@ -36,13 +37,12 @@ class Reasons:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Infeasibility:
+class Infeasibility(outcome.Infeasibility):
     """Users who fail alone with the whole uplink, or a cell that is over-subscribed.
 
     NaN: no value would help.
     """
 
-    users: Integers  # who fails alone; empty when the cell is over-subscribed
     reasons: Reasons
     least_deadline_s: Floats  # (failing users,)
     least_risk: Floats

@@ -6,6 +6,7 @@ from solvers.arrays import Booleans, Floats, Integers
 from solvers.outcome import Certificate, Violation
 from solvers.stopping.channel import Markov
 from solvers.stopping.check.chain import Chain
+from solvers.stopping.check.constraints import Constraint
 from solvers.stopping.check.curve import Induction
 from solvers.stopping.check.looks import Looks, points
 from solvers.stopping.check.terms import Terms, terms_of
@@ -59,7 +60,7 @@ class Review(Induction):
         self.violations: list[Violation] = []
         self.objective = 0.0
 
-    def note(self, what: str, users: Integers, excess: Floats) -> None:
+    def note(self, what: Constraint, users: Integers, excess: Floats) -> None:
         """Record a violation for each user whose excess is above zero or not a number."""
         for user, by in zip(users, excess, strict=True):
             if not by <= 0.0:
@@ -67,7 +68,7 @@ class Review(Induction):
 
     def agree(
         self,
-        what: str,
+        what: Constraint,
         users: Integers,
         claimed: Floats,
         found: Floats,
@@ -86,17 +87,21 @@ class Review(Induction):
         terms, each = terms_of(problem, workload, users), np.arange(len(users))
         cuts = len(terms.ahead)
         chosen = decision.placement[users]
-        self.note("placement", users, np.where((chosen >= 0) & (chosen < cuts), 0.0, 1.0))
+        self.note(Constraint.PLACEMENT, users, np.where((chosen >= 0) & (chosen < cuts), 0.0, 1.0))
         if np.any((chosen < 0) | (chosen >= cuts)):
             return
         place, fits = self.placements(terms, users)
         fixed, (ends, waits, sending, better) = self.played(terms, users)
-        self.agree("stop_probability_sum", users, np.ones(len(users)), ends.sum(axis=0))
+        self.agree(Constraint.STOP_PROBABILITY_SUM, users, np.ones(len(users)), ends.sum(axis=0))
         claimed = decision.stop_probability[users, :cuts].T
-        self.note("stop_probability", users, np.abs(claimed - ends).max(axis=0) - TOLERANCE)
+        self.note(
+            Constraint.STOP_PROBABILITY, users, np.abs(claimed - ends).max(axis=0) - TOLERANCE
+        )
         cost = self.costs(terms, users, ends, waits, sending)
         self.note(
-            "optimality", users, np.where(decision.optimal[users], better - TOLERANCE * cost, 0.0)
+            Constraint.OPTIMALITY,
+            users,
+            np.where(decision.optimal[users], better - TOLERANCE * cost, 0.0),
         )
         self.objective += float((cost + place[chosen, each]).sum())
         self.neighbours(users, fixed, place, fits)
@@ -109,28 +114,34 @@ class Review(Induction):
         problem, decision = self.problem, self.decision
         each, cuts, chosen = np.arange(len(users)), len(terms.ahead), decision.placement[users]
         bits = problem.workloads.parameter_bit[terms.rows]
-        self.agree("placement_bit", users, decision.placement_bit[users], bits[chosen])
+        self.agree(Constraint.PLACEMENT_BIT, users, decision.placement_bit[users], bits[chosen])
         with np.errstate(invalid="ignore"):
-            self.note("memory", users, bits[chosen] / 8.0 - problem.memory_byte[users])
+            self.note(Constraint.MEMORY, users, bits[chosen] / 8.0 - problem.memory_byte[users])
         rate = (
             problem.time_per_s + problem.energy_per_j * problem.rx_power_w[users]
         ) * problem.placement_s_per_bit[users]
         place = bits[:, None] * rate / problem.inferences
-        self.agree("placement_cost", users, decision.placement_cost[users], place[chosen, each])
+        self.agree(
+            Constraint.PLACEMENT_COST, users, decision.placement_cost[users], place[chosen, each]
+        )
         fits = allowed = bits[:, None] / 8.0 <= problem.memory_byte[users]
         if problem.placement is not None:
             asked = problem.placement[users]
             self.note(
-                "fixed_placement", users, np.where((asked == FREE) | (asked == chosen), 0.0, 1.0)
+                Constraint.FIXED_PLACEMENT,
+                users,
+                np.where((asked == FREE) | (asked == chosen), 0.0, 1.0),
             )
             allowed = fits & ((asked == FREE) | (np.arange(cuts)[:, None] == asked))
         curve = decision.running_curve[users, :cuts].T
-        self.agree("running_curve", users, decision.running_cost[users], curve[chosen, each])
+        self.agree(
+            Constraint.RUNNING_CURVE, users, decision.running_cost[users], curve[chosen, each]
+        )
         total = np.where(allowed, curve + place, np.inf)
         least = total.min(axis=0)
-        self.note("best_placement", users, total[chosen, each] - least * (1.0 + 1e-9))
+        self.note(Constraint.BEST_PLACEMENT, users, total[chosen, each] - least * (1.0 + 1e-9))
         earlier = np.where(np.arange(cuts)[:, None] < chosen, total, np.inf).min(axis=0)
-        self.note("smaller_placement_on_ties", users, np.where(earlier <= least, 1.0, 0.0))
+        self.note(Constraint.SMALLER_PLACEMENT_ON_TIES, users, np.where(earlier <= least, 1.0, 0.0))
         return place, fits
 
     def played(
@@ -165,14 +176,14 @@ class Review(Induction):
             + problem.idle_power_w[users] * (server_s + waited_s)
         )
         cost = problem.time_per_s * time_s + problem.energy_per_j * energy_j
-        self.agree("time_s", users, decision.time_s[users], time_s)
+        self.agree(Constraint.TIME_S, users, decision.time_s[users], time_s)
         # A radio that next to never sends adds an energy known to the rounding of probabilities
         # only.
         rounding_j = (
             ROUNDING * time_s * np.maximum(problem.tx_power_w[users], problem.idle_power_w[users])
         )
-        self.agree("energy_j", users, decision.energy_j[users], energy_j, rounding_j)
-        self.agree("running_cost", users, decision.running_cost[users], cost)
+        self.agree(Constraint.ENERGY_J, users, decision.energy_j[users], energy_j, rounding_j)
+        self.agree(Constraint.RUNNING_COST, users, decision.running_cost[users], cost)
         return np.asarray(cost)
 
     def neighbours(self, users: Integers, fixed: Floats, place: Floats, fits: Booleans) -> None:
@@ -181,16 +192,18 @@ class Review(Induction):
         if baselines is None:
             return
         total = np.where(fits, fixed + place, np.inf)
-        self.agree("device_only", users, _total(baselines.device_only)[users], total[-1])
-        self.agree("edge_only", users, _total(baselines.edge_only)[users], total[0])
-        self.agree("best_fixed", users, _total(baselines.best_fixed)[users], total.min(axis=0))
+        self.agree(Constraint.DEVICE_ONLY, users, _total(baselines.device_only)[users], total[-1])
+        self.agree(Constraint.EDGE_ONLY, users, _total(baselines.edge_only)[users], total[0])
+        self.agree(
+            Constraint.BEST_FIXED, users, _total(baselines.best_fixed)[users], total.min(axis=0)
+        )
         running = decision.running_cost[users]
         optimal = decision.optimal[users]
         with np.errstate(invalid="ignore"):
             beyond = baselines.clairvoyant[users] - running * (1.0 + BOUND_TOLERANCE)
             below = running * (1.0 - TOLERANCE) - baselines.look_ahead_same_placement[users]
-        self.note("clairvoyant", users, np.where(np.isnan(beyond), 0.0, beyond))
-        self.note("look_ahead", users, np.where(optimal, below, 0.0))
+        self.note(Constraint.CLAIRVOYANT, users, np.where(np.isnan(beyond), 0.0, beyond))
+        self.note(Constraint.LOOK_AHEAD, users, np.where(optimal, below, 0.0))
 
     def retrace(self, workload: int, user: int) -> None:
         """A user's whole curve by backward induction, one horizon beside the other; the table's
@@ -206,11 +219,11 @@ class Review(Induction):
             looks = Looks(self.problem, users)
             curve = self.curve(terms, looks)
         if self.decision.optimal[user]:
-            self.agree("running_curve", np.full(cuts, user), claimed, curve)
+            self.agree(Constraint.RUNNING_CURVE, np.full(cuts, user), claimed, curve)
             return
         with np.errstate(invalid="ignore"):
             above = np.where(curve == claimed, 0.0, curve * (1.0 - TOLERANCE) - claimed)
-        self.note("running_curve", np.full(cuts, user), above)
+        self.note(Constraint.RUNNING_CURVE, np.full(cuts, user), above)
         if not isinstance(self.problem.law, Markov):
             self.look_ahead(terms, looks, user)
 
@@ -226,7 +239,7 @@ class Review(Induction):
             )
         below = int(self.decision.placement[user])
         self.agree(
-            "threshold",
+            Constraint.THRESHOLD,
             np.full(below, user),
             self.decision.threshold_bps[user, :below],
             rate[:below],

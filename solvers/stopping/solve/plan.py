@@ -193,8 +193,8 @@ class Plan:
     def infeasibility(self) -> Infeasibility | None:
         """The users left without a placement, if any."""
         users = np.flatnonzero(self.unserved)
-        reason = tuple(REASON[int(code)] for code in self.unserved[users])
-        return Infeasibility(user=users, reason=reason) if users.size else None
+        reasons = tuple(REASON[int(code)] for code in self.unserved[users])
+        return Infeasibility(users=users, reasons=reasons) if users.size else None
 
     def decision(self) -> Decision:
         """The plan of all users, once every block is filled."""

@@ -77,7 +77,7 @@ def test_one_user_alone_is_the_table_at_full_rate() -> None:
         option = build_table(alone).look_up(rate)
         if option[0] < 0:
             assert answer.status is Status.INFEASIBLE
-            assert answer.infeasibility.alone.tolist() == [0]
+            assert answer.infeasibility.users.tolist() == [0]
             continue
         assert answer.status is Status.OPTIMAL
         assert answer.objective == pytest.approx(

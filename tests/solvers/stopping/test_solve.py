@@ -183,7 +183,7 @@ def test_fixed_placement_that_does_not_fit() -> None:
     solution = solve(problem, Options())
     assert solution.status is Status.INFEASIBLE
     assert solution.decision is None
-    assert (solution.infeasibility.user.tolist(), solution.infeasibility.reason) == (
+    assert (solution.infeasibility.users.tolist(), solution.infeasibility.reasons) == (
         [0],
         ("memory",),
     )
@@ -198,7 +198,7 @@ def test_never_up_means_all_on_the_device() -> None:
         assert decision.time_s == pytest.approx(problem.workloads.device_s[-1])
         assert check(problem, decision).holds
         cramped = solve(a_problem(min_snr=1e6, waiting=waiting, memory_byte=np.zeros(1)), Options())
-        assert cramped.infeasibility.reason == ("outage",)
+        assert cramped.infeasibility.reasons == ("outage",)
 
 
 def test_trace_that_is_always_in_outage() -> None:

@@ -111,7 +111,7 @@ def test_least_budgets_equal_enumeration(drawn: Drawn) -> None:
         why = solve(problem, Options()).infeasibility
         if why is None:
             continue
-        with_alone += len(why.alone) > 0
+        with_alone += len(why.users) > 0
         for (found, *_), truth in zip(pairs(problem, why).values(), needs(problem), strict=True):
             assert found[0] <= truth * (1 + 1e-8)
             if np.isinf(truth):
@@ -179,7 +179,7 @@ def test_an_option_that_only_a_larger_uplink_allows() -> None:
     )
     why = solve(problem, Options()).infeasibility
     assert why is not None
-    assert not len(why.alone)
+    assert not len(why.users)
     assert why.bandwidth_hz is not None
     assert 1.05e6 < why.bandwidth_hz[1] < 1.2e6
     assert solve(dataclasses.replace(problem, bandwidth_hz=1.2e6), Options()).decision is not None
@@ -257,8 +257,8 @@ def test_who_fails_alone_is_named_with_the_deadline_it_could_keep() -> None:
     why = solve(short, Options()).infeasibility
     assert why is not None
     assert why.proven
-    assert why.alone.tolist() == [2, 6]
-    for user, least_s in zip(why.alone, why.least_deadline_s, strict=True):
+    assert why.users.tolist() == [2, 6]
+    for user, least_s in zip(why.users, why.least_deadline_s, strict=True):
         for factor, feasible in ((1 + 1e-9, True), (1 - 3e-9, False)):
             one = dataclasses.replace(
                 short,
@@ -269,7 +269,7 @@ def test_who_fails_alone_is_named_with_the_deadline_it_could_keep() -> None:
                 deadline_s=np.array([least_s * factor]),
             )
             alone = solve(one, Options()).infeasibility
-            assert (alone is None or not len(alone.alone)) == feasible
+            assert (alone is None or not len(alone.users)) == feasible
 
 
 def test_a_loss_limit_that_forbids_everything_has_no_deadline() -> None:
@@ -278,7 +278,7 @@ def test_a_loss_limit_that_forbids_everything_has_no_deadline() -> None:
     strict = dataclasses.replace(problem, workloads=work, max_loss=np.array([1.0, 0.1, 1.0]))
     why = solve(strict, Options()).infeasibility
     assert why is not None
-    assert why.alone.tolist() == [1]
+    assert why.users.tolist() == [1]
     assert why.least_deadline_s.tolist() == [np.inf]
 
 

@@ -1,0 +1,21 @@
+"""The constraints of a robust plan."""
+
+from enum import StrEnum
+
+
+class Constraint(StrEnum):
+    """What a decision can break."""
+
+    OPTION_SHAPE = "option_shape"
+    FREQUENCY_HZ_SHAPE = "frequency_hz_shape"
+    BANDWIDTH_HZ_SHAPE = "bandwidth_hz_shape"
+    OPTION = "option"
+    FREQUENCY_HZ = "frequency_hz"
+    BANDWIDTH_HZ = "bandwidth_hz"
+    MEMORY = "memory"
+    CLOCK_MIN = "clock_min"
+    CLOCK_MAX = "clock_max"
+    DEADLINE = "deadline"
+    BANDWIDTH_SIGN = "bandwidth_sign"
+    BANDWIDTH = "bandwidth"
+    LOWER_BOUND = "lower_bound"
