@@ -27,7 +27,7 @@ _QUADRATURE = solvers.stopping.check.TOLERANCE
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The two rooms that `answer` needs of a family, and how far apart their objectives may be,
+    """What `answer` needs of a family, and how far apart their objectives may be,
     relatively.
     """
 

@@ -125,8 +125,9 @@ def worker(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture
-def service(running: Service) -> Service:
+def service(running: Service, backend: str) -> Service:
     """The service with empty tables."""
+    assert running.database.engine.dialect.name == backend, "another test's service stayed on"
     return emptied(running)
 
 
@@ -151,10 +152,11 @@ def _idle(
 
 
 @pytest.fixture
-def idle(_idle: Service) -> Service:
+def idle(_idle: Service, backend: str) -> Service:
     """A service without a worker, with empty tables, that answers five users at once and lets ten
     plans wait.
     """
+    assert _idle.database.engine.dialect.name == backend, "another test's service stayed on"
     return emptied(_idle)
 
 

@@ -20,10 +20,12 @@ VARIES = re.compile(
 )
 
 
-@pytest.fixture(scope="session")
-def backend() -> str:
-    """What a client does is the same whatever stores the plans."""
-    return "sqlite"
+# What a client does is the same whatever stores the plans. A parameter and not a fixture of that
+# name, whose service would stay on for all later tests, also for those that ask for Postgres.
+pytestmark = [
+    pytest.mark.usefixtures("backend"),
+    pytest.mark.parametrize("backend", ["sqlite"], indirect=True, scope="session"),
+]
 
 
 def blocks(language: str) -> list[str]:

@@ -23,10 +23,12 @@ POST = b"POST /v1/plans/robust"
 EVENTS = b"/events HTTP/1.1"
 
 
-@pytest.fixture(scope="session")
-def backend() -> str:
-    """What a client does is the same whatever stores the plans."""
-    return "sqlite"
+# What a client does is the same whatever stores the plans. A parameter and not a fixture of that
+# name, whose service would stay on for all later tests, also for those that ask for Postgres.
+pytestmark = [
+    pytest.mark.usefixtures("backend"),
+    pytest.mark.parametrize("backend", ["sqlite"], indirect=True, scope="session"),
+]
 
 
 def kept(service: Service, plan_id: str) -> list[Json | None]:
