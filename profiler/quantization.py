@@ -53,6 +53,20 @@ def quantized(values: NDArray[Any], bits: int) -> NDArray[Any]:
     )
 
 
+def _require_sense(expected: Sequence[Tensors], labels: Sequence[int] | None, measure: str) -> None:
+    """Raise BadCalibration where labels, measure and results do not go together."""
+    if (labels is not None or measure == TOP1) and not is_classifier(expected[0]):
+        raise BadCalibration(
+            "the network is no classifier: its results are not one score per class"
+        )
+    if labels is not None and len(labels) != len(expected):
+        raise BadCalibration(f"{len(labels)} labels for {len(expected)} inputs")
+    if labels is not None and measure == RELATIVE:
+        raise BadCalibration(
+            "labels say what is right, a relative error does not ask for it: leave one of them out"
+        )
+
+
 def measure_losses(
     network: Network,
     inputs: Sequence[Tensors],
@@ -82,16 +96,7 @@ def measure_losses(
     whole = Runner(network.graph.exposing(()), threads)
     expected = [whole(feeds) for feeds in inputs]
     chosen = measure or (TOP1 if is_classifier(expected[0]) else RELATIVE)
-    if (labels is not None or chosen == TOP1) and not is_classifier(expected[0]):
-        raise BadCalibration(
-            "the network is no classifier: its results are not one score per class"
-        )
-    if labels is not None and len(labels) != len(inputs):
-        raise BadCalibration(f"{len(labels)} labels for {len(inputs)} inputs")
-    if labels is not None and chosen == RELATIVE:
-        raise BadCalibration(
-            "labels say what is right, a relative error does not ask for it: leave one of them out"
-        )
+    _require_sense(expected, labels, chosen)
     crossing = [cut for cut in range(len(network.cuts)) if network.cuts[cut].tensors]
     for done, cut in enumerate(crossing, start=1):
         halves = network.halves(cut)

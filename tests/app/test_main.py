@@ -110,6 +110,7 @@ def test_the_root_leads_to_the_documentation(client: httpx.Client) -> None:
     assert client.get(moved.headers["location"]).status_code == 200
 
 
+@pytest.mark.slow
 def test_every_file_of_the_page_is_served_here(client: httpx.Client) -> None:
     page = client.get("/docs").text
     links = re.findall(r"""(?:src|href|url)\s*[=:]\s*['"]([^'"]+)""", page)

@@ -32,21 +32,13 @@ def check(problem: Problem, decision: Decision, tolerance: float = TOLERANCE) ->
     share, clock = decision.bandwidth_hz, decision.frequency_hz
     found = terms(problem, decision)
 
-    used = float(share.sum())
+    used, none = float(share.sum()), np.zeros(len(problem.workload))
     for constraint, excess, limit in (
-        (
-            Constraint.MEMORY,
-            np.where(work.fits_memory[row], 0.0, 1.0),
-            np.zeros(len(problem.workload)),
-        ),
+        (Constraint.MEMORY, np.where(work.fits_memory[row], 0.0, 1.0), none),
         (Constraint.CLOCK_MIN, work.clock_min_hz[row] - clock, work.clock_min_hz[row]),
         (Constraint.CLOCK_MAX, clock - work.clock_max_hz[row], work.clock_max_hz[row]),
-        (
-            Constraint.DEADLINE,
-            too_late_s(problem, found, tolerance),
-            np.zeros(len(problem.workload)),
-        ),
-        (Constraint.BANDWIDTH_SIGN, -share, np.zeros(len(problem.workload))),
+        (Constraint.DEADLINE, too_late_s(problem, found, tolerance), none),
+        (Constraint.BANDWIDTH_SIGN, -share, none),
     ):
         broken = np.nonzero(~(excess <= tolerance * limit))[0]
         violations += [

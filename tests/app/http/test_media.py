@@ -68,6 +68,7 @@ def test_a_header_may_be_spread_over_lines() -> None:
     assert preferred(accepting(f"{JSON};q=0.1", f"{CSV};q=0.2"), OFFERED) == CSV
 
 
+@pytest.mark.slow
 @given(
     st.permutations([f"{JSON};q=0.3", f"{CSV};q=0.5", "application/*;q=0.4", "*/*;q=0.6"]),
     st.permutations(OFFERED),

@@ -16,6 +16,7 @@ from tests.support.robust.exact import exact_j, faults_of, tight_cell
 SEEDS = [pytest.param(k, marks=[] if k < 1 else pytest.mark.slow) for k in range(6)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", SEEDS)
 def test_nothing_is_claimed_that_does_not_hold(block: int) -> None:
     statuses = []
@@ -52,6 +53,7 @@ def hasty(cycles: tuple[float, float], bandwidth_hz: float) -> Problem:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cycles", [(5.0, 2000.0), (0.05, 20.0), (1e-6, 1e-3), (1e-12, 5.0)])
 @pytest.mark.parametrize("left", [1e-12, 1e-9, 1e-7, 1e-5, 1e-3])
 def test_clocks_that_nanoseconds_decide(cycles: tuple[float, float], left: float) -> None:
@@ -64,6 +66,7 @@ def test_clocks_that_nanoseconds_decide(cycles: tuple[float, float], left: float
     assert not faults
 
 
+@pytest.mark.slow
 def test_the_next_hertz_above_the_least_total_is_planned() -> None:
     planned = 0
     for seed in range(12):

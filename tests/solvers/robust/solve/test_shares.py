@@ -11,6 +11,7 @@ from tests.support.robust.prices import at_its_cuts, price_error, priced_cell, s
 SEEDS = [pytest.param(k, marks=[] if k < 2 else pytest.mark.slow) for k in range(20)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", SEEDS)
 def test_price_is_the_slope_of_the_energy_at_the_chosen_cuts(block: int) -> None:
     found = [price_error(priced_cell(seed)) for seed in range(25 * block, 25 * block + 25)]
