@@ -18,7 +18,7 @@ from app.catalogue import routes as catalogue
 from app.db import open_database
 from app.http.bodies import BodyLimit
 from app.measurements import routes as measurements
-from app.plans import doors
+from app.plans import endpoints
 from app.plans import routes as plans
 from app.profiles import imports
 from app.profiles import routes as profiles
@@ -111,7 +111,7 @@ def _described(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]])
 def _include_routes(app: FastAPI) -> None:
     """The routes of every feature, in the order in which the documentation lists them."""
     for router in (
-        *doors.routers(),
+        *endpoints.routers(),
         plans.router,
         validations.router,
         *profiles.routers,

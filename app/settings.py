@@ -72,12 +72,12 @@ class Settings(BaseSettings):
     )
     """Long plans that one worker solves at a time."""
     max_queued: Annotated[int, Field(ge=1)] = 10_000
-    """Plans in line; more are refused until there is room."""
+    """Plans in line; more are refused until some have ended."""
     lease_s: Annotated[float, Field(ge=1.0, le=3600.0)] = 15.0
     """A worker that was silent for so long is taken for dead, and its plans are solved elsewhere.
     """
     drain_s: Annotated[float, Field(ge=0.0, le=600.0)] = 0.0
-    """When told to stop, say so in /readyz for so long before closing the door."""
+    """When told to stop, say so in /readyz for so long before refusing requests."""
     shutdown_grace_s: Annotated[float, Field(ge=0.0, le=3600.0)] = 10.0
     """When told to stop, wait so long for plans that are being solved before handing them back."""
     retain_days: Annotated[float, Field(gt=0.0)] | None = None

@@ -2,7 +2,7 @@
 
 `python -m benchmarks.robust_remedies`.
 
-Every remedy is put into the request it was told for, planned and checked by the witness. `at` must
+Every remedy is put into the request it was told for, planned and checked. `at` must
 have a plan and `below`, a billionth less of the number, none.
 """
 
@@ -129,7 +129,7 @@ def _alone(problem: Problem, user: int) -> Problem:
 
 
 def planned(problem: Problem) -> bool:
-    """Whether a problem has a plan that the witness confirms."""
+    """Whether a problem has a plan that the check confirms."""
     return answer(problem, QUICK)[0].decision is not None
 
 

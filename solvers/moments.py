@@ -58,8 +58,8 @@ def miss_bound(mean_s: Floats, variance_s2: Floats, deadline_s: Floats) -> Float
     V/(V + (D - mean)²) where mean < D; 1 where mean > D or mean = D with V > 0; 0 where V = 0 and
     mean <= D.
     """
-    room = deadline_s - mean_s
-    scale = variance_s2 + room * room
+    slack = deadline_s - mean_s
+    scale = variance_s2 + slack * slack
     with np.errstate(invalid="ignore", divide="ignore"):
         bound = np.where(scale > 0.0, variance_s2 / scale, 0.0)
-    return np.where((room < 0.0) | ((room == 0.0) & (variance_s2 > 0.0)), 1.0, bound)
+    return np.where((slack < 0.0) | ((slack == 0.0) & (variance_s2 > 0.0)), 1.0, bound)

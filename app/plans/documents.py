@@ -1,4 +1,4 @@
-"""What names every kind of plan: the documents of the whole house."""
+"""What names every kind of plan: the documents of all families."""
 
 from datetime import datetime
 from functools import reduce

@@ -1,4 +1,4 @@
-"""What the common house asks of a family of problems, and of a request that it has prepared."""
+"""What the service asks of a family of problems, and of a request that it has prepared."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping
@@ -74,7 +74,7 @@ class Family:
     """Its name in addresses, answers and rows, at most 16 characters."""
     summary: str
     description: str
-    """What its door offers, in the API's documentation."""
+    """What its endpoint offers, in the API's documentation."""
     request: type[Request]
     plan: type[PlanBase]
     users: tuple[type[BaseModel], ...]

@@ -1,6 +1,6 @@
 """Plans that exist, over HTTP: found, listed, forgotten.
 
-Each family has its own door for new ones.
+Each family has its own endpoint for new ones.
 """
 
 import hashlib

@@ -47,12 +47,14 @@ def pairings(samples: Samples, nominal: Floats) -> dict[int, Pairing]:
 
 def _pairing(pairs: int, correlation: float) -> Pairing:
     """With Fisher's interval (Metron 1, 1921)."""
-    centre, room = (
+    centre, half_width = (
         np.arctanh(np.clip(correlation, -1.0 + 1e-15, 1.0 - 1e-15)),
         Z_95 / np.sqrt(pairs - 3.0),
     )
     return Pairing(
-        pairs, correlation, (float(np.tanh(centre - room)), float(np.tanh(centre + room)))
+        pairs,
+        correlation,
+        (float(np.tanh(centre - half_width)), float(np.tanh(centre + half_width))),
     )
 
 

@@ -10,7 +10,7 @@ from solvers.arrays import Floats, Integers
 from solvers.margin import Margin
 from solvers.records import all_finite, freeze, require
 
-# What a limit may be exceeded by, relative to it: rounding, of plans and of requests. The witness
+# What a limit may be exceeded by, relative to it: rounding, of plans and of requests. The check
 # allows it, and a cell that lacks no more than this of a deadline or of the uplink is planned.
 TOLERANCE = 1e-9
 # So much of the tolerance is left to the rounding of a plan that is made at its end.

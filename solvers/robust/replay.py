@@ -184,9 +184,9 @@ def _lognormal(
 def _two_point(
     mean: Floats, variance: Floats, deadline: Floats, _z: Floats, rng: Generator
 ) -> Draw:
-    room = deadline - mean
-    mass = variance / (variance + room * room)
-    return lambda shape: np.where(rng.random(shape) < mass, mean + room, mean - variance / room)
+    slack = deadline - mean
+    mass = variance / (variance + slack * slack)
+    return lambda shape: np.where(rng.random(shape) < mass, mean + slack, mean - variance / slack)
 
 
 def _empirical(

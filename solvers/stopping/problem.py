@@ -129,7 +129,7 @@ class Problem:
     tx_power_w: Floats  # (users,)
     idle_power_w: Floats  # (users,) while waiting for the channel or the edge
     rx_power_w: Floats  # (users,)
-    memory_byte: Floats  # (users,) room for parameters, infinite where unknown
+    memory_byte: Floats  # (users,) memory for parameters, infinite where unknown
     placement_s_per_bit: Floats  # (users,) mean downlink seconds per bit of parameters
     placement: Integers | None = None  # (users,) fixed placement, `FREE` where the solver chooses
 

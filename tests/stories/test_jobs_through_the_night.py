@@ -154,7 +154,7 @@ def test_a_service_that_is_told_to_stop_says_so_and_finishes(
                 lambda: (found := client.get("/readyz")).status_code == 503 and found
             )
             assert answer.json()["detail"] == "The service is about to stop."
-            assert client.get("/livez").status_code == 200, "the door is still open"
+            assert client.get("/livez").status_code == 200, "it still answers"
             assert "end" not in [kind for _, kind, _ in told], "readers are sent elsewhere"
         assert service.process.wait(timeout=90.0) == 0
         eventually(lambda: not any(lives(process) for process in family), 10.0)

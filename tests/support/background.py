@@ -40,9 +40,9 @@ def a_long_fleet(users: int, **fields: Any) -> Body:
     return a_fleet(*robots, **fields)
 
 
-def submit(client: httpx.Client, body: Body, door: str = ROBUST, **headers: str) -> str:
+def submit(client: httpx.Client, body: Body, path: str = ROBUST, **headers: str) -> str:
     """Have a request solved in the background; the plan's id."""
-    answer = client.post(door, json=body, headers={**LATER, **headers})
+    answer = client.post(path, json=body, headers={**LATER, **headers})
     assert answer.status_code == 202, answer.text
     return str(answer.json()["id"])
 

@@ -1,7 +1,7 @@
 """A family of its own in a copy of the program: two folders, and an entry in each registry.
 
 Every user runs a network and is cut where it sends the fewest bytes, or, with `least_flop`, where
-its device computes the least. It shows what the house needs of a family, and nothing more.
+its device computes the least. It shows what the service needs of a family, and nothing more.
 """
 
 import shutil
@@ -207,7 +207,7 @@ _SERVICE = {
     ),
     "family": (
         '''
-        """The toy family, as the common house knows it."""
+        """The toy family, as the service knows it."""
 
         from app.plans.family import Family
         from app.plans.toy.run import prepare

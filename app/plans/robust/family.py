@@ -1,4 +1,4 @@
-"""The robust family, as the common house knows it."""
+"""The robust family, as the service knows it."""
 
 from app.plans.family import Family
 from app.plans.robust.answers import InfeasibleUser, RobustPlan, RobustUserResult

@@ -1,4 +1,4 @@
-"""The stopping family, as the common house knows it."""
+"""The stopping family, as the service knows it."""
 
 from app.plans.family import Family
 from app.plans.stopping.answers import StoppingInfeasibleUser, StoppingPlan, StoppingUserResult

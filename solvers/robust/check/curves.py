@@ -199,8 +199,8 @@ def _side(
     marginal = _watts(options, clock, free) * options.unit_s / options.scale_hz
     marginal = marginal * (u + np.expm1(-u)) * np.square(swing / u)
     # The time left for the clock is a difference: its relative error grows as it shrinks.
-    room = np.maximum(options.left_s - uplink, 1e-300)
-    harm = 1.0 + np.where(free, 6.0 * options.left_s / room, 0.0)
+    slack = np.maximum(options.left_s - uplink, 1e-300)
+    harm = 1.0 + np.where(free, 6.0 * options.left_s / slack, 0.0)
     value = energy + price * share - _ROUNDING * (harm * energy + price * share)
     return value, price - marginal, share, _ROUNDING * (harm + 2.0 / u) * marginal
 

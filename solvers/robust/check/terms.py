@@ -94,7 +94,7 @@ def chance(mean_s: Floats, variance_s2: Floats, deadline_s: Floats) -> Floats:
     room_s = deadline_s - mean_s
     fixed = variance_s2 <= 0.0
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        # Written with the square of room over deviation: nothing overflows but to a chance of 0.
+        # Written with the square of slack over deviation: nothing overflows but to a chance of 0.
         bound = 1.0 / (1.0 + np.square(room_s / np.sqrt(variance_s2)))
     bound = np.where(fixed, 0.0, bound)
     return np.where((room_s < 0.0) | ((room_s == 0.0) & ~fixed), 1.0, bound)
@@ -112,7 +112,7 @@ def too_late_s(problem: Problem, found: Terms, tolerance: float) -> Floats:
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         match problem.margin:
             case Margin.CANTELLI:
-                # V/(V + room²) <= risk without the quotient.
+                # V/(V + slack²) <= risk without the quotient.
                 kept = variance * (1.0 - risk) <= risk * np.square(room_s)
             case Margin.GAUSSIAN:
                 kept = 0.5 * erfc(room_s / np.sqrt(2.0 * variance)) <= risk

@@ -123,11 +123,11 @@ def starts(problem: Problem) -> dict[str, Integers]:
     share = np.full(problem.users, problem.bandwidth_hz / problem.users)
     uplink = cell.uplink_s(share)
     fits = cell.least_hz <= share[:, None]
-    room = np.where(
+    slack = np.where(
         fits, np.maximum(cell.left_s - uplink, cell.cycles / cell.clock_max_hz[:, None]), 1.0
     )
     with np.errstate(divide="ignore", invalid="ignore"):
-        needed = np.where(cell.cycles > 0.0, cell.cycles / room, 0.0)
+        needed = np.where(cell.cycles > 0.0, cell.cycles / slack, 0.0)
     clock = np.clip(needed, cell.clock_min_hz[:, None], cell.clock_max_hz[:, None])
     compute = physics.compute_energy_j(
         cell.kappa[:, None], clock, physics.device_s(cell.cycles, clock, cell.overhead_s)

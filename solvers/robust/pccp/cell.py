@@ -44,9 +44,9 @@ class Cell:
     def clock_hz(self, option: Integers, share_hz: Floats) -> Floats:
         """Least clock that keeps the deadline at the chosen options and shares."""
         uplink, at = self.uplink_s(share_hz), (np.arange(len(option)), option)
-        room = np.maximum(self.left_s[at] - uplink[at], self.cycles[at] / self.clock_max_hz)
+        slack = np.maximum(self.left_s[at] - uplink[at], self.cycles[at] / self.clock_max_hz)
         with np.errstate(invalid="ignore"):
-            clock = np.where(self.cycles[at] > 0.0, self.cycles[at] / room, 0.0)
+            clock = np.where(self.cycles[at] > 0.0, self.cycles[at] / slack, 0.0)
         return np.clip(clock * _ROUND_UP, self.clock_min_hz, self.clock_max_hz)
 
     def uplink_s(self, share_hz: Floats) -> Floats:

@@ -197,10 +197,10 @@ def _carried_out(options: Candidates, plan: Plan) -> tuple[Decision, float]:
     share, sends = curves.share_hz(plan.x), curves.sends
     s = curves.scale_hz / np.where(sends, share, curves.scale_hz)
     uplink = curves.tau_unit_s * s / np.log1p(s)
-    room = np.maximum(
+    slack = np.maximum(
         curves.left_s - uplink - curves.time_error_s, 0.5 * curves.cycles / curves.clock_max_hz
     )
-    least = np.where(curves.cycles > 0.0, curves.cycles / np.where(room > 0.0, room, 1.0), 0.0)
+    least = np.where(curves.cycles > 0.0, curves.cycles / np.where(slack > 0.0, slack, 1.0), 0.0)
     clock = np.where(
         least > curves.clock_min_hz,
         np.minimum(least * _ROUND_UP, curves.clock_max_hz),

@@ -122,8 +122,8 @@ class Curves:
         """Least clock that keeps the deadline with that uplink time, within the device's range."""
         # At the least share rounding may leave no time at all: the clock is then the largest by
         # construction.
-        room = np.maximum(self.left_s - uplink_s, 0.5 * self.cycles / self.clock_max_hz + _NO_TIME)
-        return np.minimum(np.maximum(self.cycles / room, self.clock_min_hz), self.clock_max_hz)
+        slack = np.maximum(self.left_s - uplink_s, 0.5 * self.cycles / self.clock_max_hz + _NO_TIME)
+        return np.minimum(np.maximum(self.cycles / slack, self.clock_min_hz), self.clock_max_hz)
 
     def energy_j(self, x: Floats) -> Floats:
         """Energy of one inference at x."""

@@ -1,6 +1,6 @@
 """The least change of each kind that gives a user, or a whole cell, a plan.
 
-Each is the smallest number at which the solver itself finds room: a closed form says where it lies,
+Each is the smallest number at which the solver finds a plan: a closed form says where it lies,
 to rounding, and the solver's own test of what fits is asked on both sides of it. So a request
 changed by exactly what is told has a plan, and one changed by less has none: to 1e-12 of the
 number, also near the rate limit, where the share is a steep function of the time and where what
@@ -127,21 +127,21 @@ class Remedies:
 
         def closed(users: Integers) -> Floats:
             alone = Alone.of(self.limits, users)
-            room = self.limits.deadline_s[alone.budget.user] - alone.computing_s - alone.uplink_s
-            # Rounding may take the last room away that a risk at its largest leaves.
-            room = np.where(
-                np.abs(room) <= 4.0 * _LAST_PLACE * self.limits.deadline_s[alone.budget.user],
+            slack = self.limits.deadline_s[alone.budget.user] - alone.computing_s - alone.uplink_s
+            # Rounding may take the last slack away that a risk at its largest leaves.
+            slack = np.where(
+                np.abs(slack) <= 4.0 * _LAST_PLACE * self.limits.deadline_s[alone.budget.user],
                 0.0,
-                room,
+                slack,
             )
             with np.errstate(divide="ignore", invalid="ignore"):
-                factor = room / np.sqrt(alone.budget.variance_s2)
+                factor = slack / np.sqrt(alone.budget.variance_s2)
                 risk = (
                     1.0 / (1.0 + factor**2)
                     if self.problem.margin is Margin.CANTELLI
                     else ndtr(-factor)
                 )
-            risk = np.where((room >= 0.0) & (alone.budget.variance_s2 > 0.0), risk, np.inf)
+            risk = np.where((slack >= 0.0) & (alone.budget.variance_s2 > 0.0), risk, np.inf)
             return np.minimum(alone.least(risk), largest)
 
         def relaxed(users: Integers, values: Floats) -> Problem:

@@ -135,15 +135,15 @@ def _later(
     truth.
     """
     eta, xi = costs.eta[rows, None], costs.xi[rows, None]
-    room = level - (costs.ahead[rows, None, None] + xi)
-    live = (allowed & ~home)[:, None] & (room > 0.0)
+    slack = level - (costs.ahead[rows, None, None] + xi)
+    live = (allowed & ~home)[:, None] & (slack > 0.0)
     down = 1.0 - channel.up
-    left = np.ones_like(room)
+    left = np.ones_like(slack)
     weight = np.ones_like(down)
     for wait in range(MOST_WAITS):
         with np.errstate(divide="ignore"):
-            cap = np.where(room > 0.0, room, 1e-300) / eta
-        fast = np.where(live & (room > 0.0), channel.fast(cap), 0.0)
+            cap = np.where(slack > 0.0, slack, 1e-300) / eta
+        fast = np.where(live & (slack > 0.0), channel.fast(cap), 0.0)
         if always:
             left *= 1.0 - channel.up * fast
         elif wait == 0 and not costs.waiting.any():
@@ -152,13 +152,13 @@ def _later(
         else:
             left -= weight * channel.up * fast
             weight = weight * down
-        room = room - costs.waiting
-        if not np.any(live & (room > 0.0)) or (not always and weight.max() < RARE):
+        slack = slack - costs.waiting
+        if not np.any(live & (slack > 0.0)) or (not always and weight.max() < RARE):
             break
-    still = live & (room > 0.0)
+    still = live & (slack > 0.0)
     if always:  # what later waits may still bring, each counted as if it were as lucky as the last
         more = np.ceil(
-            np.where(still, room, 0.0) / np.where(costs.waiting > 0.0, costs.waiting, 1.0)
+            np.where(still, slack, 0.0) / np.where(costs.waiting > 0.0, costs.waiting, 1.0)
         )
         left *= (1.0 - channel.up * np.where(still, fast, 0.0)) ** more
     elif costs.waiting.any():

@@ -58,8 +58,8 @@ def inverse_rate(problem: Problem, mean_snr: Floats) -> InverseRate:
 
 def expected_least(channel: InverseRate, eta: Floats, xi: Floats, onward: Floats) -> Floats:
     """E[min(S, C) | up] where stopping costs S = eta/R + xi and going on costs C; eta may be 0."""
-    room = np.maximum(onward - xi, TINY)
-    least = channel.capped(room / eta)
+    slack = np.maximum(onward - xi, TINY)
+    least = channel.capped(slack / eta)
     least *= eta
     least += xi
     return np.minimum(least, onward, out=least)

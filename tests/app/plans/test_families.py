@@ -1,4 +1,4 @@
-"""Every kind of plan has one door, and one family more is two folders and its entries."""
+"""Every kind of plan has one endpoint, and one family more is two folders and its entries."""
 
 import json
 import subprocess

@@ -194,14 +194,14 @@ def test_a_key_that_is_posted_and_deleted_at_once_never_fails(client: httpx.Clie
 
 def test_planning_again_keeps_keys_too(client: httpx.Client) -> None:
     parent = client.post(ROBUST, json=a_small_cell()).json()["id"]
-    door, patch = f"/v1/plans/{parent}/replan", {"bandwidth_hz": 2e7}
-    first = client.post(door, json=patch, headers=KEY | PATCH)
+    path, patch = f"/v1/plans/{parent}/replan", {"bandwidth_hz": 2e7}
+    first = client.post(path, json=patch, headers=KEY | PATCH)
     assert first.status_code == 201, first.text
-    again = client.post(door, json=patch, headers=KEY | PATCH)
+    again = client.post(path, json=patch, headers=KEY | PATCH)
     assert again.status_code == 200
     assert again.content == first.content
     refusal(
-        client.post(door, json={"bandwidth_hz": 3e7}, headers=KEY | PATCH),
+        client.post(path, json={"bandwidth_hz": 3e7}, headers=KEY | PATCH),
         422,
         "idempotency-key-reused",
     )
@@ -216,10 +216,10 @@ def test_a_key_survives_what_it_was_planned_with(client: httpx.Client) -> None:
     more.
     """
     parent = client.post(ROBUST, json=a_small_cell()).json()["id"]
-    door = f"/v1/plans/{parent}/replan"
-    first = client.post(door, json={"bandwidth_hz": 2e7}, headers=KEY | PATCH)
+    path = f"/v1/plans/{parent}/replan"
+    first = client.post(path, json={"bandwidth_hz": 2e7}, headers=KEY | PATCH)
     assert client.delete(f"/v1/plans/{parent}").status_code == 204
-    again = client.post(door, json={"bandwidth_hz": 2e7}, headers=KEY | PATCH)
+    again = client.post(path, json={"bandwidth_hz": 2e7}, headers=KEY | PATCH)
     assert again.status_code == 200
     assert again.json()["id"] == first.json()["id"]
 

@@ -34,9 +34,9 @@ STOPPING = "/v1/plans/stopping"
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 
 
-def planned(client: httpx.Client, body: Body, door: str = MULTI_USER) -> dict[str, Any]:
+def planned(client: httpx.Client, body: Body, path: str = MULTI_USER) -> dict[str, Any]:
     """A plan to start from."""
-    answer = client.post(door, json=body)
+    answer = client.post(path, json=body)
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
 
@@ -94,7 +94,7 @@ def a_parent(client: httpx.Client, kind: str) -> dict[str, Any]:
     """Two cameras and how each family plans them."""
     weights = {"time_per_s": 1.0, "energy_per_j": 0.1}
     two = [{"id": "a"}, {"id": "b"}]
-    door, body = {
+    path, body = {
         "robust": (cells.ROBUST, cells.a_cell(*(cells.a_user(**user) for user in two))),
         "stopping": (
             STOPPING,
@@ -108,7 +108,7 @@ def a_parent(client: httpx.Client, kind: str) -> dict[str, Any]:
         "multi-user": (MULTI_USER, a_cell(*(a_user(**user) for user in two))),
         "adaptive": (ADAPTIVE, a_fleet(*(a_rate_user(**user) for user in two))),
     }[kind]
-    return planned(client, body, door)
+    return planned(client, body, path)
 
 
 NOTHING: Body = {"users_added": [], "users_removed": [], "users_changed": [], "fields": []}

@@ -1,4 +1,4 @@
-"""One room knows what a plan's row means; everybody else asks it."""
+"""One module knows what a plan's row means; everybody else asks it."""
 
 import ast
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from app.plans.stored import Answer, Asked, Notice, answer_of, end, notice_of, p
 from app.plans.tables import PlanRow
 from tests.support.toy import CHECKOUT
 
-ROOMS = {
+OWNERS = {
     "columns": {"app/plans/stored.py", "app/plans/tables.py"},
     "pins": {"app/plans/stored.py", "app/plans/pins.py", "app/plans/tables.py"},
     "users": {"app/plans/stored.py", "app/plans/columnar.py", "app/plans/tables.py"},
@@ -24,7 +24,7 @@ COLUMNAR = {"store", "load", "find", "blocks", "forget"}
 
 
 def looks(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """Where code looks into a row by itself: the room that should be asked, and the line."""
+    """Where code looks into a row by itself: the module that should be asked, and the line."""
     for node in ast.walk(tree):
         match node:
             case ast.Attribute(attr="answer" | "webhook"):
@@ -54,7 +54,7 @@ def looks(tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 
 @pytest.mark.parametrize(
-    ("code", "room"),
+    ("code", "owner"),
     [
         ('row.answer["result"]', "columns"),
         ("select(PlanRow.answer)", "columns"),
@@ -68,17 +68,17 @@ def looks(tree: ast.AST) -> Iterator[tuple[str, int]]:
         ('f"{name}@{revision}"', "references"),
     ],
 )
-def test_looking_into_a_row_is_seen(code: str, room: str) -> None:
-    assert room in {found for found, _ in looks(ast.parse(code))}
+def test_looking_into_a_row_is_seen(code: str, owner: str) -> None:
+    assert owner in {found for found, _ in looks(ast.parse(code))}
 
 
-def test_only_its_room_looks_into_a_row() -> None:
+def test_only_its_module_looks_into_a_row() -> None:
     found = []
     for file in sorted((CHECKOUT / "app").rglob("*.py")):
         name = str(file.relative_to(CHECKOUT))
-        for room, line in looks(ast.parse(Path(file).read_text())):
-            if name not in ROOMS[room]:
-                found.append(f"{name}:{line} looks into {room}")
+        for owner, line in looks(ast.parse(Path(file).read_text())):
+            if name not in OWNERS[owner]:
+                found.append(f"{name}:{line} looks into {owner}")
     assert found == []
 
 

@@ -110,7 +110,7 @@ def test_the_evidence_is_kept(client: httpx.Client) -> None:
 
 def test_shares_are_those_of_the_distributions(client: httpx.Client) -> None:
     """The tail of each law by its formula, at the mean and deviation that the plan says; 5
-    deviations of room.
+    deviations of tolerance.
     """
     trials = 50_000
     document = plan(
@@ -138,8 +138,11 @@ def test_shares_are_those_of_the_distributions(client: httpx.Client) -> None:
             assert min(probabilities.values()) > 0.01, "nothing would be seen"
             for law, probability in probabilities.items():
                 found = validation["laws"][law]["users"][n]
-                room = 5.0 * math.sqrt(probability * (1.0 - probability) / trials)
-                assert found["share"] == pytest.approx(probability, abs=room), (law, user["id"])
+                tolerance = 5.0 * math.sqrt(probability * (1.0 - probability) / trials)
+                assert found["share"] == pytest.approx(probability, abs=tolerance), (
+                    law,
+                    user["id"],
+                )
     assert varying >= 3
 
 

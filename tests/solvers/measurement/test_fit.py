@@ -62,7 +62,7 @@ def test_it_is_the_weighted_non_negative_least_squares() -> None:
 )
 @pytest.mark.parametrize("count", [10, 40])
 def test_intervals_cover_what_they_say(cycles: float, overhead_s: float, count: int) -> None:
-    """500 sets: 95 % and more at the boundary; 5 standard errors of room."""
+    """500 sets: 95 % and more at the boundary; 5 standard errors of tolerance."""
     rng = np.random.default_rng(int(cycles + 1e6 * overhead_s) + count)
     found = [fitted(rng, cycles, overhead_s, count) for _ in range(500)]
     for name, truth in (("cycles_interval", cycles), ("overhead_interval_s", overhead_s)):

@@ -75,8 +75,8 @@ def test_what_the_fit_misses_never_costs_the_promise() -> None:
     for risk in (0.5, 0.2, 0.05, 0.01):
         margin = np.sqrt((1.0 - risk) / risk * one.about_fit_s2)
         for level in one.levels:
-            room = one.fit.cycles / level.frequency_hz + one.fit.overhead_s + margin - level.mean_s
-            assert level.variance_s2 / (level.variance_s2 + room**2) <= risk * (1.0 + 1e-9)
+            slack = one.fit.cycles / level.frequency_hz + one.fit.overhead_s + margin - level.mean_s
+            assert level.variance_s2 / (level.variance_s2 + slack**2) <= risk * (1.0 + 1e-9)
 
 
 @pytest.mark.slow

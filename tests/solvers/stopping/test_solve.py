@@ -168,8 +168,8 @@ def test_placements_that_do_not_fit_are_no_candidates() -> None:
     free = a_problem(users=3, layers=8)
     wanted = planned(free).placement
     assert np.all(wanted > 2)
-    room = free.workloads.parameter_bit[2] / 8.0
-    problem = a_problem(users=3, layers=8, memory_byte=np.full(3, room))
+    most_byte = free.workloads.parameter_bit[2] / 8.0
+    problem = a_problem(users=3, layers=8, memory_byte=np.full(3, most_byte))
     decision = planned(problem)
     assert np.all(decision.placement <= 2)
     assert problem.fits_memory(slice(None), 0).sum(axis=1).tolist() == [3, 3, 3]

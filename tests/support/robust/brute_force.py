@@ -72,10 +72,12 @@ class Option:
     def energy(self, b: Floats, at: Integers) -> Floats:
         """Energy with share b, +inf where the deadline is missed."""
         tau = np.where(self.d[at] > 0, self.tau(np.maximum(b, 1e-300), at), 0.0)
-        room = self.time_left[at] - tau
-        f = np.where((self.c[at] > 0) & (room > 0), self.c[at] / np.where(room > 0, room, 1.0), 0.0)
+        slack = self.time_left[at] - tau
+        f = np.where(
+            (self.c[at] > 0) & (slack > 0), self.c[at] / np.where(slack > 0, slack, 1.0), 0.0
+        )
         f = np.maximum(f, self.fmin[at])
-        late = ~self.fits[at] | (room < 0) | (f > self.fmax[at] * (1 + 1e-12))
+        late = ~self.fits[at] | (slack < 0) | (f > self.fmax[at] * (1 + 1e-12))
         f = np.minimum(f, self.fmax[at])
         energy = self.kappa[at] * f**3 * (self.c[at] / f + self.t0[at]) + self.p[at] * tau
         return np.where(late, np.inf, energy)
@@ -86,8 +88,8 @@ class Option:
         snr = self.p[at] * self.h[at] / (self.problem.noise_w_per_hz * b)
         rate = b * np.log2(1 + snr)
         rate_slope = np.log2(1 + snr) - snr / ((1 + snr) * np.log(2))
-        room = np.maximum(self.time_left[at] - tau, 1e-3 * self.c[at] / self.fmax[at])
-        f = np.where(self.c[at] > 0, self.c[at] / np.where(room > 0, room, 1.0), 0.0)
+        slack = np.maximum(self.time_left[at] - tau, 1e-3 * self.c[at] / self.fmax[at])
+        f = np.where(self.c[at] > 0, self.c[at] / np.where(slack > 0, slack, 1.0), 0.0)
         free = f > self.fmin[at]
         f = np.minimum(f, 2 * self.fmax[at])
         c = np.where(self.c[at] > 0, self.c[at], 1.0)

@@ -337,8 +337,8 @@ def test_a_plan_of_cells_can_be_replayed(client: httpx.Client) -> None:
     for user, asked in zip(replayed, document["result"]["users"], strict=True):
         assert user["id"] == asked["id"]
         assert user["risk"] == (0.2 if asked["cell"] == "north" else 0.3)
-        room = 5.0 * (asked["violation_bound"] / 20_000) ** 0.5
-        assert user["share"] == pytest.approx(asked["violation_bound"], abs=room)
+        tolerance = 5.0 * (asked["violation_bound"] / 20_000) ** 0.5
+        assert user["share"] == pytest.approx(asked["violation_bound"], abs=tolerance)
     assert found == client.get(answer.headers["location"]).json()
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import solvers.robust.solve as room
+import solvers.robust.solve as solving
 from solvers.margin import Margin
 from solvers.outcome import Options, Status
 from solvers.progress import Cancelled, Progress, Step
@@ -20,8 +20,8 @@ from tests.support.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random
 @pytest.fixture
 def sweeping(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every cell counts as large, and a block holds few users."""
-    monkeypatch.setattr(room, "_LARGE_CELL", 0)
-    monkeypatch.setattr(room, "_LARGE_TABLE", 0)
+    monkeypatch.setattr(solving, "_LARGE_CELL", 0)
+    monkeypatch.setattr(solving, "_LARGE_TABLE", 0)
     monkeypatch.setattr("solvers.robust.solve.candidates.BLOCK", 300)
     monkeypatch.setattr("solvers.robust.solve.fleet._SAMPLE", 64)
     monkeypatch.setattr("solvers.robust.solve.dual._AT_ONCE", 100)

@@ -1,4 +1,4 @@
-"""The doors for new plans, one for each family: parse, look the family up, hand on."""
+"""The endpoints of new plans, one for each family: parse, look the family up, hand on."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -53,7 +53,7 @@ _DOOR: dict[str, Any] = {
 
 
 def routers() -> list[APIRouter]:
-    """The doors of all families."""
+    """The endpoints of all families."""
     return [_door(family) for family in FAMILIES.values()]
 
 
