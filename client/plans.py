@@ -40,8 +40,9 @@ class Plans(Connection):
         Parameters
         ----------
         key: Idempotency-Key. One is made for each call; name one to have the same plan again from
-        another call. told: given the plan without its result each time that it has come further,
-        where it is solved in the background
+            another call.
+        told: given the plan without its result each time that it has come further, where it is
+            solved in the background
         """
         plan = self.submit(kind, request, key=key)
         return plan if plan["status"] in ENDED else self.wait(plan["id"], told=told)
@@ -180,7 +181,7 @@ class Plans(Connection):
         ----------
         trials: inferences per user and distribution
         distributions: of `gamma`, `lognormal`, `two_point`, `empirical`; the service's choice by
-        default
+            default
         """
         asked: Json = {"trials": trials, "seed": seed}
         if distributions is not None:

@@ -98,8 +98,7 @@ class Profiles(Connection):
         Parameters
         ----------
         measured: samples (`sessions`) or observations (`plan`), or a file with either as JSON, or
-        with samples as CSV
-            or Parquet, by its suffix
+            with samples as CSV or Parquet, by its suffix
         model, processor, processor_kind, model_sha256: for tables, which have no place for them
         """
         told = {

@@ -83,7 +83,8 @@ class SysfsClock(Clock):
     least, most : files that hold the limits
     readings : files that may tell the clock, best first
     offered : file that lists the levels; without one any clock between the limits of `span` may be
-    asked for span : files with the lowest and highest possible clock
+        asked for
+    span : files with the lowest and highest possible clock
     unit_hz : what 1 in a file means
     """
 

@@ -31,9 +31,11 @@ class Plan:
     ----------
     repetitions : visits of each cut at each clock in each session
     sessions : how often to begin anew, `gap_s` apart: two agree only if the machine is the same
-    then warm_up : runs of each cut that do not count, whenever it is loaded
+        then
+    warm_up : runs of each cut that do not count, whenever it is loaded
     parts : "device", "server" or both; both are run in one go, so that what they have in common
-    shows clocks_hz : clocks to set, None for the one that is
+        shows
+    clocks_hz : clocks to set, None for the one that is
     """
 
     repetitions: int = 50

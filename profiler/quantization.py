@@ -83,10 +83,10 @@ def measure_losses(
     inputs : one dictionary of tensors per sample
     bits : numbers of bits per element
     labels : right class of each sample; the loss then is the share of right answers lost, at least
-    0 measure : "top1": without labels, the share of samples whose best class is another one;
-    "relative": distance of the
-        results over their own length, at most 1. By default "top1" for a single result of scores
-        over classes.
+        0
+    measure : "top1": without labels, the share of samples whose best class is another one;
+        "relative": distance of the results over their own length, at most 1. By default "top1" for
+        a single result of scores over classes.
 
     Raises
     ------

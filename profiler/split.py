@@ -69,10 +69,9 @@ class Graph:
     ----------
     model : the whole model, weights included; it is not changed
     shape_values : results of Shape and Size nodes that are known beforehand, put in their place:
-    the tensors that they
-        measure need not cross
+        the tensors that they measure need not cross
     folder : where to put the weights in a file that all halves share; without one each half carries
-    its own
+        its own
     """
 
     def __init__(

@@ -13,11 +13,11 @@ def margin_factor(risk: Floats, margin: Margin) -> Floats:
     Parameters
     ----------
     risk : any shape, pure numbers in (0, 1); at most 0.5 for `gaussian`, whose factor would turn
-    negative. margin : `cantelli` holds for every law with the given mean and variance (one-sided
-    Chebyshev inequality, attained
-        by a two-point law; arXiv 2503.21476, eq. 19 and lemma 1: sqrt((1 - risk)/risk)); `gaussian`
-        only for normal totals; `mean` and `worst_case` keep none (`worst_case` counts largest
-        observed times instead of means).
+        negative.
+    margin : `cantelli` holds for every law with the given mean and variance (one-sided Chebyshev
+        inequality, attained by a two-point law; arXiv 2503.21476, eq. 19 and lemma 1: sqrt((1 -
+        risk)/risk)); `gaussian` only for normal totals; `mean` and `worst_case` keep none
+        (`worst_case` counts largest observed times instead of means).
     """
     match margin:
         case Margin.CANTELLI:

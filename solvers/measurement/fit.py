@@ -38,8 +38,8 @@ def fit(
     Parameters
     ----------
     frequency_hz, count, mean_s, variance_s2 : (clocks,) measured clocks, and the samples taken at
-    each; of times that
-        resemble their neighbours, `count` is how many independent ones they are worth.
+        each; of times that resemble their neighbours, `count` is how many independent ones they are
+        worth.
     scales : False for a part that computes nothing: its time is the overhead alone.
 
     Notes

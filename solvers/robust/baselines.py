@@ -85,7 +85,8 @@ def baselines(
     Parameters
     ----------
     plan : the cell's own, if there is one. Where it keeps a rule it is a plan by that rule, so no
-    such rule is dearer. options : `gap` as that of the plan.
+        such rule is dearer.
+    options : `gap` as that of the plan.
     progress : a third of its time is each rule's that is searched for.
     prove : search until the gap is proven, however many options there are.
     """

@@ -82,8 +82,8 @@ def replay(
     trials : inferences per user and law.
     samples : one array of observed times per workload, of any unit, for the empirical law.
     significance : how often the count of a user who is late with probability exactly its risk may
-    be rejected. It is
-        spent on each user and law apart: divide it by their number to hold it over all of them.
+        be rejected. It is spent on each user and law apart: divide it by their number to hold it
+        over all of them.
 
     Raises
     ------

@@ -140,7 +140,7 @@ def fit_markov(trace_bps: Floats, states: int, min_rate_bps: float = 0.0) -> Mar
     ----------
     trace_bps : (samples,) rates [bit/s], one per coherence time; at least two.
     states : number of states above the outage; fewer come out where the trace holds fewer distinct
-    rates.
+        rates.
     """
     trace = np.asarray(trace_bps, dtype=np.float64)
     require(trace.ndim == 1 and trace.size >= 2, "trace_bps: at least two samples")

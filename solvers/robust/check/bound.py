@@ -39,12 +39,10 @@ def lower_bound_j(
     ----------
     decision : a feasible plan; it only says which options cannot matter.
     prices : of spectrum [J/Hz], not negative: that of the dual, and others that may be the best
-    ones
-        of some combination of options.
+        ones of some combination of options.
     goal_j : a bound beyond this is not looked for. In cells of up to 50 users, where the dual
-    leaves
-        a gap, a breadth-first search over the options that the bound leaves open goes on until it
-        is reached or too many combinations are open.
+        leaves a gap, a breadth-first search over the options that the bound leaves open goes on
+        until it is reached or too many combinations are open.
     """
     price = prices[0]
     small = len(problem.workload) <= _SEARCHED_USERS

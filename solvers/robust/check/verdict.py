@@ -28,7 +28,8 @@ def prove(
     ----------
     claimed_j : the solver's lower bound. It is refuted where the check finds a plan below it.
     prices : of the solver; the dual's price is taken as a suggestion, for every price gives a
-    bound. gap : relative; the check looks no further than a bound that proves it.
+        bound.
+    gap : relative; the check looks no further than a bound that proves it.
 
     Notes
     -----

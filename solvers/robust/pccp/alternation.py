@@ -51,9 +51,9 @@ def pccp(
     ----------
     problem : free clocks only.
     start : (users,) option to begin with, each within its user's workload; the least-bandwidth
-    options by default. options : `gap` is the relative change of the energy at which the
-    alternation has settled. progress : told the energy of the best point at every step, never
-    more than the one before.
+        options by default.
+    options : `gap` is the relative change of the energy at which the alternation has settled.
+    progress : told the energy of the best point at every step, never more than the one before.
 
     Returns
     -------

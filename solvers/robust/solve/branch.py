@@ -63,11 +63,10 @@ def search(
     ----------
     bound_j, price : the dual's best bound, and the price that gave it.
     alike : (users,) a class for each user; users of a class are the same in everything, and only
-    plans whose options
-        do not fall along a class are looked at (any other is one of these with names exchanged).
+        plans whose options do not fall along a class are looked at (any other is one of these with
+        names exchanged).
     patience : stalled after so many nodes grown without an end in sight; a search without that
-    limit is one whose
-        price is the dual's to the last digits, so that its grid is denser there.
+        limit is one whose price is the dual's to the last digits, so that its grid is denser there.
 
     Notes
     -----
