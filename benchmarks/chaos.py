@@ -428,11 +428,12 @@ def frozen(folder: Path, server: Postgres) -> None:
         # While only the parent stands still, its solver goes on: the takeover must come before the
         # solver's end.
         lease_s = 15.0 if whole else 3.0
+        # A slot is free for what is taken over.
         settings = {
             "sync_max_users": 100,
             "lease_s": lease_s,
             "slots": 2,
-        }  # a slot is free for what is taken over
+        }
         fleet = Fleet(folder, server.new_database(), webs=1, workers=2, **settings)
         crowd, takeovers = Crowd(lambda fleet=fleet: fleet.addresses[0]), Takeovers(fleet)  # type: ignore[misc]
         try:

@@ -52,9 +52,8 @@ def attempt(content: bytes, options: Options, shapes: dict[str, tuple[int, ...]]
             traceback.print_exc()
         finally:
             os._exit(status)
-    _, status = os.waitpid(
-        child, 0
-    )  # it waits for nothing, so the limit of its processor time ends it
+    # It waits for nothing, so the limit of its processor time ends it.
+    _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         return f"died of {signal.Signals(os.WTERMSIG(status)).name}"
     return ENDS[os.WEXITSTATUS(status)]

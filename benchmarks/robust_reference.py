@@ -187,10 +187,11 @@ def scip(problem: Problem) -> tuple[float, float, bool]:
             model.addVar(ub=1.0),
             model.addVar(lb=least, ub=1.0),
         )
+        # Bits per deadline and hertz of the uplink; of its unit.
         rate, joule = (
             model.addVar(),
             model.addVar(),
-        )  # bits per deadline and hertz of the uplink; of its unit
+        )
         cycles, overhead = (
             chosen(work.cycles[row] / clock_max / deadline),
             chosen(work.overhead_s[row] / deadline),

@@ -206,10 +206,11 @@ def cpu_clock(cores: Iterable[int], root: Path = Path("/sys")) -> SysfsClock:
     return SysfsClock(
         least=policy / "scaling_min_freq",
         most=policy / "scaling_max_freq",
+        # The hardware's word, else the governor's.
         readings=(
             policy / "cpuinfo_cur_freq",
             policy / "scaling_cur_freq",
-        ),  # the hardware's word, else the governor's
+        ),
         offered=policy / "scaling_available_frequencies",
         span=(policy / "cpuinfo_min_freq", policy / "cpuinfo_max_freq"),
         unit_hz=1e3,

@@ -200,9 +200,8 @@ class Image:
                 Path(sys.base_prefix, "lib"), base / "lib", symlinks=True, ignore=without
             )
             python = Path(shutil.copy2(python, base / "bin" / python.name))
-            self.base = {
-                "LD_LIBRARY_PATH": f"{base}/lib"
-            }  # a shared libpython is remembered by its old address
+            # A shared libpython is remembered by its old address.
+            self.base = {"LD_LIBRARY_PATH": f"{base}/lib"}
         (base / "bin" / "python").symlink_to(python)
         self.base["PATH"] = f"{base}/bin:/usr/local/bin:/usr/bin:/bin"
 

@@ -97,9 +97,8 @@ def _held(
     held = {entry["id"]: entry for entry in entries if _same_model(entry["id"], before, users)}
     if max_switches is not None:
         assert family.steady is not None
-        max_switches = min(
-            max_switches, len(users)
-        )  # more than all changes nothing, and may not fit a column
+        # More than all changes nothing, and may not fit a column.
+        max_switches = min(max_switches, len(users))
         prepared = family.steady(prepared, held, max_switches)
 
     def switched(outcome: Outcome) -> int | None:

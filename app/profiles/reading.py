@@ -13,9 +13,8 @@ from app.errors import FieldError, ImporterBusy, InvalidRequest
 from app.profiles.schemas.model import Model
 from app.profiles.schemas.profile import FieldWarning
 
-MEMORY_BYTE = (
-    2 * 2**30
-)  # of the reader's address space, beside the file itself; a network takes a tenth of it
+# Of the reader's address space, beside the file itself; a network takes a tenth of it.
+MEMORY_BYTE = 2 * 2**30
 AT_ONCE = 2
 SHOWN = 20
 PARAMETERS = {"shapes": "shape", "input_byte": "input_byte", "max_tensors": "max_tensors"}

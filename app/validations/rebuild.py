@@ -100,9 +100,8 @@ def rebuild(session: Session, row: PlanRow) -> Rebuilt:
     resolver = Resolver(session, pins=pins)
     terms, asked = _asked(session, row)
     assembled = assemble(terms, asked, resolver)
-    assert assembled is not None, (
-        resolver.faults
-    )  # it was accepted once, and revisions never change
+    # It was accepted once, and revisions never change.
+    assert assembled is not None, resolver.faults
     told = pa.concat_tables(stored.user_tables(session, row)).combine_chunks()
     cut, frequency_hz, bandwidth_hz = (
         told[name].to_numpy() for name in ("cut", "frequency_hz", "bandwidth_hz")

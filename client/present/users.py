@@ -63,6 +63,7 @@ USERS: Mapping[str, Columns] = {
 }
 
 
+# Adaptive: never infeasible.
 INFEASIBLE_USERS: Mapping[str, Columns] = {
     "robust": (
         (
@@ -87,7 +88,7 @@ INFEASIBLE_USERS: Mapping[str, Columns] = {
         ("user", lambda user: user["id"]),
         ("least deadline", lambda user: enough(user["least_deadline_s"], "s")),
     ),
-}  # adaptive: never infeasible
+}
 
 
 def each_once(words: Iterable[str]) -> list[str]:

@@ -9,10 +9,11 @@ from solvers.arrays import Booleans, Floats, Integers
 from solvers.records import freeze, require
 
 Part = Literal["device", "server"]
+# The layers up to a cut, and those after it; by code 0 and 1.
 PARTS: tuple[Part, Part] = (
     "device",
     "server",
-)  # the layers up to a cut, and those after it; by code 0 and 1
+)
 FEWEST_SAMPLES = 10  # of a part at a clock; with fewer its variance is a guess
 ENOUGH_SAMPLES = 30
 SAME_CLOCK = 0.01  # relative width within which measured clocks are one

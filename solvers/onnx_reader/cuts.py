@@ -95,9 +95,8 @@ def monotone(cuts: Sequence[Cut]) -> list[Cut]:
     chosen: the longest one, where a cut that no other of its kind beats in bytes counts as much as
     all the others together.
     """
-    ordered = sorted(
-        cuts, key=lambda cut: (cut.flop, cut.parameter_byte)
-    )  # equals stay by their number of nodes
+    # Equals stay by their number of nodes.
+    ordered = sorted(cuts, key=lambda cut: (cut.flop, cut.parameter_byte))
     least = None
     weight = []
     for cut in ordered:
@@ -108,9 +107,8 @@ def monotone(cuts: Sequence[Cut]) -> list[Cut]:
         byte: place
         for place, byte in enumerate(sorted({cut.parameter_byte for cut in ordered}), start=1)
     }
-    best = [(0, -1)] * (
-        len(levels) + 1
-    )  # a Fenwick tree: the heaviest chain that ends at or below a level
+    # A Fenwick tree: the heaviest chain that ends at or below a level.
+    best = [(0, -1)] * (len(levels) + 1)
     before = []
     for position, cut in enumerate(ordered):
         level = levels[cut.parameter_byte]

@@ -93,9 +93,8 @@ def _recurrent(gates: int) -> Mac:
         hidden = _known(inputs, 2, 3)[2]
         if rows != gates * hidden:
             raise ValueError(f"{rows} rows of weights for {gates} gates of {hidden} units")
-        return (
-            sequence[0] * sequence[1] * directions * rows * (width + hidden)
-        )  # steps × batch, in either layout
+        # steps × batch, in either layout.
+        return sequence[0] * sequence[1] * directions * rows * (width + hidden)
 
     return mac
 

@@ -127,9 +127,8 @@ def _among(
     some = replace(work, first=np.concatenate(([0], np.cumsum(counts))), **columns)
     restricted = replace(problem, workloads=some)
     if not np.any(some.crossing_bit > 0.0):
-        return _equal_share(
-            restricted, progress
-        )  # who sends nothing needs no share: everybody's best cut is the plan
+        # Who sends nothing needs no share: everybody's best cut is the plan.
+        return _equal_share(restricted, progress)
     found = rules.found(restricted, progress)
     if found is None:
         return Baseline(energy_j=None)

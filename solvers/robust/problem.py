@@ -50,9 +50,8 @@ class Workloads:
     server_mean_s: Floats  # (rows,)
     server_variance_s2: Floats  # (rows,)
     server_excess_s: Floats  # (rows,) as device_excess_s
-    fits_memory: NDArray[
-        np.bool_
-    ]  # (rows,) whether the device can hold the parameters up to the cut
+    # (rows,) whether the device can hold the parameters up to the cut.
+    fits_memory: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
         freeze(self)

@@ -87,9 +87,8 @@ def test_a_plan_that_its_workers_die_of_is_given_up(
 
     plan_id = submit(client, a_small_cell())
     ended(client, plan_id)
-    eventually(
-        lambda: queue.unknown(("quick", "plan"), [plan_id]) == {plan_id}
-    )  # its job is over and forgotten
+    # Its job is over and forgotten.
+    eventually(lambda: queue.unknown(("quick", "plan"), [plan_id]) == {plan_id})
     with service.database.writing() as session:
         session.execute(update(PlanRow).values(status="running", finished_at=None, attempt=20))
     queue.put("quick", plan_id)

@@ -39,9 +39,8 @@ def test_up_without_drift_and_down_again(database: Database) -> None:
     migration.migrate(database)
     assert version(database) == migration.newest()
     assert {"profile", "profile_revision"} <= tables(database)
-    command.check(
-        migration.configuration(database)
-    )  # raises if the tables and the migrations differ
+    # Raises if the tables and the migrations differ.
+    command.check(migration.configuration(database))
     command.downgrade(migration.configuration(database), "base")
     assert tables(database) == set()
     migration.migrate(database)

@@ -43,9 +43,8 @@ def measured(
 
 @pytest.mark.slow
 def test_a_clock_that_changes_during_a_visit_is_no_clock(network: Network, tmp_path: Path) -> None:
-    clock = Wobbling(
-        2e9, 2e9, 2e9, 1e9, 1e9, 1e9
-    )  # two readings a visit: steady, slowing down, slow
+    # Two readings a visit: steady, slowing down, slow.
+    clock = Wobbling(2e9, 2e9, 2e9, 1e9, 1e9, 1e9)
     journal, _ = measured(
         network, Plan(repetitions=6, sessions=1, warm_up=0), tmp_path / "j", clock
     )

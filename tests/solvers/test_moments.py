@@ -48,9 +48,8 @@ def test_variance_takes_the_worse_end_of_a_range() -> None:
     correlation = np.array(-0.9)
     low, high = total_variance(np.array(0.0), np.array(4.0), 0.0, correlation), None
     high = total_variance(np.array(1.0), np.array(4.0), 0.0, correlation)
-    assert (
-        low > high
-    )  # at this correlation a steady device is worse than one that makes up for the server
+    # At this correlation a steady device is worse than one that makes up for the server.
+    assert low > high
     assert total_variance(np.array(1.0), np.array(4.0), 0.0, correlation, np.array(0.0)) == low
     assert total_variance(np.array(1.0), np.array(1.0), 0.0, np.array(-1.0)) == 0.0
 

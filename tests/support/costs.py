@@ -54,9 +54,8 @@ def processor_s() -> float:
             except OSError:
                 continue  # it has ended meanwhile
             children[int(fields[1])].append(int(entry.name))
-            ticks[int(entry.name)] = sum(
-                map(int, fields[11:15])
-            )  # its own, and its ended children's
+            # Its own, and its ended children's.
+            ticks[int(entry.name)] = sum(map(int, fields[11:15]))
     descendants = list(children[os.getpid()])
     for process in descendants:
         descendants += children[process]

@@ -142,9 +142,8 @@ def user_table(assembled: Assembled, plans: Sequence[CellPlan]) -> pa.Table:
         cell_name[cell.users] = c
     cells = [plan.cell.id for plan in plans]
     least_db = whole["valid_gain_db"]
-    interval = np.full(
-        (assembled.users, 2), np.nan
-    )  # NaN is null: unbounded above, and below where nothing is sent
+    # NaN is null: unbounded above, and below where nothing is sent.
+    interval = np.full((assembled.users, 2), np.nan)
     interval[:, 0] = np.where(np.isfinite(least_db), least_db, np.nan)
     latency = pa.StructArray.from_arrays(
         [pa.array(whole[name]) for name in _LATENCY], names=list(_LATENCY)

@@ -37,9 +37,8 @@ class Ask:
     amount: Callable[[Floats], Floats]  # of the needs (a, c, s)
     scale: Callable[[Floats, Floats], Floats]
     paid: Callable[[Floats, Floats], Floats]
-    rises: Callable[
-        [float, float], bool
-    ]  # whether the bound rises with q/p, given the demands for uplink and server
+    # Whether the bound rises with q/p, given the demands for uplink and server.
+    rises: Callable[[float, float], bool]
     uplink_grows: bool
     server_grows: bool
 

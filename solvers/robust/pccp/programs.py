@@ -45,9 +45,8 @@ def resources(users: int) -> Callable[[Cell, Integers], Floats]:
     """
     slowdown = cp.Variable(users)
     beta, rate, uplink = (cp.Variable(users, nonneg=True) for _ in range(3))
-    computing, idling, radio = (
-        cp.Parameter(users, nonneg=True) for _ in range(3)
-    )  # shares of the energy
+    # Shares of the energy
+    computing, idling, radio = (cp.Parameter(users, nonneg=True) for _ in range(3))
     fastest, left, sent = (cp.Parameter(users, nonneg=True) for _ in range(3))  # in deadlines
     snr, slowest, sends = (cp.Parameter(users, nonneg=True) for _ in range(3))
     energy = computing @ cp.power(slowdown, -2) + idling @ cp.power(slowdown, -3) + radio @ uplink

@@ -57,9 +57,8 @@ class Curves:
     x_kink = _Column()  # ln s where the clock leaves its minimum; x_most where it never does
     x_most = _Column()  # ln s at the least share
     least_hz = _Column()  # least share that keeps the deadline, 0 where nothing crosses
-    log_weight = (
-        _Column()
-    )  # ln(p tau_unit/scale): marginal energy over psi while the clock is at its minimum
+    # ln(p tau_unit/scale): marginal energy over psi while the clock is at its minimum.
+    log_weight = _Column()
     time_error_s = _Column()  # rounding of S and of the uplink time together
     log_marginal_kink = _Column()  # ln(-dE/db) just beyond the kink, and at the least share
     log_marginal_most = _Column()
@@ -295,9 +294,8 @@ def _free_clock(curves: Curves, log_price: Floats, start: Floats) -> tuple[Float
         log_psi, psi_slope = _log_psi(at, s, log1p)
         watts, power_slope = part._total_power(part.tau_unit_s * (s / log1p))
         value = np.log(watts) + log_psi + constant[active]
-        slope = (
-            power_slope * part.tau_unit_s * np.exp(log_psi - at) + psi_slope
-        )  # d tau/dx = tau_unit psi/s
+        # d tau/dx = tau_unit psi/s
+        slope = power_slope * part.tau_unit_s * np.exp(log_psi - at) + psi_slope
         above = value > 0.0
         high[active] = np.where(above, at, high[active])
         low[active] = np.where(above, low[active], at)

@@ -29,9 +29,8 @@ class Chain:
     def fixed(self) -> Floats:
         """Cost of each fixed cut, (cuts, users), following the law of the state."""
         terms, law = self.terms, self.initial
-        away = (
-            np.where(self.up, 0.0, 1.0)[:, None] * self.step
-        )  # steps made while waiting out an outage
+        # steps made while waiting out an outage.
+        away = np.where(self.up, 0.0, 1.0)[:, None] * self.step
         visits = np.linalg.inv(np.eye(len(law)) - away)
         cost = np.empty(terms.eta.shape)
         for cut in range(len(cost)):

@@ -145,9 +145,8 @@ class Plan:
                 threshold, waiting = 1.0 / policy.cap, policy.wait
         self.threshold_bps[users, width] = threshold.T
         self.wait[users, width] = waiting.T
-        self.stop_probability[users, width] = np.clip(
-            ends.T, 0.0, 1.0
-        )  # rounding leaves it by a hair
+        # Rounding leaves it by a hair.
+        self.stop_probability[users, width] = np.clip(ends.T, 0.0, 1.0)
         waited_s = waits.sum(axis=0) * problem.coherence_time_s
         sent_s = work.crossing_bit[rows] @ sending
         server_s = work.server_s[rows] @ ends

@@ -160,9 +160,8 @@ def test_waiting_brings_the_answer(caller: httpx.Client, worker: str) -> None:
 
 def test_waiting_ends(idle_client: httpx.Client) -> None:
     began = time.monotonic()
-    answer = idle_client.post(
-        ROBUST, json=a_crowd(), headers={"Prefer": "wait=0.6"}
-    )  # nobody solves it
+    # Nobody solves it
+    answer = idle_client.post(ROBUST, json=a_crowd(), headers={"Prefer": "wait=0.6"})
     waited_s = time.monotonic() - began
     assert_accepted(answer)
     assert answer.headers["preference-applied"] == "wait=0.6"

@@ -59,9 +59,8 @@ def test_any_price_bounds_the_optimum(deadlines: bool, drawn: Drawn) -> None:
         fleet = Fleet(problem)
         p, q = first_root(fleet)
         for factor in (0.0, 0.1, 0.5, 1.0, 2.0, 10.0):
-            assert fleet.price(factor * p, factor * q).bound <= best * (
-                1 + 1e-11
-            )  # by how much the oracle rounds
+            # By how much the oracle rounds.
+            assert fleet.price(factor * p, factor * q).bound <= best * (1 + 1e-11)
 
 
 @pytest.mark.slow

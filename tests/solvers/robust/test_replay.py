@@ -17,9 +17,8 @@ from solvers.robust.solve import solve
 from tests.support.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
 
 ALL = tuple(Law)
-SKEWED = np.random.default_rng(7).gamma(
-    0.3, 1.0, 300
-)  # a handful of long times among many short ones
+# A handful of long times among many short ones.
+SKEWED = np.random.default_rng(7).gamma(0.3, 1.0, 300)
 
 
 def planned(problem: Problem) -> Decision:

@@ -18,9 +18,8 @@ def as_table(request: Body) -> pa.Table:
     """A JSON request as columns: its users are the rows, the rest is in the metadata."""
     rest = {name: value for name, value in request.items() if name != "users"}
     names = dict.fromkeys(name for user in request["users"] for name in user)
-    rows = [
-        dict.fromkeys(names) | user for user in request["users"]
-    ]  # its columns are those of its first row
+    # Its columns are those of its first row.
+    rows = [dict.fromkeys(names) | user for user in request["users"]]
     return pa.Table.from_pylist(rows).replace_schema_metadata({"splitplan": json.dumps(rest)})
 
 

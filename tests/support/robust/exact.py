@@ -142,9 +142,8 @@ def split_j(options: list[_Option], bandwidth_hz: float) -> mpmath.mpf:
         total = sum(beyond(one, price) for one in senders)
         low, high = (price, high) if total > left else (low, price)
     shares = [beyond(one, high) for one in senders]
-    rest = left - sum(
-        shares
-    )  # at a kink of the demand the last of it goes to whom it is worth most
+    # At a kink of the demand the last of it goes to whom it is worth most.
+    rest = left - sum(shares)
     more = [beyond(one, low) for one in senders]
     span = sum(more) - sum(shares)
     part = rest / span if span > 0 else mpmath.mpf(0)

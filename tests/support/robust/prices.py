@@ -80,9 +80,8 @@ def price_error(problem: Problem) -> tuple[float, bool] | None:
         return None
     price = solution.prices["bandwidth_j_per_hz"]
     right, left = slopes_j_per_hz(at_its_cuts(problem, solution.decision))
-    rounding = (
-        4e-15 * solution.objective / (_STEP * problem.bandwidth_hz)
-    )  # of a difference of two energies
+    # Of a difference of two energies.
+    rounding = 4e-15 * solution.objective / (_STEP * problem.bandwidth_hz)
     if price == 0.0 or not np.isfinite(left) or rounding > 1e-5 * price:
         return None
     low, high = min(left, right), max(left, right)

@@ -21,12 +21,13 @@ def test_without_a_table_features_go_in_full_precision(client: httpx.Client) -> 
     result = solved(client, a_cell(weights={"latency_per_s": 1.0, "loss": 0.0}, bandwidth_hz=1.0e5))
     assert only(result)["loss"] == 0.0
     rows = only(solved(client, a_cell()))["table"]["rows"]
+    # The input is a picture
     assert {(row["cut"], row["bits"]) for row in rows} <= {
         (0, 8),
         (1, 32),
         (2, 32),
         (3, 32),
-    }  # the input is a picture
+    }
 
 
 def test_quantisation_saves_time_and_respects_the_loss_limit(client: httpx.Client) -> None:
