@@ -143,10 +143,11 @@ def _ends(
     tau_kink = budget.left_s - work.cycles[row] / work.clock_min_hz[row]
     possible = work.fits_memory[row] & np.where(sends, tau_most > tau_unit_s, tau_most >= 0.0)
     sending = possible & sends
-    x_most = np.zeros(len(row))
-    x_most[sending] = log_snr_for(tau_most[sending] / tau_unit_s[sending])
-    x_kink = np.where(sends, _NEVER, 0.0)
     slow = sending & (tau_kink > tau_unit_s)
-    x_kink[slow] = log_snr_for(tau_kink[slow] / tau_unit_s[slow])
+    x_most, x_kink = np.zeros(len(row)), np.where(sends, _NEVER, 0.0)
+    stretch = np.concatenate((tau_most[sending], tau_kink[slow])) / np.concatenate(
+        (tau_unit_s[sending], tau_unit_s[slow])
+    )
+    x_most[sending], x_kink[slow] = np.split(log_snr_for(stretch), [np.count_nonzero(sending)])
     x_kink = np.where(work.cycles[row] > 0.0, np.minimum(x_kink, x_most), x_most)
     return possible, x_most, x_kink

@@ -360,18 +360,30 @@ def log_snr_for(stretch: Floats) -> Floats:
     unlimited bandwidth.
     """
     excess = stretch - 1.0
-    x = np.log(2.0 * excess) + np.log1p(np.log1p(excess))
+    target = np.log(excess)
+    # A table good to 1e-6 to begin with; far off it, what the function tends to.
+    x = np.interp(target, _LOG_RATIO_GRID, _X_GRID)
+    far = (target <= _LOG_RATIO_GRID[0]) | (target >= _LOG_RATIO_GRID[-1])
+    if far.any():
+        x = np.where(far, np.log(2.0 * excess) + np.log1p(np.log1p(excess)), x)
     for _ in range(_NEWTON_STEPS):
-        s = np.exp(x)
-        log1p = np.log1p(s)
-        # s/ln(1 + s) - 1 cancels for small s: its series has the Gregory coefficients.
-        t = np.minimum(s, 2e-3)
-        series = t * (1 / 2 + t * (-1 / 12 + t * (1 / 24 + t * (-19 / 720 + t * (3 / 160)))))
-        ratio = np.where(s < 2e-3, series, s / log1p - 1.0)
         # Newton on ln(s/ln(1 + s) - 1), which is nearly straight.
+        s = np.exp(x)
+        ratio, log1p = _stretch_less_one(s)
         slope = (1.0 - s / ((1.0 + s) * log1p)) * (1.0 + ratio) / ratio
-        step = (np.log(ratio) - np.log(excess)) / slope
+        step = (np.log(ratio) - target) / slope
         x = x - step
         if not np.any(np.abs(step) > 1e-8):
             break
     return x
+
+
+def _stretch_less_one(s: Floats) -> tuple[Floats, Floats]:
+    """s/ln(1 + s) - 1, which cancels for small s: there its series has the Gregory coefficients."""
+    log1p = np.log1p(s)
+    t = np.minimum(s, 2e-3)
+    series = t * (1 / 2 + t * (-1 / 12 + t * (1 / 24 + t * (-19 / 720 + t * (3 / 160)))))
+    return np.where(s < 2e-3, series, s / log1p - 1.0), log1p
+
+
+_LOG_RATIO_GRID = np.log(_stretch_less_one(np.exp(_X_GRID))[0])
