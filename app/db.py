@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
@@ -23,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -110,6 +112,8 @@ def open_database(url: str, sqlite_busy_timeout_s: float = 30.0) -> Database:
         engine = create_engine(address, **options)
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+        if address.database not in (None, "", ":memory:"):
+            _SameFile(Path(str(address.database))).watch(engine)
         readers, writers = engine, engine.execution_options(sqlite_immediate=True)
     else:
         raise ValueError(f"{address.get_backend_name()} is not supported: use sqlite or postgresql")
@@ -132,6 +136,46 @@ def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> No
     cursor.execute("PRAGMA synchronous = FULL")  # what was answered survives a power cut
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+class _SameFile:
+    """Refuses to go on where the file of a SQLite database was deleted or replaced.
+
+    Connections that are open would write into a file that has no name any more, and new ones would
+    make an empty file: what was answered as stored would be gone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: tuple[int, int] | None = None
+
+    def watch(self, engine: Engine) -> None:
+        """Look before every connection and every transaction."""
+        event.listen(engine, "do_connect", self._before_connecting)
+        event.listen(engine, "connect", self._connected)
+        event.listen(engine, "begin", self._begin, insert=True)
+
+    def _found(self) -> tuple[int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _require(self) -> None:
+        if self._known is not None and self._found() != self._known:
+            gone = "deleted or replaced while in use: put it back, or restart on the one to use"
+            raise OperationalError("BEGIN", None, Exception(f"{self._path} was {gone}"))
+
+    def _before_connecting(self, *_: object) -> None:
+        self._require()
+
+    def _connected(self, _: DBAPIConnection, __: ConnectionPoolEntry) -> None:
+        if self._known is None:
+            self._known = self._found()
+
+    def _begin(self, _: Connection) -> None:
+        self._require()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -116,6 +116,7 @@ class Webhook(Body):
     """Where it is told that the plan ended, and how that went."""
 
     url: str
+    """Its origin (scheme, host, port): the rest of the address may hold a secret."""
     status: Literal["waiting", "delivered", "failed"]
     attempts: Count
     detail: str | None

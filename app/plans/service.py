@@ -232,7 +232,7 @@ def _document(
     if answer.failure is not None:
         document["failure"] = answer.failure
     if notice is not None:
-        document["webhook"] = asdict(notice)
+        document["webhook"] = asdict(notice) | {"url": notice.origin}
     if answer.infeasible is not None:
         document["infeasible"] = part | answer.infeasible
     if answer.warnings:

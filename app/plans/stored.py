@@ -4,6 +4,7 @@ Users are kept in blocks of JSON, or, where there are many, in columns; those of
 its body, or in columns as they came. Nobody else looks into rows for any of these.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
@@ -132,6 +133,12 @@ class Notice:
     status: str = "waiting"
     attempts: int = 0
     detail: str | None = None
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port: the rest of an address may hold a secret."""
+        scheme, _, rest = self.url.partition("://")
+        return f"{scheme}://{re.split('[/?]', rest, maxsplit=1)[0]}"
 
     @classmethod
     def read(cls, kept: Json) -> Self:

@@ -2,10 +2,11 @@
 
 import threading
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, select, text
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from app.db import Database, Json, UtcDateTime, open_database
 from app.profiles import service as profiles
@@ -115,3 +116,40 @@ def test_what_would_be_stored_wrongly_is_refused(notes: tuple[Database, Table]) 
 def test_other_databases_are_refused() -> None:
     with pytest.raises(ValueError, match="mysql is not supported"):
         open_database("mysql://localhost/x")
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_database_file_that_is_gone_is_not_written_to(tmp_path: Path, replaced: bool) -> None:
+    """Open connections would write into a file without a name, new ones make an empty one."""
+    path = tmp_path / "plans.db"
+    database = open_database(f"sqlite:///{path}")
+    with database.writing() as session:
+        session.execute(text("CREATE TABLE kept (n INTEGER)"))
+    path.unlink()
+    if replaced:
+        path.touch()
+    for ways in (database.writing, database.reading):
+        with pytest.raises(OperationalError, match="deleted or replaced"), ways() as session:
+            session.execute(text("SELECT 1"))
+    database.engine.dispose()
+    with (
+        pytest.raises(OperationalError, match="deleted or replaced"),
+        database.writing() as session,
+    ):
+        session.execute(text("CREATE TABLE lost (n INTEGER)"))
+    assert not path.exists() or path.stat().st_size == 0
+
+
+def test_a_database_file_that_is_put_back_is_used_again(tmp_path: Path) -> None:
+    path = tmp_path / "plans.db"
+    database = open_database(f"sqlite:///{path}")
+    with database.writing() as session:
+        session.execute(text("CREATE TABLE kept (n INTEGER)"))
+    path.rename(tmp_path / "away.db")
+    with pytest.raises(OperationalError), database.reading() as session:
+        session.execute(text("SELECT n FROM kept"))
+    (tmp_path / "away.db").rename(path)
+    with database.writing() as session:
+        session.execute(text("INSERT INTO kept VALUES (1)"))
+    with database.reading() as session:
+        assert session.execute(text("SELECT n FROM kept")).scalar_one() == 1

@@ -4,8 +4,10 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -16,6 +18,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from app.main import create_app
 from app.settings import Settings
+from tests.support.builders import a_channel, a_device, a_model, a_server, a_timing
+from tests.support.robust.requests import ROBUST, a_cell
 from tests.support.servers import Service
 
 DOCUMENT: dict[str, Any] = create_app(
@@ -168,3 +172,58 @@ def test_a_browser_renders_every_operation(service: Service, tmp_path: Path) -> 
     }
     assert f"{service.url}/openapi.json" in asked
     assert {url for url in asked if not url.startswith((f"{service.url}/", "data:"))} == set()
+
+
+HOSTILE = (
+    "\0", "a\0b", "%00", "'; --", "..", "ä\u202e\U0001f600", "\ud7ff", "x" * 5_000, " ", "-1", "0",
+    str(2**31), str(2**63 - 1), str(2**63), "9" * 400, "1e400", "NaN", "true", "null", "[]", "{}",
+)  # fmt: skip
+
+
+@pytest.fixture
+def known(client: httpx.Client) -> dict[str, str]:
+    """A value of each path parameter that names something."""
+    profiles = {
+        "devices": a_device(), "models": a_model(), "channels": a_channel(), "servers": a_server(),
+        "timings": a_timing(),
+    }  # fmt: skip
+    for collection, body in profiles.items():
+        made = client.post(
+            f"/v1/{collection}", json=body | {"name": "thing"} | NAMED.get(collection, {})
+        )
+        assert made.status_code == 201, made.text
+    plan_id = client.post(ROBUST, json=a_cell()).json()["id"]
+    assert client.post(f"/v1/plans/{plan_id}/validations", json={"trials": 10}).is_success
+    return {
+        "name": "thing", "plan_id": plan_id, "user_id": "camera", "number": "1", "revision": "1",
+        "slug": "plan-not-found",
+    }  # fmt: skip
+
+
+NAMED: dict[str, dict[str, Any]] = {"timings": {"processor": "thing", "model": "thing"}}
+
+
+def asked(path: str, operation: dict[str, Any], known: dict[str, str]) -> Iterator[tuple[str, Any]]:
+    """Addresses and queries in which one parameter is hostile and the others name something."""
+    steps = re.findall(r"\{(\w+)\}", path)
+    told = operation.get("parameters", ())
+    for value in HOSTILE:
+        for step in steps:
+            named = {name: quote(known[name]) for name in steps} | {step: quote(value, safe="")}
+            yield path.format_map(named), {}
+        for field in (one["name"] for one in told if one["in"] == "query"):
+            yield path.format_map(known), {field: value}
+
+
+@pytest.mark.slow
+def test_no_address_makes_the_service_fail(client: httpx.Client, known: dict[str, str]) -> None:
+    """Whatever stands in a path or a query is answered or refused, on both databases."""
+    count = 0
+    for method, path, operation in operations():
+        if path.endswith("/events") or method == "delete":
+            continue  # events end with their plan only, and what is deleted names nothing any more
+        for address, query in asked(path, operation, known):
+            answer = client.request(method, address, params=query, content=b"{}")
+            assert answer.status_code < 500, (method, address[:80], query, answer.text)
+            count += 1
+    assert count > 1_000

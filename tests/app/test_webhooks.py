@@ -100,7 +100,7 @@ def a_told_plan(caller: httpx.Client, url: str) -> str:
     answer = caller.post(ROBUST, json=a_small_cell(webhook_url=url))
     assert answer.status_code == 201, answer.text
     assert answer.json()["webhook"] == {
-        "url": url,
+        "url": "/".join(url.split("/")[:3]),
         "status": "waiting",
         "attempts": 0,
         "detail": None,
