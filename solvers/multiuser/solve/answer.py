@@ -8,7 +8,7 @@ from solvers.multiuser.problem import Method, Problem
 from solvers.multiuser.solve.by_rule import by_rule
 from solvers.multiuser.solve.deadlines import alone_late, explain, fit, tolerant
 from solvers.multiuser.solve.decided import Answer, prices_of, with_best_shares
-from solvers.multiuser.solve.exact import exact
+from solvers.multiuser.solve.exact import Proven, exact
 from solvers.multiuser.solve.fleet import Fleet
 from solvers.outcome import Options, Solution, Status, relative_gap
 from solvers.progress import Progress
@@ -41,28 +41,32 @@ def solve(
     """
     options, progress = options or Options(), progress or Progress()
     if problem.method is Method.EXACT:
-        return _exact(problem, options, progress, np.random.default_rng(options.seed))
+        return _exact(problem, options, progress)
     return by_rule(problem, options, progress) or Solution(
         status=Status.INFEASIBLE, infeasibility=alone_late(Fleet(tolerant(problem)))
     )
 
 
-def _exact(
-    problem: Problem, options: Options, progress: Progress, rng: np.random.Generator
-) -> Answer:
-    fleet = Fleet(problem)
-    start: Integers | None = None
-    if fleet.allowed is not None:
-        fitting = fit(fleet, rng, progress)
-        if fitting.choice is None:
-            fleet = Fleet(tolerant(problem))
-            fitting = fit(fleet, np.random.default_rng(options.seed), progress)
-        if fitting.choice is None:
-            return _no_plan(fleet, progress, options, excluded=fitting.excluded)
-        start = fitting.choice
-    plan = exact(fleet, start, options, progress, rng)
-    if not np.isfinite(plan.incumbent.cost):
-        return _no_plan(fleet, progress, options, excluded=False)
+def _exact(problem: Problem, options: Options, progress: Progress) -> Answer:
+    excluded = False
+    # Then with limits as late as the check accepts them: rounding alone is no reason to refuse.
+    for asked in (problem, tolerant(problem)):
+        fleet, rng = Fleet(asked), np.random.default_rng(options.seed)
+        start: Integers | None = None
+        if fleet.allowed is not None:
+            fitting = fit(fleet, rng, progress)
+            start, excluded = fitting.choice, fitting.excluded
+            if start is None:
+                continue
+        plan = exact(fleet, start, options, progress, rng)
+        if np.isfinite(plan.incumbent.cost):
+            return _solved(problem, fleet, plan, options)
+        if fleet.allowed is None:
+            break
+    return _no_plan(fleet, progress, options, excluded=excluded)
+
+
+def _solved(problem: Problem, fleet: Fleet, plan: Proven, options: Options) -> Answer:
     decision = with_best_shares(fleet, plan.incumbent)
     objective = float(cost(problem, decision).sum())
     bound = min(plan.bound, objective)

@@ -71,6 +71,8 @@ def _bisect(chosen: Chosen) -> tuple[float, float, float]:
     for _ in range(_HALVINGS):
         angle = 0.5 * (low + high)
         p, q = _along(chosen, np.cos(angle), np.sin(angle))
+        if not np.isfinite(p + q):  # no price balances what rounding alone lets fit
+            return np.inf, 0.0, 0.0
         z = np.maximum(
             chosen.root_weight, (p * chosen.root_uplink + q * chosen.root_server) / slack
         )
@@ -101,7 +103,7 @@ def _along(chosen: Chosen, cos: float, sin: float) -> tuple[float, float]:
     with np.errstate(divide="ignore", invalid="ignore"):
         radius = np.where(fixed < 1.0, free / (1.0 - fixed), np.inf)
     at = radius[np.argmax(radius <= until)]
-    return float(at * cos), float(at * sin)
+    return (float(at * cos), float(at * sin)) if np.isfinite(at) else (np.inf, np.inf)
 
 
 def shares(fleet: Fleet, choice: Integers, p: float, q: float) -> tuple[Floats, Floats]:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from solvers.multiuser.check import check
-from solvers.multiuser.costs import latency
+from solvers.multiuser.costs import cost, latency
 from solvers.multiuser.problem import (
     Decision,
     Infeasibility,
@@ -21,6 +21,7 @@ from solvers.multiuser.problem import (
 from solvers.multiuser.solve import solve
 from solvers.multiuser.solve.fleet import Fleet
 from solvers.outcome import Options, Status
+from solvers.registry import answer
 from tests.support.multiuser.brute_force import columns
 from tests.support.multiuser.cells import a_cell, a_short_cell, least_latency_s
 from tests.support.seeds import Drawn
@@ -392,3 +393,19 @@ def test_more_forced_switches_than_allowed() -> None:
     assert solve(loose, Options()).decision is not None
     with pytest.raises(ValueError, match="previous"):
         dataclasses.replace(moved, steadiness=Steadiness(previous=np.full(6, 99)))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("slack", [0.0, 1e-12, 9e-10, -9e-10])
+def test_deadlines_that_are_a_plans_own_latencies_have_that_plan(slack: float) -> None:
+    """In each of these cells the budgets are met by rounding alone; in the first no price does."""
+    for seed, users in ((53, 4), (3, 1), (8, 2), (21, 5), (34, 8)):
+        free = a_cell(seed, users, deadlines=False)
+        plan = solve(free).decision
+        assert plan is not None
+        tight = dataclasses.replace(free, deadline_s=latency(free, plan).total_s * (1.0 + slack))
+        found, certificate = answer(tight)
+        assert found.status is Status.OPTIMAL, (seed, found.infeasibility)
+        assert certificate is not None
+        assert certificate.objective == pytest.approx(cost(free, plan).sum(), rel=3e-6)
