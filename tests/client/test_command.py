@@ -103,7 +103,7 @@ def test_a_plan_that_nobody_wants_any_more_is_cancelled(
     plan_id = run("plan", "multi-user", written(a_long_request()), "--async").stdout.strip()
     cancelled = run("cancel", plan_id)
     assert cancelled.exit_code == 0, cancelled.output
-    assert ": multi-user, 1500 users, cancelled" in cancelled.stdout
+    assert ": multi-user, 4000 users, cancelled" in cancelled.stdout
     assert run("watch", plan_id).exit_code == 4
 
 
@@ -348,7 +348,7 @@ def test_on_a_terminal_a_bar_moves_and_an_interrupt_is_asked_about(
     written: Callable[[Json], Path],
 ) -> None:
     first = terminal("plan", "multi-user", str(written(a_long_request())), "--async", "--wait")
-    first.until(r"branch and bound.* 60%.*best 102\.\d+, at least 102\.\d+, gap ")
+    first.until(r"branch and bound.* \d+%.*best [\d.]+, at least [\d.]+, gap ")
     first.process.send_signal(signal.SIGINT)
     first.until(r"plan [0-9a-f]{32} is not solved yet: .*\(cancel, leave, wait\) \[leave\]: ")
     first.type("leave\n")
@@ -358,10 +358,10 @@ def test_on_a_terminal_a_bar_moves_and_an_interrupt_is_asked_about(
     assert plan["status"] == "running"
 
     second = terminal("watch", plan["id"])
-    second.until(r"branch and bound.* 60%")
+    second.until(r"branch and bound.* \d+%")
     second.process.send_signal(signal.SIGINT)
     second.until(r"\[leave\]: ")
     second.type("cancel\n")
-    second.until(r"multi-user, 1500 users, cancelled in [\d.]+ s")
-    second.until(r"total +cost 102\.")
+    second.until(r"multi-user, 4000 users, cancelled in [\d.]+ m?s")
+    second.until(r"total +cost [\d.]+: ")
     assert second.process.wait(timeout=30) == 0

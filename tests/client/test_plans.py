@@ -80,7 +80,7 @@ def test_a_plan_is_cancelled_with_the_best_so_far(stocked: PlanningClient, worke
     assert plan["result"]["certificate"]["holds"] is True
     assert plan["result"]["objective"]["cost"] >= plan["result"]["certificate"]["lower_bound"] > 0.0
     assert stocked.cancel(plan_id)["status"] == "cancelled"
-    assert len(list(stocked.users(plan_id))) == 1500
+    assert len(list(stocked.users(plan_id))) == 4000
 
 
 def test_a_plan_is_planned_again_with_changes(stocked: PlanningClient, worker: str) -> None:
