@@ -212,7 +212,7 @@ def delete_plan(session: WriteSession, plan_id: PlanIdPath) -> None:
     summary="List the users of a plan",
     dependencies=[Depends(_accept)],
     response_model=UserPage,
-    responses=documented(InvalidRequest, PlanNotFound)
+    responses=documented(InvalidRequest, PlanNotFound, PlanNotEnded)
     | {
         200: {
             "content": {
@@ -238,7 +238,7 @@ def list_plan_users(
     """
     media_type = preferred(request.headers, (JSON, CSV, *columnar.READ))
     if media_type != JSON:
-        service.find(session, plan_id)
+        service.ended(session, plan_id)
         exported = _exported(request.app.state.database, plan_id, media_type)
         return StreamingResponse(exported, 200, VARY, media_type)
     start = int(decode_cursor(cursor, int)[0]) if cursor else 0
@@ -260,7 +260,7 @@ def _exported(database: Database, plan_id: str, media_type: str) -> Iterator[byt
     summary="Read what one device should do",
     response_model=AnyUserResult,
     dependencies=[Depends(_if_none_match)],
-    responses=documented(InvalidRequest, PlanNotFound, PlanUserNotFound)
+    responses=documented(InvalidRequest, PlanNotFound, PlanUserNotFound, PlanNotEnded)
     | {304: {"description": "Unchanged since the ETag in If-None-Match"}},
 )
 def get_plan_user(

@@ -23,6 +23,8 @@ from solvers.registry import RefutedAnswer
 
 log = logging.getLogger("splitplan")
 
+_LOOK_AGAIN_S = 2
+
 
 def carry_out(
     database: Database, order: Order, progress: Progress, key: Key | None = None
@@ -119,6 +121,15 @@ def find(session: Session, plan_id: str) -> PlanRow:
     return row
 
 
+def ended(session: Session, plan_id: str) -> PlanRow:
+    """A plan of which there is something to say. Raises PlanNotFound, PlanNotEnded."""
+    row = find(session, plan_id)
+    if row.status not in ENDED:
+        detail = f"The plan {plan_id!r} is {row.status}: it says nothing of its users yet."
+        raise PlanNotEnded(detail, retry_after_s=_LOOK_AGAIN_S)
+    return row
+
+
 def current(session: Session, name: str) -> dict[str, Any]:
     """The newest ended plan of a name. Raises PlanNotFound."""
     ended = select(PlanRow).where(PlanRow.name == name, PlanRow.status.in_(ENDED))
@@ -147,13 +158,16 @@ def list_plans(
 
 
 def list_users(session: Session, plan_id: str, start: int, limit: int) -> list[dict[str, Any]]:
-    """Users of a plan's result (or of its reasons) from a position on. Raises PlanNotFound."""
-    return stored.users_of(session, find(session, plan_id), start, limit)
+    """Users of a plan's result (or of its reasons) from a position on.
+
+    Raises PlanNotFound, PlanNotEnded.
+    """
+    return stored.users_of(session, ended(session, plan_id), start, limit)
 
 
 def get_user(session: Session, plan_id: str, user_id: str) -> dict[str, Any]:
-    """What a plan says of one user. Raises PlanNotFound."""
-    return stored.user_of(session, find(session, plan_id), user_id)
+    """What a plan says of one user. Raises PlanNotFound, PlanUserNotFound, PlanNotEnded."""
+    return stored.user_of(session, ended(session, plan_id), user_id)
 
 
 def forget(session: Session, plan_id: str) -> None:
@@ -183,8 +197,11 @@ def _read(session: Session, row: PlanRow) -> dict[str, Any]:
 
 
 def user_tables(session: Session, plan_id: str) -> Iterator[pa.Table]:
-    """What a plan says of all its users, as tables of one schema. Raises PlanNotFound."""
-    return stored.user_tables(session, find(session, plan_id))
+    """What a plan says of all its users, as tables of one schema.
+
+    Raises PlanNotFound, PlanNotEnded.
+    """
+    return stored.user_tables(session, ended(session, plan_id))
 
 
 def heading(session: Session, row: PlanRow) -> dict[str, Any]:

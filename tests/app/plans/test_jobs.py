@@ -14,6 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from app.http.media import ARROW, CSV, JSON, PARQUET
 from app.http.paging import encode_cursor
 from app.plans import backlog, jobs
 from app.plans.robust import run as robust
@@ -248,6 +249,21 @@ def test_a_place_beyond_all_plans_is_no_place(client: httpx.Client, place: int) 
             client.get(address, params={"cursor": encode_cursor(place)}), 422, "invalid-request"
         )
         assert client.get(address, params={"cursor": encode_cursor(2**31 - 1)}).status_code == 200
+
+
+@pytest.mark.parametrize("accept", [JSON, CSV, ARROW, PARQUET])
+def test_a_plan_that_has_not_ended_says_nothing_of_its_users(
+    idle: Service, idle_client: httpx.Client, accept: str
+) -> None:
+    """Nothing at all would read as a plan of nobody, and a user that is not there as a typo."""
+    plan_id = submit(idle_client, a_small_cell())
+    for running in (False, True):
+        if running:
+            claimed(idle, plan_id)
+        for path in ("users", "users/camera"):
+            answer = idle_client.get(f"/v1/plans/{plan_id}/{path}", headers={"Accept": accept})
+            refusal(answer, 409, "plan-not-ended")
+            assert answer.headers["Retry-After"] == "2"
 
 
 # Stopped.
