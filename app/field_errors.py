@@ -53,8 +53,9 @@ def json_pointer(path: Iterable[str | int], body: Any, missing: bool = False) ->
 
 
 # What to do about a fault, by the type that pydantic gives it.
+REQUIRED = "is required"
 _WORDS = {
-    "missing": "is required",
+    "missing": REQUIRED,
     "extra_forbidden": "is not a field here: remove it, or check its spelling",
     "float_type": "must be a number",
     "int_type": "must be a whole number",

@@ -5,6 +5,8 @@ of its users.
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import FieldError, InvalidRequest, MalformedJson, RevisionsUnknown, TooManyUsers
-from app.field_errors import field_errors
+from app.field_errors import REQUIRED, field_errors
 from app.plans import orders, service, stored
 from app.plans.families import FAMILIES
 from app.plans.family import Entries, Family, Outcome, Prepared
@@ -26,6 +28,7 @@ from app.profiles.schemas.profile import FieldWarning
 Json = dict[str, Any]
 
 _LISTED = 100
+_COMPARED, _MISSPELT = 10_000, 5
 _INDEXED = re.compile(r"^/users/(\d+)(?=/|$)")
 
 
@@ -56,7 +59,7 @@ def replan(
         before = _view(session, row)
         after = _patched(before, patch, max_users)
         body = after | {"users": list(after["users"].values())}
-        prepared = _prepared(session, pins, family, body, list(after["users"]))
+        prepared = _prepared(session, pins, family, body, list(after["users"]), before["users"])
         changes = _changes(before, after, max_switches)
         prepared, lineage = _held(session, row, prepared, after["users"], changes, max_switches)
     return Order(prepared, body, created_at, lineage)
@@ -138,7 +141,15 @@ def _patched(view: Json, patch: Json, max_users: int) -> Json:
         after = merged(view, patch)
     except RecursionError:
         raise MalformedJson("The body is nested too deeply.") from None
-    users = after.get("users", {})
+    users, asked = after.get("users", {}), patch.get("users") or {}
+    unknown = [key for key, user in asked.items() if user is None and key not in view["users"]]
+    if unknown:
+        raise InvalidRequest(
+            [
+                FieldError(f"/users/{_escaped(key)}", f"no user to remove{_nearest(key, view)}")
+                for key in unknown[:_LISTED]
+            ]
+        )
     if len(users) > max_users:
         raise TooManyUsers(len(users), max_users)
     renamed = [key for key, user in users.items() if user.get("id", key) != key]
@@ -148,16 +159,37 @@ def _patched(view: Json, patch: Json, max_users: int) -> Json:
     return dict(after) | {"users": {key: {"id": key} | user for key, user in users.items()}}
 
 
-def _prepared(session: Session, pins: Pins, family: Family, body: Json, ids: list[str]) -> Prepared:
-    """A prepared request, its faults and warnings told by the ids of users instead of
-    their positions.
+def _nearest(key: str, view: Json) -> str:
+    """The ids of users that may have been meant."""
+    # Who has more users than this has them numbered, and every number is near every other.
+    found = get_close_matches(key, list(islice(view["users"], _COMPARED)), n=3)
+    return f": did you mean {' or '.join(map(repr, found))}?" if found else ""
+
+
+def _prepared(
+    session: Session, pins: Pins, family: Family, body: Json, ids: list[str], known: Json
+) -> Prepared:
+    """A prepared request, its faults and warnings told by the ids of users instead of their
+    positions; half a user who is not `known` is perhaps another one, misspelt.
     """
     try:
         prepared = orders.prepared(session, family.prepare, _read(family, body), pins)
     except InvalidRequest as refused:
-        raise InvalidRequest(
-            [replace(fault, pointer=_by_id(fault.pointer, ids)) for fault in refused.errors]
-        ) from None
+        faults = [replace(fault, pointer=_by_id(fault.pointer, ids)) for fault in refused.errors]
+        halves = {
+            int(match[1])
+            for fault in refused.errors
+            if fault.detail == REQUIRED and (match := _INDEXED.match(fault.pointer))
+        }
+        new = [ids[n] for n in sorted(halves) if ids[n] not in known]
+        misspelt = [
+            FieldError(
+                f"/users/{_escaped(key)}",
+                f"is new, and a new user is given whole{_nearest(key, {'users': known})}",
+            )
+            for key in new[:_MISSPELT]
+        ]
+        raise InvalidRequest([*misspelt, *faults]) from None
     warnings = prepared.resolver.warnings
     warnings[:] = [
         FieldWarning(field=_by_id(warning.field, ids), message=warning.message)
