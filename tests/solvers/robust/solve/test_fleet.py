@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import solvers.robust.solve as solving
+import solvers.robust.solve.answer as solving
 from solvers.margin import Margin
 from solvers.outcome import Options, Status
 from solvers.progress import Cancelled, Progress, Step

@@ -1,0 +1,213 @@
+"""The exact method: price the uplink, complete the plan, prove it."""
+
+import numpy as np
+
+from solvers.arrays import Floats, Integers
+from solvers.outcome import Options, Solution, Status
+from solvers.progress import Progress, Stage
+from solvers.robust.problem import Decision, Method, Problem
+from solvers.robust.solve.branch import search
+from solvers.robust.solve.candidates import Candidates, options_of
+from solvers.robust.solve.dual import Dual, Relaxation, maximise
+from solvers.robust.solve.fleet import Bracketed, relax_in_blocks
+from solvers.robust.solve.infeasible import Infeasibility, explain
+from solvers.robust.solve.primal import Plan, complete, exchange
+from solvers.robust.solve.remedies import least_shares
+
+RobustSolution = Solution[Decision, Infeasibility]
+
+# Clocks are rounded up by this much, so that rounding never turns a deadline just met into one just
+# missed.
+_ROUND_UP = 1.0 + 4e-14
+# The dual is driven to this part of the gap asked for, so that it is not what keeps a gap open in a
+# large cell. Small cells have a gap of their own, which only the search closes, so that the last
+# digits of the dual are wasted on them.
+_DUAL_TOLERANCE = 1e-2
+_SMALL_CELL = 50
+# Above both a cell is swept block by block, and left to its gap, which closes by itself.
+_LARGE_CELL = 2_000
+_LARGE_TABLE = 160_000
+_SMALL_CELL_TOLERANCE = 1e-4
+_PATIENCE = 1_000  # nodes grown before a search counts as stalled
+
+
+def solve(
+    problem: Problem, options: Options | None = None, progress: Progress | None = None
+) -> RobustSolution:
+    """Least-energy cuts, clocks and shares of a cell, proven to a relative gap.
+
+    Returns
+    -------
+    Solution whose status is `optimal` when the gap asked for is proven, `feasible` with its bound
+    when the time limit came first, `infeasible` with reasons when no plan exists. Energies in J,
+    the price in J/Hz.
+
+    Notes
+    -----
+    Problem P1 of arXiv 2503.21476 (eq. 10), solved by Lagrangian duality in the one coupling
+    constraint and branch and bound on the same bound; with `problem.method` `pccp` by the paper's
+    alternation, under the same bound.
+    """
+    options, progress = options or Options(), progress or Progress()
+    if problem.method is Method.PCCP:
+        # Here, and not above: it loads the modelling language, which only this method needs.
+        from solvers.robust.solve.reference import alternate
+
+        return alternate(problem, options, progress)
+    found = attempt(problem, options, progress)
+    if isinstance(found, Solution):
+        return found
+    return Solution(status=Status.INFEASIBLE, infeasibility=explain(problem, found, progress))
+
+
+def attempt(
+    problem: Problem, options: Options, progress: Progress, *, prove: bool = True
+) -> RobustSolution | Floats:
+    """A plan with its bound; or, where there is none, each user's least share, from which the
+    reasons follow.
+
+    The first plan is found however short the time is; what would improve it, or prove more, ends
+    with the time. Without `prove` exchanges are made, but no search.
+    """
+    entered = enter(problem, progress)
+    if not isinstance(entered, Bracketed):
+        return entered
+    return _solved(problem, entered, options, prove=prove)
+
+
+def enter(problem: Problem, progress: Progress) -> Bracketed | Floats:
+    """The relaxation of a cell; or, where there is no plan, each user's least share at the end of
+    the tolerance.
+
+    Where limits are missed by rounding alone, the relaxation is that of the limits as far as the
+    tolerance allows.
+    """
+    entered = _enter(problem, progress)
+    return entered if isinstance(entered, Bracketed) else _enter(problem.at_tolerance(), progress)
+
+
+def _enter(problem: Problem, progress: Progress) -> Bracketed | Floats:
+    first = problem.workloads.first
+    laid_out = int((first[problem.workload + 1] - first[problem.workload]).sum())
+    if problem.users > _LARGE_CELL and laid_out > _LARGE_TABLE:
+        found = relax_in_blocks(problem, progress)
+        if found is not None:
+            return found
+    everything, possible = options_of(problem)
+    least = least_shares(everything, possible)
+    if not least.sum() <= problem.bandwidth_hz:
+        return least
+    relaxation = (
+        Relaxation(everything.keep(possible), problem.bandwidth_hz, progress=progress)
+        .worth_sending()
+        .priceable()
+    )
+    return Bracketed(relaxation=relaxation, between=None)
+
+
+def _solved(
+    problem: Problem, bracketed: Bracketed, options: Options, *, prove: bool
+) -> RobustSolution:
+    """Price, complete, exchange, and prove."""
+    relaxation, between, progress = (
+        bracketed.relaxation,
+        bracketed.between,
+        bracketed.relaxation.progress,
+    )
+    progress.stage(Stage.PRICE, 0.5, 0.65)
+    tolerance = _DUAL_TOLERANCE * options.gap
+    small = problem.users <= _SMALL_CELL
+    dual = maximise(
+        relaxation, max(tolerance, _SMALL_CELL_TOLERANCE) if small else tolerance, between
+    )
+    bound = dual.bound_j
+    log_price = float(np.log(dual.price)) if dual.price > 0.0 else 0.0
+
+    progress.bound = bound
+    progress.stage(Stage.COMPLETE, 0.65, 0.8)
+    goal = bound / (1.0 - 0.5 * options.gap)
+    plan = complete(relaxation, dual.above, dual.below, log_price)
+    if not (small and prove):  # the search makes all exchanges of a small cell
+        plan = exchange(relaxation, plan, goal)
+
+    if prove and plan.energy_j > goal and dual.price > 0.0 and between is None:
+        plan, bound = _searched(problem, relaxation, plan, dual, options)
+    decision, objective = _carried_out(relaxation.options, plan)
+    bound = min(bound, objective)
+    proven = objective - bound <= options.gap * objective
+    return Solution(
+        status=Status.OPTIMAL if proven else Status.FEASIBLE,
+        decision=decision,
+        objective=objective,
+        lower_bound=bound,
+        prices={
+            "bandwidth_j_per_hz": plan.price_j_per_hz,
+            "dual_bandwidth_j_per_hz": dual.price,
+        },
+        timed_out=not proven and progress.over(),
+    )
+
+
+def _searched(
+    problem: Problem, relaxation: Relaxation, plan: Plan, dual: Dual, options: Options
+) -> tuple[Plan, float]:
+    """The plan and the bound after branch and bound.
+
+    A rough price is enough for most small cells. Where the search stalls on it, the price is driven
+    on to the gap, between the two it was left at: what a rough bound leaves open the search can
+    only close choice by choice.
+    """
+    progress = relaxation.progress
+    progress.bound, progress.objective = dual.bound_j, plan.energy_j
+    progress.stage(Stage.BRANCH, 0.8, 1.0)
+    alike = _classes(problem)
+    found = search(relaxation, plan, dual.bound_j, dual.price, alike, options, patience=_PATIENCE)
+    if not found.stalled:
+        return found.plan, found.bound_j
+    plan, bound, price = found.plan, found.bound_j, dual.price
+    finer = maximise(relaxation, _DUAL_TOLERANCE * options.gap, dual.between)
+    if finer.bound_j > bound:
+        bound, price = finer.bound_j, finer.price
+    better = complete(relaxation, finer.above, finer.below, float(np.log(finer.price)))
+    plan = min(plan, better, key=lambda some: some.energy_j)
+    if plan.energy_j <= bound / (1.0 - 0.5 * options.gap):
+        return plan, bound
+    found = search(relaxation, plan, bound, price, alike, options)
+    return found.plan, found.bound_j
+
+
+def _classes(problem: Problem) -> Integers:
+    """The same number for users who are the same in everything."""
+    columns = (
+        problem.workload,
+        problem.tx_power_w,
+        problem.gain,
+        problem.deadline_s,
+        problem.risk,
+        problem.correlation,
+    )
+    number: dict[tuple[float, ...], int] = {}
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return np.array([number.setdefault(row, len(number)) for row in rows], dtype=np.int64)
+
+
+def _carried_out(options: Candidates, plan: Plan) -> tuple[Decision, float]:
+    """The plan as numbers that a device can set, and the energy [J] of these very numbers."""
+    curves = options.curves[plan.choice]
+    share, sends = curves.share_hz(plan.x), curves.sends
+    s = curves.scale_hz / np.where(sends, share, curves.scale_hz)
+    uplink = curves.tau_unit_s * s / np.log1p(s)
+    slack = np.maximum(
+        curves.left_s - uplink - curves.time_error_s, 0.5 * curves.cycles / curves.clock_max_hz
+    )
+    least = np.where(curves.cycles > 0.0, curves.cycles / np.where(slack > 0.0, slack, 1.0), 0.0)
+    clock = np.where(
+        least > curves.clock_min_hz,
+        np.minimum(least * _ROUND_UP, curves.clock_max_hz),
+        curves.clock_min_hz,
+    )
+    compute = curves.kappa * clock**2 * (curves.cycles + curves.overhead_s * clock)
+    energy = float((compute + curves.tx_power_w * uplink).sum())
+    return Decision(
+        option=options.option[plan.choice], frequency_hz=clock, bandwidth_hz=share
+    ), energy
