@@ -1,4 +1,4 @@
-# Two words for a stranger: `make serve` and `make test`. The rest is for whoever works on the house.
+# Two words for a stranger: `make serve` and `make test`. The rest is for whoever works on the project.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin

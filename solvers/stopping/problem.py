@@ -106,7 +106,8 @@ class Problem:
     Raises
     ------
     UnboundedCost, AbsorbingOutage, FreeWaiting : the problem has no finite answer; the text says
-    why. ValueError : a field breaks its own contract; the text names the field.
+        why.
+    ValueError : a field breaks its own contract; the text names the field.
     """
 
     time_per_s: float  # beta_t

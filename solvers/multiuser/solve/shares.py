@@ -35,8 +35,8 @@ def clear(
 
     Returns
     -------
-    cost (infinite where the deadlines do not fit in the budgets), p, q : of the shape of the
-    leading axes.
+    cost, p, q : of the shape of the leading axes; the cost is infinite where the deadlines do not
+        fit in the budgets.
     """
     a, c, s = need(chosen)
     fits = (a < 1.0) & (c < 1.0) & ((1.0 - a) * (1.0 - c) > s * s)
