@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from solvers.arrays import Floats
+from solvers.arrays import Floats, Integers
 
 
 def freeze(record: Any) -> None:
@@ -26,6 +26,19 @@ def require(condition: bool, what: str) -> None:
     """Refuse a record (ValueError), saying what it must be."""
     if not condition:
         raise ValueError(what)
+
+
+def require_workloads(first: Integers, rows: int, kind: str) -> None:
+    """Refuse (ValueError) what does not share `rows` out to workloads, of which workload k has rows
+    `first[k]:first[k+1]`, each at least one of that kind.
+    """
+    require(
+        len(first) >= 2
+        and first[0] == 0
+        and first[-1] == rows
+        and bool(np.all(np.diff(first) >= 1)),
+        f"first must rise from 0 to the number of rows, with at least one {kind} per workload",
+    )
 
 
 def all_finite(values: Floats, above: float | None = None) -> bool:

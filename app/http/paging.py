@@ -1,6 +1,7 @@
 """Lists in pages: an opaque cursor, and the RFC 8288 Link beside it."""
 
 import base64
+from collections.abc import Callable, Sequence
 from typing import Annotated, Generic, TypeVar
 
 import orjson
@@ -64,6 +65,17 @@ def decode_cursor(cursor: str, *types: type) -> tuple[str | int, ...]:
 def _storable(part: str | int) -> bool:
     """Whether a database can compare its own keys with this."""
     return "\x00" not in part if isinstance(part, str) else 0 <= part <= _LARGEST_KEY
+
+
+def cut_page(
+    found: Sequence[Item], limit: int, key: Callable[[Item], str | int]
+) -> tuple[Sequence[Item], str | None]:
+    """The first `limit` of what a look for one more than that found, and the cursor after them;
+    None where nothing is left.
+    """
+    if len(found) <= limit:
+        return found, None
+    return found[:limit], encode_cursor(key(found[limit - 1]))
 
 
 def link_next(request: Request, response: Response, next_cursor: str | None) -> None:

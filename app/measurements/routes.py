@@ -1,5 +1,6 @@
 """Measurements over HTTP: parse, call, return."""
 
+from operator import itemgetter
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -21,7 +22,7 @@ from app.field_errors import field_errors
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute, declared_as, parse_json
 from app.http.media import CSV, JSON, PARQUET, VARY, preferred
-from app.http.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
+from app.http.paging import Cursor, Limit, cut_page, decode_cursor, link_next
 from app.measurements import files, observations, service, stored
 from app.measurements.schemas.files import MeasurementFile, ObservationFile
 from app.measurements.schemas.reports import AnyMeasurement, MeasurementPage
@@ -183,8 +184,8 @@ def list_measurements(
     """The samples behind a timing's revisions and the observations against them, oldest first."""
     after = int(decode_cursor(cursor, int)[0]) if cursor else 0
     found = stored.list_measurements(session, name, after, limit + 1)
-    following = encode_cursor(found[limit - 1]["number"]) if len(found) > limit else None
-    response = rendered({"items": found[:limit], "next_cursor": following})
+    shown, following = cut_page(found, limit, itemgetter("number"))
+    response = rendered({"items": shown, "next_cursor": following})
     link_next(request, response, following)
     return response
 

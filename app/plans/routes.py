@@ -5,6 +5,7 @@ Each family has its own endpoint for new ones.
 
 import hashlib
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Annotated
 
 import orjson
@@ -24,7 +25,7 @@ from app.http.answers import rendered
 from app.http.bodies import StrictRoute
 from app.http.etags import held
 from app.http.media import CSV, JSON, VARY, preferred
-from app.http.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
+from app.http.paging import Cursor, Limit, cut_page, decode_cursor, link_next
 from app.plans import columnar, jobs, service
 from app.plans.documents import AnyPlan, AnyUserResult, PlanKind, PlanPage, PlanSummary
 from app.plans.events import stream
@@ -79,12 +80,12 @@ def list_plans(
     """Plans, newest first."""
     before = int(decode_cursor(cursor, int)[0]) if cursor else None
     rows = service.list_plans(session, status, kind, name, before, limit + 1)
-    page = PlanPage(
-        items=[PlanSummary.model_validate(row, from_attributes=True) for row in rows[:limit]],
-        next_cursor=encode_cursor(rows[limit - 1].number) if len(rows) > limit else None,
+    shown, following = cut_page(rows, limit, attrgetter("number"))
+    link_next(request, response, following)
+    return PlanPage(
+        items=[PlanSummary.model_validate(row, from_attributes=True) for row in shown],
+        next_cursor=following,
     )
-    link_next(request, response, page.next_cursor)
-    return page
 
 
 @router.get(
@@ -243,8 +244,8 @@ def list_plan_users(
         return StreamingResponse(exported, 200, VARY, media_type)
     start = int(decode_cursor(cursor, int)[0]) if cursor else 0
     users = service.list_users(session, plan_id, start, limit + 1)
-    following = encode_cursor(start + limit) if len(users) > limit else None
-    response = rendered({"items": users[:limit], "next_cursor": following}, 200, VARY)
+    shown, following = cut_page(users, limit, lambda _: start + limit)
+    response = rendered({"items": shown, "next_cursor": following}, 200, VARY)
     link_next(request, response, following)
     return response
 

@@ -16,7 +16,7 @@ from app.errors import PlanInUse, PlanNotEnded, PlanNotFound
 from app.plans import stored
 from app.plans.family import Outcome, Prepared
 from app.plans.orders import Key, Lineage, Order, new_row
-from app.plans.schemas import ENDED, INLINE_USERS, PlanStatus
+from app.plans.schemas import ENDED, INLINE_USERS, UNENDED, PlanStatus
 from app.plans.tables import PlanEventRow, PlanRow
 from solvers.progress import Cancelled, Progress, Step
 from solvers.registry import RefutedAnswer
@@ -132,8 +132,8 @@ def ended(session: Session, plan_id: str) -> PlanRow:
 
 def current(session: Session, name: str) -> dict[str, Any]:
     """The newest ended plan of a name. Raises PlanNotFound."""
-    ended = select(PlanRow).where(PlanRow.name == name, PlanRow.status.in_(ENDED))
-    row = session.scalars(ended.order_by(PlanRow.number.desc()).limit(1)).one_or_none()
+    named = select(PlanRow).where(PlanRow.name == name, PlanRow.status.in_(ENDED))
+    row = session.scalars(named.order_by(PlanRow.number.desc()).limit(1)).one_or_none()
     if row is None:
         raise PlanNotFound(f"There is no ended plan named {name!r}.")
     return _read(session, row)
@@ -180,9 +180,7 @@ def forget(session: Session, plan_id: str) -> None:
         raise PlanNotFound(f"There is no plan {plan_id!r}.")
     if row.status not in ENDED:
         raise PlanNotEnded(f"The plan {plan_id!r} is {row.status}.")
-    child = select(PlanRow.id).where(
-        PlanRow.parent == plan_id, PlanRow.status.in_(("queued", "running"))
-    )
+    child = select(PlanRow.id).where(PlanRow.parent == plan_id, PlanRow.status.in_(UNENDED))
     if (user := session.scalars(child.limit(1)).one_or_none()) is not None:
         raise PlanInUse(f"The plan {user!r} is made from the plan {plan_id!r} and has not ended.")
     stored.forget_users(session, [row.number])

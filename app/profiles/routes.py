@@ -1,5 +1,6 @@
 """The five collections of profiles, one shape for all."""
 
+from operator import attrgetter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -17,7 +18,7 @@ from app.errors import (
 )
 from app.http.bodies import StrictRoute
 from app.http.etags import held
-from app.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor, link_next
+from app.http.paging import Cursor, Limit, Page, cut_page, decode_cursor, link_next
 from app.problems import documented
 from app.profiles import service
 from app.profiles.etags import (
@@ -130,11 +131,9 @@ class _Collection:
             """The latest revision of every name, by name."""
             after = str(decode_cursor(cursor, str)[0]) if cursor is not None else None
             found = service.list_latest(session, self._schema, after, limit + 1)
-            next_cursor = encode_cursor(found[limit - 1].name) if len(found) > limit else None
-            link_next(request, response, next_cursor)
-            return Page[Any](
-                items=[self._stored(entry) for entry in found[:limit]], next_cursor=next_cursor
-            )
+            shown, following = cut_page(found, limit, attrgetter("name"))
+            link_next(request, response, following)
+            return Page[Any](items=[self._stored(entry) for entry in shown], next_cursor=following)
 
     def _add_get(self) -> None:
         @self.router.get(
@@ -238,11 +237,9 @@ class _Collection:
             """Every revision from the first on, also of a deleted name."""
             after = int(decode_cursor(cursor, int)[0]) if cursor is not None else 0
             found = service.list_revisions(session, self._schema, name, after, limit + 1)
-            next_cursor = encode_cursor(found[limit - 1].revision) if len(found) > limit else None
-            link_next(request, response, next_cursor)
-            return Page[Any](
-                items=[self._stored(entry) for entry in found[:limit]], next_cursor=next_cursor
-            )
+            shown, following = cut_page(found, limit, attrgetter("revision"))
+            link_next(request, response, following)
+            return Page[Any](items=[self._stored(entry) for entry in shown], next_cursor=following)
 
     def _add_get_revision(self) -> None:
         @self.router.get(

@@ -1,5 +1,6 @@
 """Validations over HTTP: parse, call, return."""
 
+from operator import itemgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
@@ -16,7 +17,7 @@ from app.errors import (
 )
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute
-from app.http.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
+from app.http.paging import Cursor, Limit, cut_page, decode_cursor, link_next
 from app.plans.routes import PlanIdPath
 from app.problems import documented
 from app.validations import service
@@ -86,8 +87,8 @@ def list_validations(
     """The validations of a plan, newest last, without their users."""
     after = int(decode_cursor(cursor, int)[0]) if cursor else 0
     found = service.list_validations(session, plan_id, after, limit + 1)
-    following = encode_cursor(found[limit - 1]["number"]) if len(found) > limit else None
-    response = rendered({"items": found[:limit], "next_cursor": following})
+    shown, following = cut_page(found, limit, itemgetter("number"))
+    response = rendered({"items": shown, "next_cursor": following})
     link_next(request, response, following)
     return response
 

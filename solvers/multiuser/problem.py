@@ -11,7 +11,7 @@ import numpy as np
 
 from solvers import outcome
 from solvers.arrays import Floats, Integers
-from solvers.records import all_finite, freeze, require
+from solvers.records import all_finite, freeze, require, require_workloads
 
 
 class Method(StrEnum):
@@ -47,16 +47,7 @@ class Workloads:
     def __post_init__(self) -> None:
         freeze(self)
         rows = len(self.cut)
-        if (
-            len(self.first) < 2
-            or self.first[0] != 0
-            or self.first[-1] != rows
-            or np.any(np.diff(self.first) < 1)
-        ):
-            raise ValueError(
-                "first must rise from 0 to the number of rows, with at least one option per"
-                " workload"
-            )
+        require_workloads(self.first, rows, "option")
         for field in fields(self)[2:]:
             require(len(getattr(self, field.name)) == rows, f"{field.name}: one entry per row")
         for name in ("device_s", "crossing_bit", "server_s", "loss"):

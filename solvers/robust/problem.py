@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from solvers.arrays import Floats, Integers
 from solvers.margin import Margin
-from solvers.records import all_finite, freeze, require
+from solvers.records import all_finite, freeze, require, require_workloads
 
 # What a limit may be exceeded by, relative to it: rounding, of plans and of requests. The check
 # allows it, and a cell that lacks no more than this of a deadline or of the uplink is planned.
@@ -56,16 +56,7 @@ class Workloads:
     def __post_init__(self) -> None:
         freeze(self)
         rows = len(self.cut)
-        if (
-            len(self.first) < 2
-            or self.first[0] != 0
-            or self.first[-1] != rows
-            or np.any(np.diff(self.first) < 1)
-        ):
-            raise ValueError(
-                "first must rise from 0 to the number of rows, with at least one option per"
-                " workload"
-            )
+        require_workloads(self.first, rows, "option")
         require(
             len(self.power_coefficient_w_per_hz3) == len(self.first) - 1,
             "power_coefficient_w_per_hz3: one each",

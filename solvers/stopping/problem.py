@@ -11,7 +11,7 @@ from enum import StrEnum
 import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
-from solvers.records import all_finite, freeze, require
+from solvers.records import all_finite, freeze, require, require_workloads
 from solvers.stopping.channel import Law, Markov, RateTrace
 
 FREE = -1  # the solver chooses the placement
@@ -66,13 +66,7 @@ class Workloads:
     def __post_init__(self) -> None:
         freeze(self)
         first, rows = self.first, len(self.device_s)
-        require(
-            len(first) >= 2
-            and first[0] == 0
-            and first[-1] == rows
-            and bool(np.all(np.diff(first) >= 1)),
-            "first must rise from 0 to the number of rows, with at least one cut per workload",
-        )
+        require_workloads(first, rows, "cut")
         for field in fields(self)[1:]:
             values = getattr(self, field.name)
             require(len(values) == rows, f"{field.name}: one entry per row")
