@@ -210,7 +210,7 @@ def scip(problem: Problem) -> tuple[float, float, bool]:
         # one.
         model.addCons(rate <= share * (log(snr + share) - log(share)))
         model.addCons(joule >= cycles * clock * clock + overhead * clock * clock * clock)
-        kappa = float(work.power_coefficient_w_per_hz3[problem.workload[n]])
+        kappa = float(work.power_coefficient[work.first[problem.workload[n]]])
         energy.append(
             kappa * clock_max**3 * deadline * joule + float(problem.tx_power_w[n]) * deadline * send
         )

@@ -71,10 +71,12 @@ def _clock(field: str, frequency_hz: float) -> Iterator[tuple[str, str]]:
 def _device(device: Device) -> Iterator[tuple[str, str]]:
     yield from _clock("/frequency_min_hz", device.frequency_min_hz)
     yield from _clock("/frequency_max_hz", device.frequency_max_hz)
-    power_w = device.power_coefficient_w_per_hz3 * device.frequency_max_hz**3
-    if not 1e-3 <= power_w <= 1e3:
+    law = device.power_law
+    power_w = law.static_w + law.coefficient * device.frequency_max_hz**law.exponent
+    if law.coefficient > 0.0 and not 1e-3 <= power_w <= 1e3:
+        cubic = device.power_coefficient_w_per_hz3 is not None
         yield (
-            "/power_coefficient_w_per_hz3",
+            "/power_coefficient_w_per_hz3" if cubic else "/power_coefficient",
             f"the device would draw {power_w:g} W at its highest clock",
         )
     yield from warnings_of_tx_power("/tx_power_w", device.tx_power_w)

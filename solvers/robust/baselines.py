@@ -1,6 +1,6 @@
 """What the same cell would spend with simpler rules: the baselines of a plan."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,9 +122,7 @@ def _among(
     ):
         # The best of all plans keeps the rule, and what bounds all plans bounds those that do.
         return Baseline(energy_j=plan.objective, lower_bound_j=plan.lower_bound)
-    counts = np.add.reduceat(rows.astype(np.int64), work.first[:-1])
-    columns = {field.name: getattr(work, field.name)[rows] for field in fields(work)[2:]}
-    some = replace(work, first=np.concatenate(([0], np.cumsum(counts))), **columns)
+    some = work.keep(rows)
     restricted = replace(problem, workloads=some)
     if not np.any(some.crossing_bit > 0.0):
         # Who sends nothing needs no share: everybody's best cut is the plan.

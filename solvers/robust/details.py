@@ -51,7 +51,7 @@ def describe(problem: Problem, decision: Decision) -> Details:
     pair = budget.first[:-1] + decision.option
     row = budget.row[pair]
     clock, share = decision.frequency_hz, decision.bandwidth_hz
-    kappa = work.power_coefficient_w_per_hz3[problem.workload]
+    kappa = work.power_coefficient[row]
     sends = work.crossing_bit[row] > 0.0
 
     rate = physics.rate_bps(share, problem.tx_power_w, problem.gain, problem.noise_w_per_hz)
@@ -105,7 +105,7 @@ def _fallback(problem: Problem, budget: TimeBudget) -> Integers:
     late = cycles / work.clock_max_hz[row] - budget.left_s
     works = silent & (late <= TOLERANCE * problem.deadline_s[budget.user])
     clock = np.clip(np.where(works, clock, 0.0), work.clock_min_hz[row], work.clock_max_hz[row])
-    kappa = work.power_coefficient_w_per_hz3[problem.workload[budget.user]]
+    kappa = work.power_coefficient[row]
     time = physics.device_s(cycles, clock, overhead)
     energy = np.where(works, physics.compute_energy_j(kappa, clock, time), np.inf)
     least = np.minimum.reduceat(energy, budget.first[:-1])

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from solvers.arrays import Floats, Integers
 from solvers.margin import Margin
+from solvers.rate_law import SHANNON, RateLaw
 from solvers.records import all_finite, freeze, require, require_workloads
 
 # What a limit may be exceeded by, relative to it: rounding, of plans and of requests. The check
@@ -26,30 +27,46 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workloads:
-    """The options of each distinct way to run a network: device, network and server together make a
-    workload.
+    """The options of each distinct way to run a network: device, network and servers together make
+    a workload.
 
     Users share workloads, so a fleet of a million cameras of one kind holds one table. Rows
-    `first[k]:first[k+1]` are the options of workload k: one per cut where the clock is free, one
-    per cut and level where it is not. A row's device time is `cycles/f + overhead_s` for f in
-    [clock_min_hz, clock_max_hz]; a measured level has clock_min = clock_max, no cycles, and its
-    measured mean as overhead.
+    `first[k]:first[k+1]` are the options of workload k: a cut, with each codec it may be sent in,
+    each server it may go on at, and each level where the clock is not free. A row's device time is
+    `cycles/f + overhead_s` for f in [clock_min_hz, clock_max_hz]; a measured level has clock_min =
+    clock_max, no cycles, and its measured mean as overhead.
+
+    The energy of one inference is `(static_power_w + power_coefficient f**power_exponent)` times
+    the device time, `fixed_energy_j`, the user's radio power times the uplink time of
+    `crossing_bit`, `energy_j_per_bit` times these bits, and `standby_power_w` times the whole
+    response time.
     """
 
     first: Integers  # (workloads + 1,)
-    power_coefficient_w_per_hz3: Floats  # (workloads,)
+    # (workloads,) idle power that the response time is charged with; 0 for a device that is on
+    # anyway
+    standby_power_w: Floats
+    energy_j_per_bit: Floats  # (workloads,) for each bit sent, beside the radio's power
     cut: Integers  # (rows,)
     clock_min_hz: Floats  # (rows,)
     clock_max_hz: Floats  # (rows,)
     cycles: Floats  # (rows,)
     overhead_s: Floats  # (rows,)
+    static_power_w: Floats  # (rows,) while computing, whatever the clock
+    power_coefficient: Floats  # (rows,) [W/Hz^alpha]; 0 where power or energy was measured
+    power_exponent: Floats  # (rows,) alpha >= 1
+    fixed_energy_j: Floats  # (rows,) whatever clock and share: a start-up, a measured energy
     device_variance_s2: Floats  # (rows,) largest over the clocks of the row
     device_variance_low_s2: Floats  # (rows,) smallest over the clocks of the row
     device_excess_s: Floats  # (rows,) largest observed time beyond the mean; NaN where unknown
-    crossing_bit: Floats  # (rows,)
+    crossing_bit: Floats  # (rows,) expected: what energy is made of
+    crossing_most_bit: Floats  # (rows,) what has to be sent before the deadline at the most
+    result_bit: Floats  # (rows,) what comes back; 0 where the result is made on the device
     server_mean_s: Floats  # (rows,)
     server_variance_s2: Floats  # (rows,)
     server_excess_s: Floats  # (rows,) as device_excess_s
+    server_load_s: Floats  # (rows, servers) seconds of each server that has a budget
+    loss: Floats  # (rows,) accuracy lost to what is sent, in [0, 1]
     # (rows,) whether the device can hold the parameters up to the cut.
     fits_memory: NDArray[np.bool_]
 
@@ -57,33 +74,54 @@ class Workloads:
         freeze(self)
         rows = len(self.cut)
         require_workloads(self.first, rows, "option")
-        require(
-            len(self.power_coefficient_w_per_hz3) == len(self.first) - 1,
-            "power_coefficient_w_per_hz3: one each",
-        )
-        for field in fields(self)[2:]:
-            require(len(getattr(self, field.name)) == rows, f"{field.name}: one entry per row")
-        require(
-            all_finite(self.power_coefficient_w_per_hz3, above=0.0),
-            "power_coefficient_w_per_hz3 > 0",
-        )
+        for name in self.per_workload():
+            values = getattr(self, name)
+            require(len(values) == len(self.first) - 1, f"{name}: one each")
+            require(all_finite(values), f"{name} >= 0 and finite")
+        for name in self.per_row():
+            values = getattr(self, name)
+            require(len(values) == rows, f"{name}: one entry per row")
+            if name not in ("cut", "fits_memory", "device_excess_s", "server_excess_s"):
+                require(all_finite(values), f"{name} >= 0 and finite")
         require(all_finite(self.clock_min_hz, above=0.0), "clock_min_hz > 0")
         require(
             bool(np.all(self.clock_max_hz >= self.clock_min_hz)), "clock_max_hz >= clock_min_hz"
         )
-        for name in (
-            "clock_max_hz",
-            "cycles",
-            "overhead_s",
-            "device_variance_s2",
-            "device_variance_low_s2",
-        ):
-            require(all_finite(getattr(self, name)), f"{name} >= 0 and finite")
-        for name in ("crossing_bit", "server_mean_s", "server_variance_s2"):
-            require(all_finite(getattr(self, name)), f"{name} >= 0 and finite")
+        require(bool(np.all(self.power_exponent >= 1.0)), "power_exponent >= 1")
         require(
             bool(np.all(self.device_variance_low_s2 <= self.device_variance_s2)),
             "device_variance_low_s2 <= high",
+        )
+        require(
+            bool(np.all(self.crossing_bit <= self.crossing_most_bit)),
+            "crossing_bit <= crossing_most_bit",
+        )
+        require(
+            bool(np.all((self.crossing_bit > 0.0) == (self.crossing_most_bit > 0.0))),
+            "crossing_bit > 0 where crossing_most_bit is",
+        )
+        require(self.server_load_s.ndim == 2, "server_load_s: rows by servers")
+        require(bool(np.all(self.loss <= 1.0)), "loss <= 1")
+
+    @classmethod
+    def per_workload(cls) -> tuple[str, ...]:
+        """Names of the columns with one entry per workload."""
+        return ("standby_power_w", "energy_j_per_bit")
+
+    @classmethod
+    def per_row(cls) -> tuple[str, ...]:
+        """Names of the columns with one entry per row."""
+        return tuple(
+            field.name for field in fields(cls) if field.name not in ("first", *cls.per_workload())
+        )
+
+    def keep(self, rows: NDArray[np.bool_]) -> "Workloads":
+        """The same workloads with some rows only, at least one each."""
+        counts = np.add.reduceat(rows.astype(np.int64), self.first[:-1])
+        return replace(
+            self,
+            first=np.concatenate(([0], np.cumsum(counts))),
+            **{name: getattr(self, name)[rows] for name in self.per_row()},
         )
 
     @property
@@ -106,9 +144,16 @@ class Problem:
     method: Method = Method.EXACT
     network_mean_s: float = 0.0
     network_variance_s2: float = 0.0
+    rate_law: RateLaw = SHANNON
+    downlink_bps: float = float("inf")  # of results; they add to the network's mean time
+    # Seconds of each server per second that may be used, of those that are not endless.
+    server_capacity: tuple[float, ...] = ()
     workloads: Workloads
     workload: Integers  # (users,) which workload each runs
-    tx_power_w: Floats  # (users,)
+    tx_power_w: Floats  # (users,) radiated: what the signal-to-noise ratio is made of
+    radio_power_w: Floats | None = None  # (users,) drawn while sending; None: what is radiated
+    rate_hz: Floats | None = None  # (users,) inferences per second; None: energy of one each
+    max_loss: Floats | None = None  # (users,) accuracy each may lose; None: any
     gain: Floats  # (users,) channel power gain, pure number
     deadline_s: Floats  # (users,)
     risk: Floats  # (users,) in (0, 1)
@@ -124,6 +169,21 @@ class Problem:
             require(
                 all_finite(np.asarray(getattr(self, name)), above=0.0), f"{name} > 0 and finite"
             )
+        for name in ("radio_power_w", "rate_hz", "max_loss"):
+            values = getattr(self, name)
+            require(values is None or len(values) == users, f"{name}: one entry per user")
+            least = None if name == "max_loss" else 0.0
+            require(values is None or all_finite(values, above=least), f"{name} > 0 and finite")
+        require(self.downlink_bps > 0.0, "downlink_bps > 0")
+        servers = len(self.server_capacity)
+        require(
+            all_finite(np.array(self.server_capacity), above=0.0), "server_capacity > 0 and finite"
+        )
+        require(
+            self.workloads.server_load_s.shape[1] == servers,
+            "server_load_s: one column per entry of server_capacity",
+        )
+        require(servers == 0 or self.rate_hz is not None, "rate_hz where servers have a budget")
         require(bool(np.all(self.risk < 1.0)), "risk < 1")
         require(bool(np.all(np.abs(self.correlation) <= 1.0)), "correlation in [-1, 1]")
         require(

@@ -33,7 +33,8 @@ class Workload:
     """
 
     columns: dict[str, NDArray[np.float64]]
-    power_coefficient_w_per_hz3: float
+    standby_power_w: float
+    energy_j_per_bit: float
     faults: tuple[FieldError, ...]
     warnings: tuple[FieldWarning, ...]
 
@@ -49,6 +50,10 @@ class _Clock:
     device_variance_s2: float
     device_variance_low_s2: float
     device_excess_s: float
+    static_power_w: float
+    power_coefficient: float
+    power_exponent: float
+    fixed_energy_j: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,9 @@ class _Rest:
 
     cut: int
     crossing_bit: float
+    crossing_most_bit: float
+    result_bit: float
+    loss: float
     server_mean_s: float
     server_variance_s2: float
     server_excess_s: float
@@ -98,9 +106,11 @@ def _workload(
         for part, kind in enumerate((_Rest, _Clock))
         for name in (field.name for field in fields(kind))
     }
+    columns["server_load_s"] = np.zeros((len(rows), 0))
     return Workload(
         columns=columns,
-        power_coefficient_w_per_hz3=device.power_coefficient_w_per_hz3,
+        standby_power_w=0.0,
+        energy_j_per_bit=0.0,
         faults=tuple(_faults(rows, len(model.cuts), device, margin)),
         warnings=tuple(_warnings(device, model, server, server_timing)),
     )
@@ -110,9 +120,10 @@ def table(workloads: list[Workload]) -> Workloads:
     """All workloads of a problem as one table."""
     return Workloads(
         first=np.cumsum([0, *(len(some.columns["cut"]) for some in workloads)]),
-        power_coefficient_w_per_hz3=np.array(
-            [some.power_coefficient_w_per_hz3 for some in workloads]
-        ),
+        **{
+            name: np.array([getattr(some, name) for some in workloads])
+            for name in Workloads.per_workload()
+        },
         **{
             name: np.concatenate([some.columns[name] for some in workloads])
             for name in workloads[0].columns
@@ -141,6 +152,9 @@ def _rests(
         rest = _Rest(
             cut=m,
             crossing_bit=float(_BITS * cut.feature_byte),
+            crossing_most_bit=float(_BITS * cut.feature_byte),
+            result_bit=0.0,
+            loss=0.0,
             server_mean_s=mean,
             server_variance_s2=variance,
             server_excess_s=_excess(worst, mean, variance),
@@ -150,6 +164,7 @@ def _rests(
 
 
 def _clocks(device: Device, flop: int, entry: TimingCut) -> Iterator[_Clock]:
+    power = (*device.power_law, 0.0)
     fitted = entry.flop_per_cycle is not None
     cycles = flop / entry.flop_per_cycle if entry.flop_per_cycle is not None else 0.0
     overhead = entry.overhead_s or 0.0
@@ -161,7 +176,14 @@ def _clocks(device: Device, flop: int, entry: TimingCut) -> Iterator[_Clock]:
     residual = _excess(entry.worst_s, 0.0, high)
     if fitted and device.frequency_levels_hz is None:
         yield _Clock(
-            device.frequency_min_hz, device.frequency_max_hz, cycles, overhead, high, low, residual
+            device.frequency_min_hz,
+            device.frequency_max_hz,
+            cycles,
+            overhead,
+            high,
+            low,
+            residual,
+            *power,
         )
         return
     idle = fitted and not measured and cycles == 0.0 and overhead == 0.0
@@ -177,9 +199,9 @@ def _clocks(device: Device, flop: int, entry: TimingCut) -> Iterator[_Clock]:
                 _excess(level.worst_s, level.mean_s, level.variance_s2),
                 level.variance_s2,
             )
-            yield _Clock(clock, clock, 0.0, level.mean_s, variance, variance, worst)
+            yield _Clock(clock, clock, 0.0, level.mean_s, variance, variance, worst, *power)
         elif fitted:
-            yield _Clock(clock, clock, 0.0, cycles / clock + overhead, high, high, residual)
+            yield _Clock(clock, clock, 0.0, cycles / clock + overhead, high, high, residual, *power)
         if idle:  # with nothing to compute all clocks are the same: the lowest speaks for them
             return
 

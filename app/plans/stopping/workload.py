@@ -88,7 +88,7 @@ def _workload(
     columns = {
         "device_s": device_s,
         "device_j": compute_energy_j(
-            np.array(device.power_coefficient_w_per_hz3), np.array(timed.frequency_hz), device_s
+            np.array(device.power_law.coefficient), np.array(timed.frequency_hz), device_s
         ),
         "crossing_bit": crossing_bit,
         "server_s": awaited_s,

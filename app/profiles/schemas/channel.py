@@ -10,6 +10,7 @@ from app.profiles.schemas.profile import Profile
 from app.quantities import (
     Body,
     Decibel,
+    Fraction,
     NonNegative,
     Positive,
     absent,
@@ -25,6 +26,16 @@ class PathLoss(Body):
     def gain_db(self, distance_m: float) -> float:
         """Mean channel gain at a distance."""
         return -(self.intercept_db + 10.0 * self.exponent * math.log10(distance_m))
+
+
+class RateLaw(Body):
+    """What of Shannon's rate the radio reaches: min(`max_bps_per_hz`, `efficiency` ×
+    log2(1 + SNR / gap)) in bit/s/Hz."""
+
+    efficiency: Annotated[Fraction, Field(gt=0.0)] = 1.0
+    max_bps_per_hz: Positive | None = absent()
+    """Of the best modulation and coding; default: no limit."""
+    snr_gap_db: Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0.0, le=100.0)] = 0.0
 
 
 class Channel(Profile):
@@ -53,8 +64,11 @@ class Channel(Profile):
     path_loss: PathLoss | None = absent()
     fading: Fading | None = absent()
     coherence_time_s: Positive | None = absent()
+    rate_law: RateLaw | None = absent()
+    """Default: Shannon's rate, which no radio reaches."""
     min_snr_db: Decibel | None = absent()
     """Below this nothing can be decoded: the link is in outage."""
     rtt_mean_s: NonNegative | None = absent()
     rtt_variance_s2: NonNegative | None = absent()
     downlink_bps: Positive | None = absent()
+    """What results come back with."""

@@ -1,13 +1,14 @@
 """A device: clocks, power and radio."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
 
 from app.errors import FieldError
 from app.profiles.schemas.profile import Profile, ascending
 from app.quantities import (
+    Body,
     NonNegative,
     Positive,
     PositiveCount,
@@ -15,10 +16,27 @@ from app.quantities import (
 )
 
 
+class Radio(Body):
+    """What sending costs, above idle: watts while it sends, and joules for each bit sent."""
+
+    active_power_w: Positive
+    energy_j_per_bit: NonNegative = 0.0
+
+
+class PowerLaw(NamedTuple):
+    """Power while computing, above idle: `static_w` + `coefficient` f**`exponent`, f in Hz."""
+
+    static_w: float
+    coefficient: float
+    exponent: float
+
+
 class Device(Profile):
     """A processor with its clocks, power and radio.
 
-    Power at clock f is `power_coefficient_w_per_hz3` × f³.
+    Power while computing at clock f, above idle, is `static_power_w` + κ f^α: `power_coefficient`
+    and `power_exponent`, or `power_coefficient_w_per_hz3` with the exponent 3. Where it was
+    measured at each clock, `level_power_w` takes the law's place.
     """
 
     kind = "device"
@@ -47,14 +65,41 @@ class Device(Profile):
     ) = absent()
     """The clocks the device really offers, ascending; without them any clock between min and max.
     """
-    power_coefficient_w_per_hz3: Positive
+    power_coefficient_w_per_hz3: Positive | None = absent()
+    """κ of κ f³; this, or `power_coefficient`, or `level_power_w` is required."""
+    power_coefficient: NonNegative | None = absent()
+    """κ of κ f^α [W/Hz^α]."""
+    power_exponent: Annotated[Positive, Field(ge=1.0, le=4.0)] | None = absent()
+    """α; default 3. Hardware differs: fit it, never assume it."""
+    static_power_w: NonNegative | None = absent()
+    """Drawn while computing, above idle, whatever the clock; default 0."""
+    level_power_w: (
+        Annotated[tuple[NonNegative, ...], Field(min_length=1, max_length=1000)] | None
+    ) = absent()
+    """Measured power while computing, above idle, one per `frequency_levels_hz`."""
+    energy_per_inference_j: NonNegative | None = absent()
+    """Start-up of one inference that runs anything on the device; default 0."""
+    radio: Radio | None = absent()
+    """Without it the radio is taken to draw what it radiates, which is several times too little."""
     tx_power_w: Positive
+    """Radiated: what the signal-to-noise ratio is made of."""
     rx_power_w: NonNegative | None = absent()
     idle_power_w: NonNegative | None = absent()
+    """Of the whole device, doing nothing."""
     memory_byte: PositiveCount | None = absent()
+
+    @property
+    def power_law(self) -> PowerLaw:
+        """Power while computing, where no level's was measured."""
+        static = self.static_power_w or 0.0
+        if self.power_coefficient_w_per_hz3 is not None:
+            return PowerLaw(static, self.power_coefficient_w_per_hz3, 3.0)
+        exponent = 3.0 if self.power_exponent is None else self.power_exponent
+        return PowerLaw(static, self.power_coefficient or 0.0, exponent)
 
     def faults(self) -> Iterator[FieldError]:
         yield from super().faults()
+        yield from self._faults_of_power()
         if self.frequency_max_hz < self.frequency_min_hz:
             yield FieldError(
                 "/frequency_max_hz",
@@ -69,4 +114,31 @@ class Device(Profile):
                     f"/frequency_levels_hz/{position}",
                     f"must lie between frequency_min_hz and frequency_max_hz "
                     f"({self.frequency_min_hz:g} to {self.frequency_max_hz:g} Hz)",
+                )
+
+    def _faults_of_power(self) -> Iterator[FieldError]:
+        """No power at all, or two laws for it."""
+        if self.power_coefficient_w_per_hz3 is not None:
+            for name in ("power_coefficient", "power_exponent"):
+                if getattr(self, name) is not None:
+                    yield FieldError(
+                        f"/{name}",
+                        "power_coefficient_w_per_hz3 is a law with the exponent 3 already: give one"
+                        " of the two",
+                    )
+        elif self.power_coefficient is None and self.level_power_w is None:
+            yield FieldError(
+                "/power_coefficient_w_per_hz3",
+                "say what computing draws: power_coefficient_w_per_hz3, power_coefficient with"
+                " power_exponent, or level_power_w",
+            )
+        elif self.power_exponent is not None and self.power_coefficient is None:
+            yield FieldError("/power_exponent", "belongs to power_coefficient")
+        if self.level_power_w is not None:
+            levels = self.frequency_levels_hz or ()
+            if len(self.level_power_w) != len(levels):
+                yield FieldError(
+                    "/level_power_w",
+                    f"one for each of frequency_levels_hz: {len(levels)}, not"
+                    f" {len(self.level_power_w)}",
                 )

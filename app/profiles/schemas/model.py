@@ -7,11 +7,13 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from app.errors import FieldError
-from app.profiles.schemas.profile import Profile
+from app.profiles.schemas.profile import Profile, Provenance
 from app.quantities import (
     Body,
     Count,
     Fraction,
+    LongText,
+    NonNegative,
     PositiveCount,
     Text,
     absent,
@@ -24,6 +26,38 @@ class Quantization(Body):
     bits: Annotated[PositiveCount, Field(le=64)]
     loss: Fraction
     """Accuracy lost, 0 to 1."""
+
+
+class Codec(Body):
+    """Another way to send what crosses a cut: a picture as JPEG, a learned bottleneck."""
+
+    name: Text
+    byte: Count
+    """Sent on average: what energy is made of."""
+    byte_max: Count | None = absent()
+    """Sent at the most: what the deadline is planned with; default: `byte`."""
+    device_s: NonNegative | None = absent()
+    """Time to encode that does not scale with the device's clock; default 0."""
+    device_cycles: NonNegative | None = absent()
+    """Cycles of the device to encode; default 0."""
+    variance_s2: NonNegative | None = absent()
+    """Of encoding on the device; default 0."""
+    server_s: NonNegative | None = absent()
+    """Time to decode at the server; default 0."""
+    loss: Fraction
+    """Accuracy lost, 0 to 1."""
+    provenance: Provenance
+    reference: LongText | None = absent()
+    """Where the figures are from."""
+
+    def faults(self) -> Iterator[FieldError]:
+        """What contradicts itself in this entry."""
+        if self.byte_max is not None and self.byte_max < self.byte:
+            yield FieldError("/byte_max", f"cannot be below byte ({self.byte})")
+        if self.byte == 0:
+            yield FieldError("/byte", "a codec sends something: leave it out where nothing crosses")
+        if self.provenance == "published" and self.reference is None:
+            yield FieldError("/reference", "published figures name their source here")
 
 
 class Cut(Body):
@@ -43,6 +77,8 @@ class Cut(Body):
     tensors: Annotated[tuple[Text, ...], Field(max_length=1000)] | None = absent()
     """The tensors that cross the cut."""
     quantization: Annotated[tuple[Quantization, ...], Field(max_length=64)] | None = absent()
+    codecs: Annotated[tuple[Codec, ...], Field(max_length=64)] | None = absent()
+    """Other ways to send what crosses, beside the plain tensor."""
 
 
 class Model(Profile):
@@ -79,6 +115,8 @@ class Model(Profile):
     )
 
     cuts: Annotated[tuple[Cut, ...], Field(min_length=2, max_length=10_000)]
+    result_byte: Count | None = absent()
+    """What comes back to the device wherever the last layers run elsewhere; default 0."""
     source_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = absent()
     """Digest of the file the profile was read from."""
 
@@ -101,3 +139,17 @@ class Model(Profile):
                         f"{quantization.bits} bits are listed twice",
                     )
                 seen.add(quantization.bits)
+            yield from _faults_of_codecs(position, cut)
+
+
+def _faults_of_codecs(position: int, cut: Cut) -> Iterator[FieldError]:
+    names: set[str] = set()
+    for entry, codec in enumerate(cut.codecs or ()):
+        at = f"/cuts/{position}/codecs/{entry}"
+        for fault in codec.faults():
+            yield fault.below(at)
+        if codec.name in names:
+            yield FieldError(f"{at}/name", f"{codec.name!r} is listed twice")
+        names.add(codec.name)
+    if cut.codecs and cut.feature_byte == 0:
+        yield FieldError(f"/cuts/{position}/codecs", "nothing crosses this cut")

@@ -28,6 +28,10 @@ class TimingLevel(Body):
     mean_s: NonNegative
     variance_s2: NonNegative
     worst_s: NonNegative | None = absent()
+    energy_j: NonNegative | None = absent()
+    """Measured energy of the device's part up to the cut, above idle: goes before any power."""
+    power_w: NonNegative | None = absent()
+    """Measured power while computing up to the cut, above idle: goes before the device's."""
     samples: PositiveCount | None = absent()
     """How many times were measured."""
 

@@ -76,7 +76,7 @@ def options_of(problem: Problem, users: Integers) -> Options:
         unit_s=work.crossing_bit[row] * np.log(2.0) / scale_hz,
         left_s=deadline_s - fixed_s + _ROUNDING * (deadline_s + fixed_s),
         power_w=problem.tx_power_w[user],
-        kappa=work.power_coefficient_w_per_hz3[problem.workload[user]],
+        kappa=work.power_coefficient[row],
         cycles=work.cycles[row],
         overhead_s=work.overhead_s[row],
         clock_min_hz=work.clock_min_hz[row],

@@ -33,7 +33,7 @@ def terms(problem: Problem, decision: Decision) -> Terms:
     sends = bits > 0.0
     uplink_s = _uplink_s(problem, bits, decision.bandwidth_hz)
     # kappa f³ (c/f + t0), gathered by powers of the clock.
-    kappa = work.power_coefficient_w_per_hz3[problem.workload]
+    kappa = work.power_coefficient[row]
     compute_j = kappa * clock * clock * (work.cycles[row] + clock * work.overhead_s[row])
     mean_s = work.server_mean_s[row] + (work.cycles[row] / clock + work.overhead_s[row])
     mean_s = mean_s + np.where(sends, problem.network_mean_s + uplink_s, 0.0)

@@ -106,7 +106,7 @@ def cell_of(problem: Problem) -> Cell:
         least_hz=np.where(allowed, least_shares(problem, budget)[pair], np.inf),
         clock_min_hz=work.clock_min_hz[first_row],
         clock_max_hz=work.clock_max_hz[first_row],
-        kappa=work.power_coefficient_w_per_hz3[problem.workload],
+        kappa=work.power_coefficient[work.first[problem.workload]],
     )
 
 

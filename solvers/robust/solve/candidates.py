@@ -115,7 +115,7 @@ def options_of(
         left_s=budget.left_s,
         cycles=work.cycles[row],
         overhead_s=work.overhead_s[row],
-        kappa=work.power_coefficient_w_per_hz3[problem.workload[user]],
+        kappa=work.power_coefficient[row],
         clock_min_hz=work.clock_min_hz[row],
         clock_max_hz=work.clock_max_hz[row],
         x_kink=x_kink,

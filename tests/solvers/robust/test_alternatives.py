@@ -21,17 +21,12 @@ def forced(problem: Problem, user: int, cut: int) -> Problem:
     """
     work = problem.workloads
     rows = slice(*work.first[problem.workload[user] : problem.workload[user] + 2])
-    own = {
-        name: getattr(work, name)[rows]
-        for name in work.__slots__
-        if name not in ("first", "power_coefficient_w_per_hz3")
-    }
-    kappa = work.power_coefficient_w_per_hz3[problem.workload[user]]
+    own = {name: getattr(work, name)[rows] for name in work.per_row()}
+    own |= {name: getattr(work, name)[[problem.workload[user]]] for name in work.per_workload()}
     own |= {"fits_memory": own["fits_memory"] & (own["cut"] == cut)}
     alone = replace(
         work,
         first=np.array([0, len(own["cut"])]),
-        power_coefficient_w_per_hz3=np.array([kappa]),
         **own,
     )
     of = problem.workload.copy()

@@ -48,7 +48,7 @@ def at_the_same_resources(
     )
     uplink = physics.transfer_s(work.crossing_bit[row], rate)
     device = physics.device_s(work.cycles[row], clock, work.overhead_s[row])
-    kappa = work.power_coefficient_w_per_hz3[problem.workload[user]]
+    kappa = work.power_coefficient[row]
     energy = physics.compute_energy_j(kappa, clock, device) + physics.radio_energy_j(
         problem.tx_power_w[user], uplink
     )

@@ -272,8 +272,9 @@ def test_refuses_what_cannot_be_drawn() -> None:
     with pytest.raises(ValueError, match="vary"):
         replay(problem, decision, 10, rng, (Law.EMPIRICAL,), [np.array([1.0, np.nan])])
     work = problem.workloads
+    zero = np.zeros(11)
     timeless = replace(
-        work, cycles=np.zeros(11), crossing_bit=np.zeros(11), server_mean_s=np.zeros(11)
+        work, cycles=zero, crossing_bit=zero, crossing_most_bit=zero, server_mean_s=zero
     )
     with pytest.raises(ValueError, match="mean above 0"):
         replay(replace(problem, workloads=timeless), decision, 10, rng, (Law.GAMMA,))

@@ -35,7 +35,7 @@ class Option:
         r, n = self.row, self.owner
         self.d, self.c, self.t0 = work.crossing_bit[r], work.cycles[r], work.overhead_s[r]
         self.fmin, self.fmax = work.clock_min_hz[r], work.clock_max_hz[r]
-        self.kappa = work.power_coefficient_w_per_hz3[problem.workload[n]]
+        self.kappa = work.power_coefficient[r]
         self.p, self.h = problem.tx_power_w[n], problem.gain[n]
         self.fits = work.fits_memory[r]
         vs = work.server_variance_s2[r]

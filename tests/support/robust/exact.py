@@ -31,7 +31,7 @@ class _Option:
             real(float(work.cycles[row])),
             real(float(work.overhead_s[row])),
         )
-        self.kappa = real(float(work.power_coefficient_w_per_hz3[problem.workload[user]]))
+        self.kappa = real(float(work.power_coefficient[row]))
         self.slowest, self.fastest = (
             real(float(work.clock_min_hz[row])),
             real(float(work.clock_max_hz[row])),

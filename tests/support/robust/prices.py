@@ -1,6 +1,6 @@
 """Prices of spectrum against differences of the energies that are planned at the same cuts."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,11 +18,11 @@ def at_its_cuts(problem: Problem, decision: Decision) -> Problem:
     """The same cell with no other options than those of a decision."""
     work = problem.workloads
     row = work.first[problem.workload] + decision.option
-    columns = {field.name: getattr(work, field.name)[row] for field in fields(work)[2:]}
+    columns = {name: getattr(work, name)[row] for name in work.per_row()}
+    columns |= {name: getattr(work, name)[problem.workload] for name in work.per_workload()}
     fixed = replace(
         work,
         first=np.arange(problem.users + 1),
-        power_coefficient_w_per_hz3=work.power_coefficient_w_per_hz3[problem.workload],
         **columns,
     )
     return replace(problem, workloads=fixed, workload=np.arange(problem.users))

@@ -114,7 +114,7 @@ def test_brute_force_agrees_with_a_conic_solver() -> None:
     constraints = [off[n] >= d[n] / 1e6 * cp.inv_pos(rate[n]) for n in users]
     constraints += [tau + off <= left, cp.sum(b) <= problem.bandwidth_hz / 1e6]
     constraints += [tau <= c / work.clock_min_hz[row], tau >= c / work.clock_max_hz[row]]
-    energy = work.power_coefficient_w_per_hz3[0] * c**3
+    energy = work.power_coefficient[row] * c**3
     objective = cp.sum(
         cp.multiply(energy, cp.power(tau, -2)) + cp.multiply(problem.tx_power_w, off)
     )
@@ -222,7 +222,7 @@ def test_the_answer_does_not_depend_on_the_units() -> None:
             tx_power_w=problem.tx_power_w / k,
             workloads=replace(
                 work,
-                power_coefficient_w_per_hz3=work.power_coefficient_w_per_hz3 * k * k,
+                power_coefficient=work.power_coefficient * k * k,
                 clock_min_hz=work.clock_min_hz / k,
                 clock_max_hz=work.clock_max_hz / k,
                 overhead_s=work.overhead_s * k,
