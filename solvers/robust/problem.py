@@ -148,6 +148,8 @@ class Problem:
     downlink_bps: float = float("inf")  # of results; they add to the network's mean time
     # Seconds of each server per second that may be used, of those that are not endless.
     server_capacity: tuple[float, ...] = ()
+    # Part of 1/rate that a stage may take: 1, or the end of the tolerance.
+    stage_tolerance: float = 1.0
     workloads: Workloads
     workload: Integers  # (users,) which workload each runs
     tx_power_w: Floats  # (users,) radiated: what the signal-to-noise ratio is made of
@@ -175,6 +177,7 @@ class Problem:
             least = None if name == "max_loss" else 0.0
             require(values is None or all_finite(values, above=least), f"{name} > 0 and finite")
         require(self.downlink_bps > 0.0, "downlink_bps > 0")
+        require(self.stage_tolerance >= 1.0, "stage_tolerance >= 1")
         servers = len(self.server_capacity)
         require(
             all_finite(np.array(self.server_capacity), above=0.0), "server_capacity > 0 and finite"
@@ -217,13 +220,15 @@ class Problem:
         return len(self.workload)
 
     def at_tolerance(self) -> "Problem":
-        """The same question with deadlines and uplink at the end of the tolerance: what no plan
-        exceeds.
+        """The same question with deadlines, stages, uplink and servers at the end of the tolerance:
+        what no plan exceeds.
         """
         return replace(
             self,
             bandwidth_hz=self.bandwidth_hz * AT_TOLERANCE,
             deadline_s=self.deadline_s * AT_TOLERANCE,
+            stage_tolerance=self.stage_tolerance * AT_TOLERANCE,
+            server_capacity=tuple(capacity * AT_TOLERANCE for capacity in self.server_capacity),
         )
 
 

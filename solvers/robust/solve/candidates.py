@@ -43,6 +43,8 @@ class Candidates:
     first: Integers  # (users + 1,)
     option: Integers  # (options,) counted within the user's workload
     curves: Curves
+    # (options, servers) how busy each keeps the servers that have a budget: seconds per second
+    load: Floats
 
     @property
     def users(self) -> int:
@@ -62,6 +64,7 @@ class Candidates:
             ),
             option=np.concatenate([part.option for part in parts]),
             curves=Curves(np.concatenate([part.curves.table for part in parts], axis=1)),
+            load=np.concatenate([part.load for part in parts]),
         )
 
     def keep(self, mask: NDArray[np.bool_]) -> "Candidates":
@@ -71,6 +74,7 @@ class Candidates:
             first=np.concatenate(([0], np.cumsum(counts))),
             option=self.option[mask],
             curves=self.curves[mask],
+            load=self.load[mask],
         )
 
     def least(self, values: Floats) -> Floats:
@@ -126,7 +130,10 @@ def options_of(
         * (problem.deadline_s[user] + budget.fixed_s + np.abs(budget.margin_s)),
     )
     option = row - work.first[problem.workload[user]]
-    options = Candidates(first=budget.first, option=option, curves=curves)
+    load = work.server_load_s[row]
+    if problem.rate_hz is not None:
+        load = problem.rate_hz[user][:, None] * load
+    options = Candidates(first=budget.first, option=option, curves=curves, load=load)
     return options, possible & (least <= problem.bandwidth_hz)
 
 

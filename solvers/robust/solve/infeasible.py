@@ -19,9 +19,12 @@ class Binding(StrEnum):
     """What stops an option: the first of these that fails."""
 
     MEMORY = "memory"  # the parameters do not fit the device
+    LOSS = "loss"  # what it is sent in costs more accuracy than the user may lose
     CLOCK = "clock"  # too late on average even if the uplink took no time, at the largest clock
     RATE = "rate"  # too late on average over the whole uplink
     MARGIN = "margin"  # in time on average, but not with the margin that the risk asks for
+    STAGE = "stage"  # device or uplink cannot keep up with the rate of inferences, taken alone
+    SERVER = "server"  # a server has no room for it beside what the others need at least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
