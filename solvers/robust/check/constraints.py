@@ -13,9 +13,12 @@ class Constraint(StrEnum):
     FREQUENCY_HZ = "frequency_hz"
     BANDWIDTH_HZ = "bandwidth_hz"
     MEMORY = "memory"
+    LOSS = "loss"
     CLOCK_MIN = "clock_min"
     CLOCK_MAX = "clock_max"
     DEADLINE = "deadline"
+    STAGE = "stage"  # the device or the uplink takes longer than a stream leaves between two
     BANDWIDTH_SIGN = "bandwidth_sign"
     BANDWIDTH = "bandwidth"
+    SERVER = "server"
     LOWER_BOUND = "lower_bound"

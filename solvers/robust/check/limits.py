@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from solvers.arrays import Floats, Integers
+from solvers.margin import Margin
 from solvers.outcome import Certificate, Violation
 from solvers.robust.check.constraints import Constraint
-from solvers.robust.check.terms import terms, too_late_s
+from solvers.robust.check.terms import Terms, beyond_s, terms, too_late_s
 from solvers.robust.problem import TOLERANCE, Decision, Problem
 
 _REPORTED = 100
@@ -13,7 +15,7 @@ _REPORTED = 100
 def check(problem: Problem, decision: Decision, tolerance: float = TOLERANCE) -> Certificate:
     """Hold a decision against problem P1 of arXiv 2503.21476 (eq.
 
-    10): options, memory, clocks, deadlines, spectrum.
+    10): options, memory, loss, clocks, deadlines, stages of streams, spectrum, servers.
 
     Parameters
     ----------
@@ -21,8 +23,9 @@ def check(problem: Problem, decision: Decision, tolerance: float = TOLERANCE) ->
 
     Returns
     -------
-    Certificate with the energy [J] recomputed, the bandwidth used [Hz] and the first violations of
-    each constraint.
+    Certificate with the energy [J] recomputed (of streams the power [W]), the bandwidth used [Hz],
+    the seconds per second used of each server with a budget (`server_{k}_s`) and the first
+    violations of each constraint.
     """
     violations = _malformed(problem, decision)
     if violations:
@@ -35,9 +38,11 @@ def check(problem: Problem, decision: Decision, tolerance: float = TOLERANCE) ->
     used, none = float(share.sum()), np.zeros(len(problem.workload))
     for constraint, excess, limit in (
         (Constraint.MEMORY, np.where(work.fits_memory[row], 0.0, 1.0), none),
+        *_lost(problem, row),
         (Constraint.CLOCK_MIN, work.clock_min_hz[row] - clock, work.clock_min_hz[row]),
         (Constraint.CLOCK_MAX, clock - work.clock_max_hz[row], work.clock_max_hz[row]),
         (Constraint.DEADLINE, too_late_s(problem, found, tolerance), none),
+        *_stages(problem, row, found, tolerance),
         (Constraint.BANDWIDTH_SIGN, -share, none),
     ):
         broken = np.nonzero(~(excess <= tolerance * limit))[0]
@@ -51,11 +56,52 @@ def check(problem: Problem, decision: Decision, tolerance: float = TOLERANCE) ->
                 constraint=Constraint.BANDWIDTH, user=None, excess=used - problem.bandwidth_hz
             )
         )
+    energy, busy_s = found.energy_j, np.zeros(0)
+    if problem.rate_hz is not None:
+        energy = problem.rate_hz * energy
+        busy_s = problem.rate_hz @ work.server_load_s[row]
+    violations += [
+        Violation(constraint=Constraint.SERVER, user=None, excess=float(busy - capacity))
+        for busy, capacity in zip(busy_s, problem.server_capacity, strict=False)
+        if not busy <= capacity * (1.0 + tolerance)
+    ]
     return Certificate(
-        objective=float(found.energy_j.sum()),
-        used={"bandwidth_hz": used},
+        objective=float(energy.sum()),
+        used={"bandwidth_hz": used} | {f"server_{k}_s": float(s) for k, s in enumerate(busy_s)},
         violations=tuple(violations),
     )
+
+
+Held = tuple[Constraint, Floats, Floats]  # what is exceeded, by how much, and its limit
+
+
+def _lost(problem: Problem, row: Integers) -> list[Held]:
+    """Accuracy lost to what is sent, where anybody minds."""
+    if problem.max_loss is None:
+        return []
+    return [(Constraint.LOSS, problem.workloads.loss[row] - problem.max_loss, problem.max_loss)]
+
+
+def _stages(problem: Problem, row: Integers, found: Terms, tolerance: float) -> list[Held]:
+    """The device with a margin of its own, and the uplink, within the time between two inputs."""
+    if problem.rate_hz is None:
+        return []
+    work, period_s = problem.workloads, problem.stage_tolerance / problem.rate_hz
+    mean_s = found.device_s
+    if problem.margin is Margin.WORST_CASE:
+        mean_s = mean_s + work.device_excess_s[row]
+    late_s = beyond_s(
+        problem.margin,
+        mean_s,
+        work.device_variance_s2[row],
+        period_s,
+        problem.risk,
+        tolerance,
+    )
+    return [
+        (Constraint.STAGE, late_s, np.zeros_like(late_s)),
+        (Constraint.STAGE, found.uplink_most_s - period_s, period_s),
+    ]
 
 
 def _malformed(problem: Problem, decision: Decision) -> list[Violation]:

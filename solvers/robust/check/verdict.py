@@ -55,7 +55,12 @@ def _stretched(problem: Problem) -> Problem:
     """What a plan is held to that needs the tolerance: its limits with the tolerance added."""
     by = 1.0 + TOLERANCE
     return replace(
-        problem, bandwidth_hz=problem.bandwidth_hz * by, deadline_s=problem.deadline_s * by
+        problem,
+        bandwidth_hz=problem.bandwidth_hz * by,
+        deadline_s=problem.deadline_s * by,
+        stage_tolerance=problem.stage_tolerance * by,
+        server_capacity=tuple(capacity * by for capacity in problem.server_capacity),
+        max_loss=None if problem.max_loss is None else problem.max_loss * by,
     )
 
 
