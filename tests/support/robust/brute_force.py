@@ -3,7 +3,7 @@
 Written from the problem statement in plain terms of b and f, sharing nothing with the solver: for
 given options the energy is convex in the shares, so the marginal energies -dE/db of all users whose
 share is free are equal at the optimum. The price is found by bisection, and so is every share at a
-price.
+price. Servers with a budget only say which combinations there are.
 """
 
 import itertools
@@ -17,10 +17,16 @@ from solvers.robust.problem import Problem
 
 _SHARE_HALVINGS = 50
 _PRICE_HALVINGS = 48
+_CLOCK_HALVINGS = 100
+_PRICES = 48  # of the bounds that spare combinations
+_AT_ONCE = 16
 
 
 class Option:
-    """All options of all users as columns, with the energy and its derivative at a share."""
+    """All options of all users as columns, with the energy and its derivative at a share.
+
+    Energies are those of one inference, or with `rate_hz` of a second [W].
+    """
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -32,71 +38,119 @@ class Option:
                 rows.append(row)
                 owner.append(user)
         self.row, self.owner = np.array(rows), np.array(owner)
-        r, n = self.row, self.owner
-        self.d, self.c, self.t0 = work.crossing_bit[r], work.cycles[r], work.overhead_s[r]
+        r, n, k = self.row, self.owner, problem.workload[np.array(owner)]
+        self.d, self.most = work.crossing_bit[r], work.crossing_most_bit[r]
+        self.c, self.t0 = work.cycles[r], work.overhead_s[r]
         self.fmin, self.fmax = work.clock_min_hz[r], work.clock_max_hz[r]
-        self.kappa = work.power_coefficient[r]
-        self.p, self.h = problem.tx_power_w[n], problem.gain[n]
-        self.fits = work.fits_memory[r]
-        vs = work.server_variance_s2[r]
+        self.kappa, self.alpha = work.power_coefficient[r], work.power_exponent[r]
+        self.h, self.radiated = problem.gain[n], problem.tx_power_w[n]
+        self.rate = np.ones(len(r)) if problem.rate_hz is None else problem.rate_hz[n]
+        self.load = self.rate[:, None] * work.server_load_s[r]
+        standby = work.standby_power_w[k]
+        radio = problem.tx_power_w if problem.radio_power_w is None else problem.radio_power_w
+        self.static, self.radio = work.static_power_w[r] + standby, radio[n] + standby
         crosses = self.d > 0
+        wait = crosses * problem.network_mean_s + work.result_bit[r] / problem.downlink_bps
+        wait = wait + work.server_mean_s[r]
+        self.whatever_j = work.fixed_energy_j[r] + work.energy_j_per_bit[k] * self.d
+        self.whatever_j = self.whatever_j + standby * wait
+
+        sigma = self._factor()
         # The device's variance lies somewhere between two ends: the worst of a fine scan, both
         # ends included.
-        sd = np.linspace(
-            np.sqrt(work.device_variance_low_s2[r]), np.sqrt(work.device_variance_s2[r]), 33
-        )
-        rho = problem.correlation[n]
+        high = np.sqrt(work.device_variance_s2[r])
+        sd = np.linspace(np.sqrt(work.device_variance_low_s2[r]), high, 33)
+        vs, rho = work.server_variance_s2[r], problem.correlation[n]
         v = (sd**2 + vs + crosses * problem.network_variance_s2 + 2 * rho * sd * np.sqrt(vs)).max(0)
-        eps = problem.risk[n]
-        if problem.margin is Margin.CANTELLI:
-            sigma = np.sqrt((1 - eps) / eps)
-        elif problem.margin is Margin.GAUSSIAN:
-            sigma = norm.isf(eps)
-        else:
-            sigma = np.zeros_like(eps)
-        self.time_left = (
-            problem.deadline_s[n]
-            - self.t0
-            - crosses * problem.network_mean_s
-            - work.server_mean_s[r]
-            - sigma * np.sqrt(v)
-        )
+        margin, device_margin = sigma * np.sqrt(v), sigma * high
         if problem.margin is Margin.WORST_CASE:
-            self.time_left = self.time_left - work.device_excess_s[r] - work.server_excess_s[r]
+            device_margin = work.device_excess_s[r]
+            margin = device_margin + work.server_excess_s[r]
+        self.time_left = problem.deadline_s[n] - self.t0 - wait - margin
+        # No stage of a stream may take longer than the next inference lets it.
+        self.period = np.full(len(r), np.inf) if problem.rate_hz is None else 1 / self.rate
+        self.device_left = self.period - self.t0 - device_margin
+        self.open = work.fits_memory[r] & (self.device_left >= self.c / self.fmax * (1 - 1e-12))
+        if problem.max_loss is not None:
+            self.open &= work.loss[r] <= problem.max_loss[n]
+        self.device_most = np.minimum(self._cheapest_time(), self.device_left)
 
-    def tau(self, b: Floats, at: Integers) -> Floats:
-        with np.errstate(over="ignore"):
-            snr = self.p[at] * self.h[at] / (self.problem.noise_w_per_hz * b)
-        return self.d[at] / (b * np.log2(1 + snr))
+    def _factor(self) -> Floats:
+        """Standard deviations kept free before the deadline, and before the next inference."""
+        eps = self.problem.risk[self.owner]
+        match self.problem.margin:
+            case Margin.CANTELLI:
+                return np.asarray(np.sqrt((1 - eps) / eps))
+            case Margin.GAUSSIAN:
+                return np.asarray(norm.isf(eps))
+            case _:
+                return np.zeros_like(eps)
+
+    def _cheapest_time(self) -> Floats:
+        """Time of the cycles at the clock that costs least, were there no deadline."""
+        everything = np.arange(len(self.c))
+        low, longest = self.c / self.fmax, self.c / self.fmin
+        high = longest
+        for _ in range(_CLOCK_HALVINGS):
+            middle = 0.5 * (low + high)
+            longer = self._power_saved(middle, everything) > 0
+            low, high = np.where(longer, middle, low), np.where(longer, high, middle)
+        return np.where(self._power_saved(longest, everything) >= 0, longest, low)
+
+    def _power_saved(self, time: Floats, at: Integers) -> Floats:
+        """What the device's energy falls by with a second more for its cycles, of
+        `(static + kappa (c/t)**alpha) (t + t0)`; 0 without cycles.
+        """
+        c, alpha = self.c[at], self.alpha[at]
+        f = c / np.where(c > 0, time, 1.0)
+        clocked = self.kappa[at] * f**alpha
+        faster = (alpha - 1) * clocked + alpha * clocked * self.t0[at] * f / np.where(c > 0, c, 1.0)
+        return np.where(c > 0, faster - self.static[at], 0.0)
+
+    def bits_per_s(self, b: Floats, at: Integers) -> tuple[Floats, Floats]:
+        """Rate over a share, and its derivative."""
+        law = self.problem.rate_law
+        received = self.radiated[at] * self.h[at] / law.snr_gap
+        snr = received / (self.problem.noise_w_per_hz * b)
+        per_hz = law.efficiency * np.log1p(snr) / np.log(2)
+        slope = per_hz - law.efficiency / ((1 + 1 / snr) * np.log(2))
+        capped = per_hz >= law.max_bps_per_hz
+        return (
+            b * np.where(capped, law.max_bps_per_hz, per_hz),
+            np.where(capped, law.max_bps_per_hz, slope),
+        )
+
+    def uplink_s(self, b: Floats, at: Integers) -> Floats:
+        """Time of the most bits over a share."""
+        rate, _ = self.bits_per_s(np.maximum(b, 1e-100), at)
+        return np.where(self.d[at] > 0, self.most[at] / rate, 0.0)
 
     def energy(self, b: Floats, at: Integers) -> Floats:
-        """Energy with share b, +inf where the deadline is missed."""
-        tau = np.where(self.d[at] > 0, self.tau(np.maximum(b, 1e-300), at), 0.0)
+        """Energy with share b, +inf where the deadline is missed or a stage cannot keep up."""
+        c, fmin, fmax = self.c[at], self.fmin[at], self.fmax[at]
+        tau = self.uplink_s(b, at)
         slack = self.time_left[at] - tau
-        f = np.where(
-            (self.c[at] > 0) & (slack > 0), self.c[at] / np.where(slack > 0, slack, 1.0), 0.0
-        )
-        f = np.maximum(f, self.fmin[at])
-        late = ~self.fits[at] | (slack < 0) | (f > self.fmax[at] * (1 + 1e-12))
-        f = np.minimum(f, self.fmax[at])
-        energy = self.kappa[at] * f**3 * (self.c[at] / f + self.t0[at]) + self.p[at] * tau
-        return np.where(late, np.inf, energy)
+        late = ~self.open[at] | (slack < 0) | (slack * (1 + 1e-12) < c / fmax)
+        late |= tau > self.period[at] * (1 + 1e-12)
+        time = np.clip(np.minimum(self.device_most[at], slack), c / fmax, c / fmin)
+        f = np.clip(np.where(c > 0, c / np.where(c > 0, time, 1.0), fmin), fmin, fmax)
+        device = (self.static[at] + self.kappa[at] * f ** self.alpha[at]) * (c / f + self.t0[at])
+        expected = tau * np.where(self.d[at] > 0, self.d[at] / np.maximum(self.most[at], 1e-300), 0)
+        energy = device + self.radio[at] * expected + self.whatever_j[at]
+        return np.where(late, np.inf, self.rate[at] * energy)
 
     def marginal(self, b: Floats, at: Integers) -> Floats:
-        """-dE/db by the chain rule, with the clock free wherever it must be above its minimum."""
-        tau = self.tau(b, at)
-        snr = self.p[at] * self.h[at] / (self.problem.noise_w_per_hz * b)
-        rate = b * np.log2(1 + snr)
-        rate_slope = np.log2(1 + snr) - snr / ((1 + snr) * np.log(2))
-        slack = np.maximum(self.time_left[at] - tau, 1e-3 * self.c[at] / self.fmax[at])
-        f = np.where(self.c[at] > 0, self.c[at] / np.where(slack > 0, slack, 1.0), 0.0)
-        free = f > self.fmin[at]
-        f = np.minimum(f, 2 * self.fmax[at])
-        c = np.where(self.c[at] > 0, self.c[at], 1.0)
-        d_energy_d_tau = self.p[at] + np.where(
-            free & (self.c[at] > 0), self.kappa[at] * (2 * f**3 + 3 * self.t0[at] * f**4 / c), 0.0
-        )
-        return d_energy_d_tau * tau / rate * rate_slope
+        """-dE/db by the chain rule, with the clock free wherever the deadline keeps it above the
+        cheapest.
+        """
+        rate, slope = self.bits_per_s(b, at)
+        tau = self.most[at] / rate
+        slack = np.maximum(self.time_left[at] - tau, 0.5 * self.c[at] / self.fmax[at])
+        pressed = (self.c[at] > 0) & (slack < self.device_most[at])
+        saved = self._power_saved(np.where(pressed, slack, 1.0), at)
+        d_energy_d_tau = self.radio[at] * self.d[at] / np.maximum(self.most[at], 1e-300)
+        d_energy_d_tau = d_energy_d_tau + np.where(pressed, np.maximum(saved, 0.0), 0.0)
+        return self.rate[at] * d_energy_d_tau * tau / rate * slope
 
     def least_share(self) -> Floats:
         """Least share of each option by bisection; +inf where the whole uplink is not enough."""
@@ -110,50 +164,88 @@ class Option:
             low, high = np.where(good, low, middle), np.where(good, middle, high)
         return np.where(works, np.where(self.d > 0, high, 0.0), np.inf)
 
+    def asked_for(self, price: Floats, at: Integers, least: Floats) -> Floats:
+        """Share, from the least to the whole uplink, at which E(b) + price b is least."""
+        sends = self.d[at] > 0
+        low = np.where(sends, least, 1.0)
+        high = np.full(low.shape, self.problem.bandwidth_hz)
+        bottom = low
+        for _ in range(_SHARE_HALVINGS):
+            middle = 0.5 * (low + high)
+            more = self.marginal(middle, at) > price
+            low, high = np.where(more, middle, low), np.where(more, high, middle)
+        # All at the least share may leave rounding on the wrong side of the deadline.
+        return np.where(sends, np.maximum(low, bottom * (1 + 1e-12)), 0.0)
+
 
 def brute_force(problem: Problem) -> float:
-    """Least energy over all combinations [J]; infinite where there is none."""
+    """Least energy over all combinations [J], or with streams [W]; infinite where there is none."""
     option = Option(problem)
     least = option.least_share()
+    combos = combinations(option, least)
+    combos = combos[least[combos].sum(axis=1) <= problem.bandwidth_hz]
+    floor = _floors(option, combos, least)
+    order = np.argsort(floor, kind="stable")
+    best = np.inf
+    for start in range(0, len(combos), _AT_ONCE):
+        if floor[order[start]] > best * (1 + 1e-9):
+            break
+        best = min(
+            best, float(_split(option, combos[order[start : start + _AT_ONCE]], least).min())
+        )
+    return best
+
+
+def least_bandwidth_hz(problem: Problem) -> float:
+    """The least uplink that any combination within the servers' budgets fits, up to that of the
+    problem for each user alone; infinite where there is none.
+    """
+    option = Option(problem)
+    least = option.least_share()
+    combos = combinations(option, least)
+    return float(least[combos].sum(axis=1).min(initial=np.inf))
+
+
+def combinations(option: Option, least_hz: Floats) -> Integers:
+    """All (combinations, users) of options that work alone and stay within the servers' budgets."""
+    problem = option.problem
     per_user = [
-        np.nonzero((option.owner == n) & np.isfinite(least))[0] for n in range(problem.users)
+        np.nonzero((option.owner == n) & np.isfinite(least_hz))[0] for n in range(problem.users)
     ]
     combos = np.array(list(itertools.product(*per_user)), dtype=np.int64).reshape(-1, problem.users)
-    combos = combos[least[combos].sum(axis=1) <= problem.bandwidth_hz]
-    # Nobody does better than with all that the others' least shares leave: a bound that spares most
-    # combinations.
-    most = problem.bandwidth_hz - least[combos].sum(axis=1)[:, None] + least[combos]
-    floor = option.energy(most * (1 + 1e-12), combos).sum(axis=1)
-    combos = combos[np.argsort(floor, kind="stable")]
-    floor = np.sort(floor)
-    best = np.inf
-    for start in range(0, len(combos), 16):
-        if floor[start] > best:
-            break
-        best = min(best, float(_split(option, combos[start : start + 16], least).min()))
-    return best
+    load = option.load[combos].sum(axis=1)
+    return combos[np.all(load <= np.array(problem.server_capacity) * (1 + 1e-12), axis=1)]
+
+
+def _floors(option: Option, combos: Integers, least: Floats) -> Floats:
+    """What no split of a combination costs less than, by its Lagrangian at some prices."""
+    everything = np.nonzero(np.isfinite(least))[0]
+    total = option.problem.bandwidth_hz
+    if not len(combos):
+        return np.empty(0)
+    ends = [
+        option.marginal(np.where(option.d > 0, b, 1.0), np.arange(len(least)))[everything]
+        for b in (np.where(np.isfinite(least), least, 1.0), np.full(len(least), total))
+    ]
+    some = np.concatenate(ends)[np.concatenate(ends) > 0]
+    prices = np.geomspace(some.min(), some.max(), _PRICES) if len(some) else np.ones(1)
+    priced = np.full((len(prices), len(least)), np.inf)
+    at = np.broadcast_to(everything, (len(prices), len(everything)))
+    share = option.asked_for(prices[:, None], at, least[at])
+    priced[:, everything] = option.energy(share, at) + prices[:, None] * share
+    bound = np.full(len(combos), -np.inf)
+    for k, price in enumerate(prices):
+        bound = np.maximum(bound, priced[k, combos].sum(axis=1) - price * total)
+    return bound
 
 
 def _split(option: Option, combos: Integers, least: Floats) -> Floats:
     """Least energy of each combination, (combinations,)."""
-    total = option.problem.bandwidth_hz
-    sends = option.d[combos] > 0
-    bottom = np.where(sends, least[combos], 1.0)
-
-    def shares(price: Floats) -> Floats:
-        low, high = bottom.copy(), np.full(combos.shape, total)
-        for _ in range(_SHARE_HALVINGS):
-            middle = 0.5 * (low + high)
-            more = option.marginal(middle, combos) > price[:, None]
-            low, high = np.where(more, middle, low), np.where(more, high, middle)
-        return np.where(sends, low, 0.0)
-
     low, high = np.full(len(combos), -80.0), np.full(len(combos), 30.0)
     for _ in range(_PRICE_HALVINGS):
         middle = 0.5 * (low + high)
-        over = shares(np.exp(middle)).sum(axis=1) > total
+        share = option.asked_for(np.exp(middle)[:, None], combos, least[combos])
+        over = share.sum(axis=1) > option.problem.bandwidth_hz
         low, high = np.where(over, middle, low), np.where(over, high, middle)
-    share = shares(np.exp(high))
-    # All at the least share may leave rounding on the wrong side of the deadline.
-    share = np.where(sends, np.maximum(share, bottom * (1 + 1e-12)), 1.0)
+    share = option.asked_for(np.exp(high)[:, None], combos, least[combos])
     return option.energy(share, combos).sum(axis=1)
