@@ -1,0 +1,88 @@
+"""Power laws, radios, rates, codecs, streams and servers together: plans against brute force."""
+
+import numpy as np
+import pytest
+
+from solvers.robust.problem import Problem
+from tests.support.robust.brute_force import Option
+from tests.support.robust.everything import TERMS, random_cell_with_everything
+
+OPTIONS = {1: 12, 2: 10, 3: 7, 4: 6}
+
+
+def a_cell(seed: int, terms: tuple[str, ...] = TERMS) -> Problem:
+    """One of many small cells, 1 to 4 users each."""
+    users = 1 + seed % 4
+    rng = np.random.default_rng(seed)
+    return random_cell_with_everything(rng, users, terms, OPTIONS[users])
+
+
+def over_all_clocks(option: Option, share: np.ndarray) -> np.ndarray:
+    """Least energy of every option at a share, over many clocks, in the words of the statement."""
+    problem, work = option.problem, option.problem.workloads
+    row, user = option.row, option.owner
+    law, standby = problem.rate_law, work.standby_power_w[problem.workload[user]]
+    snr = problem.tx_power_w[user] * problem.gain[user] / (problem.noise_w_per_hz * share)
+    per_hz = np.minimum(law.max_bps_per_hz, law.efficiency * np.log2(1 + snr / law.snr_gap))
+    tau = work.crossing_bit[row] / (share * per_hz)
+    tau_max = work.crossing_most_bit[row] / (share * per_hz)
+    back = work.result_bit[row] / problem.downlink_bps
+    back = back + np.where(work.crossing_bit[row] > 0, problem.network_mean_s, 0.0)
+    drawn = problem.tx_power_w if problem.radio_power_w is None else problem.radio_power_w
+    part = np.linspace(0.0, 1.0, 4001)[:, None]
+    fmin, fmax = work.clock_min_hz[row], work.clock_max_hz[row]
+    f = fmin * (fmax / fmin) ** part
+    device = work.cycles[row] / f + work.overhead_s[row]
+    power = work.static_power_w[row] + work.power_coefficient[row] * f ** work.power_exponent[row]
+    energy = power * device + work.fixed_energy_j[row] + drawn[user] * tau
+    energy += work.energy_j_per_bit[problem.workload[user]] * work.crossing_bit[row]
+    energy += standby * (device + tau + back + work.server_mean_s[row])
+    late = device - work.overhead_s[row] + tau_max > option.time_left * (1 + 1e-12)
+    if problem.rate_hz is not None:
+        period = 1 / problem.rate_hz[user]
+        late |= (device - work.overhead_s[row] > option.device_left) | (tau_max > period)
+        energy *= problem.rate_hz[user]
+    return np.where(late | ~option.open, np.inf, energy).min(axis=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(2))
+def test_the_oracles_curve_is_the_least_over_all_clocks(block: int) -> None:
+    compared = 0
+    for seed in range(block, 120, 2):
+        option = Option(a_cell(seed))
+        everything = np.arange(len(option.row))
+        for part in (0.02, 0.1, 0.5, 1.0):
+            share = np.full(len(everything), part * option.problem.bandwidth_hz)
+            energy, least = option.energy(share, everything), over_all_clocks(option, share)
+            both = np.isfinite(least)
+            assert np.all(energy[both] <= least[both] * (1 + 1e-9))
+            assert np.all(energy[both] >= least[both] * (1 - 3e-3))
+            # A coarse list of clocks may miss the only one in time.
+            assert np.mean(np.isfinite(energy) == both) > 0.9
+            compared += int(both.sum())
+    assert compared > 500
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_the_oracles_slope_is_that_of_its_curve(block: int) -> None:
+    compared = 0
+    for seed in range(block, 120, 2):
+        option = Option(a_cell(seed))
+        sends = np.nonzero(option.d > 0)[0]
+        for part in (0.05, 0.3):
+            share = np.full(len(sends), part * option.problem.bandwidth_hz)
+            step = 1e-5 * share
+            at = np.isfinite(option.energy(share - step, sends))
+            share, step, some = share[at], step[at], sends[at]
+            before, here, beyond = (option.energy(share + k * step, some) for k in (-1, 0, 1))
+            left, right = (before - here) / step, (here - beyond) / step
+            rounding = 1e-10 * here / step
+            # Convex and falling; at a kink the slope is one of both.
+            assert np.all(right >= -rounding)
+            assert np.all(left + rounding >= right)
+            slope = option.marginal(share, some)
+            assert np.all(slope <= left * (1 + 1e-3) + rounding)
+            assert np.all(slope >= right * (1 - 1e-3) - rounding)
+            compared += int(at.sum())
+    assert compared > 250
