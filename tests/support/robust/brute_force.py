@@ -197,8 +197,8 @@ def brute_force(problem: Problem) -> float:
 
 
 def least_bandwidth_hz(problem: Problem) -> float:
-    """The least uplink that any combination within the servers' budgets fits, up to that of the
-    problem for each user alone; infinite where there is none.
+    """The least uplink for any combination within the servers' budgets, of options that work with
+    that of the problem to themselves; infinite where there is none.
     """
     option = Option(problem)
     least = option.least_share()
@@ -206,7 +206,22 @@ def least_bandwidth_hz(problem: Problem) -> float:
     return float(least[combos].sum(axis=1).min(initial=np.inf))
 
 
-def combinations(option: Option, least_hz: Floats) -> Integers:
+def least_capacity(problem: Problem, server: int) -> float:
+    """The least budget of one server for any combination that fits the uplink and the other
+    servers; infinite where there is none.
+    """
+    option = Option(problem)
+    least = option.least_share()
+    others = list(problem.server_capacity)
+    others[server] = np.inf
+    combos = combinations(option, least, tuple(others))
+    combos = combos[least[combos].sum(axis=1) <= problem.bandwidth_hz]
+    return float(option.load[combos, server].sum(axis=1).min(initial=np.inf))
+
+
+def combinations(
+    option: Option, least_hz: Floats, capacity: tuple[float, ...] | None = None
+) -> Integers:
     """All (combinations, users) of options that work alone and stay within the servers' budgets."""
     problem = option.problem
     per_user = [
@@ -214,7 +229,8 @@ def combinations(option: Option, least_hz: Floats) -> Integers:
     ]
     combos = np.array(list(itertools.product(*per_user)), dtype=np.int64).reshape(-1, problem.users)
     load = option.load[combos].sum(axis=1)
-    return combos[np.all(load <= np.array(problem.server_capacity) * (1 + 1e-12), axis=1)]
+    budget = np.array(problem.server_capacity if capacity is None else capacity)
+    return combos[np.all(load <= budget * (1 + 1e-12), axis=1)]
 
 
 def _floors(option: Option, combos: Integers, least: Floats) -> Floats:
