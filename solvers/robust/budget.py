@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from solvers.arrays import Floats, Integers
+from solvers.arrays import Booleans, Floats, Integers
 from solvers.margin import Margin
 from solvers.moments import margin_factor, total_variance
 from solvers.robust.problem import Problem
@@ -26,6 +26,48 @@ class TimeBudget:
     margin_s: Floats  # (pairs,) kept free for the risk
     left_s: Floats  # (pairs,) deadline - fixed_s - margin_s: for cycles/f and the uplink together
     variance_s2: Floats  # (pairs,)
+    network_s: Floats  # (pairs,) of fixed_s: the channel's own, and the result on its way back
+    stages: "Stages | None"  # None: nobody streams
+
+    def allowed(self, problem: Problem) -> Booleans:
+        """Options that fit the device and lose no more accuracy than their user may, (pairs,)."""
+        fits = problem.workloads.fits_memory[self.row]
+        return fits if problem.max_loss is None else fits & ~self.lossy(problem)
+
+    def lossy(self, problem: Problem) -> Booleans:
+        """Options that lose more accuracy than their user may, (pairs,)."""
+        if problem.max_loss is None:
+            return np.zeros(len(self.row), dtype=bool)
+        return np.asarray(problem.workloads.loss[self.row] > problem.max_loss[self.user])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stages:
+    """What the device and the uplink of a stream may take of each inference, so that they keep up;
+    one entry per pair.
+    """
+
+    period_s: Floats  # 1/rate, for the uplink
+    device_margin_s: Floats  # kept free of it on the device, for the risk
+    cycles_s: Floats  # left of it for cycles/f
+
+    @classmethod
+    def of(cls, problem: Problem, user: Integers, row: Integers) -> "Stages | None":
+        """Stage limits of some pairs; None where nobody streams."""
+        if problem.rate_hz is None:
+            return None
+        work = problem.workloads
+        if problem.margin is Margin.WORST_CASE:
+            margin = work.device_excess_s[row]
+        else:
+            factor = margin_factor(problem.risk, problem.margin)[user]
+            margin = factor * np.sqrt(work.device_variance_s2[row])
+        period = problem.stage_tolerance / problem.rate_hz[user]
+        return cls(
+            period_s=period,
+            device_margin_s=margin,
+            cycles_s=period - work.overhead_s[row] - margin,
+        )
 
 
 def time_budget(problem: Problem, users: Integers | None = None) -> TimeBudget:
@@ -40,6 +82,8 @@ def time_budget(problem: Problem, users: Integers | None = None) -> TimeBudget:
 
     sends = work.crossing_bit[row] > 0.0
     network_s = np.where(sends, problem.network_mean_s, 0.0)
+    if np.isfinite(problem.downlink_bps):
+        network_s = network_s + work.result_bit[row] / problem.downlink_bps
     variance = total_variance(
         work.device_variance_s2[row],
         work.server_variance_s2[row],
@@ -60,4 +104,6 @@ def time_budget(problem: Problem, users: Integers | None = None) -> TimeBudget:
         margin_s=margin,
         left_s=problem.deadline_s[user] - fixed - margin,
         variance_s2=variance,
+        network_s=network_s,
+        stages=Stages.of(problem, user, row),
     )

@@ -196,7 +196,7 @@ def _carried_out(options: Candidates, plan: Plan) -> tuple[Decision, float]:
     curves = options.curves[plan.choice]
     share, sends = curves.share_hz(plan.x), curves.sends
     s = curves.scale_hz / np.where(sends, share, curves.scale_hz)
-    uplink = curves.tau_unit_s * s / np.log1p(s)
+    uplink = curves.uplink_over_s(s)
     slack = np.maximum(
         curves.left_s - uplink - curves.time_error_s, 0.5 * curves.cycles / curves.clock_max_hz
     )
@@ -206,8 +206,7 @@ def _carried_out(options: Candidates, plan: Plan) -> tuple[Decision, float]:
         np.minimum(least * _ROUND_UP, curves.clock_max_hz),
         curves.clock_min_hz,
     )
-    compute = curves.kappa * clock**2 * (curves.cycles + curves.overhead_s * clock)
-    energy = float((compute + curves.tx_power_w * uplink).sum())
+    energy = float(curves.spent_j(clock, uplink).sum())
     return Decision(
         option=options.option[plan.choice], frequency_hz=clock, bandwidth_hz=share
     ), energy

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from solvers.arrays import Floats, Integers
 from solvers.robust.budget import TimeBudget, time_budget
 from solvers.robust.problem import Problem
-from solvers.robust.solve.curves import PAD, Curves, log_snr_for
+from solvers.robust.solve.curves import PAD, Curves
+from solvers.robust.solve.rates import log_snr_for
+from solvers.robust.solve.spending import TIME_ERROR, spending_of
 
 _LN2 = float(np.log(2.0))
-# Times are good to this part of the deadline and of all that is taken from it: a few roundings of
-# sums, of the margin and of the uplink time (its unit, exponential and logarithm).
-_TIME_ERROR = 8 * 2.0**-52
+# No signal-to-noise ratio comes near a cap beyond this [nat/s/Hz]: e^300.
+_LARGEST_CAP = 300.0
 # Ln s of a share so large that no uplink has it: where the clock is above its minimum for every
 # share.
 _NEVER = -60.0
@@ -63,7 +64,7 @@ class Candidates:
                 ([0], np.cumsum(np.concatenate([np.diff(part.first) for part in parts])))
             ),
             option=np.concatenate([part.option for part in parts]),
-            curves=Curves(np.concatenate([part.curves.table for part in parts], axis=1)),
+            curves=Curves.joined([part.curves for part in parts]),
             load=np.concatenate([part.load for part in parts]),
         )
 
@@ -101,33 +102,38 @@ def options_of(
     budget = time_budget(problem, users)
     work = problem.workloads
     row, user = budget.row, budget.user
-    scale = problem.tx_power_w[user] * problem.gain[user] / problem.noise_w_per_hz
-    tau_unit = work.crossing_bit[row] * _LN2 / scale
+    law = problem.rate_law
+    cap = law.max_bps_per_hz * _LN2 / law.efficiency
+    cap = cap if cap <= _LARGEST_CAP else np.inf
+    scale = problem.tx_power_w[user] * problem.gain[user] / problem.noise_w_per_hz / law.snr_gap
+    tau_unit = work.crossing_most_bit[row] * _LN2 / scale / law.efficiency
     sends = tau_unit > 0.0
-    possible, x_most, x_kink = _ends(problem, budget, tau_unit)
+    spending = spending_of(problem, budget)
+    clock_min = spending["clock_min_hz"]
+    possible, x_most, x_kink = _ends(problem, budget, tau_unit, clock_min, cap)
     sending = possible & sends
     least = np.where(sends, np.inf, 0.0)
     with np.errstate(over="ignore"):
         least[sending] = scale[sending] * np.exp(-x_most[sending]) * (1.0 + PAD)
 
     log_weight = np.zeros(len(row))
-    log_weight[sends] = np.log(problem.tx_power_w[user[sends]] * tau_unit[sends] / scale[sends])
+    radio_w = spending["radio_w"]
+    log_weight[sends] = np.log(radio_w[sends] * tau_unit[sends] / scale[sends])
     curves = Curves.of(
+        cap=cap,
         scale_hz=scale,
-        tx_power_w=problem.tx_power_w[user],
         tau_unit_s=tau_unit,
         left_s=budget.left_s,
         cycles=work.cycles[row],
         overhead_s=work.overhead_s[row],
-        kappa=work.power_coefficient[row],
-        clock_min_hz=work.clock_min_hz[row],
         clock_max_hz=work.clock_max_hz[row],
         x_kink=x_kink,
         x_most=x_most,
         least_hz=least,
         log_weight=log_weight,
-        time_error_s=_TIME_ERROR
+        time_error_s=TIME_ERROR
         * (problem.deadline_s[user] + budget.fixed_s + np.abs(budget.margin_s)),
+        **spending,
     )
     option = row - work.first[problem.workload[user]]
     load = work.server_load_s[row]
@@ -138,7 +144,7 @@ def options_of(
 
 
 def _ends(
-    problem: Problem, budget: TimeBudget, tau_unit_s: Floats
+    problem: Problem, budget: TimeBudget, tau_unit_s: Floats, clock_min_hz: Floats, cap: float
 ) -> tuple[NDArray[np.bool_], Floats, Floats]:
     """Which options keep the deadline with all the uplink there could be; and ln s at their least
     share, and where the clock may leave its least.
@@ -146,15 +152,20 @@ def _ends(
     work, row = problem.workloads, budget.row
     sends = tau_unit_s > 0.0
     # Time for the uplink with the clock at its largest, and where the clock may leave its least.
-    tau_most = budget.left_s - work.cycles[row] / work.clock_max_hz[row]
-    tau_kink = budget.left_s - work.cycles[row] / work.clock_min_hz[row]
-    possible = work.fits_memory[row] & np.where(sends, tau_most > tau_unit_s, tau_most >= 0.0)
+    fastest = work.cycles[row] / work.clock_max_hz[row]
+    tau_most = budget.left_s - fastest
+    tau_kink = budget.left_s - work.cycles[row] / clock_min_hz
+    allowed = budget.allowed(problem)
+    if budget.stages is not None:
+        allowed &= budget.stages.cycles_s >= fastest
+        tau_most = np.where(sends, np.minimum(tau_most, budget.stages.period_s), tau_most)
+    possible = allowed & np.where(sends, tau_most > tau_unit_s, tau_most >= 0.0)
     sending = possible & sends
     slow = sending & (tau_kink > tau_unit_s)
     x_most, x_kink = np.zeros(len(row)), np.where(sends, _NEVER, 0.0)
     stretch = np.concatenate((tau_most[sending], tau_kink[slow])) / np.concatenate(
         (tau_unit_s[sending], tau_unit_s[slow])
     )
-    x_most[sending], x_kink[slow] = np.split(log_snr_for(stretch), [np.count_nonzero(sending)])
+    x_most[sending], x_kink[slow] = np.split(log_snr_for(stretch, cap), [np.count_nonzero(sending)])
     x_kink = np.where(work.cycles[row] > 0.0, np.minimum(x_kink, x_most), x_most)
     return possible, x_most, x_kink

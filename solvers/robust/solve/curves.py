@@ -1,167 +1,25 @@
-"""Each option's energy as a convex curve of its share of the uplink, and the share it asks for at a
-price.
+"""The share of the uplink that each option asks for at a price.
 
-With s = p h/(N0 b), the signal-to-noise ratio over the share b, the uplink takes tau = tau_unit
-s/ln(1 + s) seconds, where tau_unit = d N0 ln 2/(p h) is what unlimited bandwidth would need. The
-least clock that keeps the deadline is f = max(f_min, c/(S - tau)), so the energy kappa f² (c + t0
-f) + p tau is one convex decreasing function of b, with a kink where the clock leaves f_min.
-Everything is solved in x = ln s, where the logarithm of the marginal energy
--dE/db is close to a straight line of slope 2: Newton's method needs a handful of steps.
+Energies are convex in the share (`energies`). The logarithm of the marginal energy -dE/db is close
+to a straight line of slope 2 in x = ln s, where s is the signal-to-noise ratio over the share:
+Newton's method needs a handful of steps.
 """
 
-from typing import Any, ClassVar
-
 import numpy as np
-from numpy.typing import NDArray
 
-from solvers.arrays import Floats, Integers
+from solvers.arrays import Booleans, Floats
+from solvers.robust.solve.energies import Energies
+from solvers.robust.solve.rates import bend, inverse_psi, log_cap_of, log_psi_of
 
 _NEWTON_STEPS = 80
 # Least shares are rounded up by this part, so that rounding never misses a deadline that is just
 # met.
 PAD = 1e-13
-_NO_TIME = 1e-300  # seconds; keeps a quotient defined where there are no cycles either
+_CAP_ERROR = 8 * 2.0**-52  # of the share at the cap, for each unit of its x
 
 
-class _Column:
-    """One row of the table, by its name."""
-
-    def __set_name__(self, owner: "type[Curves]", name: str) -> None:
-        self.index = len(owner.columns)
-        owner.columns.append(name)
-
-    def __get__(self, curves: "Curves", owner: object = None) -> Floats:
-        row: Floats = curves.table[self.index]
-        return row
-
-
-class Curves:
-    """Curves of any shape: one per feasible option to begin with, later one per user or per
-    candidate plan.
-
-    Kept as one table (columns, ...), because small cells spend their time picking curves, not
-    computing.
-    """
-
-    columns: ClassVar[list[str]] = []
-
-    scale_hz = _Column()  # p h/N0: the bandwidth at which s = 1
-    tx_power_w = _Column()
-    tau_unit_s = _Column()  # 0 where nothing crosses
-    left_s = _Column()  # S: deadline less what neither clock nor share changes
-    cycles = _Column()
-    overhead_s = _Column()
-    kappa = _Column()
-    clock_min_hz = _Column()
-    clock_max_hz = _Column()
-    x_kink = _Column()  # ln s where the clock leaves its minimum; x_most where it never does
-    x_most = _Column()  # ln s at the least share
-    least_hz = _Column()  # least share that keeps the deadline, 0 where nothing crosses
-    # ln(p tau_unit/scale): marginal energy over psi while the clock is at its minimum.
-    log_weight = _Column()
-    time_error_s = _Column()  # rounding of S and of the uplink time together
-    log_marginal_kink = _Column()  # ln(-dE/db) just beyond the kink, and at the least share
-    log_marginal_most = _Column()
-
-    __slots__ = ("table",)
-
-    def __init__(self, table: Floats) -> None:
-        self.table = table
-
-    @classmethod
-    def of(cls, **columns: Floats) -> "Curves":
-        """Curves from arrays of one shape; those left out are 0."""
-        some = next(iter(columns.values()))
-        return cls(np.stack([columns.get(name, np.zeros(some.shape)) for name in cls.columns]))
-
-    def __getitem__(self, index: Any) -> "Curves":
-        return Curves(
-            self.table[(slice(None), *index) if isinstance(index, tuple) else (slice(None), index)]
-        )
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the array of curves."""
-        return self.table.shape[1:]
-
-    def _taken(self, index: tuple[Integers, ...]) -> "Curves":
-        """Curves at `index` of an array to whose last dimensions they broadcast."""
-        return self[index[-len(self.shape) :]]
-
-    def with_marginals(self) -> "Curves":
-        """Fill in the marginal energies at both ends of the stretch where the clock is free."""
-        with np.errstate(divide="ignore"):
-            kink, most = (
-                np.log(self._marginal_power(x)[0] * self.tau_unit_s / self.scale_hz) + _psi(x)[0]
-                for x in (self.x_kink, self.x_most)
-            )
-        return Curves(np.concatenate((self.table[:-2], [kink, most])))
-
-    @property
-    def sends(self) -> NDArray[np.bool_]:
-        """Whether anything crosses the uplink."""
-        return self.tau_unit_s > 0.0
-
-    def x_at(self, share_hz: Floats | float) -> Floats:
-        """Ln of the signal-to-noise ratio over a share, never beyond the least share."""
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.minimum(np.log(self.scale_hz / share_hz), self.x_most))
-
-    def share_hz(self, x: Floats) -> Floats:
-        """Share at x: exactly the least share at its end, 0 where nothing crosses."""
-        share = np.where(x >= self.x_most, self.least_hz, self.scale_hz * np.exp(-x))
-        return np.where(self.sends, share, 0.0)
-
-    def uplink_s(self, x: Floats) -> Floats:
-        """Uplink time at x."""
-        s = np.exp(x)
-        return self.tau_unit_s * s / np.log1p(s)
-
-    def clock_hz(self, uplink_s: Floats) -> Floats:
-        """Least clock that keeps the deadline with that uplink time, within the device's range."""
-        # At the least share rounding may leave no time at all: the clock is then the largest by
-        # construction.
-        slack = np.maximum(self.left_s - uplink_s, 0.5 * self.cycles / self.clock_max_hz + _NO_TIME)
-        return np.minimum(np.maximum(self.cycles / slack, self.clock_min_hz), self.clock_max_hz)
-
-    def energy_j(self, x: Floats) -> Floats:
-        """Energy of one inference at x."""
-        uplink = self.uplink_s(x)
-        clock = self.clock_hz(uplink)
-        return (
-            self.kappa * clock**2 * (self.cycles + self.overhead_s * clock)
-            + self.tx_power_w * uplink
-        )
-
-    def marginal_j_per_hz(self, x: Floats) -> tuple[Floats, Floats]:
-        """-dE/db at x, for a larger and for a smaller share: they differ at the kink alone."""
-        psi = np.exp(_psi(x)[0]) * self.tau_unit_s / self.scale_hz
-        watts = self._marginal_power(x)[0]
-        larger = np.where(x > self.x_kink, watts, self.tx_power_w) * psi
-        smaller = (
-            np.where((x >= self.x_kink) & (self.x_kink < self.x_most), watts, self.tx_power_w) * psi
-        )
-        return larger, smaller
-
-    def _marginal_power(self, x: Floats) -> tuple[Floats, Floats]:
-        """dE/d(uplink time) where the clock is free, and the derivative of its logarithm."""
-        return self._total_power(self.uplink_s(x))
-
-    def _total_power(self, uplink_s: Floats) -> tuple[Floats, Floats]:
-        clock = self.clock_hz(uplink_s)
-        cycles = np.where(self.cycles > 0.0, self.cycles, 1.0)
-        stretch = self.overhead_s * clock / cycles
-        cube = np.where(self.cycles > 0.0, self.kappa * clock**3, 0.0)
-        watts = self.tx_power_w + cube * (2.0 + 3.0 * stretch)
-        return watts, cube / watts * (6.0 + 12.0 * stretch) * (clock / cycles)
-
-    def _clock_power(self, clock: Floats) -> Floats:
-        """Energy that a second more for the cycles saves, were the clock free; 0 without cycles."""
-        cycles = np.where(self.cycles > 0.0, self.cycles, np.inf)
-        power = (
-            self.kappa * clock * clock * clock * (2.0 + 3.0 * (self.overhead_s / cycles) * clock)
-        )
-        return np.where(self.cycles > 0.0, power, 0.0)
+class Curves(Energies):
+    """Energies of any shape, with what they answer to a price."""
 
     def respond(self, log_price: Floats | float, x_least: Floats) -> tuple[Floats, Floats]:
         """Where each curve's E(b) + price b is least: x, and dx/d ln(price) (0 where x does not
@@ -172,9 +30,18 @@ class Curves:
         log_price : broadcast against the curves; ln of a price in J/Hz.
         x_least : ln s at the largest share allowed.
         """
-        # With the clock at its minimum the marginal energy is p tau_unit psi(s)/(p h/N0): one
-        # function for all.
-        x, slope = _inverse_psi(log_price - self.log_weight)
+        x, rate, still = (self._beside_the_cap if self.capped else self._before)(log_price)
+        still |= (x <= x_least) | (x >= self.x_most) | ~self.sends
+        x = np.maximum(x, np.minimum(x_least, self.x_most))
+        return np.minimum(x, self.x_most), np.where(still, 0.0, rate)
+
+    def _before(self, log_price: Floats | float) -> tuple[Floats, Floats, Booleans]:
+        """As `respond` on an uplink without limits, under a rate law without a cap; and who sits at
+        a kink or end.
+        """
+        # With the clock at its minimum the marginal energy is W tau_unit psi(s)/scale: one function
+        # for all.
+        x, slope = inverse_psi(log_price - self.log_weight)
         rate = 1.0 / slope
         free = x > self.x_kink
         x = np.minimum(x, self.x_most)
@@ -188,11 +55,41 @@ class Curves:
             # one just found.
             curves = self._taken(inside)
             x[inside], rate[inside] = _free_clock(
-                curves, np.broadcast_to(log_price, x.shape)[inside], x[inside]
+                curves, np.broadcast_to(log_price, x.shape)[inside], curves.x_kink, x[inside]
             )
-        still = most | kink | (x <= x_least) | (x >= self.x_most) | ~self.sends
-        x = np.maximum(x, np.minimum(x_least, self.x_most))
-        return np.minimum(x, self.x_most), np.where(still, 0.0, rate)
+        return x, rate, most | kink
+
+    def _beside_the_cap(self, log_price: Floats | float) -> tuple[Floats, Floats, Booleans]:
+        """As `_before`, under a rate law with a cap: of four stretches, the clock at its minimum or
+        not and the law at its cap or not, the price tells which by the marginals between them.
+        """
+        x_cap, target = log_cap_of(self.cap), log_price - self.log_weight
+        x, slope = inverse_psi(target)
+        beyond = np.broadcast_to(log_price > self.log_marginal_cap, x.shape)
+        at_cap = ~beyond & (log_price >= self.log_marginal_to_cap)
+        # Beyond the cap psi = s²/L.
+        x = np.where(
+            beyond, np.maximum(0.5 * (target + np.log(self.cap)), x_cap), np.minimum(x, x_cap)
+        )
+        rate = np.where(beyond, 0.5, 1.0 / slope)
+        free = np.broadcast_to(log_price > self.log_marginal_kink, x.shape)
+        kink = ~free & (log_price >= self.log_marginal_to_kink)
+        most = np.broadcast_to(log_price >= self.log_marginal_most, x.shape)
+        x = np.minimum(x, self.x_most)
+        inside = np.nonzero(free & ~most & ~at_cap)
+        if len(inside[0]):
+            curves, capped = self._taken(inside), beyond[inside]
+            low = np.where(capped, np.maximum(curves.x_kink, x_cap), curves.x_kink)
+            x[inside], rate[inside] = _free_clock(
+                curves,
+                np.broadcast_to(log_price, x.shape)[inside],
+                low,
+                np.maximum(x[inside], low),
+                capped,
+            )
+        for where, value in ((kink, self.x_kink), (at_cap, x_cap), (most, self.x_most)):
+            np.copyto(x, value, where=where)
+        return x, rate, kink | at_cap | most
 
     def beyond_hz(self, x: Floats) -> Floats:
         """Share at x less the least share, without their cancellation."""
@@ -208,12 +105,15 @@ class Curves:
         """What no share that keeps the deadline lies below: the least share with its own error
         taken off.
 
-        The logarithm of tau/tau_unit - 1 changes with x at a rate of at least 0.81, so that an
-        error of the time left moves x_most by no more than 1.25 times its part of the time beyond
-        tau_unit.
+        The logarithm of tau/tau_unit - 1 changes with x at a rate of at least 0.81 (of at least 1
+        beyond a cap), so that an error of the time left moves x_most by no more than 1.25 times its
+        part of the time beyond tau_unit.
         """
         with np.errstate(divide="ignore", invalid="ignore"):
-            beyond_s = self.left_s - self.cycles / self.clock_max_hz - self.tau_unit_s
+            most_s = self.left_s - self.cycles / self.clock_max_hz
+            if self.general:
+                most_s = np.minimum(most_s, self.stage_s)
+            beyond_s = most_s - self.tau_unit_s
             doubt = np.where(
                 self.sends & (beyond_s > 0.0), 1.25 * self.time_error_s / beyond_s, 0.0
             )
@@ -223,10 +123,9 @@ class Curves:
         """Energy at x less what the rounding of times may overstate it by."""
         uplink = self.uplink_s(x)
         clock = self.clock_hz(uplink)
-        energy = (
-            self.kappa * clock**2 * (self.cycles + self.overhead_s * clock)
-            + self.tx_power_w * uplink
-        )
+        energy = self.spent_j(clock, uplink)
+        if self.general:
+            energy = energy - self.doubt_j
         return energy - self.time_error_s * np.where(
             clock > self.clock_min_hz, self._clock_power(clock), 0.0
         )
@@ -250,21 +149,26 @@ class Curves:
         stretch = s / log1p
         least = x >= self.x_most
         share = np.where(sends, np.where(least, self.least_hz, self.scale_hz / s), 0.0)
+        # To a larger and to a smaller share: they differ at the cap alone.
+        psi = beside = stretch * stretch * bend(s, log1p) * (self.tau_unit_s / self.scale_hz)
+        if self.capped:
+            stretch = s / self._carried(log1p)
+            psi, beside, capped = self._beside_cap(x, s, psi)
         uplink = self.tau_unit_s * stretch
-        psi = stretch * stretch * _bend(s, log1p) * (self.tau_unit_s / self.scale_hz)
-        slow = self.tx_power_w * psi
+        slow, slower = self.radio_w * psi, self.radio_w * beside
         if self.cycles.any():
             clock = self.clock_hz(uplink)
-            cycling = self.kappa * clock**2
-            energy = cycling * (self.cycles + self.overhead_s * clock) + self.tx_power_w * uplink
+            energy = self.spent_j(clock, uplink)
             watts = self._clock_power(clock)
-            fast = (self.tx_power_w + watts) * psi
-            larger = np.where(x > self.x_kink, fast, slow)
-            smaller = np.where((x >= self.x_kink) & (self.x_kink < self.x_most), fast, slow)
+            total = self.radio_w + watts
+            larger = np.where(x > self.x_kink, total * psi, slow)
+            smaller = np.where(
+                (x >= self.x_kink) & (self.x_kink < self.x_most), total * beside, slower
+            )
             multiplier = np.where(clock > self.clock_min_hz, watts, 0.0)
         else:  # measured levels: no share changes their clock
-            energy = self.kappa * self.clock_min_hz**3 * self.overhead_s + self.tx_power_w * uplink
-            larger = smaller = slow
+            energy = self._fixed_clock_j() + self.radio_w * uplink
+            larger, smaller, total = slow, slower, self.radio_w
             multiplier = np.zeros(())
         # Slopes of E + price b to either side of x: at the kink they bracket 0 and cost nothing.
         down = np.maximum(price - smaller, 0.0) * np.maximum(share - self.least_hz, 0.0)
@@ -272,17 +176,47 @@ class Curves:
             self.scale_hz * np.exp(-x_least) - share, 0.0
         )
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            asked = np.where(least & sends, price / psi - self.tx_power_w, 0.0)
+            asked = np.where(least & sends, price / psi - self.radio_w, 0.0)
         doubt = self.time_error_s * np.maximum(multiplier, asked)
+        if self.general:
+            doubt = doubt + self.doubt_j
+        if self.capped:
+            doubt = doubt + capped * total * share
         lost = np.where(sends, np.maximum(down, up), 0.0) + PAD * price * self.least_hz + doubt
         return energy + price * share - lost, share
 
+    def _fixed_clock_j(self) -> Floats:
+        """Energy of what has no cycles, but what sending takes."""
+        if not self.general:
+            return np.asarray(self.kappa * self.clock_min_hz**3 * self.overhead_s)
+        power = self.static_w + self.kappa * self.clock_min_hz**self.exponent
+        return np.asarray(power * self.overhead_s + self.constant_j)
 
-def _free_clock(curves: Curves, log_price: Floats, start: Floats) -> tuple[Floats, Floats]:
-    """Solve ln(-dE/db) = ln(price) between the kink and `start`, by Newton's method inside a
-    shrinking bracket.
+    def _beside_cap(self, x: Floats, s: Floats, psi: Floats) -> tuple[Floats, Floats, Floats]:
+        """Psi to a larger and to a smaller share where the rate law has a cap; and what their
+        difference may cost where rounding hides on which side of the cap x lies, per watt and
+        hertz.
+        """
+        x_cap = log_cap_of(self.cap)
+        beyond = s * s / self.cap * (self.tau_unit_s / self.scale_hz)
+        error = _CAP_ERROR * (1.0 + abs(x_cap))
+        hidden = np.where(np.abs(x - x_cap) <= error, error * np.abs(beyond - psi), 0.0)
+        return np.where(x > x_cap, beyond, psi), np.where(x >= x_cap, beyond, psi), hidden
+
+
+def _free_clock(
+    curves: Curves,
+    log_price: Floats,
+    low: Floats,
+    start: Floats,
+    capped: Booleans | None = None,
+) -> tuple[Floats, Floats]:
+    """Solve ln(-dE/db) = ln(price) between `low` and `start`, by Newton's method inside a shrinking
+    bracket.
+
+    `capped`: where the rate law is at its cap between the two.
     """
-    low, high = curves.x_kink.copy(), start.copy()
+    low, high = low.copy(), start.copy()
     constant = np.log(curves.tau_unit_s / curves.scale_hz) - log_price
     x, rate = start.copy(), np.zeros_like(start)
     active = np.arange(len(x))
@@ -291,7 +225,12 @@ def _free_clock(curves: Curves, log_price: Floats, start: Floats) -> tuple[Float
         at = x[active]
         s = np.exp(at)
         log1p = np.log1p(s)
-        log_psi, psi_slope = _log_psi(at, s, log1p)
+        log_psi, psi_slope = log_psi_of(at, s, log1p)
+        if capped is not None:
+            beyond = capped[active]
+            log_psi = np.where(beyond, 2.0 * at - np.log(curves.cap), log_psi)
+            psi_slope = np.where(beyond, 2.0, psi_slope)
+            log1p = np.where(beyond, curves.cap, log1p)
         watts, power_slope = part._total_power(part.tau_unit_s * (s / log1p))
         value = np.log(watts) + log_psi + constant[active]
         # d tau/dx = tau_unit psi/s
@@ -311,79 +250,3 @@ def _free_clock(curves: Curves, log_price: Floats, start: Floats) -> tuple[Float
         if len(active) == 0:
             break
     return x, rate
-
-
-def _psi(x: Floats) -> tuple[Floats, Floats]:
-    """Ln psi and its slope in x, where psi(s) = s² d/ds [s/ln(1 + s)] and x = ln s."""
-    s = np.exp(x)
-    return _log_psi(x, s, np.log1p(s))
-
-
-def _log_psi(x: Floats, s: Floats, log1p: Floats) -> tuple[Floats, Floats]:
-    """`_psi` where s and ln(1 + s) are known."""
-    ratio = s / (1.0 + s)
-    difference = _bend(s, log1p)
-    return 2.0 * x + np.log(
-        difference / (log1p * log1p)
-    ), 2.0 + ratio * ratio / difference - 2.0 * ratio / log1p
-
-
-def _bend(s: Floats, log1p: Floats) -> Floats:
-    """Ln(1 + s) - s/(1 + s), which cancels for small s: its series is s² sum (-1)^k (k - 1)/k s^(k
-    - 2), k >= 2.
-    """
-    difference = log1p - s / (1.0 + s)
-    small = s < 1e-2
-    if small.any():
-        t = np.minimum(s, 1e-2)
-        series = 5 / 6 + t * (-6 / 7 + t * (7 / 8 + t * (-8 / 9)))
-        series = 1 / 2 + t * (-2 / 3 + t * (3 / 4 + t * (-4 / 5 + t * series)))
-        difference = np.where(small, s * s * series, difference)
-    return np.asarray(difference)
-
-
-_X_GRID = np.linspace(-30.0, 90.0, 8193)
-_LOG_PSI_GRID = _psi(_X_GRID)[0]
-
-
-def _inverse_psi(target: Floats) -> tuple[Floats, Floats]:
-    """X with ln psi(x) = target, and the slope there: a table good to 1e-6, and a Newton step that
-    squares that.
-    """
-    x = np.interp(target, _LOG_PSI_GRID, _X_GRID)
-    value, slope = _psi(x)
-    return x - (value - target) / slope, slope
-
-
-def log_snr_for(stretch: Floats) -> Floats:
-    """X with s/ln(1 + s) = stretch > 1, where x = ln s: how far the uplink may be slowed from
-    unlimited bandwidth.
-    """
-    excess = stretch - 1.0
-    target = np.log(excess)
-    # A table good to 1e-6 to begin with; far off it, what the function tends to.
-    x = np.interp(target, _LOG_RATIO_GRID, _X_GRID)
-    far = (target <= _LOG_RATIO_GRID[0]) | (target >= _LOG_RATIO_GRID[-1])
-    if far.any():
-        x = np.where(far, np.log(2.0 * excess) + np.log1p(np.log1p(excess)), x)
-    for _ in range(_NEWTON_STEPS):
-        # Newton on ln(s/ln(1 + s) - 1), which is nearly straight.
-        s = np.exp(x)
-        ratio, log1p = _stretch_less_one(s)
-        slope = (1.0 - s / ((1.0 + s) * log1p)) * (1.0 + ratio) / ratio
-        step = (np.log(ratio) - target) / slope
-        x = x - step
-        if not np.any(np.abs(step) > 1e-8):
-            break
-    return x
-
-
-def _stretch_less_one(s: Floats) -> tuple[Floats, Floats]:
-    """s/ln(1 + s) - 1, which cancels for small s: there its series has the Gregory coefficients."""
-    log1p = np.log1p(s)
-    t = np.minimum(s, 2e-3)
-    series = t * (1 / 2 + t * (-1 / 12 + t * (1 / 24 + t * (-19 / 720 + t * (3 / 160)))))
-    return np.where(s < 2e-3, series, s / log1p - 1.0), log1p
-
-
-_LOG_RATIO_GRID = np.log(_stretch_less_one(np.exp(_X_GRID))[0])

@@ -29,14 +29,14 @@ class Binding(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reasons:
-    """One entry per (failing user, cut): the level that comes closest speaks for the cut."""
+    """One entry per (failing user, cut): the option that comes closest speaks for the cut."""
 
     user: Integers
     cut: Integers
     binding: tuple[Binding, ...]
-    short_by_s: (
-        Floats  # seconds missing with the whole uplink and the largest clock; NaN for memory
-    )
+    # Seconds missing with the whole uplink and the largest clock, of the deadline or (`stage`) of
+    # the time between two inferences; NaN for memory and loss.
+    short_by_s: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,22 +97,28 @@ def reasons_of(problem: Problem, users: Integers) -> Reasons:
     """
     alone = Alone.of(problem.at_tolerance(), users)
     budget, needed, deadline = alone.budget, alone.needed_s, problem.deadline_s[alone.budget.user]
-    cut = problem.workloads.cut[budget.row]
-    # The level that comes closest speaks for its cut.
-    order = np.lexsort((needed, cut, budget.user))
+    cut, late_by = problem.workloads.cut[budget.row], alone.needed_s - deadline
+    behind_by = alone.slower_stage_s - alone.period_s
+    # What deadline or stage lacks; below 0 where neither lacks anything.
+    short_by = np.where(late_by > 0.0, late_by, np.maximum(late_by, behind_by))
+    # The option that comes closest speaks for its cut.
+    closed, short = ~alone.allowed, np.maximum(late_by, behind_by)
+    order = np.lexsort((needed, short, closed, cut, budget.user))
     leads = np.ones(len(order), dtype=bool)
     leads[1:] = (np.diff(budget.user[order]) != 0) | (np.diff(cut[order]) != 0)
     speaks = order[leads]
     late = alone.computing_s[speaks] > deadline[speaks]
     too_slow = (alone.computing_s + alone.uplink_s)[speaks] > deadline[speaks]
+    forgets = ~problem.workloads.fits_memory[budget.row][speaks]
+    behind = (late_by <= 0.0)[speaks] & (behind_by > 0.0)[speaks]
     binding = np.select(
-        [~alone.fits[speaks], late, too_slow],
-        [Binding.MEMORY, Binding.CLOCK, Binding.RATE],
+        [forgets, closed[speaks], late, too_slow, behind],
+        [Binding.MEMORY, Binding.LOSS, Binding.CLOCK, Binding.RATE, Binding.STAGE],
         Binding.MARGIN,
     )
     return Reasons(
         user=budget.user[speaks],
         cut=cut[speaks],
         binding=tuple(Binding(name) for name in binding),
-        short_by_s=np.where(alone.fits, needed - deadline, np.nan)[speaks],
+        short_by_s=np.where(alone.allowed, short_by, np.nan)[speaks],
     )

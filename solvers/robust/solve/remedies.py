@@ -24,6 +24,7 @@ from solvers.robust.problem import AT_TOLERANCE, Problem
 from solvers.robust.solve.candidates import BLOCK, Candidates, in_blocks, options_of
 
 _LAST_PLACE = 2.0**-52
+_AT_ROUNDING = 1.0 + 1e-12
 _DOUBLINGS = 45
 _SETTLED = 1e-15
 # The last digits of a least share depend on who is computed beside: numbers are raised by so much.
@@ -54,7 +55,9 @@ class Alone:
     budget: TimeBudget
     computing_s: Floats  # everything but the uplink and the margin
     uplink_s: Floats
-    fits: NDArray[np.bool_]
+    on_device_s: Floats  # of computing_s, without the margin
+    period_s: Floats  # of each inference of a stream; infinite where nobody streams
+    allowed: NDArray[np.bool_]  # in memory and loss
 
     @classmethod
     def of(cls, problem: Problem, users: Integers) -> "Alone":
@@ -62,22 +65,50 @@ class Alone:
         budget = time_budget(problem, users)
         work, row, user = problem.workloads, budget.row, budget.user
         whole = np.full(len(row), problem.bandwidth_hz)
-        rate = rate_bps(whole, problem.tx_power_w[user], problem.gain[user], problem.noise_w_per_hz)
+        rate = rate_bps(
+            whole,
+            problem.tx_power_w[user],
+            problem.gain[user],
+            problem.noise_w_per_hz,
+            problem.rate_law,
+        )
+        fastest, stages = work.cycles[row] / work.clock_max_hz[row], budget.stages
         return cls(
             budget=budget,
-            computing_s=work.cycles[row] / work.clock_max_hz[row] + budget.fixed_s,
-            uplink_s=transfer_s(work.crossing_bit[row], rate),
-            fits=work.fits_memory[row],
+            computing_s=fastest + budget.fixed_s,
+            uplink_s=transfer_s(work.crossing_most_bit[row], rate),
+            on_device_s=fastest + work.overhead_s[row],
+            period_s=np.full(len(row), np.inf) if stages is None else stages.period_s,
+            allowed=budget.allowed(problem),
         )
+
+    @property
+    def slower_stage_s(self) -> Floats:
+        """What the slower of device and uplink takes of each inference, the device with its
+        margin.
+        """
+        stages = self.budget.stages
+        margin = 0.0 if stages is None else stages.device_margin_s
+        return np.maximum(self.on_device_s + margin, self.uplink_s)
+
+    @property
+    def sends_in_time(self) -> NDArray[np.bool_]:
+        """Options whose uplink keeps up with the stream, but for rounding."""
+        return self.allowed & (self.uplink_s <= self.period_s * _AT_ROUNDING)
+
+    @property
+    def fits(self) -> NDArray[np.bool_]:
+        """Options that nothing but the deadline rules out."""
+        return self.allowed & (self.slower_stage_s <= self.period_s * _AT_ROUNDING)
 
     @property
     def needed_s(self) -> Floats:
         """What each option takes at least."""
         return self.computing_s + self.uplink_s + self.budget.margin_s
 
-    def least(self, values: Floats) -> Floats:
-        """Smallest of each user's values among the options that fit; NaN where there is none."""
-        smallest = np.minimum.reduceat(np.where(self.fits, values, np.inf), self.budget.first[:-1])
+    def least(self, values: Floats, among: NDArray[np.bool_]) -> Floats:
+        """Smallest of each user's values among some options; NaN where there is none."""
+        smallest = np.minimum.reduceat(np.where(among, values, np.inf), self.budget.first[:-1])
         return np.where(np.isfinite(smallest), smallest, np.nan)
 
 
@@ -110,7 +141,7 @@ class Remedies:
 
         def closed(users: Integers) -> Floats:
             alone = Alone.of(self.limits, users)
-            return alone.least(alone.needed_s) / AT_TOLERANCE
+            return alone.least(alone.needed_s, alone.fits) / AT_TOLERANCE
 
         def relaxed(users: Integers, values: Floats) -> Problem:
             deadlines = self.problem.deadline_s.copy()
@@ -127,22 +158,18 @@ class Remedies:
 
         def closed(users: Integers) -> Floats:
             alone = Alone.of(self.limits, users)
-            slack = self.limits.deadline_s[alone.budget.user] - alone.computing_s - alone.uplink_s
-            # Rounding may take the last slack away that a risk at its largest leaves.
-            slack = np.where(
-                np.abs(slack) <= 4.0 * _LAST_PLACE * self.limits.deadline_s[alone.budget.user],
-                0.0,
-                slack,
-            )
-            with np.errstate(divide="ignore", invalid="ignore"):
-                factor = slack / np.sqrt(alone.budget.variance_s2)
-                risk = (
-                    1.0 / (1.0 + factor**2)
-                    if self.problem.margin is Margin.CANTELLI
-                    else ndtr(-factor)
-                )
-            risk = np.where((slack >= 0.0) & (alone.budget.variance_s2 > 0.0), risk, np.inf)
-            return np.minimum(alone.least(risk), largest)
+            deadline, variance = self.limits.deadline_s[alone.budget.user], alone.budget.variance_s2
+            risk = self._risk(deadline - alone.computing_s - alone.uplink_s, deadline, variance)
+            varies, among = variance > 0.0, alone.allowed
+            if alone.budget.stages is not None:
+                variance = self.limits.workloads.device_variance_s2[alone.budget.row]
+                slack = alone.period_s - alone.on_device_s
+                in_stage = self._risk(slack, alone.period_s, variance)
+                risk, varies = np.maximum(risk, in_stage), varies | (variance > 0.0)
+                among = alone.sends_in_time
+            # Where no time varies the risk is not what rules an option out.
+            risk = np.where(varies, risk, np.inf)
+            return np.minimum(alone.least(risk, among), largest)
 
         def relaxed(users: Integers, values: Floats) -> Problem:
             risks = self.problem.risk.copy()
@@ -150,6 +177,19 @@ class Remedies:
             return replace(self.problem, risk=risks)
 
         return self._least(failing, closed, relaxed, largest)
+
+    def _risk(self, slack_s: Floats, limit_s: Floats, variance_s2: Floats) -> Floats:
+        """Least risk whose margin fits what a mean time leaves of a limit; infinite where none
+        does.
+        """
+        # Rounding may take the last slack away that a risk at its largest leaves.
+        slack = np.where(np.abs(slack_s) <= 4.0 * _LAST_PLACE * limit_s, 0.0, slack_s)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            factor = slack / np.sqrt(variance_s2)
+            risk = (
+                1.0 / (1.0 + factor**2) if self.problem.margin is Margin.CANTELLI else ndtr(-factor)
+            )
+        return np.where(slack >= 0.0, np.where(variance_s2 > 0.0, risk, 0.0), np.inf)
 
     def least_bandwidth_hz(self, failing: Integers) -> Floats:
         """Least uplinks [Hz] with which users who fail would not, (failing,)."""
@@ -314,6 +354,8 @@ def _as_wide_as_it_takes(problem: Problem, users: Integers) -> Floats:
     options, _ = options_of(problem, users)
     budget = time_budget(problem, users)
     work, row = problem.workloads, budget.row
-    in_time = budget.left_s - work.cycles[row] / work.clock_max_hz[row] >= 0.0
-    works = work.fits_memory[row] & (options.curves.sends | in_time)
+    fastest = work.cycles[row] / work.clock_max_hz[row]
+    works = budget.allowed(problem) & (options.curves.sends | (budget.left_s - fastest >= 0.0))
+    if budget.stages is not None:
+        works &= budget.stages.cycles_s >= fastest
     return options.least(np.where(works, options.curves.least_hz, np.inf))

@@ -7,8 +7,9 @@ from scipy.optimize import brentq, minimize_scalar
 from solvers import physics
 from solvers.robust.problem import Problem
 from solvers.robust.solve.candidates import options_of
-from solvers.robust.solve.curves import Curves, log_snr_for
+from solvers.robust.solve.curves import Curves
 from solvers.robust.solve.dual import Relaxation
+from solvers.robust.solve.rates import log_snr_for
 from tests.support.robust.cells import random_cell
 
 
@@ -85,12 +86,12 @@ def test_energy_and_least_share_are_those_of_the_papers_formulas() -> None:
         clock = curves.clock_hz(uplink)
         device = physics.device_s(work.cycles[row], clock, work.overhead_s[row])
         energy = physics.compute_energy_j(curves.kappa, clock, device) + physics.radio_energy_j(
-            curves.tx_power_w, uplink
+            curves.radio_w, uplink
         )
         assert np.allclose(curves.energy_j(x), energy, rtol=1e-12)
         # At the least share the largest clock just meets the deadline.
         rate = physics.rate_bps(
-            curves.least_hz, curves.tx_power_w, problem.gain[user], problem.noise_w_per_hz
+            curves.least_hz, problem.tx_power_w[user], problem.gain[user], problem.noise_w_per_hz
         )
         total = (
             physics.transfer_s(work.crossing_bit[row], rate)
