@@ -1,4 +1,6 @@
-"""Every benchmark, one after the other."""
+"""Every benchmark, one after the other, or those that are named: `python -m benchmarks power`."""
+
+import sys
 
 from benchmarks import (
     columns,
@@ -6,6 +8,7 @@ from benchmarks import (
     measured_plan,
     measurement,
     multiuser,
+    power,
     profiler,
     robust,
     robust_figures,
@@ -14,18 +17,25 @@ from benchmarks import (
     stopping,
 )
 
-for benchmark in (
-    robust,
-    http,
-    columns,
-    robust_reference,
-    robust_figures,
-    stopping,
-    multiuser,
-    measurement,
-    splits,
-    profiler,
-    measured_plan,
-):
-    print(f"## {benchmark.__name__}\n")
-    benchmark.main()
+BENCHMARKS = {
+    benchmark.__name__.rpartition(".")[2]: benchmark
+    for benchmark in (
+        robust,
+        http,
+        columns,
+        robust_reference,
+        robust_figures,
+        stopping,
+        multiuser,
+        measurement,
+        power,
+        splits,
+        profiler,
+        measured_plan,
+    )
+}
+if unknown := set(sys.argv[1:]) - set(BENCHMARKS):
+    sys.exit(f"no benchmark {', '.join(sorted(unknown))}: there are {', '.join(BENCHMARKS)}")
+for name in sys.argv[1:] or BENCHMARKS:
+    print(f"## {BENCHMARKS[name].__name__}\n")
+    BENCHMARKS[name].main()
