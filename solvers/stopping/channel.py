@@ -1,8 +1,9 @@
 """Laws of the channel that a device sees after each layer.
 
-A fading law describes the power gain G relative to the user's mean SNR: SNR = mean_snr · G, rate =
-W log2(1 + SNR). A law in rates is the same for every user. Samples of independent laws are drawn
-afresh after each layer and after each wait; a `Markov` channel makes one transition instead.
+A fading law describes the power gain G relative to the user's mean SNR: SNR = mean_snr · G, and
+the problem's rate law says what that carries. A law in rates is the same for every user. Samples of
+independent laws are drawn afresh after each layer and after each wait; a `Markov` channel makes one
+transition instead.
 """
 
 from dataclasses import dataclass

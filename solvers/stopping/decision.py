@@ -48,6 +48,20 @@ class Baselines:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Energy:
+    """What the expected energy of an inference is made of [J], (users,) each."""
+
+    compute_j: Floats  # on the device, without what is drawn whatever the clock
+    static_j: Floats  # drawn whatever the clock, while computing
+    radio_j: Floats  # while sending, and for each bit
+    wait_j: Floats  # while waiting for the channel or the edge
+    standby_j: Floats  # drawn as well while computing and sending
+
+    def __post_init__(self) -> None:
+        freeze(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A row of the table a device carries: offload at this cut when the rate seen is at least
     `rate_bps`.
@@ -83,6 +97,7 @@ class Decision:
     running_cost: Floats  # (users,) expected, per inference
     time_s: Floats  # (users,) expected, per inference
     energy_j: Floats  # (users,) expected, per inference
+    energy: Energy  # its parts
     optimal: (
         Booleans  # (users,) whether backward induction, over every placement allowed, found the row
     )
@@ -113,7 +128,7 @@ class Decision:
             shown: tuple[str, float | None, float | None, float | None]
             if rate == 0.0:
                 shown = ("always", None, None, None)
-            elif rate == np.inf:
+            elif rate > problem.max_rate_bps or rate == np.inf:
                 shown = ("never", None, None, None)
             else:
                 shown = (

@@ -11,10 +11,20 @@ from enum import StrEnum
 import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
+from solvers.rate_law import SHANNON, RateLaw
 from solvers.records import all_finite, freeze, require, require_workloads
 from solvers.stopping.channel import Law, Markov, RateTrace
 
 FREE = -1  # the solver chooses the placement
+
+_EACH_USER = (
+    "tx_power_w",
+    "radio_power_w",
+    "idle_power_w",
+    "rx_power_w",
+    "memory_byte",
+    "placement_s_per_bit",
+)
 
 
 class Waiting(StrEnum):
@@ -53,7 +63,7 @@ class Workloads:
     Rows `first[w]:first[w+1]` are cuts 0..L of workload w. Device figures and parameters are
     cumulative: what the layers up to the cut need, 0 at cut 0. `crossing_bit` and `server_s` are of
     the cut itself; the last cut leaves nothing to the server, and crosses 0 bit when the result
-    stays on the device.
+    stays on the device. What is None counts for nothing.
     """
 
     first: Integers  # (workloads + 1,)
@@ -62,6 +72,10 @@ class Workloads:
     crossing_bit: Floats  # (rows,)
     server_s: Floats  # (rows,) mean time of the layers after the cut
     parameter_bit: Floats  # (rows,) cumulative
+    # (rows,) the part of `device_j` that is drawn whatever the clock, for the answer's split
+    static_j: Floats | None = None
+    standby_power_w: Floats | None = None  # (workloads,) drawn as well while computing and sending
+    energy_j_per_bit: Floats | None = None  # (workloads,) of each bit that is sent
 
     def __post_init__(self) -> None:
         freeze(self)
@@ -69,7 +83,11 @@ class Workloads:
         require_workloads(first, rows, "cut")
         for field in fields(self)[1:]:
             values = getattr(self, field.name)
-            require(len(values) == rows, f"{field.name}: one entry per row")
+            if values is None:
+                continue
+            of_workload = field.name in ("standby_power_w", "energy_j_per_bit")
+            count, one = (len(first) - 1, "workload") if of_workload else (rows, "row")
+            require(len(values) == count, f"{field.name}: one entry per {one}")
             require(all_finite(values), f"{field.name} >= 0 and finite")
         step = np.ones(rows, dtype=bool)
         step[first[:-1]] = False
@@ -81,6 +99,10 @@ class Workloads:
                 f"{name} is cumulative, so it never falls",
             )
         require(bool(np.all(self.server_s[first[1:] - 1] == 0.0)), "server_s: 0 at the last cut")
+        require(
+            self.static_j is None or bool(np.all(self.static_j <= self.device_j)),
+            "static_j is a part of device_j",
+        )
 
     def cuts(self, workload: int) -> slice:
         """Rows of one workload."""
@@ -110,6 +132,7 @@ class Problem:
     law: Law
     bandwidth_hz: float
     noise_w_per_hz: float
+    rate_law: RateLaw = SHANNON  # what an SNR carries; a law given in rates is what it is
     min_snr: float = 0.0  # below it nobody transmits; 0 for none
     coherence_time_s: float = 0.0
     waiting: Waiting = Waiting.IN_OUTAGE
@@ -121,7 +144,8 @@ class Problem:
     workloads: Workloads
     workload: Integers  # (users,) which workload each runs
     mean_snr: Floats | None = None  # (users,) multiplies the law's gain; None with a law in rates
-    tx_power_w: Floats  # (users,)
+    tx_power_w: Floats  # (users,) radiated: what a gain's signal-to-noise ratio is made of
+    radio_power_w: Floats | None = None  # (users,) drawn while sending; None: what is radiated
     idle_power_w: Floats  # (users,) while waiting for the channel or the edge
     rx_power_w: Floats  # (users,)
     memory_byte: Floats  # (users,) memory for parameters, infinite where unknown
@@ -154,16 +178,11 @@ class Problem:
                 all_finite(self.mean_snr) and bool(np.all(self.mean_snr > 0.0)),
                 "mean_snr > 0 and finite",
             )
-        for name in (
-            "tx_power_w",
-            "idle_power_w",
-            "rx_power_w",
-            "memory_byte",
-            "placement_s_per_bit",
-        ):
+        for name in _EACH_USER:
             values = getattr(self, name)
-            require(len(values) == users, f"{name}: one entry per user")
-            require(name == "memory_byte" or all_finite(values), f"{name} >= 0 and finite")
+            require(values is None or len(values) == users, f"{name}: one entry per user")
+            finite = values is None or name == "memory_byte" or all_finite(values)
+            require(finite, f"{name} >= 0 and finite")
         require(bool(np.all(self.memory_byte >= 0.0)), "memory_byte >= 0")
         if self.placement is not None:
             require(len(self.placement) == users, "placement: one entry per user")
@@ -195,7 +214,23 @@ class Problem:
     @property
     def min_rate_bps(self) -> float:
         """Rate at the minimum SNR."""
-        return float(self.bandwidth_hz * np.log2(1.0 + self.min_snr))
+        law = self.rate_law
+        shannon = float(
+            self.bandwidth_hz * law.efficiency * np.log2(1.0 + self.min_snr / law.snr_gap)
+        )
+        return min(shannon, self.bandwidth_hz * law.max_bps_per_hz)
+
+    @property
+    def max_rate_bps(self) -> float:
+        """Rate that no SNR exceeds; infinite without a limit, and where the law is one of rates."""
+        if isinstance(self.law, (RateTrace, Markov)):
+            return np.inf
+        return self.bandwidth_hz * self.rate_law.max_bps_per_hz
+
+    @property
+    def drawn_power_w(self) -> Floats:
+        """(users,) power while sending, without what is drawn all the time."""
+        return self.tx_power_w if self.radio_power_w is None else self.radio_power_w
 
     @property
     def waiting_cost(self) -> Floats:
@@ -221,9 +256,13 @@ class Problem:
         return np.asarray(needed_byte <= self.memory_byte[users, None])
 
     def snr(self, rate_bps: Floats) -> Floats:
-        """SNR that carries a rate; infinite where it overflows."""
+        """Least SNR that carries a rate; infinite where none does, or where it overflows."""
+        law = self.rate_law
         with np.errstate(over="ignore"):
-            return np.asarray(np.expm1(np.log(2.0) * rate_bps / self.bandwidth_hz))
+            snr = np.expm1(np.log(2.0) * rate_bps / (self.bandwidth_hz * law.efficiency))
+            return np.where(
+                rate_bps <= self.bandwidth_hz * law.max_bps_per_hz, law.snr_gap * snr, np.inf
+            )
 
     def gain(self, rate_bps: Floats, user: int) -> Floats:
         """Channel power gain at which a user's transmit power carries a rate; NaN where it
@@ -242,8 +281,7 @@ class Problem:
         planned in parts.
         """
         shared = {field.name: getattr(self, field.name) for field in fields(self)}
-        own = ("workload", "mean_snr", "tx_power_w", "idle_power_w", "rx_power_w", "memory_byte")
-        for name in (*own, "placement_s_per_bit", "placement"):
+        for name in ("workload", "mean_snr", *_EACH_USER, "placement"):
             if shared[name] is not None:
                 shared[name] = shared[name][start:stop]
         return Problem(**shared)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from solvers.arrays import Booleans, Floats, Integers
 from solvers.records import freeze
 from solvers.stopping.channel import Markov, RateTrace
-from solvers.stopping.check.laws import min_rate_bps, start_of
+from solvers.stopping.check.laws import carried_bps, min_rate_bps, start_of
+from solvers.stopping.check.terms import radio_w, standing
 from solvers.stopping.decision import Decision
 from solvers.stopping.problem import Problem, Waiting
 
@@ -54,9 +55,14 @@ def channel(problem: Problem, user: int, trials: int, rng: Generator) -> Look:
     if isinstance(law, RateTrace):
         return lambda trial, _elapsed_s: law.sample(rng, (trial.size,))
     mean_snr = 1.0 if problem.mean_snr is None else float(problem.mean_snr[user])
-    return lambda trial, _elapsed_s: (
-        problem.bandwidth_hz * np.log2(1.0 + mean_snr * law.sample(rng, (trial.size,)))
-    )
+
+    def look_at_fading(trial: Integers, _elapsed_s: Floats) -> NDArray[np.generic]:
+        # A rate with a top does not tell an outage from a look that is only just good enough.
+        snr = mean_snr * law.sample(rng, (trial.size,))
+        up = snr >= problem.min_snr * (1.0 - 1e-12)
+        return np.where(up, carried_bps(problem, snr), 0.0)
+
+    return look_at_fading
 
 
 def play(problem: Problem, decision: Decision, user: int, trials: int, look: Look) -> Paths:
@@ -74,7 +80,9 @@ def play(problem: Problem, decision: Decision, user: int, trials: int, look: Loo
         np.diff(work.device_j[rows], prepend=0.0),
     )
     bits, server_s = work.crossing_bit[rows], work.server_s[rows]
-    transmit_w, idle_w = float(problem.tx_power_w[user]), float(problem.idle_power_w[user])
+    standby_w, per_bit_j = standing(problem, int(problem.workload[user]))
+    transmit_w = float(radio_w(problem, np.array([user]))[0]) + standby_w
+    idle_w = float(problem.idle_power_w[user])
     placement = int(decision.placement[user])
     stays = placement == len(bits) - 1 and bits[-1] == 0.0
     time_s, energy_j = np.zeros((2, trials))
@@ -82,7 +90,7 @@ def play(problem: Problem, decision: Decision, user: int, trials: int, look: Loo
     going = np.arange(trials)
     for k in range(placement + 1):
         time_s[going] += tau[k]
-        energy_j[going] += joule[k]
+        energy_j[going] += joule[k] + standby_w * tau[k]
         if k == placement and stays:
             break
         looking, onward = going, []
@@ -92,7 +100,7 @@ def play(problem: Problem, decision: Decision, user: int, trials: int, look: Loo
             sent_s = bits[k] / rate[stop] if bits[k] > 0.0 else np.zeros(ended.size)
             cut[ended] = k
             time_s[ended] += sent_s + server_s[k]
-            energy_j[ended] += transmit_w * sent_s + idle_w * server_s[k]
+            energy_j[ended] += transmit_w * sent_s + idle_w * server_s[k] + per_bit_j * bits[k]
             onward.append(looking[~stop & ~wait])
             looking = looking[wait]
             if looking.size == 0:

@@ -12,6 +12,7 @@ class Constraint(StrEnum):
     DEVICE_ONLY = "device_only"
     EDGE_ONLY = "edge_only"
     ENERGY_J = "energy_j"
+    ENERGY_PARTS = "energy_parts"
     FIXED_PLACEMENT = "fixed_placement"
     LOOK_AHEAD = "look_ahead"
     MEMORY = "memory"

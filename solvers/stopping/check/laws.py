@@ -14,7 +14,31 @@ _DB = 10.0 / np.log(10.0)  # decibels per unit of ln G
 
 def min_rate_bps(problem: Problem) -> float:
     """Rate at the least SNR at which anybody transmits."""
-    return float(problem.bandwidth_hz * np.log1p(problem.min_snr) / np.log(2.0))
+    return float(carried_bps(problem, np.array(problem.min_snr)))
+
+
+def carried_bps(problem: Problem, snr: Floats) -> Floats:
+    """Rate at an SNR: what the band carries of it once the gap is taken off, or its best coding."""
+    law = problem.rate_law
+    share = law.efficiency / np.log(2.0)
+    per_hz = np.minimum(share * np.log1p(snr / law.snr_gap), law.max_bps_per_hz)
+    return np.asarray(problem.bandwidth_hz * per_hz)
+
+
+def needed_snr(problem: Problem, rate_bps: Floats) -> Floats:
+    """Least SNR at which a rate is carried; infinite where none does."""
+    law = problem.rate_law
+    per_hz = rate_bps / problem.bandwidth_hz
+    with np.errstate(over="ignore"):
+        snr = law.snr_gap * np.expm1(np.log(2.0) * per_hz / law.efficiency)
+    return np.where(per_hz <= law.max_bps_per_hz, snr, np.inf)
+
+
+def full_snr(problem: Problem) -> float:
+    """SNR from which on the best coding is in use; infinite where the rate has no top."""
+    law = problem.rate_law
+    with np.errstate(over="ignore"):
+        return float(law.snr_gap * np.expm1(np.log(2.0) * law.max_bps_per_hz / law.efficiency))
 
 
 def start_of(law: Markov) -> Floats:

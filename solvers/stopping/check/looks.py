@@ -6,13 +6,16 @@ from the check's own density of the gain; traces are summed.
 
 import numpy as np
 
-from solvers.arrays import Floats, Integers
+from solvers.arrays import Booleans, Floats, Integers
 from solvers.stopping.channel import GainTrace, Markov, RateTrace
 from solvers.stopping.check.laws import (
+    carried_bps,
     deep_fade_weight,
+    full_snr,
     log_gain_density,
     log_gain_span,
     min_rate_bps,
+    needed_snr,
 )
 from solvers.stopping.fading import Fading
 from solvers.stopping.problem import Problem
@@ -42,43 +45,59 @@ class Looks:
         """P(R >= rate, up) and E[1/R; R >= rate, up], (cuts, users)."""
         problem, law = self.problem, self.problem.law
         if isinstance(law, RateTrace):
-            return self._sum(law.rate_bps[None], rate_bps)
+            up = law.rate_bps >= min_rate_bps(problem) * (1.0 - 1e-12)
+            return _sum(law.rate_bps[None], up[None], rate_bps)
         if isinstance(law, GainTrace):
-            return self._sum(
-                problem.bandwidth_hz * np.log1p(self.mean_snr[:, None] * law.gain) / np.log(2.0),
-                rate_bps,
-            )
+            snr = self.mean_snr[:, None] * law.gain
+            up = snr >= problem.min_snr * (1.0 - 1e-12)
+            return _sum(carried_bps(problem, snr), up, rate_bps)
         if isinstance(law, Markov):
             raise TypeError("a Markov channel has no independent looks")
         return self._integrate(law, rate_bps)
 
-    def _sum(self, samples_bps: Floats, rate_bps: Floats) -> tuple[Floats, Floats]:
-        usable = (samples_bps > 0.0) & (samples_bps >= min_rate_bps(self.problem) * (1.0 - 1e-12))
-        taken = usable & (samples_bps >= rate_bps[..., None])
-        inverse = 1.0 / np.where(samples_bps > 0.0, samples_bps, np.inf)
-        return taken.mean(axis=-1), (taken * inverse).mean(axis=-1)
-
     def _integrate(self, law: Fading, rate_bps: Floats) -> tuple[Floats, Floats]:
+        """Below the SNR of the best coding 1/R is integrated, and above it is what it is there."""
         problem = self.problem
         low, high = log_gain_span(law)
         with np.errstate(divide="ignore", over="ignore"):
-            snr = np.maximum(
-                np.expm1(np.log(2.0) * rate_bps / problem.bandwidth_hz), problem.min_snr
-            )
+            snr = np.maximum(needed_snr(problem, rate_bps), problem.min_snr)
             start = np.clip(np.log(snr / self.mean_snr), low, high)
+            full = np.clip(np.log(full_snr(problem) / self.mean_snr), low, high)
         edges = _panel_edges(law, float(start.min()))
         start = np.maximum(start, edges[-1])[..., None]
-        right, left = np.maximum(edges[:-1], start), np.maximum(edges[1:], start)
+        top = np.maximum(full[:, None], start)
+        mass, sent = self._panels(law, edges, start, top)
+        if np.all(full >= high):
+            return mass, sent
+        best, _ = self._panels(law, edges, top, np.maximum(high, top))
+        top_bps = problem.bandwidth_hz * problem.rate_law.max_bps_per_hz
+        return mass + best, sent + best / top_bps
+
+    def _panels(
+        self, law: Fading, edges: Floats, start: Floats, end: Floats
+    ) -> tuple[Floats, Floats]:
+        """P(G in [start, end]) and the mean there of 1/R as though it had no top."""
+        problem = self.problem
+        right = np.minimum(np.maximum(edges[:-1], start), end)
+        left = np.minimum(np.maximum(edges[1:], start), end)
         points, weights = np.polynomial.legendre.leggauss(_ORDER)
         half = 0.5 * (right - left)[..., None]
         log_gain = left[..., None] + half * (points + 1.0)
         mass = log_gain_density(law, log_gain) * half * weights
         inverse = (
             np.log(2.0)
-            / problem.bandwidth_hz
-            / np.log1p(self.mean_snr[:, None, None] * np.exp(log_gain))
+            / (problem.bandwidth_hz * problem.rate_law.efficiency)
+            / np.log1p(self.mean_snr[:, None, None] / problem.rate_law.snr_gap * np.exp(log_gain))
         )
         return mass.sum(axis=(-1, -2)), (mass * inverse).sum(axis=(-1, -2))
+
+
+def _sum(samples_bps: Floats, up: Booleans, rate_bps: Floats) -> tuple[Floats, Floats]:
+    """The same of a trace, (cuts, users), where `up` says which samples may be used."""
+    usable = up & (samples_bps > 0.0)
+    taken = usable & (samples_bps >= rate_bps[..., None])
+    inverse = 1.0 / np.where(samples_bps > 0.0, samples_bps, np.inf)
+    return taken.mean(axis=-1), (taken * inverse).mean(axis=-1)
 
 
 _ORDER = 12  # points of a panel

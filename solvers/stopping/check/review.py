@@ -9,7 +9,7 @@ from solvers.stopping.check.chain import Chain
 from solvers.stopping.check.constraints import Constraint
 from solvers.stopping.check.curve import Induction
 from solvers.stopping.check.looks import Looks, points
-from solvers.stopping.check.terms import Terms, terms_of
+from solvers.stopping.check.terms import Terms, radio_w, spent, terms_of
 from solvers.stopping.decision import Decision, Offer
 from solvers.stopping.problem import FREE, Problem
 
@@ -161,27 +161,24 @@ class Review(Induction):
         self, terms: Terms, users: Integers, ends: Floats, waits: Floats, sending: Floats
     ) -> Floats:
         """Running costs (users,), from times and energies that the decision must agree with."""
-        problem, decision, work, rows = (
-            self.problem,
-            self.decision,
-            self.problem.workloads,
-            terms.rows,
-        )
+        problem, decision = self.problem, self.decision
+        work, rows = problem.workloads, terms.rows
         waited_s = problem.coherence_time_s * waits.sum(axis=0)
         sent_s, server_s = work.crossing_bit[rows] @ sending, work.server_s[rows] @ ends
         time_s = work.device_s[rows] @ ends + sent_s + server_s + waited_s
-        energy_j = (
-            work.device_j[rows] @ ends
-            + problem.tx_power_w[users] * sent_s
-            + problem.idle_power_w[users] * (server_s + waited_s)
-        )
+        parts = spent(problem, terms, users, ends, sent_s, server_s + waited_s)
+        energy_j = np.sum(list(parts.values()), axis=0)
         cost = problem.time_per_s * time_s + problem.energy_per_j * energy_j
         self.agree(Constraint.TIME_S, users, decision.time_s[users], time_s)
         # A radio that next to never sends adds an energy known to the rounding of probabilities
         # only.
         rounding_j = (
-            ROUNDING * time_s * np.maximum(problem.tx_power_w[users], problem.idle_power_w[users])
+            ROUNDING * time_s * np.maximum(radio_w(problem, users), problem.idle_power_w[users])
         )
+        for name, found in parts.items():
+            claimed = getattr(decision.energy, name)[users]
+            slack = rounding_j + TOLERANCE * energy_j
+            self.agree(Constraint.ENERGY_PARTS, users, claimed, found, slack)
         self.agree(Constraint.ENERGY_J, users, decision.energy_j[users], energy_j, rounding_j)
         self.agree(Constraint.RUNNING_COST, users, decision.running_cost[users], cost)
         return np.asarray(cost)

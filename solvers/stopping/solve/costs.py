@@ -32,15 +32,20 @@ def costs(problem: Problem, workload: int, users: Integers) -> Costs:
     work, rows = problem.workloads, problem.workloads.cuts(workload)
     by_time, by_energy = problem.time_per_s, problem.energy_per_j
     ahead = by_time * work.device_s[rows] + by_energy * work.device_j[rows]
+    sending_w = problem.drawn_power_w[users]
+    if work.standby_power_w is not None:
+        standby_w = float(work.standby_power_w[workload])
+        ahead = ahead + by_energy * standby_w * work.device_s[rows]
+        sending_w = sending_w + standby_w
+    xi = np.multiply.outer(work.server_s[rows], by_time + by_energy * problem.idle_power_w[users])
+    if work.energy_j_per_bit is not None:
+        per_bit = by_energy * float(work.energy_j_per_bit[workload])
+        xi += (per_bit * work.crossing_bit[rows])[:, None]
     return Costs(
         ahead=ahead,
         zeta=np.diff(ahead, prepend=0.0),
-        eta=np.multiply.outer(
-            work.crossing_bit[rows], by_time + by_energy * problem.tx_power_w[users]
-        ),
-        xi=np.multiply.outer(
-            work.server_s[rows], by_time + by_energy * problem.idle_power_w[users]
-        ),
+        eta=np.multiply.outer(work.crossing_bit[rows], by_time + by_energy * sending_w),
+        xi=xi,
         waiting=problem.waiting_cost[users],
         stays=bool(work.crossing_bit[rows][-1] == 0.0),
     )

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from solvers.arrays import Floats
 from solvers.stopping.channel import GainTrace, RateTrace
 from solvers.stopping.fading import Fading
-from solvers.stopping.problem import Problem
 
 Indices = NDArray[np.intp]
 
@@ -46,14 +45,6 @@ class InverseRate(Protocol):
 
     def excess(self, cap: Floats) -> Floats:
         """E[max(cap - 1/R, 0) | up], accurate where it is small too."""
-
-
-def inverse_rate(problem: Problem, mean_snr: Floats) -> InverseRate:
-    """The law of 1/R for users of these mean SNRs."""
-    law = problem.law
-    if isinstance(law, (GainTrace, RateTrace)):
-        return Sampled(law, problem.bandwidth_hz, problem.min_snr, mean_snr)
-    return Faded(law, problem.bandwidth_hz, problem.min_snr, mean_snr, problem.nodes)  # type: ignore[arg-type]
 
 
 def expected_least(channel: InverseRate, eta: Floats, xi: Floats, onward: Floats) -> Floats:
@@ -236,8 +227,9 @@ class Sampled:
     """A trace: sorted samples, a suffix sum of 1/R and a search, exact."""
 
     def __init__(
-        self, law: GainTrace | RateTrace, bandwidth_hz: float, min_snr: float, mean_snr: Floats
+        self, law: GainTrace | RateTrace, bandwidth_hz: float, least: Floats, mean_snr: Floats
     ) -> None:
+        """`least` is the gain, or the rate, below which nobody transmits, (users,)."""
         self.scale = LN2 / bandwidth_hz
         users = len(mean_snr)
         with np.errstate(divide="ignore"):
@@ -245,16 +237,10 @@ class Sampled:
                 self.level = np.sort(law.gain)
                 self.mean_snr: Floats | None = mean_snr
                 inverse = self.scale / np.log1p(np.multiply.outer(mean_snr, self.level))
-                start = (
-                    np.searchsorted(self.level, min_snr / mean_snr)
-                    if min_snr > 0.0
-                    else np.zeros(users, np.intp)
-                )
             else:
                 self.level, self.mean_snr = np.sort(law.rate_bps), None
                 inverse = (1.0 / self.level)[None]
-                least = np.searchsorted(self.level, bandwidth_hz * np.log2(1.0 + min_snr))
-                start = np.full(users, least)
+        start = np.searchsorted(self.level, least)
         samples = self.samples = self.level.size
         self.start = start
         usable = np.where(np.isfinite(inverse), inverse, 0.0)

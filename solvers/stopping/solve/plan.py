@@ -1,15 +1,17 @@
 """The plan of every user, filled in block by block."""
 
+from dataclasses import fields
+
 import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
 from solvers.stopping.channel import GainTrace, Markov, RateTrace
-from solvers.stopping.decision import Baselines, Decision, Infeasibility, Offer
+from solvers.stopping.decision import Baselines, Decision, Energy, Infeasibility, Offer
 from solvers.stopping.problem import FREE, Problem, Rule, Waiting
 from solvers.stopping.solve.clairvoyant import independent_bound, markov_bound
 from solvers.stopping.solve.costs import Costs, costs
 from solvers.stopping.solve.independent import Stopping
-from solvers.stopping.solve.inverse_rate import inverse_rate
+from solvers.stopping.solve.look import look_at
 from solvers.stopping.solve.markov import MarkovStopping
 
 TIE = 1e-12  # totals closer than this are equal, and the smaller placement is taken
@@ -31,6 +33,7 @@ class Plan:
         self.placement_bit, self.placement_cost, self.running_cost, self.time_s, self.energy_j = (
             np.zeros((5, users))
         )
+        self.parts = {field.name: np.zeros(users) for field in fields(Energy)}
         self.optimal = np.zeros(users, dtype=bool)
         self.curve = np.full((users, cuts), np.nan)
         self.threshold_bps = np.full((users, cuts), np.inf)
@@ -95,7 +98,7 @@ class Plan:
         if isinstance(problem.law, Markov):
             return MarkovStopping(cost, problem)
         mean_snr = np.ones(len(users)) if problem.mean_snr is None else problem.mean_snr[users]
-        return Stopping(cost, inverse_rate(problem, mean_snr), problem.waiting)
+        return Stopping(cost, look_at(problem, mean_snr), problem.waiting)
 
     def _possible(self, workload: int, users: Integers) -> tuple[Booleans, Booleans]:
         """(cuts, users): placements that fit in memory, and those of them that are asked for."""
@@ -128,8 +131,7 @@ class Plan:
         """Write the table for going on at `onward` under the placement, and the times and energies
         it leads to.
         """
-        problem, work = self.problem, self.problem.workloads
-        rows, width = work.cuts(workload), slice(0, onward.shape[0])
+        problem, width = self.problem, slice(0, onward.shape[0])
         if isinstance(stopping, MarkovStopping):
             stop, wait = stopping.policy(onward, placement)
             ends, waits, sending = stopping.played(stop, wait, placement)
@@ -147,15 +149,35 @@ class Plan:
         self.wait[users, width] = waiting.T
         # Rounding leaves it by a hair.
         self.stop_probability[users, width] = np.clip(ends.T, 0.0, 1.0)
+        self._spend(users, workload, ends, waits, sending)
+
+    def _spend(
+        self, users: Integers, workload: int, ends: Floats, waits: Floats, sending: Floats
+    ) -> None:
+        """Write the times and energies that ends, waits and E[1/R; ends] at each cut lead to."""
+        problem, work = self.problem, self.problem.workloads
+        rows = work.cuts(workload)
         waited_s = waits.sum(axis=0) * problem.coherence_time_s
         sent_s = work.crossing_bit[rows] @ sending
         server_s = work.server_s[rows] @ ends
-        self.time_s[users] = work.device_s[rows] @ ends + sent_s + server_s + waited_s
-        self.energy_j[users] = (
-            work.device_j[rows] @ ends
-            + problem.tx_power_w[users] * sent_s
-            + problem.idle_power_w[users] * (server_s + waited_s)
-        )
+        device_s, device_j = work.device_s[rows] @ ends, work.device_j[rows] @ ends
+        radio_j = problem.drawn_power_w[users] * sent_s
+        wait_j = problem.idle_power_w[users] * (server_s + waited_s)
+        parts = self.parts
+        self.time_s[users] = device_s + sent_s + server_s + waited_s
+        self.energy_j[users] = device_j + radio_j + wait_j
+        if work.energy_j_per_bit is not None:
+            per_bit_j = work.energy_j_per_bit[workload] * (work.crossing_bit[rows] @ ends)
+            self.energy_j[users] += per_bit_j
+            radio_j = radio_j + per_bit_j
+        if work.standby_power_w is not None:
+            parts["standby_j"][users] = work.standby_power_w[workload] * (device_s + sent_s)
+            self.energy_j[users] += parts["standby_j"][users]
+        if work.static_j is not None:
+            parts["static_j"][users] = work.static_j[rows] @ ends
+            device_j = (work.device_j[rows] - work.static_j[rows]) @ ends
+        parts["compute_j"][users] = device_j
+        parts["radio_j"][users], parts["wait_j"][users] = radio_j, wait_j
 
     def _offer_fixed(self, users: Integers, fixed: Floats, place: Floats, fits: Booleans) -> None:
         """What it costs to stop at one cut always: the last, the first, the best."""
@@ -186,6 +208,7 @@ class Plan:
                 [markov_bound(stopping, int(cut), user) for user, cut in enumerate(placement)]
             )
         smooth = not isinstance(self.problem.law, (GainTrace, RateTrace))
+        smooth &= np.isinf(self.problem.max_rate_bps)  # else the rate has an atom at its top
         always = self.problem.waiting is Waiting.ALWAYS
         return independent_bound(cost, stopping.channel, placement, always=always, smooth=smooth)
 
@@ -211,6 +234,7 @@ class Plan:
             running_cost=self.running_cost,
             time_s=self.time_s,
             energy_j=self.energy_j,
+            energy=Energy(**self.parts),
             optimal=self.optimal,
             running_curve=self.curve,
             threshold_bps=self.threshold_bps,

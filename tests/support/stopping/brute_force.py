@@ -7,7 +7,7 @@ from itertools import pairwise, product
 import numpy as np
 from scipy import integrate
 
-from solvers.stopping.channel import Markov
+from solvers.stopping.channel import GainTrace, Markov
 from solvers.stopping.fading import Fading
 from solvers.stopping.problem import Problem, Waiting
 
@@ -17,10 +17,35 @@ Terms = tuple[np.ndarray, np.ndarray, np.ndarray, float]
 def terms(problem: Problem) -> Terms:
     """zeta, eta, xi and c_w of the only user, as the paper writes them."""
     work, by_time, by_energy = problem.workloads, problem.time_per_s, problem.energy_per_j
-    zeta = by_time * np.diff(work.device_s) + by_energy * np.diff(work.device_j)
-    eta = (by_time + by_energy * problem.tx_power_w[0]) * work.crossing_bit
+    standby = 0.0 if work.standby_power_w is None else work.standby_power_w[0]
+    per_bit = 0.0 if work.energy_j_per_bit is None else work.energy_j_per_bit[0]
+    radio = (problem.tx_power_w if problem.radio_power_w is None else problem.radio_power_w)[0]
+    layer_s, layer_j = np.diff(work.device_s), np.diff(work.device_j)
+    zeta = by_time * layer_s + by_energy * (layer_j + standby * layer_s)
+    eta = (by_time + by_energy * (radio + standby)) * work.crossing_bit
     idle = by_time + by_energy * problem.idle_power_w[0]
-    return zeta, eta, idle * work.server_s, float(idle * problem.coherence_time_s)
+    xi = idle * work.server_s + by_energy * per_bit * work.crossing_bit
+    return zeta, eta, xi, float(idle * problem.coherence_time_s)
+
+
+def rate_at(problem: Problem, snr: float) -> float:
+    """What the rate law makes of an SNR."""
+    law = problem.rate_law
+    shannon = law.efficiency * np.log1p(snr / law.snr_gap) / np.log(2.0)
+    return float(problem.bandwidth_hz * min(law.max_bps_per_hz, shannon))
+
+
+def snr_at(problem: Problem, rate_bps: float) -> float:
+    """Least SNR that carries a rate, or a minimum's, by bisection; infinite where none does."""
+    low, high = -100.0, 100.0  # ln SNR
+    if rate_at(problem, np.exp(high)) < rate_bps:
+        return np.inf
+    for _ in range(200):
+        middle = 0.5 * (low + high)
+        low, high = (
+            (low, middle) if rate_at(problem, np.exp(middle)) >= rate_bps else (middle, high)
+        )
+    return max(float(np.exp(high)), problem.min_snr)
 
 
 def integral(problem: Problem, law: Fading, power: int, low_snr: float) -> float:
@@ -33,18 +58,14 @@ def integral(problem: Problem, law: Fading, power: int, low_snr: float) -> float
         return 0.0
 
     def at(log_gain: float) -> float:
-        rate = problem.bandwidth_hz * np.log1p(mean * np.exp(log_gain)) / np.log(2.0)
+        rate = rate_at(problem, mean * np.exp(log_gain))
         return float(law.log_gain_density(np.array(log_gain))) * rate**-power
 
-    edges = [
-        start,
-        *(
-            edge
-            for edge in (-200.0, -80.0, -30.0, -10.0, -4.0, -1.0, 0.0, 0.5)
-            if start < edge < top
-        ),
-        top,
-    ]
+    inner = {-200.0, -80.0, -30.0, -10.0, -4.0, -1.0, 0.0, 0.5}
+    if np.isfinite(problem.rate_law.max_bps_per_hz):  # the rate has a kink where its top begins
+        full = snr_at(problem, problem.bandwidth_hz * problem.rate_law.max_bps_per_hz)
+        inner.add(float(np.log(full / mean)))
+    edges = [start, *sorted(edge for edge in inner if start < edge < top), top]
     pieces = [
         integrate.quad(at, a, b, epsabs=0.0, epsrel=1e-11, limit=400)[0] for a, b in pairwise(edges)
     ]
@@ -67,7 +88,7 @@ def induction(problem: Problem, placement: int) -> tuple[float, np.ndarray]:
     for cut in range(placement - 1, -1, -1):
         onward = zeta[cut] + value
         thresholds[cut] = eta[cut] / (onward - xi[cut]) if onward > xi[cut] else np.inf
-        snr = max(np.expm1(np.log(2.0) * thresholds[cut] / problem.bandwidth_hz), problem.min_snr)
+        snr = snr_at(problem, thresholds[cut])
         fast = integral(problem, law, 0, snr) / up if np.isfinite(snr) else 0.0
         sent = integral(problem, law, 1, snr) / up if np.isfinite(snr) else 0.0
         best = xi[cut] * fast + eta[cut] * sent + (1.0 - fast) * onward
@@ -84,8 +105,12 @@ def cheapest_table(problem: Problem, placement: int) -> float:
     cut.
     """
     zeta, eta, xi, waiting = terms(problem)
-    rates = problem.law.rate_bps
-    up = (rates > 0.0) & (rates >= problem.min_rate_bps)
+    if isinstance(problem.law, GainTrace):
+        snrs = problem.mean_snr[0] * problem.law.gain
+        rates, up = np.array([rate_at(problem, snr) for snr in snrs]), snrs >= problem.min_snr
+    else:
+        rates = problem.law.rate_bps
+        up = (rates > 0.0) & (rates >= problem.min_rate_bps)
     home = placement == len(zeta) and eta[-1] == 0.0
     value = 0.0
     for cut in range(placement, -1, -1):

@@ -1,10 +1,12 @@
 """Stopping problems to test with: one sensible default, any part of it replaced by name."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 
+from solvers.rate_law import RateLaw
 from solvers.stopping.channel import GainTrace, Law, Markov, RateTrace, fit_markov
 from solvers.stopping.fading import LogNormal, Nakagami, Rayleigh, Rician
 from solvers.stopping.problem import Problem, Workloads
@@ -48,6 +50,31 @@ def a_problem(users: int = 1, layers: int = 6, seed: int = 0, **changes: Any) ->
         "placement_s_per_bit": np.full(users, 1e-8),
     }
     return Problem(**(parts | changes))
+
+
+RATE_LAWS = (
+    RateLaw(efficiency=0.6, max_bps_per_hz=3.0, snr_gap=1.5),
+    RateLaw(max_bps_per_hz=1.2),
+    RateLaw(efficiency=0.4, snr_gap=2.0),
+    RateLaw(max_bps_per_hz=0.3),  # reached below the minimum SNR: a radio of one rate
+)
+
+
+def metered(problem: Problem, rng: Generator, rate_law: RateLaw = RATE_LAWS[0]) -> Problem:
+    """The same problem with a rate law, a radio with its own draw, and standby power."""
+    work = problem.workloads
+    count = len(work.first) - 1
+    return replace(
+        problem,
+        rate_law=rate_law,
+        radio_power_w=rng.uniform(1.0, 3.0, problem.users),
+        workloads=replace(
+            work,
+            static_j=work.device_j * rng.uniform(0.0, 1.0),
+            standby_power_w=rng.uniform(0.1, 2.0, count),
+            energy_j_per_bit=rng.uniform(1e-9, 3e-8, count),
+        ),
+    )
 
 
 def some_rates_bps(rng: Generator, samples: int = 200) -> np.ndarray:

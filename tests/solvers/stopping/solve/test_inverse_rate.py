@@ -10,7 +10,7 @@ from solvers.stopping.channel import Law
 from solvers.stopping.fading import LogNormal, Nakagami, Rayleigh, Rician
 from solvers.stopping.problem import FREE, Rule, Waiting
 from solvers.stopping.solve import solve
-from solvers.stopping.solve.inverse_rate import inverse_rate
+from solvers.stopping.solve.look import look_at
 from tests.support.stopping.brute_force import induction, integral
 from tests.support.stopping.problems import a_problem
 
@@ -37,9 +37,9 @@ CASES = [
 
 @pytest.mark.parametrize(("law", "min_snr"), CASES)
 @pytest.mark.parametrize("mean_snr", [0.3, 10.0, 3000.0])
-def test_capped_inverse_rate(law: Law, min_snr: float, mean_snr: float) -> None:
+def test_capped_look_at(law: Law, min_snr: float, mean_snr: float) -> None:
     problem = a_problem(law=law, min_snr=min_snr, mean_snr=np.array([mean_snr]))
-    channel = inverse_rate(problem, problem.mean_snr)
+    channel = look_at(problem, problem.mean_snr)
     up = integral(problem, law, 0, min_snr) if min_snr > 0.0 else 1.0
     if up < 1e-15:
         assert channel.up[0] == channel.mean[0] == 0.0
@@ -62,9 +62,7 @@ def test_users_of_a_block_share_nodes(law: Law, min_snr: float) -> None:
     them.
     """
     mean_snr = np.array([0.3, 1.0, 7.0, 90.0, 3000.0])
-    together = inverse_rate(
-        a_problem(users=5, law=law, min_snr=min_snr, mean_snr=mean_snr), mean_snr
-    )
+    together = look_at(a_problem(users=5, law=law, min_snr=min_snr, mean_snr=mean_snr), mean_snr)
     for user, mean in enumerate(mean_snr):
         if together.up[user] > 0.0:
             alone = a_problem(law=law, min_snr=min_snr, mean_snr=np.array([mean]))

@@ -8,7 +8,7 @@ from solvers.stopping.channel import GainTrace, Law, RateTrace
 from solvers.stopping.fading import LogNormal, Nakagami, Rayleigh
 from solvers.stopping.problem import Rule, Workloads
 from solvers.stopping.solve import solve
-from solvers.stopping.solve.inverse_rate import inverse_rate
+from solvers.stopping.solve.look import look_at
 from solvers.stopping.solve.perceptron import EqualLayers, placement
 from tests.support.stopping.problems import a_problem
 
@@ -54,7 +54,7 @@ def test_closed_form_is_the_recursion(law: Law, stays: bool) -> None:
             min_snr=10.0 ** rng.uniform(-2.0, 1.0),
             clairvoyant=False,
         )
-        channel = inverse_rate(problem, problem.mean_snr)
+        channel = look_at(problem, problem.mean_snr)
         if channel.up[0] == 0.0:
             continue
         network = EqualLayers(
