@@ -9,14 +9,13 @@ import numpy as np
 
 from solvers.arrays import Floats, Integers
 from solvers.robust.check.curves import (
-    Options,
     Reach,
     least_j,
     least_share_hz,
     most_efficiency,
-    options_of,
     widest_j,
 )
+from solvers.robust.check.options import Options, frugal_clock_hz, options_of
 from solvers.robust.check.search import Bound, search
 from solvers.robust.check.terms import terms
 from solvers.robust.problem import Decision, Problem
@@ -31,9 +30,13 @@ _SEARCHED_USERS = 50
 
 
 def lower_bound_j(
-    problem: Problem, decision: Decision, prices: Sequence[float], goal_j: float
+    problem: Problem,
+    decision: Decision,
+    prices: Sequence[float],
+    goal_j: float,
+    server_prices: Sequence[Floats] = (),
 ) -> Bound:
-    """Energy [J] that no plan goes below, proven from the problem alone.
+    """Energy [J] that no plan goes below, or power [W] of streams, proven from the problem alone.
 
     Parameters
     ----------
@@ -43,27 +46,42 @@ def lower_bound_j(
     goal_j : a bound beyond this is not looked for. In cells of up to 50 users, where the dual
         leaves a gap, a breadth-first search over the options that the bound leaves open goes on
         until it is reached or too many combinations are open.
+    server_prices : of each server's budget [J per second of it], (servers,) each, not negative:
+        that of the dual, and others that may serve. None: nothing.
     """
-    price = prices[0]
+    price, capacity = prices[0], np.asarray(problem.server_capacity)
+    servers = [*server_prices, np.zeros(len(capacity))]
     small = len(problem.workload) <= _SEARCHED_USERS
-    held = terms(problem, decision).energy_j + price * decision.bandwidth_hz
-    total, size = 0.0, 0.0
+    held = _held_j(problem, decision, price, servers[0])
+    floor_hz, total, size = frugal_clock_hz(problem), 0.0, 0.0
     for users in _in_blocks(problem):
-        options, reach = in_reach(problem, users)
-        useful = options.cheapest_j() <= held[options.user] * _SLACK
+        options, reach = in_reach(problem, users, floor_hz)
+        cheapest = options.with_servers_j(options.cheapest_j(), servers[0])
+        useful = cheapest <= held[options.user] * _SLACK
         useful |= options.option == decision.option[options.user]
         if not small:  # whose search takes more than what the dual's minimum needs
             options, reach = options[useful], reach[useful]
-        value = _priced_j(options, price, reach)
+        value = options.with_servers_j(_priced_j(options, price, reach), servers[0])
         least = _least(value, options, users)
         total += float(least.sum())
         size += float(np.abs(least).sum())
-    paid = price * problem.bandwidth_hz
+    paid = price * problem.bandwidth_hz + float(servers[0] @ capacity)
     root = total - paid - _ROUNDING * (size + paid)
     if root >= goal_j or not small or price == 0.0:
         return Bound(root)
-    found = search(problem, prices, goal_j, root, options, reach, value - least[options.user])
+    detour = value - least[options.user]
+    found = search(problem, prices, servers, goal_j, root, options, reach, detour)
     return found if found.energy_j > root else Bound(root, found.rival)
+
+
+def _held_j(problem: Problem, decision: Decision, price: float, server_price: Floats) -> Floats:
+    """What each user of a plan costs at some prices."""
+    energy = terms(problem, decision).energy_j
+    if problem.rate_hz is None:
+        return energy + price * decision.bandwidth_hz
+    row = problem.workloads.first[problem.workload] + decision.option
+    busy = problem.workloads.server_load_s[row] @ server_price
+    return np.asarray(problem.rate_hz * (energy + busy) + price * decision.bandwidth_hz)
 
 
 def _priced_j(options: Options, price: float, reach: Reach) -> Floats:
@@ -90,9 +108,9 @@ def _least(values: Floats, options: Options, users: Integers) -> Floats:
     return least
 
 
-def in_reach(problem: Problem, users: Integers) -> tuple[Options, Reach]:
+def in_reach(problem: Problem, users: Integers, floor_hz: Floats) -> tuple[Options, Reach]:
     """Options of some users, and the shares they may have: at most what the others leave."""
-    options = options_of(problem, users)
+    options = options_of(problem, users, floor_hz)
     most_u = most_efficiency(options)
     cap = np.full(len(users), problem.bandwidth_hz)
     if len(users) == len(problem.workload) <= _CAPPED_USERS:

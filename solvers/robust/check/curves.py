@@ -1,99 +1,22 @@
 """Least of E(b) + price b for every option, rounded down, in the spectral efficiency of the uplink.
 
-With u = ln(1 + p h/(N0 b)) and a = p h/N0 a share is b = a/(e^u - 1) and its uplink takes
-tau = d ln2/(b u). E(b) + price b is convex in b, so two tangents of opposite slope meet below its
-minimum, however badly their points were found. What rounding may add is taken off again.
+With a = p h/(N0 gap), u = ln(1 + a/b) and L = c_max ln2/efficiency a share is b = a/(e^u - 1) and
+its uplink takes tau = d ln2/(efficiency b min(u, L)). E(b) + price b is convex in b, with a kink at
+u = L, so two tangents of opposite slope meet below its minimum, however badly their points were
+found. What rounding may add is taken off again.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from solvers.arrays import Floats, Integers
-from solvers.margin import Margin
-from solvers.robust.check.terms import margin_s, variance_s2
-from solvers.robust.problem import Problem
+from solvers.arrays import Booleans, Floats, Integers
+from solvers.robust.check.options import ROUNDING, Options
 
-# A value here is made by some 30 operations, each good to an ulp or two.
-_ROUNDING = 64.0 * float(np.finfo(float).eps)
 _APART = 2e-6  # relative distance in u of the points whose tangents bound the minimum
 _STEPS = 5  # of Newton's method on a convex function, from its right
 _SECANTS = 14
 _GRID = np.exp(np.linspace(np.log(1e-9), np.log(300.0), 8192))
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Options of some users that can keep their deadline, (options,) each."""
-
-    user: Integers
-    option: Integers  # counted within the user's workload
-    scale_hz: Floats  # a
-    unit_s: Floats  # d ln2/a, the uplink time that endless bandwidth would leave; 0 where silent
-    left_s: Floats  # time for clock and uplink, rounded up
-    power_w: Floats
-    kappa: Floats
-    cycles: Floats
-    overhead_s: Floats
-    clock_min_hz: Floats
-    clock_max_hz: Floats
-
-    def __getitem__(self, some: NDArray[np.generic]) -> "Options":
-        """Some of the options, in any order, perhaps several times."""
-        return Options(*(getattr(self, field.name)[some] for field in fields(self)))
-
-    def uplink_most_s(self) -> Floats:
-        """Longest uplink with which the largest clock keeps the deadline."""
-        return self.left_s - self.cycles / self.clock_max_hz
-
-    def cheapest_j(self) -> Floats:
-        """Energy that no share goes below."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            asked = np.where(self.cycles > 0.0, self.cycles / (self.left_s - self.unit_s), 0.0)
-        # What is left may be rounding alone: then the largest clock is asked for, by construction.
-        clock = np.clip(asked * (1.0 - 1e-12), self.clock_min_hz, self.clock_max_hz)
-        compute = self.kappa * clock * clock * (self.cycles + self.overhead_s * clock)
-        return (compute + self.power_w * self.unit_s) * (1.0 - _ROUNDING)
-
-
-def options_of(problem: Problem, users: Integers) -> Options:
-    """Options of `users` that fit the memory and, with all the spectrum there is, the deadline."""
-    work = problem.workloads
-    count = np.diff(work.first)[problem.workload[users]]
-    user = np.repeat(users, count)
-    option = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
-    row = work.first[problem.workload[user]] + option
-    sends = work.crossing_bit[row] > 0.0
-    scale_hz = problem.tx_power_w[user] * problem.gain[user] / problem.noise_w_per_hz
-    waits_s = np.where(sends, problem.network_mean_s, 0.0) + work.server_mean_s[row]
-    fixed_s = waits_s + work.overhead_s[row] + _kept_s(problem, user, row, sends)
-    deadline_s = problem.deadline_s[user]
-    found = Options(
-        user=user,
-        option=option,
-        scale_hz=scale_hz,
-        unit_s=work.crossing_bit[row] * np.log(2.0) / scale_hz,
-        left_s=deadline_s - fixed_s + _ROUNDING * (deadline_s + fixed_s),
-        power_w=problem.tx_power_w[user],
-        kappa=work.power_coefficient[row],
-        cycles=work.cycles[row],
-        overhead_s=work.overhead_s[row],
-        clock_min_hz=work.clock_min_hz[row],
-        clock_max_hz=work.clock_max_hz[row],
-    )
-    possible = work.fits_memory[row] & (found.uplink_most_s() >= found.unit_s)
-    return found[possible]
-
-
-def _kept_s(problem: Problem, user: Integers, row: Integers, sends: NDArray[np.bool_]) -> Floats:
-    """Margin before the deadline: the root of V/(V + margin²) = risk, or of the normal tail."""
-    work = problem.workloads
-    if problem.margin is Margin.WORST_CASE:
-        return np.asarray(work.device_excess_s[row] + work.server_excess_s[row])
-    network = np.where(sends, problem.network_variance_s2, 0.0)
-    variance = variance_s2(problem, row, problem.correlation[user]) + network
-    return margin_s(problem.margin, variance, problem.risk[user])
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +26,7 @@ class Reach:
     least_u: Floats
     most_u: Floats
 
-    def __getitem__(self, some: NDArray[np.generic]) -> "Reach":
+    def __getitem__(self, some: Integers | Booleans) -> "Reach":
         """Those of some of the options."""
         return Reach(self.least_u[some], self.most_u[some])
 
@@ -111,26 +34,38 @@ class Reach:
 def least_share_hz(options: Options, most_u: Floats) -> Floats:
     """Share at the largest spectral efficiency, rounded down; 0 where silent."""
     with np.errstate(divide="ignore", over="ignore"):
-        share = options.scale_hz / np.expm1(most_u) * (1.0 - _ROUNDING)
+        share = options.scale_hz / np.expm1(most_u) * (1.0 - ROUNDING)
     return np.where(options.unit_s > 0.0, share, 0.0)
 
 
 def most_efficiency(options: Options) -> Floats:
     """Largest u with which the deadline can be kept, rounded up; 0 where silent."""
     stretch = np.where(options.unit_s > 0.0, options.uplink_most_s(), 1.0)
-    return efficiency_for(stretch / np.where(options.unit_s > 0.0, options.unit_s, 1.0))
+    stretch = stretch / np.where(options.unit_s > 0.0, options.unit_s, 1.0)
+    return efficiency_for(stretch, options.cap_u)
 
 
-def efficiency_for(stretch: Floats) -> Floats:
-    """The u with (e^u - 1)/u = stretch >= 1, from above: Newton on a convex function from its
-    right.
+def efficiency_for(stretch: Floats, cap_u: float) -> Floats:
+    """The u with (e^u - 1)/min(u, cap) = stretch >= 1, from above: Newton on a convex function from
+    its right.
+
+    Where the cap holds a root without it would lie above, and the root with it above elsewhere.
     """
-    log = np.log(np.maximum(stretch, 1.0)) * (1.0 + _ROUNDING) + _ROUNDING
+    log = np.log(np.maximum(stretch, 1.0)) * (1.0 + ROUNDING) + ROUNDING
     u = np.minimum(2.0 * log, log + np.log1p(2.0 * log))
     for _ in range(_STEPS):
         rest = np.log(np.expm1(u) / u) - log
         u = u - rest / (-1.0 / np.expm1(-u) - 1.0 / u)
-    return np.asarray(u * (1.0 + _ROUNDING))
+    u = u * (1.0 + ROUNDING)
+    if cap_u < float("inf"):
+        u = np.minimum(u, np.log1p(np.maximum(stretch, 1.0) * cap_u) * (1.0 + ROUNDING) + ROUNDING)
+    return np.asarray(u)
+
+
+def _uplink_s(options: Options, u: Floats, swing: Floats) -> Floats:
+    """Uplink time at a spectral efficiency and its e^u - 1, NaN where silent without any."""
+    narrow = u if options.cap_u == float("inf") else np.minimum(u, options.cap_u)
+    return np.asarray(options.unit_s * swing / narrow)
 
 
 def least_j(options: Options, price: Floats | float, reach: Reach) -> tuple[Floats, Floats]:
@@ -148,7 +83,7 @@ def least_j(options: Options, price: Floats | float, reach: Reach) -> tuple[Floa
         ends = least_share_hz(options, reach.most_u), options.scale_hz / np.expm1(reach.least_u)
         alone = np.maximum(_below_tangent(*sides[0], *ends), _below_tangent(*sides[1], *ends))
         meet = slope1 * value2 - slope2 * value1 + slope1 * slope2 * (share1 - share2)
-        meet = meet / (slope1 - slope2) - _ROUNDING * (value1 + value2)
+        meet = meet / (slope1 - slope2) - ROUNDING * (value1 + value2)
         meet = np.minimum(meet, np.minimum(value1, value2))
         bound = np.where((slope1 > error1) & (slope2 < -error2), np.fmax(meet, alone), alone)
     silent = options.cheapest_j()
@@ -171,7 +106,7 @@ def clock_hz(options: Options, share_hz: Floats) -> Floats:
     """Clock that keeps the deadline with a share, rounded up."""
     with np.errstate(divide="ignore", invalid="ignore"):
         u = np.log1p(options.scale_hz / share_hz)
-        uplink = np.where(options.unit_s > 0.0, options.unit_s * np.expm1(u) / u, 0.0)
+        uplink = np.where(options.unit_s > 0.0, _uplink_s(options, u, np.expm1(u)), 0.0)
     clock, free = _clock(options, uplink)
     return np.where(free, np.minimum(clock * (1.0 + 1e-12), options.clock_max_hz), clock)
 
@@ -181,7 +116,7 @@ def _below_tangent(
 ) -> Floats:
     """Least value of a tangent between two shares, its slope known to an error."""
     up = np.maximum(slope + error, 0.0) * np.maximum(share - low, 0.0)
-    down = np.maximum(error - slope, 0.0) * np.maximum(high * (1.0 + _ROUNDING) - share, 0.0)
+    down = np.maximum(error - slope, 0.0) * np.maximum(high * (1.0 + ROUNDING) - share, 0.0)
     return np.asarray(value - np.maximum(up, down))
 
 
@@ -192,35 +127,57 @@ def _side(
     efficiencies.
     """
     swing = np.expm1(u)
-    share, uplink = options.scale_hz / swing, options.unit_s * swing / u
+    share = options.scale_hz / swing
+    uplink = _uplink_s(options, u, swing)
     clock, free = _clock(options, uplink)
-    energy = options.kappa * clock * clock * (options.cycles + options.overhead_s * clock)
+    energy = options.device_j(clock)
     energy = energy + options.power_w * uplink
-    marginal = _watts(options, clock, free) * options.unit_s / options.scale_hz
-    marginal = marginal * (u + np.expm1(-u)) * np.square(swing / u)
+    watts, gross = _watts(options, clock, free)
+    marginal = _marginal(watts * options.unit_s / options.scale_hz, u, swing, options.cap_u)
     # The time left for the clock is a difference: its relative error grows as it shrinks.
     slack = np.maximum(options.left_s - uplink, 1e-300)
-    harm = 1.0 + np.where(free, 6.0 * options.left_s / slack, 0.0)
-    value = energy + price * share - _ROUNDING * (harm * energy + price * share)
-    return value, price - marginal, share, _ROUNDING * (harm + 2.0 / u) * marginal
+    power = 6.0 if options.exponent is None else np.maximum(6.0, 2.0 * options.exponent)
+    harm = 1.0 + np.where(free, power * options.left_s / slack, 0.0)
+    value = energy + price * share - ROUNDING * (harm * energy + price * share)
+    error = ROUNDING * (harm + 2.0 / u) * marginal
+    if options.fixed_j is not None:
+        value = value + options.fixed_j * (1.0 - ROUNDING)
+    if options.static_w is not None:
+        error = error * (gross / watts)
+    return value, price - marginal, share, error
 
 
-def _clock(options: Options, uplink_s: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+def _marginal(scaled: Floats, u: Floats, swing: Floats, cap_u: float) -> Floats:
+    """W unit/a times the fall of the uplink's time in the share; to the larger share at the cap."""
+    free = scaled * (u + np.expm1(-u)) * np.square(swing / u)
+    if cap_u == float("inf"):
+        return np.asarray(free)
+    return np.where(u > cap_u, scaled * np.square(swing) / cap_u, free)
+
+
+def _clock(options: Options, uplink_s: Floats) -> tuple[Floats, Booleans]:
     """Least clock in time, never beyond twice the largest, and whether it is above the least."""
     asked = options.cycles / np.maximum(options.left_s - uplink_s, 1e-300)
     free = asked > options.clock_min_hz
     return np.where(free, np.minimum(asked, 2.0 * options.clock_max_hz), options.clock_min_hz), free
 
 
-def _watts(options: Options, clock: Floats, free: NDArray[np.bool_]) -> Floats:
-    """What one more second of uplink costs."""
-    per_cycle = clock / np.where(options.cycles > 0.0, options.cycles, 1.0)
-    faster = options.kappa * clock**3 * (2.0 + 3.0 * options.overhead_s * per_cycle)
-    return options.power_w + np.where(free, faster, 0.0)
+def _watts(options: Options, clock: Floats, free: Booleans) -> tuple[Floats, Floats]:
+    """What one more second of uplink costs; and the same before what it spares of the static
+    power.
+    """
+    faster = options.faster_w(clock)
+    if options.static_w is None:
+        watts = options.power_w + np.where(free, faster, 0.0)
+        return watts, watts
+    # Above the frugal clock the difference is not negative, but for rounding.
+    spared = np.maximum(faster - options.static_w, 0.0)
+    watts = options.power_w + np.where(free, spared, 0.0)
+    return watts, options.power_w + np.where(free, faster + options.static_w, 0.0)
 
 
 def _log_shape(u: Floats) -> Floats:
-    """Ln of the marginal energy over W unit/a."""
+    """Ln of the marginal energy over W unit/a, without a cap."""
     return np.log(u + np.expm1(-u)) + 2.0 * np.log(np.expm1(u) / u)
 
 
@@ -231,34 +188,53 @@ _GRID_SHAPE[_GRID < 1e-4] = np.log(0.5 * _GRID[_GRID < 1e-4] ** 2)
 def _stationary(options: Options, price: Floats | float, reach: Reach) -> Floats:
     """About where the slope vanishes: by table with the clock at its least, by secants beyond."""
     per_watt = np.log(options.unit_s / options.scale_hz) - np.log(price)
-    u = np.interp(-per_watt - np.log(options.power_w), _GRID_SHAPE, _GRID)
+    target = -per_watt - np.log(options.power_w)
+    u = np.interp(target, _GRID_SHAPE, _GRID)
+    cap = options.cap_u
+    if cap < float("inf"):
+        # Beyond the cap (e^u - 1)²/L is the target; at the cap the marginal energy jumps over some.
+        u = np.minimum(u, np.maximum(cap, np.log1p(np.exp(0.5 * (target + np.log(cap))))))
     at = np.clip(u, reach.least_u, reach.most_u)
-    _, free = _clock(options, options.unit_s * np.expm1(at) / at)
+    _, free = _clock(options, _uplink_s(options, at, np.expm1(at)))
     some = np.flatnonzero(free & (options.unit_s > 0.0))
     if len(some):
         part = options[some]
         kink = (part.left_s - part.cycles / part.clock_min_hz) / part.unit_s
-        low = np.where(kink > 1.0, efficiency_for(kink), reach.least_u[some])
+        low = np.where(kink > 1.0, efficiency_for(kink, cap), reach.least_u[some])
         u[some] = _secants(part, per_watt[some], np.maximum(low, reach.least_u[some]), at[some])
     return np.asarray(u)
 
 
 def _secants(options: Options, per_watt: Floats, low: Floats, high: Floats) -> Floats:
-    """Root of ln(marginal/price) in (low, high) by the Illinois method; an end where there is
-    none.
+    """Root of ln(marginal/price) in (low, high) by the Illinois method; an end where there is none,
+    the cap where it is jumped over.
     """
 
-    def beyond(u: Floats) -> Floats:
-        clock, free = _clock(options, options.unit_s * np.expm1(u) / u)
-        return np.log(_watts(options, clock, free)) + _log_shape(u) + per_watt
+    def beyond(u: Floats, capped: Booleans | bool) -> Floats:
+        swing = np.expm1(u)
+        clock, free = _clock(options, _uplink_s(options, u, swing))
+        shape = np.log(u + np.expm1(-u)) + 2.0 * np.log(swing / u)
+        if options.cap_u < float("inf"):
+            shape = np.where(capped, 2.0 * np.log(swing) - np.log(options.cap_u), shape)
+        return np.asarray(np.log(_watts(options, clock, free)[0]) + shape + per_watt)
 
-    low = np.minimum(low * (1.0 + 1e-12), high)
-    at_low, at_high = beyond(low), beyond(high)
+    low, cap = np.minimum(low * (1.0 + 1e-12), high), options.cap_u
+    at_low, at_high = beyond(low, low >= cap), beyond(high, high > cap)
     ended = np.where(at_low >= 0.0, low, np.where(at_high <= 0.0, high, np.nan))
+    capped: Booleans | bool = False
+    if cap < float("inf"):
+        inside = (low < cap) & (cap < high)
+        ends = np.full(len(low), cap)
+        before, after = beyond(ends, False), beyond(ends, True)
+        ended = np.where(inside & (before <= 0.0) & (after >= 0.0), cap, ended)
+        capped = (inside & (after < 0.0)) | (low >= cap)
+        low, at_low = np.where(inside & capped, cap, low), np.where(inside & capped, after, at_low)
+        under = inside & (before > 0.0)
+        high, at_high = np.where(under, cap, high), np.where(under, before, at_high)
     side = np.zeros(len(low))
     for _ in range(_SECANTS):
         u = (low * at_high - high * at_low) / (at_high - at_low)
-        here = beyond(u)
+        here = beyond(u, capped)
         right = here > 0.0
         at_low = np.where(right & (side > 0.0), 0.5 * at_low, at_low)
         at_high = np.where(~right & (side < 0.0), 0.5 * at_high, at_high)

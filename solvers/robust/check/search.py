@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from solvers.arrays import Floats, Integers
-from solvers.robust.check.curves import Options, Reach, clock_hz, least_j
+from solvers.arrays import Booleans, Floats, Integers
+from solvers.robust.check.curves import Reach, clock_hz, least_j
+from solvers.robust.check.options import EXACT, Options
 from solvers.robust.problem import Decision, Problem
 
 _ROUNDING = 1e-14  # relative, of a sum
@@ -14,6 +15,7 @@ _NODES = 256  # combinations open at once; with more the dual's bound has to do
 _PRICES = np.exp(np.array([0.0, 0.03, -0.03, 0.1, -0.1, 0.4, -0.4]))
 _BEAM = 8  # of them followed then
 _STEPS = 10  # of the search for each combination's own price
+_FAR = 6.0  # in ln price, from those likely: where servers say who sends
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Bound:
 def search(
     problem: Problem,
     likely: Sequence[float],
+    servers: Sequence[Floats],
     goal_j: float,
     root_j: float,
     options: Options,
@@ -38,8 +41,9 @@ def search(
     `detour_j` is what each option costs, at the first of the likely prices, beyond its user's best.
 
     Users are taken one after the other, those with few choices first. Each price bounds a
-    combination, so that the best of several does; those below the goal stay open. What is left at
-    the end gets a price of its own: with the options fixed its dual has no gap.
+    combination, so that the best of several does; those below the goal that the servers' budgets
+    leave room for stay open. What is left at the end gets a price of its own: with the options
+    fixed its dual has no gap.
     """
     users = np.arange(len(problem.workload))
     # An option whose detour costs more than the gap is in no better plan.
@@ -48,21 +52,21 @@ def search(
     start = np.searchsorted(options.user, np.append(users, len(users)))
     count = np.diff(start)
     prices = np.concatenate([likely[0] * _PRICES, likely[1:]])
-    values = _priced(options, reach, prices)
-    paid = prices * problem.bandwidth_hz
+    values, paid = _priced(problem, options, reach, prices, servers)
     ahead = np.add.reduce(np.minimum.reduceat(values, start[:-1]), axis=0)
     slack = _ROUNDING * (ahead + paid)
-    sums, chosen = np.zeros((1, len(prices))), np.zeros((1, 0), dtype=np.int64)
+    sums, chosen = np.zeros((1, len(paid))), np.zeros((1, 0), dtype=np.int64)
+    budget = _Budget(problem, options, start)
     order, complete = np.argsort(count, kind="stable"), True
     for user in order:
         own = np.arange(start[user], start[user + 1])
         ahead = ahead - values[own].min(axis=0)
-        sums = (sums[:, None, :] + values[None, own, :]).reshape(-1, len(prices))
+        sums = (sums[:, None, :] + values[None, own, :]).reshape(-1, len(paid))
         chosen = np.hstack(
             (np.repeat(chosen, len(own), axis=0), np.tile(own, len(chosen))[:, None])
         )
         below = (sums + ahead - paid - slack).max(axis=1)
-        kept = np.flatnonzero(below < goal_j)
+        kept = np.flatnonzero((below < goal_j) & budget.room(chosen, user))
         if len(kept) > _NODES:
             # Nothing more is proven, but the most promising may still make a cheaper plan.
             kept, complete = kept[np.argsort(below[kept], kind="stable")[:_BEAM]], False
@@ -79,11 +83,48 @@ def search(
     return Bound(float(bound[first]) if complete else root_j, rival)
 
 
-def _priced(options: Options, reach: Reach, prices: Floats) -> Floats:
-    """Least energy and price of every option at every price [J], (options, prices)."""
+class _Budget:
+    """What the servers have room for while users are taken one after the other."""
+
+    def __init__(self, problem: Problem, options: Options, start: Integers) -> None:
+        self.load = options.load
+        if self.load is not None:
+            self.least = np.minimum.reduceat(self.load, start[:-1])
+            self.ahead = self.least.sum(axis=0)
+            self.end = np.asarray(problem.server_capacity) * (1.0 + EXACT)
+
+    def room(self, chosen: Integers, user: int) -> Booleans:
+        """Which combinations leave every server time for what the others ask of it at least."""
+        if self.load is None:
+            return np.ones(len(chosen), dtype=np.bool_)
+        self.ahead = self.ahead - self.least[user]
+        busy = self.load[chosen].sum(axis=1) + self.ahead
+        return np.asarray(np.all(busy <= self.end + _ROUNDING * busy, axis=1))
+
+
+def _priced(
+    problem: Problem,
+    options: Options,
+    reach: Reach,
+    prices: Floats,
+    servers: Sequence[Floats],
+) -> tuple[Floats, Floats]:
+    """Least energy and price of every option at every price [J], (options, prices); and what all
+    budgets cost at each.
+
+    With servers every price of spectrum is tried at each of their prices.
+    """
     each = np.repeat(np.arange(len(options.user)), len(prices))
     every = least_j(options[each], np.tile(prices, len(options.user)), reach[each])[0]
-    return every.reshape(-1, len(prices))
+    every, paid = every.reshape(-1, len(prices)), prices * problem.bandwidth_hz
+    if options.load is None:
+        return every, paid
+    capacity = np.asarray(problem.server_capacity)
+    busy = [options.with_servers_j(np.zeros(len(options.user)), price) for price in servers]
+    return (
+        np.hstack([every + one[:, None] for one in busy]),
+        np.concatenate([paid + price @ capacity for price in servers]),
+    )
 
 
 def _plan(options: Options, reach: Reach, log_price: float) -> Decision:
@@ -120,11 +161,12 @@ def _at_own_price(
         demand = share.reshape(chosen.shape).sum(axis=1)
         return np.asarray(np.log(np.maximum(demand / problem.bandwidth_hz, 1e-9)))
 
-    low = np.full(len(chosen), np.log(prices.min()) - 1.0)
-    high = np.full(len(chosen), np.log(prices.max()) + 1.0)
+    steps, apart = (_STEPS, 1.0) if options.load is None else (2 * _STEPS, _FAR)
+    low = np.full(len(chosen), np.log(prices.min()) - apart)
+    high = np.full(len(chosen), np.log(prices.max()) + apart)
     at_low, at_high = excess(low), excess(high)
     side = np.zeros(len(chosen))
-    for _ in range(_STEPS):
+    for _ in range(steps):
         with np.errstate(divide="ignore", invalid="ignore"):
             at = (low * at_high - high * at_low) / (at_high - at_low)
         at = np.where((at > low) & (at < high), at, 0.5 * (low + high))

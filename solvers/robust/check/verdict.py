@@ -1,17 +1,20 @@
 """What the check proves of a plan's energy, beside the bound that the solver claims."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from solvers.arrays import Floats
 from solvers.outcome import Certificate, Violation
 from solvers.robust.check.bound import lower_bound_j
 from solvers.robust.check.constraints import Constraint
 from solvers.robust.check.limits import check
+from solvers.robust.check.options import EXACT
 from solvers.robust.problem import TOLERANCE, Decision, Problem
 
 # A plan may use up the tolerance of its deadlines, which makes it cheaper than any bound allows.
 _TOLERATED = 1e-6
-_EXACT = 1e-12  # of the limits of a plan that refutes another
 
 
 def prove(
@@ -27,8 +30,8 @@ def prove(
     Parameters
     ----------
     claimed_j : the solver's lower bound. It is refuted where the check finds a plan below it.
-    prices : of the solver; the dual's price is taken as a suggestion, for every price gives a
-        bound.
+    prices : of the solver; those of the dual, of spectrum and of servers, are taken as suggestions,
+        for every price gives a bound.
     gap : relative; the check looks no further than a bound that proves it.
 
     Notes
@@ -38,14 +41,16 @@ def prove(
     """
     energy_j = certificate.objective
     goal_j = energy_j * (1.0 - gap)
-    strict = check(problem, decision, tolerance=_EXACT).holds
+    strict = check(problem, decision, tolerance=EXACT).holds
     asked = problem if strict else _stretched(problem)
-    found = lower_bound_j(asked, decision, _suggested(prices), goal_j)
+    found = lower_bound_j(
+        asked, decision, _suggested(prices), goal_j, _for_servers(prices, asked.server_capacity)
+    )
     broken = list(certificate.violations)
     if found.energy_j > energy_j * (1.0 + _TOLERATED):
         broken.append(_unbounded(found.energy_j - energy_j))
     if found.rival is not None and strict:
-        rival = check(problem, found.rival, tolerance=_EXACT)
+        rival = check(problem, found.rival, tolerance=EXACT)
         if rival.holds and rival.objective < claimed_j * (1.0 - _TOLERATED):
             broken.append(_unbounded(claimed_j - rival.objective))
     return replace(certificate, lower_bound=min(found.energy_j, energy_j), violations=tuple(broken))
@@ -71,6 +76,18 @@ def _suggested(prices: Mapping[str, float]) -> list[float]:
     )
     usable = [price for price in (dual, own) if 0.0 < price < float("inf")]
     return usable if dual > 0.0 and usable else [0.0]
+
+
+def _for_servers(prices: Mapping[str, float], servers: Sequence[float]) -> list[Floats]:
+    """Prices of the servers that may serve: the dual's first, then those of the plan's options."""
+    if not servers:
+        return []
+    told = [
+        [prices.get(f"{whose}server_{k}_j_per_s", 0.0) for k in range(len(servers))]
+        for whose in ("dual_", "")
+    ]
+    # One that is no price serves as well as any other.
+    return [np.where(np.isfinite(price) & (np.asarray(price) > 0.0), price, 0.0) for price in told]
 
 
 def _unbounded(excess_j: float) -> Violation:

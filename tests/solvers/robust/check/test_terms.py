@@ -13,6 +13,7 @@ from solvers.robust.check import check
 from solvers.robust.check.terms import terms
 from solvers.robust.problem import Decision, Problem
 from tests.support.robust.cells import a_cell
+from tests.support.robust.everything import random_cell_with_everything
 
 
 def any_decision(rng: np.random.Generator, problem: Problem) -> Decision:
@@ -25,6 +26,56 @@ def any_decision(rng: np.random.Generator, problem: Problem) -> Decision:
         frequency_hz=rng.uniform(work.clock_min_hz[row], work.clock_max_hz[row]),
         bandwidth_hz=rng.dirichlet(np.ones(problem.users)) * problem.bandwidth_hz,
     )
+
+
+def in_plain_numbers(problem: Problem, decision: Decision, n: int) -> dict[str, float]:
+    """Times [s] and energy [J] of one user."""
+    kind, work = int(problem.workload[n]), problem.workloads
+    row = int(work.first[kind] + decision.option[n])
+    value = {
+        name: float(getattr(work, name)[row])
+        for name in work.per_row()
+        if name not in ("cut", "fits_memory", "server_load_s")
+    }
+    f, b, law = float(decision.frequency_hz[n]), float(decision.bandwidth_hz[n]), problem.rate_law
+    p = float(problem.tx_power_w[n])
+    snr = p * float(problem.gain[n]) / (problem.noise_w_per_hz * b)
+    rate = b * min(law.max_bps_per_hz, law.efficiency * math.log(1 + snr / law.snr_gap, 2))
+    device = value["cycles"] / f + value["overhead_s"]
+    tau, most = value["crossing_bit"] / rate, value["crossing_most_bit"] / rate
+    r = problem.network_mean_s if value["crossing_bit"] > 0 else 0.0
+    r += value["result_bit"] / problem.downlink_bps
+    total = device + tau + r + value["server_mean_s"]
+    radio = p if problem.radio_power_w is None else float(problem.radio_power_w[n])
+    watts = value["static_power_w"] + value["power_coefficient"] * f ** value["power_exponent"]
+    energy = watts * device + value["fixed_energy_j"] + radio * tau
+    energy += float(work.energy_j_per_bit[kind]) * value["crossing_bit"]
+    energy += float(work.standby_power_w[kind]) * total
+    return {
+        "mean_s": total,
+        "most_s": total + most - tau,
+        "device_s": device,
+        "uplink_most_s": most,
+        "energy_j": energy,
+    }
+
+
+def test_times_and_energies_are_those_of_the_formulas() -> None:
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        problem = random_cell_with_everything(rng, 4)
+        decision = any_decision(rng, problem)
+        found = terms(problem, decision)
+        for n in range(problem.users):
+            for name, expected in in_plain_numbers(problem, decision, n).items():
+                assert getattr(found, name)[n] == pytest.approx(expected, rel=1e-11), name
+        rate = np.ones(problem.users) if problem.rate_hz is None else problem.rate_hz
+        row = problem.workloads.first[problem.workload] + decision.option
+        certificate = check(problem, decision)
+        assert certificate.objective == pytest.approx(float((rate * found.energy_j).sum()))
+        for k in range(len(problem.server_capacity)):
+            load = problem.workloads.server_load_s[row, k]
+            assert certificate.used[f"server_{k}_s"] == pytest.approx(float((rate * load).sum()))
 
 
 def test_the_radio_draws_what_it_radiates_unless_it_is_said() -> None:
