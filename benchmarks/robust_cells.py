@@ -56,6 +56,8 @@ def crowd(users: int, cells: int) -> Users:
         deadline_s=rng.uniform(0.15, 0.4, users),
         risk=rng.uniform(0.01, 0.1, users),
         correlation=np.zeros(users),
+        rate_hz=unsaid,
+        max_loss=unsaid,
     )
 
 

@@ -1,5 +1,6 @@
 """From references and inline bodies to profiles, remembering what an answer rests on."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -67,22 +68,53 @@ class RunsNetwork(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Host:
+    """A server, and its timing of a network; without one its capacity says how long it takes."""
+
+    server: Source[Server]
+    timing: Source[Timing] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """A server behind others, over a fixed line."""
+
+    host: Host
+    backhaul_bps: float
+    backhaul_rtt_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
-    """Device, network and server with their timings: what makes a workload."""
+    """Device, network and servers with their timings: what makes a workload."""
 
     device: Source[Device]
     model: Source[Model]
     server: Source[Server]
     device_timing: Source[Timing]
     server_timing: Source[Timing] | None
+    others: tuple[Host, ...] = ()
+    """Servers that may take the place of `server`."""
+    tiers: tuple[Tier, ...] = ()
+    """Behind each of the servers."""
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """All servers that the device may send to."""
+        return (Host(self.server, self.server_timing), *self.others)
+
+    @property
+    def servers(self) -> tuple[Source[Server], ...]:
+        """All servers, those of the tiers last."""
+        return tuple(host.server for host in (*self.hosts, *(tier.host for tier in self.tiers)))
 
     @property
     def sources(self) -> list[Source[Profile]]:
         """What it rests on."""
-        timings = [
-            timing for timing in (self.device_timing, self.server_timing) if timing is not None
-        ]
-        return [self.device, self.model, self.server, *timings]
+        hosts = (*self.others, *(tier.host for tier in self.tiers))
+        timings = (self.device_timing, self.server_timing, *(host.timing for host in hosts))
+        known = (timing for timing in timings if timing is not None)
+        return [self.device, self.model, *self.servers, *known]
 
 
 @dataclass(slots=True)
@@ -100,6 +132,8 @@ class Resolver:
     """Whether a server's time was derived from its capacity: an answer that rests on it is analytic
     at best.
     """
+    figures: set[Provenance] = field(default_factory=set)
+    """Provenances of figures that have one of their own within a profile, as codecs have."""
     _stored: dict[tuple[str, str], Source[Profile] | None] = field(default_factory=dict)
     _inline: dict[Profile, Source[Profile]] = field(default_factory=dict)
     _timings: dict[tuple[str, ProcessorKind, str], Source[Timing] | None] = field(
@@ -169,6 +203,12 @@ class Resolver:
         self.assumed |= of_server is None
         return Deployment(device, model, server, of_device, of_server)
 
+    def host(self, server: Source[Server], model: Source[Model], pointer: str) -> Host:
+        """A server with the stored timing of a network, if there is one."""
+        found = Host(server, self._timing(None, server, model, pointer))
+        self.assumed |= found.timing is None
+        return found
+
     def _timing(
         self,
         given: str | Timing | None,
@@ -232,9 +272,11 @@ class Resolver:
         return None if ref is None else profiles.get(self.session, Timing, ref.name, ref.revision)
 
 
-def used(sources: list[Source[Profile]], *, assumed: bool) -> tuple[Provenance, list[UsedProfile]]:
-    """The weakest provenance of what an answer rests on (`assumed`: also on something derived), and
-    the list of it.
+def used(
+    sources: list[Source[Profile]], *, assumed: bool, figures: Collection[Provenance] = ()
+) -> tuple[Provenance, list[UsedProfile]]:
+    """The weakest provenance of what an answer rests on (`assumed`: also on something derived;
+    `figures`: also on figures with provenances of their own), and the list of it.
     """
     # A device and a server may share a name, and so may two different bodies sent inline.
     distinct = {
@@ -249,7 +291,7 @@ def used(sources: list[Source[Profile]], *, assumed: bool) -> tuple[Provenance, 
         )
         for source in distinct.values()
     ]
-    provenances: list[Provenance] = [entry.provenance for entry in listed]
+    provenances: list[Provenance] = [*(entry.provenance for entry in listed), *figures]
     if assumed:
         provenances.append("analytic")
     return min(provenances, key=WEAKEST_FIRST.index), listed

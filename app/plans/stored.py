@@ -60,10 +60,13 @@ class Answer:
     @classmethod
     def expected(cls, prepared: Prepared, changes: Json | None) -> Self:
         """What can be said before a solver has said anything."""
-        weakest, profiles = used(prepared.sources, assumed=prepared.resolver.assumed)
+        resolver = prepared.resolver
+        weakest, profiles = used(
+            prepared.sources, assumed=resolver.assumed, figures=resolver.figures
+        )
         return cls(
             options=prepared.effective_options(),
-            warnings=[warning.model_dump() for warning in prepared.resolver.warnings],
+            warnings=[warning.model_dump() for warning in resolver.warnings],
             result=None,
             infeasible=None,
             provenance={

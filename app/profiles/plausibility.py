@@ -61,6 +61,26 @@ def warnings_of_bandwidth(field: str, bandwidth_hz: float) -> Iterator[tuple[str
         yield field, f"a channel of {bandwidth_hz:g} Hz is wider than any radio band"
 
 
+def warnings_of_rate(field: str, rate_hz: float) -> Iterator[tuple[str, str]]:
+    """The warnings about how often somebody infers."""
+    if rate_hz > 1e4:
+        yield field, f"{rate_hz:g} inferences per second: is it per minute, or a period?"
+
+
+def warnings_of_max_loss(field: str, max_loss: float) -> Iterator[tuple[str, str]]:
+    """The warnings about a loss of accuracy that is accepted."""
+    if max_loss >= 0.5:
+        yield field, f"a loss of {max_loss:g} is {max_loss:.0%} of the accuracy: is it in percent?"
+
+
+def warnings_of_backhaul(where: str, bps: float, rtt_s: float) -> Iterator[tuple[str, str]]:
+    """The warnings about a fixed line between servers."""
+    if bps < 1e4:
+        yield f"{where}/backhaul_bps", f"a line of {bps:g} bit/s: is it in Mbit/s?"
+    if rtt_s > 5.0:
+        yield f"{where}/backhaul_rtt_s", f"a round trip of {rtt_s:g} s: is it in milliseconds?"
+
+
 def _clock(field: str, frequency_hz: float) -> Iterator[tuple[str, str]]:
     if frequency_hz < 1e6:
         yield field, f"a clock of {frequency_hz:g} Hz: is it in MHz or GHz?"

@@ -19,6 +19,17 @@ def a_device(**fields: Any) -> Body:
     }
 
 
+def a_metered_device(**fields: Any) -> Body:
+    """The same device with its power law fitted and its radio measured: nothing to doubt."""
+    cubic = a_device()
+    law = {
+        "power_coefficient": cubic.pop("power_coefficient_w_per_hz3"),
+        "power_exponent": 3.0,
+        "radio": {"active_power_w": cubic["tx_power_w"]},
+    }
+    return cubic | law | fields
+
+
 def a_model(**fields: Any) -> Body:
     """A network of three layers, so four cuts."""
     return {

@@ -15,14 +15,14 @@ from app.errors import FieldError, InvalidRequest
 from app.field_errors import field_errors
 from app.plans.columnar import Bulk
 from app.plans.robust.columns import Users
-from app.plans.robust.schemas import RobustTerms, RobustUser
+from app.plans.robust.schemas import MOST_SERVERS, RobustTerms, RobustUser, faults_of_rates
 from app.quantities import LARGEST_NUMBER, REFERENCE_PATTERN, SMALLEST_NUMBER
 from solvers.arrays import Booleans, Floats, Integers
 
 _LISTED = 100
 # Each way to run a network is looked at on its own.
 _MOST_NETWORKS = 10_000
-_NETWORK = ("device", "model", "device_timing", "server_timing")
+_NETWORK = ("device", "model", "device_timing", "server_timing", "servers")
 _TEXTS = ("id", "cell", *_NETWORK)
 _REQUIRED = ("id", "device", "model", "deadline_s", "risk")
 _ID_PATTERN = r"^[^\x00-\x1f\x7f/]+$"
@@ -40,7 +40,11 @@ _RANGES = {
     "deadline_s": (SMALLEST_NUMBER, LARGEST_NUMBER),
     "risk": (SMALLEST_NUMBER, float(np.nextafter(1.0, 0.0))),
     "correlation": (-1.0, 1.0),
+    "rate_hz": (SMALLEST_NUMBER, LARGEST_NUMBER),
+    "max_loss": (0.0, 1.0),
 }
+# Between the references of a list: no name has it.
+_BETWEEN = ","
 
 
 class Ids(Sequence[str]):
@@ -70,7 +74,8 @@ def terms_of(bulk: Bulk) -> RobustTerms:
     except ValidationError as invalid:
         errors = [{**error, "loc": ("body", *error["loc"])} for error in invalid.errors()]
         raise InvalidRequest(field_errors(errors, bulk.terms)) from None
-    if faults := list(terms.faults_of_cells()):
+    served = "servers" in bulk.users.column_names and bulk.users["servers"].null_count == 0
+    if faults := list(terms.faults_of_cells(served=served)):
         raise InvalidRequest(faults)
     return terms
 
@@ -78,7 +83,7 @@ def terms_of(bulk: Bulk) -> RobustTerms:
 def users_of(bulk: Bulk, terms: RobustTerms) -> Users:
     """The users of a request. Raises InvalidRequest, with the first faults where there are many."""
     table = _flattened(bulk.users)
-    if faults := list(_faults_of_columns(table)):
+    if faults := list(_faults_of_columns(bulk.users, table)):
         raise InvalidRequest(faults)
     numbers = {name: _numbers(table, name) for name in _RANGES}
     network, ways = _distinct(table, _NETWORK)
@@ -104,10 +109,12 @@ def users_of(bulk: Bulk, terms: RobustTerms) -> Users:
     if terms.options.margin == "gaussian":
         odd |= numbers["risk"] > 0.5
     _refuse(bulk.users, np.nonzero(odd)[0], terms)
+    if faults := list(faults_of_rates((~_given(table, "rate_hz")).tolist())):
+        raise InvalidRequest(faults)
     of_cell = np.array([positions.get(place["cell"], 0) for place in places], np.int64)
     return Users(
         ids=Ids(table["id"]),
-        networks=[RobustUser.model_construct(**way) for way in ways],
+        networks=[RobustUser.model_construct(**_listed(way)) for way in ways],
         network=network,
         cell=of_cell[cell],
         gain_db=numbers["gain_db"],
@@ -118,21 +125,48 @@ def users_of(bulk: Bulk, terms: RobustTerms) -> Users:
         deadline_s=numbers["deadline_s"],
         risk=numbers["risk"],
         correlation=np.nan_to_num(numbers["correlation"]),
+        rate_hz=numbers["rate_hz"],
+        max_loss=numbers["max_loss"],
     )
 
 
 def _flattened(table: pa.Table) -> pa.Table:
-    """Structs as columns `outer.inner`, texts as plain strings."""
+    """Structs as columns `outer.inner`, texts as plain strings, a list of servers as one text."""
     if any(pa.types.is_struct(field.type) for field in table.schema):
         table = table.flatten()
     for n, field in enumerate(table.schema):
         kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-        if field.name in _TEXTS and (_is_text(kind) or pa.types.is_null(kind)):
+        if field.name == "servers" and _is_list(kind):
+            # A null in a list is no reference, and is found as such.
+            joined = pc.binary_join(
+                pc.cast(table[n], pa.list_(pa.string())),
+                _BETWEEN,
+                null_handling="replace",
+                null_replacement="",
+            )
+            table = table.set_column(n, field.name, joined)
+        elif field.name in _TEXTS and (_is_text(kind) or pa.types.is_null(kind)):
             table = table.set_column(n, field.name, table[n].cast(pa.string()))
     return table
 
 
-def _faults_of_columns(table: pa.Table) -> Iterator[FieldError]:
+def _is_list(kind: pa.DataType) -> bool:
+    listed = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return listed and (_is_text(kind.value_type) or pa.types.is_null(kind.value_type))
+
+
+def _listed(way: dict[str, Any]) -> dict[str, Any]:
+    """A way to run a network with its servers one by one."""
+    servers = way.get("servers")
+    return way if servers is None else way | {"servers": tuple(servers.split(_BETWEEN))}
+
+
+def _faults_of_columns(given: pa.Table, table: pa.Table) -> Iterator[FieldError]:
+    if "servers" in given.column_names:
+        kind = given.schema.field("servers").type
+        if not (_is_list(kind) or pa.types.is_null(kind)):
+            yield FieldError("/users", f"column servers must hold lists of text, not {kind}")
+            return
     if table.num_rows == 0:
         yield FieldError("/users", "must have at least 1 row")
     for field in table.schema:
@@ -208,10 +242,13 @@ def _distinct(table: pa.Table, names: Sequence[str]) -> tuple[Integers, list[dic
 
 def _well_named(way: dict[str, str | None]) -> bool:
     """Whether a way to run a network is made of references as JSON has them."""
+    servers = _listed(way)["servers"] or ()
+    references = [name for field, name in way.items() if field != "servers"]
     return (
         way["device"] is not None
         and way["model"] is not None
-        and all(map(_is_reference, way.values()))
+        and all(map(_is_reference, (*references, *servers)))
+        and len(set(servers)) == len(servers) <= MOST_SERVERS
     )
 
 

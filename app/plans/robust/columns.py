@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.plans.resolve import RunsNetwork
 from app.plans.robust.schemas import RobustUser
 from solvers.arrays import Floats, Integers
 
@@ -15,7 +14,7 @@ class Users:
     """One row per user, in the order of the request; NaN where a user says nothing."""
 
     ids: Sequence[str]
-    networks: Sequence[RunsNetwork]  # the distinct ways to run a network, as the request names them
+    networks: Sequence[RobustUser]  # the distinct ways to run a network, as the request names them
     network: Integers  # (users,) which of them
     cell: Integers  # (users,) position among the request's cells; 0 where it lists none
     gain_db: Floats
@@ -26,15 +25,17 @@ class Users:
     deadline_s: Floats
     risk: Floats
     correlation: Floats
+    rate_hz: Floats
+    max_loss: Floats
 
 
 def columns(users: Sequence[RobustUser], cells: Mapping[str, int]) -> Users:
     """The users of a request; `cells` are the positions of its cells, none where it lists none."""
     networks: dict[object, int] = {}
-    ways: list[RunsNetwork] = []
+    ways: list[RobustUser] = []
     network = np.empty(len(users), dtype=np.int64)
     for n, user in enumerate(users):
-        way = user.device, user.model, user.device_timing, user.server_timing
+        way = user.device, user.model, user.device_timing, user.server_timing, user.servers
         network[n] = code = networks.setdefault(way, len(ways))
         if code == len(ways):
             ways.append(user)
@@ -61,4 +62,6 @@ def columns(users: Sequence[RobustUser], cells: Mapping[str, int]) -> Users:
         deadline_s=column(lambda user: user.deadline_s),
         risk=column(lambda user: user.risk),
         correlation=column(lambda user: user.correlation),
+        rate_hz=column(lambda user: user.rate_hz),
+        max_loss=column(lambda user: user.max_loss),
     )

@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from app.plans.robust.assemble import Assembled, Cell
+from app.plans.robust.assemble import Assembled
 from app.plans.robust.bulk import Ids
+from app.plans.robust.cells import Cell
 from solvers.outcome import Certificate, Status, relative_gap
 from solvers.robust.alternatives import why_not
 from solvers.robust.baselines import Baseline, Baselines

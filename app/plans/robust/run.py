@@ -11,8 +11,9 @@ from app.plans.columnar import Bulk
 from app.plans.family import Outcome, Prepared
 from app.plans.resolve import Resolver
 from app.plans.robust import present
-from app.plans.robust.assemble import Assembled, Cell, assemble
+from app.plans.robust.assemble import Assembled, assemble
 from app.plans.robust.bulk import terms_of, users_of
+from app.plans.robust.cells import Cell
 from app.plans.robust.columns import columns
 from app.plans.robust.present import CellPlan
 from app.plans.robust.schemas import RobustOptions, RobustRequest, RobustTerms

@@ -1,6 +1,6 @@
 """The robust family as JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from app.errors import FieldError
 from app.plans.schemas import GainDb, Request, SnrReference, UserId
 from app.profiles.schemas.references import ChannelRef, DeviceRef, ModelRef, ServerRef, TimingRef
-from app.quantities import Body, Count, Positive, Probability, absent
+from app.quantities import Body, Count, Fraction, NonNegative, Positive, Probability, absent
 
 Margin = Literal["cantelli", "gaussian", "mean", "worst_case"]
 
@@ -55,6 +55,8 @@ CELLS_EXAMPLE: dict[str, Any] = {
 _MOST_CELLS = 1000
 # The convex programs of the reference method grow with its users, and cannot be interrupted.
 PCCP_USERS = 200
+MOST_SERVERS = 16
+_LISTED = 100
 
 
 class RobustUser(Body):
@@ -69,8 +71,12 @@ class RobustUser(Body):
     """Default: the stored timing of this device with this model."""
     server_timing: TimingRef | None = absent()
     """Default: the stored timing of the server with this model, else remaining flop over the
-    server's capacity.
-    """
+    server's capacity. Where `servers` lists several, that of the one it was measured on."""
+    servers: (
+        Annotated[tuple[ServerRef, ...], Field(min_length=1, max_length=MOST_SERVERS)] | None
+    ) = absent()
+    """Any of these may do the rest, instead of the server of the request or the cell; the plan
+    picks the best."""
     gain_db: GainDb | None = absent()
     """Mean channel power gain; one of gain_db, distance_m, snr_reference is required."""
     distance_m: Positive | None = absent()
@@ -83,6 +89,23 @@ class RobustUser(Body):
     """Accepted probability of missing the deadline."""
     correlation: Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1.0, le=1.0)] = 0.0
     """Of device and server time."""
+    rate_hz: Positive | None = absent()
+    """Inferences per second. Where users say it, all do: the plan then spends the least power,
+    every stage keeps up with it, and servers are used no more than they can be."""
+    max_loss: Fraction | None = absent()
+    """Accuracy that what is sent may lose, 0 to 1; default: none, so only plain tensors and
+    lossless codecs are sent."""
+
+
+class RobustTier(Body):
+    """A server behind the users' own, over a fixed line: it may do the last layers instead."""
+
+    server: ServerRef
+    backhaul_bps: Positive
+    backhaul_rtt_s: NonNegative
+
+
+Tiers = Annotated[tuple[RobustTier, ...], Field(min_length=1, max_length=MOST_SERVERS)]
 
 
 class RobustOptions(Body):
@@ -105,6 +128,9 @@ class RobustOptions(Body):
     A first plan is always found; what would better it, or prove more, ends with the time.
     """
     seed: Annotated[Count, Field(le=2**32 - 1)] = 0
+    energy: Literal["marginal", "whole"] = "marginal"
+    """`marginal`: what an inference adds to a device that is on anyway. `whole`: of a device that
+    sleeps between inferences, so its `idle_power_w` counts for the whole response time."""
     baselines: bool | None = absent()
     """Compare with simpler rules, as far as the time limit leaves time; default: up to 10,000
     users. Asked for, they are planned to the plan's own gap. By default a rule with many cuts and
@@ -122,6 +148,8 @@ class RobustCell(Body):
     bandwidth_hz: Positive | None = absent()
     """Uplink to share; default: the request's, else the channel's."""
     server: ServerRef | None = absent()
+    tiers: Tiers | None = absent()
+    """Default: the request's."""
 
 
 class RobustTerms(Request):
@@ -132,17 +160,21 @@ class RobustTerms(Request):
     bandwidth_hz: Positive | None = absent()
     """Uplink to share, of every cell that does not say its own; default: the channel's."""
     server: ServerRef | None = absent()
-    """Required unless every cell has its own."""
+    """Required unless every cell, or every user, has its own."""
+    tiers: Tiers | None = absent()
+    """Servers behind those of the users: each offers a second cut, from the server on."""
     cells: Annotated[tuple[RobustCell, ...], Field(min_length=1, max_length=_MOST_CELLS)] | None = (
         absent()
     )
     """Several cells, planned together: nothing is shared between them. Users then say theirs."""
     options: RobustOptions = RobustOptions()
 
-    def faults_of_cells(self) -> Iterator[FieldError]:
-        """What is wrong with the cells, whoever is in them."""
+    def faults_of_cells(self, *, served: bool = False) -> Iterator[FieldError]:
+        """What is wrong with the cells, whoever is in them; `served`: every user names servers."""
+        required = ("channel",) if served else ("channel", "server")
+        yield from _faults_of_tiers("/tiers", self.tiers)
         if self.cells is None:
-            for name in ("channel", "server"):
+            for name in required:
                 if getattr(self, name) is None:
                     yield FieldError(
                         f"/{name}", f"say which {name} the users share, or give every cell its own"
@@ -155,7 +187,8 @@ class RobustTerms(Request):
                     f"/cells/{c}/id", f"is the id of cell {seen[cell.id]} too: ids must differ"
                 )
             seen.setdefault(cell.id, c)
-            for name in ("channel", "server"):
+            yield from _faults_of_tiers(f"/cells/{c}/tiers", cell.tiers)
+            for name in required:
                 if getattr(cell, name) is None and getattr(self, name) is None:
                     yield FieldError(
                         f"/cells/{c}/{name}",
@@ -183,6 +216,9 @@ class RobustTerms(Request):
             )
         elif len(given) > 1:
             yield FieldError(f"{where}/{given[1]}", f"{given[0]} says it already: give one of them")
+        for k, server in enumerate(user.servers or ()):
+            if server in (user.servers or ())[:k]:
+                yield FieldError(f"{where}/servers/{k}", "is listed before: name each server once")
         if self.options.margin == "gaussian" and user.risk > 0.5:
             yield FieldError(f"{where}/risk", "must be at most 0.5 with the gaussian margin")
 
@@ -190,6 +226,23 @@ class RobustTerms(Request):
     def cell_positions(self) -> dict[str, int]:
         """Where each cell is in the list; none where there is no list."""
         return {cell.id: c for c, cell in enumerate(self.cells or ())}
+
+
+def faults_of_rates(silent: Sequence[bool]) -> Iterator[FieldError]:
+    """Users without a `rate_hz` beside others that have one."""
+    without = [n for n, missing in enumerate(silent) if missing]
+    if 0 < len(without) < len(silent):
+        detail = (
+            f"{len(silent) - len(without)} of {len(silent)} users say how often they infer: say it"
+            " of all, or of none"
+        )
+        yield from (FieldError(f"/users/{n}/rate_hz", detail) for n in without[:_LISTED])
+
+
+def _faults_of_tiers(where: str, tiers: tuple[RobustTier, ...] | None) -> Iterator[FieldError]:
+    for k, tier in enumerate(tiers or ()):
+        if any(tier.server == before.server for before in (tiers or ())[:k]):
+            yield FieldError(f"{where}/{k}/server", "is the server of a tier before: name it once")
 
 
 class RobustRequest(RobustTerms):
@@ -208,7 +261,8 @@ class RobustRequest(RobustTerms):
         return self
 
     def _faults(self) -> Iterator[FieldError]:
-        yield from self.faults_of_cells()
+        yield from self.faults_of_cells(served=all(user.servers for user in self.users))
+        yield from faults_of_rates([user.rate_hz is None for user in self.users])
         seen: dict[str, int] = {}
         for n, user in enumerate(self.users):
             if user.id in seen:

@@ -1,29 +1,63 @@
-"""A device, a network and a server as the options of one workload: where profiles become cycles,
+"""A device, a network and its servers as the options of one workload: where profiles become cycles,
 bits and seconds.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import FieldError
-from app.plans.plausibility import feature_beyond_memory, server_time_assumed
-from app.plans.resolve import Deployment
+from app.plans.plausibility import (
+    feature_beyond_memory,
+    lossy_codecs_unused,
+    power_from_one_clock,
+    radiated_power_taken,
+    server_time_assumed,
+)
+from app.plans.resolve import Deployment, Host
+from app.plans.robust.clocks import ENERGY_SOURCES, Clock, clocks
+from app.plans.robust.hosting import Hosting, Hostings, TimedServer
+from app.plans.robust.sending import Sending, codecs_unused, sendings
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Model
-from app.profiles.schemas.profile import FieldWarning
-from app.profiles.schemas.server import Server
-from app.profiles.schemas.timing import Timing, TimingCut
+from app.profiles.schemas.profile import FieldWarning, Provenance
+from app.profiles.schemas.timing import Timing
+from solvers.arrays import Floats, Integers
 from solvers.margin import Margin
 from solvers.robust.problem import Workloads
 
 _BITS = 8
-# The same clock, written by two people.
-_SAME_CLOCK = 1e-6
+# Every option of every user is priced: tiers behind many cuts, with many clocks, are many.
+_MOST_OPTIONS = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a request says that makes other options of the same profiles."""
+
+    margin: Margin = Margin.CANTELLI
+    energy: Literal["marginal", "whole"] = "marginal"
+    streams: bool = False
+    """Whether users say how often they infer: only then servers have budgets."""
+    lossy: bool = False
+    """Whether what is sent may lose accuracy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meanings:
+    """What each option stands for beside its numbers; -1: nothing of the kind."""
+
+    energy_source: Integers  # position in ENERGY_SOURCES
+    codec: Integers  # position in `codecs`
+    host: Integers  # position among the servers
+    tier: Integers  # position among the servers
+    tier_cut: Integers
+    codecs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,58 +66,52 @@ class Workload:
     user's entry.
     """
 
-    columns: dict[str, NDArray[np.float64]]
+    columns: dict[str, NDArray[Any]]
     standby_power_w: float
     energy_j_per_bit: float
+    load_s: Floats  # (options, servers) seconds of each server, those of the tiers last
+    meanings: Meanings
+    figures: frozenset[Provenance]  # of the codecs
     faults: tuple[FieldError, ...]
     warnings: tuple[FieldWarning, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Clock:
-    """A clock, or a range of clocks, at which the device may run a cut."""
-
-    clock_min_hz: float
-    clock_max_hz: float
-    cycles: float
-    overhead_s: float
-    device_variance_s2: float
-    device_variance_low_s2: float
-    device_excess_s: float
-    static_power_w: float
-    power_coefficient: float
-    power_exponent: float
-    fixed_energy_j: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Rest:
-    """What a cut leaves to the uplink and the server, and whether the device can hold its part."""
+class _Row:
+    """A cut with one way to send, to compute and to have the rest computed."""
 
     cut: int
-    crossing_bit: float
-    crossing_most_bit: float
-    result_bit: float
-    loss: float
-    server_mean_s: float
-    server_variance_s2: float
-    server_excess_s: float
     fits_memory: bool
+    result_bit: float
+    sending: Sending
+    clock: Clock
+    hosting: Hosting
 
 
-def workload(deployment: Deployment, margin: Margin) -> Workload:
-    """Every cut at every clock the device offers: measured levels as they were measured, the fit
-    elsewhere.
-    """
-    after = deployment.server_timing.body if deployment.server_timing else None
+_NUMBERS: dict[str, type[Clock | Sending | Hosting]] = {
+    field.name: kind
+    for kind in (Sending, Clock, Hosting)
+    for field in fields(kind)
+    if field.name in Workloads.per_row()
+}
+
+
+def workload(deployment: Deployment, terms: Terms) -> Workload:
+    """Every cut in every codec at every clock the device offers, finished by every server."""
     return _workload(
         deployment.device.body,
         deployment.model.body,
         deployment.device_timing.body,
-        deployment.server.body,
-        after,
-        margin,
+        tuple(_timed(host) for host in deployment.hosts),
+        tuple(
+            _timed(tier.host, tier.backhaul_bps, tier.backhaul_rtt_s) for tier in deployment.tiers
+        ),
+        terms,
     )
+
+
+def _timed(host: Host, *line: float) -> TimedServer:
+    return TimedServer(host.server.body, host.timing.body if host.timing else None, *line)
 
 
 # Profiles never change, and a fleet asks for the same few again and again.
@@ -92,34 +120,64 @@ def _workload(
     device: Device,
     model: Model,
     device_timing: Timing,
-    server: Server,
-    server_timing: Timing | None,
-    margin: Margin,
+    hosts: tuple[TimedServer, ...],
+    tiers: tuple[TimedServer, ...],
+    terms: Terms,
 ) -> Workload:
-    rows = [
-        (rest, clock)
-        for rest, entry, flop in _rests(model, device, device_timing, server, server_timing)
-        for clock in _clocks(device, flop, entry)
-    ]
-    columns = {
-        name: np.array([getattr(row[part], name) for row in rows])
-        for part, kind in enumerate((_Rest, _Clock))
-        for name in (field.name for field in fields(kind))
-    }
-    columns["server_load_s"] = np.zeros((len(rows), 0))
+    rows: list[_Row] = []
+    for some in _rows(device, model, device_timing, hosts, tiers, terms):
+        rows += some
+        if len(rows) > _MOST_OPTIONS:
+            break
+    codecs = tuple(dict.fromkeys(row.sending.codec for row in rows if row.sending.codec))
+    load = np.zeros((len(rows), len(hosts) + len(tiers)))
+    for n, row in enumerate(rows):
+        for server, seconds in row.hosting.loads_s:
+            load[n, server] += seconds
     return Workload(
-        columns=columns,
-        standby_power_w=0.0,
-        energy_j_per_bit=0.0,
-        faults=tuple(_faults(rows, len(model.cuts), device, margin)),
-        warnings=tuple(_warnings(device, model, server, server_timing)),
+        columns=_columns(rows),
+        standby_power_w=(device.idle_power_w or 0.0) if terms.energy == "whole" else 0.0,
+        energy_j_per_bit=device.radio.energy_j_per_bit if device.radio else 0.0,
+        load_s=load,
+        meanings=Meanings(
+            energy_source=_codes(row.clock.energy_source for row in rows),
+            codec=_codes(
+                codecs.index(row.sending.codec) if row.sending.codec else -1 for row in rows
+            ),
+            host=_codes(row.hosting.host for row in rows),
+            tier=_codes(
+                row.hosting.tier + len(hosts) if row.hosting.tier >= 0 else -1 for row in rows
+            ),
+            tier_cut=_codes(row.hosting.tier_cut for row in rows),
+            codecs=codecs,
+        ),
+        figures=frozenset(row.sending.provenance for row in rows if row.sending.provenance),
+        faults=tuple(_faults(rows, model, device, terms)),
+        warnings=tuple(_warnings(rows, device, model, (*hosts, *tiers), terms)),
     )
 
 
-def table(workloads: list[Workload]) -> Workloads:
-    """All workloads of a problem as one table."""
+def _codes(values: Iterator[int]) -> Integers:
+    return np.fromiter(values, np.int64)
+
+
+def _columns(rows: Sequence[_Row]) -> dict[str, NDArray[Any]]:
+    part = {Sending: "sending", Clock: "clock", Hosting: "hosting"}
+    columns = {
+        name: np.array([getattr(getattr(row, part[kind]), name) for row in rows])
+        for name, kind in _NUMBERS.items()
+    }
+    for name in ("cut", "fits_memory", "result_bit"):
+        columns[name] = np.array([getattr(row, name) for row in rows])
+    return columns
+
+
+def table(workloads: Sequence[Workload], load_s: Floats | None = None) -> Workloads:
+    """All workloads of a problem as one table, with the seconds of servers that have a budget."""
+    first = np.cumsum([0, *(len(some.columns["cut"]) for some in workloads)])
     return Workloads(
-        first=np.cumsum([0, *(len(some.columns["cut"]) for some in workloads)]),
+        first=first,
+        server_load_s=np.zeros((first[-1], 0)) if load_s is None else load_s,
         **{
             name: np.array([getattr(some, name) for some in workloads])
             for name in Workloads.per_workload()
@@ -131,109 +189,73 @@ def table(workloads: list[Workload]) -> Workloads:
     )
 
 
-def _rests(
-    model: Model,
+def _rows(
     device: Device,
+    model: Model,
     device_timing: Timing,
-    server: Server,
-    server_timing: Timing | None,
-) -> Iterator[tuple[_Rest, TimingCut, int]]:
-    for m, (cut, entry) in enumerate(zip(model.cuts, device_timing.cuts, strict=True)):
-        if server_timing is None:
-            mean, variance, worst = (
-                (model.cuts[-1].flop - cut.flop) / server.capacity_flop_per_s,
-                0.0,
-                None,
-            )
-        else:
-            after = server_timing.cuts[m]
-            assert after.mean_s is not None
-            mean, variance, worst = after.mean_s, after.variance_s2 or 0.0, after.worst_s
-        rest = _Rest(
-            cut=m,
-            crossing_bit=float(_BITS * cut.feature_byte),
-            crossing_most_bit=float(_BITS * cut.feature_byte),
-            result_bit=0.0,
-            loss=0.0,
-            server_mean_s=mean,
-            server_variance_s2=variance,
-            server_excess_s=_excess(worst, mean, variance),
-            fits_memory=device.memory_byte is None or cut.parameter_byte <= device.memory_byte,
-        )
-        yield rest, entry, cut.flop
-
-
-def _clocks(device: Device, flop: int, entry: TimingCut) -> Iterator[_Clock]:
-    power = (*device.power_law, 0.0)
-    fitted = entry.flop_per_cycle is not None
-    cycles = flop / entry.flop_per_cycle if entry.flop_per_cycle is not None else 0.0
-    overhead = entry.overhead_s or 0.0
-    measured = entry.levels or ()
-    variances = [level.variance_s2 for level in measured]
-    if entry.variance_s2 is not None:
-        variances.append(entry.variance_s2)
-    high, low = max(variances), min(variances)
-    residual = _excess(entry.worst_s, 0.0, high)
-    if fitted and device.frequency_levels_hz is None:
-        yield _Clock(
-            device.frequency_min_hz,
-            device.frequency_max_hz,
-            cycles,
-            overhead,
-            high,
-            low,
-            residual,
-            *power,
-        )
-        return
-    idle = fitted and not measured and cycles == 0.0 and overhead == 0.0
-    for clock in device.frequency_levels_hz or [level.frequency_hz for level in measured]:
-        if not device.frequency_min_hz <= clock <= device.frequency_max_hz:
-            continue
-        level = next(
-            (some for some in measured if abs(some.frequency_hz - clock) <= _SAME_CLOCK * clock),
-            None,
-        )
-        if level is not None:
-            worst, variance = (
-                _excess(level.worst_s, level.mean_s, level.variance_s2),
-                level.variance_s2,
-            )
-            yield _Clock(clock, clock, 0.0, level.mean_s, variance, variance, worst, *power)
-        elif fitted:
-            yield _Clock(clock, clock, 0.0, cycles / clock + overhead, high, high, residual, *power)
-        if idle:  # with nothing to compute all clocks are the same: the lowest speaks for them
-            return
-
-
-def _excess(worst_s: float | None, mean_s: float, variance_s2: float) -> float:
-    """Largest observed time beyond the mean: none for a time that never varies, NaN where nobody
-    looked.
+    hosts: Sequence[TimedServer],
+    tiers: Sequence[TimedServer],
+    terms: Terms,
+) -> Iterator[list[_Row]]:
+    """The options, cut by cut: the plain tensor first, then the codecs; each at each clock; each
+    finished by each server.
     """
-    if worst_s is not None:
-        return max(worst_s - mean_s, 0.0)
-    return 0.0 if variance_s2 == 0.0 else math.nan
+    hostings = Hostings(model, hosts, tiers, streams=terms.streams)
+    for m, (cut, entry) in enumerate(zip(model.cuts, device_timing.cuts, strict=True)):
+        fits = device.memory_byte is None or cut.parameter_byte <= device.memory_byte
+        returns = m < len(model.cuts) - 1 and cut.feature_byte > 0
+        result_bit = float(_BITS * (model.result_byte or 0)) if returns else 0.0
+        for sending in sendings(cut, lossy=terms.lossy):
+            if terms.margin is Margin.WORST_CASE and sending.device_variance_s2 > 0.0:
+                continue  # nobody knows the worst of its coding
+            finished = list(hostings.after(m, sending))
+            yield [
+                _Row(m, fits, result_bit, sending, clock, hosting)
+                for clock in clocks(device, cut.flop, entry, sending)
+                for hosting in finished
+            ]
 
 
 def _faults(
-    rows: list[tuple[_Rest, _Clock]], cuts: int, device: Device, margin: Margin
+    rows: Sequence[_Row], model: Model, device: Device, terms: Terms
 ) -> Iterator[FieldError]:
-    for m in range(cuts):
-        mine = [row for row in rows if row[0].cut == m]
+    if len(rows) > _MOST_OPTIONS:
+        detail = (
+            f"{model.name!r} has more than {_MOST_OPTIONS} options on {device.name!r}: cuts,"
+            " codecs, clocks, servers and second cuts multiply; offer fewer of them"
+        )
+        yield FieldError("/model", detail)
+        return
+    if terms.energy == "whole" and device.idle_power_w is None:
+        detail = (
+            "the whole energy counts what the device draws while it waits: give idle_power_w of"
+            f" {device.name!r}, or plan with the energy marginal"
+        )
+        yield FieldError("/device/idle_power_w", detail)
+    for m in range(len(model.cuts)):
+        mine = [row for row in rows if row.cut == m]
         if not mine:
             detail = f"cut {m} has neither flop_per_cycle nor a level at a clock of {device.name!r}"
             yield FieldError("/device_timing", detail)
-        if margin is Margin.WORST_CASE:
+        if terms.margin is Margin.WORST_CASE:
             detail = f"the worst_case margin needs worst_s, which cut {m} does not have"
-            if any(math.isnan(clock.device_excess_s) for _, clock in mine):
+            if any(math.isnan(row.clock.device_excess_s) for row in mine):
                 yield FieldError("/device_timing", detail)
-            if any(math.isnan(rest.server_excess_s) for rest, _ in mine):
+            if any(math.isnan(row.hosting.server_excess_s) for row in mine):
                 yield FieldError("/server_timing", detail)
 
 
 def _warnings(
-    device: Device, model: Model, server: Server, server_timing: Timing | None
+    rows: Sequence[_Row], device: Device, model: Model, sites: Sequence[TimedServer], terms: Terms
 ) -> Iterator[FieldWarning]:
-    if server_timing is None:
-        yield server_time_assumed(server, model, "remaining flop over capacity, without variance")
+    for site in sites:
+        if site.timing is None:
+            yield server_time_assumed(
+                site.server, model, "remaining flop over capacity, without variance"
+            )
     yield from feature_beyond_memory(device, model)
+    yield from radiated_power_taken(device)
+    if any(ENERGY_SOURCES[row.clock.energy_source] == "law" for row in rows):
+        yield from power_from_one_clock(device)
+    if not terms.lossy and (named := codecs_unused(model)):
+        yield lossy_codecs_unused(model, named)

@@ -13,6 +13,7 @@ from tests.support.builders import (
     Body,
     a_channel,
     a_device,
+    a_metered_device,
     a_model,
     a_server,
     a_server_timing,
@@ -279,7 +280,7 @@ class TestServerTimings:
         assert users[0]["latency"]["server_s"] == 0.05
 
     def test_without_one_the_capacity_speaks_with_a_warning(self, client: httpx.Client) -> None:
-        document = plan(client, a_cell(a_user(server_timing=None)))
+        document = plan(client, a_cell(a_user(device=a_metered_device(), server_timing=None)))
         assert [warning["field"] for warning in document["warnings"]] == ["/users/0/server_timing"]
         assert document["provenance"]["weakest"] == "analytic"
         user = document["result"]["users"][0]

@@ -14,7 +14,14 @@ from app.plans.robust.answers import RobustPlan, RobustResult
 from app.plans.robust.run import PreparedRobust, prepare
 from app.plans.robust.schemas import PCCP_USERS, RobustRequest
 from solvers.progress import Cancelled, Progress, Step
-from tests.support.builders import Body, a_channel, a_device, a_server, a_server_timing
+from tests.support.builders import (
+    Body,
+    a_channel,
+    a_device,
+    a_metered_device,
+    a_server,
+    a_server_timing,
+)
 from tests.support.robust.requests import (
     ROBUST,
     a_cell,
@@ -178,7 +185,7 @@ def test_spectrum_is_not_lent(client: httpx.Client) -> None:
 
 
 CELLS: list[Body] = [{"id": "a"}, {"id": "b"}]
-HERE = a_user(cell="a")
+HERE = a_user(cell="a", device=a_metered_device())
 FAULTS: dict[str, tuple[Body, list[str]]] = {
     "a user without a cell": (a_cell(a_user(), cells=CELLS), ["/users/0/cell"]),
     "an unknown cell": (a_cell(HERE, a_user(id="2", cell="c"), cells=CELLS), ["/users/1/cell"]),

@@ -1,0 +1,162 @@
+"""One cell of a request as its problem, with what its rows and numbers mean."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from app.plans import units
+from app.plans.resolve import Deployment
+from app.plans.robust.columns import Users
+from app.plans.robust.kinds import Kinds
+from app.plans.robust.sites import Site
+from app.plans.robust.workload import Meanings, Terms, Workload, table
+from app.profiles.schemas.channel import Channel
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.server import Server
+from solvers.arrays import Floats, Integers
+from solvers.rate_law import SHANNON, RateLaw
+from solvers.robust.problem import Method, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class CellServer:
+    """A server that users of a cell may use."""
+
+    ref: str
+    at: str  # its first pointer in the request
+    budget_s: float | None  # of every second; None: endless, or nobody says how often it is used
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The problem of one cell, with what its rows and numbers mean."""
+
+    id: str | None  # None: the request is one cell without a name
+    users: Integers  # positions in the request, rising
+    problem: Problem
+    models: Sequence[Model]  # of each workload
+    meanings: Meanings  # of each row
+    servers: tuple[CellServer, ...]
+    load_s: Floats  # (rows, servers) seconds of each, also of those that are endless
+
+    @property
+    def budgeted(self) -> list[CellServer]:
+        """The servers that have a budget, as the problem counts them."""
+        return [server for server in self.servers if server.budget_s is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Radio:
+    """What the device's radio does, of each user of a request."""
+
+    tx_power_w: Floats
+    active_power_w: Floats  # NaN where nobody knows
+    gain: Floats
+
+
+def servers_of(kinds: Kinds, who: Integers) -> dict[Server, str]:
+    """The servers that some users may use, each with its name in answers."""
+    used = np.unique(kinds.workload[kinds.of[who]])
+    sources = (source for k in used.tolist() if k >= 0 for source in kinds.made[k].servers)
+    found: dict[Server, str] = {}
+    for source in sources:
+        found.setdefault(source.body, source.ref)
+    return found
+
+
+def cell_of(
+    users: Users,
+    site: Site,
+    who: Integers,
+    kinds: Kinds,
+    radio: Radio,
+    terms: Terms,
+    method: Method,
+) -> Cell:
+    """One cell's rows, with a table of its own workloads only."""
+    assert site.channel is not None
+    channel = site.channel.body
+    used, local = np.unique(kinds.workload[kinds.of[who]], return_inverse=True)
+    workloads, made = [kinds.workloads[k] for k in used], [kinds.made[k] for k in used]
+    bodies = servers_of(kinds, who)
+    servers = tuple(
+        CellServer(ref, kinds.server_at[body], body.budget if terms.streams else None)
+        for body, ref in bodies.items()
+    )
+    load = _load(list(bodies), workloads, made)
+    budgets = [server.budget_s for server in servers]
+    options = table(workloads, load[:, [budget is not None for budget in budgets]])
+    active, max_loss = radio.active_power_w[who], users.max_loss[who]
+    problem = Problem(
+        bandwidth_hz=site.bandwidth_hz or channel.bandwidth_hz,
+        noise_w_per_hz=units.watts_per_hz(channel.noise_psd_dbm_per_hz),
+        margin=terms.margin,
+        method=method,
+        network_mean_s=channel.rtt_mean_s or 0.0,
+        network_variance_s2=channel.rtt_variance_s2 or 0.0,
+        rate_law=_rate_law(channel),
+        downlink_bps=channel.downlink_bps or float("inf"),
+        server_capacity=tuple(budget for budget in budgets if budget is not None),
+        workloads=options,
+        workload=local,
+        tx_power_w=radio.tx_power_w[who],
+        radio_power_w=None
+        if np.all(np.isnan(active))
+        else np.where(np.isnan(active), radio.tx_power_w[who], active),
+        rate_hz=users.rate_hz[who] if terms.streams else None,
+        # Who says nothing accepts no loss.
+        max_loss=np.nan_to_num(max_loss) if np.any(options.loss > 0.0) else None,
+        gain=radio.gain[who],
+        deadline_s=users.deadline_s[who],
+        risk=users.risk[who],
+        correlation=users.correlation[who],
+    )
+    models = [deployment.model.body for deployment in made]
+    meanings = _meanings(list(bodies), workloads, made)
+    return Cell(site.id, who, problem, models, meanings, servers, load)
+
+
+def _rate_law(channel: Channel) -> RateLaw:
+    if channel.rate_law is None:
+        return SHANNON
+    law = channel.rate_law
+    return RateLaw(
+        efficiency=law.efficiency,
+        max_bps_per_hz=law.max_bps_per_hz or float("inf"),
+        snr_gap=units.ratio(law.snr_gap_db),
+    )
+
+
+def _load(
+    servers: Sequence[Server], workloads: Sequence[Workload], made: Sequence[Deployment]
+) -> Floats:
+    """Seconds of each server of a cell, of all rows."""
+    parts = []
+    for some, deployment in zip(workloads, made, strict=True):
+        load = np.zeros((len(some.load_s), len(servers)))
+        for column, source in enumerate(deployment.servers):
+            load[:, servers.index(source.body)] += some.load_s[:, column]
+        parts.append(load)
+    return np.concatenate(parts)
+
+
+def _meanings(
+    servers: Sequence[Server], workloads: Sequence[Workload], made: Sequence[Deployment]
+) -> Meanings:
+    """What the rows of several workloads mean, with one list of codecs and servers for all."""
+    codecs: dict[str, int] = {}
+    columns: dict[str, list[Integers]] = {field.name: [] for field in fields(Meanings)}
+    del columns["codecs"]
+    for some, deployment in zip(workloads, made, strict=True):
+        mine = some.meanings
+        names = [codecs.setdefault(name, len(codecs)) for name in mine.codecs]
+        places = [servers.index(source.body) for source in deployment.servers]
+        for name, codes in (("codec", names), ("host", places), ("tier", places)):
+            # The last entry is for -1.
+            columns[name].append(np.array([*codes, -1])[getattr(mine, name)])
+        for name in ("energy_source", "tier_cut"):
+            columns[name].append(getattr(mine, name))
+    return Meanings(
+        **{name: np.concatenate(parts) for name, parts in columns.items()}, codecs=tuple(codecs)
+    )
