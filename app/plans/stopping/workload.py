@@ -3,7 +3,7 @@ joules and bits.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -104,8 +104,8 @@ def table(workloads: list[Workload]) -> Workloads:
     return Workloads(
         first=np.cumsum([0, *(len(some.columns["device_s"]) for some in workloads)]),
         **{
-            field.name: np.concatenate([some.columns[field.name] for some in workloads])
-            for field in fields(Workloads)[1:]
+            name: np.concatenate([some.columns[name] for some in workloads])
+            for name in workloads[0].columns
         },
     )
 
