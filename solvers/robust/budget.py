@@ -11,6 +11,9 @@ from solvers.margin import Margin
 from solvers.moments import margin_factor, total_variance
 from solvers.robust.problem import Problem
 
+# What sums of loads may exceed a server's budget by, relative: their rounding, as for the uplink.
+FULL = 1.0 + 1e-12
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeBudget:
@@ -30,9 +33,22 @@ class TimeBudget:
     stages: "Stages | None"  # None: nobody streams
 
     def allowed(self, problem: Problem) -> Booleans:
-        """Options that fit the device and lose no more accuracy than their user may, (pairs,)."""
+        """Options that fit the device, lose no more accuracy than their user may and leave no
+        server short even alone, (pairs,).
+        """
         fits = problem.workloads.fits_memory[self.row]
-        return fits if problem.max_loss is None else fits & ~self.lossy(problem)
+        if problem.max_loss is not None:
+            fits &= ~self.lossy(problem)
+        return fits & self.served(problem) if problem.server_capacity else fits
+
+    def served(self, problem: Problem) -> Booleans:
+        """Options that keep the budget of every server where nobody else takes any of it,
+        (pairs,).
+        """
+        if problem.rate_hz is None:
+            return np.ones(len(self.row), dtype=bool)
+        busy = problem.rate_hz[self.user][:, None] * problem.workloads.server_load_s[self.row]
+        return np.asarray(np.all(busy <= np.array(problem.server_capacity) * FULL, axis=1))
 
     def lossy(self, problem: Problem) -> Booleans:
         """Options that lose more accuracy than their user may, (pairs,)."""

@@ -13,6 +13,8 @@ from solvers.robust.solve.fleet import Bracketed, relax_in_blocks
 from solvers.robust.solve.infeasible import Infeasibility, explain
 from solvers.robust.solve.primal import Plan, complete, exchange
 from solvers.robust.solve.remedies import least_shares
+from solvers.robust.solve.servers.solved import Found, Overload
+from solvers.robust.solve.servers.solved import solved as served
 
 RobustSolution = Solution[Decision, Infeasibility]
 
@@ -57,22 +59,43 @@ def solve(
     found = attempt(problem, options, progress)
     if isinstance(found, Solution):
         return found
-    return Solution(status=Status.INFEASIBLE, infeasibility=explain(problem, found, progress))
+    if isinstance(found, Overload):
+        reasons = explain(problem, found.least_hz, progress, proven=found.proven)
+    else:
+        reasons = explain(problem, found, progress)
+    return Solution(status=Status.INFEASIBLE, infeasibility=reasons)
 
 
 def attempt(
     problem: Problem, options: Options, progress: Progress, *, prove: bool = True
-) -> RobustSolution | Floats:
+) -> RobustSolution | Floats | Overload:
     """A plan with its bound; or, where there is none, each user's least share, from which the
     reasons follow.
 
     The first plan is found however short the time is; what would improve it, or prove more, ends
     with the time. Without `prove` exchanges are made, but no search.
     """
+    if problem.server_capacity:
+        return _served(problem, options, progress, prove=prove)
     entered = enter(problem, progress)
     if not isinstance(entered, Bracketed):
         return entered
     return _solved(problem, entered, options, prove=prove)
+
+
+def _served(
+    problem: Problem, options: Options, progress: Progress, *, prove: bool
+) -> RobustSolution | Floats | Overload:
+    """As `attempt`, where servers have budgets."""
+    alike = _classes(problem)
+    found = served(problem, options, progress, alike, prove=prove)
+    if not isinstance(found, Found):  # a limit may be missed by rounding alone
+        found = served(problem.at_tolerance(), options, progress, alike, prove=prove)
+    if not isinstance(found, Found):
+        return found
+    return _solution(
+        found.relaxation.options, found.plan, found.bound_j, found.prices, options, progress
+    )
 
 
 def enter(problem: Problem, progress: Progress) -> Bracketed | Floats:
@@ -132,7 +155,23 @@ def _solved(
 
     if prove and plan.energy_j > goal and dual.price > 0.0 and between is None:
         plan, bound = _searched(problem, relaxation, plan, dual, options)
-    decision, objective = _carried_out(relaxation.options, plan)
+    prices = {
+        "bandwidth_j_per_hz": plan.price_j_per_hz,
+        "dual_bandwidth_j_per_hz": dual.price,
+    }
+    return _solution(relaxation.options, plan, bound, prices, options, progress)
+
+
+def _solution(
+    candidates: Candidates,
+    plan: Plan,
+    bound: float,
+    prices: dict[str, float],
+    options: Options,
+    progress: Progress,
+) -> RobustSolution:
+    """A plan of some candidates as numbers that a device can set, with its bound."""
+    decision, objective = _carried_out(candidates, plan)
     bound = min(bound, objective)
     proven = objective - bound <= options.gap * objective
     return Solution(
@@ -140,10 +179,7 @@ def _solved(
         decision=decision,
         objective=objective,
         lower_bound=bound,
-        prices={
-            "bandwidth_j_per_hz": plan.price_j_per_hz,
-            "dual_bandwidth_j_per_hz": dual.price,
-        },
+        prices=prices,
         timed_out=not proven and progress.over(),
     )
 
@@ -185,6 +221,11 @@ def _classes(problem: Problem) -> Integers:
         problem.deadline_s,
         problem.risk,
         problem.correlation,
+        *(
+            column
+            for column in (problem.radio_power_w, problem.rate_hz, problem.max_loss)
+            if column is not None
+        ),
     )
     number: dict[tuple[float, ...], int] = {}
     rows = zip(*(column.tolist() for column in columns), strict=True)

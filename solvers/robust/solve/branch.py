@@ -73,7 +73,6 @@ def search(
     A choice that was shared out is done with only where its own dual, rounded outward, is beyond
     the plan less the gap; where the arithmetic cannot tell, the bound stays at that dual.
     """
-    progress = relaxation.progress
     margin = 1.0 - 0.5 * options.gap
     bend = _BEND if np.isfinite(patience) else _SHARP_BEND
     # First the one price that rules out most, so that the table is made for what is left only.
@@ -81,7 +80,22 @@ def search(
     bound_j, rooted = _rooted(relaxation, grids, alike, bound_j, plan.energy_j * margin)
     if rooted is None:
         return Search(plan=plan, bound_j=max(bound_j, plan.energy_j * margin))
-    tree, kept = rooted
+    return descend(relaxation, *rooted, plan, bound_j, margin, patience)
+
+
+def descend(
+    relaxation: Relaxation,
+    tree: Tree,
+    kept: Integers,
+    plan: Plan,
+    bound_j: float,
+    margin: float,
+    patience: float = np.inf,
+) -> Search:
+    """Look through a tree for plans below `margin` times the best; `kept` are the indices of its
+    options in the relaxation.
+    """
+    progress = relaxation.progress
     stack = [tree.root()]
     undecided_j, grown = np.inf, 0
     while stack:
@@ -134,7 +148,7 @@ def _rooted(
         kept, relaxation = kept[keep], relaxation.keep(keep)
         value, lifted = value[:, keep], lifted[keep]
     return bound_j, (
-        Tree(relaxation, value, prices, _order(relaxation, lifted, alike), alike),
+        Tree(relaxation, value, prices, order_of(relaxation, lifted, alike), alike),
         kept,
     )
 
@@ -176,7 +190,7 @@ def _reduced_costs(relaxation: Relaxation, prices: Floats) -> tuple[Floats, Floa
     return value, root, lifted
 
 
-def _order(relaxation: Relaxation, lifted: Floats, alike: Integers) -> list[int]:
+def order_of(relaxation: Relaxation, lifted: Floats, alike: Integers) -> list[int]:
     """Users with a choice left: those whose options differ most first, so that bad branches end
     early.
     """

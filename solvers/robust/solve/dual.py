@@ -6,6 +6,7 @@ L(price) = sum_n min_o min_b (E_no(b) + price b) - price B
 
 from copy import copy
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,23 +61,27 @@ class Relaxation:
             np.maximum(np.repeat(most, np.diff(options.first)), curves.least_hz)
         )
 
-    def worth_sending(self) -> "Relaxation":
+    def worth_sending(self) -> Self:
         """Without options that, even with the largest share for nothing, cost more than one that
         sends nothing.
         """
         curves = self.options.curves
         cheapest_j = curves.surely_j(self.x_least)
-        silent_j = self.options.least(np.where(curves.sends, np.inf, cheapest_j))
+        silent_j = self.options.least(np.where(self.takes(), np.inf, cheapest_j))
         mask = cheapest_j <= np.repeat(silent_j, np.diff(self.options.first))
         return self.keep(mask)
 
-    def priceable(self) -> "Relaxation":
+    def takes(self) -> NDArray[np.bool_]:
+        """Options that take anything of what users share."""
+        return self.options.curves.sends
+
+    def priceable(self) -> Self:
         """With the marginal energies that prices are compared with."""
         relaxation = copy(self)
         relaxation.options = replace(self.options, curves=self.options.curves.with_marginals())
         return relaxation
 
-    def keep(self, mask: NDArray[np.bool_]) -> "Relaxation":
+    def keep(self, mask: NDArray[np.bool_]) -> Self:
         """The same users with some options only, and the limits on shares they had."""
         relaxation = copy(self)
         relaxation.options, relaxation.x_least = self.options.keep(mask), self.x_least[mask]

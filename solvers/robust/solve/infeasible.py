@@ -3,7 +3,7 @@
 Computed, never guessed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -13,6 +13,11 @@ from solvers.arrays import Floats, Integers
 from solvers.progress import Progress, Stage
 from solvers.robust.problem import Problem
 from solvers.robust.solve.remedies import Alone, Remedies, Together, all_least_shares
+from solvers.robust.solve.servers.limits import (
+    has_plan,
+    least_capacities,
+    least_deadline_factor,
+)
 
 
 class Binding(StrEnum):
@@ -35,7 +40,7 @@ class Reasons:
     cut: Integers
     binding: tuple[Binding, ...]
     # Seconds missing with the whole uplink and the largest clock, of the deadline or (`stage`) of
-    # the time between two inferences; NaN for memory and loss.
+    # the time between two inferences; NaN for memory, loss and servers.
     short_by_s: Floats
 
 
@@ -53,6 +58,8 @@ class Infeasibility(outcome.Infeasibility):
     least_total_bandwidth_hz: float  # sum of all users' least shares
     least_deadline_factor: float  # that of `together`; NaN unless over-subscribed
     together: Together
+    # (servers,) least budget of each with which the cell has a plan, the others as they are
+    least_server_capacity: Floats = field(default_factory=lambda: np.zeros(0))
 
 
 def diagnose(problem: Problem, progress: Progress | None = None) -> Infeasibility | None:
@@ -61,12 +68,21 @@ def diagnose(problem: Problem, progress: Progress | None = None) -> Infeasibilit
     progress.stage(Stage.SWEEP, 0.0, 1.0)
     limits = problem.at_tolerance()
     least = all_least_shares(limits, progress)
-    return None if least.sum() <= limits.bandwidth_hz else explain(problem, least, progress)
+    if not least.sum() <= limits.bandwidth_hz:
+        return explain(problem, least, progress)
+    if not problem.server_capacity:
+        return None
+    fits, proven = has_plan(limits, progress)
+    return None if fits else explain(problem, least, progress, proven=proven)
 
 
-def explain(problem: Problem, least_hz: Floats, progress: Progress) -> Infeasibility:
-    """What is wrong with a cell whose users' least shares do not fit the uplink, not even
-    `at_tolerance`.
+def explain(
+    problem: Problem, least_hz: Floats, progress: Progress, *, proven: bool = True
+) -> Infeasibility:
+    """What is wrong with a cell whose users' least shares do not fit the uplink, or whose servers
+    have no room for any plan, not even `at_tolerance`.
+
+    `proven`: whether that there is no plan is.
     """
     progress.stage(Stage.EXPLAIN, 0.5, 1.0)
     failing = np.nonzero(np.isinf(least_hz))[0]
@@ -75,8 +91,13 @@ def explain(problem: Problem, least_hz: Floats, progress: Progress) -> Infeasibi
     deadline, risk = remedies.least_deadline_s(failing), remedies.least_risk(failing)
     total = remedies.least_total_bandwidth_hz()
     factor = remedies.least_deadline_factor(failing, deadline)
+    capacities = np.zeros(0)
+    if problem.server_capacity:
+        capacities = least_capacities(problem, progress)
+        factor = least_deadline_factor(problem, progress)
     return Infeasibility(
         users=failing,
+        proven=proven,
         reasons=reasons_of(problem, failing),
         least_deadline_s=deadline,
         least_risk=risk,
@@ -88,6 +109,7 @@ def explain(problem: Problem, least_hz: Floats, progress: Progress) -> Infeasibi
             bandwidth_with_deadlines_hz=remedies.with_deadlines(failing, deadline),
             bandwidth_with_risks_hz=remedies.with_risks(failing, risk),
         ),
+        least_server_capacity=capacities,
     )
 
 
@@ -110,15 +132,24 @@ def reasons_of(problem: Problem, users: Integers) -> Reasons:
     late = alone.computing_s[speaks] > deadline[speaks]
     too_slow = (alone.computing_s + alone.uplink_s)[speaks] > deadline[speaks]
     forgets = ~problem.workloads.fits_memory[budget.row][speaks]
-    behind = (late_by <= 0.0)[speaks] & (behind_by > 0.0)[speaks]
+    lossy, in_time = budget.lossy(problem)[speaks], late_by[speaks] <= 0.0
+    behind = in_time & (behind_by > 0.0)[speaks]
+    crowded = in_time & ~behind & ~budget.served(problem.at_tolerance())[speaks]
     binding = np.select(
-        [forgets, closed[speaks], late, too_slow, behind],
-        [Binding.MEMORY, Binding.LOSS, Binding.CLOCK, Binding.RATE, Binding.STAGE],
+        [forgets, lossy, late, too_slow, behind, crowded],
+        [
+            Binding.MEMORY,
+            Binding.LOSS,
+            Binding.CLOCK,
+            Binding.RATE,
+            Binding.STAGE,
+            Binding.SERVER,
+        ],
         Binding.MARGIN,
     )
     return Reasons(
         user=budget.user[speaks],
         cut=cut[speaks],
         binding=tuple(Binding(name) for name in binding),
-        short_by_s=np.where(alone.allowed, short_by, np.nan)[speaks],
+        short_by_s=np.where(forgets | lossy | crowded, np.nan, short_by[speaks]),
     )

@@ -1,7 +1,7 @@
 """The tree of a cell's open choices, grown level by level under bounds at a grid of prices."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -28,13 +28,13 @@ class Nodes:
     used_hz: Floats  # (nodes,) least bandwidth so far
     bound_j: Floats  # (nodes,)
 
-    def __getitem__(self, rows: Any) -> "Nodes":
-        return Nodes(
-            taken=self.taken[rows],
-            sums_j=self.sums_j[rows],
-            used_hz=self.used_hz[rows],
-            bound_j=self.bound_j[rows],
-        )
+    def __getitem__(self, rows: Any) -> Self:
+        return type(self)(**{name: getattr(self, name)[rows] for name in self.names()})
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Names of the columns."""
+        return ("taken", "sums_j", "used_hz", "bound_j")
 
 
 class Tree:
@@ -111,7 +111,7 @@ class Tree:
         """
         if self.fine is None:
             count = len(self.prices)
-            self.finer = int(np.clip(_FINEST // (count * self.value.shape[1]), 1, _FINER))
+            self.finer = self.finest()
             at = np.arange((count - 1) * self.finer + 1) / self.finer
             prices = np.exp(np.interp(at, np.arange(count), np.log(self.prices)))
             size = max(1, _BLOCK // self.value.shape[1])
@@ -122,6 +122,10 @@ class Tree:
             value = np.concatenate(blocks)
             self.fine = self._base_j(prices, value), value, self._rest_j(value)
         return self.fine
+
+    def finest(self) -> int:
+        """How many times as many prices the finer grid may have."""
+        return int(np.clip(_FINEST // (len(self.prices) * self.value.shape[1]), 1, _FINER))
 
     def _rest_j(self, value: Floats) -> Floats:
         """Least priced energy of the open users from each on, (open users + 1, prices)."""

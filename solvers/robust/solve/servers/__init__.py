@@ -1,0 +1,1 @@
+"""Cells in which servers have a budget too: a price for each, beside that of the uplink."""
