@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.arrays import Floats, Integers
+from solvers.rate_law import RateLaw
 from solvers.robust.budget import TimeBudget, time_budget
 from solvers.robust.problem import Problem
 from solvers.robust.solve.curves import PAD, Curves
@@ -103,10 +104,10 @@ def options_of(
     work = problem.workloads
     row, user = budget.row, budget.user
     law = problem.rate_law
-    cap = law.max_bps_per_hz * _LN2 / law.efficiency
-    cap = cap if cap <= _LARGEST_CAP else np.inf
-    scale = problem.tx_power_w[user] * problem.gain[user] / problem.noise_w_per_hz / law.snr_gap
-    tau_unit = work.crossing_most_bit[row] * _LN2 / scale / law.efficiency
+    cap = _cap_of(law)
+    noise = problem.noise_w_per_hz * law.snr_gap
+    scale = problem.tx_power_w[user] * problem.gain[user] / noise
+    tau_unit = work.crossing_most_bit[row] * (_LN2 / law.efficiency) / scale
     sends = tau_unit > 0.0
     spending = spending_of(problem, budget)
     clock_min = spending["clock_min_hz"]
@@ -141,6 +142,12 @@ def options_of(
         load = problem.rate_hz[user][:, None] * load
     options = Candidates(first=budget.first, option=option, curves=curves, load=load)
     return options, possible & (least <= problem.bandwidth_hz)
+
+
+def _cap_of(law: RateLaw) -> float:
+    """Where a rate law stops [nat/s/Hz of the law without efficiency]; infinite if nowhere near."""
+    cap = law.max_bps_per_hz * _LN2 / law.efficiency
+    return cap if cap <= _LARGEST_CAP else float("inf")
 
 
 def _ends(

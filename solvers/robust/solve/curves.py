@@ -15,7 +15,6 @@ _NEWTON_STEPS = 80
 # Least shares are rounded up by this part, so that rounding never misses a deadline that is just
 # met.
 PAD = 1e-13
-_CAP_ERROR = 8 * 2.0**-52  # of the share at the cap, for each unit of its x
 
 
 class Curves(Energies):
@@ -153,35 +152,30 @@ class Curves(Energies):
         psi = beside = stretch * stretch * bend(s, log1p) * (self.tau_unit_s / self.scale_hz)
         if self.capped:
             stretch = s / self._carried(log1p)
-            psi, beside, capped = self._beside_cap(x, s, psi)
+            psi, beside, hidden = self._beside_cap(x, s, psi)
         uplink = self.tau_unit_s * stretch
-        slow, slower = self.radio_w * psi, self.radio_w * beside
         if self.cycles.any():
             clock = self.clock_hz(uplink)
             energy = self.spent_j(clock, uplink)
             watts = self._clock_power(clock)
             total = self.radio_w + watts
-            larger = np.where(x > self.x_kink, total * psi, slow)
-            smaller = np.where(
-                (x >= self.x_kink) & (self.x_kink < self.x_most), total * beside, slower
-            )
+            larger, smaller = self._one_sided(x, total, psi, beside)
             multiplier = np.where(clock > self.clock_min_hz, watts, 0.0)
         else:  # measured levels: no share changes their clock
-            energy = self._fixed_clock_j() + self.radio_w * uplink
-            larger, smaller, total = slow, slower, self.radio_w
+            energy, total = self._fixed_clock_j() + self.radio_w * uplink, self.radio_w
+            larger, smaller = total * psi, total * beside
             multiplier = np.zeros(())
         # Slopes of E + price b to either side of x: at the kink they bracket 0 and cost nothing.
         down = np.maximum(price - smaller, 0.0) * np.maximum(share - self.least_hz, 0.0)
-        up = np.maximum(larger - price, 0.0) * np.maximum(
-            self.scale_hz * np.exp(-x_least) - share, 0.0
-        )
+        most_hz = self.scale_hz * np.exp(-x_least)
+        up = np.maximum(larger - price, 0.0) * np.maximum(most_hz - share, 0.0)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             asked = np.where(least & sends, price / psi - self.radio_w, 0.0)
         doubt = self.time_error_s * np.maximum(multiplier, asked)
         if self.general:
             doubt = doubt + self.doubt_j
         if self.capped:
-            doubt = doubt + capped * total * share
+            doubt = doubt + hidden * total * share
         lost = np.where(sends, np.maximum(down, up), 0.0) + PAD * price * self.least_hz + doubt
         return energy + price * share - lost, share
 
@@ -191,17 +185,6 @@ class Curves(Energies):
             return np.asarray(self.kappa * self.clock_min_hz**3 * self.overhead_s)
         power = self.static_w + self.kappa * self.clock_min_hz**self.exponent
         return np.asarray(power * self.overhead_s + self.constant_j)
-
-    def _beside_cap(self, x: Floats, s: Floats, psi: Floats) -> tuple[Floats, Floats, Floats]:
-        """Psi to a larger and to a smaller share where the rate law has a cap; and what their
-        difference may cost where rounding hides on which side of the cap x lies, per watt and
-        hertz.
-        """
-        x_cap = log_cap_of(self.cap)
-        beyond = s * s / self.cap * (self.tau_unit_s / self.scale_hz)
-        error = _CAP_ERROR * (1.0 + abs(x_cap))
-        hidden = np.where(np.abs(x - x_cap) <= error, error * np.abs(beyond - psi), 0.0)
-        return np.where(x > x_cap, beyond, psi), np.where(x >= x_cap, beyond, psi), hidden
 
 
 def _free_clock(

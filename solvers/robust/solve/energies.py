@@ -16,6 +16,8 @@ from solvers.arrays import Floats, Integers
 from solvers.robust.solve.rates import log_cap_of, log_psi
 
 _NO_TIME = 1e-300  # seconds; keeps a quotient defined where there are no cycles either
+_CAP_ERROR = 8 * 2.0**-52  # of the share at the cap, for each unit of its x
+_INFINITE = float("inf")
 
 
 class _Column:
@@ -75,12 +77,12 @@ class Energies:
 
     __slots__ = ("cap", "table")
 
-    def __init__(self, table: Floats, cap: float = np.inf) -> None:
+    def __init__(self, table: Floats, cap: float = _INFINITE) -> None:
         self.table = table
         self.cap = cap  # L [nat/s/Hz] of the rate law, the same for all
 
     @classmethod
-    def of(cls, *, cap: float = np.inf, **columns: Floats) -> Self:
+    def of(cls, *, cap: float = _INFINITE, **columns: Floats) -> Self:
         """Curves from arrays of one shape; those left out are 0.
 
         All columns are laid out where one of the general power law is given (`static_w` speaks for
@@ -108,7 +110,7 @@ class Energies:
     @property
     def capped(self) -> bool:
         """Whether the rate law has a cap."""
-        return bool(np.isfinite(self.cap))
+        return self.cap < _INFINITE
 
     def generalised(self) -> Self:
         """The same curves with all columns."""
@@ -219,22 +221,31 @@ class Energies:
 
     def marginal_j_per_hz(self, x: Floats) -> tuple[Floats, Floats]:
         """-dE/db at x, for a larger and for a smaller share: they differ at kinks alone."""
-        psi = np.exp(log_psi(x)[0]) * self.tau_unit_s / self.scale_hz
-        to_larger = to_smaller = psi
+        psi = beside = np.exp(log_psi(x)[0]) * self.tau_unit_s / self.scale_hz
         if self.capped:
-            beyond = np.exp(2.0 * x) / self.cap * (self.tau_unit_s / self.scale_hz)
-            x_cap = log_cap_of(self.cap)
-            to_larger, to_smaller = (
-                np.where(x > x_cap, beyond, psi),
-                np.where(x >= x_cap, beyond, psi),
-            )
-        watts = self._total_power(self.uplink_s(x))[0]
-        larger = np.where(x > self.x_kink, watts, self.radio_w) * to_larger
-        smaller = (
-            np.where((x >= self.x_kink) & (self.x_kink < self.x_most), watts, self.radio_w)
-            * to_smaller
-        )
-        return larger, smaller
+            psi, beside, _ = self._beside_cap(x, np.exp(x), psi)
+        return self._one_sided(x, self._total_power(self.uplink_s(x))[0], psi, beside)
+
+    def _one_sided(
+        self, x: Floats, total: Floats, psi: Floats, beside: Floats
+    ) -> tuple[Floats, Floats]:
+        """-dE/db at x for a larger and for a smaller share: `total` is dE/d(uplink time) where the
+        clock is free, `psi` and `beside` the uplink time that one more hertz saves.
+        """
+        larger = np.where(x > self.x_kink, total, self.radio_w) * psi
+        moves = (x >= self.x_kink) & (self.x_kink < self.x_most)
+        return larger, np.where(moves, total, self.radio_w) * beside
+
+    def _beside_cap(self, x: Floats, s: Floats, psi: Floats) -> tuple[Floats, Floats, Floats]:
+        """Psi to a larger and to a smaller share where the rate law has a cap; and what their
+        difference may cost where rounding hides on which side of the cap x lies, per watt and
+        hertz.
+        """
+        x_cap = log_cap_of(self.cap)
+        beyond = s * s / self.cap * (self.tau_unit_s / self.scale_hz)
+        error = _CAP_ERROR * (1.0 + abs(x_cap))
+        hidden = np.where(np.abs(x - x_cap) <= error, error * np.abs(beyond - psi), 0.0)
+        return np.where(x > x_cap, beyond, psi), np.where(x >= x_cap, beyond, psi), hidden
 
     def _total_power(self, uplink_s: Floats) -> tuple[Floats, Floats]:
         """dE/d(uplink time) where the clock is free, and the derivative of its logarithm."""

@@ -30,26 +30,28 @@ def spending_of(problem: Problem, budget: TimeBudget) -> dict[str, Floats]:
     }
     if problem.rate_hz is not None or not _cubic(work, row):
         columns = _general(problem, budget, columns)
-    most, expected = work.crossing_most_bit[row], work.crossing_bit[row]
-    if not np.array_equal(most, expected):
+    most, expected = work.crossing_most_bit, work.crossing_bit
+    if not np.array_equal(_of(most, row), _of(expected, row)):
         # The curve is that of the time for the most bits; the radio sends the expected ones.
+        most, expected = most[row], expected[row]
         part = np.where(most > 0.0, expected / np.where(most > 0.0, most, 1.0), 1.0)
         columns["radio_w"] = columns["radio_w"] * part
     return columns
 
 
+def _of(column: Floats, row: Integers) -> Floats:
+    """A column at some rows; all of it where that is less: what none has, these have not."""
+    return column if len(column) <= len(row) else column[row]
+
+
 def _cubic(work: Workloads, row: Integers) -> bool:
     """Whether all that some rows spend is kappa f³ and what the radio draws."""
-
-    def some(column: Floats) -> Floats:
-        return column if len(column) <= len(row) else column[row]
-
     return not (
         work.standby_power_w.any()
         or work.energy_j_per_bit.any()
-        or some(work.static_power_w).any()
-        or some(work.fixed_energy_j).any()
-        or np.any(some(work.power_exponent) != 3.0)
+        or _of(work.static_power_w, row).any()
+        or _of(work.fixed_energy_j, row).any()
+        or np.any(_of(work.power_exponent, row) != 3.0)
     )
 
 
