@@ -52,7 +52,7 @@ class Replay:
     """What happened in `trials` inferences of every user under each law."""
 
     trials: int
-    mean_s: Floats  # (users,)
+    mean_s: Floats  # (users,) with the most that each may have to send, as its deadline is kept
     variance_s2: Floats  # (users,)
     violation_bound: Floats  # (users,) Cantelli's, over all laws
     laws: dict[Law, Misses]
@@ -74,7 +74,9 @@ def replay(
 ) -> Replay:
     """Draw every user's total time and count the missed deadlines.
 
-    The total is drawn, not its parts: parts of most laws cannot have every correlation.
+    The total is drawn, not its parts: parts of most laws cannot have every correlation. Its mean
+    has the most bits that may have to be sent in it, and the result's way back. A stream is played
+    one inference at a time: whether its stages keep up is not.
 
     Parameters
     ----------
@@ -101,7 +103,7 @@ def replay(
     if not 0.0 < significance < 1.0:
         raise ValueError("significance in (0, 1)")
     found = terms(problem, decision)
-    mean, variance = found.mean_s, found.variance_s2
+    mean, variance = found.most_s, found.variance_s2
     deadline = problem.deadline_s
     fixed = variance == 0.0
     drawn: dict[Law, Misses] = {}

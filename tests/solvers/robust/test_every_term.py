@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
+from solvers.robust.check import check
 from solvers.robust.problem import Problem
-from tests.support.robust.brute_force import Option
+from tests.support.robust.brute_force import (
+    Option,
+    best_plan,
+)
 from tests.support.robust.everything import TERMS, random_cell_with_everything
 
 OPTIONS = {1: 12, 2: 10, 3: 7, 4: 6}
@@ -86,3 +90,18 @@ def test_the_oracles_slope_is_that_of_its_curve(block: int) -> None:
             assert np.all(slope >= right * (1 - 1e-3) - rounding)
             compared += int(at.sum())
     assert compared > 250
+
+
+@pytest.mark.slow
+def test_the_check_accepts_the_oracles_plans_at_their_energies() -> None:
+    """Two of three programs that share no formula, whatever the third says."""
+    compared = 0
+    for seed in range(60):
+        problem = a_cell(seed)
+        best, decision = best_plan(problem)
+        if decision is not None:
+            certificate = check(problem, decision)
+            assert certificate.violations == (), seed
+            assert certificate.objective == pytest.approx(best, rel=1e-12), seed
+            compared += 1
+    assert compared > 40

@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from solvers.margin import Margin
+from solvers.rate_law import RateLaw
 from solvers.robust.details import describe
 from solvers.robust.problem import Decision, Problem
 from solvers.robust.replay import Law, Replay, replay
@@ -145,6 +146,34 @@ def test_tails_are_those_of_the_law_with_that_mean_and_variance(law: Law) -> Non
         error = (misses.share[varies] - tail) / np.sqrt(tail * (1.0 - tail) / 40_000)
         assert np.abs(error).max() < 4.5
         assert np.abs(error).mean() < 1.5
+
+
+def test_times_are_those_of_the_rate_law_the_most_bits_and_the_result() -> None:
+    problem = CELLS["cameras"]
+    decision = planned(problem)
+    plain = replay(problem, decision, 1, np.random.default_rng(0))
+    work, share = problem.workloads, decision.bandwidth_hz
+    sends = share > 0.0
+    snr = (problem.tx_power_w * problem.gain / problem.noise_w_per_hz)[sends] / share[sends]
+    attenuated = 0.6 * np.log2(1.0 + snr / 1.5)
+    cap = float(np.median(attenuated))  # rules half of the shares
+    more = replace(
+        problem,
+        rate_law=RateLaw(efficiency=0.6, max_bps_per_hz=cap, snr_gap=1.5),
+        downlink_bps=1e6,
+        workloads=replace(
+            work,
+            crossing_most_bit=1.25 * work.crossing_bit,
+            result_bit=np.where(work.crossing_bit > 0.0, 8e3, 0.0),
+        ),
+    )
+    found = replay(more, decision, 1, np.random.default_rng(0))
+    bits = work.crossing_bit[decision.option][sends] / share[sends]
+    longer = np.zeros(12)
+    longer[sends] = 1.25 * bits / np.minimum(attenuated, cap) - bits / np.log2(1.0 + snr) + 8e-3
+    assert sends.sum() >= 6
+    np.testing.assert_allclose(found.mean_s, plain.mean_s + longer, rtol=1e-12)
+    assert np.array_equal(found.variance_s2, plain.variance_s2)
 
 
 def test_observed_times_keep_their_shape_whatever_their_unit() -> None:

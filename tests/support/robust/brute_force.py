@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from solvers.arrays import Floats, Integers
 from solvers.margin import Margin
-from solvers.robust.problem import Problem
+from solvers.robust.problem import Decision, Problem
 
 _SHARE_HALVINGS = 50
 _PRICE_HALVINGS = 48
@@ -125,18 +125,23 @@ class Option:
         rate, _ = self.bits_per_s(np.maximum(b, 1e-100), at)
         return np.where(self.d[at] > 0, self.most[at] / rate, 0.0)
 
+    def clock_hz(self, b: Floats, at: Integers) -> Floats:
+        """The clock that costs least of those that keep the deadline with share b."""
+        c, fmin, fmax = self.c[at], self.fmin[at], self.fmax[at]
+        slack = self.time_left[at] - self.uplink_s(b, at)
+        time = np.clip(np.minimum(self.device_most[at], slack), c / fmax, c / fmin)
+        return np.clip(np.where(c > 0, c / np.where(c > 0, time, 1.0), fmin), fmin, fmax)
+
     def energy(self, b: Floats, at: Integers) -> Floats:
         """Energy with share b, +inf where the deadline is missed or a stage cannot keep up."""
-        c, fmin, fmax = self.c[at], self.fmin[at], self.fmax[at]
-        tau = self.uplink_s(b, at)
+        tau, f = self.uplink_s(b, at), self.clock_hz(b, at)
         slack = self.time_left[at] - tau
-        late = ~self.open[at] | (slack < 0) | (slack * (1 + 1e-12) < c / fmax)
+        late = ~self.open[at] | (slack < 0) | (slack * (1 + 1e-12) < self.c[at] / self.fmax[at])
         late |= tau > self.period[at] * (1 + 1e-12)
-        time = np.clip(np.minimum(self.device_most[at], slack), c / fmax, c / fmin)
-        f = np.clip(np.where(c > 0, c / np.where(c > 0, time, 1.0), fmin), fmin, fmax)
-        device = (self.static[at] + self.kappa[at] * f ** self.alpha[at]) * (c / f + self.t0[at])
+        device = self.c[at] / f + self.t0[at]
+        power = self.static[at] + self.kappa[at] * f ** self.alpha[at]
         expected = tau * np.where(self.d[at] > 0, self.d[at] / np.maximum(self.most[at], 1e-300), 0)
-        energy = device + self.radio[at] * expected + self.whatever_j[at]
+        energy = power * device + self.radio[at] * expected + self.whatever_j[at]
         return np.where(late, np.inf, self.rate[at] * energy)
 
     def marginal(self, b: Floats, at: Integers) -> Floats:
@@ -180,25 +185,38 @@ class Option:
 
 def brute_force(problem: Problem) -> float:
     """Least energy over all combinations [J], or with streams [W]; infinite where there is none."""
+    return best_plan(problem)[0]
+
+
+def best_plan(problem: Problem) -> tuple[float, Decision | None]:
+    """Least energy over all combinations, as `brute_force`, and the plan that has it."""
     option = Option(problem)
     least = option.least_share()
     combos = combinations(option, least)
     combos = combos[least[combos].sum(axis=1) <= problem.bandwidth_hz]
     floor = _floors(option, combos, least)
     order = np.argsort(floor, kind="stable")
-    best = np.inf
+    best, decision = np.inf, None
     for start in range(0, len(combos), _AT_ONCE):
         if floor[order[start]] > best * (1 + 1e-9):
             break
-        best = min(
-            best, float(_split(option, combos[order[start : start + _AT_ONCE]], least).min())
-        )
-    return best
+        some = combos[order[start : start + _AT_ONCE]]
+        share = _split(option, some, least)
+        energy = option.energy(share, some).sum(axis=1)
+        k = int(energy.argmin())
+        if energy[k] < best:
+            best = float(energy[k])
+            decision = Decision(
+                option=option.row[some[k]] - problem.workloads.first[problem.workload],
+                frequency_hz=option.clock_hz(share[k], some[k]),
+                bandwidth_hz=share[k],
+            )
+    return best, decision
 
 
 def least_bandwidth_hz(problem: Problem) -> float:
-    """The least uplink that any combination within the servers' budgets fits, up to that of the
-    problem for each user alone; infinite where there is none.
+    """The least uplink for any combination within the servers' budgets, of options that work with
+    that of the problem to themselves; infinite where there is none.
     """
     option = Option(problem)
     least = option.least_share()
@@ -206,7 +224,22 @@ def least_bandwidth_hz(problem: Problem) -> float:
     return float(least[combos].sum(axis=1).min(initial=np.inf))
 
 
-def combinations(option: Option, least_hz: Floats) -> Integers:
+def least_capacity(problem: Problem, server: int) -> float:
+    """The least budget of one server for any combination that fits the uplink and the other
+    servers; infinite where there is none.
+    """
+    option = Option(problem)
+    least = option.least_share()
+    others = list(problem.server_capacity)
+    others[server] = np.inf
+    combos = combinations(option, least, tuple(others))
+    combos = combos[least[combos].sum(axis=1) <= problem.bandwidth_hz]
+    return float(option.load[combos, server].sum(axis=1).min(initial=np.inf))
+
+
+def combinations(
+    option: Option, least_hz: Floats, capacity: tuple[float, ...] | None = None
+) -> Integers:
     """All (combinations, users) of options that work alone and stay within the servers' budgets."""
     problem = option.problem
     per_user = [
@@ -214,7 +247,8 @@ def combinations(option: Option, least_hz: Floats) -> Integers:
     ]
     combos = np.array(list(itertools.product(*per_user)), dtype=np.int64).reshape(-1, problem.users)
     load = option.load[combos].sum(axis=1)
-    return combos[np.all(load <= np.array(problem.server_capacity) * (1 + 1e-12), axis=1)]
+    budget = np.array(problem.server_capacity if capacity is None else capacity)
+    return combos[np.all(load <= budget * (1 + 1e-12), axis=1)]
 
 
 def _floors(option: Option, combos: Integers, least: Floats) -> Floats:
@@ -240,12 +274,11 @@ def _floors(option: Option, combos: Integers, least: Floats) -> Floats:
 
 
 def _split(option: Option, combos: Integers, least: Floats) -> Floats:
-    """Least energy of each combination, (combinations,)."""
+    """Shares of each combination at its least energy, (combinations, users)."""
     low, high = np.full(len(combos), -80.0), np.full(len(combos), 30.0)
     for _ in range(_PRICE_HALVINGS):
         middle = 0.5 * (low + high)
         share = option.asked_for(np.exp(middle)[:, None], combos, least[combos])
         over = share.sum(axis=1) > option.problem.bandwidth_hz
         low, high = np.where(over, middle, low), np.where(over, high, middle)
-    share = option.asked_for(np.exp(high)[:, None], combos, least[combos])
-    return option.energy(share, combos).sum(axis=1)
+    return option.asked_for(np.exp(high)[:, None], combos, least[combos])
