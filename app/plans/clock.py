@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from app.errors import FieldError
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Model
-from app.profiles.schemas.timing import Timing, TimingCut
+from app.profiles.schemas.timing import Timing, TimingCut, TimingLevel
 
 # The same clock, written by two people.
 _SAME_CLOCK = 1e-6
@@ -26,6 +26,7 @@ class AtClock:
 
     frequency_hz: float
     mean_s: NDArray[np.float64]  # (cuts,) NaN where a fault says why
+    levels: tuple[TimingLevel | None, ...]  # of each cut, what was measured at this clock
     faults: tuple[FieldError, ...]
 
 
@@ -40,7 +41,7 @@ def at_clock(device: Device, model: Model, timing: Timing, frequency_hz: float |
             f"device {device.name!r} runs at {device.frequency_min_hz:g} to"
             f" {device.frequency_max_hz:g} Hz"
         )
-    elif offered and not any(_same(level, clock) for level in offered):
+    elif offered and not any(same_clock(level, clock) for level in offered):
         nearest = min(offered, key=lambda level: abs(level - clock))
         unfit = (
             f"device {device.name!r} has no such clock: the nearest it offers is {nearest:.10g} Hz"
@@ -52,8 +53,10 @@ def at_clock(device: Device, model: Model, timing: Timing, frequency_hz: float |
                 for cut, entry in zip(model.cuts, timing.cuts, strict=True)
             ]
         )
-        return AtClock(clock, mean_s, tuple(_faults(timing, mean_s, clock)))
-    return AtClock(clock, np.full(len(model.cuts), math.nan), (FieldError("/frequency_hz", unfit),))
+        levels = tuple(_level(entry, clock) for entry in timing.cuts)
+        return AtClock(clock, mean_s, levels, tuple(_faults(timing, mean_s, clock)))
+    unknown = np.full(len(model.cuts), math.nan)
+    return AtClock(clock, unknown, (None,) * len(unknown), (FieldError("/frequency_hz", unfit),))
 
 
 def _mean_s(flop: int, entry: TimingCut, clock: float, *, listed: bool) -> float:
@@ -62,13 +65,17 @@ def _mean_s(flop: int, entry: TimingCut, clock: float, *, listed: bool) -> float
     Levels beat the fit on devices that list clocks.
     """
     fitted = entry.flop_per_cycle is not None
-    if listed or not fitted:
-        for level in entry.levels or ():
-            if _same(level.frequency_hz, clock):
-                return level.mean_s
+    if (listed or not fitted) and (level := _level(entry, clock)) is not None:
+        return level.mean_s
     if entry.flop_per_cycle is None:
         return math.nan
     return flop / entry.flop_per_cycle / clock + (entry.overhead_s or 0.0)
+
+
+def _level(entry: TimingCut, clock: float) -> TimingLevel | None:
+    return next(
+        (level for level in entry.levels or () if same_clock(level.frequency_hz, clock)), None
+    )
 
 
 def _faults(timing: Timing, mean_s: NDArray[np.float64], clock: float) -> Iterator[FieldError]:
@@ -80,5 +87,6 @@ def _faults(timing: Timing, mean_s: NDArray[np.float64], clock: float) -> Iterat
             return
 
 
-def _same(one: float, other: float) -> bool:
+def same_clock(one: float, other: float) -> bool:
+    """Whether two numbers mean one clock."""
     return abs(one - other) <= _SAME_CLOCK * other

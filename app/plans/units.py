@@ -9,6 +9,7 @@ from app.plans.resolve import Resolver
 from app.plans.schemas import SnrReference
 from app.profiles.schemas.channel import Channel
 from solvers.arrays import Floats
+from solvers.rate_law import SHANNON, RateLaw
 
 # Beyond these no radio works, and powers of ten run out of range.
 _GAIN_DB = (-400.0, 100.0)
@@ -27,6 +28,18 @@ def ratio(decibel: float) -> float:
 def decibels(power_ratio: float) -> float:
     """A power ratio in dB."""
     return 10.0 * math.log10(power_ratio)
+
+
+def rate_law(channel: Channel) -> RateLaw:
+    """What of Shannon's rate the channel's radio reaches."""
+    law = channel.rate_law
+    if law is None:
+        return SHANNON
+    return RateLaw(
+        efficiency=law.efficiency,
+        max_bps_per_hz=math.inf if law.max_bps_per_hz is None else law.max_bps_per_hz,
+        snr_gap=ratio(law.snr_gap_db),
+    )
 
 
 def gain(

@@ -27,6 +27,7 @@ USERS: Mapping[str, Columns] = {
         ("size", lambda user: si(user["placement_byte"], "B")),
         ("mean delay", lambda user: si(user["expected"]["time_s"], "s")),
         ("energy", lambda user: si(user["expected"]["energy_j"], "J")),
+        ("radio", lambda user: si(user["expected"]["energy"]["radio_j"], "J")),
         ("running cost", lambda user: number(user["expected"]["cost"])),
         ("total cost", lambda user: number(user["total_cost"])),
     ),

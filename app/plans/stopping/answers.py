@@ -3,8 +3,24 @@
 from typing import Literal
 
 from app.plans.schemas import PlanBase
+from app.plans.stopping.energy import EnergySource
 from app.plans.stopping.schemas import StoppingOptions
 from app.quantities import Body, Count, absent
+
+
+class StoppingEnergy(Body):
+    """What the expected energy is made of; the parts add up to it."""
+
+    compute_j: float
+    """Of the device's layers, without what is drawn whatever the clock."""
+    static_j: float
+    """Drawn whatever the clock while computing, or measured as a power."""
+    radio_j: float
+    """While sending, and for each bit sent."""
+    wait_j: float
+    """While waiting for the channel and the edge; 0 with `energy: marginal`."""
+    standby_j: float | None = absent()
+    """Idle power while computing and sending; with `energy: whole` only."""
 
 
 class StoppingExpected(Body):
@@ -15,6 +31,7 @@ class StoppingExpected(Body):
     cost: float
     time_s: float
     energy_j: float
+    energy: StoppingEnergy
     placement_cost: float
 
 
@@ -114,6 +131,10 @@ class StoppingUserResult(Body):
     cut_name: str
     placement_byte: float
     frequency_hz: float
+    energy_source: EnergySource | None
+    """What the energy of the placed layers was made from: measured energy or power of the timing,
+    measured power of the device's clock, or its law of power. Where they differ, the least
+    measured; null where no layer is placed."""
     mean_snr_db: float | None
     """null on a channel given in rates."""
     expected: StoppingExpected

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.plans.plausibility import radiated_power_taken
 from app.plans.resolve import Deployment, Resolver, Source
 from app.plans.schemas import INLINE_USERS
+from app.plans.stopping.energy import EnergySource
 from app.plans.stopping.medium import Medium
 from app.plans.stopping.schemas import StoppingRequest, StoppingUser
-from app.plans.stopping.workload import Workload, table, workload
+from app.plans.stopping.workload import Network, Workload, table, workload
 from app.profiles.schemas.channel import Channel
+from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Model
-from app.profiles.schemas.profile import Profile
+from app.profiles.schemas.profile import FieldWarning, Profile
 from app.profiles.schemas.server import Server
 from solvers.stopping.problem import (
     Problem,
@@ -30,7 +33,9 @@ class Assembled:
     problem: Problem
     models: list[Model]  # of each user
     frequency_hz: list[float]  # of each user
+    energy_source: list[tuple[EnergySource, ...]]  # of each user, by cut
     in_rates: bool
+    whole: bool  # whether all idle power counts
     sources: list[Source[Profile]]
 
 
@@ -47,7 +52,7 @@ def assemble(request: StoppingRequest, resolver: Resolver) -> Assembled | None:
         deployment = resolver.deployment(user, server, f"/users/{n}")
         if deployment is not None:
             fleet.add(user, deployment, f"/users/{n}")
-    fleet.medium.require_downlink(fleet.has_parameters)
+    fleet.medium.require_downlink(fleet.has_parameters, fleet.has_results)
     problem = None if resolver.faults else fleet.problem()
     if problem is None:
         return None
@@ -56,7 +61,9 @@ def assemble(request: StoppingRequest, resolver: Resolver) -> Assembled | None:
         problem=problem,
         models=[deployment.model.body for deployment in fleet.deployments],
         frequency_hz=[fleet.workloads[index].frequency_hz for index in fleet.workload_of],
+        energy_source=[fleet.workloads[index].energy_source for index in fleet.workload_of],
         in_rates=fleet.medium.in_rates,
+        whole=request.options.energy == "whole",
         sources=[found, server, *fleet.sources],
     )
 
@@ -66,6 +73,7 @@ class _Fleet:
 
     def __init__(self, request: StoppingRequest, resolver: Resolver, medium: Medium) -> None:
         self.request, self.resolver, self.medium = request, resolver, medium
+        self.network = Network(medium.channel.rtt_mean_s or 0.0, medium.downlink_bps)
         self.workloads: list[Workload] = []
         self.deployments: list[Deployment] = []
         self.workload_of: list[int] = []
@@ -84,11 +92,16 @@ class _Fleet:
             not some.faults and some.columns["parameter_bit"][-1] > 0.0 for some in self.workloads
         )
 
+    @property
+    def has_results(self) -> bool:
+        """Whether anything comes back from the edge."""
+        return any(deployment.model.body.result_byte for deployment, _ in self._made)
+
     def add(self, user: StoppingUser, deployment: Deployment, where: str) -> None:
         """Take a user in, with what is wrong or doubtful about it."""
         resolver, kind = self.resolver, (deployment, user.frequency_hz)
         if kind not in self._made:
-            made = workload(*kind, self.medium.channel.rtt_mean_s or 0.0)
+            made = workload(*kind, self.network, self.request.options.energy)
             self._made[kind] = len(self.workloads)
             self.workloads.append(made)
             resolver.faults += [fault.below(where) for fault in made.faults]
@@ -122,7 +135,15 @@ class _Fleet:
             workloads=table(self.workloads),
             workload=np.array(self.workload_of, dtype=np.int64),
             tx_power_w=np.array([device.tx_power_w for device in devices]),
-            idle_power_w=np.array([device.idle_power_w or 0.0 for device in devices]),
+            radio_power_w=np.array(
+                [
+                    device.tx_power_w if device.radio is None else device.radio.active_power_w
+                    for device in devices
+                ]
+            ),
+            idle_power_w=np.zeros(users)
+            if options.energy == "marginal"
+            else np.array([device.idle_power_w or 0.0 for device in devices]),
             rx_power_w=np.array([device.rx_power_w or 0.0 for device in devices]),
             memory_byte=np.array(
                 [np.inf if device.memory_byte is None else device.memory_byte for device in devices]
@@ -135,21 +156,36 @@ def _warn_of_powers(
     request: StoppingRequest, resolver: Resolver, deployment: Deployment, made: Workload, where: str
 ) -> None:
     """Powers that are out of range, or missing where they would count."""
-    device = deployment.device.body
-    for field in ("tx_power_w", "idle_power_w", "rx_power_w"):
-        value = getattr(device, field)
+    device, energy = deployment.device.body, request.options.energy
+    for field, value in _powers(device):
         if value is not None and value > _MOST_POWER_W:
             resolver.fault(f"{where}/device", f"{field} of {value:g} W cannot be planned with")
+    if energy == "whole" and device.idle_power_w is None:
+        inline = "" if deployment.device.revision is not None else "/idle_power_w"
+        detail = (
+            f"{device.name!r} has no idle_power_w, which options.energy whole counts: give it, or"
+            " plan with marginal"
+        )
+        resolver.fault(f"{where}/device{inline}", detail)
     if request.weights.energy_per_j == 0.0 or made.faults:
         return
-    if device.idle_power_w is None and made.columns["server_s"].any():
+    told = list(radiated_power_taken(device))
+    if device.idle_power_w is None and energy == "waiting" and made.columns["server_s"].any():
         message = (
             f"{device.name!r} has no idle_power_w: waiting for channel and edge is taken to need no"
             " energy"
         )
-        resolver.warn(f"{where}/device", message)
+        told.append(FieldWarning(field="/device", message=message))
     if device.rx_power_w is None and made.columns["parameter_bit"].any():
         message = (
             f"{device.name!r} has no rx_power_w: receiving the layers is taken to need no energy"
         )
-        resolver.warn(f"{where}/device", message)
+        told.append(FieldWarning(field="/device", message=message))
+    resolver.warnings += [warning.below(where) for warning in told]
+
+
+def _powers(device: Device) -> Iterator[tuple[str, float | None]]:
+    for field in ("tx_power_w", "idle_power_w", "rx_power_w"):
+        yield field, getattr(device, field)
+    if device.radio is not None:
+        yield "radio.active_power_w", device.radio.active_power_w

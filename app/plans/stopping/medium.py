@@ -38,6 +38,7 @@ class Medium:
         self.bandwidth_hz = request.bandwidth_hz or self.channel.bandwidth_hz
         self.downlink_bps = request.downlink_bps or self.channel.downlink_bps
         self.noise_w_per_hz = units.watts_per_hz(self.channel.noise_psd_dbm_per_hz)
+        self.rate_law = units.rate_law(self.channel)
         self.in_rates = radio.in_rates(self.channel)
         for fault in radio.faults(self.channel, self.bandwidth_hz, self.downlink_bps):
             own = fault.pointer[1:]
@@ -60,17 +61,27 @@ class Medium:
                 more = f" ({len(given)} users)" if len(given) > 1 else ""
                 message = f"is not used: this channel's rates are the same for every user{more}"
                 resolver.warn(f"/users/{first}/{field}", message)
+            if self.channel.rate_law is not None:
+                self.warn(
+                    "rate_law",
+                    "is not applied: the fading of this channel is given in rates already; it only"
+                    " says which rate min_snr_db stands for",
+                )
 
     def fault(self, field: str, detail: str) -> None:
         """A fault of the channel: at its field where it is inline, else at the reference, naming
         the field.
         """
+        self.resolver.fault(*self._told(field, detail))
+
+    def warn(self, field: str, message: str) -> None:
+        """A warning about the channel, told as a fault is."""
+        self.resolver.warn(*self._told(field, message))
+
+    def _told(self, field: str, detail: str) -> tuple[str, str]:
         if self.source.revision is None:
-            self.resolver.fault(f"/channel/{field}", detail)
-        else:
-            self.resolver.fault(
-                "/channel", f"{field.replace('/', '.')} of {self.source.ref!r}: {detail}"
-            )
+            return f"/channel/{field}", detail
+        return "/channel", f"{field.replace('/', '.')} of {self.source.ref!r}: {detail}"
 
     def mean_snr(self, user: StoppingUser, where: str, tx_power_w: float) -> float:
         """Mean SNR of a user over the whole bandwidth; 1 with a fault where there is none."""
@@ -112,14 +123,20 @@ class Medium:
             )
         return units.ratio(snr_db)
 
-    def require_downlink(self, something_to_place: bool) -> None:
-        """Placing layers needs a downlink: its rate is never invented."""
-        if something_to_place and self.downlink_bps is None:
+    def require_downlink(self, something_to_place: bool, results: bool) -> None:
+        """Placing layers needs a downlink: its rate is never invented; results do without, as
+        though they came back at once.
+        """
+        if self.downlink_bps is not None:
+            return
+        if something_to_place:
             detail = (
                 "is needed to place layers on the devices: give it here, or downlink_bps in the"
                 " request"
             )
             self.fault("downlink_bps", detail)
+        elif results:
+            self.warn("downlink_bps", "is not told: results are taken to come back in no time")
 
     def problem(
         self, *, mean_snr: NDArray[np.float64] | None, waiting: Waiting, **parts: object
@@ -129,7 +146,7 @@ class Medium:
         """
         channel, request = self.channel, self.request
         min_snr = 0.0 if channel.min_snr_db is None else units.ratio(channel.min_snr_db)
-        min_rate_bps = float(self.bandwidth_hz * np.log2(1.0 + min_snr))
+        min_rate_bps = self._min_rate_bps(min_snr)
         law = self._law(min_snr, min_rate_bps, mean_snr, waiting)
         if law is None or self.resolver.faults:
             return None
@@ -141,6 +158,7 @@ class Medium:
                 law=law,
                 bandwidth_hz=self.bandwidth_hz,
                 noise_w_per_hz=self.noise_w_per_hz,
+                rate_law=self.rate_law,
                 min_snr=min_snr,
                 coherence_time_s=channel.coherence_time_s or 0.0,
                 waiting=waiting,
@@ -165,8 +183,16 @@ class Medium:
             )
         except FreeWaiting as refusal:
             detail = f"{refusal}: weigh time, or weigh energy and give the devices an idle_power_w"
+            if request.options.energy == "marginal":
+                detail = f"{refusal}: weigh time, or count idle power (options.energy)"
             self.resolver.fault("/options/waiting", detail)
         return None
+
+    def _min_rate_bps(self, min_snr: float) -> float:
+        """Rate at the minimum SNR, by the rate law."""
+        law = self.rate_law
+        shannon = self.bandwidth_hz * law.efficiency * np.log2(1.0 + min_snr / law.snr_gap)
+        return min(float(shannon), self.bandwidth_hz * law.max_bps_per_hz)
 
     def _law(
         self,

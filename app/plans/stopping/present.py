@@ -1,12 +1,14 @@
 """The answer of the stopping family: SI arrays go in, the contract's JSON comes out."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from app.plans import units
 from app.plans.stopping.assemble import Assembled
+from app.plans.stopping.energy import BEST_FIRST
 from solvers.outcome import Certificate, Solution
 from solvers.stopping.channel import Markov
 from solvers.stopping.decision import Decision, Infeasibility, Offer, Row
@@ -22,9 +24,13 @@ def users(assembled: Assembled, ids: list[str], decision: Decision) -> list[dict
     placements = decision.placement.tolist()
     columns = {
         "frequency_hz": assembled.frequency_hz,
+        "energy_source": [
+            max(source[1 : placement + 1], key=BEST_FIRST.index, default=None)
+            for source, placement in zip(assembled.energy_source, placements, strict=True)
+        ],
         "mean_snr_db": _mean_snr_db(assembled),
         "placement_byte": (decision.placement_bit / _BITS).tolist(),
-        "expected": _expected(decision),
+        "expected": _expected(decision, whole=assembled.whole),
         "total_cost": (decision.running_cost + decision.placement_cost).tolist(),
     } | _compared(assembled.problem, decision)
     names = {id(model): [cut.name for cut in model.cuts] for model in assembled.models}
@@ -53,14 +59,21 @@ def _mean_snr_db(assembled: Assembled) -> list[float | None]:
     return [units.decibels(snr) for snr in mean_snr.tolist()]
 
 
-def _expected(decision: Decision) -> list[dict[str, float]]:
+def _expected(decision: Decision, *, whole: bool) -> list[dict[str, Any]]:
+    parts = ["compute_j", "static_j", "radio_j", "wait_j", *(["standby_j"] if whole else [])]
     columns = {
-        "cost": decision.running_cost,
-        "time_s": decision.time_s,
-        "energy_j": decision.energy_j,
-        "placement_cost": decision.placement_cost,
+        "cost": decision.running_cost.tolist(),
+        "time_s": decision.time_s.tolist(),
+        "energy_j": decision.energy_j.tolist(),
+        "energy": _rows({name: getattr(decision.energy, name).tolist() for name in parts}),
+        "placement_cost": decision.placement_cost.tolist(),
     }
-    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return _rows(columns)
+
+
+def _rows(columns: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    """Columns of an equal length as one object per row."""
+    rows = zip(*columns.values(), strict=True)
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 

@@ -41,6 +41,8 @@ _LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-12, 1e12
 
 Weight = Annotated[NonNegative, Field(le=_LARGEST_WEIGHT)]
 
+Energy = Literal["waiting", "marginal", "whole"]
+
 
 class StoppingUser(Body):
     """A device that runs layer after layer and hands over to the edge when the channel is good."""
@@ -89,6 +91,10 @@ class StoppingOptions(Body):
     """
     waiting: Literal["in_outage", "always"] = "in_outage"
     """When a device may wait one coherence time for another look at the channel."""
+    energy: Energy = "waiting"
+    """What of a device's idle power counts: `waiting`, that of waiting for the channel and the
+    edge; `marginal`, none of it (a device that is on anyway); `whole`, that of the whole response
+    (one that sleeps in between)."""
     clairvoyant: bool | None = absent()
     """Whether to compute the clairvoyant bound, the dearest baseline; default: for up to 1,000
     users.

@@ -12,13 +12,14 @@ from app.errors import FieldError
 from app.plans.clock import at_clock
 from app.plans.plausibility import server_time_assumed
 from app.plans.resolve import Deployment
+from app.plans.stopping.energy import DeviceEnergy, EnergySource, device_energy
+from app.plans.stopping.schemas import Energy
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Model
 from app.profiles.schemas.profile import FieldWarning
 from app.profiles.schemas.server import Server
 from app.profiles.schemas.timing import Timing
 from solvers.arrays import Floats
-from solvers.physics import compute_energy_j
 from solvers.stopping.problem import Workloads
 
 _BITS = 8
@@ -34,13 +35,26 @@ class Workload:
 
     columns: dict[str, Floats]
     frequency_hz: float
+    standby_power_w: float
+    energy_j_per_bit: float
+    energy_source: tuple[EnergySource, ...]  # (cuts,)
     faults: tuple[FieldError, ...]
     warnings: tuple[FieldWarning, ...]
 
 
-def workload(deployment: Deployment, frequency_hz: float | None, rtt_mean_s: float) -> Workload:
-    """Every cut at the clock asked for, else the device's highest; the network's round trip is the
-    edge's time.
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What passes between device and edge beside what crosses a cut."""
+
+    rtt_mean_s: float
+    downlink_bps: float | None  # of results; None: they take no time
+
+
+def workload(
+    deployment: Deployment, frequency_hz: float | None, network: Network, energy: Energy
+) -> Workload:
+    """Every cut at the clock asked for, else the device's highest; the network's round trip and the
+    result's way back are the edge's time.
     """
     after = deployment.server_timing.body if deployment.server_timing else None
     return _workload(
@@ -50,7 +64,8 @@ def workload(deployment: Deployment, frequency_hz: float | None, rtt_mean_s: flo
         deployment.server.body,
         after,
         frequency_hz,
-        rtt_mean_s,
+        network,
+        energy,
     )
 
 
@@ -64,11 +79,12 @@ def _workload(
     server: Server,
     server_timing: Timing | None,
     frequency_hz: float | None,
-    rtt_mean_s: float,
+    network: Network,
+    energy: Energy,
 ) -> Workload:
     timed = at_clock(device, model, device_timing, frequency_hz)
     if timed.faults:
-        return Workload({}, timed.frequency_hz, timed.faults, ())
+        return Workload({}, timed.frequency_hz, 0.0, 0.0, (), timed.faults, ())
     flop = np.array([float(cut.flop) for cut in model.cuts])
     crossing_bit = _BITS * np.array([float(cut.feature_byte) for cut in model.cuts])
     parameter_bit = _BITS * np.array([float(cut.parameter_byte) for cut in model.cuts])
@@ -77,26 +93,42 @@ def _workload(
         server_s = (flop[-1] - flop) / server.capacity_flop_per_s
     else:
         server_s = np.array([entry.mean_s or 0.0 for entry in server_timing.cuts])
-    warnings = tuple(
-        _warnings(device, model, measured_s, server, server_timing, server_s, rtt_mean_s)
-    )
-    awaited_s = server_s + np.where(crossing_bit > 0.0, rtt_mean_s, 0.0)
+    result_s = _result_s(model, network)
+    awaited_s = server_s + np.where(crossing_bit > 0.0, network.rtt_mean_s, 0.0) + result_s
     awaited_s[-1] = 0.0
     # What is there before the first layer is there whatever is decided; a mean that falls along the
     # network is noise.
     device_s = np.maximum.accumulate(measured_s - measured_s[0])
+    drawn = device_energy(device, timed, device_s)
     columns = {
         "device_s": device_s,
-        "device_j": compute_energy_j(
-            np.array(device.power_law.coefficient), np.array(timed.frequency_hz), device_s
-        ),
+        "device_j": drawn.device_j,
         "crossing_bit": crossing_bit,
         "server_s": awaited_s,
         "parameter_bit": parameter_bit - parameter_bit[0],
+        "static_j": drawn.static_j,
     }
     return Workload(
-        columns, timed.frequency_hz, tuple(_faults(columns | {"server_s": server_s})), warnings
+        columns,
+        timed.frequency_hz,
+        standby_power_w=(device.idle_power_w or 0.0) if energy == "whole" else 0.0,
+        energy_j_per_bit=device.radio.energy_j_per_bit if device.radio is not None else 0.0,
+        energy_source=drawn.source,
+        faults=tuple(_faults(columns | {"server_s": server_s}, result_s)),
+        warnings=(
+            *_warnings(
+                device, model, measured_s, server, server_timing, server_s, network.rtt_mean_s
+            ),
+            *_warnings_of_energy(device, drawn),
+        ),
     )
+
+
+def _result_s(model: Model, network: Network) -> float:
+    """How long a result takes back."""
+    if not model.result_byte or network.downlink_bps is None:
+        return 0.0
+    return _BITS * model.result_byte / network.downlink_bps
 
 
 def table(workloads: list[Workload]) -> Workloads:
@@ -107,10 +139,14 @@ def table(workloads: list[Workload]) -> Workloads:
             name: np.concatenate([some.columns[name] for some in workloads])
             for name in workloads[0].columns
         },
+        standby_power_w=np.array([some.standby_power_w for some in workloads]),
+        energy_j_per_bit=np.array([some.energy_j_per_bit for some in workloads]),
     )
 
 
-def _faults(columns: dict[str, Floats]) -> Iterator[FieldError]:
+def _faults(columns: dict[str, Floats], result_s: float) -> Iterator[FieldError]:
+    if not result_s <= _LONGEST_S:
+        yield FieldError("/model", f"its result takes {result_s:.3g} s to come back")
     for name, pointer, most, unit in (
         ("device_s", "/device_timing", _LONGEST_S, "s"),
         ("device_j", "/device", _MOST_J, "J"),
@@ -156,6 +192,16 @@ def _warnings(
         )
         yield FieldWarning(field="/device_timing", message=message)
     yield from _warnings_of_model(device, model, rtt_mean_s)
+
+
+def _warnings_of_energy(device: Device, drawn: DeviceEnergy) -> Iterator[FieldWarning]:
+    if drawn.falls:
+        cut = drawn.falls[0]
+        message = (
+            f"the energy of {device.name!r} falls from cut {cut - 1} to {cut}: a layer is taken to"
+            " need 0 J at least"
+        )
+        yield FieldWarning(field="/device_timing", message=message)
 
 
 def _warnings_of_model(device: Device, model: Model, rtt_mean_s: float) -> Iterator[FieldWarning]:

@@ -276,7 +276,8 @@ def test_what_is_left_out_is_said(client: httpx.Client) -> None:
 
 
 def test_a_fully_described_robot_raises_no_doubt(client: httpx.Client) -> None:
-    assert warnings(client, a_fleet()) == {}
+    device = a_device(idle_power_w=0.05, rx_power_w=0.3, radio={"active_power_w": 1.8})
+    assert warnings(client, a_fleet(a_robot(device=device))) == {}
 
 
 @pytest.mark.parametrize("users", [10_001, 100_000])

@@ -52,6 +52,7 @@ def test_what_is_read_is_what_was_answered(client: httpx.Client) -> None:
         "rule": "backward_induction",
         "nodes": 256,
         "waiting": "in_outage",
+        "energy": "waiting",
         "clairvoyant": True,
         "time_limit_s": 60.0,
     }
