@@ -78,7 +78,7 @@ def main(users: int = 1_000_000, cells: int = 100) -> None:
     start = time.perf_counter()
     energy = sum(float(user_columns(plan)["energy_j"].sum()) for plan in plans)
     _say("columns answered", start)
-    bound = sum(plan.bound_j for plan in plans)
+    bound = sum(plan.bound for plan in plans)
     print(
         f"\n{energy:.6g} J, gap {1.0 - bound / energy:.1e}, all checks hold:"
         f" {all(p.certificate.holds for p in plans)}"

@@ -132,10 +132,21 @@ def plans_on(session: Session, ref: ProfileRef) -> tuple[list[str], int]:
     return found[:_MOST_LISTED], len(found)
 
 
-def timing_of(row: PlanRow, user: Mapping[str, Any], kind: ProcessorKind) -> ProfileRef | None:
-    """The stored revision that a user was planned with; None for an inline timing, or none."""
+def timing_of(
+    row: PlanRow, user: Mapping[str, Any], kind: ProcessorKind, picked: str | None = None
+) -> ProfileRef | None:
+    """The stored revision that a user was planned with; None for an inline timing, or none.
+
+    `picked` is the server that the plan picked, where the user has several.
+    """
     given = user.get(f"{kind}_timing")
     pins = stored.pins_of(row) or Pins()
+    servers = user.get("servers") or ()
+    if kind == "server" and len(servers) > 1:
+        # Which of them a timing that was given is of is not said in the request.
+        if given is not None or picked is None or picked.startswith("inline:"):
+            return None
+        return pins.timing(kind, _name(picked), _name(user["model"]))
     if given is not None:
         return pins.stored("timing", given) if isinstance(given, str) else None
     processor = user["device"] if kind == "device" else _server(row.request, user)
@@ -145,7 +156,9 @@ def timing_of(row: PlanRow, user: Mapping[str, Any], kind: ProcessorKind) -> Pro
 
 
 def _server(request: Mapping[str, Any], user: Mapping[str, Any]) -> Any:
-    """The server of a user: that of its cell, or of all."""
+    """The server of a user: its own, that of its cell, or of all."""
+    if user.get("servers"):
+        return user["servers"][0]
     cells = [cell for cell in request.get("cells") or () if cell["id"] == user.get("cell")]
     return (cells[0].get("server") if cells else None) or request.get("server")
 
@@ -193,8 +206,13 @@ def _expected(
                 FieldError(f"{at}/user", f"the plan {row.id!r} says nothing of a user {one.user!r}")
             )
             continue
-        if timing_of(row, asked[one.user], timing.processor_kind) != ref:
+        told = decided[one.user]
+        if timing_of(row, asked[one.user], timing.processor_kind, told.get("server")) != ref:
             faults.append(FieldError(f"{at}/user", f"was not planned with {ref}"))
+            continue
+        if told.get("codec") is not None or told.get("tier") is not None:
+            detail = f"codes what it sends, or goes on in a tier: that is not what {ref} is about"
+            faults.append(FieldError(f"{at}/user", detail))
             continue
         for field, expected in _of_user(decided[one.user], timing):
             if (times := getattr(one, field)) is not None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from app.plans.columnar import Bulk
 from app.plans.resolve import Resolver, Source
 from app.plans.schemas import PlanBase, PlanStatus, Request
-from app.profiles.schemas.profile import Profile
+from app.profiles.schemas.profile import FieldWarning, Profile
 from solvers.progress import Progress
 
 
@@ -27,6 +27,8 @@ class Outcome:
     failure: dict[str, Any] | None = None
     table: pa.Table | None = None
     """What is said of the users of a large plan, in columns, instead of `users`."""
+    warnings: tuple[FieldWarning, ...] = ()
+    """What looks like a mistake only once it is planned."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ class Answer:
         """With what a solver said, and how that differs from an earlier plan, if it is known."""
         return replace(
             self,
+            warnings=[*self.warnings, *(warning.model_dump() for warning in outcome.warnings)],
             result=outcome.result,
             infeasible=outcome.infeasible,
             provenance=self.provenance | {"solve_s": outcome.solve_s},

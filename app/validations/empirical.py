@@ -51,7 +51,7 @@ def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
     cells: list[list[Shape]] = []
     for cell in rebuilt.cells:
         work = cell.problem.workloads
-        option = work.first[cell.problem.workload] + cell.decision.option
+        option, meanings = cell.row, cell.cell.meanings
         shapes = []
         for at in np.unique(option).tolist():
             who = np.nonzero(option == at)[0]
@@ -70,9 +70,12 @@ def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
             for part, variance_s2, frequency_hz in spreads:
                 if variance_s2 == 0.0:
                     continue
-                ref = timing_of(row, asked, part)
+                host = int(meanings.host[at])
+                server = cell.cell.servers[host].ref if host >= 0 else None
+                ref = timing_of(row, asked, part, server)
                 known = None
-                if ref is not None:
+                # Nobody timed two servers one after the other.
+                if ref is not None and (part == "device" or meanings.tier[at] < 0):
                     known = standardised_times(
                         session, ref, part, int(work.cut[at]), frequency_hz, read
                     )

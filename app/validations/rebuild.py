@@ -1,6 +1,6 @@
 """A stored plan as the problem that was solved and the decision that was made."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -13,7 +13,9 @@ from app.plans import stored
 from app.plans.resolve import Resolver
 from app.plans.robust.assemble import assemble
 from app.plans.robust.bulk import terms_of, users_of
+from app.plans.robust.cells import Cell
 from app.plans.robust.columns import Users, columns
+from app.plans.robust.hosting import NONE
 from app.plans.robust.schemas import RobustRequest, RobustTerms
 from app.plans.tables import PlanRow
 from solvers.arrays import Floats, Integers
@@ -27,9 +29,25 @@ from solvers.robust.replay import Misses
 class RebuiltCell:
     """A cell as it was asked for and decided."""
 
-    users: Integers  # positions in the request
-    problem: Problem
+    cell: Cell
     decision: Decision
+
+    @property
+    def users(self) -> Integers:
+        """Positions in the request."""
+        return self.cell.users
+
+    @property
+    def problem(self) -> Problem:
+        """What was solved."""
+        return self.cell.problem
+
+    @property
+    def row(self) -> Integers:
+        """The row of the table of options that each user takes."""
+        return np.asarray(
+            self.problem.workloads.first[self.problem.workload] + self.decision.option
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +56,7 @@ class Rebuilt:
 
     ids: Sequence[str]
     cells: list[RebuiltCell]
-    energy_j: float
+    objective: float  # [J], or [W] where users say how often they infer
     risk: Floats  # (users,)
     mean_s: Floats  # (users,) of the total time
     std_s: Floats  # (users,)
@@ -103,24 +121,13 @@ def rebuild(session: Session, row: PlanRow) -> Rebuilt:
     # It was accepted once, and revisions never change.
     assert assembled is not None, resolver.faults
     told = pa.concat_tables(stored.user_tables(session, row)).combine_chunks()
-    cut, frequency_hz, bandwidth_hz = (
-        told[name].to_numpy() for name in ("cut", "frequency_hz", "bandwidth_hz")
-    )
     latency = told["latency"].combine_chunks()
-    cells = []
-    for cell in assembled.cells:
-        who = cell.users
-        decision = _decision(
-            cell.problem,
-            cut=cut[who],
-            frequency_hz=frequency_hz[who],
-            bandwidth_hz=bandwidth_hz[who],
-        )
-        cells.append(RebuiltCell(who, cell.problem, decision))
+    cells = [RebuiltCell(cell, _decision(cell, told.take(cell.users))) for cell in assembled.cells]
+    objective = result["objective"]
     return Rebuilt(
         ids=asked.ids,
         cells=cells,
-        energy_j=result["objective"]["energy_j"],
+        objective=objective.get("power_w", objective["energy_j"]),
         risk=asked.risk,
         mean_s=latency.field("mean_s").to_numpy(),
         std_s=latency.field("std_s").to_numpy(),
@@ -138,24 +145,51 @@ def _asked(session: Session, row: PlanRow) -> tuple[RobustTerms, Users]:
     return terms, users_of(bulk, terms)
 
 
-def _decision(
-    problem: Problem, *, cut: Integers, frequency_hz: Floats, bandwidth_hz: Floats
-) -> Decision:
-    """The option of each user: the one with that cut that runs at that clock; -1 where there is
-    none.
-    """
+def _decision(cell: Cell, told: pa.Table) -> Decision:
+    """The option of each user: the first with what was told of it; -1 where there is none."""
+    problem = cell.problem
     work = problem.workloads
     first = work.first[problem.workload]
     count = work.first[problem.workload + 1] - first
     user = np.repeat(np.arange(problem.users), count)
     option = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
     row = first[user] + option
+    cut, frequency_hz, bandwidth_hz = (
+        told[name].to_numpy() for name in ("cut", "frequency_hz", "bandwidth_hz")
+    )
     clock = frequency_hz[user]
     fits = (
         (work.cut[row] == cut[user])
         & (clock >= work.clock_min_hz[row] * (1.0 - TOLERANCE))
         & (clock <= work.clock_max_hz[row] * (1.0 + TOLERANCE))
     )
+    for of_row, of_user in _meant(cell, told):
+        fits &= of_row[row] == of_user[user]
     chosen = np.full(problem.users, -1)
-    chosen[user[fits]] = option[fits]
+    chosen[user[fits][::-1]] = option[fits][::-1]
     return Decision(option=chosen, frequency_hz=frequency_hz, bandwidth_hz=bandwidth_hz)
+
+
+def _meant(cell: Cell, told: pa.Table) -> Iterator[tuple[Integers, Integers]]:
+    """What options stand for, of each row and as it was told of each user; only what was told."""
+    meanings, refs = cell.meanings, [server.ref for server in cell.servers]
+    for name, of_row, texts in (
+        ("codec", meanings.codec, meanings.codecs),
+        ("server", meanings.host, refs),
+    ):
+        if name in told.column_names:
+            yield of_row, _codes(told[name], texts)
+    if "tier" in told.column_names:
+        tiers = told["tier"].to_pylist()
+        server = pa.array([tier and tier["server"] for tier in tiers], pa.string())
+        yield meanings.tier, _codes(server, refs)
+        yield (
+            meanings.tier_cut,
+            np.array([NONE if tier is None else tier["cut"] for tier in tiers], np.int64),
+        )
+
+
+def _codes(told: pa.ChunkedArray | pa.Array, texts: Sequence[str]) -> Integers:
+    """The position of each text; NONE for null."""
+    places = {None: NONE} | {text: code for code, text in enumerate(texts)}
+    return np.array([places[text] for text in told.to_pylist()], np.int64)

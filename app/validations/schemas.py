@@ -63,7 +63,9 @@ class PlanCheck(Body):
     """The plan's constraints, recomputed from its request and the revisions it pinned."""
 
     holds: Literal[True]
-    energy_j: float
+    energy_j: float | None
+    """Null where users say `rate_hz`: see `power_w`."""
+    power_w: float | None = absent()
     bandwidth_used_hz: float
 
 

@@ -39,10 +39,10 @@ _AGREEMENT = 1e-9
 class RefutedPlan(Exception):
     """A stored plan does not follow from its own request and revisions: a fault of ours."""
 
-    def __init__(self, plan_id: str, energy_j: float, certificate: Certificate) -> None:
+    def __init__(self, plan_id: str, objective: float, certificate: Certificate) -> None:
         broken = [(v.constraint, v.user, v.excess) for v in certificate.violations[:5]]
         super().__init__(
-            f"plan {plan_id}: energy {energy_j}, recomputed as {certificate.objective}; broken"
+            f"plan {plan_id}: objective {objective}, recomputed as {certificate.objective}; broken"
             f" constraints: {broken}"
         )
 
@@ -62,10 +62,10 @@ def validate(database: Database, plan_id: str, asked: ValidationRequest) -> dict
     if faults := list(_undrawable(rebuilt, asked, measured)):
         raise InvalidRequest(faults)
     certificate = rebuilt.check()
-    if not certificate.holds or abs(certificate.objective - rebuilt.energy_j) > _AGREEMENT * abs(
-        rebuilt.energy_j
+    if not certificate.holds or abs(certificate.objective - rebuilt.objective) > _AGREEMENT * abs(
+        rebuilt.objective
     ):
-        raise RefutedPlan(plan_id, rebuilt.energy_j, certificate)
+        raise RefutedPlan(plan_id, rebuilt.objective, certificate)
     laws = {
         distribution: _replay(rebuilt, asked, distribution, measured)
         for distribution in asked.distributions
@@ -77,7 +77,7 @@ def validate(database: Database, plan_id: str, asked: ValidationRequest) -> dict
         "holds": not any(misses.rejected.any() for misses in laws.values()),
         "check": {
             "holds": certificate.holds,
-            "energy_j": certificate.objective,
+            **_objective(rebuilt, certificate),
             "bandwidth_used_hz": certificate.used["bandwidth_hz"],
         },
         "solver_version": _VERSION,
@@ -85,6 +85,13 @@ def validate(database: Database, plan_id: str, asked: ValidationRequest) -> dict
     }
     evidence = {distribution: _evidence(rebuilt, misses) for distribution, misses in laws.items()}
     return _document(plan_id, _kept(database, plan_id, verdict, evidence))
+
+
+def _objective(rebuilt: Rebuilt, certificate: Certificate) -> dict[str, float | None]:
+    """What the check recomputes: joules, or watts where users say how often they infer."""
+    if any(cell.problem.rate_hz is not None for cell in rebuilt.cells):
+        return {"energy_j": None, "power_w": certificate.objective}
+    return {"energy_j": certificate.objective}
 
 
 def _kept(

@@ -6,10 +6,14 @@ from app.plans.robust.schemas import RobustOptions
 from app.plans.schemas import PlanBase
 from app.quantities import Body, Count, NonNegative, absent
 
+Binding = Literal["clock", "rate", "margin", "memory", "loss", "stage", "server"]
+"""`loss`: what it is sent in loses more than `max_loss`; `stage`: device or uplink cannot keep up
+with `rate_hz`; `server`: no room at the servers beside the others."""
+
 
 class Latency(Body):
     """Delay of one inference: its parts are means; `bound_s` = mean + margin is what meets the
-    deadline.
+    deadline, with the most that a codec may send.
     """
 
     mean_s: float
@@ -18,7 +22,31 @@ class Latency(Body):
     device_s: float
     uplink_s: float
     network_s: float
+    """With the way back of the result."""
     server_s: float
+    """Of all servers, with the line between them."""
+
+
+class EnergyParts(Body):
+    """What an inference spends; the parts add up to `energy_j`."""
+
+    compute_j: float
+    """What follows the clock, was measured as energy, or is a start-up."""
+    static_j: float
+    """Drawn while computing, whatever the clock."""
+    radio_j: float
+    wait_j: float | None = absent()
+    """Idle power while network and server are at work; with `options.energy` whole."""
+    standby_j: float | None = absent()
+    """Idle power while the device computes and sends; with `options.energy` whole."""
+
+
+class SecondCut(Body):
+    """Where a tier goes on."""
+
+    server: str
+    cut: Count
+    cut_name: str
 
 
 class Alternative(Body):
@@ -30,7 +58,7 @@ class Alternative(Body):
     """Proven: no plan of its cell in which this user takes this cut spends less; null where there
     is no such plan.
     """
-    binding: Literal["clock", "rate", "margin", "memory"] | None
+    binding: Binding | None
     """What stops the cut even if the user had the whole uplink."""
     short_by_s: float | None
     """What the cut lacks then; null where nothing stops it so, or memory does."""
@@ -47,14 +75,31 @@ class RobustUserResult(Body):
     cell: str | None = absent()
     cut: Count
     cut_name: str
+    codec: str | None = absent()
+    """What crosses the cut is sent in it; null: the plain tensor, or nothing. Where any is
+    weighed."""
+    server: str | None = absent()
+    """Where the layers after the cut run; null: nowhere but here. Where there are several."""
+    tier: SecondCut | None = absent()
+    """The server behind that one which does the last layers; null: none does. Where there are
+    tiers."""
     frequency_hz: float
     bandwidth_hz: NonNegative
     bandwidth_share: float
     """Of its cell's uplink, in [0, 1]."""
     rate_bps: float
+    sent_byte: float | None = absent()
+    """What crosses the cut, on average."""
     energy_j: float
+    """Of one inference."""
     compute_energy_j: float
     radio_energy_j: float
+    energy: EnergyParts | None = absent()
+    energy_source: Literal["energy_j", "power_w", "level_power_w", "law"] | None = absent()
+    """What the energy of computing rests on: an energy or a power that was measured at this clock
+    for this cut, a power that was measured at this clock, or the device's power law."""
+    rate_hz: float | None = absent()
+    """Inferences per second, as asked for."""
     latency: Latency
     deadline_s: float
     slack_s: float
@@ -75,6 +120,9 @@ class Energy(Body):
     """An objective."""
 
     energy_j: float
+    """Of one inference of every user."""
+    power_w: float | None = absent()
+    """Of all users, as often as they infer: what is least where they say `rate_hz`."""
 
 
 class BaselineResult(Body):
@@ -82,10 +130,13 @@ class BaselineResult(Body):
 
     energy_j: float | None
     """Of the best plan by this rule that was found; never more than that of the plan itself where
-    it keeps the rule.
+    it keeps the rule. Null where users say `rate_hz`: see `power_w`.
     """
     lower_bound_j: float | None
     """Proven: no plan by this rule spends less."""
+    power_w: float | None = absent()
+    """As `energy_j`, where users say `rate_hz`."""
+    lower_bound_w: float | None = absent()
     gap: float | None
     """Relative distance of the two; up to the gap asked for they count as equal."""
     feasible: bool
@@ -95,9 +146,13 @@ class MeanOnlyResult(Body):
     """What planning with means alone would spend, and how late it could be."""
 
     energy_j: float | None
-    """Of the best plan that was found; never more than that of the plan itself."""
+    """Of the best plan that was found; never more than that of the plan itself. Null where users
+    say `rate_hz`: see `power_w`."""
     lower_bound_j: float | None
     """Proven: no plan with means alone spends less."""
+    power_w: float | None = absent()
+    """As `energy_j`, where users say `rate_hz`."""
+    lower_bound_w: float | None = absent()
     gap: float | None
     """Relative distance of the two; up to the gap asked for they count as equal."""
     violation_bound_max: float | None
@@ -112,28 +167,49 @@ class BaselineResults(Body):
     mean_only: MeanOnlyResult
 
 
+class ServerUse(Body):
+    """A server that says how many inferences it works on at once, where users say how often they
+    infer."""
+
+    server: str
+    used: float
+    """Seconds of inference per second."""
+    budget: float
+    """`max_utilisation` × `parallel`."""
+    price_j_per_s: float
+    """What one more second of it would save, by the bound: 0 where it is not full."""
+
+
 class RobustCertificate(Body):
     """The proof: a lower bound on every possible plan, and an independent check of this one."""
 
     status: Literal["optimal", "feasible"]
     """`optimal`: no plan is better by more than the relative gap asked for."""
-    lower_bound_j: float
-    checked_lower_bound_j: float = 0.0
+    lower_bound_j: float | None
+    """Null where users say `rate_hz`: see `lower_bound_w`."""
+    checked_lower_bound_j: float | None = 0.0
     """What the check proves by itself [J], with formulas and a search of its own: no plan spends
     less.
 
     Within the gap asked for in cells of up to 50 users, nearly always; in larger ones the dual's
-    bound, which may leave more. 0 in plans made before the check had a bound.
+    bound, which may leave more. 0 in plans made before the check had a bound. Null where users
+    say `rate_hz`: see `checked_lower_bound_w`.
     """
+    lower_bound_w: float | None = absent()
+    """As `lower_bound_j`, where users say `rate_hz`."""
+    checked_lower_bound_w: float | None = absent()
     gap: float
     holds: bool
     """Every constraint was recomputed from request and decision by code with formulas of its own.
     """
     bandwidth_price_j_per_hz: float | None
     """What one more hertz would save at the chosen cuts; null for several cells, each of which has
-    its own.
+    its own, and where users say `rate_hz`.
     """
+    bandwidth_price_w_per_hz: float | None = absent()
     bandwidth_used_hz: float
+    servers: list[ServerUse] | None = absent()
+    """Servers that have a budget; several cells' one after the other."""
 
 
 class CellResult(Body):
@@ -164,10 +240,11 @@ class RobustResult(Body):
 
 
 class Reason(Body):
-    """Why a cut does not work for a user, with the whole uplink and the largest clock."""
+    """Why a cut does not work for a user, with the whole uplink and the largest clock: the option
+    that comes closest speaks for it."""
 
     cut: Count
-    binding: Literal["clock", "rate", "margin", "memory"]
+    binding: Binding
     short_by_s: float | None
 
 
@@ -205,6 +282,18 @@ class Together(Body):
     """
 
 
+class ServerNeed(Body):
+    """A server that has a budget, and the least with which the cell has a plan, all else as it
+    is."""
+
+    server: str
+    budget: float
+    """Seconds of inference per second: `max_utilisation` × `parallel`."""
+    least_budget: float | None
+    """Null where no budget of this server alone would do."""
+    least_parallel: Count | None
+
+
 class InfeasibleCell(Body):
     """A cell without a plan."""
 
@@ -215,6 +304,7 @@ class InfeasibleCell(Body):
     """Users who fail even alone; 0: the cell is over-subscribed."""
     least_total_bandwidth_hz: float | None
     least_deadline_factor: float | None
+    servers: list[ServerNeed] | None = absent()
     together: Together
 
 
@@ -233,6 +323,8 @@ class RobustInfeasible(Body):
     """The least factor on all deadlines that makes room for everyone; null unless the cell is
     over-subscribed.
     """
+    servers: list[ServerNeed] | None = absent()
+    """What servers with a budget lack; where the request lists several cells: see them."""
     together: Together | None
     """What helps the whole cell, also where users fail alone; null where the request lists several
     cells: see them.

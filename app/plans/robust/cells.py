@@ -1,6 +1,6 @@
 """One cell of a request as its problem, with what its rows and numbers mean."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -13,7 +13,7 @@ from app.plans.robust.sites import Site
 from app.plans.robust.workload import Meanings, Terms, Workload, table
 from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.model import Model
-from app.profiles.schemas.server import Server
+from app.profiles.schemas.server import DEFAULT_UTILISATION, Server
 from solvers.arrays import Floats, Integers
 from solvers.rate_law import SHANNON, RateLaw
 from solvers.robust.problem import Method, Problem
@@ -26,6 +26,7 @@ class CellServer:
     ref: str
     at: str  # its first pointer in the request
     budget_s: float | None  # of every second; None: endless, or nobody says how often it is used
+    utilisation: float  # part of `parallel` that may be used
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +81,7 @@ def cell_of(
     used, local = np.unique(kinds.workload[kinds.of[who]], return_inverse=True)
     workloads, made = [kinds.workloads[k] for k in used], [kinds.made[k] for k in used]
     bodies = servers_of(kinds, who)
-    servers = tuple(
-        CellServer(ref, kinds.server_at[body], body.budget if terms.streams else None)
-        for body, ref in bodies.items()
-    )
+    servers = _servers(bodies, kinds, streams=terms.streams)
     load = _load(list(bodies), workloads, made)
     budgets = [server.budget_s for server in servers]
     options = table(workloads, load[:, [budget is not None for budget in budgets]])
@@ -115,6 +113,20 @@ def cell_of(
     models = [deployment.model.body for deployment in made]
     meanings = _meanings(list(bodies), workloads, made)
     return Cell(site.id, who, problem, models, meanings, servers, load)
+
+
+def _servers(
+    bodies: Mapping[Server, str], kinds: Kinds, *, streams: bool
+) -> tuple[CellServer, ...]:
+    return tuple(
+        CellServer(
+            ref,
+            kinds.server_at[body],
+            body.budget if streams else None,
+            body.max_utilisation or DEFAULT_UTILISATION,
+        )
+        for body, ref in bodies.items()
+    )
 
 
 def _rate_law(channel: Channel) -> RateLaw:

@@ -2,6 +2,7 @@
 
 from app.plans.family import Family
 from app.plans.robust.answers import InfeasibleUser, RobustPlan, RobustUserResult
+from app.plans.robust.present import decided
 from app.plans.robust.run import prepare, prepare_columns
 from app.plans.robust.schemas import RobustRequest
 
@@ -25,6 +26,6 @@ ROBUST = Family(
     plan=RobustPlan,
     users=(RobustUserResult, InfeasibleUser),
     prepare=prepare,
-    decision=lambda entry: entry["cut"],
+    decision=decided,
     prepare_bulk=prepare_columns,
 )

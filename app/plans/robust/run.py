@@ -101,6 +101,7 @@ class PreparedRobust(Prepared):
             users=users,
             table=present.user_table(self.assembled, plans) if many else None,
             solve_s=seconds,
+            warnings=tuple(present.overloaded(plans)),
         )
 
 
@@ -166,7 +167,7 @@ def compare(plans: list[CellPlan], asked: RobustOptions, progress: Progress) -> 
     allows.
     """
     found: list[Baselines] = []
-    objective, bound = sum(plan.energy_j for plan in plans), sum(plan.bound_j for plan in plans)
+    objective, bound = sum(plan.objective for plan in plans), sum(plan.bound for plan in plans)
     whole, done = sum(plan.cell.problem.users for plan in plans), 0
 
     def compared(step: Step, /) -> Step:
@@ -192,7 +193,7 @@ def compare(plans: list[CellPlan], asked: RobustOptions, progress: Progress) -> 
 
 def _after(before: list[CellPlan], *, last: bool) -> Amend:
     """A step of one cell as that of all: what is known of the cells before is added."""
-    objective, bound = sum(plan.energy_j for plan in before), sum(plan.bound_j for plan in before)
+    objective, bound = sum(plan.objective for plan in before), sum(plan.bound for plan in before)
 
     def amend(step: Step, /) -> Step:
         known = last and step.objective is not None

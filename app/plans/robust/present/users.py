@@ -1,0 +1,287 @@
+"""What a plan says of its users: SI arrays go in, the contract's JSON or columns come out."""
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from app.plans.robust.assemble import Assembled
+from app.plans.robust.bulk import Ids
+from app.plans.robust.cells import Cell
+from app.plans.robust.clocks import ENERGY_SOURCES
+from app.plans.robust.present.numbers import number
+from app.plans.robust.present.plan import CellPlan
+from solvers.arrays import Integers
+from solvers.robust.alternatives import why_not
+from solvers.robust.details import describe
+
+Columns = dict[str, NDArray[Any]]
+
+_LATENCY = ("mean_s", "std_s", "bound_s", "device_s", "uplink_s", "network_s", "server_s")
+_DECIDED = ("frequency_hz", "bandwidth_hz", "bandwidth_share", "rate_bps", "sent_byte")
+_SPENT = ("energy_j", "compute_energy_j", "radio_energy_j")
+_HELD = ("deadline_s", "slack_s", "violation_bound")
+
+
+@dataclass(frozen=True, slots=True)
+class _Coded:
+    """A column of few texts: the position of each; -1 for null."""
+
+    codes: Integers
+    texts: Sequence[str]
+
+    @property
+    def told(self) -> list[str | None]:
+        """The texts themselves."""
+        texts = [*self.texts, None]
+        return [texts[code] for code in self.codes.tolist()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What is said of every user of a plan because it may differ between them."""
+
+    energy: tuple[str, ...]
+    codec: bool
+    server: bool
+    tier: bool
+    rate: bool
+
+    @classmethod
+    def of(cls, cells: Sequence[Cell]) -> "_Shown":
+        """What the users of some cells may differ in."""
+        whole = any(np.any(cell.problem.workloads.standby_power_w > 0.0) for cell in cells)
+        return cls(
+            energy=(
+                "compute_j",
+                "static_j",
+                "radio_j",
+                *(("wait_j", "standby_j") if whole else ()),
+            ),
+            codec=any(cell.meanings.codecs for cell in cells),
+            server=any(
+                len(np.unique(cell.meanings.host[cell.meanings.host >= 0])) > 1 for cell in cells
+            ),
+            tier=any(np.any(cell.meanings.tier >= 0) for cell in cells),
+            rate=any(cell.problem.rate_hz is not None for cell in cells),
+        )
+
+    def texts(self) -> Iterator[str]:
+        """The columns of few texts."""
+        yield "cut_name"
+        yield "energy_source"
+        if self.codec:
+            yield "codec"
+        if self.server:
+            yield "server"
+        if self.tier:
+            yield from ("tier.server", "tier.cut_name")
+
+
+def user_columns(plan: CellPlan) -> Columns:
+    """What a plan says of the users of its cell, by the contract's names; -1 and NaN where that is
+    null.
+    """
+    problem, decision = plan.cell.problem, plan.decision
+    details, row = describe(problem, decision), plan.row
+    with np.errstate(divide="ignore"):
+        least_gain_db = 10.0 * np.log10(details.least_gain)
+    return {
+        "cut": details.cut,
+        "frequency_hz": decision.frequency_hz,
+        "bandwidth_hz": decision.bandwidth_hz,
+        # A hertz more than the uplink has is rounding, of the tolerance's size at most.
+        "bandwidth_share": np.clip(decision.bandwidth_hz / problem.bandwidth_hz, 0.0, 1.0),
+        "rate_bps": details.rate_bps,
+        "sent_byte": problem.workloads.crossing_bit[row] / 8.0,
+        "energy_j": details.energy_j,
+        "compute_energy_j": details.compute_energy_j,
+        "radio_energy_j": details.radio_energy_j,
+        "compute_j": details.compute_energy_j,
+        "static_j": details.static_energy_j,
+        "radio_j": details.radio_energy_j,
+        "wait_j": details.waiting_energy_j,
+        "standby_j": details.standby_energy_j,
+        **{name: getattr(details, name) for name in _LATENCY},
+        "deadline_s": problem.deadline_s,
+        "slack_s": details.slack_s,
+        "violation_bound": details.violation_bound,
+        "valid_gain_db": least_gain_db,
+        "fallback_cut": details.fallback_cut,
+        "tier_cut": plan.cell.meanings.tier_cut[row],
+        **({} if problem.rate_hz is None else {"rate_hz": problem.rate_hz}),
+    }
+
+
+def _texts(plan: CellPlan, shown: _Shown) -> dict[str, _Coded]:
+    """The columns of few texts of a cell."""
+    cell, row = plan.cell, plan.row
+    meanings, refs = cell.meanings, [server.ref for server in cell.servers]
+    # Every cut of every workload.
+    names = [cut.name for model in cell.models for cut in model.cuts]
+    first = np.cumsum([0, *(len(model.cuts) for model in cell.models)])[cell.problem.workload]
+    second = meanings.tier_cut[row]
+    every = {
+        "cut_name": _Coded(first + cell.problem.workloads.cut[row], names),
+        "energy_source": _Coded(meanings.energy_source[row], ENERGY_SOURCES),
+        "codec": _Coded(meanings.codec[row], meanings.codecs),
+        "server": _Coded(meanings.host[row], refs),
+        "tier.server": _Coded(meanings.tier[row], refs),
+        "tier.cut_name": _Coded(np.where(second >= 0, first + second, -1), names),
+    }
+    return {name: every[name] for name in shown.texts()}
+
+
+def users(assembled: Assembled, plans: Sequence[CellPlan]) -> list[dict[str, Any]]:
+    """One entry per user, in the order of the request."""
+    entries: list[dict[str, Any]] = [{}] * assembled.users
+    shown = _Shown.of([plan.cell for plan in plans])
+    for plan in plans:
+        cell = plan.cell
+        told = zip(cell.users.tolist(), *_parts(plan, shown), strict=True)
+        named = {} if cell.id is None else {"cell": cell.id}
+        for n, *parts in told:
+            entries[n] = {"id": assembled.ids[n], **named}
+            for part in parts:
+                entries[n] |= part
+    return entries
+
+
+def _parts(plan: CellPlan, shown: _Shown) -> Iterator[Sequence[dict[str, Any]]]:
+    """What is said of each user of a cell, field by field."""
+    found = user_columns(plan)
+    texts = {name: coded.told for name, coded in _texts(plan, shown).items()}
+    yield [{"cut": cut} for cut in found["cut"].tolist()]
+    for name in ("cut_name", "codec", "server"):
+        if name in texts:
+            yield [{name: text} for text in texts[name]]
+    if shown.tier:
+        tiers = zip(
+            texts["tier.server"], found["tier_cut"].tolist(), texts["tier.cut_name"], strict=True
+        )
+        keys = ("server", "cut", "cut_name")
+        yield [
+            {"tier": None if tier[0] is None else dict(zip(keys, tier, strict=True))}
+            for tier in tiers
+        ]
+    yield _rows(found, (*_DECIDED, *_SPENT))
+    yield [{"energy": parts} for parts in _rows(found, shown.energy)]
+    yield [{"energy_source": source} for source in texts["energy_source"]]
+    if shown.rate:
+        yield _rows(found, ("rate_hz",))
+    yield [{"latency": latency} for latency in _rows(found, _LATENCY)]
+    yield _rows(found, _HELD)
+    yield [{"valid_gain_db": [number(least), None]} for least in found["valid_gain_db"].tolist()]
+    yield [{"fallback_cut": cut if cut >= 0 else None} for cut in found["fallback_cut"].tolist()]
+
+
+def user_table(assembled: Assembled, plans: Sequence[CellPlan]) -> pa.Table:
+    """The entries of `users` as one table, in the order of the request."""
+    whole: Columns = {}
+    known: dict[str, dict[str, int]] = {}
+    shown = _Shown.of([plan.cell for plan in plans])
+    for plan in plans:
+        cell = plan.cell
+        texts = _texts(plan, shown)
+        if cell.id is not None:
+            texts["cell"] = _Coded(np.zeros(len(cell.users), np.int64), [cell.id])
+        found = user_columns(plan)
+        for name, coded in texts.items():
+            codes = known.setdefault(name, {})
+            places = [codes.setdefault(text, len(codes)) for text in coded.texts]
+            found[name] = np.array([*places, -1])[coded.codes]
+        for name, values in found.items():
+            whole.setdefault(name, np.empty(assembled.users, values.dtype))[cell.users] = values
+    named = {name: _named(whole[name], list(codes)) for name, codes in known.items()}
+    least_db = whole["valid_gain_db"]
+    # NaN is null: unbounded above, and below where nothing is sent.
+    interval = np.full((assembled.users, 2), np.nan)
+    interval[:, 0] = np.where(np.isfinite(least_db), least_db, np.nan)
+    columns: dict[str, Any] = {
+        "id": assembled.ids.array if isinstance(assembled.ids, Ids) else pa.array(assembled.ids)
+    }
+    columns |= {"cell": named["cell"]} if "cell" in named else {}
+    columns["cut"] = whole["cut"]
+    columns |= {name: named[name] for name in ("cut_name", "codec", "server") if name in named}
+    if shown.tier:
+        columns["tier"] = _tier(named, whole["tier_cut"])
+    columns |= {name: whole[name] for name in (*_DECIDED, *_SPENT)}
+    columns["energy"] = _struct(whole, shown.energy)
+    columns["energy_source"] = named["energy_source"]
+    columns |= {"rate_hz": whole["rate_hz"]} if shown.rate else {}
+    columns["latency"] = _struct(whole, _LATENCY)
+    columns |= {name: whole[name] for name in _HELD}
+    columns |= {
+        "valid_gain_db": pa.FixedSizeListArray.from_arrays(
+            pa.array(interval.ravel(), from_pandas=True), 2
+        ),
+        "fallback_cut": pa.array(whole["fallback_cut"], mask=whole["fallback_cut"] < 0),
+    }
+    return pa.table(columns)
+
+
+def _struct(columns: Columns, names: Sequence[str]) -> pa.StructArray:
+    return pa.StructArray.from_arrays([pa.array(columns[name]) for name in names], list(names))
+
+
+def _tier(named: dict[str, pa.DictionaryArray], cut: Integers) -> pa.StructArray:
+    """The second cuts; null where there is none."""
+    none = cut < 0
+    parts = [named["tier.server"], pa.array(cut, mask=none), named["tier.cut_name"]]
+    return pa.StructArray.from_arrays(parts, ["server", "cut", "cut_name"], mask=pa.array(none))
+
+
+def _named(codes: NDArray[np.int64], names: Sequence[str | None]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes.astype(np.int32), mask=codes < 0), pa.array(names, pa.string())
+    )
+
+
+def decided(entry: Mapping[str, Any]) -> Hashable:
+    """What of a user's entry is its decision: what is sent, and who does the rest."""
+    tier = entry.get("tier") or {}
+    return (
+        entry["cut"],
+        entry.get("codec"),
+        entry.get("server"),
+        tier.get("server"),
+        tier.get("cut"),
+    )
+
+
+def explain(plans: Sequence[CellPlan], users: list[dict[str, Any]]) -> None:
+    """Add to each user why the other cuts were not taken."""
+    for user in users:
+        user["alternatives"] = []
+    for plan in plans:
+        cell = plan.cell
+        found = why_not(cell.problem, plan.solution.prices["dual_bandwidth_j_per_hz"])
+        position, workload = cell.users.tolist(), cell.problem.workload.tolist()
+        for n, cut, energy, binding, short, narrow in zip(
+            found.user.tolist(),
+            found.cut.tolist(),
+            found.cell_energy_at_least_j.tolist(),
+            found.binding,
+            found.short_by_s.tolist(),
+            found.short_by_hz.tolist(),
+            strict=True,
+        ):
+            users[position[n]]["alternatives"].append(
+                {
+                    "cut": cut,
+                    "cut_name": cell.models[workload[n]].cuts[cut].name,
+                    "cell_energy_at_least_j": number(energy),
+                    "binding": binding.value if binding is not None else None,
+                    "short_by_s": number(short),
+                    "short_by_hz": number(narrow),
+                }
+            )
+
+
+def _rows(columns: Columns, names: Sequence[str]) -> list[dict[str, float]]:
+    """Some columns as one object per row."""
+    values = zip(*(columns[name].tolist() for name in names), strict=True)
+    return [dict(zip(names, row, strict=True)) for row in values]
