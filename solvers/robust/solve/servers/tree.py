@@ -182,7 +182,9 @@ class ServerTree(Tree):
     def root(self) -> ServerNodes:
         sums, used = self.base_j[None, :], self.base_s[None, :]
         bound, top = self._bounds(sums, used, 0)
-        return ServerNodes(
+        # Where reduced costs left one option each nobody looks at the servers again.
+        fits = np.all(used + self.rest_s[0] <= self.capacity_s * FULL, axis=-1)
+        root = ServerNodes(
             taken=np.zeros((1, 0), dtype=np.int64),
             sums_j=sums,
             used_hz=np.array([self.base_hz]),
@@ -190,6 +192,7 @@ class ServerTree(Tree):
             used_s=used,
             top=top,
         )
+        return root[fits]
 
     def grow(self, nodes: Nodes, cutoff_j: float) -> ServerNodes:
         assert isinstance(nodes, ServerNodes)
