@@ -1,15 +1,23 @@
 """Power laws, radios, rates, codecs, streams and servers together: plans against brute force."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from solvers.outcome import Status
+from solvers.registry import answer
 from solvers.robust.check import check
 from solvers.robust.problem import Problem
 from tests.support.robust.brute_force import (
     Option,
     best_plan,
+    brute_force,
+    least_bandwidth_hz,
+    least_capacity,
 )
 from tests.support.robust.everything import TERMS, random_cell_with_everything
+from tests.support.seeds import Drawn
 
 OPTIONS = {1: 12, 2: 10, 3: 7, 4: 6}
 
@@ -19,6 +27,62 @@ def a_cell(seed: int, terms: tuple[str, ...] = TERMS) -> Problem:
     users = 1 + seed % 4
     rng = np.random.default_rng(seed)
     return random_cell_with_everything(rng, users, terms, OPTIONS[users])
+
+
+def a_hard_cell(seed: int, terms: tuple[str, ...] = TERMS) -> Problem:
+    """Such a cell; every other one with an uplink or a server just beyond what a plan needs, or
+    just short of it.
+    """
+    problem = a_cell(seed, terms)
+    kind, way = ("", "uplink", "", "server")[seed // 4 % 4], (1.0, -1.0)[seed // 16 % 2]
+    factor = 1.0 + way * 10.0 ** np.random.default_rng(seed).uniform(-7, -2)
+    if kind == "uplink" and 0.0 < (least := least_bandwidth_hz(problem)) < np.inf:
+        return replace(problem, bandwidth_hz=least * factor)
+    if kind == "server" and problem.server_capacity:
+        needed = [least_capacity(problem, k) for k in range(2)]
+        capacity = [
+            least * factor if 0.0 < least < np.inf else held
+            for least, held in zip(needed, problem.server_capacity, strict=True)
+        ]
+        return replace(problem, server_capacity=tuple(capacity))
+    return problem
+
+
+def compare(problem: Problem, seed: int) -> float | None:
+    """Hold the answer against the oracle's; the relative difference of their energies."""
+    best = brute_force(problem)
+    solution, certificate = answer(problem)
+    if best == np.inf:
+        assert solution.status is Status.INFEASIBLE, seed
+        return None
+    assert certificate is not None, seed
+    assert certificate.holds, seed
+    assert solution.status is Status.OPTIMAL, seed
+    assert solution.objective == pytest.approx(best, rel=1e-6), seed
+    assert solution.objective >= best * (1 - 1e-9), seed
+    for bound in (solution.lower_bound, certificate.lower_bound):
+        assert bound is not None
+        assert bound <= best * (1 + 1e-9), seed
+    return abs(solution.objective / best - 1)
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_equals_brute_force_with_each_term_alone(term: str) -> None:
+    terms = ("streams", term) if term == "servers" else (term,)
+    assert compare(a_cell(1, terms), 1) is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(20))
+def test_equals_brute_force_with_every_term(block: int, drawn: Drawn) -> None:
+    found = [compare(a_hard_cell(seed), seed) for seed in drawn(15 * block + 15)[-15:]]
+    assert sum(error is not None for error in found) >= 5
+
+
+@pytest.mark.parametrize("seed", [413, 459])
+def test_options_that_alone_are_left_need_not_fit_the_servers_together(seed: int) -> None:
+    """Reduced costs leave every user one option there."""
+    assert compare(a_hard_cell(seed), seed) is not None
 
 
 def over_all_clocks(option: Option, share: np.ndarray) -> np.ndarray:
