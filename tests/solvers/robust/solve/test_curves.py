@@ -1,16 +1,20 @@
 """Curves against plain minimisation, and bounds that hold however badly they are asked for."""
 
+import mpmath
 import numpy as np
 import pytest
-from scipy.optimize import brentq, minimize_scalar
+from scipy.optimize import minimize_scalar
 
 from solvers import physics
 from solvers.robust.problem import Problem
 from solvers.robust.solve.candidates import options_of
 from solvers.robust.solve.curves import Curves
 from solvers.robust.solve.dual import Relaxation
-from solvers.robust.solve.rates import log_snr_for
+from solvers.robust.solve.rates import log_cap_of
+from solvers.robust.solve.shares import ROUNDING
 from tests.support.robust.cells import random_cell
+from tests.support.robust.one_option import DIGITS, ExactOption, hostile_options
+from tests.support.seeds import Drawn
 
 
 def relaxations() -> list[tuple[Problem, Relaxation]]:
@@ -114,14 +118,51 @@ def test_marginal_energy_is_the_derivative() -> None:
         assert np.allclose(smaller[smooth], slope[smooth], rtol=1e-4)
 
 
-@pytest.mark.parametrize("stretch", [1 + 1e-9, 1 + 1e-6, 1 + 1e-3, 1.1, 2.0, 50.0, 1e6, 1e30])
-def test_snr_for_a_stretch_solves_its_equation(stretch: float) -> None:
-    x = float(log_snr_for(np.array([stretch]))[0])
+BLOCKS = [
+    pytest.param(block, marks=[pytest.mark.slow] if block < 3 else [pytest.mark.soak])
+    for block in range(40)
+]
 
-    def excess(x: float) -> float:
-        return np.log(np.exp(x) / np.log1p(np.exp(x))) - np.log(stretch)
 
-    if stretch > 1.01:
-        assert x == pytest.approx(brentq(excess, -20, 120, xtol=1e-14), abs=1e-9)
-    else:
-        assert np.exp(x) == pytest.approx(2.0 * (stretch - 1.0) * (1 + (stretch - 1) / 3), rel=1e-6)
+@pytest.mark.parametrize("block", BLOCKS)
+def test_no_bound_is_above_what_fifty_digits_say(block: int, drawn: Drawn) -> None:
+    """At prices at, between and far from the slopes of kinks, caps and ends, of hostile options."""
+    compared, near = 0, 0
+    with mpmath.workdps(DIGITS):
+        for seed in drawn(2 * block + 2)[-2:]:
+            rng = np.random.default_rng(seed)
+            problem = hostile_options(rng, 20)
+            options, possible = options_of(problem)
+            curves = options.curves.with_marginals()
+            x_least = curves.x_at(problem.bandwidth_hz)
+            for user in range(problem.users):
+                exact = ExactOption(problem, user)
+                least = exact.least_share(problem.bandwidth_hz)
+                assert possible[user] == (least is not None)
+                if least is None:
+                    continue
+                one, most = curves[np.array([user])], x_least[user : user + 1]
+                assert one.surely_least_hz()[0] <= least
+                price = a_price(rng, one, float(most[0]))
+                x, _ = one.respond(np.log(price), most)
+                bound, _ = one.priced_j(price, x, most)
+                widest = float(one.scale_hz[0] * np.exp(-most[0])) * (1.0 - 1e-15)
+                true = exact.priced(float(price[0]), least, widest)
+                assert bound[0] <= true * (1.0 + ROUNDING), (seed, user)
+                near += bool(bound[0] >= true * (1.0 - 1e-9))
+                compared += 1
+    assert compared > 10
+    assert near > 0.8 * compared
+
+
+def a_price(rng: np.random.Generator, one: Curves, x_least: float) -> np.ndarray:
+    """At which the answer is at a kink, the cap, an end or anywhere between; now and then beyond
+    all.
+    """
+    x_most = float(one.x_most[0])
+    where = [x_least + (x_most - x_least) * rng.random(), float(one.x_kink[0]), x_most]
+    where += [log_cap_of(one.cap)] if one.capped else []
+    x = np.array([np.clip(where[rng.integers(len(where))], x_least, x_most)])
+    larger, smaller = one.marginal_j_per_hz(x)
+    price = larger + (smaller - larger) * rng.random()
+    return np.asarray(price * (1.0 if rng.random() < 0.8 else 10.0 ** rng.uniform(-3.0, 3.0)))
