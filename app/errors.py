@@ -176,10 +176,10 @@ class ImporterBusy(SplitplanError):
 
 
 class MeasurementNotFound(SplitplanError):
-    """The timing has no measurement of this number."""
+    """The timing or device has no measurement of this number."""
 
-    def __init__(self, timing: str, number: int) -> None:
-        super().__init__(f"The timing {timing!r} has no measurement {number}.")
+    def __init__(self, kind: str, name: str, number: int) -> None:
+        super().__init__(f"The {kind} {name!r} has no measurement {number}.")
 
 
 class DatabaseUnavailable(SplitplanError):

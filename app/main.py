@@ -18,6 +18,7 @@ from app.catalogue import routes as catalogue
 from app.db import open_database
 from app.http.bodies import BodyLimit
 from app.measurements import routes as measurements
+from app.measurements.power import routes as power_measurements
 from app.plans import endpoints
 from app.plans import routes as plans
 from app.profiles import imports
@@ -116,6 +117,7 @@ def _include_routes(app: FastAPI) -> None:
         validations.router,
         *profiles.routers,
         measurements.router,
+        power_measurements.router,
         imports.router,
         catalogue.router,
         problems.router,

@@ -98,8 +98,8 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
     MeasurementNotFound: ProblemType(
         "measurement-not-found",
         404,
-        "The timing has no such measurement",
-        "GET the timing's measurements to see them.",
+        "The timing or device has no such measurement",
+        "GET its measurements to see them.",
     ),
     MethodNotAllowed: ProblemType(
         "method-not-allowed",

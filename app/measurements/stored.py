@@ -44,16 +44,13 @@ def get(session: Session, name: str, number: int) -> dict[str, Any]:
 
     Raises ProfileNotFound, MeasurementNotFound.
     """
-    return document(name, _find(session, name, number))
+    return document(name, find(session, name, number))
 
 
 def get_samples(session: Session, name: str, number: int) -> tuple[MeasurementRow, bytes]:
     """A measurement and its raw samples, packed. Raises ProfileNotFound, MeasurementNotFound."""
-    row = _find(session, name, number)
-    content = session.scalars(
-        select(MeasuredSamplesRow.content).where(MeasuredSamplesRow.measurement_id == row.id)
-    ).one()
-    return row, content
+    row = find(session, name, number)
+    return row, raw(session, row)
 
 
 def standardised_times(
@@ -142,12 +139,13 @@ def header_of(
     }
 
 
-def hold(session: Session, name: str) -> tuple[int | None, int]:
-    """The key of a timing (None: it does not exist) and the number of its next measurement.
+def hold(session: Session, name: str, kind: str = Timing.kind) -> tuple[int | None, int]:
+    """The key of a timing or device (None: it does not exist) and the number of its next
+    measurement.
 
     Whoever else measures it waits for the end of this transaction.
     """
-    wanted = select(ProfileRow.id).where(ProfileRow.kind == Timing.kind, ProfileRow.name == name)
+    wanted = select(ProfileRow.id).where(ProfileRow.kind == kind, ProfileRow.name == name)
     key = session.scalar(wanted.with_for_update())
     last = session.scalar(
         select(func.max(MeasurementRow.number)).where(MeasurementRow.profile_id == key)
@@ -162,21 +160,29 @@ def add(session: Session, row: MeasurementRow, content: bytes) -> None:
     session.add(MeasuredSamplesRow(measurement_id=row.id, content=content))
 
 
-def profile_id(session: Session, name: str) -> int:
-    """The key of a timing, deleted or not. Raises ProfileNotFound."""
+def profile_id(session: Session, name: str, kind: str = Timing.kind) -> int:
+    """The key of a timing or device, deleted or not. Raises ProfileNotFound."""
     key = session.scalar(
-        select(ProfileRow.id).where(ProfileRow.kind == Timing.kind, ProfileRow.name == name)
+        select(ProfileRow.id).where(ProfileRow.kind == kind, ProfileRow.name == name)
     )
     if key is None:
-        raise ProfileNotFound(Timing.kind, name)
+        raise ProfileNotFound(kind, name)
     return key
 
 
-def _find(session: Session, name: str, number: int) -> MeasurementRow:
+def find(session: Session, name: str, number: int, kind: str = Timing.kind) -> MeasurementRow:
+    """A measurement of a timing or device. Raises ProfileNotFound, MeasurementNotFound."""
     wanted = select(MeasurementRow).where(
-        MeasurementRow.profile_id == profile_id(session, name), MeasurementRow.number == number
+        MeasurementRow.profile_id == profile_id(session, name, kind),
+        MeasurementRow.number == number,
     )
     row = session.scalars(wanted).one_or_none()
     if row is None:
-        raise MeasurementNotFound(name, number)
+        raise MeasurementNotFound(kind, name, number)
     return row
+
+
+def raw(session: Session, row: MeasurementRow) -> bytes:
+    """The raw samples of a measurement, packed."""
+    wanted = select(MeasuredSamplesRow.content).where(MeasuredSamplesRow.measurement_id == row.id)
+    return session.scalars(wanted).one()

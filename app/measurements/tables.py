@@ -20,20 +20,22 @@ from app.db import Base, UtcDateTime
 
 
 class MeasurementRow(Base):
-    """Samples that made a revision of a timing, or observations that were held against one."""
+    """Samples that made a revision of a timing or of a device, or observations that were held
+    against one.
+    """
 
     __tablename__ = "measurement"
     __table_args__ = (
         UniqueConstraint("profile_id", "number"),
         CheckConstraint("number >= 1", name="number"),
-        CheckConstraint("kind IN ('samples', 'observations')", name="kind"),
+        CheckConstraint("kind IN ('samples', 'observations', 'power')", name="kind"),
         Index(None, "profile_id", "kind", "revision"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     profile_id: Mapped[int] = mapped_column(ForeignKey("profile.id"))
     number: Mapped[int]
-    """Counts the timing's measurements from 1."""
+    """Counts the profile's measurements from 1."""
     kind: Mapped[str] = mapped_column(String(12))
     revision: Mapped[int]
     """The one that came of it, or that was tested."""

@@ -91,6 +91,10 @@ def _clock(field: str, frequency_hz: float) -> Iterator[tuple[str, str]]:
 def _device(device: Device) -> Iterator[tuple[str, str]]:
     yield from _clock("/frequency_min_hz", device.frequency_min_hz)
     yield from _clock("/frequency_max_hz", device.frequency_max_hz)
+    measured = device.power_measured
+    if measured is not None and measured.doubts:
+        doubts = ", ".join(measured.doubts)
+        yield "/power_measured/doubts", f"power was measured, but is doubtful: {doubts}"
     law = device.power_law
     power_w = law.static_w + law.coefficient * device.frequency_max_hz**law.exponent
     if law.coefficient > 0.0 and not 1e-3 <= power_w <= 1e3:

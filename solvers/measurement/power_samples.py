@@ -5,7 +5,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
+from solvers.measurement.samples import groups
 from solvers.records import freeze, require
+
+BATCHES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,48 @@ def power_samples(
         wait_s=nothing if wait_s is None else wait_s,
         workload=none if workload is None else workload,
         run=none if run is None else run,
+    )
+
+
+def batched(samples: PowerSamples, clock: Floats) -> PowerSamples:
+    """The same in few rows: of more than twenty in a row of one run, workload and clock, the means
+    of ten consecutive batches.
+
+    Neighbours resemble each other, so a long log is not as many independent samples; and energy is
+    linear in time and waiting at a clock, so means fit the same law.
+
+    Parameters
+    ----------
+    clock : (rows,) the clock that each row stands for.
+    """
+    alike = groups(
+        np.arange(len(samples)),
+        samples.run,
+        samples.workload,
+        clock,
+        samples.is_energy().astype(np.int64),
+        np.isfinite(samples.time_s).astype(np.int64),
+    )
+    batches = [
+        batch
+        for rows in alike
+        for batch in (
+            np.array_split(rows, BATCHES) if len(rows) > 2 * BATCHES else rows.reshape(-1, 1)
+        )
+    ]
+    batches.sort(key=lambda rows: int(rows[0]))
+    size = np.array([len(rows) for rows in batches])
+    order, starts = np.concatenate(batches), np.concatenate([[0], np.cumsum(size)[:-1]])
+    means = {
+        name: np.add.reduceat(getattr(samples, name)[order], starts) / size
+        for name in ("time_s", "energy_j", "power_w", "idle_w", "wait_s")
+    }
+    first = order[starts]
+    return PowerSamples(
+        frequency_hz=clock[first],
+        workload=samples.workload[first],
+        run=samples.run[first],
+        **means,
     )
 
 

@@ -129,3 +129,50 @@ def test_kinds_of_plans_are_open_from_0008_on(database: Database) -> None:
     if database.engine.dialect.name == "sqlite":
         with database.reading() as session:
             assert session.scalars(text("PRAGMA integrity_check")).all() == ["ok"]
+
+
+@pytest.mark.slow
+def test_measurements_are_of_power_too_from_0009_on(database: Database) -> None:
+    """Both ways with rows and their samples, none of which are lost but those of power."""
+
+    def counts() -> tuple[int, int]:
+        with database.reading() as session:
+            return (
+                session.scalars(text("SELECT count(*) FROM measurement")).one(),
+                session.scalars(text("SELECT count(*) FROM measured_samples")).one(),
+            )
+
+    def measured(number: int, kind: str) -> None:
+        values = f"1, {number}, '{kind}', 1, '2026-01-01', '{{}}', '{{}}'"
+        columns = "profile_id, number, kind, revision, created_at, summary, details"
+        with database.writing() as session:
+            session.execute(text(f"INSERT INTO measurement ({columns}) VALUES ({values})"))
+            key = session.scalars(text("SELECT max(id) FROM measurement")).one()
+            session.execute(
+                text(f"INSERT INTO measured_samples VALUES ({key}, :content)"),
+                {"content": b"samples"},
+            )
+
+    migration.migrate(database, "0008")
+    with database.writing() as session:
+        session.execute(
+            text(
+                "INSERT INTO profile (id, kind, name, latest, hidden)"
+                " VALUES (1, 'device', 'camera', 1, false)"
+            )
+        )
+    measured(1, "samples")
+    with pytest.raises(IntegrityError):
+        measured(2, "power")
+    migration.migrate(database, "0009")
+    assert counts() == (1, 1)
+    measured(2, "power")
+    with pytest.raises(IntegrityError):
+        measured(3, "unheard-of")
+    command.downgrade(migration.configuration(database), "0008")
+    assert counts() == (1, 1)
+    with pytest.raises(IntegrityError):
+        measured(2, "power")
+    migration.migrate(database)
+    measured(2, "power")
+    assert counts() == (2, 2)

@@ -1,6 +1,7 @@
 """A device: clocks, power and radio."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
@@ -12,6 +13,7 @@ from app.quantities import (
     NonNegative,
     Positive,
     PositiveCount,
+    Text,
     absent,
 )
 
@@ -21,6 +23,37 @@ class Radio(Body):
 
     active_power_w: Positive
     energy_j_per_bit: NonNegative = 0.0
+
+
+Span = tuple[NonNegative, NonNegative | None]
+"""A 95 % interval; null as upper end: unbounded."""
+
+
+class PowerIntervals(Body):
+    """How far the numbers of a fitted law can be believed: 95 %."""
+
+    static_power_w: Span
+    power_coefficient: Span
+    """Of the clocked power at the largest measured clock, as a coefficient for `power_exponent`."""
+    power_exponent: Span
+    energy_per_inference_j: Span
+
+
+class PowerMeasured(Body):
+    """The samples behind a device's power that the service fitted."""
+
+    measurement: PositiveCount
+    """`GET /v1/devices/{name}/power-measurements/{measurement}` has the fit and the raw samples."""
+    samples: PositiveCount
+    clocks_hz: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=1000)]
+    """Where it was measured."""
+    measured_at: datetime
+    intervals: PowerIntervals | None = absent()
+    median_error: NonNegative | None = absent()
+    """Of the law, relative to what was measured."""
+    largest_error: NonNegative | None = absent()
+    doubts: tuple[Text, ...] | None = absent()
+    """The checks that found something doubtful."""
 
 
 class PowerLaw(NamedTuple):
@@ -87,6 +120,8 @@ class Device(Profile):
     idle_power_w: NonNegative | None = absent()
     """Of the whole device, doing nothing."""
     memory_byte: PositiveCount | None = absent()
+    power_measured: PowerMeasured | None = absent()
+    """Written by `POST /v1/devices/{name}/power-measurements`."""
 
     @property
     def power_law(self) -> PowerLaw:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from solvers.measurement.power_samples import power_samples
+from solvers.measurement.power_samples import batched, power_samples
 
 ONE = np.ones(1)
 
@@ -43,3 +43,24 @@ def test_what_contradicts_itself_is_refused(columns: dict[str, np.ndarray], word
 def test_a_clock_is_positive() -> None:
     with pytest.raises(ValueError, match="frequency_hz must be positive"):
         power_samples(0.0 * ONE, power_w=ONE)
+
+
+def test_a_long_log_is_ten_means() -> None:
+    rng = np.random.default_rng(0)
+    power = rng.uniform(1.0, 2.0, 105)
+    clock = np.repeat([1e9, 5e8], [100, 5])
+    few = batched(power_samples(clock, power_w=power), clock)
+    assert len(few) == 15
+    assert few.power_w[:10] == pytest.approx(power[:100].reshape(10, 10).mean(axis=1))
+    assert few.power_w[10:].tolist() == power[100:].tolist()
+    assert few.frequency_hz.tolist() == [1e9] * 10 + [5e8] * 5
+
+
+def test_runs_and_workloads_are_not_mixed() -> None:
+    clock, run = np.full(60, 1e9), np.repeat([0, 1], 30)
+    time = np.where(run == 0, 1.0, 3.0)
+    few = batched(power_samples(clock, time_s=time, energy_j=2.0 * time, run=run), clock)
+    assert len(few) == 20
+    assert few.run.tolist() == [0] * 10 + [1] * 10
+    assert few.time_s.tolist() == [1.0] * 10 + [3.0] * 10
+    assert few.energy_j.tolist() == [2.0] * 10 + [6.0] * 10

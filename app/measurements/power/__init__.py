@@ -1,0 +1,1 @@
+"""Measured energies and powers of devices, and the revisions made from them."""

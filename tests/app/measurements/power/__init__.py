@@ -1,0 +1,1 @@
+"""Measured power over HTTP and in files."""
