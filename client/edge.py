@@ -3,7 +3,7 @@
 Standard library only: copy it along.
 
 table = RateTable(plan_user["table"]["rows"], hysteresis=0.05)
-row = table.decide(rate_bps)        # row.cut, row.bits; None: nothing fits, see the plan's fallback
+row = table.decide(rate_bps)        # row.cut, row.bits, row.codec; None: nothing fits
 """
 
 import json
@@ -18,7 +18,9 @@ class BadTable(ValueError):
 
 
 class RateRow(NamedTuple):
-    """Run `cut` with features at `bits` while the rate is in [rate_from_bps, rate_to_bps)."""
+    """Run `cut` with features at `bits`, or in `codec`, while the rate is in [rate_from_bps,
+    rate_to_bps).
+    """
 
     rate_from_bps: float
     rate_to_bps: float
@@ -28,6 +30,7 @@ class RateRow(NamedTuple):
     fixed_cost: float
     cost_per_inverse_rate: float
     late_below_bps: float
+    codec: str | None = None
 
 
 class RateTable:
@@ -111,6 +114,7 @@ def _rate_row(row: dict[str, Any], start: float, end: float) -> RateRow:
         fixed_cost=float(row["fixed_cost"]),
         cost_per_inverse_rate=float(row["cost_per_inverse_rate"]),
         late_below_bps=float(row.get("late_below_bps") or 0.0),
+        codec=row.get("codec"),
     )
 
 

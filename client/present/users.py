@@ -34,7 +34,7 @@ USERS: Mapping[str, Columns] = {
     "multi-user": (
         ("user", lambda user: user["id"]),
         ("cut after", lambda user: user["cut_name"]),
-        ("bits", lambda user: str(user["bits"])),
+        ("bits", lambda user: user.get("codec") or str(user["bits"])),
         (
             "uplink",
             lambda user: share(user["bandwidth_share"]) if user["rate_bps"] else "none sent",

@@ -26,14 +26,17 @@ class Latency:
 
 
 def latency(problem: Problem, decision: Decision) -> Latency:
-    """Latency of every user under a decision: td + rtt + d/(x B eta) + s/y."""
+    """Latency of every user under a decision: td + rtt + r + d/(x B eta) + s/y."""
     work, row = problem.workloads, decision.row(problem)
     crossing = work.crossing_bit[row]
     rate = decision.bandwidth_share * problem.bandwidth_hz * problem.spectral_efficiency
+    network_s = np.where(crossing > 0.0, problem.network_s, 0.0)
+    if work.result_s is not None:
+        network_s = network_s + work.result_s[row]
     return Latency(
         device_s=work.device_s[row],
         uplink_s=transfer_s(crossing, rate),
-        network_s=np.where(crossing > 0.0, problem.network_s, 0.0),
+        network_s=network_s,
         server_s=transfer_s(work.server_s[row], decision.server_share),
     )
 
@@ -77,4 +80,5 @@ def table_problem(problem: Problem, decision: Decision, user: int) -> TableProbl
         crossing_bit=work.crossing_bit[rows],
         server_s=transfer_s(work.server_s[rows], np.float64(decision.server_share[user])),  # type: ignore[arg-type]
         loss=work.loss[rows],
+        result_s=None if work.result_s is None else work.result_s[rows],
     )

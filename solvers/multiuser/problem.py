@@ -32,8 +32,8 @@ class Workloads:
     workload.
 
     Users share workloads, so a million users of a few kinds hold a few tables. Rows
-    `first[k]:first[k+1]` are the options of workload k: one per cut and per number of bits a
-    feature is quantised to.
+    `first[k]:first[k+1]` are the options of workload k: one per cut and way to send what
+    crosses it: as it is, quantised or coded.
     """
 
     first: Integers  # (workloads + 1,)
@@ -42,16 +42,19 @@ class Workloads:
     device_s: Floats  # (rows,)
     crossing_bit: Floats  # (rows,) 0 where nothing crosses
     server_s: Floats  # (rows,) on the whole server
-    loss: Floats  # (rows,) accuracy lost to quantisation, in [0, 1]
+    loss: Floats  # (rows,) accuracy lost to what is sent, in [0, 1]
+    result_s: Floats | None = None  # (rows,) the result's way back; None: it takes no time
 
     def __post_init__(self) -> None:
         freeze(self)
         rows = len(self.cut)
         require_workloads(self.first, rows, "option")
         for field in fields(self)[2:]:
-            require(len(getattr(self, field.name)) == rows, f"{field.name}: one entry per row")
-        for name in ("device_s", "crossing_bit", "server_s", "loss"):
-            require(all_finite(getattr(self, name)), f"{name} >= 0 and finite")
+            values = getattr(self, field.name)
+            require(values is None or len(values) == rows, f"{field.name}: one entry per row")
+        for name in ("device_s", "crossing_bit", "server_s", "loss", "result_s"):
+            values = getattr(self, name)
+            require(values is None or all_finite(values), f"{name} >= 0 and finite")
         require(bool(np.all(self.loss <= 1.0)), "loss <= 1")
 
 

@@ -27,6 +27,7 @@ class TableProblem:
     crossing_bit: Floats  # (options,)
     server_s: Floats  # (options,) at the share the user has; infinite where it has none
     loss: Floats  # (options,)
+    result_s: Floats | None = None  # (options,) the result's way back; None: it takes no time
 
     def __post_init__(self) -> None:
         freeze(self)
@@ -37,6 +38,11 @@ class TableProblem:
             )
         for name in ("device_s", "crossing_bit", "loss"):
             require(all_finite(getattr(self, name)), f"{name} >= 0 and finite")
+        require(
+            self.result_s is None
+            or (len(self.result_s) == len(self.cut) and all_finite(self.result_s)),
+            "result_s >= 0 and finite, one entry per option",
+        )
         require(
             bool(np.all((self.server_s >= 0.0) & (self.loss <= 1.0))), "server_s >= 0, loss <= 1"
         )
@@ -53,9 +59,10 @@ class TableProblem:
     @property
     def fixed_s(self) -> Floats:
         """Latency of each option at an infinite rate [s]."""
-        return np.asarray(
+        fixed_s = (
             self.device_s + self.server_s + np.where(self.crossing_bit > 0.0, self.network_s, 0.0)
         )
+        return np.asarray(fixed_s if self.result_s is None else fixed_s + self.result_s)
 
     @property
     def fixed_cost(self) -> Floats:

@@ -17,6 +17,8 @@ class RateRow(Body):
     """null: nothing keeps the limits at these rates."""
     cut_name: str | None
     bits: Count | None
+    codec: str | None = absent()
+    """What crosses the cut is coded with; left out where nothing codes it."""
     cost_from: float | None
     """Cost at rate_from_bps; null where something would have to be sent at rate 0."""
     cost_to: float | None
@@ -57,7 +59,13 @@ class MultiUserResult(Body):
     cut: Count
     cut_name: str
     bits: Count
-    """Per element of what crosses; 32 where the model does not count its elements."""
+    """Per element of what crosses, with a codec on average; 32 where the model does not count its
+    elements."""
+    codec: str | None = absent()
+    """What crosses the cut is coded with; left out where nothing codes it."""
+    sent_byte: float
+    """What crosses the cut, in bytes; of a codec the most it sends where there is a deadline, else
+    what it sends on average."""
     frequency_hz: float
     bandwidth_hz: float
     bandwidth_share: Fraction

@@ -9,6 +9,7 @@ import numpy as np
 
 from app.plans import units
 from app.plans.multiuser.schemas import AdaptiveRequest, AdaptiveUser, MultiUser, MultiUserRequest
+from app.plans.multiuser.sending import varies
 from app.plans.multiuser.workload import LONGEST_S, Workload, table, workload
 from app.plans.resolve import Deployment, Resolver, Source
 from app.profiles.plausibility import warnings_of_bandwidth
@@ -32,27 +33,44 @@ class _Fleet:
 
     resolver: Resolver
     server: Source[Server] | None
+    downlink_bps: float | None  # of results
+    loss_weight: float
     workloads: list[Workload] = field(default_factory=list)
     sources: list[Source[Profile]] = field(default_factory=list)
-    _made: dict[tuple[Deployment, float | None], int] = field(default_factory=dict)
+    _made: dict[tuple[Deployment, float | None, bool], int] = field(default_factory=dict)
 
     def add(self, user: AdaptiveUser, where: str) -> tuple[int, Source[Device]] | None:
         """The user's workload and device; None where a fault says why not."""
         deployment = self.resolver.deployment(user, self.server, where)
         if deployment is None:
             return None
-        key = deployment, user.frequency_hz
+        most = user.deadline_s is not None and varies(deployment.model.body)
+        key = deployment, user.frequency_hz, most
         if key not in self._made:
             self._made[key] = len(self.workloads)
-            made = workload(deployment, user.frequency_hz)
+            made = workload(deployment, user.frequency_hz, self.downlink_bps, deadline=most)
             self.workloads.append(made)
             self.sources += deployment.sources
+            self.resolver.figures |= made.figures
             self.resolver.faults += [fault.below(where) for fault in made.faults]
             self.resolver.warnings += [warning.below(where) for warning in made.warnings]
+            if self.loss_weight == 0.0 and user.max_loss is None:
+                self._warn_of_free_loss(made, where)
         if user.deadline_s is not None and user.deadline_s > _LONG_DEADLINE_S:
             detail = f"{user.deadline_s:g} s is long for an inference: is it milliseconds?"
             self.resolver.warn(f"{where}/deadline_s", detail)
         return self._made[key], deployment.device
+
+    def _warn_of_free_loss(self, made: Workload, where: str) -> None:
+        """Codecs whose loss neither costs anything nor has a limit."""
+        losses = zip(made.codecs, made.columns["loss"].tolist(), strict=True)
+        codec = next((codec for codec, loss in losses if codec is not None and loss > 0.0), None)
+        if codec is not None:
+            message = (
+                f"codec {codec!r} of {made.model.name!r} loses accuracy, which costs nothing here:"
+                " give weights.loss a weight, or max_loss"
+            )
+            self.resolver.warn(f"{where}/model", message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +92,8 @@ def assemble(request: MultiUserRequest, resolver: Resolver) -> Assembled | None:
     if channel is not None:
         _bandwidth_in_range(resolver, channel.body, request.bandwidth_hz)
         _round_trip_in_range(resolver, channel.body)
-    fleet = _Fleet(resolver, server)
+    downlink_bps = None if channel is None else channel.body.downlink_bps
+    fleet = _Fleet(resolver, server, downlink_bps, request.weights.loss)
     workload_of, efficiency = [], []
     for n, user in enumerate(request.users):
         found = fleet.add(user, f"/users/{n}")
@@ -82,6 +101,7 @@ def assemble(request: MultiUserRequest, resolver: Resolver) -> Assembled | None:
             continue
         workload_of.append(found[0])
         efficiency.append(_efficiency(resolver, channel.body, found[1].body, user, f"/users/{n}"))
+    _look_at_results(resolver, channel, fleet)
     if resolver.faults:
         return None
     assert channel is not None
@@ -106,24 +126,18 @@ def assemble(request: MultiUserRequest, resolver: Resolver) -> Assembled | None:
 
 
 def hold(
-    assembled: Assembled, previous: Sequence[tuple[int, int] | None], max_switches: int
+    assembled: Assembled,
+    previous: Sequence[tuple[int, int, str | None] | None],
+    max_switches: int,
 ) -> Assembled:
-    """The same problem, in which at most so many users may leave the cut and bits they had; None:
-    had none.
+    """The same problem, in which at most so many users may leave the cut, bits and codec they had;
+    None: had none.
     """
     problem = assembled.problem
-    rows = [
-        {
-            pair: row
-            for row, pair in enumerate(
-                zip(of.columns["cut"].tolist(), of.columns["bits"].tolist(), strict=True)
-            )
-        }
-        for of in assembled.workloads
-    ]
+    rows = [{had: row for row, had in enumerate(of.options)} for of in assembled.workloads]
     option = [
-        -1 if pair is None else rows[number].get(pair, -1)
-        for number, pair in zip(problem.workload.tolist(), previous, strict=True)
+        -1 if had is None else rows[number].get(had, -1)
+        for number, had in zip(problem.workload.tolist(), previous, strict=True)
     ]
     held = Steadiness(previous=np.array(option, dtype=np.int64), max_switches=max_switches)
     return replace(assembled, problem=replace(problem, steadiness=held))
@@ -147,7 +161,8 @@ def assemble_tables(request: AdaptiveRequest, resolver: Resolver) -> AssembledTa
     server = resolver.find(Server, request.server, "/server")
     if channel is not None:
         _round_trip_in_range(resolver, channel.body)
-    fleet = _Fleet(resolver, server)
+    downlink_bps = None if channel is None else channel.body.downlink_bps
+    fleet = _Fleet(resolver, server, downlink_bps, request.weights.loss)
     numbers: dict[tuple[int, float, float], int] = {}
     problem_of = []
     for n, user in enumerate(request.users):
@@ -157,6 +172,7 @@ def assemble_tables(request: AdaptiveRequest, resolver: Resolver) -> AssembledTa
         deadline = np.inf if user.deadline_s is None else user.deadline_s
         key = found[0], deadline, 1.0 if user.max_loss is None else user.max_loss
         problem_of.append(numbers.setdefault(key, len(numbers)))
+    _look_at_results(resolver, channel, fleet)
     if resolver.faults:
         return None
     assert server is not None
@@ -182,8 +198,8 @@ def assemble_tables(request: AdaptiveRequest, resolver: Resolver) -> AssembledTa
 def _efficiency(
     resolver: Resolver, channel: Channel, device: Device, user: MultiUser, where: str
 ) -> float:
-    """Spectral efficiency of a user [bit/s/Hz], Shannon's at its mean SNR; 1 with a fault where
-    there is none.
+    """Spectral efficiency of a user [bit/s/Hz], that of the channel's rate law at its mean SNR; 1
+    with a fault where there is none.
     """
     if user.spectral_efficiency_bps_per_hz is not None:
         if user.spectral_efficiency_bps_per_hz > _HIGH_EFFICIENCY:
@@ -222,7 +238,28 @@ def _efficiency(
             f" {channel.name!r} can decode"
         )
         resolver.warn(pointer, detail)
-    return float(np.log1p(units.ratio(snr_db)) / np.log(2.0))
+    law = units.rate_law(channel)
+    shannon = float(np.log1p(units.ratio(snr_db) / law.snr_gap) / np.log(2.0))
+    return min(law.efficiency * shannon, law.max_bps_per_hz)
+
+
+def _look_at_results(resolver: Resolver, channel: Source[Channel] | None, fleet: _Fleet) -> None:
+    """Results that come back over a downlink of which nobody knows how fast it is."""
+    if fleet.downlink_bps is not None:
+        return
+    for made in fleet.workloads:
+        if made.model.result_byte:
+            why = (
+                "no channel says how fast"
+                if channel is None
+                else f"{channel.body.name!r} has no downlink_bps"
+            )
+            resolver.warn(
+                "/channel",
+                f"results of {made.model.name!r} ({made.model.result_byte} byte) are taken to come"
+                f" back in no time: {why}",
+            )
+            return
 
 
 def _bandwidth_in_range(resolver: Resolver, channel: Channel, override_hz: float | None) -> None:

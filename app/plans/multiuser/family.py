@@ -36,7 +36,7 @@ MULTI_USER = Family(
     plan=MultiUserPlan,
     users=(MultiUserResult, UnservableUser),
     prepare=prepare,
-    decision=lambda entry: (entry["cut"], entry["bits"]),
+    decision=lambda entry: (entry["cut"], entry["bits"], entry.get("codec")),
     steady=steady,
 )
 
@@ -48,5 +48,7 @@ ADAPTIVE = Family(
     plan=AdaptivePlan,
     users=(AdaptiveResult,),
     prepare=prepare_tables,
-    decision=lambda entry: tuple((row["cut"], row["bits"]) for row in entry["table"]["rows"]),
+    decision=lambda entry: tuple(
+        (row["cut"], row["bits"], row.get("codec")) for row in entry["table"]["rows"]
+    ),
 )

@@ -20,6 +20,7 @@ from solvers.outcome import Certificate
 from solvers.registry import tabulate
 
 SCHEMA_VERSION = 1
+_BITS = 8.0
 # Asked for to the last digit, the least deadline would leave nothing for rounding.
 _NUDGE = 1.0 + 1e-6
 # Where a deadline binds, the plan itself sits at the edge of its table: rounding must not push it
@@ -38,6 +39,7 @@ def users(assembled: Assembled, ids: list[str], decision: Decision) -> list[dict
     clocks = np.array([some.frequency_hz for some in assembled.workloads])
     shared = _rows(
         bits=problem.workloads.bits[row],
+        sent_byte=problem.workloads.crossing_bit[row] / _BITS,
         frequency_hz=clocks[problem.workload],
         bandwidth_hz=bandwidth_hz,
         bandwidth_share=decision.bandwidth_share,
@@ -59,16 +61,18 @@ def users(assembled: Assembled, ids: list[str], decision: Decision) -> list[dict
             "id": ids[n],
             "cut": cut,
             "cut_name": assembled.workloads[number].model.cuts[cut].name,
+            **_codec(assembled.workloads[number], option),
             **shared[n],
             "latency": latencies[n],
             **costs[n],
             **{name: number_or_null(value) for name, value in held[n].items()},
             "table": table,
         }
-        for n, (cut, number, table) in enumerate(
+        for n, (cut, number, option, table) in enumerate(
             zip(
                 cuts,
                 problem.workload.tolist(),
+                decision.option.tolist(),
                 _tables(assembled, decision, rate_bps.tolist()),
                 strict=True,
             )
@@ -133,11 +137,18 @@ def table(problem: TableProblem, built: DecisionTable, workload: Workload) -> di
             "rate_to_bps": row["rate_to_bps"],
             "cut": row["cut"],
             "cut_name": None if row["cut"] is None else cuts[int(row["cut"])].name,
+            **_codec(workload, option),
             **row,
         }
-        for row in built.rows(problem)
+        for row, option in zip(built.rows(problem), built.option.tolist(), strict=True)
     ]
     return {"schema_version": SCHEMA_VERSION, "rows": rows}
+
+
+def _codec(workload: Workload, option: int) -> dict[str, str]:
+    """The codec of an option, if it has one; -1 is none."""
+    codec = workload.codecs[option] if option >= 0 else None
+    return {} if codec is None else {"codec": codec}
 
 
 def result(

@@ -209,11 +209,14 @@ def prepare(request: MultiUserRequest, resolver: Resolver) -> PreparedMultiUser:
 def steady(
     prepared: PreparedMultiUser, previous: Mapping[str, dict[str, Any]], max_switches: int
 ) -> PreparedMultiUser:
-    """Hold users to the cut and bits of their entry in an earlier plan, but for `max_switches` of
-    them.
+    """Hold users to the cut, bits and codec of their entry in an earlier plan, but for
+    `max_switches` of them.
     """
     entries = [previous.get(user.id) for user in prepared.request.users]
-    options = [None if entry is None else (entry["cut"], entry["bits"]) for entry in entries]
+    options = [
+        None if entry is None else (entry["cut"], entry["bits"], entry.get("codec"))
+        for entry in entries
+    ]
     return replace(prepared, assembled=hold(prepared.assembled, options, max_switches))
 
 

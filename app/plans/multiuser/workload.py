@@ -1,6 +1,4 @@
-"""A device, a network and a server as options: one per cut and number of bits a feature is sent
-with.
-"""
+"""A device, a network and a server as options: one per cut and way to send what crosses it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,19 +10,17 @@ from numpy.typing import NDArray
 
 from app.errors import FieldError
 from app.plans.clock import AtClock, at_clock
+from app.plans.multiuser.sending import FULL_PRECISION_BITS, Sending, sendings
 from app.plans.plausibility import feature_beyond_memory, server_time_assumed
 from app.plans.resolve import Deployment
 from app.profiles.schemas.device import Device
-from app.profiles.schemas.model import Cut, Model
-from app.profiles.schemas.profile import FieldWarning
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.profile import FieldWarning, Provenance
 from app.profiles.schemas.server import Server
 from app.profiles.schemas.timing import Timing
-from app.quantities import LARGEST_INTEGER
 from solvers.multiuser.problem import Workloads
 
 _BITS = 8
-FULL_PRECISION_BITS = 32
-"""Of an element whose number is not told by `feature_elements`."""
 # 30 years for one inference: nobody means it, and sums of squares stay far from the end of the
 # number range.
 LONGEST_S = 1e9
@@ -39,13 +35,30 @@ class Workload:
     model: Model
     frequency_hz: float
     columns: dict[str, NDArray[Any]]
+    codecs: tuple[str | None, ...]  # of each option
+    figures: frozenset[Provenance]  # of the codecs
     faults: tuple[FieldError, ...]
     warnings: tuple[FieldWarning, ...]
 
+    @property
+    def options(self) -> Iterator[tuple[int, int, str | None]]:
+        """What tells the options apart: cut, bits and codec."""
+        columns = self.columns
+        return zip(columns["cut"].tolist(), columns["bits"].tolist(), self.codecs, strict=True)
 
-def workload(deployment: Deployment, frequency_hz: float | None) -> Workload:
+
+def workload(
+    deployment: Deployment,
+    frequency_hz: float | None,
+    downlink_bps: float | None,
+    *,
+    deadline: bool,
+) -> Workload:
     """Every cut the device has the memory for, with its feature in full precision and as the
-    model's table has it.
+    model's tables of quantization and codecs have it.
+
+    `downlink_bps` is of results, None where they take no time. Who has a `deadline` counts the most
+    that a codec sends.
     """
     after = deployment.server_timing.body if deployment.server_timing else None
     return _workload(
@@ -55,6 +68,8 @@ def workload(deployment: Deployment, frequency_hz: float | None) -> Workload:
         deployment.server.body,
         after,
         frequency_hz,
+        downlink_bps,
+        deadline=deadline,
     )
 
 
@@ -67,26 +82,29 @@ def _workload(
     server: Server,
     server_timing: Timing | None,
     frequency_hz: float | None,
+    downlink_bps: float | None,
+    *,
+    deadline: bool,
 ) -> Workload:
     before = at_clock(device, model, device_timing, frequency_hz)
     after = np.array([_server_s(m, model, server, server_timing) for m in range(len(model.cuts))])
     rows = [
-        (m, bits, crossing, loss)
+        (m, sending)
         for m, cut in enumerate(model.cuts)
         if device.memory_byte is None or cut.parameter_byte <= device.memory_byte
-        for bits, crossing, loss in _ways_to_send(cut)
+        for sending in sendings(cut, deadline=deadline)
     ]
-    cut, bits, crossing, loss = (
-        (np.array(column) for column in zip(*rows, strict=True)) if rows else ([],) * 4
-    )
-    cut = np.asarray(cut, dtype=np.int64)
+    cut = np.array([m for m, _ in rows], dtype=np.int64)
+    ways = [sending for _, sending in rows]
+    coding_s = [way.device_s + way.device_cycles / before.frequency_hz for way in ways]
     columns = {
         "cut": cut,
-        "bits": np.asarray(bits, dtype=np.int64),
-        "device_s": before.mean_s[cut],
-        "crossing_bit": np.asarray(crossing, dtype=np.float64),
-        "server_s": after[cut],
-        "loss": np.asarray(loss, dtype=np.float64),
+        "bits": np.array([way.bits for way in ways], dtype=np.int64),
+        "device_s": before.mean_s[cut] + np.array(coding_s, dtype=np.float64),
+        "crossing_bit": np.array([way.crossing_bit for way in ways], dtype=np.float64),
+        "server_s": after[cut] + np.array([way.server_s for way in ways], dtype=np.float64),
+        "loss": np.array([way.loss for way in ways], dtype=np.float64),
+        "result_s": np.where(cut < len(model.cuts) - 1, _result_s(model, downlink_bps), 0.0),
     }
     for column in columns.values():
         column.flags.writeable = False
@@ -94,9 +112,22 @@ def _workload(
         model=model,
         frequency_hz=before.frequency_hz,
         columns=columns,
-        faults=tuple(_faults(device, model, before, after, fits=bool(rows))),
+        codecs=tuple(way.codec for way in ways),
+        figures=frozenset(way.provenance for way in ways if way.provenance is not None),
+        faults=(
+            *_faults(device, model, before, after, fits=bool(rows)),
+            *(() if before.faults else _faults_of_ways(ways, coding_s)),
+            *_faults_of_result(model, columns["result_s"]),
+        ),
         warnings=tuple(_warnings(device, model, server, server_timing)),
     )
+
+
+def _result_s(model: Model, downlink_bps: float | None) -> float:
+    """How long a result takes back."""
+    if not model.result_byte or downlink_bps is None:
+        return 0.0
+    return _BITS * model.result_byte / downlink_bps
 
 
 def table(workloads: list[Workload]) -> Workloads:
@@ -119,24 +150,6 @@ def _server_s(m: int, model: Model, server: Server, timing: Timing | None) -> fl
     return mean_s
 
 
-def _ways_to_send(cut: Cut) -> Iterator[tuple[int, float, float]]:
-    """(bits per element, bits that cross, loss): full precision first; entries that send no less
-    than it are no use.
-    """
-    full = _BITS * cut.feature_byte
-    elements = _elements(cut)
-    bits = min(max(1, round(full / elements)), LARGEST_INTEGER) if full else FULL_PRECISION_BITS
-    yield bits, float(full), 0.0
-    for entry in cut.quantization or ():
-        if entry.bits * elements < full:
-            yield entry.bits, float(entry.bits * elements), entry.loss
-
-
-def _elements(cut: Cut) -> float:
-    """Elements of a feature; 32 bits each where nobody counted them."""
-    return cut.feature_elements or _BITS * cut.feature_byte / FULL_PRECISION_BITS
-
-
 def _faults(
     device: Device, model: Model, before: AtClock, after: NDArray[np.float64], *, fits: bool
 ) -> Iterator[FieldError]:
@@ -156,6 +169,27 @@ def _faults(
         yield FieldError(
             "/server_timing",
             f"the rest after cut {m} takes {after[m]:g} s: at most {LONGEST_S:g} s",
+        )
+
+
+def _faults_of_ways(ways: list[Sending], coding_s: list[float]) -> Iterator[FieldError]:
+    """Codecs that take for ever."""
+    for way, seconds in zip(ways, coding_s, strict=True):
+        longest_s = max(seconds, way.server_s)
+        if not longest_s <= LONGEST_S:
+            yield FieldError(
+                "/model", f"codec {way.codec!r} takes {longest_s:g} s: at most {LONGEST_S:g} s"
+            )
+            return
+
+
+def _faults_of_result(model: Model, result_s: NDArray[np.float64]) -> Iterator[FieldError]:
+    longest_s = result_s.max(initial=0.0)
+    if not longest_s <= LONGEST_S:
+        yield FieldError(
+            "/model",
+            f"the result of {model.name!r} takes {longest_s:g} s to come back: at most"
+            f" {LONGEST_S:g} s",
         )
 
 

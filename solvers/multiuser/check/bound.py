@@ -21,6 +21,7 @@ import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
 from solvers.multiuser.check.decision import TOLERANCE
+from solvers.multiuser.check.terms import waits
 from solvers.multiuser.problem import Problem
 
 Prices = tuple[float, float]  # of the whole uplink and of the whole server, not negative
@@ -87,8 +88,7 @@ def price(problem: Problem, users: Integers, prices: Prices) -> Priced:
     user = np.repeat(users, size)
     option = np.arange(int(size.sum())) - np.repeat(start, size)
     row = np.repeat(first, size) + option
-    crosses = work.crossing_bit[row] > 0.0
-    fixed_s = work.device_s[row] + np.where(crosses, problem.network_s, 0.0)
+    fixed_s = waits(problem, row)
     uplink_s = work.crossing_bit[row] / (problem.spectral_efficiency[user] * problem.bandwidth_hz)
     server_s = work.server_s[row]
     per_second = problem.weight[user] * problem.latency_weight_per_s

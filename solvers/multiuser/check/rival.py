@@ -6,6 +6,7 @@ import numpy as np
 
 from solvers.arrays import Floats, Integers
 from solvers.multiuser.check.bound import Prices
+from solvers.multiuser.check.terms import waits
 from solvers.multiuser.problem import Decision, Problem
 
 _ROUNDS = 100
@@ -35,8 +36,7 @@ def shared_out(problem: Problem, option: Integers, prices: Prices) -> Rival | No
     row = work.first[problem.workload] + option
     up = np.sqrt(work.crossing_bit[row] / (problem.spectral_efficiency * problem.bandwidth_hz))
     on = np.sqrt(work.server_s[row])
-    crosses = work.crossing_bit[row] > 0.0
-    fixed_s = work.device_s[row] + np.where(crosses, problem.network_s, 0.0)
+    fixed_s = waits(problem, row)
     slack_s = (problem.deadline_s - fixed_s) * (1.0 - _SPARE)
     if np.any(slack_s < 0.0) or np.any((slack_s == 0.0) & (up + on > 0.0)):
         return None

@@ -20,16 +20,15 @@ class Terms:
 
 
 def terms(problem: Problem, decision: Decision) -> Terms:
-    """Latency `td + rtt + d/(x B eta) + s/y` and cost `omega (alpha latency + gamma l) + switch`.
+    """Latency `td + rtt + r + d/(x B eta) + s/y` and cost `omega (alpha latency + gamma l)`.
 
     Times are gathered per resource: what the device and the network take whatever the shares,
     then the Hz seconds over the Hz, then the server seconds over the share.
     """
     work = problem.workloads
     row = work.first[problem.workload] + decision.option
-    crosses = work.crossing_bit[row] > 0.0
     hertz_seconds = work.crossing_bit[row] / problem.spectral_efficiency
-    waits_s = work.device_s[row] + np.where(crosses, problem.network_s, 0.0)
+    waits_s = waits(problem, row)
     uplink_s = over(hertz_seconds, decision.bandwidth_share * problem.bandwidth_hz)
     server_s = over(work.server_s[row], decision.server_share)
     leaves = np.zeros(len(problem.workload), dtype=np.bool_)
@@ -47,6 +46,14 @@ def terms(problem: Problem, decision: Decision) -> Terms:
     )
 
 
+def waits(problem: Problem, row: Integers) -> Floats:
+    """Seconds of rows whatever the shares: on the device, round trip, and the result's way back."""
+    work = problem.workloads
+    there_s = np.where(work.crossing_bit[row] > 0.0, problem.network_s, 0.0)
+    back_s = 0.0 if work.result_s is None else work.result_s[row]
+    return np.asarray(work.device_s[row] + (there_s + back_s))
+
+
 def over(need: Floats, given: Floats) -> Floats:
     """Time that a need takes with what is given: 0 where none, infinite where nothing is given."""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -55,9 +62,9 @@ def over(need: Floats, given: Floats) -> Floats:
 
 def fixed_s(problem: TableProblem) -> Floats:
     """Latency of each option of a table at an endless rate."""
-    return np.where(problem.crossing_bit > 0.0, problem.network_s, 0.0) + (
-        problem.server_s + problem.device_s
-    )
+    there_s = np.where(problem.crossing_bit > 0.0, problem.network_s, 0.0)
+    back_s = 0.0 if problem.result_s is None else problem.result_s
+    return np.asarray((there_s + back_s) + (problem.server_s + problem.device_s))
 
 
 def option_latency_s(problem: TableProblem, option: Integers, rate_bps: Floats) -> Floats:

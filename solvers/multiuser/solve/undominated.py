@@ -19,7 +19,7 @@ class Undominated:
     number: Integers  # the option's number in its workload
     real: Booleans  # whether the column holds an option of the workload
     loss: Floats
-    fixed_s: Floats  # t0: on the device, and the round trip where something crosses
+    fixed_s: Floats  # t0: on the device, the round trip where something crosses, results' way back
     root_bit: Floats  # square root of what crosses
     root_server: Floats  # sqrt(C)
     base: Floats  # alpha t0 + gamma l; infinite where there is no option
@@ -45,6 +45,8 @@ def undominated(problem: Problem, only: Booleans) -> Undominated:
     real = (place < np.diff(work.first)[:, None]) & only[row]
     crossing = work.crossing_bit[row]
     fixed = work.device_s[row] + np.where(crossing > 0.0, problem.network_s, 0.0)
+    if work.result_s is not None:
+        fixed = fixed + work.result_s[row]
     keep = real & ~_dominated([fixed, crossing, work.server_s[row], work.loss[row]], real)
     steady = problem.steadiness
     if steady is not None:  # a dominated option may still be the one to stay with

@@ -18,6 +18,8 @@ def columns(problem: Problem, option: Integers) -> tuple[Floats, Floats, Floats,
     work = problem.workloads
     row = work.first[problem.workload] + option
     fixed = work.device_s[row] + problem.network_s * (work.crossing_bit[row] > 0)
+    if work.result_s is not None:
+        fixed = fixed + work.result_s[row]
     cost = problem.weight * (
         problem.latency_weight_per_s * fixed + problem.loss_weight * work.loss[row]
     )

@@ -11,6 +11,8 @@ def least_option_cost(problem: TableProblem, rate: Floats) -> Floats:
     sent = problem.crossing_bit[:, None] / rate
     latency = problem.device_s[:, None] + problem.server_s[:, None] + sent
     latency += problem.network_s * (problem.crossing_bit[:, None] > 0)
+    if problem.result_s is not None:
+        latency += problem.result_s[:, None]
     cost = problem.latency_weight_per_s * latency + problem.loss_weight * problem.loss[:, None]
     fits = (latency <= problem.deadline_s) & (problem.loss[:, None] <= problem.max_loss)
     return np.where(fits, cost, np.inf).min(axis=0)
