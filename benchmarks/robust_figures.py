@@ -46,6 +46,7 @@ class Study:
     device: str
     model: str
     channel: str
+    cube_w_per_hz3: float  # power by the law of arXiv 2503.21476, through the highest clock
     deadline_s: float
     deadlines_s: Floats
     bandwidths_hz: Floats
@@ -60,6 +61,7 @@ STUDIES = (
         device="jetson-xavier-nx-cpu",
         model="alexnet",
         channel="lte-10mhz",
+        cube_w_per_hz3=8.6e-29,
         deadline_s=0.18,
         deadlines_s=np.linspace(0.13, 0.3, 18),
         bandwidths_hz=np.linspace(3e6, 30e6, 19),
@@ -69,6 +71,7 @@ STUDIES = (
         device="jetson-xavier-nx-gpu",
         model="resnet152",
         channel="nr-30mhz",
+        cube_w_per_hz3=6.35e-27,
         deadline_s=0.13,
         deadlines_s=np.linspace(0.1, 0.25, 16),
         bandwidths_hz=np.linspace(5e6, 60e6, 12),
@@ -78,6 +81,7 @@ STUDIES = (
         device="jetson-orin-nano-gpu",
         model="mobilenet-v2",
         channel="nr-30mhz",
+        cube_w_per_hz3=3.94e-27,
         deadline_s=0.006,
         deadlines_s=np.linspace(0.0052, 0.012, 15),
         bandwidths_hz=np.linspace(30e6, 300e6, 10),
@@ -141,7 +145,7 @@ def base(study: Study) -> Problem:
         standby_power_w=np.zeros(1),
         energy_j_per_bit=np.zeros(1),
         static_power_w=np.zeros(cuts),
-        power_coefficient=np.full(cuts, device["power_coefficient_w_per_hz3"]),
+        power_coefficient=np.full(cuts, study.cube_w_per_hz3),
         power_exponent=np.full(cuts, 3.0),
         fixed_energy_j=np.zeros(cuts),
         cut=np.arange(cuts),
