@@ -1,5 +1,6 @@
 """Networks as chains of stages, and what every place to cut between them costs."""
 
+import math
 from dataclasses import dataclass
 
 from onnx import ModelProto
@@ -8,6 +9,7 @@ from app.catalogue.graphs import Graph, Tensor
 from app.catalogue.layers import Layer
 from solvers.onnx_reader import Cut, Options, read
 
+FLOAT32_BYTE = 4
 Stage = tuple[str, Layer]  # a cut's name and the layers that end in it
 
 
@@ -31,6 +33,13 @@ def onnx_model(network: Network) -> ModelProto:
         graph.nodes[-1].output[0] = name
         tensor = Tensor(name, made.shape)
     return graph.model(tensor)
+
+
+def result_byte(network: Network) -> int:
+    """What the network answers: the output's elements as float32."""
+    (output,) = onnx_model(network).graph.output
+    dims = output.type.tensor_type.shape.dim
+    return FLOAT32_BYTE * math.prod(int(each.dim_value) for each in dims)
 
 
 def cuts(network: Network) -> list[Cut]:

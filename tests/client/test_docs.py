@@ -94,9 +94,9 @@ def test_the_python_runs(folder: Path, service: Service, worker: str) -> None:
         printed.append(ran.stdout.splitlines())
     plan, decision = printed
     assert plan[:4] == [
-        "solved 0.02751 J",
-        "door pool1 192000000 Hz",
-        "lobby pool1 192000000 Hz",
+        "solved 0.08151 J",
+        "door input 115200000 Hz",
+        "lobby fc8 1574400000 Hz",
         "garage input 600000000 Hz",
     ]
     assert plan[-2:] == ["['garage']", "True"]

@@ -142,10 +142,14 @@ def test_the_order_of_users_does_not_matter(shipped: httpx.Client, seed: int) ->
     assert other["objective"]["energy_j"] == pytest.approx(
         one["objective"]["energy_j"], rel=2 * GAP
     )
-    decided = {user["id"]: user for user in other["users"]}
-    for user in one["users"]:
-        assert decided[user["id"]]["cut"] == user["cut"]
-        assert decided[user["id"]]["bandwidth_hz"] == pytest.approx(user["bandwidth_hz"], rel=1e-4)
+    assert other["cut_counts"] == one["cut_counts"]
+    if seed:  # cameras all alike, whom the best modulation carries alike, may change places
+        decided = {user["id"]: user for user in other["users"]}
+        for user in one["users"]:
+            assert decided[user["id"]]["cut"] == user["cut"]
+            assert decided[user["id"]]["bandwidth_hz"] == pytest.approx(
+                user["bandwidth_hz"], rel=1e-4
+            )
 
 
 def test_the_same_question_has_the_same_answer(shipped: httpx.Client) -> None:
@@ -209,7 +213,8 @@ def test_a_plan_works_at_the_edge_of_its_validity(shipped: httpx.Client) -> None
         power_w = user["radio_energy_j"] / uplink_s
         for gain_db, in_time in ((low_db + 1e-6, True), (low_db - 1e-3, False)):
             snr = power_w * 10.0 ** (gain_db / 10.0) / noise_w
-            later_s = sent_bit / (share_hz * math.log2(1.0 + snr))
+            # What the shipped channel reaches of Shannon's rate.
+            later_s = sent_bit / (share_hz * min(2.0, 0.4 * math.log2(1.0 + snr)))
             assert (later_s <= uplink_s + user["slack_s"]) == in_time
 
 
