@@ -15,6 +15,7 @@ from benchmarks import (
     robust_reference,
     splits,
     stopping,
+    worth,
 )
 
 BENCHMARKS = {
@@ -32,6 +33,7 @@ BENCHMARKS = {
         splits,
         profiler,
         measured_plan,
+        worth,
     )
 }
 if unknown := set(sys.argv[1:]) - set(BENCHMARKS):
