@@ -1,12 +1,18 @@
-"""Decision tables on a device: load the rows of a plan, ask at every new rate.
+"""Decision tables on a device: load the rows of a plan, ask at every new rate; and a number that
+says when the plan no longer keeps its deadline.
 
 Standard library only: copy it along.
 
 table = RateTable(plan_user["table"]["rows"], hysteresis=0.05)
 row = table.decide(rate_bps)        # row.cut, row.bits, row.codec; None: nothing fits
+
+monitor = RiskMonitor(risk=0.02, fallback_cut=plan_user["fallback_cut"])
+if monitor.observe(late=took_s > plan_user["deadline_s"]):
+    ...                             # refuted: run monitor.fallback_cut until there is a new plan
 """
 
 import json
+import math
 from bisect import bisect_right
 from typing import Any, NamedTuple
 
@@ -202,3 +208,132 @@ def _rows_of(text: str | bytes) -> list[dict[str, Any]]:
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise BadTable("rows: a list of objects, at least one")
     return rows
+
+
+# True risks, as multiples of the promised one, at which one of the monitor's bets grows fastest.
+_MULTIPLES = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
+_LARGEST_LOG = 700.0  # of a number that a float still holds
+
+
+class RiskMonitor:
+    """Evidence against a promised risk of being late, which may be looked at after every inference.
+
+    While each inference is late with probability at most `risk`, whatever came before it, the
+    promise is ever refuted with probability at most 1 - `confidence`. Misses come in bursts on real
+    devices: a risk that is only kept on average over a long time may be refuted within a burst.
+    Time and memory of a step do not grow; `state` and `load` carry the monitor over a restart.
+    """
+
+    __slots__ = (
+        "_late",
+        "_lost",
+        "_pending",
+        "_seen",
+        "_sequence",
+        "_told",
+        "_won",
+        "confidence",
+        "fallback_cut",
+        "refuted",
+        "risk",
+    )
+
+    def __init__(
+        self, risk: float, confidence: float = 0.95, fallback_cut: int | None = None
+    ) -> None:
+        if not 0.0 < risk < 1.0:
+            raise ValueError("risk must be in (0, 1)")
+        if not 0.0 < confidence < 1.0:
+            raise ValueError("confidence must be in (0, 1)")
+        self.risk, self.confidence = risk, confidence
+        # What to run once refuted, until there is a new plan; None: nothing keeps the deadline.
+        self.fallback_cut = fallback_cut
+        # Once true it stays true: the evidence was there.
+        self.refuted = False
+        self._seen = self._late = 0
+        self._sequence, self._told = 0, (0, 0)
+        self._pending: tuple[int, int] | None = None
+        self._won, self._lost = [], []
+        for multiple in _MULTIPLES:
+            true = min(multiple * risk, risk + 0.9 * (1.0 - risk))
+            bet = (true - risk) / (risk * (1.0 - risk))
+            self._won.append(math.log1p(bet * (1.0 - risk)))
+            self._lost.append(math.log1p(-bet * risk))
+
+    def observe(self, late: bool) -> bool:
+        """Count one inference; whether the promise is refuted by now."""
+        self._seen += 1
+        self._late += bool(late)
+        if late and self.e_value * (1.0 - self.confidence) >= 1.0:
+            self.refuted = True
+        return self.refuted
+
+    @property
+    def e_value(self) -> float:
+        """What one coin would have become by betting against the promise, several bets mixed."""
+        on_time = self._seen - self._late
+        logs = [
+            self._late * won + on_time * lost
+            for won, lost in zip(self._won, self._lost, strict=True)
+        ]
+        top = max(logs)
+        mean = sum(math.exp(one - top) for one in logs) / len(logs)
+        return math.exp(min(top + math.log(mean), _LARGEST_LOG))
+
+    def report(self) -> dict[str, int] | None:
+        """What to send to `POST /v1/plans/{id}/observations`, without the user's id; None: nothing.
+
+        The same report comes back until it is acknowledged, so that a lost answer loses no
+        inference and counts none twice.
+        """
+        if self._pending is None:
+            new = self._seen - self._told[0], self._late - self._told[1]
+            if new[0] == 0:
+                return None
+            self._sequence, self._pending = self._sequence + 1, new
+        return {
+            "sequence": self._sequence,
+            "inferences": self._pending[0],
+            "misses": self._pending[1],
+        }
+
+    def acknowledge(self, sequence: int) -> None:
+        """The report of that sequence number was answered; an older one changes nothing."""
+        if self._pending is not None and sequence == self._sequence:
+            self._told = self._told[0] + self._pending[0], self._told[1] + self._pending[1]
+            self._pending = None
+
+    def state(self) -> str:
+        """The monitor as JSON, for `load`."""
+        return json.dumps(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "risk": self.risk,
+                "confidence": self.confidence,
+                "fallback_cut": self.fallback_cut,
+                "refuted": self.refuted,
+                "inferences": self._seen,
+                "misses": self._late,
+                "sequence": self._sequence,
+                "told": self._told,
+                "pending": self._pending,
+            }
+        )
+
+    @classmethod
+    def load(cls, text: str | bytes) -> "RiskMonitor":
+        """A monitor as it was when `state` was called. BadTable for what is no such state."""
+        kept = json.loads(text)
+        try:
+            if kept["schema_version"] != SCHEMA_VERSION:
+                raise BadTable(f"a state of schema_version {SCHEMA_VERSION} is needed")
+            monitor = cls(kept["risk"], kept["confidence"], kept["fallback_cut"])
+            monitor.refuted = bool(kept["refuted"])
+            monitor._seen, monitor._late = int(kept["inferences"]), int(kept["misses"])
+            monitor._sequence = int(kept["sequence"])
+            told, pending = kept["told"], kept["pending"]
+            monitor._told = int(told[0]), int(told[1])
+            monitor._pending = None if pending is None else (int(pending[0]), int(pending[1]))
+        except (KeyError, TypeError, IndexError) as error:
+            raise BadTable(f"no state of a monitor: {error}") from error
+        return monitor

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from client import edge
-from client.edge import BadTable, RateTable, StoppingTable
+from client.edge import BadTable, RateTable, RiskMonitor, StoppingTable
+from solvers.evidence.betting import MULTIPLES, log_e_value, log_wealth
 from solvers.multiuser.replay import decide
 from solvers.multiuser.solve import build_table
 from solvers.multiuser.table import TableProblem
@@ -207,3 +208,74 @@ print(edge.RateTable({two_rows()!r}).decide(2e6).cut)
 """
     alone = [sys.executable, "-I", "-S", "-c", program]
     assert subprocess.run(alone, capture_output=True, text=True, check=True).stdout.strip() == "2"
+
+
+class TestRiskMonitor:
+    """The number that refutes a promised risk, on the device."""
+
+    @pytest.mark.parametrize("risk", [0.001, 0.05, 0.4])
+    def test_it_is_the_game_that_the_service_plays(self, risk: float) -> None:
+        rng = np.random.default_rng(0)
+        monitor, wealth = RiskMonitor(risk), np.zeros(len(MULTIPLES))
+        for late in rng.random(500) < 1.5 * risk:
+            monitor.observe(bool(late))
+            wealth = log_wealth(wealth, 1, int(late), risk)
+            assert np.log(monitor.e_value) == pytest.approx(float(log_e_value(wealth)), abs=1e-9)
+
+    def test_a_broken_promise_is_refuted_and_stays_so(self) -> None:
+        monitor = RiskMonitor(0.02, fallback_cut=8)
+        refuted = [monitor.observe(late=n % 5 == 0) for n in range(300)]
+        first = refuted.index(True)
+        assert first < 100
+        assert all(refuted[first:])
+        assert not any(monitor.observe(late=False) is False for _ in range(5000))
+        assert monitor.e_value < 20.0  # and yet the evidence was there
+        assert monitor.fallback_cut == 8
+
+    def test_a_kept_promise_stays_unrefuted(self) -> None:
+        rng = np.random.default_rng(1)
+        alarms = 0
+        for _ in range(100):
+            monitor = RiskMonitor(0.05)
+            alarms += any(monitor.observe(bool(late)) for late in rng.random(1000) < 0.05)
+        assert alarms <= 12
+
+    def test_a_report_comes_back_until_it_is_acknowledged(self) -> None:
+        monitor = RiskMonitor(0.1)
+        assert monitor.report() is None
+        for late in (False, True, False):
+            monitor.observe(late)
+        first = {"sequence": 1, "inferences": 3, "misses": 1}
+        assert monitor.report() == first
+        monitor.observe(True)
+        assert monitor.report() == first
+        monitor.acknowledge(7)
+        assert monitor.report() == first
+        monitor.acknowledge(1)
+        assert monitor.report() == {"sequence": 2, "inferences": 1, "misses": 1}
+        monitor.acknowledge(1)
+        assert monitor.report() is not None
+        monitor.acknowledge(2)
+        assert monitor.report() is None
+
+    def test_a_restart_changes_nothing(self) -> None:
+        monitor = RiskMonitor(0.03, confidence=0.99, fallback_cut=3)
+        for n in range(200):
+            monitor.observe(late=n % 20 == 0)
+            if n == 50:
+                monitor.report()
+        again = RiskMonitor.load(monitor.state())
+        assert again.state() == monitor.state()
+        assert again.e_value == monitor.e_value
+        assert again.report() == monitor.report()
+        assert [again.observe(True) for _ in range(40)] == [
+            monitor.observe(True) for _ in range(40)
+        ]
+
+    def test_refuses_what_is_no_promise(self) -> None:
+        for risk, confidence in ((0.0, 0.9), (1.0, 0.9), (float("nan"), 0.9), (0.1, 1.0)):
+            with pytest.raises(ValueError, match="must be in"):
+                RiskMonitor(risk, confidence)
+        for text in ("{}", '{"schema_version": 1}', '{"schema_version": 9, "risk": 0.1}', "[]"):
+            with pytest.raises(BadTable):
+                RiskMonitor.load(text)
