@@ -178,15 +178,6 @@ class Problem:
             require(values is None or all_finite(values, above=least), f"{name} > 0 and finite")
         require(self.downlink_bps > 0.0, "downlink_bps > 0")
         require(self.stage_tolerance >= 1.0, "stage_tolerance >= 1")
-        servers = len(self.server_capacity)
-        require(
-            all_finite(np.array(self.server_capacity), above=0.0), "server_capacity > 0 and finite"
-        )
-        require(
-            self.workloads.server_load_s.shape[1] == servers,
-            "server_load_s: one column per entry of server_capacity",
-        )
-        require(servers == 0 or self.rate_hz is not None, "rate_hz where servers have a budget")
         require(bool(np.all(self.risk < 1.0)), "risk < 1")
         require(bool(np.all(np.abs(self.correlation) <= 1.0)), "correlation in [-1, 1]")
         require(
@@ -197,6 +188,21 @@ class Problem:
             bool(np.all((self.workload >= 0) & (self.workload < kinds))),
             "workload: an index of workloads",
         )
+        self._require_servers()
+        self._require_what_margin_and_method_need()
+
+    def _require_servers(self) -> None:
+        servers = len(self.server_capacity)
+        require(
+            all_finite(np.array(self.server_capacity), above=0.0), "server_capacity > 0 and finite"
+        )
+        require(
+            self.workloads.server_load_s.shape[1] == servers,
+            "server_load_s: one column per entry of server_capacity",
+        )
+        require(servers == 0 or self.rate_hz is not None, "rate_hz where servers have a budget")
+
+    def _require_what_margin_and_method_need(self) -> None:
         if self.margin is Margin.GAUSSIAN:
             require(bool(np.all(self.risk <= 0.5)), "risk <= 0.5 for the gaussian margin")
         if self.method is Method.PCCP:
