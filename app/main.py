@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse
 from app import health, problems
 from app.catalogue import routes as catalogue
 from app.db import open_database
+from app.evidence import routes as evidence
 from app.http.bodies import BodyLimit
 from app.measurements import routes as measurements
 from app.measurements.power import routes as power_measurements
@@ -45,6 +46,10 @@ TAGS = [
     {
         "name": "Validations",
         "description": "Plans replayed: how often would their users have been late?",
+    },
+    {
+        "name": "Evidence",
+        "description": "What devices saw under a plan, held against the risks it promised.",
     },
     {"name": "Devices", "description": "Processors with their clocks, power and radio."},
     {"name": "Models", "description": "Neural networks as lists of cuts."},
@@ -115,6 +120,7 @@ def _include_routes(app: FastAPI) -> None:
         *endpoints.routers(),
         plans.router,
         validations.router,
+        evidence.router,
         *profiles.routers,
         measurements.router,
         power_measurements.router,

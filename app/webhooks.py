@@ -1,5 +1,5 @@
-"""Telling that a plan has ended: signed as in Standard Webhooks, tried again for a day, never to a
-private address.
+"""Telling that a plan has ended, or is revoked: signed as in Standard Webhooks, tried again for a
+day, never to a private address.
 
 Each attempt is a job of its own; what came of it is kept with the plan.
 """
@@ -56,9 +56,10 @@ def deliver(database: Database, settings: Settings, plan_id: str) -> tuple[int, 
         row = session.scalars(select(PlanRow).where(PlanRow.id == plan_id)).one_or_none()
         if row is None or not row.webhook_waiting or row.status not in ENDED:
             return None
+        revoked = row.revoked
         told = {
-            "type": "plan.ended",
-            "timestamp": row.finished_at,
+            "type": "plan.ended" if revoked is None else "plan.revoked",
+            "timestamp": row.finished_at if revoked is None else revoked["at"],
             "data": service.heading(session, row),
         }
         notice = stored.notice_of(row)
@@ -66,7 +67,9 @@ def deliver(database: Database, settings: Settings, plan_id: str) -> tuple[int, 
         url, attempts = notice.url, notice.attempts + 1
     pause_s = PAUSES_S[attempts - 1] if attempts <= len(PAUSES_S) else None
     try:
-        detail = _post(settings, url, f"plan_{plan_id}", orjson.dumps(told))
+        # A receiver knows a message again by this: the end of a plan and its revocation are two.
+        message = f"plan_{plan_id}" if revoked is None else f"plan_{plan_id}_revoked"
+        detail = _post(settings, url, message, orjson.dumps(told))
         status = "delivered"
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, Refused) as failure:
         detail = str(failure) or type(failure).__name__

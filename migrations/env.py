@@ -3,6 +3,7 @@
 from alembic import context
 from sqlalchemy import text
 
+import app.evidence.tables
 import app.measurements.tables
 import app.plans.tables
 import app.profiles.tables
@@ -12,6 +13,7 @@ from app.db import Base, Database, open_database
 from app.settings import read_settings
 
 TABLES = [
+    app.evidence.tables,
     app.measurements.tables,
     app.plans.tables,
     app.profiles.tables,

@@ -8,5 +8,6 @@ class Margin(StrEnum):
 
     CANTELLI = "cantelli"
     GAUSSIAN = "gaussian"
+    UNIMODAL = "unimodal"
     MEAN = "mean"
     WORST_CASE = "worst_case"

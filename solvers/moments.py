@@ -1,7 +1,7 @@
 """Means and variances of a sum of times, and the margin that a risk of lateness asks for."""
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from solvers.arrays import Floats
 from solvers.margin import Margin
@@ -16,16 +16,39 @@ def margin_factor(risk: Floats, margin: Margin) -> Floats:
         negative.
     margin : `cantelli` holds for every law with the given mean and variance (one-sided Chebyshev
         inequality, attained by a two-point law; arXiv 2503.21476, eq. 19 and lemma 1: sqrt((1 -
-        risk)/risk)); `gaussian` only for normal totals; `mean` and `worst_case` keep none
+        risk)/risk)); `unimodal` for every law of one mode (one-sided inequality of Vysochanskij and
+        Petunin; M. Mercadier, F. Strobel, Eur. J. Oper. Res. 295, 2021); `gaussian` only for
+        normal totals; `mean` and `worst_case` keep none
         (`worst_case` counts largest observed times instead of means).
     """
     match margin:
         case Margin.CANTELLI:
             return np.asarray(np.sqrt((1.0 - risk) / risk))
+        case Margin.UNIMODAL:
+            narrow = 4.0 / (9.0 * risk) - 1.0
+            wide = 3.0 * (1.0 - risk) / (1.0 + 3.0 * risk)
+            return np.asarray(np.sqrt(np.where(risk <= 1.0 / 6.0, narrow, wide)))
         case Margin.GAUSSIAN:
             return np.asarray(-ndtri(risk))
         case _:
             return np.zeros_like(risk)
+
+
+def risk_for(factor: Floats, margin: Margin) -> Floats:
+    """Least risk that a number of standard deviations kept free, not negative, allows: the inverse
+    of `margin_factor`.
+    """
+    square = factor * factor
+    match margin:
+        case Margin.CANTELLI:
+            return np.asarray(1.0 / (1.0 + square))
+        case Margin.UNIMODAL:
+            far, near = 4.0 / (9.0 * (1.0 + square)), (3.0 - square) / (3.0 * (1.0 + square))
+            return np.asarray(np.where(square >= 5.0 / 3.0, far, near))
+        case Margin.GAUSSIAN:
+            return np.asarray(ndtr(-factor))
+        case _:
+            raise ValueError(f"the {margin} margin looks at no risk")
 
 
 def total_variance(

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from app.db import Database
 from app.errors import PlanNotFound
 from app.plans import service
-from app.plans.schemas import ENDED
+from app.plans.schemas import ENDED, REVOKED
 from app.plans.tables import PlanEventRow
 
 _LOOK_S = 0.3
@@ -80,6 +80,8 @@ def _since(database: Database, plan_id: str, after: int) -> list[Event]:
 
 
 def _as_it_was(event: PlanEventRow, now: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    if event.status == REVOKED:
+        return REVOKED, now
     if event.status in ENDED:
         return "end", now
     past = now | {"status": event.status, "result": None, "finished_at": None}

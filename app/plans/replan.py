@@ -33,9 +33,14 @@ _INDEXED = re.compile(r"^/users/(\d+)(?=/|$)")
 
 
 def replan(
-    database: Database, plan_id: str, patch: Json, max_switches: int | None, max_users: int
+    database: Database,
+    plan_id: str,
+    patch: Json,
+    max_switches: int | None,
+    max_users: int,
+    pins: Pins | None = None,
 ) -> Order:
-    """Order a plan of the patched request of an earlier one.
+    """Order a plan of the patched request of an earlier one, on its pins or on other ones.
 
     `patch` is RFC 7396's, over a view of the request whose users are an object keyed by id.
     Raises PlanNotFound, RevisionsUnknown, MalformedJson, TooManyUsers, and InvalidRequest with
@@ -44,7 +49,7 @@ def replan(
     created_at = datetime.now(UTC)
     with database.reading() as session:
         row = service.find(session, plan_id)
-        pins = stored.pins_of(row)
+        pins = pins or stored.pins_of(row)
         if pins is None:
             raise RevisionsUnknown(
                 f"The plan {plan_id!r} is from a time when the revisions behind names were not"

@@ -16,6 +16,7 @@ PlanStatus = Literal[
 ENDED: frozenset[PlanStatus] = frozenset(
     {"solved", "infeasible", "failed", "cancelled", "timed_out"}
 )
+REVOKED = "revoked"  # the event that an ended plan is no longer trusted
 UNENDED: tuple[PlanStatus, ...] = ("queued", "running")
 Priority = Literal["low", "normal", "high"]
 UserId = Annotated[
@@ -184,6 +185,22 @@ class Changed(Body):
     both have a result. Of tables, those whose cuts or bits differ."""
 
 
+class Revoked(Body):
+    """Since when a plan is no longer trusted, and why."""
+
+    at: datetime
+    detail: str
+    e_value: float
+    """The evidence against the plan as a whole: how much one coin would have become by betting
+    against its promised risks."""
+    users_refuted: Count
+    """Users whose own evidence is beyond doubt."""
+    replanned_as: str | None = absent()
+    """The plan that was made instead, with `options.on_revocation: "replan"`."""
+    not_replanned: str | None = absent()
+    """Why none was made, though it was asked for."""
+
+
 class PlanBase(Body):
     """What every plan's answer has."""
 
@@ -200,6 +217,8 @@ class PlanBase(Body):
     changed: Changed | None = absent()
     request_hash: str
     """SHA-256 of the request as canonical JSON."""
+    revoked: Revoked | None = absent()
+    """Beside the status: what its users saw refutes what the plan promised."""
     progress: PlanProgress | None = absent()
     """Of a plan that is solved in the background, until it is solved."""
     failure: PlanFailure | None = absent()

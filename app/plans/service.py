@@ -16,7 +16,7 @@ from app.errors import PlanInUse, PlanNotEnded, PlanNotFound
 from app.plans import stored
 from app.plans.family import Outcome, Prepared
 from app.plans.orders import Key, Lineage, Order, new_row
-from app.plans.schemas import ENDED, INLINE_USERS, UNENDED, PlanStatus
+from app.plans.schemas import ENDED, INLINE_USERS, REVOKED, UNENDED, PlanStatus
 from app.plans.tables import PlanEventRow, PlanRow
 from solvers.progress import Cancelled, Progress, Step
 from solvers.registry import RefutedAnswer
@@ -88,6 +88,13 @@ def event(plan_number: int, status: PlanStatus, step: Step | None) -> PlanEventR
     }
     return PlanEventRow(
         plan_number=plan_number, created_at=datetime.now(UTC), status=status, progress=told
+    )
+
+
+def revocation(plan_number: int) -> PlanEventRow:
+    """That a plan is no longer trusted, for whoever follows it."""
+    return PlanEventRow(
+        plan_number=plan_number, created_at=datetime.now(UTC), status=REVOKED, progress=None
     )
 
 
@@ -244,6 +251,8 @@ def _document(
     }
     if progress is not None:
         document["progress"] = progress
+    if row.revoked is not None:
+        document["revoked"] = row.revoked
     if answer.failure is not None:
         document["failure"] = answer.failure
     if notice is not None:

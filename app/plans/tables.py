@@ -78,6 +78,8 @@ class PlanRow(Base):
     """Where to tell that the plan ended, and how that went."""
     webhook_waiting: Mapped[bool | None]
     """Whether that is still to be told."""
+    revoked: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Since when the plan is no longer trusted, and why: refuted by what its users saw."""
 
 
 class PlanUsersRow(Base):

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from solvers.margin import Margin
-from solvers.moments import margin_factor, miss_bound, total_variance
+from solvers.moments import margin_factor, miss_bound, risk_for, total_variance
 
 
 def test_cantelli_is_attained_by_the_two_point_law() -> None:
@@ -61,3 +61,30 @@ def test_miss_bound_at_its_edges() -> None:
         np.full(4, 1.0),
     )
     assert miss_bound(mean, variance, deadline).tolist() == [1.0, 1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("margin", [Margin.CANTELLI, Margin.UNIMODAL, Margin.GAUSSIAN])
+def test_the_risk_of_a_factor_is_the_inverse(margin: Margin) -> None:
+    risk = np.concatenate((np.geomspace(1e-6, 0.49, 200), [1.0 / 6.0]))
+    assert risk_for(margin_factor(risk, margin), margin) == pytest.approx(risk, rel=1e-9)
+
+
+def test_no_risk_is_looked_at_without_a_margin() -> None:
+    with pytest.raises(ValueError, match="no risk"):
+        risk_for(np.ones(1), Margin.MEAN)
+
+
+def test_the_unimodal_margin_is_what_was_published() -> None:
+    factors = margin_factor(np.array([0.05, 0.01, 1.0 / 6.0, 0.5]), Margin.UNIMODAL)
+    assert factors == pytest.approx([2.8087, 6.5912, np.sqrt(5.0 / 3.0), np.sqrt(0.6)], abs=1e-4)
+
+
+def test_laws_of_one_mode_keep_the_unimodal_margin_and_one_attains_it() -> None:
+    """An atom with a uniform tail: of all its sizes one is late as often as the bound allows."""
+    size = np.linspace(1e-4, 1.0, 200_001)  # mass of the tail, from the atom to 1 beyond it
+    low, high = -0.5 * size, 1.0 - 0.5 * size
+    variance = (1 - size) * low**2 + size * (high**3 - low**3) / 3
+    for risk in (0.01, 0.05, 0.15):
+        k = float(margin_factor(np.array([risk]), Margin.UNIMODAL)[0])
+        late = size * np.clip(high - k * np.sqrt(variance), 0.0, None)
+        assert late.max() == pytest.approx(risk, rel=1e-6)

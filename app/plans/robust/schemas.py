@@ -12,7 +12,7 @@ from app.plans.schemas import GainDb, Request, SnrReference, UserId
 from app.profiles.schemas.references import ChannelRef, DeviceRef, ModelRef, ServerRef, TimingRef
 from app.quantities import Body, Count, Fraction, NonNegative, Positive, Probability, absent
 
-Margin = Literal["cantelli", "gaussian", "mean", "worst_case"]
+Margin = Literal["cantelli", "unimodal", "gaussian", "mean", "worst_case"]
 
 EXAMPLE: dict[str, Any] = {
     "name": "lobby-cameras",
@@ -115,9 +115,12 @@ class RobustOptions(Body):
     """`exact` proves its plan; `pccp` is the alternation of arXiv 2503.21476, a reference for free
     clocks: slower, never better, and certified with the bound that `exact` proves."""
     margin: Margin = "cantelli"
-    """`cantelli` holds for every distribution with the given mean and variance; `gaussian` only for
-    normal times.
+    """`cantelli` holds for every distribution with the given mean and variance; `unimodal` for
+    those of one mode; `gaussian` only for normal times.
     """
+    on_revocation: Literal["nothing", "replan"] = "nothing"
+    """What to do where the plan's own users refute it (`POST /v1/plans/{id}/observations`):
+    `replan` makes another, on timings that were measured anew, or with a safer margin."""
     gap: Annotated[float, Field(strict=True, allow_inf_nan=False, ge=1e-9, le=1.0)] = 1e-6
     """Relative distance to the lower bound at which a plan counts as optimal."""
     time_limit_s: Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0.0, le=3600.0)] = (

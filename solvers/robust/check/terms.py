@@ -130,12 +130,16 @@ def variance_s2(problem: Problem, row: Integers, correlation: Floats) -> Floats:
 
 
 def margin_s(margin: Margin, variance: Floats, risk: Floats) -> Floats:
-    """Seconds to keep free before the deadline, `sqrt(V/eps - V)` or a normal quantile, else
-    none.
+    """Seconds to keep free before the deadline, `sqrt(V/eps - V)`, what a law of one mode or a
+    normal one asks for, else none.
     """
     match margin:
         case Margin.CANTELLI:
             return np.asarray(np.sqrt(variance / risk - variance))
+        case Margin.UNIMODAL:
+            # 4/9 V/(V + m²) = eps, and nearer the mean 4/3 V/(V + m²) - 1/3 = eps.
+            part = np.where(risk <= 1.0 / 6.0, 9.0 * risk / 4.0, (3.0 * risk + 1.0) / 4.0)
+            return np.asarray(np.sqrt(variance / part - variance))
         case Margin.GAUSSIAN:
             return np.asarray(np.sqrt(2.0 * variance) * erfcinv(2.0 * risk))
         case _:
@@ -180,6 +184,10 @@ def beyond_s(
             case Margin.CANTELLI:
                 # V/(V + slack²) <= risk without the quotient.
                 kept = variance * (1.0 - risk) <= risk * np.square(room_s)
+            case Margin.UNIMODAL:
+                far = 4.0 * variance <= 9.0 * risk * (variance + np.square(room_s))
+                near = 4.0 * variance <= (3.0 * risk + 1.0) * (variance + np.square(room_s))
+                kept = np.where(3.0 * np.square(room_s) >= 5.0 * variance, far, near)
             case Margin.GAUSSIAN:
                 kept = 0.5 * erfc(room_s / np.sqrt(2.0 * variance)) <= risk
             case _:

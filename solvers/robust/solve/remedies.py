@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import toms748
-from scipy.special import ndtr
 
 from solvers.arrays import Floats, Integers
 from solvers.margin import Margin
+from solvers.moments import risk_for
 from solvers.physics import rate_bps, transfer_s
 from solvers.progress import Progress
 from solvers.robust.budget import TimeBudget, time_budget
@@ -30,7 +30,11 @@ _SETTLED = 1e-15
 # The last digits of a least share depend on who is computed beside: numbers are raised by so much.
 _ROUND_UP = 1.0 + 1e-13
 # The gaussian margin turns negative beyond.
-_LARGEST_RISK = {Margin.CANTELLI: float(np.nextafter(1.0, 0.0)), Margin.GAUSSIAN: 0.5}
+_LARGEST_RISK = {
+    Margin.CANTELLI: float(np.nextafter(1.0, 0.0)),
+    Margin.UNIMODAL: float(np.nextafter(1.0, 0.0)),
+    Margin.GAUSSIAN: 0.5,
+}
 # Logarithm of the largest common factor on deadlines that is looked for.
 _FURTHEST = 20.0
 # An excess of demand over the uplink beyond this many e-foldings is as good as infinite.
@@ -186,9 +190,7 @@ class Remedies:
         slack = np.where(np.abs(slack_s) <= 4.0 * _LAST_PLACE * limit_s, 0.0, slack_s)
         with np.errstate(divide="ignore", invalid="ignore"):
             factor = slack / np.sqrt(variance_s2)
-            risk = (
-                1.0 / (1.0 + factor**2) if self.problem.margin is Margin.CANTELLI else ndtr(-factor)
-            )
+            risk = risk_for(factor, self.problem.margin)
         return np.where(slack >= 0.0, np.where(variance_s2 > 0.0, risk, 0.0), np.inf)
 
     def least_bandwidth_hz(self, failing: Integers) -> Floats:

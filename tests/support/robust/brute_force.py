@@ -22,6 +22,19 @@ _PRICES = 48  # of the bounds that spare combinations
 _AT_ONCE = 16
 
 
+def _unimodal(risk: float) -> float:
+    """Deviations kept free for any law of one mode, by bisection on its bound."""
+
+    def bound(k: float) -> float:
+        return 4 / (9 * (1 + k * k)) if k * k >= 5 / 3 else (3 - k * k) / (3 * (1 + k * k))
+
+    low, high = 0.0, 1e9
+    for _ in range(200):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if bound(middle) > risk else (low, middle)
+    return high
+
+
 class Option:
     """All options of all users as columns, with the energy and its derivative at a share.
 
@@ -81,6 +94,8 @@ class Option:
         match self.problem.margin:
             case Margin.CANTELLI:
                 return np.asarray(np.sqrt((1 - eps) / eps))
+            case Margin.UNIMODAL:
+                return np.asarray([_unimodal(one) for one in eps.tolist()])
             case Margin.GAUSSIAN:
                 return np.asarray(norm.isf(eps))
             case _:

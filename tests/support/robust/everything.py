@@ -23,7 +23,7 @@ TERMS = (
     "streams",
     "servers",  # two of them, with budgets; only with streams
 )
-MARGINS = (Margin.CANTELLI, Margin.GAUSSIAN, Margin.MEAN, Margin.WORST_CASE)
+MARGINS = (Margin.CANTELLI, Margin.UNIMODAL, Margin.GAUSSIAN, Margin.MEAN, Margin.WORST_CASE)
 
 
 @dataclass(frozen=True)

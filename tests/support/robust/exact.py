@@ -62,6 +62,9 @@ class _Option:
         match problem.margin:
             case Margin.CANTELLI:
                 sigma = mpmath.sqrt((1 - risk) / risk)
+            case Margin.UNIMODAL:
+                near = 3 * (1 - risk) / (1 + 3 * risk)
+                sigma = mpmath.sqrt(4 / (9 * risk) - 1 if 6 * risk <= 1 else near)
             case Margin.GAUSSIAN:
                 sigma = mpmath.sqrt(2) * mpmath.erfinv(1 - 2 * risk)
             case _:
