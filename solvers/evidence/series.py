@@ -12,7 +12,9 @@ def independence_lag(times: Floats) -> int:
     """Steps from one time to the next that no longer resembles it; 1 where neighbours do not.
 
     The least lag from which on the autocorrelation, and that of the distances from the median
-    (which tells bursts), stay within what independent times show, for three lags in a row.
+    (which tells bursts), are no larger than independent times show, for three lags in a row. Times
+    that take turns are told from their neighbours' and need no thinning: only those that resemble
+    each other are worth fewer than they are.
     """
     count = len(times)
     if count < _FEWEST or float(np.ptp(times)) == 0.0:
@@ -22,7 +24,7 @@ def independence_lag(times: Floats) -> int:
     quiet = np.ones(most + 3, dtype=np.bool_)
     for values in (times, np.abs(times - np.median(times))):
         own = _autocorrelation(values, most + 3)
-        quiet &= np.abs(own[1:]) <= limit * _spread(own)[1:]
+        quiet &= own[1:] <= limit * _spread(own)[1:]
     for lag in range(1, most + 1):
         if quiet[lag - 1 : lag + 2].all():
             return lag
