@@ -306,6 +306,35 @@ def import_model(
 
 
 @main.group()
+def observations() -> None:
+    """What devices saw under a plan: inferences, and how many were late."""
+
+
+@observations.command("send")
+@click.argument("plan_id", metavar="ID")
+@click.argument("file", metavar="REPORTS.json", type=click.File("rb"))
+@machine
+@click.pass_obj
+def send_observations(planning: PlanningClient, plan_id: str, file: Any, as_json: bool) -> None:
+    """Send reports, `{"reports": [...]}`; `-` reads them from standard input."""
+    reports = read_json(file).get("reports", [])
+    shown_or_json(planning.report(plan_id, reports), as_json, present.evidence)
+
+
+@observations.command("show")
+@click.argument("plan_id", metavar="ID")
+@click.option("--refuted", is_flag=True, help="List the users who are late too often.")
+@machine
+@click.pass_obj
+def show_observations(planning: PlanningClient, plan_id: str, refuted: bool, as_json: bool) -> None:
+    """Show how a plan stands against what its users saw."""
+    document = planning.evidence(plan_id)
+    if refuted:
+        document["users"] = list(planning.reporting_users(plan_id, refuted=True))
+    shown_or_json(document, as_json, present.evidence)
+
+
+@main.group()
 def measurements() -> None:
     """Times that were measured or observed."""
 

@@ -5,6 +5,7 @@ with PlanningClient("http://127.0.0.1:8000") as planning:
 """
 
 from client.errors import Json, PlanningError, briefly
+from client.evidence import Evidence
 from client.plans import ENDED, Kind, Plans
 from client.profiles import MEASUREMENT_TYPES, Collection, Profiles
 
@@ -20,16 +21,17 @@ __all__ = [
 ]
 
 
-class PlanningClient(Profiles, Plans):
+class PlanningClient(Profiles, Plans, Evidence):
     """A connection to one planning service.
 
     Every method raises PlanningError, or httpx.TransportError without answer.
 
-    While the service is away or busy (no connection, 429, 502, 503, 504), requests that are safe to
-    repeat are sent again, after the pause it asks for or else after growing pauses. Planning
-    requests are safe, since each carries an Idempotency-Key. What would be stored twice (profiles,
-    models, measurements, validations) is sent again only where it is certain that nothing was
-    begun. Each repetition is a warning of the logger `splitplan.client`.
+    While the service is away or busy (no connection, 429, 502, 503, 504), requests that are
+    safe to repeat are sent again, after the pause it asks for or else after growing pauses.
+    Planning requests are safe, since each carries an Idempotency-Key, and so are reports, which
+    count once. What would be stored twice (profiles, models, measurements, validations) is sent
+    again only where it is certain that nothing was begun. Each repetition is a warning of the
+    logger `splitplan.client`.
 
     Parameters
     ----------

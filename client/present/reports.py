@@ -53,6 +53,43 @@ LAWS: Columns = (
 )
 
 
+def evidence(console: Console, document: Json) -> None:
+    """How a plan stands against what its users saw."""
+    late, seen = document["misses"], document["inferences"]
+    console.print(
+        f"plan {document['plan']}: {document['users_reporting']} of its users reported {seen}"
+        f" inferences,"
+        f" {late} late" + (f" ({late / seen:.2%})" if seen else "")
+    )
+    odds, doubt = document["e_value"], 1.0 / (1.0 - document["confidence"])
+    verdict = (
+        "beyond doubt: the plan does not keep what it promises"
+        if odds >= doubt
+        else f"no reason to distrust the plan below {doubt:.0f}"
+    )
+    say(console, "evidence", f"{odds:.3g} to 1 against the promised risks; {verdict}")
+    if document["users_refuted"]:
+        say(console, "users", f"{document['users_refuted']} are late too often, each for itself")
+    if (revoked := document.get("revoked")) is not None:
+        say(console, "revoked", f"{revoked['at']}: {revoked['detail']}")
+        if "replanned_as" in revoked:
+            say(console, "instead", f"plan {revoked['replanned_as']}")
+        if "not_replanned" in revoked:
+            say(console, "no plan", revoked["not_replanned"])
+    if document.get("users"):
+        console.print(table(document["users"][:SHOWN_USERS], EVIDENCE))
+
+
+EVIDENCE: Columns = (
+    ("user", lambda user: user["user"]),
+    ("inferences", lambda user: str(user["inferences"])),
+    ("late", lambda user: str(user["misses"])),
+    ("accepted", lambda user: f"{user['risk']:.2%}"),
+    ("evidence", lambda user: f"{user['e_value']:.3g} to 1"),
+    ("verdict", lambda user: "late too often" if user["refuted"] else "fits"),
+)
+
+
 def measurement(console: Console, document: Json) -> None:
     """What was made of samples or observations."""
     at = f"{document['timing']}@{document['revision']}"
