@@ -1,9 +1,17 @@
 """What tables say of users, by kind of plan."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from client.present.quantities import enough, number, share, si
 from client.present.tables import Columns
+
+
+def _sent(row: Mapping[str, Any]) -> str:
+    """The cut of a table's row, with its codec; a dash where nothing fits."""
+    name = row["cut_name"] or "-"
+    return f"{name} ({row['codec']})" if row.get("codec") else str(name)
+
 
 USERS: Mapping[str, Columns] = {
     "robust": (
@@ -56,9 +64,7 @@ USERS: Mapping[str, Columns] = {
         ("hysteresis", lambda user: share(user["hysteresis"])),
         (
             "cut after",
-            lambda user: ", ".join(
-                each_once(row["cut_name"] or "-" for row in user["table"]["rows"])
-            ),
+            lambda user: ", ".join(each_once(map(_sent, user["table"]["rows"]))),
         ),
     ),
 }
