@@ -132,8 +132,8 @@ def replan_plan(request: Request, plan_id: PlanIdPath, body: PlanPatch) -> Respo
     profiles.
 
     The new plan says its `parent` and what `changed`. Pointers of faults and warnings name users by
-    their ids, as the patch does. With `max_switches` a multi-user plan is held to the cuts and bits
-    of its parent, and `steadiness` says what that costs.
+    their ids, as the patch does. With `max_switches` a multi-user plan is held to the cuts, bits
+    and codecs of its parent, and `steadiness` says what that costs.
     """
     database: Database = request.app.state.database
     patch = {key: value for key, value in request.value.items() if key != "max_switches"}  # type: ignore[attr-defined]  # of StrictRoute

@@ -166,7 +166,9 @@ class PlanPatch(Body):
     users: dict[str, dict[str, Any] | None] | None = absent()
     """What to change of each user: null removes one, a new id is a full user."""
     max_switches: Count | None = absent()
-    """Multi-user plans only: users of the plan who may change their cut or bits; default: all."""
+    """Multi-user plans only: users of the plan who may change their cut, bits or codec; default:
+    all.
+    """
 
 
 class Changed(Body):
@@ -181,8 +183,8 @@ class Changed(Body):
     """Other fields of the request."""
     max_switches: Count | None = absent()
     switched: Count | None
-    """Users of both plans, with the same network, whose cut, bits or placement differ; null unless
-    both have a result. Of tables, those whose cuts or bits differ."""
+    """Users of both plans, with the same network, whose cut, bits, codec or placement differ; null
+    unless both have a result. Of tables, those whose cuts, bits or codecs differ."""
 
 
 class Revoked(Body):

@@ -1,16 +1,21 @@
 """Codecs, rate laws and results in multi-user plans and tables, by hand."""
 
 import math
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import pairwise, product
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from client.edge import RateTable
 from tests.support.builders import Body, a_channel, a_model
 from tests.support.multiuser.requests import (
     ADAPTIVE,
+    CROSSING_BIT,
+    DEVICE_S,
+    SERVER_S,
     a_cell,
     a_fleet,
     a_quantised_model,
@@ -98,6 +103,72 @@ def test_what_beats_everything_is_always_sent(client: httpx.Client) -> None:
     ):
         for user in solved(client, cell)["users"]:
             assert user["codec"] == "free"
+
+
+def ways(model: Body, limit: float) -> Iterator[tuple[float, float, float, float]]:
+    """(seconds on the device, bits, seconds at the server, loss) of every option within a limit, by
+    hand.
+    """
+    for m, cut in enumerate(model["cuts"]):
+        yield DEVICE_S[m], CROSSING_BIT[m], SERVER_S[m], 0.0
+        for entry in cut.get("quantization", ()):
+            if entry["loss"] <= limit:
+                sent = float(entry["bits"] * cut["feature_elements"])
+                yield DEVICE_S[m], sent, SERVER_S[m], entry["loss"]
+        for codec in cut.get("codecs", ()):
+            if codec["loss"] <= limit:
+                coding_s = codec["device_s"] + codec["device_cycles"] / 1e9
+                yield (
+                    DEVICE_S[m] + coding_s,
+                    8.0 * codec["byte"],
+                    SERVER_S[m] + codec["server_s"],
+                    codec["loss"],
+                )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_combination_by_brute_force(client: httpx.Client, seed: int) -> None:
+    """Two users with random codecs and without deadlines: the square-root rule for every pair."""
+    rng = np.random.default_rng(seed)
+    model = a_quantised_model()
+    for m in (0, 1, 2):
+        model["cuts"][m]["codecs"] = [
+            JPEG
+            | {
+                "name": f"codec-{k}",
+                "byte": int(rng.integers(500, 40_000)),
+                "byte_max": 50_000,
+                "device_s": float(rng.uniform(0.0, 0.005)),
+                "device_cycles": float(rng.uniform(0.0, 5e6)),
+                "server_s": float(rng.uniform(0.0, 0.002)),
+                "loss": float(rng.choice([0.0, 0.005, 0.02])),
+            }
+            for k in range(2)
+        ]
+    gamma, weights, limits = float(rng.choice([0.1, 1.0])), (1.0, 2.0), (1.0, 0.006)
+    per_hz, band_hz = rng.uniform(0.5, 5.0, 2).tolist(), float(10.0 ** rng.uniform(5.0, 7.0))
+    least = math.inf
+    for pair in product(*(list(ways(model, limit)) for limit in limits)):
+        cost = roots = sent = 0.0
+        for weight, eta, (device_s, bits, server_s, loss) in zip(
+            weights, per_hz, pair, strict=True
+        ):
+            cost += weight * (device_s + gamma * loss)
+            sent += math.sqrt(weight * bits / (band_hz * eta))
+            roots += math.sqrt(weight * server_s)
+        least = min(least, cost + sent**2 + roots**2)
+    users = [
+        a_user(
+            id=str(n),
+            model=model,
+            weight=weights[n],
+            max_loss=limits[n],
+            spectral_efficiency_bps_per_hz=per_hz[n],
+        )
+        for n in range(2)
+    ]
+    body = a_cell(*users, bandwidth_hz=band_hz, weights={"latency_per_s": 1.0, "loss": gamma})
+    assert solved(client, body)["objective"]["cost"] == pytest.approx(least, rel=1e-8)
 
 
 def test_a_loss_limit_holds_for_codecs(client: httpx.Client) -> None:
