@@ -26,6 +26,7 @@ from app.measurements.fitting import Subject, fitted
 from app.measurements.schemas.files import MeasurementFile
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Cut, Model
+from app.samples import packing
 from benchmarks import machine
 from solvers.arrays import Floats
 from solvers.margin import Margin
@@ -221,7 +222,7 @@ def throughput() -> None:
         provenance="analytic",
     )
     sheet = files.from_json(MeasurementFile.model_validate(parse_json(body)))
-    content = files.pack(sheet.samples)
+    content = packing.pack(sheet.samples)
     table = b"".join(files.as_csv(sheet.samples))
     parquet = files.as_parquet(sheet.samples)
     steps: dict[str, Callable[[], Any]] = {
@@ -235,8 +236,8 @@ def throughput() -> None:
             files.from_rows(parquet, files.PARQUET)
         ),
         "test and fit": lambda: fitted(sheet, Subject(device, profile, None)),
-        f"pack into {len(content) / 1e6:.1f} MB": lambda: files.pack(sheet.samples),
-        "unpack": lambda: files.unpack(content),
+        f"pack into {len(content) / 1e6:.1f} MB": lambda: packing.pack(sheet.samples),
+        "unpack": lambda: packing.unpack(content),
     }
     print(f"**A million samples** ({cuts} cuts, {len(clocks)} clocks, 2 sessions).\n")
     print("| step | best of 5, s | median, s |\n|---|---|---|")

@@ -4,9 +4,9 @@ from alembic import context
 from sqlalchemy import text
 
 import app.evidence.tables
-import app.measurements.tables
 import app.plans.tables
 import app.profiles.tables
+import app.samples.tables
 import app.validations.tables
 import app.workers
 from app.db import Base, Database, open_database
@@ -14,7 +14,7 @@ from app.settings import read_settings
 
 TABLES = [
     app.evidence.tables,
-    app.measurements.tables,
+    app.samples.tables,
     app.plans.tables,
     app.profiles.tables,
     app.validations.tables,

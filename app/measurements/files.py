@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from app.errors import FieldError, InvalidRequest
 from app.http.media import CSV
 from app.measurements.schemas.files import MOST_SAMPLES, MeasurementFile, ObservationFile
+from app.samples.packing import unpack
 from solvers.arrays import Integers
 from solvers.measurement.samples import PARTS, Samples
 
@@ -123,21 +124,6 @@ def from_rows(body: bytes, media_type: str) -> SampleTable:
         )
     samples = unpack(read.stdout)
     return SampleTable(samples=samples, started_at=(None,) * (int(samples.session.max()) + 1))
-
-
-def pack(samples: Samples) -> bytes:
-    """Samples as compressed columns."""
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer, **{field.name: getattr(samples, field.name) for field in fields(samples)}
-    )
-    return buffer.getvalue()
-
-
-def unpack(content: bytes) -> Samples:
-    """What `pack` made."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as columns:
-        return Samples(**{field.name: columns[field.name] for field in fields(Samples)})
 
 
 def pack_observations(file: ObservationFile) -> bytes:

@@ -14,11 +14,12 @@ from app.profiles.schemas.model import Model
 from app.profiles.schemas.profile import ProcessorKind
 from app.profiles.schemas.server import Server
 from app.profiles.schemas.timing import Timing, TimingCut, TimingLevel
+from app.samples.behind import clocks_of
 from solvers.arrays import Floats
 from solvers.measurement.findings import MOST_SERIES, Finding, findings, fit_findings, series_count
 from solvers.measurement.fit import Fit
 from solvers.measurement.pairing import Pairing, pairings
-from solvers.measurement.samples import FEWEST_SAMPLES, PARTS, SAME_CLOCK, nominal_hz
+from solvers.measurement.samples import FEWEST_SAMPLES, PARTS, SAME_CLOCK
 from solvers.measurement.times import FEWEST_CLOCKS, PartTimes, times_of
 
 _MOST_LEVELS = 1000  # of a timing's entry
@@ -110,19 +111,6 @@ def fitted(sheet: SampleTable, subject: Subject) -> Fitted:
         measured=[_told(m, subject, one, correlation.get(m)) for m, one in sorted(times.items())],
         samples=int(own.sum()),
     )
-
-
-def clocks_of(frequency_hz: Floats, requested_hz: Floats, device: Device | None) -> Floats:
-    """The clock each sample counts for: the measured one, else the requested one, else the only one
-    there is.
-    """
-    known = np.where(np.isfinite(frequency_hz), frequency_hz, requested_hz)
-    if device is None:
-        return nominal_hz(known)
-    if device.frequency_min_hz == device.frequency_max_hz:
-        known = np.where(np.isfinite(known), known, device.frequency_max_hz)
-    levels = None if device.frequency_levels_hz is None else np.array(device.frequency_levels_hz)
-    return nominal_hz(known, levels)
 
 
 def _refuse(faults: Iterator[FieldError]) -> None:

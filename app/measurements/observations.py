@@ -14,7 +14,6 @@ from app.errors import FieldError, InvalidRequest, PlanNotFound
 from app.measurements import files
 from app.measurements.schemas.files import ObservationFile
 from app.measurements.stored import add, document, hold
-from app.measurements.tables import MeasurementRow
 from app.plans import service as plans
 from app.plans import stored
 from app.plans.pins import Pins
@@ -23,6 +22,7 @@ from app.profiles import service as profiles
 from app.profiles.references import ProfileRef
 from app.profiles.schemas.profile import ProcessorKind
 from app.profiles.schemas.timing import Timing, TimingCut
+from app.samples.tables import MeasurementRow
 from solvers.stationarity import FEWEST_BATCHES, departure_p_value, look_level, misses_p_value
 
 Observed = Literal["total", "device", "server"]

@@ -31,6 +31,7 @@ from app.problems import documented
 from app.profiles.routes import ProfileName
 from app.profiles.schemas.profile import ProcessorKind
 from app.quantities import NAME_PATTERN
+from app.samples import packing
 
 router = APIRouter(
     prefix="/v1/timings/{name}/measurements", tags=["Measurements"], route_class=StrictRoute
@@ -226,7 +227,7 @@ def get_samples(
     row, content = stored.get_samples(session, name, number)
     if row.kind == "observations":
         return rendered(files.observations_as_json(content, row.summary["plan"]))
-    samples = files.unpack(content)
+    samples = packing.unpack(content)
     media_type = preferred(request.headers, (JSON, CSV, PARQUET))
     if media_type == PARQUET:
         return Response(files.as_parquet(samples), 200, VARY, PARQUET)

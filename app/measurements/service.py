@@ -16,11 +16,9 @@ from app.errors import (
     ProfileNotFound,
     StaleRevision,
 )
-from app.measurements import files
 from app.measurements.files import SampleTable
 from app.measurements.fitting import Fitted, Subject, fitted
 from app.measurements.stored import add, document, hold, profile_id
-from app.measurements.tables import MeasurementRow
 from app.profiles import service as profiles
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Model
@@ -28,6 +26,8 @@ from app.profiles.schemas.profile import ProcessorKind
 from app.profiles.schemas.server import Server
 from app.profiles.schemas.timing import Measured, Timing
 from app.profiles.stored import Stored
+from app.samples import packing
+from app.samples.tables import MeasurementRow
 from solvers.measurement.findings import Finding
 
 _MOST_FINDINGS = 1000
@@ -185,7 +185,7 @@ def _store(
         summary=_summary(timing, measured, header),
         details=_details(sheet, found, quality),
     )
-    add(session, row, files.pack(sheet.samples))
+    add(session, row, packing.pack(sheet.samples))
     return document(name, row)
 
 

@@ -7,14 +7,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.errors import MeasurementNotFound, ProfileNotFound
-from app.measurements import files
-from app.measurements.fitting import clocks_of
-from app.measurements.tables import MeasuredSamplesRow, MeasurementRow
 from app.profiles import service as profiles
 from app.profiles.references import ProfileRef
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.timing import Timing
 from app.profiles.tables import ProfileRow
+from app.samples.behind import clocks_of, samples_behind
+from app.samples.tables import MeasuredSamplesRow, MeasurementRow
 from solvers.arrays import Floats
 from solvers.measurement.samples import Part, Samples
 from solvers.measurement.times import standardised
@@ -66,7 +65,7 @@ def standardised_times(
     Samples that were read once stay in `cache`.
     """
     timing = profiles.get(session, Timing, ref.name, ref.revision).body
-    samples = _samples_behind(session, ref.name, timing, cut, cache)
+    samples = samples_behind(session, ref.name, timing, cut, cache)
     if samples is None:
         return None
     device = (
@@ -77,37 +76,6 @@ def standardised_times(
     clocks = clocks_of(samples.frequency_hz, samples.requested_hz, device)
     times = standardised(samples, clocks, part, cut, frequency_hz)
     return times if len(times) else None
-
-
-def _samples_behind(
-    session: Session, name: str, timing: Timing, cut: int, cache: dict[int, Samples]
-) -> Samples | None:
-    """The samples that a cut's entry of a timing was fitted to; None where there are none."""
-    if timing.measured is None:
-        return None
-    profile = profile_id(session, name)
-    newest = (
-        select(MeasurementRow.id, MeasurementRow.details)
-        .where(
-            MeasurementRow.profile_id == profile,
-            MeasurementRow.kind == "samples",
-            MeasurementRow.number <= timing.measured.measurement,
-        )
-        .order_by(MeasurementRow.number.desc())
-        .limit(100)
-    )
-    # A cut that was not measured again kept its entry, and so its samples.
-    key = next(
-        (key for key, details in session.execute(newest) if cut in details["measured_cuts"]), None
-    )
-    if key is None:
-        return None
-    if key not in cache:
-        content = session.scalars(
-            select(MeasuredSamplesRow.content).where(MeasuredSamplesRow.measurement_id == key)
-        )
-        cache[key] = files.unpack(content.one())
-    return cache[key]
 
 
 def document(name: str, row: MeasurementRow) -> dict[str, Any]:

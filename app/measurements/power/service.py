@@ -13,9 +13,9 @@ from app.measurements.power.present import told
 from app.measurements.power.revise import revised
 from app.measurements.power.sheet import PowerRows, PowerSheet, pack, unpack
 from app.measurements.stored import add, find, hold, profile_id, raw
-from app.measurements.tables import MeasurementRow
 from app.profiles import service as profiles
 from app.profiles.schemas.device import Device
+from app.samples.tables import MeasurementRow
 from solvers.measurement.power_findings import PowerFinding
 
 _ATTEMPTS = 5

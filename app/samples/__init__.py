@@ -1,0 +1,1 @@
+"""Measured samples as they are kept, below whatever makes timings or plans of them."""
