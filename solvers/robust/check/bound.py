@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from solvers.arrays import Floats, Integers
+from solvers.arrays import Booleans, Floats, Integers
 from solvers.robust.check.curves import (
     Reach,
     least_j,
@@ -15,7 +15,7 @@ from solvers.robust.check.curves import (
     most_efficiency,
     widest_j,
 )
-from solvers.robust.check.options import Options, frugal_clock_hz, options_of
+from solvers.robust.check.options import EXACT, Options, frugal_clock_hz, options_of
 from solvers.robust.check.search import Bound, search
 from solvers.robust.check.terms import terms
 from solvers.robust.problem import Decision, Problem
@@ -27,6 +27,8 @@ _ROUNDING = 1e-14  # relative, of a sum
 # A plan may be early by the tolerance of its deadline, and its energy lower by as much.
 _SLACK = 1.0 + 1e-7
 _SEARCHED_USERS = 50
+_LITTLE = 1e-3  # of a bound, for all the spectrum
+_HAIR = 1e-9  # of a spectral efficiency
 
 
 def lower_bound_j(
@@ -55,7 +57,7 @@ def lower_bound_j(
     held = _held_j(problem, decision, price, servers[0])
     floor_hz, total, size = frugal_clock_hz(problem), 0.0, 0.0
     for users in _in_blocks(problem):
-        options, reach = in_reach(problem, users, floor_hz)
+        options, reach = in_reach(problem, users, floor_hz, decision.option)
         cheapest = options.with_servers_j(options.cheapest_j(), servers[0])
         useful = cheapest <= held[options.user] * _SLACK
         useful |= options.option == decision.option[options.user]
@@ -67,8 +69,13 @@ def lower_bound_j(
         size += float(np.abs(least).sum())
     paid = price * problem.bandwidth_hz + float(servers[0] @ capacity)
     root = total - paid - _ROUNDING * (size + paid)
-    if root >= goal_j or not small or price == 0.0:
+    if root >= goal_j or not small:
         return Bound(root)
+    if price == 0.0:
+        if options.load is None:
+            return Bound(root)
+        # Any other will do for what the servers alone decide.
+        prices = [_LITTLE * abs(root) / problem.bandwidth_hz, *prices[1:]]
     detour = value - least[options.user]
     found = search(problem, prices, servers, goal_j, root, options, reach, detour)
     return found if found.energy_j > root else Bound(root, found.rival)
@@ -108,8 +115,13 @@ def _least(values: Floats, options: Options, users: Integers) -> Floats:
     return least
 
 
-def in_reach(problem: Problem, users: Integers, floor_hz: Floats) -> tuple[Options, Reach]:
-    """Options of some users, and the shares they may have: at most what the others leave."""
+def in_reach(
+    problem: Problem, users: Integers, floor_hz: Floats, held: Integers
+) -> tuple[Options, Reach]:
+    """Options of some users, and the shares they may have: at most what the others leave.
+
+    Those that need more than that, of the uplink or of a server, are left out but for the plan's.
+    """
     options = options_of(problem, users, floor_hz)
     most_u = most_efficiency(options)
     cap = np.full(len(users), problem.bandwidth_hz)
@@ -119,4 +131,22 @@ def in_reach(problem: Problem, users: Integers, floor_hz: Floats) -> tuple[Optio
     with np.errstate(divide="ignore"):
         least_u = np.log1p(options.scale_hz / cap[options.user - users[0]]) * (1.0 - _ROUNDING)
     # A share beyond the cap is no option; a hair beyond it may be rounding.
-    return options, Reach(np.minimum(least_u, most_u), most_u)
+    within = Reach(np.minimum(least_u, most_u), most_u)
+    if options.plain:  # whose bounds were answered with such options left in
+        return options, within
+    beyond = (options.unit_s > 0.0) & (least_u > most_u * (1.0 + _HAIR) + _HAIR)
+    kept = ~(beyond | _unserved(problem, options, users)) | (options.option == held[options.user])
+    return options[kept], within[kept]
+
+
+def _unserved(problem: Problem, options: Options, users: Integers) -> Booleans:
+    """Options that keep a server busier than what the others need at least leaves of it."""
+    if options.load is None:
+        return np.zeros(len(options.user), dtype=np.bool_)
+    left = np.broadcast_to(problem.server_capacity, (len(users), options.load.shape[1]))
+    if len(users) == len(problem.workload):
+        least = np.full(left.shape, np.inf)
+        np.minimum.at(least, options.user - users[0], options.load)
+        left = left - (least.sum(axis=0) - least) * (1.0 - _ROUNDING)
+    end = left * (1.0 + EXACT) + _ROUNDING * np.asarray(problem.server_capacity)
+    return np.asarray(np.any(options.load > end[options.user - users[0]], axis=1))

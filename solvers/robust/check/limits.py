@@ -50,26 +50,28 @@ def check(problem: Problem, decision: Decision, tolerance: float = TOLERANCE) ->
             Violation(constraint=constraint, user=int(n), excess=float(excess[n]))
             for n in broken[:_REPORTED]
         ]
-    if not used <= problem.bandwidth_hz * (1.0 + tolerance):
-        violations.append(
-            Violation(
-                constraint=Constraint.BANDWIDTH, user=None, excess=used - problem.bandwidth_hz
-            )
-        )
-    energy, busy_s = found.energy_j, np.zeros(0)
-    if problem.rate_hz is not None:
-        energy = problem.rate_hz * energy
-        busy_s = problem.rate_hz @ work.server_load_s[row]
+    energy = found.energy_j if problem.rate_hz is None else problem.rate_hz * found.energy_j
+    busy_s = _busy_s(problem, row)
     violations += [
-        Violation(constraint=Constraint.SERVER, user=None, excess=float(busy - capacity))
-        for busy, capacity in zip(busy_s, problem.server_capacity, strict=False)
-        if not busy <= capacity * (1.0 + tolerance)
+        Violation(constraint=constraint, user=None, excess=taken - budget)
+        for constraint, taken, budget in (
+            (Constraint.BANDWIDTH, used, problem.bandwidth_hz),
+            *((Constraint.SERVER, *of) for of in zip(busy_s, problem.server_capacity, strict=True)),
+        )
+        if not taken <= budget * (1.0 + tolerance)
     ]
     return Certificate(
         objective=float(energy.sum()),
-        used={"bandwidth_hz": used} | {f"server_{k}_s": float(s) for k, s in enumerate(busy_s)},
+        used={"bandwidth_hz": used} | {f"server_{k}_s": busy for k, busy in enumerate(busy_s)},
         violations=tuple(violations),
     )
+
+
+def _busy_s(problem: Problem, row: Integers) -> list[float]:
+    """Seconds per second of each server that has a budget."""
+    if problem.rate_hz is None:
+        return []
+    return [float(busy) for busy in problem.rate_hz @ problem.workloads.server_load_s[row]]
 
 
 Held = tuple[Constraint, Floats, Floats]  # what is exceeded, by how much, and its limit

@@ -59,6 +59,14 @@ class Options:
         """All columns by name."""
         return {name: getattr(self, name) for name in _COLUMNS}
 
+    @property
+    def plain(self) -> bool:
+        """Whether a clock's cube and a radio are all that draws, at a rate without a cap, and
+        nobody streams.
+        """
+        general = (self.exponent, self.static_w, self.fixed_j, self.uplink_end_s, self.load)
+        return self.cap_u == float("inf") and all(column is None for column in general)
+
     def uplink_most_s(self) -> Floats:
         """Longest uplink with which the largest clock keeps the deadline."""
         left_s = self.left_s - self.cycles / self.clock_max_hz

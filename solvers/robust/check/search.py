@@ -14,8 +14,10 @@ _ROUNDING = 1e-14  # relative, of a sum
 _NODES = 256  # combinations open at once; with more the dual's bound has to do
 _PRICES = np.exp(np.array([0.0, 0.03, -0.03, 0.1, -0.1, 0.4, -0.4]))
 _BEAM = 8  # of them followed then
-_STEPS = 10  # of the search for each combination's own price
-_FAR = 6.0  # in ln price, from those likely: where servers say who sends
+# Of the search for each combination's own price: how many steps, and how far from the likely ones
+# in ln price. Options that hardly fit, or leave room, have theirs far away; plain cells keep the
+# bounds that they were answered with.
+_RANGES = ((10, 1.0), (20, 8.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +47,42 @@ def search(
     leave room for stay open. What is left at the end gets a price of its own: with the options
     fixed its dual has no gap.
     """
-    users = np.arange(len(problem.workload))
     # An option whose detour costs more than the gap is in no better plan.
     alive = root_j + detour_j < goal_j
     options, reach = options[alive], reach[alive]
-    start = np.searchsorted(options.user, np.append(users, len(users)))
-    count = np.diff(start)
     prices = np.concatenate([likely[0] * _PRICES, likely[1:]])
     values, paid = _priced(problem, options, reach, prices, servers)
+    order, chosen, at_likely, complete = _opened(problem, options, values, paid, goal_j)
+    if len(chosen) == 0:
+        return Bound(goal_j if complete else root_j)
+    for steps, apart in _RANGES[:1] if options.plain else _RANGES:
+        own, log_price = _at_own_price(
+            problem, prices, goal_j, chosen, options, reach, steps=steps, apart=apart
+        )
+        bound = np.maximum(own, at_likely)
+        if bound.min() >= goal_j:
+            return Bound(goal_j if complete else root_j)
+    first = int(bound.argmin())
+    of_users = chosen[first][np.argsort(order)]
+    rival = _plan(options[of_users], reach[of_users], float(log_price[first]))
+    return Bound(float(bound[first]) if complete else root_j, rival)
+
+
+def _opened(
+    problem: Problem, options: Options, values: Floats, paid: Floats, goal_j: float
+) -> tuple[Integers, Integers, Floats, bool]:
+    """Order of the users; the combinations of options that may be below the goal,
+    (combinations, users) in this order; their bounds; and whether these are all of them.
+
+    `values` are those of the options at some prices, of which all budgets cost `paid`.
+    """
+    users = np.arange(len(problem.workload))
+    start = np.searchsorted(options.user, np.append(users, len(users)))
     ahead = np.add.reduce(np.minimum.reduceat(values, start[:-1]), axis=0)
     slack = _ROUNDING * (ahead + paid)
     sums, chosen = np.zeros((1, len(paid))), np.zeros((1, 0), dtype=np.int64)
     budget = _Budget(problem, options, start)
-    order, complete = np.argsort(count, kind="stable"), True
+    order, complete = np.argsort(np.diff(start), kind="stable"), True
     for user in order:
         own = np.arange(start[user], start[user + 1])
         ahead = ahead - values[own].min(axis=0)
@@ -72,15 +97,8 @@ def search(
             kept, complete = kept[np.argsort(below[kept], kind="stable")[:_BEAM]], False
         sums, chosen = sums[kept], chosen[kept]
         if len(sums) == 0:
-            return Bound(goal_j if complete else root_j)
-    own, log_price = _at_own_price(problem, prices, goal_j, chosen, options, reach)
-    bound = np.maximum(own, (sums - paid - slack).max(axis=1))
-    first = int(bound.argmin())
-    if bound[first] >= goal_j:
-        return Bound(goal_j if complete else root_j)
-    of_users = chosen[first][np.argsort(order)]
-    rival = _plan(options[of_users], reach[of_users], float(log_price[first]))
-    return Bound(float(bound[first]) if complete else root_j, rival)
+            break
+    return order, chosen, (sums - paid - slack).max(axis=1), complete
 
 
 class _Budget:
@@ -142,6 +160,9 @@ def _at_own_price(
     chosen: Integers,
     options: Options,
     reach: Reach,
+    *,
+    steps: int,
+    apart: float,
 ) -> tuple[Floats, Floats]:
     """Best bound of each combination (combinations, users) over its own price.
 
@@ -161,7 +182,6 @@ def _at_own_price(
         demand = share.reshape(chosen.shape).sum(axis=1)
         return np.asarray(np.log(np.maximum(demand / problem.bandwidth_hz, 1e-9)))
 
-    steps, apart = (_STEPS, 1.0) if options.load is None else (2 * _STEPS, _FAR)
     low = np.full(len(chosen), np.log(prices.min()) - apart)
     high = np.full(len(chosen), np.log(prices.max()) + apart)
     at_low, at_high = excess(low), excess(high)

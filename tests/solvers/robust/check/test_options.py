@@ -247,7 +247,8 @@ def test_tangents_meet_below_the_kink_of_a_capped_rate() -> None:
     law = RateLaw(efficiency=0.5, max_bps_per_hz=2.0, snr_gap=2.0)
     problem = replace(a_cell(4), bandwidth_hz=1e9, rate_law=law)
     users = np.arange(4)
-    options, reach = in_reach(problem, users, frugal_clock_hz(problem))
+    nobody = np.full(4, -1)
+    options, reach = in_reach(problem, users, frugal_clock_hz(problem), nobody)
     some = np.flatnonzero(reach.least_u < 0.999 * reach.most_u)
     options, reach = options[some], reach[some]
     plain = [
