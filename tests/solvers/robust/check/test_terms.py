@@ -146,6 +146,7 @@ def test_the_device_keeps_up_with_its_stream_with_a_margin_of_its_own(margin: Ma
     factor = {
         Margin.CANTELLI: math.sqrt(0.98 / 0.02),
         Margin.GAUSSIAN: NormalDist().inv_cdf(0.98),
+        Margin.UNIMODAL: math.sqrt(4.0 / (9.0 * 0.02) - 1.0),
         Margin.MEAN: 0.0,
         Margin.WORST_CASE: 4.0,
     }[margin]
