@@ -85,6 +85,66 @@ def test_names_the_first_thing_that_binds() -> None:
     assert np.all(found.reasons.short_by_s > 0)
 
 
+def test_names_stages_that_cannot_keep_up() -> None:
+    """Eight seconds of deadline, but 30 inferences each second: the device takes 100 ms of each at
+    its largest clock, and 50 MHz carry the picture in 12 ms.
+    """
+    problem = a_cell(
+        1,
+        bandwidth_hz=50e6,
+        deadline_s=np.array([8.0]),
+        rate_hz=np.array([30.0]),
+        risk=np.array([0.5]),
+    )
+    assert feasible(problem)  # by sending everything
+    narrow = replace(problem, bandwidth_hz=1e5)
+    found = why(narrow)
+    assert set(found.reasons.binding) == {Binding.STAGE}
+    whole = 1.0 / 30.0
+    work = narrow.workloads
+    device = work.cycles / work.clock_max_hz
+    device = device + np.sqrt(work.device_variance_s2)  # the factor of an even chance is 1
+    assert found.reasons.short_by_s[-1] == pytest.approx(device[-1] - whole, rel=1e-9)
+    # No deadline and no risk makes 100 kHz carry so much; enough bandwidth does.
+    assert np.isnan(found.least_deadline_s[0])
+    assert np.isnan(found.least_risk[0])
+    assert feasible(replace(narrow, bandwidth_hz=float(found.least_bandwidth_hz[0])))
+    # A risk that is all that keeps a device from its stream is told.
+    local = replace(
+        narrow, rate_hz=1.0 / (1.001 * device[-1:]), gain=np.array([1e-30]), risk=np.array([0.4])
+    )
+    told = why(local)
+    assert told.least_risk[0] > 0.4
+    assert feasible(replace(local, risk=told.least_risk))
+    assert not feasible(replace(local, risk=told.least_risk * (1.0 - 1e-6)))
+    assert told.reasons.binding[-1] is Binding.STAGE
+
+
+def test_names_what_would_lose_too_much() -> None:
+    """The picture may cross with a loss of a tenth only; nobody's device is fast enough."""
+    problem = a_cell(1, bandwidth_hz=50e6, deadline_s=np.array([0.06]), max_loss=np.array([0.01]))
+    loss = np.where(problem.workloads.crossing_bit > 0.0, 0.1, 0.0)
+    problem = replace(problem, workloads=replace(problem.workloads, loss=loss))
+    found = why(problem)
+    assert found.reasons.binding == (Binding.LOSS,) * 10 + (Binding.CLOCK,)
+    assert np.all(np.isnan(found.reasons.short_by_s[:10]))
+    assert np.isnan(found.least_bandwidth_hz[0])
+    assert feasible(replace(problem, max_loss=np.array([0.1])))
+    assert feasible(replace(problem, max_loss=None))
+    # Of several ways to send a cut, one that is allowed speaks for it.
+    work = problem.workloads
+    twice = np.sort(np.tile(np.arange(11), 2))
+    columns = {name: getattr(work, name)[twice] for name in work.per_row()}
+    columns["loss"] = np.tile([0.1, 0.0], 11)
+    columns["crossing_bit"] = columns["crossing_most_bit"] = columns["crossing_bit"] * np.tile(
+        [1.0, 1e3], 11
+    )
+    both = replace(problem, workloads=replace(work, first=np.array([0, 22]), **columns))
+    found = why(both)
+    assert Binding.LOSS not in found.reasons.binding
+    assert np.all(found.reasons.short_by_s > 0.0)
+
+
 def test_over_subscribed_cell_says_what_makes_room() -> None:
     problem = a_cell(12, deadline_s=np.full(12, 0.12), bandwidth_hz=2e6)
     found = why(problem)

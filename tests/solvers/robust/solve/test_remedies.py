@@ -2,16 +2,20 @@
 billionth below.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from benchmarks.robust_remedies import infeasible_cells, planned, remedies_of
+from benchmarks.robust_remedies import QUICK, infeasible_cells, planned, remedies_of
 from solvers.outcome import Status
-from solvers.robust.problem import TOLERANCE, Method
+from solvers.registry import answer
+from solvers.robust.problem import TOLERANCE, Method, Problem
 from solvers.robust.solve import solve
+from solvers.robust.solve.infeasible import Binding, Infeasibility
 from tests.support.robust.cells import a_cell, random_cell
+from tests.support.robust.everything import TERMS, random_cell_with_everything
 
 
 @pytest.mark.slow
@@ -24,6 +28,47 @@ def test_what_is_told_is_the_least() -> None:
             told[remedy.name] = told.get(remedy.name, 0) + 1
     assert len(told) == 7
     assert min(told.values()) >= 5, told
+
+
+def strained_cells(count: int) -> Iterator[tuple[Problem, Infeasibility]]:
+    """Cells with every term that have no plan: late, unsure or narrow ones, and streams too fast
+    for device or uplink.
+    """
+    terms = tuple(term for term in TERMS if term != "servers")
+    seed = found = 0
+    while found < count:
+        rng = np.random.default_rng([23, seed])
+        seed += 1
+        problem = random_cell_with_everything(rng, int(rng.integers(1, 8)), terms)
+        hurried = rng.random(problem.users) < rng.choice([0.2, 0.6, 1.0])
+        rate, faster = problem.rate_hz, rng.choice([1, 2, 5, 30], problem.users)
+        problem = replace(
+            problem,
+            bandwidth_hz=problem.bandwidth_hz * rng.choice([0.02, 0.3, 1.0]),
+            deadline_s=np.where(
+                hurried, problem.deadline_s * rng.uniform(0.1, 1.0), problem.deadline_s
+            ),
+            risk=np.where(rng.random(problem.users) < 0.3, problem.risk * 1e-2, problem.risk),
+            rate_hz=None if rate is None else rate * faster,
+        )
+        solution, _ = answer(problem, QUICK)
+        if solution.infeasibility is not None:
+            found += 1
+            yield problem, solution.infeasibility
+
+
+@pytest.mark.slow
+def test_what_is_told_is_the_least_with_every_term() -> None:
+    told: dict[str, int] = {}
+    reasons: set[Binding] = set()
+    for problem, found in strained_cells(40):
+        reasons |= set(found.reasons.binding)
+        for remedy in remedies_of(problem, found):
+            assert planned(remedy.problem), (remedy.name, remedy.value)
+            assert not planned(remedy.below), (remedy.name, remedy.value)
+            told[remedy.name] = told.get(remedy.name, 0) + 1
+    assert len(told) >= 6
+    assert reasons >= {Binding.STAGE, Binding.CLOCK, Binding.RATE, Binding.MARGIN}
 
 
 def test_limits_within_the_tolerance_are_planned_and_checked() -> None:
