@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from app.plans import units
-from app.plans.multiuser.schemas import AdaptiveRequest, AdaptiveUser, MultiUser, MultiUserRequest
+from app.plans.multiuser.schemas import (
+    LEAST_EFFICIENCY,
+    AdaptiveRequest,
+    AdaptiveUser,
+    MultiUser,
+    MultiUserRequest,
+)
 from app.plans.multiuser.sending import varies
 from app.plans.multiuser.workload import LONGEST_S, Workload, table, workload
 from app.plans.resolve import Deployment, Resolver, Source
@@ -240,7 +246,15 @@ def _efficiency(
         resolver.warn(pointer, detail)
     law = units.rate_law(channel)
     shannon = float(np.log1p(units.ratio(snr_db) / law.snr_gap) / np.log(2.0))
-    return min(law.efficiency * shannon, law.max_bps_per_hz)
+    efficiency = min(law.efficiency * shannon, law.max_bps_per_hz)
+    if efficiency < LEAST_EFFICIENCY:
+        detail = (
+            f"means {efficiency:g} bit/s/Hz by the rate_law of {channel.name!r}: at least"
+            f" {LEAST_EFFICIENCY:g} can be planned with"
+        )
+        resolver.fault(pointer, detail)
+        return 1.0
+    return efficiency
 
 
 def _look_at_results(resolver: Resolver, channel: Source[Channel] | None, fleet: _Fleet) -> None:

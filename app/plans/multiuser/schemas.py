@@ -19,7 +19,8 @@ Method = Literal[
 Weight = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=1e-9, le=1e9)]
 LossWeight = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0.0, le=1e9)]
 Deadline = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=1e-9, le=1e9)]
-Efficiency = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=1e-20, le=1e3)]
+LEAST_EFFICIENCY = 1e-20
+Efficiency = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=LEAST_EFFICIENCY, le=1e3)]
 
 EXAMPLE: dict[str, Any] = {
     "name": "lobby-cameras",

@@ -2,6 +2,7 @@
 planned on.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -37,6 +38,7 @@ _K_DB = (-1000.0, 35.0)
 _NAKAGAMI_M = (0.5, 2000.0)
 _LONGEST_S = 1e5
 _LEAST_SHARE = 1e-8
+_LEAST_OF_A_LAW = 1e-6
 _COHERENCE_S = (1e-6, _LONGEST_S)
 # Closer to Rayleigh fading, fades deeper than 1e-130 decide E[1/R].
 _LEAST_M_WITHOUT_OUTAGE = 1.1
@@ -53,6 +55,12 @@ def faults(
         yield from _within("/min_snr_db", [channel.min_snr_db], _SNR_DB, "dB")
     if channel.coherence_time_s is not None:
         yield from _within("/coherence_time_s", [channel.coherence_time_s], _COHERENCE_S, "s")
+    if channel.rate_law is not None:
+        law = channel.rate_law
+        yield from _within("/rate_law/efficiency", [law.efficiency], (_LEAST_OF_A_LAW, 1.0), "")
+        if law.max_bps_per_hz is not None:
+            top = (_LEAST_OF_A_LAW, math.inf)
+            yield from _within("/rate_law/max_bps_per_hz", [law.max_bps_per_hz], top, "bit/s/Hz")
     yield from _within("/rtt_mean_s", [channel.rtt_mean_s or 0.0], (0.0, _LONGEST_S), "s")
     match channel.fading:
         case TraceFading(rate_bps=rates, snr_db=snrs_db):

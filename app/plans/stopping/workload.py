@@ -114,7 +114,10 @@ def _workload(
         standby_power_w=(device.idle_power_w or 0.0) if energy == "whole" else 0.0,
         energy_j_per_bit=device.radio.energy_j_per_bit if device.radio is not None else 0.0,
         energy_source=drawn.source,
-        faults=tuple(_faults(columns | {"server_s": server_s}, result_s)),
+        faults=(
+            *_faults(columns | {"server_s": server_s}, result_s),
+            *_faults_of_radio(device, crossing_bit),
+        ),
         warnings=(
             *_warnings(
                 device, model, measured_s, server, server_timing, server_s, network.rtt_mean_s
@@ -159,6 +162,13 @@ def _faults(columns: dict[str, Floats], result_s: float) -> Iterator[FieldError]
             yield FieldError(
                 pointer, f"an inference would need {largest:.3g} {unit}: look at the units"
             )
+
+
+def _faults_of_radio(device: Device, crossing_bit: Floats) -> Iterator[FieldError]:
+    per_bit_j = 0.0 if device.radio is None else device.radio.energy_j_per_bit
+    if not per_bit_j * crossing_bit.max() <= _MOST_J:
+        detail = f"radio.energy_j_per_bit of {per_bit_j:g} J cannot be planned with"
+        yield FieldError("/device", detail)
 
 
 def _warnings(

@@ -350,3 +350,16 @@ def test_what_lasts_for_ever_is_refused(client: httpx.Client, model: Body, said:
     (fault,) = answer.json()["errors"]
     assert fault["pointer"] == "/users/0/model"
     assert said in fault["detail"]
+
+
+@pytest.mark.parametrize(
+    "law", [{"efficiency": 1e-30}, {"max_bps_per_hz": 1e-30}, {"max_bps_per_hz": 1e-25}]
+)
+def test_a_law_that_carries_next_to_nothing_is_refused(client: httpx.Client, law: Body) -> None:
+    camera = a_user(snr_db=10.0, spectral_efficiency_bps_per_hz=None)
+    cell = a_cell(camera, channel=a_channel(rate_law=law))
+    answer = client.post("/v1/plans/multi-user", json=cell)
+    assert answer.status_code == 422
+    (fault,) = answer.json()["errors"]
+    assert fault["pointer"] == "/users/0/snr_db"
+    assert "rate_law" in fault["detail"]

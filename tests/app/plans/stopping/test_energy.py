@@ -195,3 +195,32 @@ def test_results_over_a_channel_that_does_not_say_how_fast(client: httpx.Client)
     robot = a_robot(model=a_model(cuts=cuts, result_byte=1000))
     found = warnings(client, a_fleet(robot, channel=a_radio(downlink_bps=None)))
     assert "no time" in found["/channel/downlink_bps"]
+
+
+@pytest.mark.parametrize("value", [5e-324, 1e-60, 1e60, 1e300])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "device/static_power_w",
+        "device/energy_per_inference_j",
+        "device/radio/active_power_w",
+        "device/radio/energy_j_per_bit",
+        "channel/rate_law/efficiency",
+        "channel/rate_law/max_bps_per_hz",
+    ],
+)
+@pytest.mark.parametrize("fading", ["rayleigh", "none"])
+def test_extremes_are_planned_or_refused(
+    client: httpx.Client, path: str, value: float, fading: str
+) -> None:
+    device = a_device(radio=dict(RADIO), idle_power_w=0.05)
+    channel = a_radio(fading={"kind": fading}, rate_law={"snr_gap_db": 3.0})
+    *parents, last = path.split("/")
+    target: Body = {"device": device, "channel": channel}
+    for part in parents:
+        target = target[part]
+    target[last] = value
+    body = a_fleet(a_robot(device=device), channel=channel, options={"energy": "whole"})
+    answer = client.post(STOPPING, json=body)
+    assert answer.status_code in (201, 422), answer.text
+    assert answer.status_code == 201 or pointers(answer)
