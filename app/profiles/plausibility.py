@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from app.profiles.doubts import codecs, level_powers, measured_energy, radio
 from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Model
@@ -104,10 +105,17 @@ def _device(device: Device) -> Iterator[tuple[str, str]]:
             f"the device would draw {power_w:g} W at its highest clock",
         )
     yield from warnings_of_tx_power("/tx_power_w", device.tx_power_w)
-    for field in ("rx_power_w", "idle_power_w"):
+    for field in ("rx_power_w", "idle_power_w", "static_power_w"):
         value = getattr(device, field)
         if value is not None and value > 1e3:
             yield f"/{field}", f"{value:g} W: is it in mW?"
+    yield from level_powers(device)
+    if device.energy_per_inference_j is not None and device.energy_per_inference_j > 1e3:
+        yield (
+            "/energy_per_inference_j",
+            f"{device.energy_per_inference_j:g} J to start an inference: is it in mJ?",
+        )
+    yield from radio(device)
     if device.memory_byte is not None and not 1e3 <= device.memory_byte <= 1e13:
         yield "/memory_byte", f"a device with {device.memory_byte:g} bytes of memory"
 
@@ -138,6 +146,9 @@ def _model(model: Model) -> Iterator[tuple[str, str]]:
             )
         if cut.flop > 1e17:
             yield f"/cuts/{position}/flop", f"{cut.flop:g} FLOP for one inference"
+        yield from codecs(f"/cuts/{position}", cut)
+    if model.result_byte is not None and model.result_byte > GIGABYTE:
+        yield "/result_byte", f"a result of {model.result_byte / GIGABYTE:g} GB"
 
 
 def _channel(channel: Channel) -> Iterator[tuple[str, str]]:
@@ -172,6 +183,21 @@ def _channel(channel: Channel) -> Iterator[tuple[str, str]]:
         value = getattr(channel, field)
         if value is not None and value > most:
             yield f"/{field}", f"{value:g} is very long: is it in milliseconds?"
+    if channel.rate_law is not None:
+        cap, law = channel.rate_law.max_bps_per_hz, channel.rate_law
+        if cap is not None and not 0.1 <= cap <= 30.0:
+            yield (
+                "/rate_law/max_bps_per_hz",
+                f"{cap:g} bit/s/Hz: 64-QAM carries less than 6, and 30 takes many antennas; is it"
+                " in bit/s?",
+            )
+        if law.efficiency < 0.05:
+            yield (
+                "/rate_law/efficiency",
+                f"{law.efficiency:g} of Shannon's rate: 0.4 to 0.75 is usual",
+            )
+        if law.snr_gap_db > 20.0:
+            yield "/rate_law/snr_gap_db", f"a gap of {law.snr_gap_db:g} dB to Shannon's rate"
     if channel.downlink_bps is not None and channel.downlink_bps < 1e3:
         yield "/downlink_bps", f"a downlink of {channel.downlink_bps:g} bit/s: is it in Mbit/s?"
 
@@ -183,6 +209,16 @@ def _server(server: Server) -> Iterator[tuple[str, str]]:
         yield (
             "/capacity_flop_per_s",
             f"{server.capacity_flop_per_s:g} FLOP/s is more than any server has",
+        )
+    if server.parallel is not None and server.parallel > 100_000:
+        yield (
+            "/parallel",
+            f"{server.parallel} inferences at once: leave it out, and the server is endless",
+        )
+    if server.max_utilisation is not None and server.max_utilisation > 0.95:
+        yield (
+            "/max_utilisation",
+            f"a server at work {server.max_utilisation:.0%} of the time has queues without end",
         )
 
 
@@ -204,3 +240,4 @@ def _timing(timing: Timing) -> Iterator[tuple[str, str]]:
                     f"{at}/levels/{entry}/mean_s",
                     f"{level.mean_s:g} s is more than an hour: is it in milliseconds?",
                 )
+            yield from measured_energy(f"{at}/levels/{entry}", level)

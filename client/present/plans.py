@@ -37,10 +37,7 @@ def _heading(document: Json) -> str:
     how = "" if solve_s is None else f" in {si(solve_s, 's', 3)}"
     progress = document.get("progress")
     if progress and document["status"] in ("queued", "running"):
-        how = (
-            f", {progress['stage']} {progress['fraction']:.0%},"
-            f" {reached(document['kind'], progress)}".rstrip(", ")
-        )
+        how = f", {progress['stage']} {progress['fraction']:.0%}, {reached(progress)}".rstrip(", ")
     users = "1 user" if document["users_count"] == 1 else f"{document['users_count']} users"
     return f"plan {document['id']}{name}: {document['kind']}, {users}, {document['status']}{how}"
 

@@ -13,14 +13,13 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from client.present.quantities import Json, number, si
+from client.present.quantities import Json, number
 
 
-def reached(kind: str, progress: Json) -> str:
-    """The best plan so far, and how far from the bound it is."""
-    unit = "J" if kind == "robust" else ""
+def reached(progress: Json) -> str:
+    """The best plan so far, and how far from the bound it is, in the objective's unit."""
     words = [
-        f"{label} {si(progress[field], unit) if unit else number(progress[field])}"
+        f"{label} {number(progress[field])}"
         for label, field in (("best", "objective"), ("at least", "bound"))
         if progress[field] is not None
     ]
@@ -63,6 +62,6 @@ class Bar:
             description=progress["stage"],
             total=1.0,
             completed=progress["fraction"],
-            reached=reached(plan["kind"], progress),
+            reached=reached(progress),
         )
         self._progress.refresh()

@@ -7,26 +7,38 @@ from client.present.quantities import Json, cost_of, enough, number, share, si
 
 def _robust(result: Json) -> Iterable[tuple[str, str]]:
     certificate, baselines = result["certificate"], result["baselines"]
-    energy_j, bound_j = result["objective"]["energy_j"], certificate["lower_bound_j"]
+    field, unit, what = _objective(result["objective"])
+    bound = certificate[f"lower_bound_{unit.lower()}"]
     yield (
         "total",
         (
-            f"{si(energy_j, 'J', 5)} per inference of all; no plan needs less than"
-            f" {si(bound_j, 'J', 5)} (gap {certificate['gap']:.1e}, {certificate['status']})"
+            f"{si(result['objective'][field], unit, 5)} {what}; no plan needs less than"
+            f" {si(bound, unit, 5)} (gap {certificate['gap']:.1e}, {certificate['status']})"
         ),
     )
-    if (price := certificate["bandwidth_price_j_per_hz"]) is not None:
-        yield "price", f"one more MHz would save about {si(price * 1e6, 'J')}"
+    price = certificate[f"bandwidth_price_{unit.lower()}_per_hz"]
+    if price is not None:
+        yield "price", f"one more MHz would save about {si(price * 1e6, unit)}"
+    for server in certificate.get("servers", ()):
+        yield (
+            "server",
+            (
+                f"{server['server']}: at work {server['used']:.3g} of {server['budget']:.3g} s of"
+                f" every second; one more would save about {si(server['price_j_per_s'], unit)}"
+            ),
+        )
     for cell in result.get("cells", ()):
         proof = cell["certificate"]
         yield (
             f"{cell['id']:<10}",
             (
-                f"{si(cell['objective']['energy_j'], 'J')} for {cell['users_count']} users,"
+                f"{si(cell['objective'][field], unit)} for {cell['users_count']} users,"
                 f" {proof['status']}, {si(proof['bandwidth_used_hz'], 'Hz')} of"
                 f" {si(cell['bandwidth_hz'], 'Hz')} used"
             ),
         )
+    if baselines is None:
+        return
     late = baselines["mean_only"]["violation_bound_max"]
     remark = "" if late is None else f", but late with probability up to {late:.2f}"
     yield from _instead(
@@ -35,11 +47,18 @@ def _robust(result: Json) -> Iterable[tuple[str, str]]:
             (
                 "misses deadlines"
                 if spent is None
-                else si(spent, "J") + (remark if name == "mean_only" else "")
+                else si(spent, unit) + (remark if name == "mean_only" else "")
             ),
         )
-        for name, spent in ((name, entry["energy_j"]) for name, entry in baselines.items())
+        for name, spent in ((name, entry[field]) for name, entry in baselines.items())
     )
+
+
+def _objective(objective: Json) -> tuple[str, str, str]:
+    """The field that is least, its unit, and of what it is."""
+    if "power_w" in objective:
+        return "power_w", "W", "of all at their rates"
+    return "energy_j", "J", "per inference of all"
 
 
 def _stopping(result: Json) -> Iterable[tuple[str, str]]:
@@ -156,6 +175,11 @@ def _remedies(reasons: Json) -> str:
         for field, told in _REMEDIES.items()
         if (value := reasons.get(field)) is not None
     ]  # fmt: skip
+    words += [
+        f"{server['least_parallel']} inferences at once at {server['server']}"
+        for server in reasons.get("servers", ())
+        if server["least_parallel"] is not None
+    ]
     return f"; enough would be {', or '.join(words)}" if words else ""
 
 

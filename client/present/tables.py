@@ -30,8 +30,15 @@ def say(console: Console, label: str, words: str) -> None:
 
 
 def table(rows: Iterable[Json], columns: Columns) -> Table:
-    """Rows as a table: names to the left, quantities to the right."""
-    made = Table()
+    """Rows as a table: names to the left, quantities to the right; what is said of some plans only
+    has no column where it is said of nobody.
+    """
+    made, rows = Table(), list(rows)
+    columns = [
+        (heading, value)
+        for heading, value in columns
+        if heading not in _OPTIONAL or any(value(row) for row in rows)
+    ]
     for heading, _ in columns:
         left = heading in _NAMES
         made.add_column(
@@ -42,7 +49,9 @@ def table(rows: Iterable[Json], columns: Columns) -> Table:
     return made
 
 
+_OPTIONAL = {"sent as", "at", "rate"}
 _NAMES = {
-    "user", "cell", "cut after", "placed up to", "why", "id", "kind", "status", "name", "created",
+    "user", "cell", "cut after", "sent as", "at", "placed up to", "why",
+    "id", "kind", "status", "name", "created",
     "cut", "law", "check", "finding", "part", "verdict",
 }  # fmt: skip

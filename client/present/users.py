@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from client.present.quantities import enough, number, share, si
+from client.present.quantities import Json, enough, number, share, si
 from client.present.tables import Columns
 
 
@@ -20,9 +20,12 @@ USERS: Mapping[str, Columns] = {
             lambda user: user["id"] if "cell" not in user else f"{user['id']} ({user['cell']})",
         ),
         ("cut after", lambda user: user["cut_name"]),
+        ("sent as", lambda user: _coded(user)),
+        ("at", lambda user: _hosted(user)),
         ("clock", lambda user: si(user["frequency_hz"], "Hz")),
         ("share", lambda user: share(user["bandwidth_share"]) if user["rate_bps"] else "none sent"),
         ("energy", lambda user: si(user["energy_j"], "J")),
+        ("rate", lambda user: si(user["rate_hz"], "Hz", 3) if "rate_hz" in user else ""),
         ("mean delay", lambda user: si(user["latency"]["mean_s"], "s")),
         ("bound", lambda user: si(user["latency"]["bound_s"], "s")),
         ("deadline", lambda user: si(user["deadline_s"], "s")),
@@ -96,6 +99,20 @@ INFEASIBLE_USERS: Mapping[str, Columns] = {
         ("least deadline", lambda user: enough(user["least_deadline_s"], "s")),
     ),
 }
+
+
+def _coded(user: Json) -> str:
+    """What crosses the cut is sent as, where there is a choice."""
+    if "codec" not in user or not user["rate_bps"]:
+        return ""
+    return str(user["codec"] or "tensor")
+
+
+def _hosted(user: Json) -> str:
+    """The server of a user and the tier behind it, where there is a choice."""
+    tier = user.get("tier")
+    behind = f"{tier['server']} after {tier['cut_name']}" if tier else None
+    return ", ".join(name for name in (user.get("server"), behind) if name)
 
 
 def each_once(words: Iterable[str]) -> list[str]:

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from client import present
 from client.command import main
 from client.planning import Json, PlanningClient
-from tests.support.builders import a_channel
+from tests.support.builders import a_channel, a_server
 from tests.support.client import a_long_request, a_request
 from tests.support.onnx.graphs import a_chain
 from tests.support.servers import Service
@@ -120,6 +120,28 @@ def test_an_infeasible_cell_is_explained(run: Run, written: Callable[[Json], Pat
     assert run("plan", "robust", written(request)).exit_code == 0, (
         "what is shown as enough is enough"
     )
+
+
+def test_streams_and_what_differs_between_users_are_shown(
+    run: Run, written: Callable[[Json], Path]
+) -> None:
+    near = a_server(name="near", capacity_flop_per_s=2e9, parallel=1)
+    request = a_request()
+    for n, user in enumerate(request["users"]):
+        user |= {"rate_hz": 2.0, "servers": ["edge-gpu", near], "deadline_s": (0.1, 0.5)[n % 2]}
+        user["gain_db"] = (-80.0, -200.0)[n % 2]
+        user.pop("distance_m", None)
+    made = run("plan", "robust", written(request))
+    assert made.exit_code == 0, made.output
+    assert re.search(
+        r"^total +[\d.]+ m?W of all at their rates; no plan ", made.stdout, re.MULTILINE
+    )
+    assert re.search(r"┃ at +┃", made.stdout)
+    assert "│ edge-gpu" in made.stdout
+    assert "│ 2 Hz │" in made.stdout
+    assert "sent as" not in made.stdout, "there is no choice"
+    assert re.search(r"^server +inline:near: at work 0 of 0.7 s", made.stdout, re.MULTILINE)
+    assert re.search(r"^instead +all on the device +[\d.]+ m?W", made.stdout, re.MULTILINE)
 
 
 def test_every_family_is_shown(run: Run, written: Callable[[Json], Path]) -> None:

@@ -18,7 +18,9 @@ UNITS = {
     "_db": "dB",
     "_flop_per_s": "FLOP/s",
     "_hz": "Hz",
+    "_j_per_bit": "J/bit",
     "_j_per_hz": "J/Hz",
+    "_j_per_s": "J/s",
     "_j": "J",
     "_per_j": "cost/J",
     "_m": "m",
@@ -26,6 +28,7 @@ UNITS = {
     "_s": "s",
     "_s2": "s²",
     "_w": "W",
+    "_w_per_hz": "W/Hz",
     "_w_per_hz3": "W/Hz³",
 }
 
