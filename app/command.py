@@ -18,6 +18,7 @@ from app import migration
 from app.catalogue import service as catalogue_service
 from app.db import Database, open_database
 from app.errors import ConfigurationError, ImporterBusy, InvalidRequest, ProfileExists
+from app.measurements.power.command import power_command
 from app.profiles import service as profiles
 from app.profiles.reading import Wanted, read_model
 from app.profiles.references import ProfileRef
@@ -132,8 +133,7 @@ def catalogue() -> None:
 @catalogue.command("load")
 def catalogue_load() -> None:
     """Store the shipped profiles whose names are free; never change one that is stored."""
-    with _opened(read_settings()) as database:
-        _require_newest(database)
+    with _migrated() as database:
         _load(database)
 
 
@@ -200,10 +200,8 @@ def models_import(
         if print_only:
             click.echo(model.model_dump_json(indent=2))
         else:
-            with _opened(settings) as database:
-                _require_newest(database)
-                with database.writing() as session:
-                    made = profiles.create(session, model)
+            with _migrated() as database, database.writing() as session:
+                made = profiles.create(session, model)
             click.echo(f"stored {ProfileRef(made.name, made.revision)} with {len(model.cuts)} cuts")
     except InvalidRequest as error:
         raise ConfigurationError(f"{file}: {error.errors[0].detail}") from None
@@ -211,6 +209,21 @@ def models_import(
         raise ConfigurationError(error.detail) from None
     for warning in found:
         click.echo(warning.message, err=True)
+
+
+@contextmanager
+def _migrated() -> Iterator[Database]:
+    with _opened(read_settings()) as database:
+        _require_newest(database)
+        yield database
+
+
+@main.group()
+def fit() -> None:
+    """Laws, fitted to what was measured."""
+
+
+fit.add_command(power_command(_migrated))
 
 
 @main.command()

@@ -2,19 +2,26 @@
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import click
 import httpx
 
 from client import present
-from client.planning import MEASUREMENT_TYPES, PlanningClient, PlanningError, briefly
-from client.terminal import FAILED, INTERRUPTED, answered, json_line, read_json, shown_or_json
-
-F = TypeVar("F", bound=Callable[..., Any])
+from client.measuring import measurements
+from client.planning import PlanningClient, PlanningError, briefly
+from client.terminal import (
+    FAILED,
+    INTERRUPTED,
+    answered,
+    json_line,
+    machine,
+    read_json,
+    shown_or_json,
+)
 
 log = logging.getLogger("splitplan.client")
 
@@ -111,13 +118,6 @@ def _warnings_shown() -> Iterator[None]:
         yield
     finally:
         log.removeHandler(shown)
-
-
-def machine(command: F) -> F:
-    """The option for programs."""
-    return click.option(
-        "--json", "as_json", is_flag=True, help="Print JSON as the service answered it."
-    )(command)
 
 
 @main.command("plan")
@@ -334,33 +334,7 @@ def show_observations(planning: PlanningClient, plan_id: str, refuted: bool, as_
     shown_or_json(document, as_json, present.evidence)
 
 
-@main.group()
-def measurements() -> None:
-    """Times that were measured or observed."""
-
-
-@measurements.command("send")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--timing", required=True, help="The timing to revise or to hold the times against.")
-@click.option("--model", help="For tables: the model that was measured, unless the timing exists.")
-@click.option(
-    "--processor", help="For tables: the processor that was measured, unless the timing exists."
-)
-@click.option(
-    "--processor-kind",
-    type=click.Choice(["device", "server"]),
-    help="For tables: which of the two it is.",
-)
-@click.option("--model-sha256", help="For tables: digest of the file that was run.")
-@machine
-@click.pass_obj
-def send_measurements(
-    planning: PlanningClient, /, file: Path, timing: str, as_json: bool, **heading: Any
-) -> None:
-    """Send samples or observations: a JSON, CSV or Parquet file."""
-    if file.suffix.lower() not in MEASUREMENT_TYPES:
-        raise click.UsageError(f"{file} must end in one of {', '.join(MEASUREMENT_TYPES)}")
-    shown_or_json(planning.send_measurements(timing, file, **heading), as_json, present.measurement)
+main.add_command(measurements)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Profiles, models from ONNX files and measurements of a planning service."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +9,8 @@ from client.connection import Connection, address
 from client.errors import Json
 
 Collection = Literal["devices", "models", "channels", "servers", "timings"]
+
+PowerFormat = Literal["csv", "rapl", "powerstat", "tegrastats"]
 
 MEASUREMENT_TYPES = {
     ".json": "application/json",
@@ -123,3 +126,58 @@ class Profiles(Connection):
         in brief.
         """
         return self._items(address("v1", "timings", timing, "measurements"))
+
+    def send_power(
+        self,
+        device: str,
+        measured: Mapping[str, Any] | Path | Sequence[Path],
+        *,
+        form: PowerFormat | None = None,
+        idle: Sequence[Path] = (),
+        **said: str | float | bool | None,
+    ) -> Json:
+        """Make the next revision of a device from energies or powers at several clocks.
+
+        Parameters
+        ----------
+        measured: samples (`sessions`), or a file with them as JSON or CSV by its suffix, or logs,
+            each a run of its own
+        form: what a text is: `csv` (units in its heading), `rapl` (readings of an energy counter),
+            `powerstat`, `tegrastats`
+        idle: logs of the idle device
+        said: for text, what JSON says in its body, and how logs are read: `above_idle`,
+            `idle_power_w`, `product`, `leave_out_suspicious`, `rail`, `clock`, `busy_percent`,
+            `frequency_hz`
+        """
+        path = address("v1", "devices", device, "power-measurements")
+        if isinstance(measured, Mapping):
+            return self._json("POST", path, json=measured)
+        files = [measured] if isinstance(measured, Path) else [*measured]
+        params = {name: value for name, value in said.items() if value is not None}
+        if form is None and files[0].suffix.lower() not in (".json", ".csv"):
+            raise ValueError(f"{files[0]} does not say what it is: give form")
+        if len(files) > 1 or idle:
+            if form not in ("powerstat", "tegrastats"):
+                raise ValueError("only logs of powerstat or tegrastats may be several")
+            content = _joined(files, idle)
+        else:
+            content = files[0].read_bytes()
+        is_json = form is None and files[0].suffix.lower() == ".json"
+        media_type = "application/json" if is_json else "text/plain" if form else "text/csv"
+        params |= {"format": form} if form else {}
+        return self._json(
+            "POST", path, params=params, headers={"Content-Type": media_type}, content=content
+        )
+
+    def power_measurements(self, device: str) -> Iterator[Json]:
+        """The measured power behind a device's revisions, oldest first, in brief."""
+        return self._items(address("v1", "devices", device, "power-measurements"))
+
+
+def _joined(files: Sequence[Path], idle: Sequence[Path]) -> bytes:
+    """Logs as one text, each with the mark that begins its run."""
+    marked = [(b"# idle\n", file) for file in idle]
+    for file in files:
+        name = re.sub(r"[\s=]", "_", file.stem)
+        marked.append((f"# run {name}\n".encode(), file))
+    return b"\n".join(mark + file.read_bytes() for mark, file in marked)

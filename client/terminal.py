@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
 from rich.console import Console
@@ -11,8 +11,17 @@ from rich.console import Console
 from client import present
 from client.planning import ENDED, Json, PlanningClient
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 FAILED, INFEASIBLE, NO_RESULT = 1, 3, 4
 INTERRUPTED = 130
+
+
+def machine(command: F) -> F:
+    """The option for programs."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print JSON as the service answered it."
+    )(command)
 
 
 def answered(planning: PlanningClient, plan: Json, as_json: bool, *, wait: bool) -> None:

@@ -107,6 +107,48 @@ def measurement(console: Console, document: Json) -> None:
         say(console, "stale", f"{document['plans_count']} plans rest on it")
 
 
+def power(console: Console, document: Json) -> None:
+    """What was made of measured energies or powers."""
+    console.print(
+        f"measurement {document['number']}: {document['samples']} samples at"
+        f" {document['clocks']} clocks made {document['device']}@{document['revision']}"
+    )
+    law, errors = document["law"], document["errors"]
+    if law is not None and errors is not None:
+        console.print(
+            f"{law['static_power_w']:.3g} W + {law['power_coefficient']:.3g} f^"
+            f"{law['power_exponent']:.2f} W: {errors['median']:.1%} off at the median, a cube"
+            f" {document['cube']['errors']['median']:.1%}"
+        )
+    console.print(table(document["levels"], POWERS))
+    if document["quality"]:
+        console.print(table(document["quality"], NOTES))
+
+
+POWERS: Columns = (
+    ("clock", lambda level: si(level["frequency_hz"], "Hz")),
+    ("samples", lambda level: str(level["samples"])),
+    ("power", lambda level: si(level["power_w"], "W")),
+    (
+        "law",
+        lambda level: "" if level["median_error"] is None else f"{level['median_error']:+.1%}",
+    ),
+)
+
+
+NOTES: Columns = (
+    ("check", lambda found: found["check"]),
+    (
+        "finding",
+        lambda found: ("" if found["severity"] == "note" else "warning: ") + found["detail"],
+    ),
+    (
+        "clock",
+        lambda found: "" if found["frequency_hz"] is None else si(found["frequency_hz"], "Hz"),
+    ),
+)
+
+
 FINDINGS: Columns = (
     ("check", lambda found: found["check"]),
     (

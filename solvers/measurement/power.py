@@ -162,7 +162,7 @@ def _intervals(
         static_power_w=told["static"],
         power_coefficient=(low * unit, high * unit),
         power_exponent=profile.exponent_interval(law.power_exponent, limit),
-        energy_per_inference_j=told.get("start", (0.0, 0.0)),
+        energy_per_inference_j=told.get("start", (0.0, float("inf"))),
         waiting_power_w=told.get("waiting", (0.0, 0.0)),
     ), spread
 

@@ -19,9 +19,10 @@ from click.testing import CliRunner, Result
 from client import present
 from client.command import main
 from client.planning import Json, PlanningClient
-from tests.support.builders import a_channel, a_server
+from tests.support.builders import a_channel, a_device, a_server
 from tests.support.client import a_long_request, a_request
 from tests.support.onnx.graphs import a_chain
+from tests.support.power import LOGS, a_power_file
 from tests.support.servers import Service
 from tests.support.sheets import a_file
 
@@ -387,3 +388,33 @@ def test_on_a_terminal_a_bar_moves_and_an_interrupt_is_asked_about(
     second.until(r"multi-user, 4000 users, cancelled in [\d.]+ m?s")
     second.until(r"total +cost [\d.]+: ")
     assert second.process.wait(timeout=30) == 0
+
+
+@pytest.mark.slow
+def test_measured_power_is_sent(
+    run: Run, stocked: PlanningClient, written: Callable[[Json], Path], tmp_path: Path
+) -> None:
+    sent = run("measurements", "send-power", written(a_power_file()), "--device", "camera-cpu")
+    assert sent.exit_code == 0, sent.output
+    assert sent.stdout.startswith("measurement 1: 30 samples at 5 clocks made camera-cpu@2\n")
+    assert "off at the median, a cube" in sent.stdout
+    assert stocked.profile("devices", "camera-cpu")["provenance"] == "measured"
+    board = {"processor": "gpu", "frequency_min_hz": 6e8, "frequency_max_hz": 1.02e9}
+    stocked.create("devices", a_device(name="board") | board)
+    logs = [LOGS / f"{name}.tegra" for name in ("15w_slm", "25w_slm", "maxn_slm")]
+    idle = ["--idle", LOGS / "15w_idle.tegra", "--idle", LOGS / "maxn_idle.tegra"]
+    how = ["--device", "board", "--format", "tegrastats", "--json"]
+    answer = json.loads(run("measurements", "send-power", *logs, *idle, *how).stdout)
+    assert (answer["clocks"], answer["runs"]) == (3, 5)
+    assert [entry["number"] for entry in stocked.power_measurements("board")] == [1]
+    table = tmp_path / "power.csv"
+    table.write_text("clock_mhz,power_w\n600,3\n800,4\n1000,x\n")
+    bad = run("measurements", "send-power", table, "--device", "camera-cpu")
+    assert bad.exit_code == 1
+    assert "line 4: power_w must be a number" in bad.stderr
+    for files, words in (
+        ([LOGS / "maxn_slm.tegra"], "does not say what it is: give form"),
+        ([table, table], "only logs of powerstat or tegrastats may be several"),
+    ):
+        wrong = run("measurements", "send-power", *files, "--device", "camera-cpu")
+        assert (wrong.exit_code, words in wrong.stderr) == (2, True)

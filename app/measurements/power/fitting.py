@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from app.measurements.power.prepare import prepared
+from app.measurements.power.prepare import levels_of, prepared
 from app.measurements.power.schemas import Product
 from app.measurements.power.sheet import PowerSheet
 from app.profiles.schemas.device import Device
@@ -42,11 +42,12 @@ class Fitted:
         return sorted({one.check for one in self.quality if one.severity == "warning"})
 
 
-def fitted(sheet: PowerSheet, device: Device, wanted: Wanted) -> Fitted:
+def fitted(sheet: PowerSheet, device: Device | None, wanted: Wanted) -> Fitted:
     """Fit samples of a device. Raises InvalidRequest where they cannot carry what is wanted."""
     ready = prepared(sheet, device, above_idle=wanted.above_idle, idle_power_w=wanted.idle_power_w)
-    levels = None if device.frequency_levels_hz is None else np.array(device.frequency_levels_hz)
-    fit = fit_power(ready.samples, levels, leave_out_suspicious=wanted.leave_out_suspicious)
+    fit = fit_power(
+        ready.samples, levels_of(device), leave_out_suspicious=wanted.leave_out_suspicious
+    )
     quality = [*ready.found, *power_findings(fit), *_reach(fit, device)]
     return Fitted(
         sheet=sheet,
@@ -58,9 +59,9 @@ def fitted(sheet: PowerSheet, device: Device, wanted: Wanted) -> Fitted:
     )
 
 
-def _reach(fit: PowerFit, device: Device) -> list[PowerFinding]:
+def _reach(fit: PowerFit, device: Device | None) -> list[PowerFinding]:
     """Clocks of the device far from those that were measured."""
-    if fit.law is None or not fit.clocks:
+    if device is None or fit.law is None:
         return []
     low, high = fit.clocks[0].frequency_hz, fit.clocks[-1].frequency_hz
     if device.frequency_min_hz >= 0.8 * low and device.frequency_max_hz <= 1.25 * high:

@@ -62,14 +62,17 @@ def from_json(file: PowerFile) -> PowerSheet:
 
 
 def prepared(
-    sheet: PowerSheet, device: Device, *, above_idle: bool, idle_power_w: float | None
+    sheet: PowerSheet, device: Device | None, *, above_idle: bool, idle_power_w: float | None
 ) -> Prepared:
-    """Idle taken off, clocks steadied, long runs as means. Raises InvalidRequest."""
+    """Idle taken off, clocks steadied, long runs as means.
+
+    Without a device (nobody said which) clocks are what they are. Raises InvalidRequest.
+    """
     clock = steadied(sheet.rows)
     idle, busy = sheet.idle(), ~sheet.idle()
     if not busy.any():
         raise InvalidRequest([FieldError("", "all samples are idle: measure while it computes")])
-    found = list(_misplaced(sheet, clock, busy, device))
+    found = [] if device is None else list(_misplaced(sheet, clock, busy, device))
     measured_idle = float(np.mean(sheet.rows.power_w[idle])) if idle.any() else None
     whole = measured_idle if not sheet.part_of_device else None
     said = idle_power_w if idle_power_w is not None else whole
@@ -80,7 +83,7 @@ def prepared(
         taken = _idle_w(sheet.rows, clock, idle, known if measured_idle is None else measured_idle)
     _above_idle(sheet, busy, taken)
     rows = sheet.rows.take(busy)
-    levels = None if device.frequency_levels_hz is None else np.array(device.frequency_levels_hz)
+    levels = levels_of(device)
     samples = PowerSamples(
         frequency_hz=clock[busy],
         time_s=rows.time_s,
@@ -94,6 +97,13 @@ def prepared(
     return Prepared(
         samples=batched(samples, nominal_hz(clock[busy], levels)), idle_power_w=said, found=found
     )
+
+
+def levels_of(device: Device | None) -> Floats | None:
+    """The clocks that a device lists."""
+    if device is None or device.frequency_levels_hz is None:
+        return None
+    return np.array(device.frequency_levels_hz)
 
 
 def steadied(rows: PowerRows) -> Floats:
@@ -128,12 +138,12 @@ def _misplaced(
 
 
 def _of_device(
-    device: Device, sheet: PowerSheet, found: list[PowerFinding], measured: float | None
+    device: Device | None, sheet: PowerSheet, found: list[PowerFinding], measured: float | None
 ) -> float | None:
     """Idle power by the profile, where nothing that came with the samples says it."""
     if measured is not None or np.isfinite(sheet.rows.idle_w[~sheet.idle()]).all():
         return None
-    if device.idle_power_w is not None and not sheet.part_of_device:
+    if device is not None and device.idle_power_w is not None and not sheet.part_of_device:
         detail = f"the profile's idle_power_w ({device.idle_power_w:g} W) is taken off"
         found.append(PowerFinding("idle", "note", detail))
         return device.idle_power_w

@@ -3,7 +3,9 @@
 Pure Python over lines of bounded length, so a hostile file costs what its length costs.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Literal
 
 from app.measurements.power.logs.columns import read_columns
@@ -20,3 +22,14 @@ FORMS: dict[Form, Callable[[bytes, How], PowerSheet]] = {
     "powerstat": read_powerstat,
     "tegrastats": read_tegrastats,
 }
+
+
+def joined(files: Sequence[Path], idle: Sequence[Path] = ()) -> bytes:
+    """Logs as one, each file a run of its own; those of the idle device first."""
+    parts = [b"# idle\n" + file.read_bytes() for file in idle]
+    parts += [f"# run {_name(file)}\n".encode() + file.read_bytes() for file in files]
+    return b"\n".join(parts)
+
+
+def _name(file: Path) -> str:
+    return re.sub(r"[\s=]", "_", file.stem)
