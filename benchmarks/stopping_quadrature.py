@@ -4,16 +4,19 @@ The spline over the nodes is cubic, so its error falls with the fourth power of 
 of them stand for the truth (tests hold the default against scipy's adaptive integration).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
 from benchmarks import machine
 from solvers.outcome import Options
+from solvers.rate_law import SHANNON, RateLaw
 from solvers.stopping.fading import Fading, LogNormal, Nakagami, Rayleigh, Rician
 from solvers.stopping.problem import Waiting
 from solvers.stopping.solve import solve
-from tests.support.stopping.problems import a_problem
+from tests.support.stopping.problems import RATE_LAWS, a_problem
 
 LAWS: dict[str, list[Fading]] = {
     "Rayleigh, Rician (K 0.5, 30)": [Rayleigh(), Rician(0.5), Rician(30.0)],
@@ -25,12 +28,14 @@ TRUTH = 8_192
 FLEETS, USERS = 4, 8
 
 
-def worst(law: Fading, waiting: Waiting) -> tuple[float, float]:
+def worst(
+    law: Fading, waiting: Waiting, rate_laws: Sequence[RateLaw] = (SHANNON,)
+) -> tuple[float, float]:
     """Largest relative errors of a running cost on any curve, and of a threshold, at the default
     nodes.
     """
     cost = threshold = 0.0
-    for min_snr in MIN_SNR:
+    for rate_law, min_snr in product(rate_laws, MIN_SNR):
         if min_snr == 0.0 and not law.mean_inverse_rate_finite:
             continue
         for seed in range(FLEETS):
@@ -43,6 +48,8 @@ def worst(law: Fading, waiting: Waiting) -> tuple[float, float]:
                 min_snr=min_snr,
                 waiting=waiting,
                 mean_snr=10.0 ** rng.uniform(-1.0, 4.0, USERS),
+                rate_law=rate_law,
+                clairvoyant=False,
             )
             found, true = (
                 solve(one, Options()).decision for one in (problem, replace(problem, nodes=TRUTH))
@@ -63,9 +70,13 @@ def main() -> None:
     """Print the table."""
     print(f"Measured on {machine.describe()}.\n")
     print("| law | waiting | worst cost | worst threshold |\n|---|---|---|---|")
-    for name, laws in LAWS.items():
+    every = [law for laws in LAWS.values() for law in laws]
+    rows = [(name, laws, (SHANNON,)) for name, laws in LAWS.items()]
+    rows.append(("all of these under four rate laws", every, RATE_LAWS))
+    for name, laws, rate_laws in rows:
         for waiting in Waiting:
-            costs, thresholds = zip(*(worst(law, waiting) for law in laws), strict=True)
+            errors = (worst(law, waiting, rate_laws) for law in laws)
+            costs, thresholds = zip(*errors, strict=True)
             print(
                 f"| {name} | `{waiting}` | {max(costs):.1e} | {max(thresholds):.1e} |", flush=True
             )
