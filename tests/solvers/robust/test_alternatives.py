@@ -12,6 +12,7 @@ from solvers.robust.problem import Problem
 from solvers.robust.solve import solve
 from tests.support.robust.brute_force import brute_force
 from tests.support.robust.cells import a_cell, joined, random_cell
+from tests.support.robust.everything import TERMS, random_cell_with_everything
 from tests.support.seeds import Drawn
 
 
@@ -37,8 +38,13 @@ def forced(problem: Problem, user: int, cut: int) -> Problem:
 @pytest.mark.slow
 def test_bound_is_below_every_plan_that_takes_the_cut(drawn: Drawn) -> None:
     compared = 0
-    for seed in drawn(8):
-        problem = random_cell(np.random.default_rng(seed), 3, 4, ("generic", "levels")[seed % 2])
+    for seed in drawn(12):
+        rng = np.random.default_rng(seed)
+        if seed % 3 < 2:
+            problem = random_cell(rng, 3, 4, ("generic", "levels")[seed % 2])
+        else:
+            terms = tuple(term for term in TERMS if term != "servers")
+            problem = random_cell_with_everything(rng, 2, terms)
         solution = solve(problem)
         if solution.decision is None:
             continue
