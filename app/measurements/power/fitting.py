@@ -32,6 +32,7 @@ class Fitted:
     sheet: PowerSheet
     wanted: Wanted
     fit: PowerFit
+    runs: tuple[str, ...]  # that the fit knows
     idle_power_w: float | None
     quality: list[PowerFinding]
     samples: int  # before long runs were made means
@@ -53,6 +54,7 @@ def fitted(sheet: PowerSheet, device: Device | None, wanted: Wanted) -> Fitted:
         sheet=sheet,
         wanted=wanted,
         fit=fit,
+        runs=ready.runs,
         idle_power_w=None if sheet.part_of_device else ready.idle_power_w,
         quality=sorted(quality, key=lambda finding: finding.severity != "warning"),
         samples=int(np.sum(~sheet.idle())),

@@ -15,6 +15,8 @@ from solvers.measurement.power_samples import PowerSamples, batched
 from solvers.measurement.samples import SAME_CLOCK, groups, nominal_hz
 
 _ONE_CLOCK = 0.03  # a clock that was set once wanders by less while it is read
+_MOST_RUNS = 2_000
+_MOST_ROWS = 20_000  # that are fitted
 _SAME_IDLE = 0.05  # idle power of a clock as near as this is taken for that of the clock
 
 
@@ -23,6 +25,7 @@ class Prepared:
     """Samples to be fitted, and what was found on the way."""
 
     samples: PowerSamples
+    runs: tuple[str, ...]  # their names
     idle_power_w: float | None  # of the whole device
     found: list[PowerFinding]
 
@@ -84,6 +87,10 @@ def prepared(
     _above_idle(sheet, busy, taken)
     rows = sheet.rows.take(busy)
     levels = levels_of(device)
+    many = len(sheet.runs) > _MOST_RUNS
+    if many:
+        detail = f"{len(sheet.runs)} runs are taken as one: name runs, to have them compared"
+        found.append(PowerFinding("samples", "note", detail))
     samples = PowerSamples(
         frequency_hz=clock[busy],
         time_s=rows.time_s,
@@ -92,11 +99,17 @@ def prepared(
         idle_w=taken[busy],
         wait_s=rows.wait_s,
         workload=rows.workload,
-        run=rows.run,
+        run=np.zeros_like(rows.run) if many else rows.run,
     )
-    return Prepared(
-        samples=batched(samples, nominal_hz(clock[busy], levels)), idle_power_w=said, found=found
-    )
+    few = batched(samples, nominal_hz(clock[busy], levels))
+    if len(few) > _MOST_ROWS:
+        detail = (
+            f"{len(few)} samples of different runs, workloads and clocks are more than the"
+            f" {_MOST_ROWS} that are fitted: send them in several measurements"
+        )
+        raise InvalidRequest([FieldError("", detail)])
+    runs = ("all",) if many else sheet.runs
+    return Prepared(samples=few, runs=runs, idle_power_w=said, found=found)
 
 
 def levels_of(device: Device | None) -> Floats | None:

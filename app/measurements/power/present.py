@@ -91,7 +91,7 @@ def _clock(one: ClockPower) -> dict[str, Any]:
 def _suspicious(found: Fitted, one: SuspiciousClock) -> dict[str, Any]:
     return {
         "workload": found.sheet.workloads[one.workload],
-        "run": found.sheet.runs[one.run],
+        "run": found.runs[one.run],
         "frequency_hz": one.frequency_hz,
         "samples": len(one.rows),
         "time_s": one.time_s,

@@ -11,7 +11,7 @@ import numpy as np
 from solvers.arrays import Booleans, Floats, Integers
 
 IDLE = "idle"  # the workload of a stretch in which nothing ran
-MOST_SAMPLES = 500_000  # of one measurement
+MOST_SAMPLES = 200_000  # of one measurement
 NUMBERS = ("frequency_hz", "time_s", "energy_j", "power_w", "idle_w", "wait_s")
 
 

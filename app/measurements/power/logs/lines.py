@@ -9,7 +9,7 @@ from typing import Literal
 from app.errors import FieldError, InvalidRequest
 from app.measurements.power.sheet import IDLE, MOST_SAMPLES, Collected
 
-LONGEST_LINE = 4096
+LONGEST_LINE, MOST_LINES = 4096, 1_000_000
 LEAST_CLOCK_HZ, LARGEST_CLOCK_HZ = 1e3, 1e12
 LARGEST_POWER_W = 1e6
 LARGEST_TIME_S = 1e6
@@ -48,6 +48,9 @@ def refusal(line: int, detail: str) -> InvalidRequest:
 
 def lines_of(body: bytes) -> Iterator[tuple[int, str]]:
     """The lines that say something, with their numbers from 1. Raises InvalidRequest."""
+    if body.count(b"\n") > MOST_LINES:
+        detail = f"more than {MOST_LINES} lines: send them in several measurements"
+        raise InvalidRequest([FieldError("", detail)])
     for number, raw in enumerate(body.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if len(raw) > LONGEST_LINE:
             raise refusal(number, f"is longer than {LONGEST_LINE} byte: is this a text file?")

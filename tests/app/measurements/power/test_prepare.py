@@ -82,3 +82,19 @@ def test_a_power_of_nothing_is_refused(above_idle: bool) -> None:
     )
     assert pointer == "/lines/3/power_w"
     assert detail.startswith("is no more than nothing")
+
+
+def test_a_long_table_without_runs_is_one_run() -> None:
+    table = "clock_mhz,power_w\n" + "".join(f"{600 + 200 * (n % 3)},2\n" for n in range(2001))
+    sheet = read_columns(table.encode(), How())
+    ready = prepared(sheet, a_camera(), above_idle=True, idle_power_w=None)
+    assert len(ready.samples) == 30
+    assert ready.runs == ("all",)
+    assert [one.check for one in ready.found] == ["samples"]
+
+
+def test_more_combinations_than_are_fitted_are_refused() -> None:
+    rows = "".join(f"600,2,w{n},a\n" for n in range(20_001))
+    sheet = read_columns(f"clock_mhz,power_w,workload,run\n{rows}".encode(), How())
+    _, detail = refused_at(lambda: prepared(sheet, None, above_idle=True, idle_power_w=None))
+    assert "more than the 20000 that are fitted" in detail

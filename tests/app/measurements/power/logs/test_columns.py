@@ -102,3 +102,10 @@ def test_no_more_is_read_than_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     pointer, detail = refused_at(lambda: read(HEAD + "600,2,2\n" * 5))
     assert pointer == "/lines/5"
     assert "more than 3 samples" in detail
+
+
+def test_a_body_of_nothing_but_lines_is_refused_before_it_is_split(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.measurements.power.logs.lines.MOST_LINES", 10)
+    assert "more than 10 lines" in refused_at(lambda: read("#\n" * 11))[1]
