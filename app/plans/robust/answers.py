@@ -56,8 +56,10 @@ class Alternative(Body):
     cut_name: str
     cell_energy_at_least_j: float | None
     """Proven: no plan of its cell in which this user takes this cut spends less; null where there
-    is no such plan.
+    is no such plan, and where users say `rate_hz`.
     """
+    cell_power_at_least_w: float | None = absent()
+    """The same where users say `rate_hz`."""
     binding: Binding | None
     """What stops the cut even if the user had the whole uplink."""
     short_by_s: float | None

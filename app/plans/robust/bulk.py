@@ -137,13 +137,9 @@ def _flattened(table: pa.Table) -> pa.Table:
     for n, field in enumerate(table.schema):
         kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
         if field.name == "servers" and _is_list(kind):
-            # A null in a list is no reference, and is found as such.
-            joined = pc.binary_join(
-                pc.cast(table[n], pa.list_(pa.string())),
-                _BETWEEN,
-                null_handling="replace",
-                null_replacement="",
-            )
+            joined = pc.binary_join(pc.cast(table[n], pa.list_(pa.string())), _BETWEEN)
+            # A list with a null in it has no text; it is no reference, and is found as such.
+            joined = pc.if_else(table[n].is_valid(), pc.fill_null(joined, ""), joined)
             table = table.set_column(n, field.name, joined)
         elif field.name in _TEXTS and (_is_text(kind) or pa.types.is_null(kind)):
             table = table.set_column(n, field.name, table[n].cast(pa.string()))

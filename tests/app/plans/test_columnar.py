@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from app.http.media import ARROW, CSV, PARQUET
-from tests.support.builders import Body, a_timing
+from tests.support.builders import Body, a_server, a_timing
 from tests.support.robust.columns import as_table, packed, planned, post
 from tests.support.robust.requests import (
     ROBUST,
@@ -70,6 +70,57 @@ def test_columns_and_json_are_the_same_plan(
     assert users(client, columns) == users(client, client.get(f"/v1/plans/{plan['id']}").json())
     again = client.get(f"/v1/plans/{columns['id']}").json()
     assert again == columns
+
+
+@pytest.mark.parametrize("media_type", FORMATS)
+def test_streams_losses_and_servers_in_columns(client: httpx.Client, media_type: str) -> None:
+    near = a_server(name="near", capacity_flop_per_s=2e9, parallel=4)
+    assert client.post("/v1/servers", json=near).status_code == 201
+    request = a_stored_cell(
+        *(
+            a_stored_user(
+                id=str(n),
+                rate_hz=1.0 + n,
+                max_loss=(0.0, 0.1)[n % 2],
+                servers=(["edge-gpu", "near"], ["near"])[n % 2],
+                gain_db=-85.0,
+                deadline_s=0.5,
+            )
+            for n in range(4)
+        ),
+    )
+    del request["server"]
+    told = solved(client, request)
+    columns = planned(client, as_table(request), media_type)
+    assert columns["result"] == told
+    (server,) = told["certificate"]["servers"]
+    assert server["server"] == "near@1"
+    assert [user["rate_hz"] for user in told["users"]] == [1.0, 2.0, 3.0, 4.0]
+    assert {user["server"] for user in told["users"]} <= {"edge-gpu@1", "near@1", None}
+
+
+def test_odd_servers_and_rates_in_columns_are_pointed_at(client: httpx.Client) -> None:
+    users = [a_stored_user(id=str(n), servers=["edge-gpu"], rate_hz=1.0) for n in range(3)]
+    for change, pointer in (
+        ({"servers": []}, "/users/1/servers"),
+        ({"servers": ["edge-gpu", "edge-gpu"]}, "/users/1/servers/1"),
+        ({"servers": ["edge gpu"]}, "/users/1/servers/0"),
+        ({"servers": ["edge-gpu", None]}, "/users/1/servers/1"),
+        ({"servers": ["nowhere"]}, "/users/1/servers/0"),
+        ({"rate_hz": None}, "/users/1/rate_hz"),
+        ({"rate_hz": -1.0}, "/users/1/rate_hz"),
+        ({"max_loss": 2.0}, "/users/1/max_loss"),
+    ):
+        body = a_stored_cell(users[0], users[1] | change, users[2])
+        assert pointers(post(client, packed(as_table(body)))) == [pointer]
+    (error,) = refusal(
+        post(client, packed(as_table(a_stored_cell(users[0] | {"servers": "edge-gpu"})))),
+        422,
+        "invalid-request",
+    )["errors"]
+    assert error["pointer"] == "/users"
+    assert "lists of text" in error["detail"]
+    assert_nothing_stored(client)
 
 
 def test_every_field_means_what_it_means_in_json(client: httpx.Client) -> None:

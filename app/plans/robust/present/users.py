@@ -258,6 +258,8 @@ def explain(plans: Sequence[CellPlan], users: list[dict[str, Any]]) -> None:
         user["alternatives"] = []
     for plan in plans:
         cell = plan.cell
+        least = "cell_power_at_least_w" if plan.streams else "cell_energy_at_least_j"
+        unsaid = {"cell_energy_at_least_j": None} if plan.streams else {}
         found = why_not(cell.problem, plan.solution.prices["dual_bandwidth_j_per_hz"])
         position, workload = cell.users.tolist(), cell.problem.workload.tolist()
         for n, cut, energy, binding, short, narrow in zip(
@@ -273,7 +275,8 @@ def explain(plans: Sequence[CellPlan], users: list[dict[str, Any]]) -> None:
                 {
                     "cut": cut,
                     "cut_name": cell.models[workload[n]].cuts[cut].name,
-                    "cell_energy_at_least_j": number(energy),
+                    **unsaid,
+                    least: number(energy),
                     "binding": binding.value if binding is not None else None,
                     "short_by_s": number(short),
                     "short_by_hz": number(narrow),

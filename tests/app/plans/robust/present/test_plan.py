@@ -106,3 +106,21 @@ def test_the_binding_reasons_of_the_new_terms(client: httpx.Client) -> None:
         assert document["status"] == "infeasible"
         (user,) = document["infeasible"]["users"]
         assert binding in {reason["binding"] for reason in user["reasons"]}
+
+
+@pytest.mark.parametrize("rate_hz", [None, 2.0])
+def test_what_was_not_taken_is_explained(client: httpx.Client, rate_hz: float | None) -> None:
+    """The least that the cell spends, or draws, with each cut."""
+    users = [a_user(id=str(n), gain_db=-95.0 - 4.0 * n, rate_hz=rate_hz) for n in range(3)]
+    document = plan(client, a_cell(*users, options={"explain": True}))
+    RobustPlan.model_validate(document)
+    certificate = document["result"]["certificate"]
+    at_least = "cell_energy_at_least_j" if rate_hz is None else "cell_power_at_least_w"
+    spent = document["result"]["objective"]["energy_j" if rate_hz is None else "power_w"]
+    for user in document["result"]["users"]:
+        told = [entry[at_least] for entry in user["alternatives"]]
+        assert len(told) == 4
+        # The price bounds the plan too, from below, and closely.
+        assert told[user["cut"]] == pytest.approx(spent, rel=1e-2)
+        assert told[user["cut"]] <= spent * (1.0 + 1e-9)
+        assert certificate["gap"] <= 1e-6
