@@ -244,9 +244,7 @@ def _efficiency(
             f" {channel.name!r} can decode"
         )
         resolver.warn(pointer, detail)
-    law = units.rate_law(channel)
-    shannon = float(np.log1p(units.ratio(snr_db) / law.snr_gap) / np.log(2.0))
-    efficiency = min(law.efficiency * shannon, law.max_bps_per_hz)
+    efficiency = _carried_bps_per_hz(channel, units.ratio(snr_db))
     if efficiency < LEAST_EFFICIENCY:
         detail = (
             f"means {efficiency:g} bit/s/Hz by the rate_law of {channel.name!r}: at least"
@@ -255,6 +253,13 @@ def _efficiency(
         resolver.fault(pointer, detail)
         return 1.0
     return efficiency
+
+
+def _carried_bps_per_hz(channel: Channel, snr: float) -> float:
+    """What one hertz carries at an SNR by the channel's rate law."""
+    law = units.rate_law(channel)
+    shannon = float(np.log1p(snr / law.snr_gap) / np.log(2.0))
+    return min(law.efficiency * shannon, law.max_bps_per_hz)
 
 
 def _look_at_results(resolver: Resolver, channel: Source[Channel] | None, fleet: _Fleet) -> None:

@@ -85,14 +85,10 @@ def _workload(
     timed = at_clock(device, model, device_timing, frequency_hz)
     if timed.faults:
         return Workload({}, timed.frequency_hz, 0.0, 0.0, (), timed.faults, ())
-    flop = np.array([float(cut.flop) for cut in model.cuts])
     crossing_bit = _BITS * np.array([float(cut.feature_byte) for cut in model.cuts])
     parameter_bit = _BITS * np.array([float(cut.parameter_byte) for cut in model.cuts])
     measured_s = timed.mean_s
-    if server_timing is None:
-        server_s = (flop[-1] - flop) / server.capacity_flop_per_s
-    else:
-        server_s = np.array([entry.mean_s or 0.0 for entry in server_timing.cuts])
+    server_s = _server_s(model, server, server_timing)
     result_s = _result_s(model, network)
     awaited_s = server_s + np.where(crossing_bit > 0.0, network.rtt_mean_s, 0.0) + result_s
     awaited_s[-1] = 0.0
@@ -125,6 +121,14 @@ def _workload(
             *_warnings_of_energy(device, drawn),
         ),
     )
+
+
+def _server_s(model: Model, server: Server, timing: Timing | None) -> Floats:
+    """Mean time of the layers after each cut."""
+    if timing is not None:
+        return np.array([entry.mean_s or 0.0 for entry in timing.cuts])
+    flop = np.array([float(cut.flop) for cut in model.cuts])
+    return np.asarray((flop[-1] - flop) / server.capacity_flop_per_s)
 
 
 def _result_s(model: Model, network: Network) -> float:
