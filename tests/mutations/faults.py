@@ -4,7 +4,10 @@ One entry per formula and kind of slip.
 """
 
 MOMENTS, BUDGET = "solvers/moments.py", "solvers/robust/budget.py"
-CURVES, CANDIDATES = "solvers/robust/solve/curves.py", "solvers/robust/solve/candidates.py"
+ENERGIES, CANDIDATES = "solvers/robust/solve/energies.py", "solvers/robust/solve/candidates.py"
+SPENDING, RATES = "solvers/robust/solve/spending.py", "solvers/robust/solve/rates.py"
+PHYSICS, SERVED = "solvers/physics.py", "solvers/robust/solve/servers/served.py"
+SERVER_TREE = "solvers/robust/solve/servers/tree.py"
 DUAL, FLEET = "solvers/robust/solve/dual.py", "solvers/multiuser/solve/fleet.py"
 COSTS, OPTIONS = "solvers/multiuser/costs.py", "solvers/multiuser/solve/undominated.py"
 STOP, FADING = "solvers/stopping/solve/costs.py", "solvers/stopping/fading.py"
@@ -23,16 +26,20 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     (BUDGET, "work.overhead_s[row] + network_s + work", "work.overhead_s[row] + work"),
     (BUDGET, "network_s + work.server_mean_s[row]", "network_s"),
     (BUDGET, "fixed = work.overhead_s[row] +", "fixed ="),
-    (CURVES, "self.tau_unit_s * s / np.log1p(s)", "self.tau_unit_s * s / np.log2(1.0 + s)"),
-    (CURVES, "cycling = self.kappa * clock**2", "cycling = 0.5 * self.kappa * clock**2"),
-    (CURVES, "cycling = self.kappa * clock**2", "cycling = self.kappa * clock**3"),
     (
-        CURVES,
-        "return (self.kappa * clock**2 * (self.cycles +",
-        "return (self.kappa * clock**2 * (0.5 * self.cycles +",
+        ENERGIES,
+        "self.tau_unit_s * s / self._carried(np.log1p(s))",
+        "self.tau_unit_s * s / self._carried(np.log2(1.0 + s))",
     ),
-    (CURVES, "cycling * (self.cycles + self.overhead_s * clock) +", "cycling * (self.cycles) +"),
-    (CANDIDATES, "_LN2 / scale", "1.0 / scale"),
+    (ENERGIES, "cycling = self.kappa * clock**2", "cycling = 0.5 * self.kappa * clock**2"),
+    (ENERGIES, "cycling = self.kappa * clock**2", "cycling = self.kappa * clock**3"),
+    (
+        ENERGIES,
+        "cycling * (self.cycles + self.overhead_s * clock) +",
+        "cycling * (0.5 * self.cycles + self.overhead_s * clock) +",
+    ),
+    (ENERGIES, "cycling * (self.cycles + self.overhead_s * clock) +", "cycling * (self.cycles) +"),
+    (CANDIDATES, "(_LN2 / law.efficiency)", "(1.0 / law.efficiency)"),
     (CANDIDATES, "* problem.gain[user] /", "* problem.gain[user] * 2.0 /"),
     (
         CANDIDATES,
@@ -62,8 +69,8 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     ),
     (STOP, "by_time * work.device_s[rows] +", ""),
     (STOP, "by_time * work.device_s[rows] +", "2.0 * by_time * work.device_s[rows] +"),
-    (STOP, "by_time + by_energy * problem.tx_power_w[users]", "by_time"),
-    (STOP, "by_energy * problem.tx_power_w[users]", "by_energy * problem.idle_power_w[users]"),
+    (STOP, "by_time + by_energy * sending_w", "by_time + 0.0 * sending_w"),
+    (STOP, "by_energy * sending_w", "by_energy * problem.idle_power_w[users]"),
     (
         STOP,
         "by_time + by_energy * problem.idle_power_w[users]",
@@ -88,5 +95,84 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
         FLEET,
         "bound = total * (1.0 - ROUNDING) - paid",
         "bound = total * (1.0 - ROUNDING) - 0.9 * paid",
+    ),
+    # Power: static, of any exponent, measured, and of the whole device while it waits.
+    (ENERGIES, "power = self.static_w + self.kappa", "power = self.kappa"),
+    (ENERGIES, "clock**self.exponent energy", "clock**3.0\n        energy"),
+    (ENERGIES, "* (self.cycles / clock + self.overhead_s) +", "* (self.cycles / clock) +"),
+    (ENERGIES, "rising = (alpha - 1.0) +", "rising = alpha +"),
+    (ENERGIES, "* rising - self.static_w, 0.0", "* rising, 0.0"),
+    (PHYSICS, "np.log(power_exponent * power_coefficient *", "np.log(power_coefficient *"),
+    (PHYSICS, "np.log((power_exponent - 1.0) * power_coefficient)", "np.log(power_coefficient)"),
+    (SPENDING, "np.minimum(cheapest, clock_max)", "np.minimum(0.5 * cheapest, clock_max)"),
+    (SPENDING, "work.fixed_energy_j[row] +", ""),
+    (SPENDING, "static = work.static_power_w[row] + standby", "static = work.static_power_w[row]"),
+    (SPENDING, '(columns["radio_w"] + standby) * weight', 'columns["radio_w"] * weight'),
+    (
+        SPENDING,
+        "+ standby * (budget.network_s + work.server_mean_s[row])",
+        "+ standby * budget.network_s",
+    ),
+    # What the radio draws and sends: bits expected for the energy, most of them for the deadline.
+    (SPENDING, "* work.crossing_bit[row]", "* work.crossing_most_bit[row]"),
+    (SPENDING, 'columns["radio_w"] = columns["radio_w"] * part', "pass"),
+    (SPENDING, "is None else problem.radio_power_w", "is None else problem.tx_power_w"),
+    (CANDIDATES, "work.crossing_most_bit[row] * (_LN2", "work.crossing_bit[row] * (_LN2"),
+    (BUDGET, "work.result_bit[row] / problem.downlink_bps", "0.0"),
+    (
+        BUDGET,
+        "workloads.loss[self.row] > problem.max_loss",
+        "workloads.loss[self.row] > 2.0 * problem.max_loss",
+    ),
+    # Rate laws.
+    (CANDIDATES, "problem.noise_w_per_hz * law.snr_gap", "problem.noise_w_per_hz / law.snr_gap"),
+    (CANDIDATES, "(_LN2 / law.efficiency)", "(_LN2 * law.efficiency)"),
+    (CANDIDATES, "law.max_bps_per_hz * _LN2 / law.efficiency", "law.max_bps_per_hz * _LN2"),
+    (ENERGIES, "np.minimum(log1p, self.cap) if self.capped else log1p", "log1p"),
+    (RATES, "capped = np.log(stretch) + np.log(cap)", "capped = np.log(stretch)"),
+    # Streams and servers.
+    (SPENDING, '(columns["radio_w"] + standby) * weight', '(columns["radio_w"] + standby)'),
+    (SPENDING, 'columns["kappa"] * weight', 'columns["kappa"]'),
+    (
+        BUDGET,
+        "cycles_s=period - work.overhead_s[row] - margin",
+        "cycles_s=period - work.overhead_s[row]",
+    ),
+    (
+        BUDGET,
+        "factor * np.sqrt(work.device_variance_s2[row])",
+        "factor * work.device_variance_s2[row]",
+    ),
+    (
+        BUDGET,
+        "margin = work.device_excess_s[row] else: factor",
+        "margin = 0.0 * work.device_excess_s[row]\n        else:\n            factor",
+    ),
+    (CANDIDATES, "np.minimum(tau_most, budget.stages.period_s)", "tau_most"),
+    (CANDIDATES, "problem.rate_hz[user][:, None] * load", "load"),
+    (
+        SERVED,
+        "energy_j + self.load_s @ server_prices",
+        "energy_j + 2.0 * self.load_s @ server_prices",
+    ),
+    (
+        SERVED,
+        "+ float(server_prices @ self.capacity_s)",
+        "+ 0.5 * float(server_prices @ self.capacity_s)",
+    ),
+    (
+        SERVED,
+        "self.used(choice) <= self.capacity_s * FULL",
+        "self.used(choice) <= 1.05 * self.capacity_s * FULL",
+    ),
+    (
+        SERVER_TREE,
+        "(used_s - self.capacity_s) @ self.server_prices.T",
+        "used_s @ self.server_prices.T",
+    ),
+    (
+        SERVER_TREE,
+        "relaxation.bandwidth_hz + own @ relaxation.capacity_s",
+        "relaxation.bandwidth_hz",
     ),
 )
