@@ -9,20 +9,22 @@ share to send with. Where it starts therefore matters more than what it does: se
 
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from solvers import physics
 from solvers.arrays import Floats, Integers
 from solvers.outcome import Options, Solution, Status
 from solvers.progress import Progress, Stage
 from solvers.robust.pccp.cell import Cell, Point, cell_of, least_of
-from solvers.robust.pccp.programs import Penalty, procedure, resources
+from solvers.robust.pccp.programs import Penalty, in_pace, procedure, resources, shape_of
 from solvers.robust.problem import Decision, Problem
 
 # Less of the uplink than this is beyond the conic solver's accuracy: nothing is shared out.
 _TO_SHARE_OUT = 1e-7
+# All of a server, with the rounding of a sum.
+_ROUNDED = 1.0 + 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +52,8 @@ def pccp(
     Parameters
     ----------
     problem : free clocks only.
-    start : (users,) option to begin with, each within its user's workload; the least-bandwidth
-        options by default.
+    start : (users,) option to begin with, each within its user's workload; by default the
+        least-bandwidth options, which budgets of servers may rule out.
     options : `gap` is the relative change of the energy at which the alternation has settled.
     progress : told the energy of the best point at every step, never more than the one before.
 
@@ -61,7 +63,7 @@ def pccp(
 
     Raises
     ------
-    ValueError : for clock levels, and for a start that keeps not every deadline.
+    ValueError : for clock levels, and for a start that keeps not every deadline and budget.
     cvxpy.SolverError : where the conic solver fails.
     """
     options, penalty = options or Options(), penalty or Penalty()
@@ -77,8 +79,10 @@ def pccp(
                 infeasibility=NoStart(users=users, least_bandwidth_hz=needed),
             )
         start = cell.least_hz.argmin(axis=1)
-    elif not least_of(cell, start).sum() <= problem.bandwidth_hz:
-        raise ValueError("start: options that keep every deadline within the bandwidth")
+    if not _starts_from(cell, start):
+        raise ValueError(
+            "start: options that keep every deadline within the bandwidth and the servers' budgets"
+        )
 
     point = _allocate(cell, start)
     progress.objective = point.energy_j
@@ -111,37 +115,29 @@ def pccp(
     )
 
 
-def starts(problem: Problem) -> dict[str, Integers]:
+def starts(problem: Problem, more: Mapping[str, Integers] | None = None) -> dict[str, Integers]:
     """Feasible options (users,) to begin with, by name; none where the cell is infeasible.
 
     `least_bandwidth`: what needs the least of the uplink. `equal_share`: the cheapest at an equal
-    share, and the least bandwidth where that share is not enough; left out where these together
-    need more than the uplink.
+    share, and the least bandwidth where that share is not enough. Either is left out where it needs
+    more than the uplink or the servers; of `more`, which come instead of those of the same name,
+    only those that need no more are kept.
     """
     cell = cell_of(problem)
     narrowest = cell.least_hz.argmin(axis=1)
     share = np.full(problem.users, problem.bandwidth_hz / problem.users)
-    uplink = cell.uplink_s(share)
     fits = cell.least_hz <= share[:, None]
-    slack = np.where(
-        fits, np.maximum(cell.left_s - uplink, cell.cycles / cell.clock_max_hz[:, None]), 1.0
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        needed = np.where(cell.cycles > 0.0, cell.cycles / slack, 0.0)
-    clock = np.clip(needed, cell.clock_min_hz[:, None], cell.clock_max_hz[:, None])
-    compute = physics.compute_energy_j(
-        cell.kappa[:, None], clock, physics.device_s(cell.cycles, clock, cell.overhead_s)
-    )
-    energy = np.where(
-        fits, compute + physics.radio_energy_j(problem.tx_power_w[:, None], uplink), np.inf
-    )
+    energy = np.where(fits, cell.energy_j(cell.clocks_hz(share), share), np.inf)
     cheapest = np.where(fits.any(axis=1), energy.argmin(axis=1), narrowest)
-    found = {"least_bandwidth": narrowest, "equal_share": cheapest}
-    return {
-        name: option
-        for name, option in found.items()
-        if least_of(cell, option).sum() <= problem.bandwidth_hz
-    }
+    found = {"least_bandwidth": narrowest, "equal_share": cheapest, **(more or {})}
+    return {name: option for name, option in found.items() if _starts_from(cell, option)}
+
+
+def _starts_from(cell: Cell, option: Integers) -> bool:
+    """Whether options keep the deadlines, and fit the uplink and the servers together."""
+    load = cell.load[np.arange(len(option)), option].sum(axis=0)
+    fits = least_of(cell, option).sum() <= cell.problem.bandwidth_hz
+    return bool(fits and np.all(load <= _ROUNDED))
 
 
 def relaxed_cuts(problem: Problem, decision: Decision, penalty: Penalty | None = None) -> Floats:
@@ -153,7 +149,7 @@ def relaxed_cuts(problem: Problem, decision: Decision, penalty: Penalty | None =
     """
     cell = cell_of(problem)
     at = (np.arange(problem.users), decision.option)
-    energy = float(cell.energy_j(decision.frequency_hz, decision.bandwidth_hz)[at].sum())
+    energy = float(cell.energy_j(decision.frequency_hz[:, None], decision.bandwidth_hz)[at].sum())
     point = Point(
         option=decision.option,
         clock_hz=decision.frequency_hz,
@@ -170,7 +166,7 @@ def _allocate(cell: Cell, option: Integers) -> Point:
     sends = cell.crossing_bit[at] > 0.0
     share = least
     if np.any(sends) and problem.bandwidth_hz - least.sum() > _TO_SHARE_OUT * problem.bandwidth_hz:
-        wanted = resources(len(option))(cell, option)
+        wanted = resources(shape_of(cell, option))(cell, option)
         # Rounded onto the constraints: nobody below the least share, all together exactly the
         # uplink.
         beyond = np.where(sends, np.maximum(wanted - least, 0.0), 0.0)
@@ -180,7 +176,7 @@ def _allocate(cell: Cell, option: Integers) -> Point:
         )
         share = np.where(sends, np.maximum(share, least), 0.0)
     clock = cell.clock_hz(option, share)
-    energy = float(cell.energy_j(clock, share)[at].sum())
+    energy = float(cell.energy_j(clock[:, None], share)[at].sum())
     return Point(option=option, clock_hz=clock, share_hz=share, energy_j=energy)
 
 
@@ -188,9 +184,10 @@ def _relax(
     cell: Cell, point: Point, penalty: Penalty, progress: Progress
 ) -> tuple[Floats, Floats, Floats]:
     """Relaxed cuts for fixed clocks and shares, and every option's energy and mean delay there."""
-    energy = cell.energy_j(point.clock_hz, point.share_hz)
-    late = cell.cycles / point.clock_hz[:, None] + cell.fixed_s + cell.uplink_s(point.share_hz)
-    return procedure(*energy.shape)(cell, point, energy, late, penalty, progress), energy, late
+    energy = cell.energy_j(point.clock_hz[:, None], point.share_hz)
+    uplink = cell.uplink_most_s(point.share_hz)
+    late = cell.cycles / point.clock_hz[:, None] + cell.fixed_s + uplink
+    return procedure(*cell.load.shape)(cell, point, energy, late, penalty, progress), energy, late
 
 
 def _choose_cuts(cell: Cell, point: Point, penalty: Penalty, progress: Progress) -> Integers:
@@ -200,5 +197,28 @@ def _choose_cuts(cell: Cell, point: Point, penalty: Penalty, progress: Progress)
     relaxed, energy, late = _relax(cell, point, penalty, progress)
     rows, wanted = np.arange(len(relaxed)), relaxed.argmax(axis=1)
     in_time = (late + cell.margin_s)[rows, wanted] <= cell.problem.deadline_s
-    cheaper = energy[rows, wanted] < energy[rows, point.option]
-    return np.where(cell.allowed[rows, wanted] & in_time & cheaper, wanted, point.option)
+    saved = energy[rows, point.option] - energy[rows, wanted]
+    good = cell.allowed[rows, wanted] & in_time & (saved > 0.0) & in_pace(cell, point)[rows, wanted]
+    if not cell.load.any():
+        return np.where(good, wanted, point.option)
+    return _within_servers(
+        cell, point.option, wanted, np.nonzero(good)[0][np.argsort(-saved[good])]
+    )
+
+
+def _within_servers(cell: Cell, option: Integers, wanted: Integers, users: Integers) -> Integers:
+    """Some users moved to the cuts they want, one after the other, as long as the servers can serve
+    them all: again from the first after each move that makes room.
+    """
+    rows, chosen, waiting = np.arange(len(option)), option.copy(), users.tolist()
+    used = cell.load[rows, option].sum(axis=0)
+    while waiting:
+        for n in waiting:
+            after = used + cell.load[n, wanted[n]] - cell.load[n, chosen[n]]
+            if np.all((after <= used) | (after <= _ROUNDED)):
+                chosen[n], used = wanted[n], after
+                waiting.remove(n)
+                break
+        else:
+            break
+    return chosen

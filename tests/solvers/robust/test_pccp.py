@@ -10,12 +10,15 @@ from solvers import physics
 from solvers.margin import Margin
 from solvers.outcome import Options, Status
 from solvers.progress import Progress, Step
+from solvers.registry import answer
 from solvers.robust.budget import time_budget
 from solvers.robust.check import check
 from solvers.robust.pccp import PccpSolution, pccp, relaxed_cuts, starts
-from solvers.robust.problem import Decision, Problem
+from solvers.robust.problem import Decision, Method, Problem
 from solvers.robust.solve import solve
+from tests.support.robust.brute_force import best_plan, brute_force, least_capacity
 from tests.support.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
+from tests.support.robust.everything import TERMS, random_cell_with_everything
 
 
 def a_case(seed: int) -> Problem:
@@ -235,6 +238,87 @@ def test_stops_in_time_with_what_it_has() -> None:
     assert check(problem, solution.decision).holds
 
 
+FREE = tuple(term for term in TERMS if term != "levels")
+
+
+def every_term(seed: int) -> Problem:
+    users = 1 + seed % 4
+    return random_cell_with_everything(np.random.default_rng(seed), users, FREE, 8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(4))
+def test_with_every_term_the_convex_half_splits_the_uplink_as_brute_force_does(block: int) -> None:
+    """A conic program, in tau and b, against bisection, in f and b."""
+    compared = 0
+    for seed in range(block, 60, 4):
+        problem = every_term(seed)
+        best, decision = best_plan(problem)
+        if decision is None:
+            continue
+        found = pccp(problem, decision.option, Options(), Progress(time_limit_s=-1.0))
+        assert found.decision is not None
+        certificate = check(problem, found.decision)
+        assert certificate.holds, (seed, certificate.violations)
+        assert certificate.objective == pytest.approx(found.objective, rel=1e-12), seed
+        assert found.objective == pytest.approx(best, rel=1e-7), seed
+        compared += 1
+    assert compared >= 8
+
+
+@pytest.mark.slow
+def test_with_every_term_it_never_beats_brute_force_and_often_finds_it() -> None:
+    started, found_it = 0, 0
+    for seed in range(32):
+        problem = every_term(seed)
+        best = brute_force(problem)
+        for start in starts(problem).values():
+            solution = pccp(problem, start)
+            assert solution.decision is not None
+            assert solution.objective is not None
+            certificate = check(problem, solution.decision)
+            assert certificate.holds, (seed, certificate.violations)
+            assert certificate.objective == pytest.approx(solution.objective, rel=1e-12), seed
+            assert solution.objective >= best * (1 - 1e-9), seed
+            started += 1
+            found_it += solution.objective <= best * (1 + 1e-6)
+    assert started >= 40
+    assert found_it >= 0.3 * started
+
+
+@pytest.mark.slow
+def test_with_budgets_of_servers_it_starts_wherever_there_is_a_plan() -> None:
+    """Through the registry, so that every plan is checked and bounded; every other cell has a
+    server that is just large enough, or just too small.
+    """
+    planned, refused = 0, 0
+    for seed in range(60):
+        problem = every_term(seed)
+        if not problem.server_capacity:
+            continue
+        needed = [least_capacity(problem, k) for k in range(2)]
+        factor = (1.0 + 1e-6, 1.0 - 1e-6)[seed // 4 % 2]
+        capacity = [
+            least * factor if 0.0 < least < np.inf else held
+            for least, held in zip(needed, problem.server_capacity, strict=True)
+        ]
+        problem = replace(problem, server_capacity=tuple(capacity), method=Method.PCCP)
+        best = brute_force(problem)
+        solution, certificate = answer(problem)
+        if best == np.inf:
+            assert solution.status is Status.INFEASIBLE, seed
+            refused += 1
+            continue
+        assert certificate is not None, seed
+        assert solution.objective is not None
+        assert solution.lower_bound is not None
+        assert solution.objective >= best * (1 - 1e-9), seed
+        assert solution.lower_bound <= best * (1 + 1e-9), seed
+        planned += 1
+    assert planned >= 15
+    assert refused >= 2
+
+
 def test_refuses_what_it_does_not_take() -> None:
     table = workloads(
         cycles=list(ALEXNET_FLOP / 7),
@@ -246,6 +330,11 @@ def test_refuses_what_it_does_not_take() -> None:
         pccp(a_cell(2, workloads=table))
     with pytest.raises(ValueError, match="start"):
         pccp(a_cell(12, bandwidth_hz=1e5), np.zeros(12, dtype=np.int64))
+    work = a_cell(12).workloads
+    loaded = replace(work, server_load_s=work.server_mean_s[:, None])
+    crowded = a_cell(12, workloads=loaded, rate_hz=np.full(12, 2.0), server_capacity=(1e-9,))
+    with pytest.raises(ValueError, match="servers' budgets"):
+        pccp(crowded, np.zeros(12, dtype=np.int64))
 
 
 def test_same_cell_same_answer() -> None:
