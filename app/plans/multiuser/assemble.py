@@ -215,29 +215,10 @@ def _efficiency(
             )
             resolver.warn(f"{where}/spectral_efficiency_bps_per_hz", detail)
         return user.spectral_efficiency_bps_per_hz
-    if user.snr_db is not None:
-        pointer, snr_db = f"{where}/snr_db", user.snr_db
-    else:
-        assert user.distance_m is not None
-        pointer = f"{where}/distance_m"
-        gain = units.gain(
-            resolver,
-            channel,
-            where,
-            gain_db=None,
-            distance_m=user.distance_m,
-            tx_power_w=device.tx_power_w,
-        )
-        if gain == 0.0:
-            return 1.0
-        noise_dbw = channel.noise_psd_dbm_per_hz - 30.0 + units.decibels(channel.bandwidth_hz)
-        snr_db = units.decibels(gain) + units.decibels(device.tx_power_w) - noise_dbw
-        if not _SNR_DB[0] <= snr_db <= _SNR_DB[1]:
-            resolver.fault(
-                pointer,
-                f"means an SNR of {snr_db:.0f} dB, outside {_SNR_DB[0]:.0f}..{_SNR_DB[1]:.0f} dB",
-            )
-            return 1.0
+    pointer = f"{where}/{'distance_m' if user.snr_db is None else 'snr_db'}"
+    snr_db = _snr_db(resolver, channel, device, user, where) if user.snr_db is None else user.snr_db
+    if snr_db is None:
+        return 1.0
     if channel.min_snr_db is not None and snr_db < channel.min_snr_db:
         detail = (
             f"a mean SNR of {snr_db:.1f} dB is below the {channel.min_snr_db:g} dB that"
@@ -253,6 +234,33 @@ def _efficiency(
         resolver.fault(pointer, detail)
         return 1.0
     return efficiency
+
+
+def _snr_db(
+    resolver: Resolver, channel: Channel, device: Device, user: MultiUser, where: str
+) -> float | None:
+    """SNR at a user's distance over the channel's own bandwidth; None with a fault where there is
+    none.
+    """
+    gain = units.gain(
+        resolver,
+        channel,
+        where,
+        gain_db=None,
+        distance_m=user.distance_m,
+        tx_power_w=device.tx_power_w,
+    )
+    if gain == 0.0:
+        return None
+    noise_dbw = channel.noise_psd_dbm_per_hz - 30.0 + units.decibels(channel.bandwidth_hz)
+    snr_db = units.decibels(gain) + units.decibels(device.tx_power_w) - noise_dbw
+    if not _SNR_DB[0] <= snr_db <= _SNR_DB[1]:
+        resolver.fault(
+            f"{where}/distance_m",
+            f"means an SNR of {snr_db:.0f} dB, outside {_SNR_DB[0]:.0f}..{_SNR_DB[1]:.0f} dB",
+        )
+        return None
+    return snr_db
 
 
 def _carried_bps_per_hz(channel: Channel, snr: float) -> float:
