@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from app.catalogue import service as catalogue
+from tests.support.answers import differences
 from tests.support.servers import Service
 
 CHECKOUT = Path(__file__).parent.parent
 README = CHECKOUT / "README.md"
-DIFFERS = {"id", "created_at", "started_at", "finished_at", "request_hash"}
 # Places that only the machine of whoever wrote a file has; in pieces, or this file would be found.
 FOREIGN = re.compile("|".join(("(?<![\\w.])/wo" + "rk/", "/tmp/scr" + "atch", "file:///" + "opt")))
 OUTSIDE = "../sha" + "red"
@@ -164,38 +164,6 @@ def curl(command: str) -> tuple[str, str, dict[str, str], dict[str, Any]]:
     assert path is not None
     assert body is not None
     return method, path, headers, body
-
-
-def differences(said: Any, real: Any, where: str = "") -> list[str]:
-    """Where the real answer is not what the README says; it may leave fields out."""
-    match said:
-        case dict():
-            assert isinstance(real, dict), where
-            skipped = DIFFERS if where == "" else set()
-            return [
-                difference
-                for key, value in said.items()
-                if key not in skipped
-                for difference in (
-                    differences(value, real[key], f"{where}/{key}")
-                    if key in real
-                    else [f"{where}/{key} is not answered"]
-                )
-            ]
-        case list():
-            if len(said) != len(real):
-                return [f"{where}: {len(said)} entries, really {len(real)}"]
-            return [
-                d
-                for n, pair in enumerate(zip(said, real, strict=True))
-                for d in differences(*pair, f"{where}/{n}")
-            ]
-        case float() | int() if not isinstance(said, bool):
-            return (
-                [] if real == pytest.approx(said, rel=1e-3) else [f"{where}: {said}, really {real}"]
-            )
-        case _:
-            return [] if said == real else [f"{where}: {said!r}, really {real!r}"]
 
 
 @pytest.fixture

@@ -1,6 +1,12 @@
 """What a test asks of an answer."""
 
+from typing import Any
+
 import httpx
+import pytest
+
+# Of a plan, whenever it is made.
+_DIFFERS = {"id", "created_at", "started_at", "finished_at", "request_hash"}
 
 
 def slug(answer: httpx.Response) -> str:
@@ -14,3 +20,35 @@ def pointers(answer: httpx.Response) -> list[str]:
     assert answer.status_code == 422, answer.text
     assert slug(answer) == "invalid-request"
     return [error["pointer"] for error in answer.json()["errors"]]
+
+
+def differences(said: Any, real: Any, where: str = "") -> list[str]:
+    """Where the real answer is not what is printed; it may leave fields out."""
+    match said:
+        case dict():
+            assert isinstance(real, dict), where
+            skipped = _DIFFERS if where == "" else set()
+            return [
+                difference
+                for key, value in said.items()
+                if key not in skipped
+                for difference in (
+                    differences(value, real[key], f"{where}/{key}")
+                    if key in real
+                    else [f"{where}/{key} is not answered"]
+                )
+            ]
+        case list():
+            if len(said) != len(real):
+                return [f"{where}: {len(said)} entries, really {len(real)}"]
+            return [
+                d
+                for n, pair in enumerate(zip(said, real, strict=True))
+                for d in differences(*pair, f"{where}/{n}")
+            ]
+        case float() | int() if not isinstance(said, bool):
+            return (
+                [] if real == pytest.approx(said, rel=1e-3) else [f"{where}: {said}, really {real}"]
+            )
+        case _:
+            return [] if said == real else [f"{where}: {said!r}, really {real!r}"]
