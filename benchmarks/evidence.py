@@ -161,7 +161,7 @@ def every_law_alike() -> None:
         limit = quantile(np.array([1.0 - RISK]))[0]
         for _ in range(repetitions):
             times = draw(rng, (10, 150))
-            options = [OptionSamples((one,), 0.0, float(one.mean()), 1.0) for one in times]
+            options = [OptionSamples((one,), 0.0, float(one.mean()), (1.0,)) for one in times]
             mean = times.mean(axis=1)
             for way in ("union", "split"):
                 found = certify(options, RISK, DELTA, selection=Selection(way))
@@ -289,7 +289,7 @@ def _by(margin: Margin) -> Callable[[Floats], float | None]:
 
 def _samples(times: Floats) -> float | None:
     kept = thinned(times)
-    option = OptionSamples((kept,), 0.0, float(kept.mean()), 1.0)
+    option = OptionSamples((kept,), 0.0, float(kept.mean()), (1.0,))
     found = certify([option], RISK, DELTA, Evidence.SAMPLES).excess_s[0]
     return None if np.isnan(found) else float(found + kept.mean())
 

@@ -18,8 +18,8 @@ def margin_factor(risk: Floats, margin: Margin) -> Floats:
         inequality, attained by a two-point law; arXiv 2503.21476, eq. 19 and lemma 1: sqrt((1 -
         risk)/risk)); `unimodal` for every law of one mode (one-sided inequality of Vysochanskij and
         Petunin; M. Mercadier, F. Strobel, Eur. J. Oper. Res. 295, 2021); `gaussian` only for
-        normal totals; `mean` and `worst_case` keep none
-        (`worst_case` counts largest observed times instead of means).
+        normal totals; `mean` keeps none, nor do `worst_case` and `measured`, which are numbers of
+        each option instead.
     """
     match margin:
         case Margin.CANTELLI:

@@ -17,6 +17,19 @@ def samples_behind(
     session: Session, name: str, timing: Timing, cut: int, cache: dict[int, Samples]
 ) -> Samples | None:
     """The samples that a cut's entry of a timing was fitted to; None where there are none."""
+    key = measurement_behind(session, name, timing, cut)
+    if key is None:
+        return None
+    if key not in cache:
+        content = session.scalars(
+            select(MeasuredSamplesRow.content).where(MeasuredSamplesRow.measurement_id == key)
+        )
+        cache[key] = unpack(content.one())
+    return cache[key]
+
+
+def measurement_behind(session: Session, name: str, timing: Timing, cut: int) -> int | None:
+    """The key of the measurement that a cut's entry of a timing was fitted to, if any was."""
     if timing.measured is None:
         return None
     profile = session.scalar(
@@ -33,17 +46,9 @@ def samples_behind(
         .limit(100)
     )
     # A cut that was not measured again kept its entry, and so its samples.
-    key = next(
+    return next(
         (key for key, details in session.execute(newest) if cut in details["measured_cuts"]), None
     )
-    if key is None:
-        return None
-    if key not in cache:
-        content = session.scalars(
-            select(MeasuredSamplesRow.content).where(MeasuredSamplesRow.measurement_id == key)
-        )
-        cache[key] = unpack(content.one())
-    return cache[key]
 
 
 def clocks_of(frequency_hz: Floats, requested_hz: Floats, device: Device | None) -> Floats:

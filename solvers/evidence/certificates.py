@@ -39,12 +39,12 @@ class OptionSamples:
     parts: tuple[Floats, ...]
     constant_s: float  # of what never varies
     mean_s: float  # of the whole, as it is planned with
-    cost: float  # of the option, in any unit: what `split` holds against its bound
+    costs: tuple[float, ...]  # of the option: what `split` holds against its bound
 
     def half(self, second: bool) -> "OptionSamples":
         """Every other time: halves that are as exchangeable as the whole."""
         parts = tuple(part[int(second) :: 2] for part in self.parts)
-        return OptionSamples(parts, self.constant_s, self.mean_s, self.cost)
+        return OptionSamples(parts, self.constant_s, self.mean_s, self.costs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class Certified:
     """Bounds of the options of one user; NaN where there is none."""
 
     excess_s: Floats  # (options,) of the bound over the planned mean
+    parts_s: tuple[tuple[float, ...], ...]  # (options,) the bounds of its parts; none: no bound
+    used: tuple[tuple[Floats, ...], ...]  # (options,) the times they rest on
     samples: tuple[int, ...]  # (options,) the fewest of any part; 0: it never varies
     missing: tuple[int, ...]  # (options,) samples that would have to be added
     compared: int  # options among which delta was shared out
@@ -74,8 +76,7 @@ def certify(
     Notes
     -----
     What never varies needs no certificate. With `split` the options that are off the short list
-    have no bound: the list is of those that no other beats in both bound and cost by the first
-    half.
+    have no bound: the list is of those that no other beats in bound and costs by the first half.
     """
     varies = np.array([len(one.parts) > 0 for one in options], dtype=bool)
     bound = _ranked if evidence is Evidence.SAMPLES else _by_moments
@@ -99,11 +100,13 @@ def _certified(
     delta: float,
 ) -> Certified:
     compared = max(int(wanted.sum()), 1)
-    times, missing = _bounds(options, wanted, bound, risk, delta / compared)
+    times, each, missing = _bounds(options, wanted, bound, risk, delta / compared)
     mean = np.array([one.mean_s for one in options])
     times[~varies] = [one.constant_s for one, some in zip(options, varies, strict=True) if not some]
     return Certified(
         excess_s=times - mean,
+        parts_s=each,
+        used=tuple(one.parts for one in options),
         samples=tuple(min((len(part) for part in one.parts), default=0) for one in options),
         missing=missing,
         compared=compared,
@@ -116,18 +119,20 @@ def _bounds(
     bound: _Bounding,
     risk: float,
     delta: float,
-) -> tuple[Floats, tuple[int, ...]]:
-    """Bounds [s] of some options, NaN for the others and where samples are too few, and how many of
-    these are missing.
+) -> tuple[Floats, tuple[tuple[float, ...], ...], tuple[int, ...]]:
+    """Bounds [s] of some options, NaN for the others and where samples are too few; those of their
+    parts; and how many samples are missing.
     """
     times, missing = np.full(len(options), np.nan), [0] * len(options)
+    each: list[tuple[float, ...]] = [()] * len(options)
     for n in np.nonzero(wanted)[0].tolist():
         found = bound(options[n].parts, risk, delta)
         if isinstance(found, Bound):
             times[n] = found.time_s + options[n].constant_s
+            each[n] = found.parts_s
         else:
             missing[n] = sum(found.missing)
-    return times, tuple(missing)
+    return times, tuple(each), tuple(missing)
 
 
 def _ranked(parts: Sequence[Floats], risk: float, delta: float) -> Bound | TooFew:
@@ -141,22 +146,22 @@ def _by_moments(parts: Sequence[Floats], risk: float, delta: float) -> Bound | T
     few = [max(FEWEST - len(part), 0) for part in parts]
     if any(few):
         return TooFew(tuple(few))
-    share, total = 1.0 / len(parts), 0.0
+    share, each = 1.0 / len(parts), []
     for part in parts:
-        deviation = float(part.std(ddof=1))
-        total += float(part.mean())
+        bound, deviation = float(part.mean()), float(part.std(ddof=1))
         if deviation > 0.0:
-            total += deviation * ambiguous_factor(risk * share, estimated(part, delta * share))
+            bound += deviation * ambiguous_factor(risk * share, estimated(part, delta * share))
+        each.append(bound)
     sizes = tuple(len(part) for part in parts)
-    return Bound(total, (0,) * len(parts), sizes)
+    return Bound(sum(each), tuple(each), (0,) * len(parts), sizes)
 
 
 def _short_list(bound_s: Floats, options: Sequence[OptionSamples]) -> Booleans:
-    """Options that no other beats in both bound and cost."""
-    cost = np.array([one.cost for one in options])
-    listed = np.zeros(len(options), dtype=bool)
-    best = np.inf
-    for n in np.lexsort((bound_s, cost)).tolist():
-        if bound_s[n] < best:
-            best, listed[n] = bound_s[n], True
+    """Options with a bound that no other beats in bound and every cost."""
+    terms = np.column_stack((bound_s, np.array([one.costs for one in options])))
+    listed = np.isfinite(bound_s)
+    for n in np.nonzero(listed)[0].tolist():
+        no_worse = listed & np.all(terms <= terms[n], axis=1)
+        better = no_worse & (np.any(terms < terms[n], axis=1) | (np.arange(len(options)) < n))
+        listed[n] = not better.any()
     return listed

@@ -63,6 +63,7 @@ class Bound:
     """
 
     time_s: float
+    parts_s: tuple[float, ...]  # that it is the sum of
     rank: tuple[int, ...]  # of each part, from 1
     samples: tuple[int, ...]
 
@@ -111,8 +112,8 @@ def _at(parts: Sequence[Floats], risks: Sequence[float], delta: float) -> Bound 
             )
         )
     known = [rank for rank in ranks if rank is not None]
-    time_s = sum(
+    each = tuple(
         float(np.partition(part, rank - 1)[rank - 1])
         for part, rank in zip(parts, known, strict=True)
     )
-    return Bound(time_s, tuple(known), tuple(len(part) for part in parts))
+    return Bound(sum(each), each, tuple(known), tuple(len(part) for part in parts))

@@ -6,6 +6,7 @@ from solvers.arrays import Floats
 
 _FEWEST = 20  # times that must be left for a correlation to say anything
 _Z_95 = 1.96
+_STRETCHES = 8
 
 
 def independence_lag(times: Floats) -> int:
@@ -31,9 +32,17 @@ def independence_lag(times: Floats) -> int:
     return max(most, 1)
 
 
-def thinned(times: Floats) -> Floats:
-    """Every l-th time, l the lag at which they are independent: what counts as exchangeable."""
-    return times[:: independence_lag(times)]
+def thinned(times: Floats, *, wanders: bool = False) -> Floats:
+    """Every l-th time, l the lag at which they are independent: what counts as exchangeable.
+
+    Of times whose mean `wanders`, and that are taken all the same, the lag is that about the means
+    of eight stretches: what wanders resembles itself at every lag.
+    """
+    about = times
+    if wanders and len(times) >= _STRETCHES:
+        stretches = np.array_split(times, _STRETCHES)
+        about = np.concatenate([one - one.mean() for one in stretches])
+    return times[:: independence_lag(about)]
 
 
 def _autocorrelation(values: Floats, most: int) -> Floats:

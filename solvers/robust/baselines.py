@@ -1,12 +1,13 @@
 """What the same cell would spend with simpler rules: the baselines of a plan."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solvers.arrays import Floats, Integers
-from solvers.margin import Margin
+from solvers.margin import BY_MOMENTS, Margin
 from solvers.outcome import Options, Solution, relative_gap
 from solvers.progress import Progress, Stage, as_baseline
 from solvers.robust.budget import time_budget
@@ -52,6 +53,8 @@ class Baselines:
     edge_only: Baseline
     equal_share: Baseline
     mean_only: Baseline
+    # The same options with other margins; None where nobody asked.
+    margins: Mapping[Margin, Baseline] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ def baselines(
     progress: Progress | None = None,
     *,
     prove: bool = False,
+    margins: bool = False,
 ) -> Baselines:
     """Plan the cell by each of the simpler rules.
 
@@ -89,6 +93,7 @@ def baselines(
     options : `gap` as that of the plan.
     progress : a third of its time is each rule's that is searched for.
     prove : search until the gap is proven, however many options there are.
+    margins : plan with each margin that looks at moments, too.
     """
     options, progress = options or Options(), progress or Progress()
     limit_s = progress.left_s() / 3.0
@@ -97,22 +102,54 @@ def baselines(
     work = problem.workloads
     last = np.repeat(np.maximum.reduceat(work.cut, work.first[:-1]), np.diff(work.first))
 
-    def quarter(k: int) -> Progress:
-        return progress.part(0.25 * k, 0.25 * (k + 1), time_limit_s=limit_s, amend=as_baseline)
+    rules_count = 5 if margins else 4
+
+    def part(k: int) -> Progress:
+        low, high = k / rules_count, (k + 1) / rules_count
+        return progress.part(low, high, time_limit_s=limit_s, amend=as_baseline)
 
     rules = _Rules(plan, options, prove)
+    on_device = work.cut == last
+    if problem.margin is Margin.MEASURED:  # the last cut may be without samples, and left out
+        on_device &= work.crossing_bit == 0.0
     return Baselines(
-        device_only=_among(rules, problem, work.cut == last, quarter(0)),
-        edge_only=_among(rules, problem, work.cut == 0, quarter(1)),
-        equal_share=_equal_share(problem, quarter(2)),
-        mean_only=_mean_only(rules, problem, quarter(3)),
+        device_only=_among(rules, problem, on_device, part(0)),
+        edge_only=_among(rules, problem, work.cut == 0, part(1)),
+        equal_share=_equal_share(problem, part(2)),
+        mean_only=_mean_only(rules, problem, part(3)),
+        margins=_over_margins(rules, problem, part(4)) if margins else None,
     )
+
+
+def _over_margins(rules: _Rules, problem: Problem, progress: Progress) -> dict[Margin, Baseline]:
+    """The plans of the same options with each margin that looks at moments.
+
+    The gaussian margin is left out where somebody accepts a risk above one half.
+    """
+    limit_s = progress.left_s()
+    risky = bool(np.any(problem.risk > 0.5))
+    margins = [one for one in BY_MOMENTS if one is not Margin.GAUSSIAN or not risky]
+    found: dict[Margin, Baseline] = {}
+    for k, margin in enumerate(margins):
+        if margin is problem.margin and rules.plan is not None:
+            plan: RobustSolution | None = rules.plan
+        else:
+            part = progress.part(
+                k / len(margins), (k + 1) / len(margins), time_limit_s=limit_s / len(margins)
+            )
+            plan = rules.found(replace(problem, margin=margin), part)
+        found[margin] = (
+            Baseline(energy_j=None)
+            if plan is None
+            else Baseline(energy_j=plan.objective, lower_bound_j=plan.lower_bound)
+        )
+    return found
 
 
 def _among(
     rules: _Rules, problem: Problem, rows: NDArray[np.bool_], progress: Progress
 ) -> Baseline:
-    """The best plan with some rows of the workload table only (every workload has such rows)."""
+    """The best plan with some rows of the workload table only."""
     work, plan = problem.workloads, rules.plan
     decision = None if plan is None else plan.decision
     if (
@@ -122,6 +159,8 @@ def _among(
     ):
         # The best of all plans keeps the rule, and what bounds all plans bounds those that do.
         return Baseline(energy_j=plan.objective, lower_bound_j=plan.lower_bound)
+    if not np.all(np.logical_or.reduceat(rows, work.first[:-1])):
+        return Baseline(energy_j=None)  # somebody has no such option
     some = work.keep(rows)
     restricted = replace(problem, workloads=some)
     if not np.any(some.crossing_bit > 0.0):

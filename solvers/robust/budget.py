@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
-from solvers.margin import Margin
+from solvers.margin import OF_OPTIONS
 from solvers.moments import margin_factor, total_variance
 from solvers.robust.problem import Problem
 
@@ -73,7 +73,7 @@ class Stages:
         if problem.rate_hz is None:
             return None
         work = problem.workloads
-        if problem.margin is Margin.WORST_CASE:
+        if problem.margin in OF_OPTIONS:
             margin = work.device_excess_s[row]
         else:
             factor = margin_factor(problem.risk, problem.margin)[user]
@@ -108,7 +108,7 @@ def time_budget(problem: Problem, users: Integers | None = None) -> TimeBudget:
         work.device_variance_low_s2[row],
     )
     fixed = work.overhead_s[row] + network_s + work.server_mean_s[row]
-    if problem.margin is Margin.WORST_CASE:
+    if problem.margin in OF_OPTIONS:
         margin = work.device_excess_s[row] + work.server_excess_s[row]
     else:
         margin = margin_factor(problem.risk, problem.margin)[user] * np.sqrt(variance)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.arrays import Floats, Integers
-from solvers.margin import Margin
+from solvers.margin import OF_OPTIONS, Margin
 from solvers.rate_law import SHANNON, RateLaw
 from solvers.records import all_finite, freeze, require, require_workloads
 
@@ -210,14 +210,15 @@ class Problem:
                 self.workloads.free_clocks,
                 "one range of clocks per workload, not levels, for the pccp method",
             )
-        if self.margin is Margin.WORST_CASE:
+        if self.margin in OF_OPTIONS:
             require(
-                self.network_variance_s2 == 0.0, "network_variance_s2 = 0 for the worst_case margin"
+                self.network_variance_s2 == 0.0,
+                f"network_variance_s2 = 0 for the {self.margin} margin",
             )
             excess = self.workloads.device_excess_s + self.workloads.server_excess_s
             require(
                 all_finite(excess),
-                "device_excess_s and server_excess_s known for the worst_case margin",
+                f"device_excess_s and server_excess_s known for the {self.margin} margin",
             )
 
     @property

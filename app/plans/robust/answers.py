@@ -167,6 +167,9 @@ class BaselineResults(Body):
     edge_only: BaselineResult
     equal_share: BaselineResult
     mean_only: MeanOnlyResult
+    margins: dict[str, BaselineResult] | None = absent()
+    """The same options with each margin that looks at moments; where the plan rests on samples, or
+    `options.baselines` asks for it."""
 
 
 class ServerUse(Body):
@@ -180,6 +183,26 @@ class ServerUse(Body):
     """`max_utilisation` × `parallel`."""
     price_j_per_s: float
     """What one more second of it would save, by the bound: 0 where it is not full."""
+
+
+class MarginEvidence(Body):
+    """What the promised risks rest on where they rest on samples."""
+
+    margin: Literal["samples", "ambiguous"]
+    samples: Count
+    """The fewest behind the option of any user."""
+    effective_samples: Count
+    """Of these, thinned to what is independent."""
+    users_without: Count
+    """Users whose option rests on none: its time never varies, or the fallback margin bounds it."""
+    confidence: float
+    """With this probability over the samples, each user is late with at most its risk."""
+    options_compared: Count
+    """Options of a user among which the doubt was shared out, so that the best may be taken."""
+    measured_at: str | None
+    """When the oldest of the samples were taken."""
+    holds_while: str
+    """What has to stay as it was."""
 
 
 class RobustCertificate(Body):
@@ -212,6 +235,8 @@ class RobustCertificate(Body):
     bandwidth_used_hz: float
     servers: list[ServerUse] | None = absent()
     """Servers that have a budget; several cells' one after the other."""
+    evidence: MarginEvidence | None = absent()
+    """With the margins `samples` and `ambiguous`: what they rest on."""
 
 
 class CellResult(Body):

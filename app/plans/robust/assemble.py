@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from app.plans import units
 from app.plans.resolve import Resolver, Source
 from app.plans.robust.cells import Cell, Radio, cell_of, servers_of
+from app.plans.robust.certified import evidence_of
 from app.plans.robust.columns import Users
 from app.plans.robust.kinds import Kinds, kinds_of
 from app.plans.robust.schemas import PCCP_USERS, RobustTerms
@@ -54,8 +55,10 @@ class Assembled:
 def assemble(terms: RobustTerms, users: Users, resolver: Resolver) -> Assembled | None:
     """Turn a request into its problems; None where `resolver.faults` says why not."""
     method = Method(terms.options.method)
+    evidence = evidence_of(terms.options)
     asked = Terms(
-        margin=Margin(terms.options.margin),
+        margin=Margin(terms.options.margin) if evidence is None else Margin.MEASURED,
+        evidence=evidence,
         energy=terms.options.energy,
         streams=bool(np.any(np.isfinite(users.rate_hz))),
     )

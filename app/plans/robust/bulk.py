@@ -106,7 +106,7 @@ def users_of(bulk: Bulk, terms: RobustTerms) -> Users:
         odd |= _given(table, name) & ~((numbers[name] >= least) & (numbers[name] <= most))
     for name in _REQUIRED:
         odd |= ~_given(table, name)
-    if terms.options.margin == "gaussian":
+    if "gaussian" in (terms.options.margin, terms.options.fallback):
         odd |= numbers["risk"] > 0.5
     _refuse(bulk.users, np.nonzero(odd)[0], terms)
     if faults := list(faults_of_rates((~_given(table, "rate_hz")).tolist())):

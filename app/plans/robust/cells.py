@@ -40,11 +40,22 @@ class Cell:
     meanings: Meanings  # of each row
     servers: tuple[CellServer, ...]
     load_s: Floats  # (rows, servers) seconds of each, also of those that are endless
+    evidence: "CellEvidence | None" = None  # what its margin rests on, where that is samples
 
     @property
     def budgeted(self) -> list[CellServer]:
         """The servers that have a budget, as the problem counts them."""
         return [server for server in self.servers if server.budget_s is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class CellEvidence:
+    """What the bounds of a cell rest on."""
+
+    margin: str
+    confidence: float
+    compared: int  # the most options that anybody's doubt was shared out among
+    measured_at: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +123,20 @@ def cell_of(
     )
     models = [deployment.model.body for deployment in made]
     meanings = _meanings(list(bodies), workloads, made)
-    return Cell(site.id, who, problem, models, meanings, servers, load)
+    evidence = _evidence(workloads, terms)
+    return Cell(site.id, who, problem, models, meanings, servers, load, evidence)
+
+
+def _evidence(workloads: Sequence[Workload], terms: Terms) -> CellEvidence | None:
+    if terms.evidence is None:
+        return None
+    grounds = [some.evidence for some in workloads if some.evidence is not None]
+    return CellEvidence(
+        margin=terms.evidence.evidence.value,
+        confidence=1.0 - terms.evidence.delta,
+        compared=max(some.compared for some in grounds),
+        measured_at=min((one.measured_at for one in grounds if one.measured_at), default=None),
+    )
 
 
 def _servers(
@@ -167,7 +191,7 @@ def _meanings(
         for name, codes in (("codec", names), ("host", places), ("tier", places)):
             # The last entry is for -1.
             columns[name].append(np.array([*codes, -1])[getattr(mine, name)])
-        for name in ("energy_source", "tier_cut"):
+        for name in ("energy_source", "tier_cut", "samples", "effective_samples"):
             columns[name].append(getattr(mine, name))
     return Meanings(
         **{name: np.concatenate(parts) for name, parts in columns.items()}, codecs=tuple(codecs)

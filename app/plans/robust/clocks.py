@@ -63,8 +63,13 @@ class _Fit:
         return self.cycles > 0.0 or self.overhead_s > 0.0
 
 
-def clocks(device: Device, flop: int, entry: TimingCut, sending: Sending) -> Iterator[Clock]:
-    """Every clock the device offers; measured levels as they were measured, the fit elsewhere."""
+def clocks(
+    device: Device, flop: int, entry: TimingCut, sending: Sending, *, measured_only: bool = False
+) -> Iterator[Clock]:
+    """Every clock the device offers; measured levels as they were measured, the fit elsewhere.
+
+    With `measured_only` a device whose clocks are free runs at those that were measured.
+    """
     measured = entry.levels or ()
     variances = [level.variance_s2 for level in measured]
     if entry.variance_s2 is not None:
@@ -78,7 +83,8 @@ def clocks(device: Device, flop: int, entry: TimingCut, sending: Sending) -> Ite
         excess_s(entry.worst_s, 0.0, high),
         known,
     )
-    if not known or device.frequency_levels_hz is not None:
+    levels = device.frequency_levels_hz is not None or (measured_only and len(measured) > 0)
+    if not known or levels:
         yield from _levels(device, measured, fit, sending)
         return
     spread = sending.device_variance_s2

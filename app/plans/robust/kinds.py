@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from app.errors import FieldError
 from app.plans.resolve import Deployment, Resolver, Source, Tier
+from app.plans.robust.certified import Promise, certified
 from app.plans.robust.columns import Users
 from app.plans.robust.schemas import RobustUser
 from app.plans.robust.sites import Site
 from app.plans.robust.workload import Terms, Workload, table, workload
 from app.profiles.schemas.server import Server
 from app.profiles.schemas.timing import Timing
+from app.samples.series import SeriesReader
 from solvers.arrays import Integers
 from solvers.robust.problem import Method
 
@@ -40,13 +42,14 @@ def kinds_of(
 ) -> Kinds:
     """The kinds of a request; faults and warnings go to the resolver."""
     lossy = np.nan_to_num(users.max_loss) > 0.0
-    _, firsts, of = np.unique(
-        (users.cell * len(users.networks) + users.network) * 2 + lossy,
-        return_index=True,
-        return_inverse=True,
-    )
+    alike = (users.cell * len(users.networks) + users.network) * 2 + lossy
+    if terms.evidence is not None:  # what samples bound depends on the risk
+        _, promised = np.unique(users.risk + 1j * users.correlation, return_inverse=True)
+        alike = alike * (int(promised.max()) + 1) + promised
+    _, firsts, of = np.unique(alike, return_index=True, return_inverse=True)
+    reader = SeriesReader(resolver.session)
     found = Kinds(of, np.full(len(firsts), -1), np.ones(len(firsts)), np.full(len(firsts), np.nan))
-    known: dict[tuple[Deployment, Terms], int] = {}
+    known: dict[tuple[Deployment, Terms, Promise | None], int] = {}
     told: set[str] = set()
     for k in np.argsort(firsts).tolist():
         first = int(firsts[k])
@@ -58,10 +61,15 @@ def kinds_of(
             others = np.nonzero(of == k)[0][1:].tolist()
             _repeat(resolver, resolver.faults[faults:], where, others)
             continue
-        way = deployment, replace(terms, lossy=bool(lossy[first]))
+        promise = None
+        if terms.evidence is not None:
+            promise = Promise(float(users.risk[first]), float(users.correlation[first]))
+        way = deployment, replace(terms, lossy=bool(lossy[first])), promise
         if way not in known:
             known[way] = len(found.workloads)
-            made = workload(*way)
+            made = workload(deployment, way[1])
+            if promise is not None and not made.faults:
+                made = certified(made, deployment, way[1], promise, reader)
             found.made.append(deployment)
             found.workloads.append(made)
             _tell(made, deployment, method, resolver, where, told)

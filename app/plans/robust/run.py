@@ -184,7 +184,12 @@ def compare(plans: list[CellPlan], asked: RobustOptions, progress: Progress) -> 
         )
         found.append(
             baselines(
-                plan.cell.problem, plan.solution, options, mine, prove=asked.baselines is True
+                plan.cell.problem,
+                plan.solution,
+                options,
+                mine,
+                prove=asked.baselines is True,
+                margins=asked.baselines is True or plan.cell.evidence is not None,
             )
         )
         done += users

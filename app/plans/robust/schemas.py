@@ -12,7 +12,7 @@ from app.plans.schemas import GainDb, Request, SnrReference, UserId
 from app.profiles.schemas.references import ChannelRef, DeviceRef, ModelRef, ServerRef, TimingRef
 from app.quantities import Body, Count, Fraction, NonNegative, Positive, Probability, absent
 
-Margin = Literal["cantelli", "unimodal", "gaussian", "mean", "worst_case"]
+Margin = Literal["cantelli", "unimodal", "gaussian", "mean", "worst_case", "ambiguous", "samples"]
 
 EXAMPLE: dict[str, Any] = {
     "name": "lobby-cameras",
@@ -108,6 +108,11 @@ class RobustTier(Body):
 Tiers = Annotated[tuple[RobustTier, ...], Field(min_length=1, max_length=MOST_SERVERS)]
 
 
+# The margins that rest on samples, and the options that only they know.
+SAMPLED = ("samples", "ambiguous")
+_OF_SAMPLED = ("selection", "fallback", "accept_drift")
+
+
 class RobustOptions(Body):
     """How to plan."""
 
@@ -116,8 +121,20 @@ class RobustOptions(Body):
     clocks: slower, never better, and certified with the bound that `exact` proves."""
     margin: Margin = "cantelli"
     """`cantelli` holds for every distribution with the given mean and variance; `unimodal` for
-    those of one mode; `gaussian` only for normal times.
+    those of one mode; `gaussian` only for normal times. `samples` needs no law and no moments: the
+    measured times behind the timings bound those to come, at the clocks that were measured;
+    `ambiguous` is `cantelli` for moments that are known only as well as these times tell.
     """
+    confidence: Annotated[float, Field(strict=True, ge=0.5, le=0.999999)] | None = absent()
+    """Of what samples prove, and at which reports refute the plan; default 0.95."""
+    selection: Literal["union", "split"] | None = absent()
+    """How the bounds of `samples` and `ambiguous` survive that the best of many options is taken:
+    each option gets its share of the doubt (`union`, default), or half of the samples draws up a
+    short list and the other half certifies it."""
+    fallback: Literal["cantelli", "unimodal", "gaussian"] | None = absent()
+    """The margin of options that too few samples are behind; default: they are left out."""
+    accept_drift: bool | None = absent()
+    """Plan with samples that the drift test refutes, though they need not be like those to come."""
     on_revocation: Literal["nothing", "replan"] = "nothing"
     """What to do where the plan's own users refute it (`POST /v1/plans/{id}/observations`):
     `replan` makes another, on timings that were measured anew, or with a safer margin."""
@@ -175,6 +192,7 @@ class RobustTerms(Request):
     def faults_of_cells(self, *, served: bool = False) -> Iterator[FieldError]:
         """What is wrong with the cells, whoever is in them; `served`: every user names servers."""
         required = ("channel",) if served else ("channel", "server")
+        yield from self._faults_of_samples()
         yield from _faults_of_tiers("/tiers", self.tiers)
         if self.cells is None:
             for name in required:
@@ -197,6 +215,17 @@ class RobustTerms(Request):
                         f"/cells/{c}/{name}",
                         f"say the {name} of this cell, or one for all at /{name}",
                     )
+
+    def _faults_of_samples(self) -> Iterator[FieldError]:
+        """Options that belong to other margins, and what samples cannot do."""
+        if self.options.margin not in SAMPLED:
+            for name in _OF_SAMPLED:
+                if getattr(self.options, name) is not None:
+                    detail = f"belongs to the margins {' and '.join(SAMPLED)}"
+                    yield FieldError(f"/options/{name}", detail)
+        elif self.options.method == "pccp":
+            detail = "plans free clocks, and samples are of measured ones: plan exact"
+            yield FieldError("/options/method", detail)
 
     def faults_of_user(self, where: str, user: RobustUser) -> Iterator[FieldError]:
         """What is wrong with a user in this request, whoever the others are."""
@@ -222,7 +251,8 @@ class RobustTerms(Request):
         for k, server in enumerate(user.servers or ()):
             if server in (user.servers or ())[:k]:
                 yield FieldError(f"{where}/servers/{k}", "is listed before: name each server once")
-        if self.options.margin == "gaussian" and user.risk > 0.5:
+        gaussian = "gaussian" in (self.options.margin, self.options.fallback)
+        if gaussian and user.risk > 0.5:
             yield FieldError(f"{where}/risk", "must be at most 0.5 with the gaussian margin")
 
     @cached_property

@@ -8,7 +8,7 @@ from app.plans.robust.schemas import RobustTerms, Tiers
 from app.profiles.plausibility import warnings_of_backhaul, warnings_of_bandwidth
 from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.server import Server
-from solvers.margin import Margin
+from solvers.margin import OF_OPTIONS, Margin
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,13 @@ def sites(terms: RobustTerms, resolver: Resolver, margin: Margin) -> list[Site]:
     else:
         shared = Site(None, channel, "/channel", server, "/server", terms.bandwidth_hz, tiers)
         found = list(_cells(terms, shared, resolver))
-    if margin is Margin.WORST_CASE:
+    if margin in OF_OPTIONS:
         for at, radio in {site.channel_at: site.channel for site in found}.items():
             if radio is not None and (radio.body.rtt_variance_s2 or 0.0) > 0.0:
                 resolver.fault(
-                    at, "the worst_case margin needs a channel whose rtt_variance_s2 is 0"
+                    at,
+                    f"the {terms.options.margin} margin needs a channel whose rtt_variance_s2 is 0:"
+                    " nobody measured the network's own delay",
                 )
     return found
 

@@ -28,6 +28,7 @@ from app.profiles.schemas.model import Model
 from app.profiles.schemas.profile import FieldWarning, Provenance
 from app.profiles.schemas.timing import Timing
 from solvers.arrays import Floats, Integers
+from solvers.evidence.certificates import Evidence, Selection
 from solvers.margin import Margin
 from solvers.robust.problem import Workloads
 
@@ -46,6 +47,19 @@ class Terms:
     """Whether users say how often they infer: only then servers have budgets."""
     lossy: bool = False
     """Whether what is sent may lose accuracy."""
+    evidence: "EvidenceTerms | None" = None
+    """How samples bound the times of options; None where the margin rests on moments."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceTerms:
+    """What a request says of margins that rest on samples."""
+
+    evidence: Evidence
+    delta: float  # 1 - confidence
+    selection: Selection
+    fallback: Margin | None
+    accept_drift: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +71,8 @@ class Meanings:
     host: Integers  # position among the servers
     tier: Integers  # position among the servers
     tier_cut: Integers
+    samples: Integers  # the fewest behind any part of its bound; 0: it rests on none
+    effective_samples: Integers  # of these, exchangeable
     codecs: tuple[str, ...]
 
 
@@ -72,8 +88,17 @@ class Workload:
     load_s: Floats  # (options, servers) seconds of each server, those of the tiers last
     meanings: Meanings
     figures: frozenset[Provenance]  # of the codecs
+    evidence: "Grounds | None"
     faults: tuple[FieldError, ...]
     warnings: tuple[FieldWarning, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What the bounds of a workload rest on."""
+
+    compared: int  # options among which the doubt was shared out
+    measured_at: str | None  # when the oldest of the measurements was made
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +174,12 @@ def _workload(
                 row.hosting.tier + len(hosts) if row.hosting.tier >= 0 else -1 for row in rows
             ),
             tier_cut=_codes(row.hosting.tier_cut for row in rows),
+            samples=np.zeros(len(rows), np.int64),
+            effective_samples=np.zeros(len(rows), np.int64),
             codecs=codecs,
         ),
         figures=frozenset(row.sending.provenance for row in rows if row.sending.provenance),
+        evidence=None,
         faults=tuple(_faults(rows, model, device, terms)),
         warnings=tuple(_warnings(rows, device, model, (*hosts, *tiers), terms)),
     )
@@ -211,7 +239,9 @@ def _rows(
             finished = list(hostings.after(m, sending))
             yield [
                 _Row(m, fits, result_bit, sending, clock, hosting)
-                for clock in clocks(device, cut.flop, entry, sending)
+                for clock in clocks(
+                    device, cut.flop, entry, sending, measured_only=terms.evidence is not None
+                )
                 for hosting in finished
             ]
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from solvers.arrays import Floats, Integers
-from solvers.margin import Margin
+from solvers.margin import OF_OPTIONS
 from solvers.outcome import Certificate, Violation
 from solvers.robust.check.constraints import Constraint
 from solvers.robust.check.terms import Terms, beyond_s, terms, too_late_s
@@ -90,7 +90,7 @@ def _stages(problem: Problem, row: Integers, found: Terms, tolerance: float) -> 
         return []
     work, period_s = problem.workloads, problem.stage_tolerance / problem.rate_hz
     mean_s = found.device_s
-    if problem.margin is Margin.WORST_CASE:
+    if problem.margin in OF_OPTIONS:
         mean_s = mean_s + work.device_excess_s[row]
     late_s = beyond_s(
         problem.margin,

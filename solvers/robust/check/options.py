@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
-from solvers.margin import Margin
+from solvers.margin import OF_OPTIONS
 from solvers.robust.check.terms import margin_s, variance_s2
 from solvers.robust.problem import Problem, Workloads
 
@@ -160,7 +160,7 @@ def options_of(problem: Problem, users: Integers, floor_hz: Floats) -> Options:
 def _kept_s(problem: Problem, user: Integers, row: Integers, sends: Booleans) -> Floats:
     """Margin before the deadline: the root of V/(V + margin²) = risk, or of the normal tail."""
     work = problem.workloads
-    if problem.margin is Margin.WORST_CASE:
+    if problem.margin in OF_OPTIONS:
         return np.asarray(work.device_excess_s[row] + work.server_excess_s[row])
     network = np.where(sends, problem.network_variance_s2, 0.0)
     variance = variance_s2(problem, row, problem.correlation[user]) + network
@@ -175,7 +175,7 @@ def _in_streams(problem: Problem, options: Options, row: Integers) -> tuple[Opti
     work, user = problem.workloads, options.user
     assert problem.rate_hz is not None
     period_s = problem.stage_tolerance / problem.rate_hz[user]
-    if problem.margin is Margin.WORST_CASE:
+    if problem.margin in OF_OPTIONS:
         kept_s = work.device_excess_s[row]
     else:
         kept_s = margin_s(problem.margin, work.device_variance_s2[row], problem.risk[user])

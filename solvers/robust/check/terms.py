@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import erfc, erfcinv
 
 from solvers.arrays import Floats, Integers
-from solvers.margin import Margin
+from solvers.margin import OF_OPTIONS, Margin
 from solvers.robust.problem import Decision, Problem
 
 
@@ -50,7 +50,7 @@ def terms(problem: Problem, decision: Decision) -> Terms:
         most_s = mean_s + np.where(beyond_bit > 0.0, _uplink_s(beyond_bit, rate_bps), 0.0)
     network_s2 = np.where(sends, problem.network_variance_s2, 0.0)
     excess_s = np.zeros_like(mean_s)
-    if problem.margin is Margin.WORST_CASE:
+    if problem.margin in OF_OPTIONS:
         excess_s = work.device_excess_s[row] + work.server_excess_s[row]
     drawn_w = problem.tx_power_w if problem.radio_power_w is None else problem.radio_power_w
     energy_j = _clocked_j(problem, row, clock) + drawn_w * uplink_s

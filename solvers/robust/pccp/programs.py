@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.arrays import Floats, Integers
-from solvers.margin import Margin
+from solvers.margin import OF_OPTIONS
 from solvers.moments import margin_factor
 from solvers.progress import Progress
 from solvers.robust.pccp.cell import Cell, Point, least_of
@@ -248,8 +248,8 @@ def _scaled(cell: Cell, point: Point, energy: Floats, late: Floats) -> _Scaled:
     # An option that takes longer than this is out of reach whatever the rest; the cap keeps the
     # numbers near 1.
     reachable = cell.allowed & (late <= 10.0 * deadline) & in_pace(cell, point)
-    worst_case = cell.problem.margin is Margin.WORST_CASE
-    margin = np.where(reachable & worst_case, cell.margin_s / deadline, 0.0)
+    of_options = cell.problem.margin in OF_OPTIONS
+    margin = np.where(reachable & of_options, cell.margin_s / deadline, 0.0)
     return _Scaled(
         reachable=reachable.astype(np.float64),
         # So is one that costs the cell many times over, however little the cell spends.

@@ -14,9 +14,11 @@ from solvers.evidence.certificates import (
 from solvers.evidence.ranks import rank_for
 
 
-def an_option(*parts: Floats, constant_s: float = 0.0, cost: float = 1.0) -> OptionSamples:
+def an_option(
+    *parts: Floats, constant_s: float = 0.0, costs: tuple[float, ...] = (1.0,)
+) -> OptionSamples:
     mean = constant_s + sum(float(part.mean()) for part in parts)
-    return OptionSamples(parts, constant_s, mean, cost)
+    return OptionSamples(parts, constant_s, mean, costs)
 
 
 def test_an_option_alone_is_bounded_by_its_order_statistic() -> None:
@@ -30,7 +32,7 @@ def test_an_option_alone_is_bounded_by_its_order_statistic() -> None:
 
 def test_what_never_varies_needs_no_samples_and_costs_the_others_nothing() -> None:
     times = np.random.default_rng(1).gamma(2.0, 1.0, 80)
-    still = OptionSamples((), 0.3, 0.3, 1.0)
+    still = OptionSamples((), 0.3, 0.3, (1.0,))
     found = certify([an_option(times), still, still], 0.05, 0.05)
     assert found.compared == 1
     assert found.excess_s[1:].tolist() == [0.0, 0.0]
@@ -78,7 +80,11 @@ def test_the_chosen_option_keeps_the_promise_with_it(selection: Selection) -> No
 def test_a_short_list_is_of_those_that_nobody_beats() -> None:
     rng = np.random.default_rng(4)
     fast, slow, worse = rng.random(600), 5.0 + rng.random(600), 9.0 + rng.random(600)
-    options = [an_option(fast, cost=3.0), an_option(slow, cost=1.0), an_option(worse, cost=2.0)]
+    options = [
+        an_option(fast, costs=(3.0,)),
+        an_option(slow, costs=(1.0,)),
+        an_option(worse, costs=(2.0,)),
+    ]
     found = certify(options, 0.05, 0.05, selection=Selection.SPLIT)
     assert found.compared == 2
     assert np.isfinite(found.excess_s).tolist() == [True, True, False]

@@ -144,7 +144,40 @@ def _certificate(plans: Sequence[CellPlan]) -> dict[str, Any]:
         "bandwidth_used_hz": sum(plan.certificate.used["bandwidth_hz"] for plan in plans),
     }
     servers = [entry for plan in plans for entry in _servers(plan)]
-    return found | ({"servers": servers} if servers else {})
+    evidence = _evidence(plans)
+    return found | ({"servers": servers} if servers else {}) | (evidence or {})
+
+
+def _evidence(plans: Sequence[CellPlan]) -> dict[str, Any] | None:
+    """What the margin rests on, where that is samples: the weakest of all users' options."""
+    known = [plan.cell.evidence for plan in plans if plan.cell.evidence is not None]
+    if not known:
+        return None
+    samples, effective = (
+        np.concatenate([getattr(plan.cell.meanings, name)[plan.row] for plan in plans])
+        for name in ("samples", "effective_samples")
+    )
+    rests = samples > 0
+    return {
+        "evidence": {
+            "margin": known[0].margin,
+            "samples": int(samples[rests].min()) if rests.any() else 0,
+            "effective_samples": int(effective[rests].min()) if rests.any() else 0,
+            "users_without": int(np.count_nonzero(~rests)),
+            "confidence": known[0].confidence,
+            "options_compared": max(one.compared for one in known),
+            "measured_at": min((one.measured_at for one in known if one.measured_at), default=None),
+            "holds_while": HOLDS_WHILE[known[0].margin],
+        }
+    }
+
+
+HOLDS_WHILE = {
+    "samples": "times to come are exchangeable with those measured: same device, network, clocks,"
+    " load and heat; one promise per user, whichever option was chosen",
+    "ambiguous": "times to come are like those measured, and their law has four moments that the"
+    " samples show",
+}
 
 
 def _servers(plan: CellPlan) -> Iterator[dict[str, Any]]:
@@ -173,24 +206,34 @@ def _cut_counts(plans: Sequence[CellPlan]) -> dict[str, int]:
     return counts
 
 
+def _of_rule(of_cells: Sequence[Baseline], *, streams: bool) -> dict[str, Any]:
+    spent = [one.energy_j for one in of_cells if one.energy_j is not None]
+    whole = sum(spent) if len(spent) == len(of_cells) else None
+    bound = None if whole is None else sum(one.lower_bound_j or 0.0 for one in of_cells)
+    gap = None if whole is None or bound is None else relative_gap(whole, bound)
+    proven: dict[str, Any] = {"energy_j": whole, "lower_bound_j": bound}
+    if streams:
+        proven = {**dict.fromkeys(proven), "power_w": whole, "lower_bound_w": bound}
+    return proven | {"gap": gap, "feasible": whole is not None}
+
+
 def _baselines(baselines: Sequence[Baselines], *, streams: bool) -> dict[str, Any]:
     """What each rule spends in all cells: nothing known where it fails in one of them."""
     found: dict[str, Any] = {}
-    for name in (field.name for field in fields(Baselines)):
+    for name in (field.name for field in fields(Baselines) if field.name != "margins"):
         of_cells: list[Baseline] = [getattr(some, name) for some in baselines]
-        spent = [one.energy_j for one in of_cells if one.energy_j is not None]
-        whole = sum(spent) if len(spent) == len(of_cells) else None
-        bound = None if whole is None else sum(one.lower_bound_j or 0.0 for one in of_cells)
-        gap = None if whole is None or bound is None else relative_gap(whole, bound)
-        proven: dict[str, Any] = {"energy_j": whole, "lower_bound_j": bound}
-        if streams:
-            proven = {**dict.fromkeys(proven), "power_w": whole, "lower_bound_w": bound}
-        proven["gap"] = gap
+        found[name] = _of_rule(of_cells, streams=streams)
         if name == "mean_only":
             bounds = [
                 one.violation_bound_max for one in of_cells if one.violation_bound_max is not None
             ]
-            found[name] = proven | {"violation_bound_max": None if whole is None else max(bounds)}
-        else:
-            found[name] = proven | {"feasible": whole is not None}
+            feasible = found[name].pop("feasible")
+            found[name]["violation_bound_max"] = max(bounds) if feasible else None
+    asked = [some.margins for some in baselines if some.margins is not None]
+    if asked:
+        known = [margin for margin in asked[0] if all(margin in some for some in asked)]
+        found["margins"] = {
+            margin.value: _of_rule([some[margin] for some in asked], streams=streams)
+            for margin in known
+        }
     return found
