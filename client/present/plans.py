@@ -25,6 +25,8 @@ def plan(console: Console, document: Json) -> None:
         _users(console, document, reasons, INFEASIBLE_USERS[document["kind"]])
         for words in why_infeasible(document["kind"], reasons):
             say(console, "infeasible", words)
+    if (revoked := document.get("revoked")) is not None:
+        say(console, "REVOKED", f"{revoked['at']}: {revoked['detail']}")
     if (failure := document.get("failure")) is not None:
         say(console, "failed", f"{failure['reason']}: {failure['detail']}")
     say(console, "rests on", f"{document['provenance']['weakest']} profiles or better")

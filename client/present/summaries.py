@@ -19,6 +19,8 @@ def _robust(result: Json) -> Iterable[tuple[str, str]]:
     price = certificate[f"bandwidth_price_{unit.lower()}_per_hz"]
     if price is not None:
         yield "price", f"one more MHz would save about {si(price * 1e6, unit)}"
+    if (evidence := certificate.get("evidence")) is not None:
+        yield "margin", _evidence(evidence)
     for server in certificate.get("servers", ()):
         yield (
             "server",
@@ -50,7 +52,23 @@ def _robust(result: Json) -> Iterable[tuple[str, str]]:
                 else si(spent, unit) + (remark if name == "mean_only" else "")
             ),
         )
-        for name, spent in ((name, entry[field]) for name, entry in baselines.items())
+        for name, spent in (
+            (name, entry[field]) for name, entry in baselines.items() if name != "margins"
+        )
+    )
+    yield from _instead(
+        (f"margin {name}", "misses deadlines" if entry[field] is None else si(entry[field], unit))
+        for name, entry in (baselines.get("margins") or {}).items()
+    )
+
+
+def _evidence(evidence: Json) -> str:
+    """What promises rest on where they rest on samples, for whoever has to trust them."""
+    return (
+        f"from {evidence['samples']} measured inferences ({evidence['effective_samples']}"
+        f" independent) at the least, {evidence['options_compared']} options compared: with"
+        f" {evidence['confidence']:.0%} confidence nobody is late more often than accepted, as long"
+        f" as {evidence['holds_while']}"
     )
 
 

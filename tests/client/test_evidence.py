@@ -5,13 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
 from client.command import main
 from client.edge import RiskMonitor
 from client.planning import PlanningClient, PlanningError
-from tests.support.robust.requests import a_cell, a_user
+from tests.support.builders import a_channel
+from tests.support.robust.requests import a_cell, a_stored_user, a_user
+from tests.support.sheets import a_file, measured, store
 
 Json = dict[str, Any]
 
@@ -77,3 +80,27 @@ def test_a_site_engineer_reads_it(run: Callable[..., str], plan: Json, tmp_path:
     assert "camera-0" not in output
     told = json.loads(run("observations", "show", plan["id"], "--json"))
     assert told["users_refuted"] == 1
+
+
+def test_a_revoked_plan_says_so_before_anything_is_trusted(
+    run: Callable[..., str], planning: PlanningClient, plan: Json
+) -> None:
+    late = {"user": "camera-1", "sequence": 1, "inferences": 100, "misses": 50}
+    planning.report(plan["id"], [late])
+    assert "REVOKED" in run("show", plan["id"])
+
+
+def test_a_margin_from_samples_is_told_in_words(
+    run: Callable[..., str], planning: PlanningClient
+) -> None:
+    url = str(planning._http.base_url)
+    with httpx.Client(base_url=url, timeout=30.0) as http:
+        store(http)
+        assert http.post("/v1/channels", json=a_channel()).status_code == 201
+        measured(http, a_file(count=400, sessions=1))
+    request = a_cell(
+        a_stored_user(), channel="cell", server="edge-gpu", options={"margin": "samples"}
+    )
+    shown = run("plan", "robust", "-", text=json.dumps(request))
+    assert "options compared" in shown
+    assert "margin cantelli" in shown
