@@ -52,13 +52,11 @@ def _robust(result: Json) -> Iterable[tuple[str, str]]:
                 else si(spent, unit) + (remark if name == "mean_only" else "")
             ),
         )
-        for name, spent in (
-            (name, entry[field]) for name, entry in baselines.items() if name != "margins"
-        )
+        for name, spent in ((name, entry[field]) for name, entry in baselines.items())
     )
     yield from _instead(
         (f"margin {name}", "misses deadlines" if entry[field] is None else si(entry[field], unit))
-        for name, entry in (baselines.get("margins") or {}).items()
+        for name, entry in result.get("margins", {}).items()
     )
 
 

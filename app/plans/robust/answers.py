@@ -167,9 +167,6 @@ class BaselineResults(Body):
     edge_only: BaselineResult
     equal_share: BaselineResult
     mean_only: MeanOnlyResult
-    margins: dict[str, BaselineResult] | None = absent()
-    """The same options with each margin that looks at moments; where the plan rests on samples, or
-    `options.baselines` asks for it."""
 
 
 class ServerUse(Body):
@@ -264,6 +261,9 @@ class RobustResult(Body):
     """The cells with users, in the order of the request; where it lists any."""
     baselines: BaselineResults | None
     """Null where there was no time to compare, or it was not asked for."""
+    margins: dict[str, BaselineResult] | None = absent()
+    """The same options with each margin that looks at moments; where the plan rests on samples, or
+    `options.baselines` asks for it."""
 
 
 class Reason(Body):

@@ -3,7 +3,7 @@
 Users who say how often they infer are planned in watts, others in joules of one inference each.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from app.plans.robust.cells import Cell
 from app.profiles.schemas.profile import FieldWarning
 from solvers.arrays import Floats, Integers
+from solvers.margin import Margin
 from solvers.outcome import Certificate, Status, relative_gap
 from solvers.robust.baselines import Baseline, Baselines
 from solvers.robust.details import describe
@@ -90,8 +91,19 @@ def result(plans: Sequence[CellPlan], baselines: Sequence[Baselines] | None) -> 
             for plan in plans
         ]
     streams = plans[0].streams
-    return found | {
-        "baselines": None if baselines is None else _baselines(baselines, streams=streams)
+    found["baselines"] = None if baselines is None else _baselines(baselines, streams=streams)
+    asked = [some.margins for some in baselines or () if some.margins is not None]
+    return found | (_margins(asked, streams=streams) if asked else {})
+
+
+def _margins(asked: Sequence[Mapping[Margin, Baseline]], *, streams: bool) -> dict[str, Any]:
+    """What each margin of moments spends in all cells that can have it."""
+    known = [margin for margin in asked[0] if all(margin in some for some in asked)]
+    return {
+        "margins": {
+            margin.value: _of_rule([some[margin] for some in asked], streams=streams)
+            for margin in known
+        }
     }
 
 
@@ -229,11 +241,4 @@ def _baselines(baselines: Sequence[Baselines], *, streams: bool) -> dict[str, An
             ]
             feasible = found[name].pop("feasible")
             found[name]["violation_bound_max"] = max(bounds) if feasible else None
-    asked = [some.margins for some in baselines if some.margins is not None]
-    if asked:
-        known = [margin for margin in asked[0] if all(margin in some for some in asked)]
-        found["margins"] = {
-            margin.value: _of_rule([some[margin] for some in asked], streams=streams)
-            for margin in known
-        }
     return found
