@@ -13,6 +13,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from importlib.resources import files
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy as np
 from benchmarks.machine import describe, seconds
 from solvers.arrays import Floats
 from solvers.outcome import Options
+from solvers.rate_law import SHANNON, RateLaw
 from solvers.stopping.channel import Markov, RateTrace, fit_markov
 from solvers.stopping.check import check
 from solvers.stopping.decision import Decision
@@ -104,22 +106,25 @@ def cell(users: int, *, clairvoyant: bool, waiting: Waiting = Waiting.IN_OUTAGE)
 
 
 def speed() -> None:
-    """Wall time to plan, check and replay."""
+    """Wall time to plan, check and replay, at Shannon's rate and under the channel's own law."""
     print(
         "ResNet152 (54 layers), Rayleigh fading over LTE, mean SNR 0 to 30 dB, every placement by"
         " backward induction\n"
     )
     print(
-        "| users | waiting | clairvoyant bound | least | median | largest"
-        " |\n|---|---|---|---|---|---|"
+        "| users | waiting | clairvoyant bound | rate law | least | median | largest"
+        " |\n|---|---|---|---|---|---|---|"
     )
-    for users, runs in ((1, 200), (1000, 5)):
-        for waiting in Waiting:
-            for bound in (False, True):
-                problem = cell(users, clairvoyant=bound, waiting=waiting)
-                times = seconds(partial(solve, problem, Options()), runs)
-                figures = " | ".join(f"{1e3 * value:.2f} ms" for value in times)
-                print(f"| {users} | {waiting} | {'yes' if bound else 'no'} | {figures} |")
+    told = catalogue("channels")["lte-10mhz"]["rate_law"]
+    law = RateLaw(efficiency=told["efficiency"], max_bps_per_hz=told["max_bps_per_hz"])
+    laws = {"Shannon": SHANNON, "of the channel": law}
+    for (users, runs), waiting, bound in product(((1, 200), (1000, 5)), Waiting, (False, True)):
+        problem = cell(users, clairvoyant=bound, waiting=waiting)
+        for name, rate_law in laws.items():
+            one = replace(problem, rate_law=rate_law)
+            times = seconds(partial(solve, one, Options()), runs)
+            figures = " | ".join(f"{1e3 * value:.2f} ms" for value in times)
+            print(f"| {users} | {waiting} | {'yes' if bound else 'no'} | {name} | {figures} |")
     problem = cell(FLEET, clairvoyant=False)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()

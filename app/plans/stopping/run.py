@@ -4,6 +4,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import numpy as np
+
 from app.plans.family import Outcome, Prepared
 from app.plans.resolve import Resolver
 from app.plans.stopping import present
@@ -18,7 +20,7 @@ from solvers.stopping.decision import Decision, Infeasibility
 # Measured on 2 cores (benchmarks/stopping.py), generously rounded up: an estimate, not a promise.
 _FIXED_S = 0.01
 _PER_CUT_S = 1e-5
-_PER_CUT_BOUND_S = 1.5e-5
+_PER_CUT_BOUND_S, _PER_CUT_TOPPED_BOUND_S = 1.5e-5, 8e-5  # topped: the rate has a top
 _PER_TRANSITION_S = 1e-7
 _PER_CUT_BYTE = 3000
 
@@ -54,7 +56,8 @@ class PreparedStopping(Prepared):
                 (cuts.astype(float) * problem.law.rate_bps.size) ** 2 @ (cuts > 0)
             )
         elif problem.clairvoyant:
-            seconds += _PER_CUT_BOUND_S * placements
+            topped = np.isfinite(problem.max_rate_bps)
+            seconds += (_PER_CUT_TOPPED_BOUND_S if topped else _PER_CUT_BOUND_S) * placements
         return (
             placements,
             min(seconds, self.request.options.time_limit_s),
