@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from solvers.arrays import Floats, Integers
+from solvers.arrays import Floats
 from solvers.outcome import Options, Solution, Status
 from solvers.progress import Progress, Stage
 from solvers.robust.problem import Decision, Method, Problem
+from solvers.robust.solve.alike import classes, classes_in_reach
 from solvers.robust.solve.branch import search
 from solvers.robust.solve.candidates import Candidates, options_of
 from solvers.robust.solve.dual import Dual, Relaxation, maximise
@@ -87,7 +88,7 @@ def _served(
     problem: Problem, options: Options, progress: Progress, *, prove: bool
 ) -> RobustSolution | Floats | Overload:
     """As `attempt`, where servers have budgets."""
-    alike = _classes(problem)
+    alike = classes(problem)
     found = served(problem, options, progress, alike, prove=prove)
     if not isinstance(found, Found):  # a limit may be missed by rounding alone
         found = served(problem.at_tolerance(), options, progress, alike, prove=prove)
@@ -196,7 +197,7 @@ def _searched(
     progress = relaxation.progress
     progress.bound, progress.objective = dual.bound_j, plan.energy_j
     progress.stage(Stage.BRANCH, 0.8, 1.0)
-    alike = _classes(problem)
+    alike = classes_in_reach(problem, relaxation, plan.energy_j, dual.bound_j, dual.price)
     found = search(relaxation, plan, dual.bound_j, dual.price, alike, options, patience=_PATIENCE)
     if not found.stalled:
         return found.plan, found.bound_j
@@ -208,28 +209,10 @@ def _searched(
     plan = min(plan, better, key=lambda some: some.energy_j)
     if plan.energy_j <= bound / (1.0 - 0.5 * options.gap):
         return plan, bound
+    if relaxation.options.curves.capped:  # less is in reach of the better plan under its bound
+        alike = classes_in_reach(problem, relaxation, plan.energy_j, finer.bound_j, finer.price)
     found = search(relaxation, plan, bound, price, alike, options)
     return found.plan, found.bound_j
-
-
-def _classes(problem: Problem) -> Integers:
-    """The same number for users who are the same in everything."""
-    columns = (
-        problem.workload,
-        problem.tx_power_w,
-        problem.gain,
-        problem.deadline_s,
-        problem.risk,
-        problem.correlation,
-        *(
-            column
-            for column in (problem.radio_power_w, problem.rate_hz, problem.max_loss)
-            if column is not None
-        ),
-    )
-    number: dict[tuple[float, ...], int] = {}
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    return np.array([number.setdefault(row, len(number)) for row in rows], dtype=np.int64)
 
 
 def _carried_out(options: Candidates, plan: Plan) -> tuple[Decision, float]:
