@@ -16,7 +16,7 @@ from app.measurements.power.schemas import (
 from app.profiles.schemas.revisions import DeviceRevision
 from benchmarks.power_figures import FIGURES
 from tests.support.answers import pointers, slug
-from tests.support.builders import Body
+from tests.support.builders import Body, a_channel, a_server, a_timing
 from tests.support.power import (
     CLOCKED_W,
     CLOCKS_HZ,
@@ -30,6 +30,8 @@ from tests.support.power import (
     power_w,
     store_camera,
 )
+from tests.support.robust.requests import a_cell, a_stored_user, plan
+from tests.support.sheets import store
 
 DEVICE = "/v1/devices/camera-cpu"
 TEXT = "text/plain"
@@ -375,8 +377,31 @@ def test_times_of_measuring(client: httpx.Client) -> None:
     assert old["measured_at"].startswith("2020-01-01")
 
 
-def test_a_plan_on_doubtful_power_says_so(client: httpx.Client) -> None:
-    store_camera(client, frequency_max_hz=1.3e9)
-    measured(client, EXAMPLE)
-    stored = client.get(DEVICE).json()
-    assert [one["field"] for one in stored["warnings"]] == ["/power_measured/doubts"]
+@pytest.mark.slow
+def test_a_plan_counts_with_measured_power_and_says_where_it_is_doubtful(
+    client: httpx.Client,
+) -> None:
+    store(client)
+    assert client.post("/v1/timings", json=a_timing()).status_code == 201
+    for collection, body in (("channels", a_channel()), ("servers", a_server(name="edge"))):
+        assert client.post(f"/v1/{collection}", json=body).status_code == 201
+    cell = a_cell(a_stored_user(gain_db=-160.0), channel="cell", server="edge-gpu")
+    measured(client)
+    good = plan(client, cell)
+    assert good["status"] == "solved"
+    assert good["result"]["users"][0]["energy_source"] == "law"
+    two = "clock_mhz,power_w\n200,3\n200,3.1\n1000,5\n1000,5.1\n"
+    assert sent(client, two, CSV, idle_power_w=1.0).status_code == 201
+    doubtful = plan(client, cell)
+    words = "power was measured, but is doubtful: clocks, intervals"
+    assert any(words in one["message"] for one in doubtful["warnings"])
+    assert not any(words in one["message"] for one in good.get("warnings", []))
+    for document, revision in ((good, 2), (doubtful, 3)):
+        law = client.get(f"{DEVICE}/revisions/{revision}").json()
+        user = document["result"]["users"][0]
+        clocked = law["power_coefficient"] * user["frequency_hz"] ** law["power_exponent"]
+        computing = user["latency"]["device_s"]
+        assert user["energy"]["static_j"] == pytest.approx(law["static_power_w"] * computing)
+        start = law.get("energy_per_inference_j", 0.0)
+        assert user["energy"]["compute_j"] == pytest.approx(clocked * computing + start)
+        assert user["cut"] == 3
