@@ -72,9 +72,9 @@ def lower_bound_j(
     if root >= goal_j or not small:
         return Bound(root)
     if price == 0.0:
-        if options.load is None:
+        if options.plain:
             return Bound(root)
-        # Any other will do for what the servers alone decide.
+        # Any other will do for what is decided by budgets of servers or by least shares.
         prices = [_LITTLE * abs(root) / problem.bandwidth_hz, *prices[1:]]
     detour = value - least[options.user]
     found = search(problem, prices, servers, goal_j, root, options, reach, detour)

@@ -11,7 +11,9 @@ from solvers.robust.check.options import EXACT, Options
 from solvers.robust.problem import Decision, Problem
 
 _ROUNDING = 1e-14  # relative, of a sum
-_NODES = 256  # combinations open at once; with more the dual's bound has to do
+# Combinations open at once; with more the dual's bound has to do. Fewer in plain cells, whose
+# bounds were answered with so many.
+_NODES, _PLAIN_NODES = 1024, 256
 _PRICES = np.exp(np.array([0.0, 0.03, -0.03, 0.1, -0.1, 0.4, -0.4]))
 _BEAM = 8  # of them followed then
 # Of the search for each combination's own price: how many steps, and how far from the likely ones
@@ -92,7 +94,7 @@ def _opened(
         )
         below = (sums + ahead - paid - slack).max(axis=1)
         kept = np.flatnonzero((below < goal_j) & budget.room(chosen, user))
-        if len(kept) > _NODES:
+        if len(kept) > (_PLAIN_NODES if options.plain else _NODES):
             # Nothing more is proven, but the most promising may still make a cheaper plan.
             kept, complete = kept[np.argsort(below[kept], kind="stable")[:_BEAM]], False
         sums, chosen = sums[kept], chosen[kept]

@@ -36,8 +36,9 @@ def prove(
 
     Notes
     -----
-    In cells of up to 50 users a search closes the duality gap, unless more than 256 combinations
-    stay open; in larger ones the bound is the dual's, whose gap falls as 1/N.
+    In cells of up to 50 users a search closes the duality gap, unless more than 1024 combinations
+    stay open (256 in plain cells, `Options.plain`); in larger ones the bound is the dual's, whose
+    gap falls as 1/N.
     """
     energy_j = certificate.objective
     goal_j = energy_j * (1.0 - gap)
