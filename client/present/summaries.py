@@ -62,6 +62,11 @@ def _robust(result: Json) -> Iterable[tuple[str, str]]:
 
 def _evidence(evidence: Json) -> str:
     """What promises rest on where they rest on samples, for whoever has to trust them."""
+    if evidence["confidence"] is None:
+        assumed = evidence["users_without"]
+        return f"nobody is late more often than accepted, as long as {evidence['holds_while']}" + (
+            f" ({assumed} users without samples)" if assumed else ""
+        )
     return (
         f"from {evidence['samples']} measured inferences ({evidence['effective_samples']}"
         f" independent) at the least, {evidence['options_compared']} options compared: with"

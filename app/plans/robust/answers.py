@@ -185,17 +185,20 @@ class ServerUse(Body):
 class MarginEvidence(Body):
     """What the promised risks rest on where they rest on samples."""
 
-    margin: Literal["samples", "ambiguous"]
+    margin: Literal["samples", "ambiguous", "unimodal"]
     samples: Count
     """The fewest behind the option of any user."""
     effective_samples: Count
     """Of these, thinned to what is independent."""
     users_without: Count
-    """Users whose option rests on none: its time never varies, or the fallback margin bounds it."""
-    confidence: float
-    """With this probability over the samples, each user is late with at most its risk."""
+    """Users whose option rests on none: its time never varies, the fallback margin bounds it, or,
+    with `unimodal`, that it has one mode is assumed."""
+    confidence: float | None
+    """With this probability over the samples, each user is late with at most its risk; null where
+    no samples prove that."""
     options_compared: Count
-    """Options of a user among which the doubt was shared out, so that the best may be taken."""
+    """Options of a user among which the doubt was shared out, so that the best may be taken; with
+    `unimodal` those that were tested."""
     measured_at: str | None
     """When the oldest of the samples were taken."""
     holds_while: str
@@ -233,7 +236,7 @@ class RobustCertificate(Body):
     servers: list[ServerUse] | None = absent()
     """Servers that have a budget; several cells' one after the other."""
     evidence: MarginEvidence | None = absent()
-    """With the margins `samples` and `ambiguous`: what they rest on."""
+    """With the margins `samples`, `ambiguous` and `unimodal`: what they rest on."""
 
 
 class CellResult(Body):

@@ -15,6 +15,7 @@ from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.model import Model
 from app.profiles.schemas.server import DEFAULT_UTILISATION, Server
 from solvers.arrays import Floats, Integers
+from solvers.margin import Margin
 from solvers.rate_law import SHANNON, RateLaw
 from solvers.robust.problem import Method, Problem
 
@@ -53,7 +54,7 @@ class CellEvidence:
     """What the bounds of a cell rest on."""
 
     margin: str
-    confidence: float
+    confidence: float | None
     compared: int  # the most options that anybody's doubt was shared out among
     measured_at: str | None
 
@@ -128,13 +129,13 @@ def cell_of(
 
 
 def _evidence(workloads: Sequence[Workload], terms: Terms) -> CellEvidence | None:
-    if terms.evidence is None:
+    if terms.evidence is None and terms.margin is not Margin.UNIMODAL:
         return None
     grounds = [some.evidence for some in workloads if some.evidence is not None]
     return CellEvidence(
-        margin=terms.evidence.evidence.value,
-        confidence=1.0 - terms.evidence.delta,
-        compared=max(some.compared for some in grounds),
+        margin=(terms.evidence.evidence if terms.evidence else terms.margin).value,
+        confidence=1.0 - terms.evidence.delta if terms.evidence else None,
+        compared=max((some.compared for some in grounds), default=0),
         measured_at=min((one.measured_at for one in grounds if one.measured_at), default=None),
     )
 

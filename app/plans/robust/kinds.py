@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from app.errors import FieldError
 from app.plans.resolve import Deployment, Resolver, Source, Tier
-from app.plans.robust.certified import Promise, certified
+from app.plans.robust.certified import Promise, certified, of_one_mode
 from app.plans.robust.columns import Users
 from app.plans.robust.schemas import RobustUser
 from app.plans.robust.sites import Site
@@ -20,6 +20,7 @@ from app.profiles.schemas.server import Server
 from app.profiles.schemas.timing import Timing
 from app.samples.series import SeriesReader
 from solvers.arrays import Integers
+from solvers.margin import Margin
 from solvers.robust.problem import Method
 
 
@@ -70,6 +71,8 @@ def kinds_of(
             made = workload(deployment, way[1])
             if promise is not None and not made.faults:
                 made = certified(made, deployment, way[1], promise, reader)
+            elif terms.margin is Margin.UNIMODAL and not made.faults:
+                made = of_one_mode(made, deployment, reader)
             found.made.append(deployment)
             found.workloads.append(made)
             _tell(made, deployment, method, resolver, where, told)

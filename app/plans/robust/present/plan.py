@@ -185,6 +185,8 @@ def _evidence(plans: Sequence[CellPlan]) -> dict[str, Any] | None:
 
 
 HOLDS_WHILE = {
+    "unimodal": "the times of every option have one mode: tested (dip test) where there are"
+    " samples, assumed elsewhere; and means and variances are right",
     "samples": "times to come are exchangeable with those measured: same device, network, clocks,"
     " load and heat; one promise per user, whichever option was chosen",
     "ambiguous": "times to come are like those measured, and their law has four moments that the"

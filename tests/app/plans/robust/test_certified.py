@@ -6,10 +6,11 @@ import httpx
 import numpy as np
 import pytest
 
+from solvers.evidence.modes import TESTABLE
 from solvers.evidence.ranks import rank_for
 from tests.support.answers import pointers
 from tests.support.builders import Body, a_channel
-from tests.support.robust.requests import ROBUST, a_cell, a_stored_user, plan
+from tests.support.robust.requests import ROBUST, a_cell, a_stored_user, plan, store_profiles
 from tests.support.sheets import (
     CLOCKS_HZ,
     FLOP,
@@ -209,3 +210,30 @@ def test_the_plan_is_rebuilt_on_the_same_samples(client: httpx.Client) -> None:
     answer = client.post(f"/v1/plans/{document['id']}/validations", json={"trials": 500})
     assert answer.status_code == 201, answer.text
     assert answer.json()["check"]["holds"]
+
+
+def test_one_mode_is_assumed_without_samples_and_said_to_be(client: httpx.Client) -> None:
+    store_profiles(client)
+    document = plan(client, a_cell(a_stored_user(), options={"margin": "unimodal"}))
+    evidence = document["result"]["certificate"]["evidence"]
+    assert (evidence["margin"], evidence["confidence"]) == ("unimodal", None)
+    assert (evidence["samples"], evidence["users_without"]) == (0, 1)
+
+
+@pytest.mark.skipif(not TESTABLE, reason="no wheel of the dip test for this machine")
+def test_options_with_a_second_mode_are_left_out(client: httpx.Client) -> None:
+    levels = list(CLOCKS_HZ)
+    store(client, frequency_levels_hz=levels)
+    assert client.post("/v1/channels", json=a_channel()).status_code == 201
+    file, rng = a_file(count=200, sessions=1), np.random.default_rng(5)
+    for entry in file["sessions"][0]["samples"]:
+        if entry["frequency_hz"] == levels[-1]:  # the highest clock throttles now and then
+            slow = rng.random(200) < 0.3
+            entry["time_s"] = (np.array(entry["time_s"]) * np.where(slow, 2.0, 1.0)).tolist()
+    measured(client, file)
+    far = a_stored_user(gain_db=-170.0, deadline_s=1.0)
+    document = plan(client, a_request(far, margin="unimodal"))
+    assert any("more than one mode" in one["message"] for one in document["warnings"])
+    user = document["result"]["users"][0]
+    assert user["frequency_hz"] != levels[-1]
+    assert document["result"]["certificate"]["evidence"]["samples"] == 200
