@@ -80,7 +80,11 @@ DOUBTFUL: dict[str, tuple[Body, list[str]]] = {
         ["/users/0/snr_reference"],
     ),
     "a power in mW": (
-        a_cell(a_metered_user(device=a_metered_device(tx_power_w=100.0))),
+        a_cell(
+            a_metered_user(
+                device=a_metered_device(tx_power_w=100.0, radio={"active_power_w": 100.0})
+            )
+        ),
         ["/users/0/device/tx_power_w"],
     ),
     "a user's power in mW": (a_cell(a_metered_user(tx_power_w=100.0)), ["/users/0/tx_power_w"]),

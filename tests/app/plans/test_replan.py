@@ -500,3 +500,24 @@ def test_users_that_are_not_there_are_named_beside_those_that_are(
     said = {error["pointer"]: error["detail"] for error in answer.json()["errors"]}
     for pointer, detail in told.items():
         assert said[pointer].startswith(detail), said
+
+
+def test_a_robust_plan_becomes_one_of_streams(client: httpx.Client) -> None:
+    """Rates, losses, servers, tiers and the kind of energy are patched like anything else."""
+    store_profiles(client)
+    users = [cells.a_stored_user(id=name, gain_db=-90.0) for name in ("a", "b")]
+    parent = planned(client, cells.a_stored_cell(*users), cells.ROBUST)
+    both = {"a": {"rate_hz": 2.0, "max_loss": 0.1}, "b": {"rate_hz": 1.0}}
+    told = replanned(client, parent, {"users": both})
+    assert told["changed"]["users_changed"] == ["a", "b"]
+    power = sum(user["rate_hz"] * user["energy_j"] for user in told["result"]["users"])
+    assert told["result"]["objective"]["power_w"] == pytest.approx(power)
+    back = replanned(client, told, {"users": {"a": {"rate_hz": None}, "b": {"rate_hz": None}}})
+    assert back["result"]["objective"] == parent["result"]["objective"]
+    assert refused(client, parent, {"users": {"a": {"rate_hz": 2.0}}}) == ["/users/b/rate_hz"]
+    assert refused(client, parent, {"users": {"a": {"servers": ["nowhere"]}}}) == [
+        "/users/a/servers/0"
+    ]
+    assert refused(client, parent, {"options": {"energy": "whole"}}) == ["/users/a/device"]
+    same = {"server": "edge-gpu", "backhaul_bps": 1e9, "backhaul_rtt_s": 0.01}
+    assert set(refused(client, parent, {"tiers": [same]})) == {"/tiers/0/server"}
