@@ -76,7 +76,7 @@ class Option:
         vs, rho = work.server_variance_s2[r], problem.correlation[n]
         v = (sd**2 + vs + crosses * problem.network_variance_s2 + 2 * rho * sd * np.sqrt(vs)).max(0)
         margin, device_margin = sigma * np.sqrt(v), sigma * high
-        if problem.margin is Margin.WORST_CASE:
+        if problem.margin in (Margin.WORST_CASE, Margin.MEASURED):
             device_margin = work.device_excess_s[r]
             margin = device_margin + work.server_excess_s[r]
         self.time_left = problem.deadline_s[n] - self.t0 - wait - margin
@@ -96,6 +96,11 @@ class Option:
                 return np.asarray(np.sqrt((1 - eps) / eps))
             case Margin.UNIMODAL:
                 return np.asarray([_unimodal(one) for one in eps.tolist()])
+            case Margin.UNIMODAL:
+                # Vysochanskij and Petunin, one-sided: 4/9 1/(1 + k²) from k² = 5/3 on, below it
+                # 1 - 4/3 k²/(1 + k²).
+                narrow = 3 * (1 - eps) / (1 + 3 * eps)
+                return np.sqrt(np.where(eps <= 1 / 6, 4 / (9 * eps) - 1, narrow))
             case Margin.GAUSSIAN:
                 return np.asarray(norm.isf(eps))
             case _:

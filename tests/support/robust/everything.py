@@ -1,6 +1,6 @@
 """Random cells with every term of the energy, the rate and the budgets, or with some of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,7 +69,7 @@ def random_cell_with_everything(
         asked = (rate[:, None] * _typical_load(table)[workload]).sum(axis=0)
         capacity = tuple(np.maximum(asked * chance.ten_to(-0.7, 0.7, servers), 1e-3).tolist())
     margin = MARGINS[int(rng.integers(len(MARGINS)))]
-    return Problem(
+    problem = Problem(
         bandwidth_hz=users * chance.ten_to(5.3, 6.8),
         noise_w_per_hz=N0,
         margin=margin,
@@ -91,6 +91,9 @@ def random_cell_with_everything(
         risk=rng.uniform(0.02, 0.4, users),
         correlation=rng.uniform(-0.5, 0.9, users),
     )
+    # Drawn last, for the cells of a seed to stay what they were.
+    other = {Margin.CANTELLI: Margin.UNIMODAL, Margin.WORST_CASE: Margin.MEASURED}.get(margin)
+    return problem if other is None or rng.random() < 0.5 else replace(problem, margin=other)
 
 
 def _rate_law(chance: _Chance) -> RateLaw:
