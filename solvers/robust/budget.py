@@ -93,9 +93,13 @@ def time_budget(problem: Problem, users: Integers | None = None) -> TimeBudget:
     start = work.first[problem.workload[who]]
     count = work.first[problem.workload[who] + 1] - start
     first = np.concatenate(([0], np.cumsum(count)))
-    user = np.repeat(who, count)
     row = np.arange(first[-1]) + np.repeat(start - first[:-1], count)
+    return budget_of(problem, first, np.repeat(who, count), row)
 
+
+def budget_of(problem: Problem, first: Integers, user: Integers, row: Integers) -> TimeBudget:
+    """As `time_budget`, of some pairs of user and row."""
+    work = problem.workloads
     sends = work.crossing_bit[row] > 0.0
     network_s = np.where(sends, problem.network_mean_s, 0.0)
     if np.isfinite(problem.downlink_bps):

@@ -100,7 +100,11 @@ def options_of(
 
     Least shares are finite exactly where some bandwidth, however large, would do.
     """
-    budget = time_budget(problem, users)
+    return laid_out(problem, time_budget(problem, users))
+
+
+def laid_out(problem: Problem, budget: TimeBudget) -> tuple[Candidates, NDArray[np.bool_]]:
+    """As `options_of`, of the pairs of a time budget."""
     work = problem.workloads
     row, user = budget.row, budget.user
     law = problem.rate_law

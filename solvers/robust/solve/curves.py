@@ -100,6 +100,13 @@ class Curves(Energies):
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self.sends, self.x_most - np.log1p(beyond_hz / self.least_hz), 0.0)
 
+    def waiting_w(self, x: Floats) -> Floats:
+        """What a second less for cycles and uplink would cost at x, at least: the power of a clock
+        above its minimum.
+        """
+        clock = self.clock_hz(self.uplink_s(x))
+        return np.where(clock > self.clock_min_hz, self._clock_power(clock), 0.0)
+
     def surely_least_hz(self) -> Floats:
         """What no share that keeps the deadline lies below: the least share with its own error
         taken off.

@@ -22,7 +22,7 @@ _LADDER = 5.0 ** np.arange(-3, 4)
 _OFFSETS = np.array([-0.1, -1e-3, 0.0, 1e-3, 0.1])  # in parts of the bracket
 _PASSES = 60
 # Options priced at once in a large cell: temporary arrays stay in the cache.
-_AT_ONCE = 65_536
+AT_ONCE = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +90,9 @@ class Relaxation:
     def priced_j(self, prices: Floats) -> tuple[Floats, Floats]:
         """Least of E + price b of each option and the share there, (prices, options)."""
         parts = []
-        for k in range(0, len(self.x_least), _AT_ONCE):
+        for k in range(0, len(self.x_least), AT_ONCE):
             self.progress.tick()
-            parts.append(self._priced_j(prices, slice(k, k + _AT_ONCE)))
+            parts.append(self._priced_j(prices, slice(k, k + AT_ONCE)))
         if len(parts) == 1:
             return parts[0]
         return np.concatenate([p[0] for p in parts], axis=1), np.concatenate(

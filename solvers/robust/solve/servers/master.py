@@ -15,6 +15,7 @@ from solvers.robust.solve.servers.program import mix
 from solvers.robust.solve.servers.served import Offer, Served
 
 _LADDER = np.concatenate(([0.0], 4.0 ** np.arange(-4, 5)))
+_AROUND = 1.0 + np.array([-0.03, -3e-3, 0.0, 3e-3, 0.03])
 _ROUNDS = 80
 _STUCK = 8
 # A unit of a budget that is missing costs this many times what everybody spends, at first and last.
@@ -144,7 +145,7 @@ def maximise(relaxation: Served, tolerance: float, near: Offer | None = None) ->
         opens.append(open_j)
         # Where the program's own rounding is all that is left, nothing moves any more.
         stuck = len(opens) > _STUCK and min(opens[-_STUCK:]) > 0.5 * min(opens[:-_STUCK])
-        if open_j <= tolerance * abs(best.bound_j) or stuck:
+        if open_j <= tolerance * abs(best.bound_j) or stuck or relaxation.progress.over():
             break
         _extend(master, mixture, tried, open_j)
         moved = abs(mixture.price / before - 1.0) if before > 0.0 else 1.0
@@ -164,7 +165,7 @@ def _begin(master: _Master, start: float, near: Offer | None) -> Offer:
     master.add(curves.energy_j(curves.x_most), curves.least_hz, everything)
     free = np.zeros(len(relaxation.capacity_s))
     best = relaxation.at(0.0, free) if near is None else near
-    factors = _LADDER if near is None else 1.0 + np.array([-0.1, -0.01, 0.0, 0.01, 0.1])
+    factors = _LADDER if near is None else _AROUND
     prices = np.unique(start * factors)
     energy, share = relaxation.energies(prices)
     for k, price in enumerate(prices.tolist()):

@@ -10,15 +10,22 @@ import numpy as np
 from solvers.arrays import Floats, Integers
 from solvers.robust.budget import FULL
 from solvers.robust.solve.primal import Plan, best_of
-from solvers.robust.solve.servers.master import ServerDual
-from solvers.robust.solve.servers.served import Served
+from solvers.robust.solve.servers.served import Offer, Served
 
+# Users of all plans together up to which several are shared out, or changed, at once.
+_SEVERAL = 200_000
 _COMBINED = 512  # ways to round a mixture that are looked at
 _PLANNED = 16  # of them that are shared out
-_STEPS = 400  # changes until a choice keeps the budgets
+_STEPS = 1_000  # changes until a choice keeps the budgets
+_PAIRED_MENDING = 400  # changes of each of two kinds of which pairs are made to keep the budgets
 _PAIRED = 96  # changes of single users of which pairs are made
 _TRIED_AT_ONCE = 8
 _ROUNDS = 50
+_FILLING = 256  # changes of single users of which pairs are made, in a crowd
+_TOGETHER = 0.3  # worth of what is left in one server beyond as much left in several
+_AT_A_TIME = 64  # of those pairs
+_IDLE = 31  # times in a row that none is found
+_FILLED = 400  # changes until the servers are full
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +49,31 @@ class Needs:
         return np.asarray(np.maximum(used - 1.0, 0.0).sum(axis=-1))
 
 
-def first_plan(relaxation: Served, dual: ServerDual) -> Plan | None:
+def first_plan(relaxation: Served, offer: Offer, weight: Floats) -> Plan | None:
     """The best rounding of the mixture that keeps the budgets, or one mended; None where neither
     is found.
     """
-    needs, offer = Needs.of(relaxation), dual.offer
+    needs = Needs.of(relaxation)
     log_price = float(np.log(offer.price)) if offer.price > 0.0 else 0.0
-    choices = _rounded(relaxation, dual.weight)
+    choices = _rounded(relaxation, weight)
     fit = relaxation.fit(choices)
     if not fit.any():
         mended = [mend(needs, choice, offer.value_j) for choice in choices[:_TRIED_AT_ONCE]]
-        fitting = [choice for choice in mended if choice is not None and relaxation.fit(choice)]
+        fitting = [choice for choice in mended if relaxation.fit(choice)]
         if not fitting:
             return None
         choices, fit = np.array(fitting), np.ones(len(fitting), dtype=bool)
     choices = choices[fit]
-    cheapest = np.argsort(offer.energy_j[choices].sum(axis=1), kind="stable")[:_PLANNED]
+    cheapest = np.argsort(offer.energy_j[choices].sum(axis=1), kind="stable")[
+        : _several(relaxation, _PLANNED)
+    ]
     plan, _ = best_of(relaxation, choices[cheapest], log_price)
     return plan if np.isfinite(plan.energy_j) else None
+
+
+def _several(relaxation: Served, most: int) -> int:
+    """How many plans to share out at once."""
+    return max(1, min(most, _SEVERAL // relaxation.options.users))
 
 
 def _rounded(relaxation: Served, weight: Floats) -> Integers:
@@ -83,10 +97,8 @@ def _rounded(relaxation: Served, weight: Floats) -> Integers:
     return choices
 
 
-def mend(
-    needs: Needs, choice: Integers, value_j: Floats, some: Integers | None = None
-) -> Integers | None:
-    """Change one user after the other until the budgets are kept; None where no change helps.
+def mend(needs: Needs, choice: Integers, value_j: Floats, some: Integers | None = None) -> Integers:
+    """Change one user after the other until the budgets are kept, or no change helps any more.
 
     `some`: the options that users may change to; default: all. Every change is the cheapest that
     ends the excess or, where none does, the one that takes most of it away for its cost.
@@ -100,17 +112,103 @@ def mend(
         beyond = float(needs.beyond(used))
         if beyond == 0.0:
             return choice
-        after = needs.beyond(used + needs.parts[some] - needs.parts[choice[user]])
+        change = needs.parts[some] - needs.parts[choice[user]]
+        after = needs.beyond(used + change)
         dearer = value_j[some] - value_j[choice[user]]
         if np.any(after == 0.0):
-            k = int(np.where(after == 0.0, dearer, np.inf).argmin())
+            found = np.array([np.where(after == 0.0, dearer, np.inf).argmin()])
         else:
-            k = int(((beyond - after) / np.maximum(dearer, tiny)).argmax())
-            if not after[k] < beyond * (1.0 - 1e-12):
-                return None
-        choice[user[k]] = some[k]
-        used = needs.parts[choice].sum(axis=0)
-    return None
+            found = np.array([((beyond - after) / np.maximum(dearer, tiny)).argmax()])
+            if not after[found[0]] < beyond * (1.0 - 1e-12):
+                found = _mending_pair(used, change, user, dearer)
+        choice[user[found]] = some[found]
+        used = used + change[found].sum(axis=0)
+        if not needs.beyond(used) < beyond * (1.0 - 1e-12):
+            break
+    return choice
+
+
+def _mending_pair(used: Floats, change: Floats, user: Integers, dearer: Floats) -> Integers:
+    """Where no single change helps: one that relieves a full budget, and one that makes room for it
+    in another; the two that leave least beyond the budgets, (2,).
+    """
+    over = used > 1.0
+    relief = -change[:, over].sum(axis=1)
+    relieving = np.nonzero(relief > 0.0)[0]
+    relieving = relieving[np.argsort(dearer[relieving], kind="stable")[:_PAIRED_MENDING]]
+    # Changes that take from a budget that is kept, of each budget some.
+    source = np.where(over, np.inf, change).argmin(axis=1)
+    takes = np.take_along_axis(change, source[:, None], axis=1)[:, 0] < 0.0
+    order = np.lexsort((dearer, source))
+    order = order[takes[order]]
+    if len(relieving) == 0 or len(order) == 0:
+        return np.zeros(0, dtype=np.int64)
+    begin = np.concatenate(([0], np.nonzero(np.diff(source[order]))[0] + 1))
+    rank = np.arange(len(order)) - np.repeat(begin, np.diff([*begin, len(order)]))
+    making = order[rank < _PAIRED_MENDING // change.shape[1]]
+    left = np.zeros((len(relieving), len(making)))
+    for k in range(change.shape[1]):
+        both = used[k] - 1.0 + change[relieving, k, None] + change[None, making, k]
+        left += np.maximum(both, 0.0)
+    left[user[relieving, None] == user[None, making]] = np.inf
+    one, other = np.unravel_index(int(left.argmin()), left.shape)
+    return np.array([relieving[one], making[other]])
+
+
+def several(relaxation: Served) -> Integers:
+    """The options of users who have a choice."""
+    counts = np.diff(relaxation.options.first)
+    return np.nonzero(np.repeat(counts > 1, counts))[0]
+
+
+def fill(
+    relaxation: Served, choice: Integers, value_j: Floats, server_prices: Floats, enough_j: float
+) -> Integers:
+    """Change the options of one user, or of two together, while that is cheaper at a price of the
+    uplink and keeps the budgets, until no more than `enough_j` can be gained.
+
+    In a crowd a change hardly moves the price. What costs most there is what is left of the servers
+    when nobody fits in any more, some of each. Users of other loads change places until it is
+    together in few servers, where one more finds room: so a square of what each has left counts as
+    gained, for a part of it.
+    """
+    needs, some = Needs.of(relaxation), several(relaxation)
+    user = np.searchsorted(relaxation.options.first, some, side="right") - 1
+    asked = value_j + relaxation.load_s @ server_prices
+    least_j = float(relaxation.options.least(asked).sum() - server_prices @ relaxation.capacity_s)
+    paid = np.concatenate(([0.0], server_prices * relaxation.capacity_s))
+    loads = (asked - value_j)[some]
+    typical = float(loads[loads > 0.0].mean()) if np.any(loads > 0.0) else 1.0
+    together = _TOGETHER / max(typical, 1e-300)
+    choice, used = choice.copy(), needs.parts[choice].sum(axis=0)
+    best, best_j = choice.copy(), float(value_j[choice].sum())
+    now_j, idle = best_j, 0
+    for step in range(_FILLED):
+        if best_j - least_j <= enough_j or relaxation.progress.over():
+            break
+        chosen = choice[user]
+        detour = np.where(chosen == some, np.inf, asked[some] - asked[chosen])
+        near = np.argsort(detour, kind="stable")[: 16 * _FILLING]
+        few = np.roll(near, -step * _FILLING // 2)[:_FILLING]
+        few = some[few[np.isfinite(detour[few])]]
+        found = _best_pairs(needs, choice, few, value_j, _AT_A_TIME, used, paid, together)
+        idle = 0 if len(found) else idle + 1
+        if idle > _IDLE:
+            break
+        changed: set[int] = set()
+        for pair in found:
+            both = np.unique(pair)
+            users = np.searchsorted(relaxation.options.first, both, side="right") - 1
+            after = used + (needs.parts[both] - needs.parts[choice[users]]).sum(axis=0)
+            # Those before may have taken the room, or the users.
+            if changed.intersection(users.tolist()) or np.any(after > 1.0):
+                continue
+            changed.update(users.tolist())
+            now_j += float((value_j[both] - value_j[choice[users]]).sum())
+            used, choice[users] = after, both
+        if now_j < best_j:
+            best, best_j = choice.copy(), now_j
+    return best
 
 
 def exchange(relaxation: Served, plan: Plan, server_prices: Floats, stop_at_j: float) -> Plan:
@@ -149,17 +247,45 @@ def _changes(needs: Needs, plan: Plan, value_j: Floats, server_prices: Floats) -
     few = np.argsort(asked, kind="stable")[:_PAIRED]
     few = few[np.isfinite(asked[few])]
     used = needs.parts[choice].sum(axis=0)
-    change = needs.parts[few] - needs.parts[choice[user[few]]]
-    one, other = np.triu_indices(len(few))
-    alone = one == other
-    gain = -dearer[few[one]] - np.where(alone, 0.0, dearer[few[other]])
-    together = change[one] + np.where(alone, 0.0, 1.0)[:, None] * change[other]
-    good = (alone | (user[few[one]] != user[few[other]])) & (gain > 1e-13 * plan.energy_j)
-    good[good] &= np.all(used + together[good] <= 1.0, axis=-1)
-    found = np.nonzero(good)[0]
-    found = found[np.argsort(-gain[found], kind="stable")[:_TRIED_AT_ONCE]]
+    found = _best_pairs(needs, choice, few, value_j, _several(relaxation, _TRIED_AT_ONCE), used)
     choices = np.repeat(choice[None, :], len(found), axis=0)
-    for row, k in zip(choices, found, strict=True):
-        row[user[few[one[k]]]] = few[one[k]]
-        row[user[few[other[k]]]] = few[other[k]]
+    for row, changed in zip(choices, found, strict=True):
+        row[user[changed]] = changed
     return choices
+
+
+def _best_pairs(
+    needs: Needs,
+    choice: Integers,
+    few: Integers,
+    value_j: Floats,
+    most: int,
+    used: Floats,
+    paid_j: Floats | None = None,
+    together: float = 0.0,
+) -> Integers:
+    """The pairs of some options that save most in place of what their users chose, and keep the
+    budgets, (pairs, 2); twice the same where one change is all.
+
+    `paid_j`, `together`: what each budget is worth, and how much the square of what is left of it
+    is, per joule.
+    """
+    user = np.searchsorted(needs.relaxation.options.first, few, side="right") - 1
+    room = 1.0 - used
+    change = needs.parts[few] - needs.parts[choice[user]]
+    saved = value_j[choice[user]] - value_j[few]
+    one, other = np.triu_indices(len(few))
+    alone = (one != other).astype(float)  # 0 where there is no other
+    found = np.nonzero((alone == 0.0) | (user[one] != user[other]))[0]
+    gain = saved[one[found]] + alone[found] * saved[other[found]]
+    for k in range(len(room)):
+        both = change[one[found], k] + alone[found] * change[other[found], k]
+        fits = both <= room[k]
+        found, both, gain = found[fits], both[fits], gain[fits]
+        if paid_j is not None:
+            # (room - both)² - room²
+            gain = gain + together * paid_j[k] ** 2 * both * (both - 2.0 * room[k])
+    good = gain > 1e-13 * float(np.abs(value_j[choice[user]]).max(initial=0.0))
+    found, gain = found[good], gain[good]
+    found = found[np.argsort(-gain, kind="stable")[:most]]
+    return np.stack((few[one[found]], few[other[found]]), axis=1)

@@ -16,7 +16,7 @@ from solvers.arrays import Floats, Integers
 from solvers.progress import Progress
 from solvers.robust.budget import FULL
 from solvers.robust.solve.candidates import Candidates
-from solvers.robust.solve.dual import Relaxation
+from solvers.robust.solve.dual import AT_ONCE, Relaxation
 from solvers.robust.solve.shares import ROUNDING
 
 
@@ -59,6 +59,23 @@ class Served(Relaxation):
         parts = [self.priced_j(prices[k : k + 1]) for k in range(len(prices))]
         return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
+    def response(self, price: float) -> "Response":
+        """What every option asks for at a price of the uplink, and how that moves with it."""
+        parts = []
+        for k in range(0, len(self.x_least), AT_ONCE):
+            self.progress.tick()
+            some = slice(k, k + AT_ONCE)
+            curves, x_least = self.options.curves[some], self.x_least[some]
+            if price > 0.0:
+                x, rate = curves.respond(np.log(price), x_least)
+                energy, share = curves.priced_j(price, x, x_least)
+                parts.append((energy, share, share * rate / price))
+            else:
+                energy, share = curves.priced_j(0.0, x_least, x_least)
+                parts.append((energy, share, np.zeros_like(share)))
+        columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        return Response(price=price, energy_j=columns[0], share_hz=columns[1], falls=columns[2])
+
     def used(self, choice: Integers) -> Floats:
         """What choices (..., users) take of every server, (..., servers)."""
         return np.asarray(self.load_s[choice].sum(axis=-2))
@@ -95,6 +112,28 @@ class Served(Relaxation):
             value_j=value,
             energy_j=energy_j,
             share_hz=share_hz,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What options ask for at a price of the uplink, (options,) each."""
+
+    price: float
+    energy_j: Floats  # least of E + price b
+    share_hz: Floats
+    falls: Floats  # by how much the share falls with the price
+
+    def near(self, price: float) -> "Response":
+        """What is asked for at another price, about: exact to the square of their distance."""
+        if price == self.price:
+            return self
+        moved = price - self.price
+        return Response(
+            price=price,
+            energy_j=self.energy_j + moved * (self.share_hz - 0.5 * moved * self.falls),
+            share_hz=self.share_hz - moved * self.falls,
+            falls=self.falls,
         )
 
 

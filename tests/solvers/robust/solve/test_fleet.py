@@ -24,7 +24,7 @@ def sweeping(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(solving, "_LARGE_TABLE", 0)
     monkeypatch.setattr("solvers.robust.solve.candidates.BLOCK", 300)
     monkeypatch.setattr("solvers.robust.solve.fleet._SAMPLE", 64)
-    monkeypatch.setattr("solvers.robust.solve.dual._AT_ONCE", 100)
+    monkeypatch.setattr("solvers.robust.solve.dual.AT_ONCE", 100)
     monkeypatch.setattr("solvers.robust.solve.shares._AT_ONCE", 100)
     monkeypatch.setattr("solvers.robust.solve.primal._PLANNED_AT_ONCE", 100)
 
