@@ -1,12 +1,14 @@
 """Why not another cut: what the whole cell would spend at least, or what stops it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from solvers.arrays import Floats, Integers
+from solvers.arrays import Booleans, Floats, Integers
+from solvers.robust.budget import FULL
 from solvers.robust.problem import Problem
-from solvers.robust.solve.candidates import options_of
+from solvers.robust.solve.candidates import Candidates, options_of
 from solvers.robust.solve.dual import Relaxation
 from solvers.robust.solve.infeasible import Binding, reasons_of
 from solvers.robust.solve.remedies import least_shares
@@ -28,20 +30,26 @@ class Alternatives:
     short_by_hz: Floats
 
 
-def why_not(problem: Problem, price_j_per_hz: float) -> Alternatives:
+def why_not(problem: Problem, prices: Mapping[str, float]) -> Alternatives:
     """Hold every cut of every user against the best price of a cell that has a plan.
 
     With the reduced cost of the user's cheapest option of the cut, L(price) + reduced cost bounds
-    every plan that takes it; the price is that of the solution
-    (`prices["dual_bandwidth_j_per_hz"]`), where the bound is at its best.
+    every plan that takes it; `prices` are those of the solution, of which the dual's are taken,
+    where the bound is at its best.
     """
     # What is planned where a limit is missed by rounding is not ruled out, and bounded, here too.
     asked, problem = problem, problem.at_tolerance()
     options, possible = options_of(problem)
     relaxation = Relaxation(options.keep(possible), problem.bandwidth_hz).priceable()
+    price_j_per_hz = prices["dual_bandwidth_j_per_hz"]
     value = relaxation.priced_j(np.array([price_j_per_hz]))[0][0]
+    paid_j = price_j_per_hz * problem.bandwidth_hz
+    for k, capacity in enumerate(problem.server_capacity):
+        price_j_per_s = prices[f"dual_server_{k}_j_per_s"]
+        value = value + price_j_per_s * relaxation.options.load[:, k]
+        paid_j += price_j_per_s * capacity
     least = relaxation.options.least(value)
-    bound = least.sum() - price_j_per_hz * problem.bandwidth_hz
+    bound = least.sum() - paid_j
     lifted = np.full(len(options.option), np.inf)
     lifted[possible] = bound + value - least[relaxation.options.user()]
     # Beside what the others need at least, an option that works alone may find too little of the
@@ -52,6 +60,8 @@ def why_not(problem: Problem, price_j_per_hz: float) -> Alternatives:
     )
     crowded = possible & (short > ROUNDING * problem.bandwidth_hz)
     lifted[crowded] = np.inf
+    full = possible & ~_room(problem, options, possible)
+    lifted[full] = np.inf
 
     reasons = reasons_of(asked, np.arange(problem.users))
     # Options are in the order of users; reasons have one entry per user and cut.
@@ -67,14 +77,30 @@ def why_not(problem: Problem, price_j_per_hz: float) -> Alternatives:
     missing = np.full(len(energy), np.inf)
     np.minimum.at(missing, entry[possible], np.maximum(short[possible], 0.0))
     runs = np.isfinite(energy)
+    # Cuts whose every option that works alone finds no room on a server.
+    served = np.zeros(len(energy), dtype=bool)
+    served[entry[possible & ~full]] = True
+    no_room = alone & ~served
     return Alternatives(
         user=reasons.user,
         cut=reasons.cut,
         cell_energy_at_least_j=np.where(runs, energy, np.nan),
         binding=tuple(
-            None if works else name
-            for works, name in zip(alone.tolist(), reasons.binding, strict=True)
+            Binding.SERVER if crowd else None if works else name
+            for works, crowd, name in zip(
+                alone.tolist(), no_room.tolist(), reasons.binding, strict=True
+            )
         ),
         short_by_s=np.where(alone, np.nan, reasons.short_by_s),
-        short_by_hz=np.where(alone & ~runs, missing, np.nan),
+        short_by_hz=np.where(alone & ~runs & ~no_room, missing, np.nan),
     )
+
+
+def _room(problem: Problem, options: Candidates, possible: Booleans) -> Booleans:
+    """Options that find room on every server beside what the others need of it at least."""
+    room = np.ones(len(possible), dtype=bool)
+    for k, capacity in enumerate(problem.server_capacity):
+        least = options.least(np.where(possible, options.load[:, k], np.inf))
+        most = capacity * FULL - (least.sum() - least)
+        room &= options.load[:, k] <= most[options.user()]
+    return room

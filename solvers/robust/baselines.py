@@ -14,7 +14,8 @@ from solvers.robust.budget import time_budget
 from solvers.robust.details import describe
 from solvers.robust.problem import Problem
 from solvers.robust.solve import RobustSolution, attempt
-from solvers.robust.solve.candidates import in_blocks, options_of
+from solvers.robust.solve.candidates import Candidates, in_blocks, options_of
+from solvers.robust.solve.servers.solved import assign
 
 # A search pays for itself up to this many options: beyond, it may take longer than the plan.
 _SEARCHED = 500
@@ -115,7 +116,7 @@ def baselines(
     return Baselines(
         device_only=_among(rules, problem, on_device, part(0)),
         edge_only=_among(rules, problem, work.cut == 0, part(1)),
-        equal_share=_equal_share(problem, part(2)),
+        equal_share=_equal_share(problem, options, part(2)),
         mean_only=_mean_only(rules, problem, part(3)),
         margins=_over_margins(rules, problem, part(4)) if margins else None,
     )
@@ -165,15 +166,19 @@ def _among(
     restricted = replace(problem, workloads=some)
     if not np.any(some.crossing_bit > 0.0):
         # Who sends nothing needs no share: everybody's best cut is the plan.
-        return _equal_share(restricted, progress)
+        return _equal_share(restricted, rules.options, progress)
     found = rules.found(restricted, progress)
     if found is None:
         return Baseline(energy_j=None)
     return Baseline(energy_j=found.objective, lower_bound_j=found.lower_bound)
 
 
-def _equal_share(problem: Problem, progress: Progress) -> Baseline:
-    """Everybody's best cut with an equal part of the uplink."""
+def _equal_share(problem: Problem, options: Options, progress: Progress) -> Baseline:
+    """Everybody's best cut with an equal part of the uplink; where servers have budgets, the best
+    cuts that these have room for.
+    """
+    if problem.server_capacity:
+        return _assigned(problem, options, progress)
     total = 0.0
     progress.stage(Stage.PRICE, 0.0, 1.0)
     for users in in_blocks(problem):
@@ -186,16 +191,37 @@ def _equal_share(problem: Problem, progress: Progress) -> Baseline:
     return Baseline(energy_j=energy, lower_bound_j=energy)  # nothing is left to be found
 
 
+def _assigned(problem: Problem, options: Options, progress: Progress) -> Baseline:
+    """As `_equal_share`, within the budgets of servers."""
+    progress.stage(Stage.PRICE, 0.0, 1.0)
+    for limits in (problem, problem.at_tolerance()):  # missed by rounding alone, perhaps
+        candidates, energy_j = _equally(limits, np.arange(problem.users))
+        if np.any(np.isinf(candidates.least(energy_j))):
+            continue
+        found = assign(limits, candidates, energy_j, options, progress)
+        if found is not None:
+            return Baseline(energy_j=found[0], lower_bound_j=found[1])
+    return Baseline(energy_j=None)
+
+
 def _at_equal_shares(problem: Problem, users: Integers) -> Floats:
     """Energy of each user's best cut with an equal part of the uplink; infinite where no cut is in
     time.
+    """
+    candidates, energy_j = _equally(problem, users)
+    return candidates.least(energy_j)
+
+
+def _equally(problem: Problem, users: Integers) -> tuple[Candidates, Floats]:
+    """The options of some users, and their energy with an equal part of the uplink; infinite where
+    that is in time for none.
     """
     share = problem.bandwidth_hz / problem.users
     candidates, possible = options_of(problem, users)
     curves = candidates.curves
     fits = possible & (curves.least_hz <= share)
     x = np.where(curves.sends & fits, curves.x_at(share), 0.0)
-    return candidates.least(np.where(fits, curves.energy_j(x), np.inf))
+    return candidates, np.where(fits, curves.energy_j(x), np.inf)
 
 
 def _mean_only(rules: _Rules, problem: Problem, progress: Progress) -> Baseline:

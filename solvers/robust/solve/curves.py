@@ -20,6 +20,22 @@ PAD = 1e-13
 class Curves(Energies):
     """Energies of any shape, with what they answer to a price."""
 
+    @classmethod
+    def constant(cls, energy_j: Floats) -> "Curves":
+        """Options that send nothing, each of an energy that nothing changes."""
+        one = np.ones_like(energy_j)
+        return cls.of(
+            constant_j=energy_j,
+            static_w=np.zeros_like(one),
+            exponent=one,
+            stage_s=np.full_like(one, np.inf),
+            radio_w=one,
+            scale_hz=one,
+            left_s=one,
+            clock_min_hz=one,
+            clock_max_hz=one,
+        )
+
     def respond(self, log_price: Floats | float, x_least: Floats) -> tuple[Floats, Floats]:
         """Where each curve's E(b) + price b is least: x, and dx/d ln(price) (0 where x does not
         move).

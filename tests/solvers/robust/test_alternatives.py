@@ -10,9 +10,11 @@ import pytest
 from solvers.robust.alternatives import why_not
 from solvers.robust.problem import Problem
 from solvers.robust.solve import solve
+from solvers.robust.solve.infeasible import Binding
 from tests.support.robust.brute_force import brute_force
 from tests.support.robust.cells import a_cell, joined, random_cell
 from tests.support.robust.everything import TERMS, random_cell_with_everything
+from tests.support.robust.served import least_of_all, served_cells
 from tests.support.seeds import Drawn
 
 
@@ -49,7 +51,7 @@ def test_bound_is_below_every_plan_that_takes_the_cut(drawn: Drawn) -> None:
         if solution.decision is None:
             continue
         assert solution.objective is not None
-        found = why_not(problem, solution.prices["dual_bandwidth_j_per_hz"])
+        found = why_not(problem, solution.prices)
         chosen = solution.decision.cut(problem)
         for user, cut, bound, binding in zip(
             found.user, found.cut, found.cell_energy_at_least_j, found.binding, strict=True
@@ -69,10 +71,33 @@ def test_the_chosen_cuts_cost_the_bound_itself() -> None:
     problem = a_cell(300)
     solution = solve(problem)
     assert solution.decision is not None
-    found = why_not(problem, solution.prices["dual_bandwidth_j_per_hz"])
+    found = why_not(problem, solution.prices)
     taken = found.cut == solution.decision.cut(problem)[found.user]
     assert np.count_nonzero(taken) == 300
     assert np.allclose(found.cell_energy_at_least_j[taken], solution.objective, rtol=1e-3)
     assert found.cell_energy_at_least_j[taken].min() == pytest.approx(
         solution.lower_bound, rel=1e-5
     )
+
+
+def test_no_plan_with_a_cut_is_cheaper_than_told_where_servers_have_budgets() -> None:
+    compared = 0
+    for problem in served_cells(list(range(8)), 3, 4, 2):
+        solution = solve(problem)
+        if solution.decision is None:
+            continue
+        found = why_not(problem, solution.prices)
+        for n, cut, energy, binding in zip(
+            found.user.tolist(),
+            found.cut.tolist(),
+            found.cell_energy_at_least_j.tolist(),
+            found.binding,
+            strict=True,
+        ):
+            best = least_of_all(forced(problem, n, cut))
+            if binding is Binding.SERVER:
+                assert best == np.inf
+            if np.isfinite(energy) and np.isfinite(best):
+                assert energy <= best * (1.0 + 1e-9)
+                compared += 1
+    assert compared >= 10

@@ -2,6 +2,7 @@
 risk.
 """
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +13,10 @@ from solvers.outcome import Options
 from solvers.robust.baselines import baselines
 from solvers.robust.problem import Problem, Workloads
 from solvers.robust.solve import solve
+from solvers.robust.solve.candidates import options_of
 from tests.support.robust.brute_force import Option, brute_force
 from tests.support.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
+from tests.support.robust.served import least_of_all, served_cells
 from tests.support.seeds import Drawn
 
 
@@ -140,3 +143,29 @@ def test_what_is_not_searched_says_what_is_left_open() -> None:
     assert rough.lower_bound_j <= proven.energy_j * (1 + 1e-12)
     assert proven.lower_bound_j <= rough.energy_j
     assert rough.gap > proven.gap, "or the case shows nothing"
+
+
+def test_every_rule_keeps_the_budgets_of_servers() -> None:
+    compared = 0
+    for problem in served_cells(list(range(10)), 3, 4, 2):
+        found, cut = baselines(problem, prove=True), problem.workloads.cut
+        rules = ((found.device_only, cut == cut.max()), (found.edge_only, cut == 0))
+        for baseline, keep in rules:
+            best = least_of_all(only(problem, keep & problem.workloads.fits_memory))
+            assert baseline.feasible == np.isfinite(best)
+            if baseline.feasible:
+                assert baseline.energy_j == pytest.approx(best, rel=1e-6)
+        options, possible = options_of(problem)
+        share = problem.bandwidth_hz / 3
+        fits = possible & (options.curves.least_hz <= share)
+        x = np.where(options.curves.sends & fits, options.curves.x_at(share), 0.0)
+        energy = np.where(fits, options.curves.energy_j(x), np.inf)
+        choices = np.array(list(itertools.product(*map(range, options.first, options.first[1:]))))
+        room = np.array(problem.server_capacity) * (1.0 + 1e-12)
+        kept = np.all(options.load[choices].sum(axis=1) <= room, axis=1)
+        best = float(energy[choices[kept]].sum(axis=1).min())
+        assert found.equal_share.feasible == np.isfinite(best)
+        if found.equal_share.feasible:
+            assert found.equal_share.energy_j == pytest.approx(best, rel=1e-6)
+            compared += 1
+    assert compared >= 3

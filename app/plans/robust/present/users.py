@@ -260,7 +260,7 @@ def explain(plans: Sequence[CellPlan], users: list[dict[str, Any]]) -> None:
         cell = plan.cell
         least = "cell_power_at_least_w" if plan.streams else "cell_energy_at_least_j"
         unsaid = {"cell_energy_at_least_j": None} if plan.streams else {}
-        found = why_not(cell.problem, plan.solution.prices["dual_bandwidth_j_per_hz"])
+        found = why_not(cell.problem, plan.solution.prices)
         position, workload = cell.users.tolist(), cell.problem.workload.tolist()
         for n, cut, energy, binding, short, narrow in zip(
             found.user.tolist(),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from solvers.arrays import Floats, Integers
-from solvers.margin import Margin
+from solvers.margin import OF_OPTIONS
 from solvers.moments import margin_factor
 from solvers.progress import Progress
 from solvers.robust.budget import FULL, TimeBudget, budget_of
@@ -77,7 +77,7 @@ class _Rows:
         keys = np.where(np.isnan(keys), -1.0, keys)
         _, group = np.unique(keys, axis=0, return_inverse=True)
         time = work.server_mean_s
-        if problem.margin is Margin.WORST_CASE:
+        if problem.margin in OF_OPTIONS:
             time = time + work.server_excess_s
         deviation = np.sqrt(work.server_variance_s2)
         order = np.lexsort((deviation, time, group))
@@ -107,7 +107,7 @@ class Fleet:
         # Options of one server stand for those of others, so that none is ruled out by its budget.
         self.endless = replace(problem, server_capacity=(_ENDLESS,) * len(problem.server_capacity))
         self.factor = np.zeros(problem.users)
-        if problem.margin is not Margin.WORST_CASE:
+        if problem.margin not in OF_OPTIONS:
             self.factor = margin_factor(problem.risk, problem.margin)
 
     def priced(self) -> tuple[Served, Offer] | None:

@@ -8,7 +8,8 @@ from solvers.arrays import Floats, Integers
 from solvers.outcome import Options
 from solvers.progress import Progress, Stage
 from solvers.robust.problem import Problem
-from solvers.robust.solve.candidates import options_of
+from solvers.robust.solve.candidates import Candidates, options_of
+from solvers.robust.solve.curves import Curves
 from solvers.robust.solve.primal import Plan, best_of
 from solvers.robust.solve.remedies import least_shares
 from solvers.robust.solve.servers.crowd import crowded
@@ -57,11 +58,45 @@ def relax(problem: Problem, progress: Progress) -> Served | Overload | Floats:
         np.array(problem.server_capacity),
         progress=progress,
     )
+    roomy = _with_room(relaxation)
+    if roomy is None:
+        return Overload(least, proven=True)
+    return roomy.worth_sending().priceable()
+
+
+def _with_room(relaxation: Served) -> Served | None:
+    """Without options that find no room on some server beside what others need of it at least; None
+    where that leaves somebody none.
+    """
     while not (room := relaxation.beside_others()).all():
         if np.any(relaxation.options.least(np.where(room, 0.0, 1.0)) > 0.0):
-            return Overload(least, proven=True)
+            return None
         relaxation = relaxation.keep(room)
-    return relaxation.worth_sending().priceable()
+    return relaxation
+
+
+def assign(
+    problem: Problem,
+    options: Candidates,
+    energy_j: Floats,
+    how: Options,
+    progress: Progress,
+) -> tuple[float, float] | None:
+    """Least energy of one option for each user within the budgets of the servers, the shares of the
+    uplink given; and a bound on it. None where there is none.
+
+    energy_j : (options,), infinite where an option is none.
+    """
+    options = replace(options, curves=Curves.constant(energy_j)).keep(np.isfinite(energy_j))
+    capacity = np.array(problem.server_capacity)
+    relaxation = _with_room(Served(options, problem.bandwidth_hz, capacity, progress=progress))
+    if relaxation is None:
+        return None
+    alike = np.arange(problem.users)
+    found = planned(relaxation.priceable(), how, alike, prove=problem.users <= _SMALL_CELL)
+    if isinstance(found, Overload):
+        return None
+    return found.plan.energy_j, min(found.bound_j, found.plan.energy_j)
 
 
 def solved(
@@ -81,9 +116,17 @@ def solved(
     relaxation = relax(problem, progress)
     if not isinstance(relaxation, Served):
         return relaxation
+    return planned(relaxation, options, alike, prove=prove)
+
+
+def planned(
+    relaxation: Served, options: Options, alike: Integers, *, prove: bool
+) -> Found | Overload:
+    """As `solved`, of options that are laid out."""
+    progress = relaxation.progress
     progress.stage(Stage.PRICE, 0.5, 0.65)
     plan, near = None, None
-    if problem.users > _SMALL_CELL:
+    if relaxation.options.users > _SMALL_CELL:
         relaxation, plan, near = _narrowed(relaxation, options)
     offer = near
     if offer is None or _worth_mixing(relaxation, plan, offer, options):
