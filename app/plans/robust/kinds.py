@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from app.errors import FieldError
 from app.plans.resolve import Deployment, Resolver, Source, Tier
-from app.plans.robust.certified import Promise, certified, of_one_mode
+from app.plans.robust.certified import Promise, certified
 from app.plans.robust.columns import Users
+from app.plans.robust.one_mode import of_one_mode
 from app.plans.robust.schemas import RobustUser
 from app.plans.robust.sites import Site
 from app.plans.robust.workload import Terms, Workload, table, workload
