@@ -96,13 +96,7 @@ class _Search:
         weights = self._weights()
         if weights is None:
             return Least(value=np.inf, choice=None, proven=True)
-        # Bounds: of the budget itself, of each of the others, and of weighted sums.
-        tables = [self.parts[mine] @ weights.T for mine in self.options_of]
-        rest = np.zeros((len(tables) + 1, len(weights)))
-        least = np.zeros((len(tables) + 1, self.parts.shape[1]))
-        for k in reversed(range(len(tables))):
-            rest[k] = rest[k + 1] + tables[k].min(axis=0)
-            least[k] = least[k + 1] + self.parts[self.options_of[k]].min(axis=0)
+        rest, least = self._rests(weights)
         if not np.all(self.base + least[0] <= self.limit):
             return Least(value=np.inf, choice=None, proven=True)
         others = weights.copy()
@@ -114,7 +108,7 @@ class _Search:
         while stack and best > self.enough:
             taken, used = stack.pop()
             depth = taken.shape[1]
-            if depth == len(tables):
+            if depth == len(self.options_of):
                 k = int(used[:, self.budget].argmin())
                 if used[k, self.budget] < best:
                     best, found = float(used[k, self.budget]), taken[k]
@@ -140,6 +134,17 @@ class _Search:
                 for k in range(0, len(keep), _NODES)
             ]
         return self._answer(found, proven=True)
+
+    def _rests(self, weights: Floats) -> tuple[Floats, Floats]:
+        """What the users from each on take at least, in weighted sums and of each budget."""
+        # Bounds: of the budget itself, of each of the others, and of weighted sums.
+        tables = [self.parts[mine] @ weights.T for mine in self.options_of]
+        rest = np.zeros((len(tables) + 1, len(weights)))
+        least = np.zeros((len(tables) + 1, self.parts.shape[1]))
+        for k in reversed(range(len(tables))):
+            rest[k] = rest[k + 1] + tables[k].min(axis=0)
+            least[k] = least[k + 1] + self.parts[self.options_of[k]].min(axis=0)
+        return rest, least
 
     def _answer(self, found: Integers | None, *, proven: bool) -> Least:
         if found is None:

@@ -161,6 +161,17 @@ def several(relaxation: Served) -> Integers:
     return np.nonzero(np.repeat(counts > 1, counts))[0]
 
 
+def _worth_together(
+    relaxation: Served, loads: Floats, server_prices: Floats
+) -> tuple[Floats, float]:
+    """What each budget is worth, and how much the square of what is left of it is, per joule;
+    `loads`: what options pay servers.
+    """
+    paid = np.concatenate(([0.0], server_prices * relaxation.capacity_s))
+    typical = float(loads[loads > 0.0].mean()) if np.any(loads > 0.0) else 1.0
+    return paid, _TOGETHER / max(typical, 1e-300)
+
+
 def fill(
     relaxation: Served, choice: Integers, value_j: Floats, server_prices: Floats, enough_j: float
 ) -> Integers:
@@ -176,10 +187,7 @@ def fill(
     user = np.searchsorted(relaxation.options.first, some, side="right") - 1
     asked = value_j + relaxation.load_s @ server_prices
     least_j = float(relaxation.options.least(asked).sum() - server_prices @ relaxation.capacity_s)
-    paid = np.concatenate(([0.0], server_prices * relaxation.capacity_s))
-    loads = (asked - value_j)[some]
-    typical = float(loads[loads > 0.0].mean()) if np.any(loads > 0.0) else 1.0
-    together = _TOGETHER / max(typical, 1e-300)
+    paid, together = _worth_together(relaxation, (asked - value_j)[some], server_prices)
     choice, used = choice.copy(), needs.parts[choice].sum(axis=0)
     best, best_j = choice.copy(), float(value_j[choice].sum())
     now_j, idle = best_j, 0
