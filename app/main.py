@@ -17,6 +17,7 @@ from app import health, problems
 from app.catalogue import routes as catalogue
 from app.db import open_database
 from app.evidence import routes as evidence
+from app.evidence.service import Receiver
 from app.http.bodies import BodyLimit
 from app.measurements import routes as measurements
 from app.measurements.power import routes as power_measurements
@@ -83,6 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = _described(lifespan)
     app.state.settings = settings
     app.state.database = database
+    app.state.evidence = Receiver(database)
     app.state.queue = queue
     app.state.draining = threading.Event()  # set when the service is about to stop
     _include_routes(app)

@@ -51,7 +51,8 @@ def report_observations(request: Request, plan_id: PlanIdPath, body: Reports) ->
     """
     database: Database = request.app.state.database
     settings: Settings = request.app.state.settings
-    told = service.receive(database, plan_id, body.reports)
+    receiver: service.Receiver = request.app.state.evidence
+    told = receiver.receive(plan_id, body.reports)
     if "revoked" not in told and service.is_refuted(told):
         revoked = revoke(database, plan_id, told, settings.max_users)
         if revoked is not None:

@@ -1,10 +1,9 @@
 """Evidence as functions: count reports, each once, and say what they refute."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -12,81 +11,97 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import Database
-from app.errors import FieldError, InvalidRequest, PlanNotFound, PlanNotReplayable
-from app.evidence.schemas import Report
+from app.errors import PlanNotFound
+from app.evidence.promises import Promise, promise_of, risks_of
+from app.evidence.schemas import MOST_REPORTS, Report
 from app.evidence.sequences import counted, missing, with_number
 from app.evidence.tables import PlanEvidenceRow, UserEvidenceRow
-from app.plans import service as plans
-from app.plans import stored
-from app.plans.schemas import INLINE_USERS
+from app.evidence.together import Together
 from app.plans.tables import PlanRow
 from solvers.evidence.betting import MULTIPLES, log_e_value, log_wealth
 
-DEFAULT_CONFIDENCE = 0.95
 _SHOWN = 1000
 # A smaller number than the evidence is evidence still: sums of these stay exact enough.
 _LARGEST = 1e12
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
-    """What a plan promises of its users, as far as evidence needs it."""
+class _Received:
+    """Reports that may be counted: all of them are of the plan's users."""
 
-    number: int
-    users: int
-    confidence: float
-
-
-def promise_of(row: PlanRow) -> Promise:
-    """What reports are held against. Raises PlanNotReplayable where nothing is promised."""
-    if row.kind != "robust" or stored.answer_of(row).result is None:
-        raise PlanNotReplayable(
-            f"The plan {row.id!r} promises no risk: only robust plans with a result do."
-        )
-    options = stored.answer_of(row).options
-    if options.get("margin") == "mean":
-        raise PlanNotReplayable(
-            f"The plan {row.id!r} was made with the margin `mean`, which promises no risk."
-        )
-    return Promise(row.number, row.users, options.get("confidence", DEFAULT_CONFIDENCE))
+    promise: Promise
+    names: list[str]
+    """Users, in the order in which they first appear."""
+    reports: tuple[Report, ...]
+    risks: Mapping[str, float]
+    """What was promised to those who had not reported before."""
 
 
-def receive(database: Database, plan_id: str, reports: tuple[Report, ...]) -> dict[str, Any]:
-    """Count reports, each once; what is known of the plan and of their users afterwards.
+class Receiver:
+    """Counts the reports that come to one process, those that wait for each other together."""
 
-    Raises PlanNotFound, PlanNotReplayable, InvalidRequest where a user is not the plan's: nothing
-    is counted then.
-    """
-    names = list(dict.fromkeys(report.user for report in reports))
-    with database.reading() as session:
-        row = plans.find(session, plan_id)
-        promise = promise_of(row)
-        risks = _risks(session, row, names, reports)
-    now = datetime.now(UTC)
-    with database.writing() as session:
-        whole = _held(session, promise, plan_id, now)
-        users = _users(session, promise.number, names)
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._counting = Together(self._count, MOST_REPORTS)
+
+    def receive(self, plan_id: str, reports: tuple[Report, ...]) -> dict[str, Any]:
+        """Count reports, each once; what is known of the plan and of their users afterwards.
+
+        Raises PlanNotFound, PlanNotReplayable, InvalidRequest where a user is not the plan's:
+        nothing is counted then.
+        """
+        names = list(dict.fromkeys(report.user for report in reports))
+        with self._database.reading() as session:
+            promise = promise_of(session, plan_id)
+            risks = risks_of(session, promise, names, reports)
+        received = _Received(promise, names, reports, risks)
+        return self._counting.carry_out(received, len(reports))
+
+    def _count(self, every: Sequence[_Received]) -> list[dict[str, Any]]:
+        """Count what was received, of any plans, in one transaction."""
+        told: dict[int, dict[str, Any]] = {}
+        plans: dict[int, list[int]] = {}
+        for n, received in enumerate(every):
+            plans.setdefault(received.promise.number, []).append(n)
+        with self._database.writing() as session:
+            # By number: of two processes neither holds a plan that the other waits for.
+            for _, places in sorted(plans.items()):
+                some = [every[n] for n in places]
+                told |= zip(places, _count_of_plan(session, some), strict=True)
+        return [told[n] for n in range(len(every))]
+
+
+def _count_of_plan(session: Session, every: Sequence[_Received]) -> list[dict[str, Any]]:
+    """Count what was received of one plan."""
+    promise, now = every[0].promise, datetime.now(UTC)
+    whole = _held(session, promise, now)
+    users = _users(session, promise.number, {name for one in every for name in one.names})
+    counts = []
+    for received in every:
         new = 0
-        for report in reports:
+        for report in received.reports:
             user = users.get(report.user)
             if user is None:
-                user = users[report.user] = _newcomer(promise, report.user, risks, now)
+                user = users[report.user] = _newcomer(promise, report.user, received.risks, now)
                 session.add(user)
                 whole.users += 1
                 whole.wealth += user.e_value
             new += _count(whole, user, report, promise, now)
-        whole.updated_at = now
-        session.flush()
-        told = _told(session, plan_id, promise, whole)
-        shown = [_user(users[name]) for name in names[:_SHOWN]]
-    return told | {"counted": new, "repeated": len(reports) - new, "users": shown}
+        counts.append({"counted": new, "repeated": len(received.reports) - new})
+    whole.updated_at = now
+    session.flush()
+    told = _told(session, promise, whole)
+    return [
+        told | count | {"users": [_user(users[name]) for name in received.names[:_SHOWN]]}
+        for count, received in zip(counts, every, strict=True)
+    ]
 
 
 def summary(session: Session, plan_id: str) -> dict[str, Any]:
     """What is known of a plan. Raises PlanNotFound, PlanNotReplayable."""
-    promise = promise_of(plans.find(session, plan_id))
+    promise = promise_of(session, plan_id)
     whole = session.get(PlanEvidenceRow, promise.number) or _nothing(promise, datetime.now(UTC))
-    return _told(session, plan_id, promise, whole)
+    return _told(session, promise, whole)
 
 
 def list_users(
@@ -96,7 +111,7 @@ def list_users(
 
     Raises PlanNotFound, PlanNotReplayable.
     """
-    promise = promise_of(plans.find(session, plan_id))
+    promise = promise_of(session, plan_id)
     wanted = select(UserEvidenceRow).where(
         UserEvidenceRow.plan_number == promise.number, UserEvidenceRow.user_id > after
     )
@@ -113,42 +128,7 @@ def is_refuted(told: Mapping[str, Any]) -> bool:
     return bool(told["e_value"] * (1.0 - told["confidence"]) >= 1.0)
 
 
-def _risks(
-    session: Session, row: PlanRow, names: list[str], reports: Iterable[Report]
-) -> dict[str, float]:
-    """The risk promised to each user who has not reported before. Raises InvalidRequest."""
-    known = set(
-        session.scalars(
-            select(UserEvidenceRow.user_id).where(
-                UserEvidenceRow.plan_number == row.number, UserEvidenceRow.user_id.in_(names)
-            )
-        )
-    )
-    fresh = [name for name in names if name not in known]
-    if not fresh:
-        return {}
-    asked = stored.request_of(session, row).named(fresh)
-    if strangers := set(fresh) - asked.keys():
-        raise InvalidRequest(
-            [
-                FieldError(f"/reports/{n}/user", _stranger(session, row, report.user))
-                for n, report in enumerate(reports)
-                if report.user in strangers
-            ]
-        )
-    return {name: float(asked[name]["risk"]) for name in fresh}
-
-
-def _stranger(session: Session, row: PlanRow, name: str) -> str:
-    near: list[str] = []
-    if row.users <= INLINE_USERS:
-        ids = [user["id"] for user in stored.users_of(session, row, 0, row.users)]
-        near = get_close_matches(name, ids, n=3)
-    meant = f": did you mean {' or '.join(map(repr, near))}?" if near else ""
-    return f"the plan {row.id!r} says nothing of a user {name!r}{meant}"
-
-
-def _held(session: Session, promise: Promise, plan_id: str, now: datetime) -> PlanEvidenceRow:
+def _held(session: Session, promise: Promise, now: datetime) -> PlanEvidenceRow:
     """The evidence of a plan, held until the end of the transaction. Raises PlanNotFound."""
     # The plan's row first: of two who report first only one makes the evidence.
     if (
@@ -157,7 +137,7 @@ def _held(session: Session, promise: Promise, plan_id: str, now: datetime) -> Pl
         )
         is None
     ):
-        raise PlanNotFound(f"The plan {plan_id!r} was deleted meanwhile.")
+        raise PlanNotFound(f"The plan {promise.plan_id!r} was deleted meanwhile.")
     whole = session.get(PlanEvidenceRow, promise.number)
     if whole is None:
         whole = _nothing(promise, now)
@@ -177,7 +157,9 @@ def _nothing(promise: Promise, now: datetime) -> PlanEvidenceRow:
     )
 
 
-def _users(session: Session, plan_number: int, names: list[str]) -> dict[str, UserEvidenceRow]:
+def _users(
+    session: Session, plan_number: int, names: Collection[str]
+) -> dict[str, UserEvidenceRow]:
     found = session.scalars(
         select(UserEvidenceRow).where(
             UserEvidenceRow.plan_number == plan_number, UserEvidenceRow.user_id.in_(names)
@@ -231,12 +213,10 @@ def _e_value(user: UserEvidenceRow) -> float:
     return math.exp(min(float(log_e_value(logs)), math.log(_LARGEST)))
 
 
-def _told(
-    session: Session, plan_id: str, promise: Promise, whole: PlanEvidenceRow
-) -> dict[str, Any]:
+def _told(session: Session, promise: Promise, whole: PlanEvidenceRow) -> dict[str, Any]:
     silent = promise.users - whole.users
     told: dict[str, Any] = {
-        "plan": plan_id,
+        "plan": promise.plan_id,
         "confidence": promise.confidence,
         "users_reporting": whole.users,
         "users_refuted": whole.refuted,

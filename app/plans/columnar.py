@@ -34,7 +34,7 @@ READ = (ARROW, PARQUET)
 METADATA = b"splitplan"
 
 # A device asks for one row: a block is as much as is read for it.
-_BLOCK_ROWS = 4096
+BLOCK_ROWS = 4096
 _INDEX_ROWS = 16_384
 _COMPRESSION = pa.ipc.IpcWriteOptions(compression="zstd")
 # What a Parquet answer may take in memory before it goes to disk.
@@ -133,8 +133,8 @@ def _bound(rows: int, size: int, max_users: int, max_byte: int) -> None:
 def packed(table: pa.Table, ids: pa.ChunkedArray | None = None) -> Packed:
     """A table in blocks, and with `ids` the index of its rows."""
     blocks = [
-        _packed(table.slice(start, _BLOCK_ROWS))
-        for start in range(0, max(table.num_rows, 1), _BLOCK_ROWS)
+        _packed(table.slice(start, BLOCK_ROWS))
+        for start in range(0, max(table.num_rows, 1), BLOCK_ROWS)
     ]
     places = []
     if ids is not None:
@@ -174,13 +174,13 @@ def load(
     )
     if limit is not None:
         blocks = blocks.where(
-            PlanColumnsRow.block.between(start // _BLOCK_ROWS, (start + limit - 1) // _BLOCK_ROWS)
+            PlanColumnsRow.block.between(start // BLOCK_ROWS, (start + limit - 1) // BLOCK_ROWS)
         )
-    tables = [_unpacked(data) for data in session.scalars(blocks.order_by(PlanColumnsRow.block))]
+    tables = [unpacked(data) for data in session.scalars(blocks.order_by(PlanColumnsRow.block))]
     if not tables:
         return None
     table = pa.concat_tables(tables)
-    return table if limit is None else table.slice(start % _BLOCK_ROWS, limit)
+    return table if limit is None else table.slice(start % BLOCK_ROWS, limit)
 
 
 def blocks(session: Session, plan_number: int, part: Part) -> Iterator[pa.Table]:
@@ -194,7 +194,7 @@ def blocks(session: Session, plan_number: int, part: Part) -> Iterator[pa.Table]
             PlanColumnsRow.part == part,
             PlanColumnsRow.block == block,
         )
-        yield _unpacked(session.scalars(data).one())
+        yield unpacked(session.scalars(data).one())
 
 
 def find(session: Session, plan_number: int, user_id: str) -> dict[str, Any] | None:
@@ -205,7 +205,7 @@ def find(session: Session, plan_number: int, user_id: str) -> dict[str, Any] | N
     found = session.scalars(place.order_by(PlanIndexRow.first_id.desc()).limit(1)).one_or_none()
     if found is None:
         return None
-    part = _unpacked(found)
+    part = unpacked(found)
     position = pc.index(part["id"], pa.scalar(user_id, part["id"].type)).as_py()
     if position < 0:
         return None
@@ -276,6 +276,7 @@ def _packed(table: pa.Table) -> bytes:
     return packed
 
 
-def _unpacked(data: bytes) -> pa.Table:
+def unpacked(data: bytes) -> pa.Table:
+    """A table from one of its blocks."""
     with pa.ipc.open_stream(pa.BufferReader(data)) as reader:
         return reader.read_all()

@@ -170,14 +170,14 @@ class Asked:
     @property
     def users(self) -> list[Json]:
         """All of them, as JSON has them."""
-        return self.body["users"] if self.table is None else _as_json(self.table)
+        return self.body["users"] if self.table is None else as_json(self.table)
 
     def user(self, position: int) -> Json:
         """One of them."""
         if self.table is None:
             found: Json = self.body["users"][position]
             return found
-        return _as_json(self.table.slice(position, 1))[0]
+        return as_json(self.table.slice(position, 1))[0]
 
     def named(self, ids: Sequence[str]) -> dict[str, Json]:
         """Those of them that have one of these ids."""
@@ -185,7 +185,7 @@ class Asked:
             wanted = set(ids)
             return {user["id"]: user for user in self.body["users"] if user["id"] in wanted}
         rows = np.nonzero(np.isin(self.table["id"].to_numpy().astype(str), ids))[0]
-        return {user["id"]: user for user in _as_json(self.table.take(rows))}
+        return {user["id"]: user for user in as_json(self.table.take(rows))}
 
     def prepared(self, family: Family, resolver: Resolver) -> Prepared:
         """The request, ready to be solved."""
@@ -199,7 +199,8 @@ class Asked:
         return Bulk(self.body | terms, self.table, "")
 
 
-def _as_json(table: pa.Table) -> list[Json]:
+def as_json(table: pa.Table) -> list[Json]:
+    """Users in columns as JSON has them: without what is not said of them."""
     return [
         {name: value for name, value in user.items() if value is not None}
         for user in table.to_pylist()

@@ -16,7 +16,12 @@ from tests.support.toy import CHECKOUT
 OWNERS = {
     "columns": {"app/plans/stored.py", "app/plans/tables.py"},
     "pins": {"app/plans/stored.py", "app/plans/pins.py", "app/plans/tables.py"},
-    "users": {"app/plans/stored.py", "app/plans/columnar.py", "app/plans/tables.py"},
+    "users": {
+        "app/plans/stored.py",
+        "app/plans/requested.py",
+        "app/plans/columnar.py",
+        "app/plans/tables.py",
+    },
     "references": {"app/profiles/references.py"},
 }
 USERS = {"PlanUsersRow", "PlanColumnsRow", "PlanIndexRow"}
