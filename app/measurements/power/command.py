@@ -22,6 +22,7 @@ from app.measurements.power.report import lines_of
 from app.measurements.power.schemas import PowerFile
 from app.measurements.power.sheet import PowerSheet
 from app.profiles import service as profiles
+from app.profiles.references import ProfileRef
 from app.profiles.schemas.device import Device
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -99,7 +100,7 @@ def power_command(opened: Callable[[], AbstractContextManager[Database]]) -> cli
                 _show(fitted(sheet, stored.body, wanted), as_json)
                 if apply:
                     made = service.receive(database, device, sheet, wanted)
-                    click.echo(f"stored {device}@{made['revision']}", err=True)
+                    click.echo(f"stored {ProfileRef(device, made['revision'])}", err=True)
         except InvalidRequest as error:
             raise ConfigurationError(_words(error)) from None
         except ProfileNotFound as error:
