@@ -101,6 +101,12 @@ def _certified(
 ) -> Certified:
     compared = max(int(wanted.sum()), 1)
     times, each, missing = _bounds(options, wanted, bound, risk, delta / compared)
+    bounded = np.isfinite(times)
+    if 0 < bounded.sum() < compared:
+        # Options without a bound cannot be taken. How many times there are decides who has one,
+        # not how long they are, so that nobody's luck is picked by sharing among the others.
+        compared = int(bounded.sum())
+        times, each, _ = _bounds(options, bounded, bound, risk, delta / compared)
     mean = np.array([one.mean_s for one in options])
     times[~varies] = [one.constant_s for one, some in zip(options, varies, strict=True) if not some]
     return Certified(

@@ -49,6 +49,19 @@ def test_delta_is_shared_by_all_that_could_be_best() -> None:
     assert all(missing > 0 for missing in few.missing)
 
 
+@pytest.mark.parametrize("evidence", list(Evidence))
+def test_options_without_a_bound_take_no_share_of_delta(evidence: Evidence) -> None:
+    rng = np.random.default_rng(5)
+    many = [an_option(rng.gamma(2.0, 1.0, 400)) for _ in range(2)]
+    few = [an_option(rng.gamma(2.0, 1.0, 20)) for _ in range(8)]
+    alone = certify(many, 0.05, 0.05, evidence)
+    beside = certify(many + few, 0.05, 0.05, evidence)
+    assert beside.compared == 2
+    assert beside.excess_s[:2].tolist() == alone.excess_s.tolist()
+    assert np.isnan(beside.excess_s[2:]).all()
+    assert all(missing > 0 for missing in beside.missing[2:])
+
+
 def chosen_miss_shares(selection: Selection | None, options: int, samples: int) -> Floats:
     """True risk of the option with the least bound, over many fleets of equal options whose times
     are uniform; None: each option is bounded as if it were the only one.
