@@ -5,6 +5,7 @@ import sys
 from benchmarks import (
     columns,
     http,
+    margins,
     measured_plan,
     measurement,
     multiuser,
@@ -35,6 +36,7 @@ BENCHMARKS = {
         splits,
         profiler,
         measured_plan,
+        margins,
         worth,
     )
 }
