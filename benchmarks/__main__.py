@@ -4,6 +4,7 @@ import sys
 
 from benchmarks import (
     columns,
+    evidence,
     http,
     margins,
     measured_plan,
@@ -36,6 +37,7 @@ BENCHMARKS = {
         splits,
         profiler,
         measured_plan,
+        evidence,
         margins,
         worth,
     )
