@@ -67,6 +67,7 @@ def served() -> Iterator[httpx.Client]:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log")
         environment = os.environ | {"SPLITPLAN_DATABASE_URL": f"sqlite:///{folder}/bench.db"}
+        environment.pop("SPLITPLAN_DATA", None)  # ours: a service refuses what is no setting of it
         command = str(Path(sys.executable).with_name("splitplan"))
         options = ["serve", "--migrate", "--load-catalogue", "--port", "0"]
         with log.open("wb") as output:
