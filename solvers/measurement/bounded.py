@@ -12,6 +12,7 @@ from solvers.arrays import Floats, Integers
 _CONFIDENCE = 0.95
 _REFUTED = 0.01
 _GRID = 81  # exponents that a profile looks at
+_FINER, _FINE = 8, 20  # times that it is made finer, and how many of it are to be within the limit
 _LEAST_ERROR = 1e-3  # a handful of equal samples is no proof of a meter that never errs
 _STEPS = 40
 
@@ -120,11 +121,34 @@ def spread_of(residual: Floats, numbers: int, groupings: dict[str, tuple[Integer
 
 
 class Profile:
-    """Least squares with one number held, over exponents in [low, high]."""
+    """Least squares with one number held, the best of some exponents, ascending."""
 
-    def __init__(self, design: Design, low: float, high: float) -> None:
-        free = design.powered >= 0 and high > low
-        self.exponents = np.linspace(low, high, _GRID) if free else np.array([low])
+    @classmethod
+    def about(
+        cls, design: Design, low: float, high: float, estimate: Estimate, allowed: float
+    ) -> "Profile":
+        """Over [low, high], and as finely about the estimate as the squares may grow: a grid that
+        misses the exponents which are within the limit would leave an interval no width.
+        """
+        if design.powered < 0 or high <= low:
+            return cls(design, np.array([low]))
+        grid = np.linspace(low, high, _GRID)
+        every = [grid, np.array([estimate.exponent])]
+        for _ in range(_FINER):
+            squares = cls(design, grid).squares()
+            limit = min(float(squares.min()), estimate.squares) + allowed
+            inside = np.flatnonzero(squares <= limit)
+            if len(inside) >= _FINE or not np.isfinite(limit):
+                break
+            step = grid[1] - grid[0]
+            first, last = (grid[inside[0]], grid[inside[-1]]) if len(inside) else (high, low)
+            first, last = min(first, estimate.exponent), max(last, estimate.exponent)
+            grid = np.linspace(max(first - step, low), min(last + step, high), _GRID)
+            every.append(grid)
+        return cls(design, np.unique(np.concatenate(every)))
+
+    def __init__(self, design: Design, exponents: Floats) -> None:
+        self.exponents = exponents
         designs = np.stack([design.at(float(exponent)) for exponent in self.exponents])
         self.scale = np.sqrt(np.mean(np.sum(designs**2, axis=1), axis=0))
         designs = designs / self.scale

@@ -149,7 +149,7 @@ def _intervals(
     spread = spread_of(found.residual, numbers, groupings)
     if law is None:
         return None, spread
-    profile = Profile(design, LEAST_EXPONENT, LARGEST_EXPONENT)
+    profile = Profile.about(design, LEAST_EXPONENT, LARGEST_EXPONENT, found, spread.allowed())
     least = min(float(np.min(profile.squares())), found.squares)
     limit = least + spread.allowed()
     told = {

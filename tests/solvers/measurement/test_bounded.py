@@ -44,7 +44,7 @@ def test_a_profile_is_the_least_squares_with_one_number_held() -> None:
     for _ in range(5):
         design = random_design(rng)
         found = estimated(design, 1.0, 3.0)
-        profile = Profile(design, 1.0, 3.0)
+        profile = Profile(design, np.linspace(1.0, 3.0, 81))
         assert profile.squares().min() == pytest.approx(found.squares, rel=1e-2)
         for number in range(3):
             value = float(found.values[number]) + 0.1
@@ -73,7 +73,7 @@ def test_an_interval_ends_where_the_squares_reach_the_limit() -> None:
     for _ in range(5):
         design = random_design(rng)
         found = estimated(design, 1.0, 3.0)
-        profile = Profile(design, 1.0, 3.0)
+        profile = Profile(design, np.linspace(1.0, 3.0, 81))
         limit = 1.5 * profile.squares().min()
         for number, value in enumerate(found.values):
             low, high = profile.interval(number, float(value), limit)
@@ -84,7 +84,7 @@ def test_an_interval_ends_where_the_squares_reach_the_limit() -> None:
 
 def test_with_nothing_left_over_any_value_goes() -> None:
     rng = np.random.default_rng(3)
-    profile = Profile(random_design(rng), 1.0, 3.0)
+    profile = Profile(random_design(rng), np.linspace(1.0, 3.0, 81))
     assert profile.interval(0, 1.0, float("inf")) == (0.0, float("inf"))
     assert profile.exponent_interval(2.0, float("inf")) == (1.0, 3.0)
 
@@ -114,3 +114,24 @@ def test_groups_that_stray_are_what_counts() -> None:
 def test_a_meter_that_repeats_itself_is_not_believed_to_the_last_digit() -> None:
     assert spread_of(np.zeros(10), 3, {}).allowed() == pytest.approx(1e-6 * fdtri(1, 7, 0.95))
     assert spread_of(np.zeros(3), 3, {}).allowed() == float("inf")
+
+
+def test_an_interval_has_width_however_sharply_the_squares_rise() -> None:
+    """An exponent between two of the grid, and a meter so exact that both of these are refuted."""
+    ratio = np.repeat([0.125, 0.25, 0.5, 1.0], 12)
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        power = 0.5 + 5.0 * ratio**1.0125
+        target = power * (1.0 + 0.002 * rng.normal(size=len(ratio)))
+        design = Design(np.ones((len(ratio), 2)), target, ratio, 1).over(power)
+        found = estimated(design, 1.0, 3.0)
+        allowed = spread_of(found.residual, 3, {}).allowed()
+        profile = Profile.about(design, 1.0, 3.0, found, allowed)
+        limit = found.squares + allowed
+        low, high = profile.interval(0, float(found.values[0]), limit)
+        assert low < found.values[0] < high
+        first, last = profile.exponent_interval(found.exponent, limit)
+        assert first < found.exponent < last
+        coarse = Profile(design, np.linspace(1.0, 3.0, 81))
+        narrow = coarse.interval(0, float(found.values[0]), limit)
+        assert high - low > narrow[1] - narrow[0]
