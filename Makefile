@@ -14,7 +14,7 @@ help:                                 ## what can be made
 serve: $(VENV)/serve.stamp            ## install, migrate, load the catalogue, serve on 127.0.0.1:8000
 	@exec $(BIN)/splitplan serve --migrate --load-catalogue
 
-demo: $(VENV)/serve.stamp             ## plan 12 cameras in an LTE cell through HTTP and print the plan
+demo: $(VENV)/serve.stamp             ## plan 12 cameras in a 5G cell through HTTP and print the plan
 	@exec $(BIN)/python -m client.demo
 
 test: $(VENV)/dev.stamp               ## everything, against a real Postgres too

@@ -1,4 +1,4 @@
-"""`python -m client.demo`: twelve cameras of one LTE cell, planned over HTTP by a service of the
+"""`python -m client.demo`: twelve cameras of one 5G cell, planned over HTTP by a service of the
 demo's own.
 """
 
@@ -29,16 +29,17 @@ PLACES = (("gate", 0.15), ("aisle", 0.2))
 
 REQUEST: dict[str, Any] = {
     "name": "demo",
-    "channel": "lte-10mhz",
+    "channel": "nr-30mhz",
     "server": "nvidia-t4",
     "users": [
         {
             "id": f"{PLACES[n % 2][0]}-{n // 2 + 1}",
             "device": "jetson-xavier-nx-cpu",
-            "model": "alexnet",
+            "model": "resnet18",
             "distance_m": distance_m,
             "deadline_s": PLACES[n % 2][1],
             "risk": 0.02,
+            "max_loss": 0.02,  # of accuracy, so that features may be sent in 8 bits
         }
         for n, distance_m in enumerate(DISTANCE_M)
     ],

@@ -28,6 +28,7 @@ class Shape:
 
     who: Integers  # positions in the cell
     times: Floats  # of any unit; empty where they never vary
+    consecutive: Floats  # beyond the mean [s], as they were measured one after the other; or empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
                 if work.clock_min_hz[at] == work.clock_max_hz[at]
                 else None
             )
-            total = np.zeros(1)
+            total, consecutive = np.zeros(1), np.empty(0)
             spreads: tuple[tuple[Part, float, float | None], ...] = (
                 ("device", float(work.device_variance_s2[at]), clock),
                 ("server", float(work.server_variance_s2[at]), None),
@@ -81,11 +82,15 @@ def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
                     )
                 if known is None:
                     return Observed([], (user, part, ref))
+                # Times of one part, at one clock, are in the order in which they were measured.
+                alone = len(total) == 1 and (part == "server" or clock is not None)
+                consecutive = np.sqrt(variance_s2) * known if alone else np.empty(0)
                 total = _sum(total, np.sqrt(variance_s2) * known, rng)
             networked = cell.problem.network_variance_s2 > 0.0 and work.crossing_bit[at] > 0.0
             if networked and len(total) == 1:  # all that varies is what nobody measures
                 return Observed([], (user, "network", None))
-            shapes.append(Shape(who, total if len(total) > 1 else np.empty(0)))
+            varying = total if len(total) > 1 else np.empty(0)
+            shapes.append(Shape(who, varying, consecutive))
         cells.append(shapes)
     return Observed(cells, None)
 

@@ -96,6 +96,17 @@ class LawSummary(Body):
     rejected_users: Count
 
 
+class Window(Body):
+    """Misses in a row of inferences, as they were measured one after the other."""
+
+    inferences: PositiveCount
+    """Length of the window."""
+    misses_max: Count
+    """At most so many of any so many consecutive inferences of any of these users were late."""
+    users_count: Count
+    """Users whose times are known in their order: one part varies, at one clock."""
+
+
 class LawReplay(LawSummary):
     """What one distribution did to the plan, and to whom."""
 
@@ -103,6 +114,8 @@ class LawReplay(LawSummary):
     """Up to 20: those whose risk is refuted, then the most misses for the risk they accept."""
     users: list[UserReplay] | None = absent()
     """All, in the order of the request; only in plans of up to 1,000 users."""
+    windows: list[Window] | None = absent()
+    """With `empirical`: bursts, which shares do not show."""
 
 
 class ValidationSummary(Body):

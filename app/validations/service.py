@@ -19,6 +19,7 @@ from app.validations.empirical import Observed, observed, replay_observed
 from app.validations.rebuild import Rebuilt, RebuiltCell, rebuild, require_replayable
 from app.validations.schemas import Distribution, ValidationRequest
 from app.validations.tables import ValidationRow
+from app.validations.windows import windows
 from solvers.outcome import Certificate
 from solvers.robust.replay import Law, Misses, replay
 
@@ -84,6 +85,8 @@ def validate(database: Database, plan_id: str, asked: ValidationRequest) -> dict
         "laws": {distribution: _summary(misses) for distribution, misses in laws.items()},
     }
     evidence = {distribution: _evidence(rebuilt, misses) for distribution, misses in laws.items()}
+    if measured is not None and (found := windows(rebuilt, measured)):
+        evidence["empirical"]["windows"] = found
     return _document(plan_id, _kept(database, plan_id, verdict, evidence))
 
 

@@ -22,7 +22,6 @@ from tests.support.builders import a_channel, a_device, a_model
                 "/processor",
                 "/frequency_min_hz",
                 "/frequency_max_hz",
-                "/power_coefficient_w_per_hz3",
                 "/tx_power_w",
             },
         ),

@@ -69,10 +69,15 @@ class Plain:
     def _margins(self, problem: Problem, n: int, sends: bool) -> tuple[float, float]:
         """Before the deadline, and of the device before the next input."""
         c, risk, rho = self.column, float(problem.risk[n]), float(problem.correlation[n])
-        if problem.margin is Margin.WORST_CASE:
+        if problem.margin in (Margin.WORST_CASE, Margin.MEASURED):
             return c["device_excess_s"] + c["server_excess_s"], c["device_excess_s"]
         factor = {
             Margin.CANTELLI: math.sqrt(1.0 / risk - 1.0),
+            Margin.UNIMODAL: math.sqrt(
+                4.0 / (9.0 * risk) - 1.0
+                if 6.0 * risk <= 1.0
+                else 3.0 * (1.0 - risk) / (1.0 + 3.0 * risk)
+            ),
             Margin.GAUSSIAN: NormalDist().inv_cdf(1.0 - risk),
         }.get(problem.margin, 0.0)
         server = c["server_variance_s2"]
