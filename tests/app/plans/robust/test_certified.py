@@ -10,6 +10,7 @@ from solvers.evidence.modes import TESTABLE
 from solvers.evidence.ranks import rank_for
 from tests.support.answers import pointers
 from tests.support.builders import Body, a_channel
+from tests.support.robust.columns import as_table, planned
 from tests.support.robust.requests import ROBUST, a_cell, a_stored_user, plan, store_profiles
 from tests.support.sheets import (
     CLOCKS_HZ,
@@ -237,3 +238,28 @@ def test_options_with_a_second_mode_are_left_out(client: httpx.Client) -> None:
     user = document["result"]["users"][0]
     assert user["frequency_hz"] != levels[-1]
     assert document["result"]["certificate"]["evidence"]["samples"] == 200
+
+
+def test_a_fleet_in_columns_rests_on_the_same_samples(client: httpx.Client) -> None:
+    stocked(client)
+    rows = [
+        {
+            "id": f"camera-{n}",
+            "device": "camera-cpu",
+            "model": "small-net",
+            "gain_db": -80.0 - n % 30,
+            "deadline_s": 0.2,
+            "risk": 0.05 if n % 2 else 0.1,  # two promises: two sets of bounds
+        }
+        for n in range(1200)
+    ]
+    rest = {
+        "channel": "cell",
+        "server": "edge-gpu",
+        "bandwidth_hz": 1e9,
+        "options": {"margin": "samples"},
+    }
+    document = planned(client, as_table(rest | {"users": rows}))
+    evidence = document["result"]["certificate"]["evidence"]
+    assert evidence["samples"] == 400
+    assert evidence["options_compared"] == (len(FLOP) - 1) * len(CLOCKS_HZ)
