@@ -58,16 +58,8 @@ def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
             who = np.nonzero(option == at)[0]
             user = int(cell.users[who[0]])
             asked = request.user(user)
-            clock = (
-                float(work.clock_min_hz[at])
-                if work.clock_min_hz[at] == work.clock_max_hz[at]
-                else None
-            )
+            clock, spreads = _spreads(cell, at)
             total, consecutive = np.zeros(1), np.empty(0)
-            spreads: tuple[tuple[Part, float, float | None], ...] = (
-                ("device", float(work.device_variance_s2[at]), clock),
-                ("server", float(work.server_variance_s2[at]), None),
-            )
             for part, variance_s2, frequency_hz in spreads:
                 if variance_s2 == 0.0:
                     continue
@@ -93,6 +85,19 @@ def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
             shapes.append(Shape(who, varying, consecutive))
         cells.append(shapes)
     return Observed(cells, None)
+
+
+def _spreads(
+    cell: RebuiltCell, at: int
+) -> tuple[float | None, tuple[tuple[Part, float, float | None], ...]]:
+    """The clock of a row, if it has but one; and of each part its variance and clock."""
+    work = cell.problem.workloads
+    low, high = float(work.clock_min_hz[at]), float(work.clock_max_hz[at])
+    clock = low if low == high else None
+    return clock, (
+        ("device", float(work.device_variance_s2[at]), clock),
+        ("server", float(work.server_variance_s2[at]), None),
+    )
 
 
 def _sum(first: Floats, second: Floats, rng: Generator) -> Floats:
