@@ -1,14 +1,27 @@
 """Pydantic's errors as faults of a request: where each is, and what to do about it."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
-from app.errors import FieldError
+from pydantic import BaseModel, ValidationError
+
+from app.errors import FieldError, InvalidRequest
+
+B = TypeVar("B", bound=BaseModel)
 
 
 def field_errors(errors: Iterable[Any], body: Any) -> list[FieldError]:
     """Pydantic's errors as faults with pointers into `body`, in words that say the remedy."""
     return [fault for error in errors for fault in _faults(error, body)]
+
+
+def validated(schema: type[B], body: Any) -> B:
+    """A body as its schema reads it. Raises InvalidRequest with every fault."""
+    try:
+        return schema.model_validate(body)
+    except ValidationError as error:
+        found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]
+        raise InvalidRequest(field_errors(found, body)) from None
 
 
 def _faults(error: dict[str, Any], body: Any) -> Iterator[FieldError]:

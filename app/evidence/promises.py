@@ -11,10 +11,9 @@ from app.errors import FieldError, InvalidRequest, PlanNotFound, PlanNotReplayab
 from app.evidence.schemas import Report
 from app.evidence.tables import UserEvidenceRow
 from app.plans import requested, stored
+from app.plans.robust.schemas import DEFAULT_CONFIDENCE
 from app.plans.schemas import INLINE_USERS
 from app.plans.tables import PlanRow
-
-DEFAULT_CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from app.evidence.revocation import revoke
 from app.evidence.schemas import PlanEvidence, Reports, ReportsCounted, UserEvidencePage
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute
-from app.http.paging import Cursor, Limit, cut_page, decode_cursor, link_next
+from app.http.paging import Cursor, Limit, decode_cursor, rendered_page
 from app.plans.routes import PlanIdPath
 from app.problems import documented
 from app.settings import Settings
@@ -90,7 +90,4 @@ def list_evidence(
     """Users who have reported, by id, and the evidence against the risk each was promised."""
     after = str(decode_cursor(cursor, str)[0]) if cursor else ""
     found = service.list_users(session, plan_id, after, limit + 1, refuted)
-    shown, following = cut_page(found, limit, itemgetter("user"))
-    response = rendered({"items": shown, "next_cursor": following})
-    link_next(request, response, following)
-    return response
+    return rendered_page(request, found, limit, itemgetter("user"))

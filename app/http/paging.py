@@ -9,6 +9,7 @@ from fastapi import Query, Request, Response
 from pydantic import BaseModel, Field
 
 from app.errors import FieldError, InvalidRequest
+from app.http.answers import rendered
 
 Item = TypeVar("Item")
 
@@ -84,3 +85,17 @@ def link_next(request: Request, response: Response, next_cursor: str | None) -> 
         # A relative reference: it holds behind any proxy, whatever host the client used.
         url = request.url.include_query_params(cursor=next_cursor)
         response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+
+
+def rendered_page(
+    request: Request,
+    found: Sequence[Item],
+    limit: int,
+    key: Callable[[Item], str | int],
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """A page of plain values, of a look for one more than `limit`, with the way to the next."""
+    shown, following = cut_page(found, limit, key)
+    response = rendered({"items": shown, "next_cursor": following}, 200, headers)
+    link_next(request, response, following)
+    return response

@@ -5,7 +5,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from app.db import Database, ReadSession
 from app.errors import (
@@ -18,11 +18,11 @@ from app.errors import (
     StaleRevision,
     UnsupportedMediaType,
 )
-from app.field_errors import field_errors
+from app.field_errors import validated
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute, declared_as, parse_json
 from app.http.media import CSV, JSON, PARQUET, VARY, preferred
-from app.http.paging import Cursor, Limit, cut_page, decode_cursor, link_next
+from app.http.paging import Cursor, Limit, decode_cursor, rendered_page
 from app.measurements import files, observations, service, stored
 from app.measurements.schemas.files import MeasurementFile, ObservationFile
 from app.measurements.schemas.reports import AnyMeasurement, MeasurementPage
@@ -148,9 +148,9 @@ def measure(
     else:
         body = parse_json(sent.content)
         if isinstance(body, dict) and "plan" in body:
-            document = observations.receive(database, name, _validated(ObservationFile, body))
+            document = observations.receive(database, name, validated(ObservationFile, body))
         else:
-            file = _validated(MeasurementFile, body)
+            file = validated(MeasurementFile, body)
             header = Header(
                 file.model, file.processor, file.processor_kind, file.model_sha256, file.runtime
             )
@@ -158,14 +158,6 @@ def measure(
     return rendered(
         document, 201, {"Location": f"/v1/timings/{name}/measurements/{document['number']}"}
     )
-
-
-def _validated(schema: type[B], body: Any) -> B:
-    try:
-        return schema.model_validate(body)
-    except ValidationError as error:
-        found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]
-        raise InvalidRequest(field_errors(found, body)) from None
 
 
 @router.get(
@@ -185,10 +177,7 @@ def list_measurements(
     """The samples behind a timing's revisions and the observations against them, oldest first."""
     after = int(decode_cursor(cursor, int)[0]) if cursor else 0
     found = stored.list_measurements(session, name, after, limit + 1)
-    shown, following = cut_page(found, limit, itemgetter("number"))
-    response = rendered({"items": shown, "next_cursor": following})
-    link_next(request, response, following)
-    return response
+    return rendered_page(request, found, limit, itemgetter("number"))
 
 
 @router.get(

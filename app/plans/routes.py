@@ -25,7 +25,7 @@ from app.http.answers import rendered
 from app.http.bodies import StrictRoute
 from app.http.etags import held
 from app.http.media import CSV, JSON, VARY, preferred
-from app.http.paging import Cursor, Limit, cut_page, decode_cursor, link_next
+from app.http.paging import Cursor, Limit, cut_page, decode_cursor, link_next, rendered_page
 from app.plans import columnar, jobs, service
 from app.plans.documents import AnyPlan, AnyUserResult, PlanKind, PlanPage, PlanSummary
 from app.plans.events import stream
@@ -244,10 +244,7 @@ def list_plan_users(
         return StreamingResponse(exported, 200, VARY, media_type)
     start = int(decode_cursor(cursor, int)[0]) if cursor else 0
     users = service.list_users(session, plan_id, start, limit + 1)
-    shown, following = cut_page(users, limit, lambda _: start + limit)
-    response = rendered({"items": shown, "next_cursor": following}, 200, VARY)
-    link_next(request, response, following)
-    return response
+    return rendered_page(request, users, limit, lambda _: start + limit, VARY)
 
 
 def _exported(database: Database, plan_id: str, media_type: str) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ from app.errors import (
 )
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute
-from app.http.paging import Cursor, Limit, cut_page, decode_cursor, link_next
+from app.http.paging import Cursor, Limit, decode_cursor, rendered_page
 from app.plans.routes import PlanIdPath
 from app.problems import documented
 from app.validations import service
@@ -87,10 +87,7 @@ def list_validations(
     """The validations of a plan, newest last, without their users."""
     after = int(decode_cursor(cursor, int)[0]) if cursor else 0
     found = service.list_validations(session, plan_id, after, limit + 1)
-    shown, following = cut_page(found, limit, itemgetter("number"))
-    response = rendered({"items": shown, "next_cursor": following})
-    link_next(request, response, following)
-    return response
+    return rendered_page(request, found, limit, itemgetter("number"))
 
 
 @router.get(

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import ValidationError
 
 from app.db import Database
 from app.errors import ConfigurationError, InvalidRequest, ProfileNotFound
-from app.field_errors import field_errors
+from app.field_errors import validated
 from app.measurements.power import service
 from app.measurements.power.fitting import Fitted, Wanted, fitted
 from app.measurements.power.logs import FORMS, joined
@@ -161,12 +160,9 @@ def _read(
 def _of_json(file: Path, wanted: dict[str, Any]) -> tuple[PowerSheet, Wanted]:
     try:
         body = json.loads(file.read_bytes())
-        content = PowerFile.model_validate(body)
-    except ValidationError as error:
-        found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]
-        raise InvalidRequest(field_errors(found, body)) from None
     except ValueError as error:
         raise ConfigurationError(f"{file} is not JSON: {error}") from None
+    content = validated(PowerFile, body)
     said = {name: getattr(content, name) for name in ("above_idle", "idle_power_w", "product")}
     said |= {"leave_out_suspicious": content.leave_out_suspicious, "runtime": content.runtime}
     return from_json(content), Wanted(**said | {key: one for key, one in wanted.items() if one})

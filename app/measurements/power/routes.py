@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import ValidationError
 
 from app.db import Database, ReadSession
 from app.errors import (
@@ -18,11 +17,11 @@ from app.errors import (
     StaleRevision,
     UnsupportedMediaType,
 )
-from app.field_errors import field_errors
+from app.field_errors import validated
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute, declared_as, parse_json
 from app.http.media import CSV, JSON, VARY, preferred
-from app.http.paging import Cursor, Limit, cut_page, decode_cursor, link_next
+from app.http.paging import Cursor, Limit, decode_cursor, rendered_page
 from app.measurements.power import service
 from app.measurements.power.fitting import Wanted
 from app.measurements.power.logs import FORMS, Form
@@ -164,7 +163,7 @@ def measure(
     database: Database = request.app.state.database
     if sent.media_type == JSON:
         _no_parameters(request)
-        file = _validated(parse_json(sent.content))
+        file = validated(PowerFile, parse_json(sent.content))
         sheet = from_json(file)
         wanted = Wanted(
             above_idle=file.above_idle,
@@ -196,14 +195,6 @@ def _no_parameters(request: Request) -> None:
         raise InvalidRequest([FieldError("", detail, parameter=name) for name in given])
 
 
-def _validated(body: Any) -> PowerFile:
-    try:
-        return PowerFile.model_validate(body)
-    except ValidationError as error:
-        found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]
-        raise InvalidRequest(field_errors(found, body)) from None
-
-
 @router.get(
     "",
     operation_id="list_power_measurements",
@@ -221,10 +212,7 @@ def list_measurements(
     """The measured power behind a device's revisions, oldest first."""
     after = int(decode_cursor(cursor, int)[0]) if cursor else 0
     found = service.list_measurements(session, name, after, limit + 1)
-    shown, following = cut_page(found, limit, itemgetter("number"))
-    response = rendered({"items": shown, "next_cursor": following})
-    link_next(request, response, following)
-    return response
+    return rendered_page(request, found, limit, itemgetter("number"))
 
 
 @router.get(

@@ -11,12 +11,10 @@ from app.plans.robust.columns import Users
 from app.plans.robust.kinds import Kinds
 from app.plans.robust.sites import Site
 from app.plans.robust.workload import Meanings, Terms, Workload, table
-from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.model import Model
 from app.profiles.schemas.server import DEFAULT_UTILISATION, Server
 from solvers.arrays import Floats, Integers
 from solvers.margin import Margin
-from solvers.rate_law import SHANNON, RateLaw
 from solvers.robust.problem import Method, Problem
 
 
@@ -105,7 +103,7 @@ def cell_of(
         method=method,
         network_mean_s=channel.rtt_mean_s or 0.0,
         network_variance_s2=channel.rtt_variance_s2 or 0.0,
-        rate_law=_rate_law(channel),
+        rate_law=units.rate_law(channel),
         downlink_bps=channel.downlink_bps or float("inf"),
         server_capacity=tuple(budget for budget in budgets if budget is not None),
         workloads=options,
@@ -151,17 +149,6 @@ def _servers(
             body.max_utilisation or DEFAULT_UTILISATION,
         )
         for body, ref in bodies.items()
-    )
-
-
-def _rate_law(channel: Channel) -> RateLaw:
-    if channel.rate_law is None:
-        return SHANNON
-    law = channel.rate_law
-    return RateLaw(
-        efficiency=law.efficiency,
-        max_bps_per_hz=law.max_bps_per_hz or float("inf"),
-        snr_gap=units.ratio(law.snr_gap_db),
     )
 
 

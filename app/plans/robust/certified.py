@@ -8,7 +8,7 @@ import numpy as np
 from app.errors import FieldError
 from app.plans.resolve import Deployment
 from app.plans.robust.sampled import Key, Times, kept_meanings, keys_of, times_of
-from app.plans.robust.schemas import SAMPLED, RobustOptions
+from app.plans.robust.schemas import DEFAULT_CONFIDENCE, SAMPLED, RobustOptions
 from app.plans.robust.workload import EvidenceTerms, Grounds, Terms, Workload
 from app.profiles.schemas.profile import FieldWarning
 from app.samples.series import SeriesReader
@@ -21,7 +21,6 @@ from solvers.margin import Margin
 from solvers.moments import margin_factor, total_variance
 from solvers.stationarity import significant
 
-DEFAULT_CONFIDENCE = 0.95
 _LISTED = 5
 
 

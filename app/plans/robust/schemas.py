@@ -108,6 +108,7 @@ class RobustTier(Body):
 Tiers = Annotated[tuple[RobustTier, ...], Field(min_length=1, max_length=MOST_SERVERS)]
 
 
+DEFAULT_CONFIDENCE = 0.95
 # The margins that rest on samples, and the options that only they know.
 SAMPLED = ("samples", "ambiguous")
 _OF_SAMPLED = ("selection", "fallback", "accept_drift")
