@@ -1,4 +1,4 @@
-"""Writes the generated half of the catalogue, models.json and timings.json: `python -m
+"""Writes the generated half of the catalogue, models.json, timings.json and shapes.json: `python -m
 app.catalogue.build`.
 """
 
@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from app.catalogue import measured_cuts
+from app.catalogue import derived_shapes, measured_cuts
+from app.catalogue.blocks import FLOAT32_BYTE
 from app.catalogue.codecs import codecs
+from app.catalogue.keras import BLOCK_NETWORKS, OF_BLOCKS, BlockNetwork, block_cuts
 from app.catalogue.measurements import (
     DEVICE_MEASUREMENTS,
     SERVER_MEASUREMENTS,
@@ -19,9 +21,10 @@ from app.catalogue.measurements import (
     ServerMeasurement,
 )
 from app.catalogue.networks import NETWORKS
-from app.catalogue.stages import FLOAT32_BYTE, Network, cuts, result_byte
+from app.catalogue.stages import Network, cuts, result_byte
 
 FOLDER = Path(__file__).parent
+CLASSES_BYTE = FLOAT32_BYTE * 1000
 SHARED_OUT = " Shared out over the cuts by FLOP, with one coefficient of variation along them."
 
 
@@ -76,6 +79,20 @@ def int8_profile() -> dict[str, Any]:
             }
             for cut in cuts(network)
         ],
+    }
+
+
+def block_profile(network: BlockNetwork) -> dict[str, Any]:
+    """A network that is known by the blocks of a table."""
+    profiles = block_cuts(network)
+    first = profiles[0]
+    first["codecs"] = list(codecs(network.name, first["feature_elements"], first=True))
+    return {
+        "name": network.name,
+        "provenance": "published",
+        "reference": network.paper + OF_BLOCKS,
+        "result_byte": CLASSES_BYTE,
+        "cuts": profiles,
     }
 
 
@@ -205,10 +222,26 @@ def render(profiles: Iterable[dict[str, Any]]) -> str:
     return f"[\n{bodies}\n]\n"
 
 
+def one_a_line(lists: dict[str, list[Any]]) -> str:
+    """JSON with one entry a line."""
+    parts = (
+        f"{json.dumps(key)}: [\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]"
+        for key, entries in lists.items()
+    )
+    return "{" + ",\n".join(parts) + "}\n"
+
+
 def files() -> dict[str, str]:
     """The generated files by name."""
     return {
-        "models.json": render([*(model_profile(network) for network in NETWORKS), int8_profile()]),
+        "models.json": render(
+            [
+                *(model_profile(network) for network in NETWORKS),
+                int8_profile(),
+                *(block_profile(network) for network in BLOCK_NETWORKS),
+            ]
+        ),
+        "shapes.json": one_a_line(derived_shapes.content()),
         "timings.json": render(
             [
                 *(device_timing(measurement) for measurement in DEVICE_MEASUREMENTS),

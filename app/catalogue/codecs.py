@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-IMAGE_BYTE = 224 * 224 * 3
 IMAGE_PIXELS = 224 * 224
 CLOCK_HZ = 2.6e9
 TIMED = (
@@ -169,7 +168,7 @@ def codecs(network: str, elements: int, *, first: bool) -> Iterator[dict[str, An
     if first:
         yield {
             "name": "rgb8",
-            "byte": IMAGE_BYTE,
+            "byte": elements,
             "loss": 0.0,
             "provenance": "analytic",
             "reference": (

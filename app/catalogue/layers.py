@@ -87,6 +87,35 @@ def pool(kernel: int, stride: int, *, padding: int = 0, ceil: bool = False) -> L
     return layer
 
 
+def average_pool(kernel: int) -> Layer:
+    """The mean of each window; windows do not overlap."""
+
+    def layer(graph: Graph, tensor: Tensor) -> Tensor:
+        shape = tensor.shape
+        out = Shape(shape.channels, shape.height // kernel, shape.width // kernel)
+        return graph.add(
+            "AveragePool",
+            [tensor.name],
+            out,
+            kernel_shape=[kernel, kernel],
+            strides=[kernel, kernel],
+        )
+
+    return layer
+
+
+def batch_norm(graph: Graph, tensor: Tensor) -> Tensor:
+    """One that stands by itself, with its ReLU."""
+    channels = tensor.shape.channels
+    made = graph.add("Mul", [tensor.name, graph.weight(channels, 1, 1)], tensor.shape)
+    made = graph.add("Add", [made.name, graph.weight(channels, 1, 1)], tensor.shape)
+    return graph.activate(made, "Relu")
+
+
+def unchanged(_: Graph, tensor: Tensor) -> Tensor:
+    return tensor
+
+
 def global_average_pool(graph: Graph, tensor: Tensor) -> Tensor:
     return graph.add("GlobalAveragePool", [tensor.name], Shape(tensor.shape.channels))
 
@@ -146,6 +175,16 @@ def concatenate(*branches: Layer) -> Layer:
         return graph.add("Concat", [out.name for out in outs], shape, axis=1)
 
     return layer
+
+
+def dense(growth: int) -> Layer:
+    """DenseNet's layer: `growth` channels more, made of all before."""
+    more = chain(
+        batch_norm,
+        conv(4 * growth, 1, batch_norm=True),
+        conv(growth, 3, activation=None),
+    )
+    return concatenate(unchanged, more)
 
 
 def squeeze_excite(squeezed: int) -> Layer:

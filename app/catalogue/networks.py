@@ -1,18 +1,22 @@
 """The shipped networks, written out layer by layer and read as any other ONNX file is.
 
-All are torchvision's variants at 224 × 224. FLOP = 2 × MAC of Conv and Gemm; everything else counts
-0. Parameters are the trained ones: batch norm is the scale and shift of each channel that it is at
-inference; its running mean and variance are buffers, which published counts leave out. Activations
-and parameters are float32.
+All are torchvision's variants at 224 × 224, but for MobileNet, which it has not. FLOP = 2 × MAC of
+Conv and Gemm; everything else counts 0. Parameters are the trained ones: batch norm is the scale
+and shift of each channel that it is at inference; its running mean and variance are buffers, which
+published counts leave out. Activations and parameters are float32.
 """
 
 from collections.abc import Callable
 
 from app.catalogue.layers import (
     Layer,
+    average_pool,
+    batch_norm,
     chain,
     concatenate,
     conv,
+    dense,
+    depthwise,
     flatten,
     global_average_pool,
     inverted_residual,
@@ -115,6 +119,71 @@ def resnet(
             f" torchvision.models.resnet{depth}"
         )
         + (" (stride in the 3 × 3 convolution)" if block is bottleneck else ""),
+    )
+
+
+def densenet(depth: int, layers_per_block: tuple[int, ...]) -> Network:
+    """Cuts lie between blocks: within one, every layer's end is wider than the block's beginning.
+
+    Batch norm and ReLU behind a block belong to it.
+    """
+    channels, growth = 64, 32
+    stages: list[Stage] = [
+        ("conv1", conv(channels, 7, stride=2, batch_norm=True)),
+        ("pool1", pool(3, 2, padding=1)),
+    ]
+    for block, count in enumerate(layers_per_block, start=1):
+        stages.append((f"block{block}", chain(*[dense(growth)] * count, batch_norm)))
+        channels += growth * count
+        if block < len(layers_per_block):
+            channels //= 2
+            transition = chain(conv(channels, 1, activation=None), average_pool(2))
+            stages.append((f"transition{block}", transition))
+    stages += [
+        ("avgpool", chain(global_average_pool, flatten)),
+        ("fc", linear(1000, activation=None)),
+    ]
+    return Network(
+        name=f"densenet{depth}",
+        stages=tuple(stages),
+        reference=(
+            "Huang et al., Densely connected convolutional networks, arXiv 1608.06993;"
+            f" torchvision.models.densenet{depth}"
+        ),
+    )
+
+
+def mobilenet_v1() -> Network:
+    stages: list[Stage] = [("conv1", conv(32, 3, stride=2, batch_norm=True, activation="Clip"))]
+    for place, (channels, stride) in enumerate(
+        (
+            (64, 1),
+            (128, 2),
+            (128, 1),
+            (256, 2),
+            (256, 1),
+            (512, 2),
+            *[(512, 1)] * 5,
+            (1024, 2),
+            (1024, 1),
+        ),
+        start=1,
+    ):
+        stages += [
+            (f"depthwise{place}", depthwise(3, stride=stride, activation="Clip")),
+            (f"pointwise{place}", conv(channels, 1, batch_norm=True, activation="Clip")),
+        ]
+    stages += [
+        ("avgpool", chain(global_average_pool, flatten)),
+        ("fc", linear(1000, activation=None)),
+    ]
+    return Network(
+        name="mobilenet-v1",
+        stages=tuple(stages),
+        reference=(
+            "Howard et al., MobileNets: efficient convolutional neural networks for mobile vision"
+            " applications, arXiv 1704.04861, width 1; tf.keras.applications.MobileNet"
+        ),
     )
 
 
@@ -240,4 +309,9 @@ NETWORKS = (
     mobilenet_v2(),
     mobilenet_v3_large(),
     squeezenet1_1(),
+    resnet(101, bottleneck, 4, (3, 4, 23, 3)),
+    densenet(121, (6, 12, 24, 16)),
+    densenet(169, (6, 12, 32, 32)),
+    densenet(201, (6, 12, 48, 32)),
+    mobilenet_v1(),
 )

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from onnx import ModelProto
 
+from app.catalogue.blocks import FLOAT32_BYTE
 from app.catalogue.graphs import Graph, Tensor
 from app.catalogue.layers import Layer
 from solvers.onnx_reader import Cut, Options, read
 
-FLOAT32_BYTE = 4
 Stage = tuple[str, Layer]  # a cut's name and the layers that end in it
 
 

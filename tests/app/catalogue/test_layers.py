@@ -8,9 +8,12 @@ import pytest
 from app.catalogue.graphs import Graph, Shape
 from app.catalogue.layers import (
     Layer,
+    average_pool,
+    batch_norm,
     chain,
     concatenate,
     conv,
+    dense,
     depthwise,
     flatten,
     inverted_residual,
@@ -119,3 +122,16 @@ def test_an_inverted_residual_expands_only_when_it_must() -> None:
 def test_shapes_that_do_not_fit_are_refused(misfit: Layer) -> None:
     with pytest.raises(ValueError, match=r"residual adds|too many values"):
         applied(misfit, Shape(16, 8, 8))
+
+
+def test_dense_layer_keeps_what_it_reads() -> None:
+    """32 channels more: of all before, 128 by a 1 × 1 convolution, then 3 × 3."""
+    made = applied(dense(32), Shape(64, 7, 7))
+    assert made.shape == Shape(96, 7, 7)
+    assert made.mac == 49 * (64 * 128 + 9 * 128 * 32)
+    assert made.parameters == 2 * 64 + 64 * 128 + 2 * 128 + 9 * 128 * 32
+
+
+def test_windows_of_an_average_do_not_overlap() -> None:
+    made = applied(chain(batch_norm, average_pool(2)), Shape(8, 7, 6))
+    assert (made.shape, made.mac, made.parameters) == (Shape(8, 3, 3), 0, 16)

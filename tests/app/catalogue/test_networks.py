@@ -23,6 +23,11 @@ PUBLISHED = {
     "mobilenet-v2": (0.301, 3_504_872),
     "mobilenet-v3-large": (0.217, 5_483_032),
     "squeezenet1-1": (0.349, 1_235_496),
+    "resnet101": (7.801, 44_549_160),
+    "densenet121": (2.834, 7_978_856),
+    "densenet169": (3.360, 14_149_480),
+    "densenet201": (4.291, 20_013_928),
+    "mobilenet-v1": (0.569, 4_231_976),
 }
 
 each_network = pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
