@@ -19,6 +19,7 @@ from app.db import open_database
 from app.evidence import routes as evidence
 from app.evidence.service import Receiver
 from app.http.bodies import BodyLimit
+from app.http.head import HeadLikeGet
 from app.measurements import routes as measurements
 from app.measurements.power import routes as power_measurements
 from app.plans import endpoints
@@ -39,6 +40,7 @@ server share each device gets.
   integer.
 * Failures are RFC 9457 problems (`application/problem+json`); `type` is an address in
   `/v1/problem-types`.
+* Every address that answers GET answers HEAD.
 * Lists are `{items, next_cursor}`; pass `next_cursor` as `cursor`, or follow the `Link` header.
 """
 
@@ -91,6 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.handle_problems(app)
     larger = {imports.PATH: settings.max_model_byte}
     app.add_middleware(BodyLimit, max_body_byte=settings.max_body_byte, larger=larger)
+    app.add_middleware(HeadLikeGet)
     app.add_middleware(problems.LastResort)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app

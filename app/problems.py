@@ -199,10 +199,12 @@ async def _http_exception(request: Request, error: Exception) -> Response:
 def allowed_methods(request: Request) -> str:
     """All the methods the path has, over all its routes."""
     methods: set[str] = set()
-    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
         scope = {**request.scope, "method": method}
         if any(route.matches(scope)[0].name == "FULL" for route in request.app.routes):
             methods.add(method)
+    if "GET" in methods:
+        methods.add("HEAD")  # of `HeadLikeGet`
     return ", ".join(sorted(methods))
 
 

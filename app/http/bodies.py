@@ -13,12 +13,12 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import BodyTooLarge, FieldError, InvalidRequest, MalformedJson, UnsupportedMediaType
-from app.http.media import MediaType, content_type
+from app.http.media import MediaType, content_type, elements
 
 
 class BodyLimit:
     """ASGI middleware: stops reading a body at `max_body_byte`, whether or not its length was
-    declared.
+    declared, and reads none that is compressed, whose length says nothing.
 
     The paths in `larger`, which keep their bodies on disk, have limits of their own.
     """
@@ -34,7 +34,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        declared = Headers(scope=scope).get("content-length")
+        headers = Headers(scope=scope)
+        declared, encoded = headers.get("content-length"), _encoded(headers)
         max_body_byte = self.max_body_byte
         if scope["method"] == "POST":
             max_body_byte = self.larger.get(
@@ -45,6 +46,10 @@ class BodyLimit:
 
         async def receive_counted() -> Message:
             nonlocal received
+            if encoded is not None:
+                raise UnsupportedMediaType(
+                    f"The body has the Content-Encoding {encoded[:100]!r}: send it as it is."
+                )
             if declared is not None and declared.isdecimal() and int(declared) > max_body_byte:
                 raise too_large
             message = await receive()
@@ -61,6 +66,12 @@ class BodyLimit:
             await send(message)
 
         await self.app(scope, receive_counted, send_closing)
+
+
+def _encoded(headers: Headers) -> str | None:
+    """What was done to a body on its way (RFC 9110, 8.4); None where nothing was."""
+    done = (coding for coding in elements(headers, "content-encoding"))
+    return next((coding for coding in done if coding.lower() != "identity"), None)
 
 
 def parse_json(body: bytes) -> Any:

@@ -102,19 +102,21 @@ def _parquet(body: bytes, most: int) -> Any:
     import pyarrow as pa
     from pyarrow import parquet
 
+    from app import columns
+
     file = parquet.ParquetFile(pa.BufferReader(body))
-    schema = file.schema_arrow
-    _known_columns(schema.names)
+    unnamed = columns.unnamed_index(file.schema_arrow)
+    _known_columns([name for name in file.schema_arrow.names if name not in unnamed])
     _few(file.metadata.num_rows, most)
-    for field in schema:
+    table = columns.plain(file.read(use_threads=False), MEMORY_BYTE)
+    for field in table.schema:
         kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-        textual = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-        if field.name == "part" and not textual:
+        if field.name == "part" and not columns.is_text(kind):
             raise Refused("", f"column 'part' must be text, not {kind}")
         numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)
         if field.name != "part" and not numeric:
             raise Refused("", f"column {field.name!r} must be numbers, not {kind}")
-    return file.read(use_threads=False)
+    return table
 
 
 def _known_columns(names: list[str]) -> None:
@@ -153,8 +155,6 @@ def _values(name: str, column: Any) -> Any:
     import numpy as np
     import pyarrow as pa
 
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
     if not pa.types.is_string(column.type):
         values = column.cast(pa.float64(), safe=False).to_numpy()
         given_nan = np.isnan(values) & ~column.is_null().to_numpy()

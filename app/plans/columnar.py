@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
+from app import columns
 from app.errors import BodyTooLarge, FieldError, InvalidRequest, MalformedColumns, TooManyUsers
 from app.http.bodies import parse_json
 from app.http.media import ARROW, CSV, PARQUET
@@ -29,6 +30,8 @@ from app.plans.tables import PlanColumnsRow, PlanIndexRow
 Part = Literal["request", "users"]
 
 READ = (ARROW, PARQUET)
+
+_ARROW_FILE = b"ARROW1"
 
 # The key of the schema's metadata under which the rest of the request is, as JSON.
 METADATA = b"splitplan"
@@ -76,6 +79,7 @@ def read(media_type: str, body: bytes, max_users: int, max_byte: int) -> Bulk:
             else _read_parquet(body, max_users, max_byte)
         )
         table.validate(full=True)
+        table = columns.plain(table, max_byte)
     except (pa.ArrowException, OSError, ValueError, KeyError) as damaged:
         said = str(damaged).strip().splitlines()
         raise MalformedColumns(
@@ -103,12 +107,22 @@ def read(media_type: str, body: bytes, max_users: int, max_byte: int) -> Bulk:
 
 def _read_arrow(body: bytes, max_users: int, max_byte: int) -> pa.Table:
     batches, rows, size = [], 0, 0
-    with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
-        for batch in reader:
+    source = pa.BufferReader(body)
+    # The format of files is a stream with a table of contents, and is sent as one.
+    with (
+        pa.ipc.open_file(source) if body.startswith(_ARROW_FILE) else pa.ipc.open_stream(source)
+    ) as reader:
+        for batch in _batches(reader):
             rows, size = rows + batch.num_rows, size + batch.nbytes
             _bound(rows, size, max_users, max_byte)
             batches.append(batch)
         return pa.Table.from_batches(batches, reader.schema)
+
+
+def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
+    if isinstance(reader, pa.ipc.RecordBatchFileReader):
+        return (reader.get_batch(n) for n in range(reader.num_record_batches))
+    return iter(reader)
 
 
 def _read_parquet(body: bytes, max_users: int, max_byte: int) -> pa.Table:
@@ -120,7 +134,11 @@ def _read_parquet(body: bytes, max_users: int, max_byte: int) -> pa.Table:
         rows, size = rows + batch.num_rows, size + batch.nbytes
         _bound(rows, size, max_users, max_byte)
         batches.append(batch)
-    return pa.Table.from_batches(batches, file.schema_arrow)
+    table = pa.Table.from_batches(batches, file.schema_arrow)
+    # Some writers put it into the schema, some beside it.
+    return table.replace_schema_metadata(
+        (file.metadata.metadata or {}) | (table.schema.metadata or {})
+    )
 
 
 def _bound(rows: int, size: int, max_users: int, max_byte: int) -> None:

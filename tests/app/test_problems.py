@@ -40,7 +40,7 @@ def test_no_such_address(client: httpx.Client, path: str) -> None:
 def test_no_such_method(client: httpx.Client) -> None:
     refused = client.patch("/v1/devices/camera-cpu")
     assert (refused.status_code, slug(refused)) == (405, "method-not-allowed")
-    assert refused.headers["allow"] == "DELETE, GET, PUT"
+    assert refused.headers["allow"] == "DELETE, GET, HEAD, PUT"
 
 
 def test_at_most_a_hundred_faults_are_listed(client: httpx.Client) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ValidationError
 
+from app.columns import is_text
 from app.errors import FieldError, InvalidRequest
 from app.field_errors import field_errors
 from app.plans.columnar import Bulk
@@ -141,14 +142,15 @@ def _flattened(table: pa.Table) -> pa.Table:
             # A list with a null in it has no text; it is no reference, and is found as such.
             joined = pc.if_else(table[n].is_valid(), pc.fill_null(joined, ""), joined)
             table = table.set_column(n, field.name, joined)
-        elif field.name in _TEXTS and (_is_text(kind) or pa.types.is_null(kind)):
+        elif field.name in _TEXTS and (is_text(kind) or pa.types.is_null(kind)):
             table = table.set_column(n, field.name, table[n].cast(pa.string()))
     return table
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    listed = pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    return listed and (_is_text(kind.value_type) or pa.types.is_null(kind.value_type))
+    return pa.types.is_list(kind) and (
+        is_text(kind.value_type) or pa.types.is_null(kind.value_type)
+    )
 
 
 def _listed(way: dict[str, Any]) -> dict[str, Any]:
@@ -167,7 +169,7 @@ def _faults_of_columns(given: pa.Table, table: pa.Table) -> Iterator[FieldError]
         yield FieldError("/users", "must have at least 1 row")
     for field in table.schema:
         if field.name in _TEXTS:
-            if not _is_text(field.type):
+            if not is_text(field.type):
                 mend = (
                     "inline profiles are for JSON, store them first"
                     if field.name in _NETWORK
@@ -190,12 +192,6 @@ def _faults_of_columns(given: pa.Table, table: pa.Table) -> Iterator[FieldError]
     for name in _REQUIRED:
         if name not in table.column_names:
             yield FieldError("/users", f"column {name} is required")
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
 
 
 def _numbers(table: pa.Table, name: str) -> Floats:

@@ -133,3 +133,23 @@ def test_an_unknown_query_parameter(client: httpx.Client) -> None:
     assert refused.status_code == 422
     assert refused.json()["errors"][0]["parameter"] == "dry_ran"
     assert client.get("/v1/devices").json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("/v1/devices", "application/json"),
+        ("/v1/plans/robust", "application/vnd.apache.parquet"),
+        ("/v1/models/import?name=x", "application/octet-stream"),
+        ("/v1/timings/x/measurements", "text/csv"),
+    ],
+)
+def test_a_body_that_was_compressed_on_its_way(
+    client: httpx.Client, path: str, media_type: str
+) -> None:
+    told = {"Content-Type": media_type, "Content-Encoding": "identity, GZIP"}
+    refused = client.post(path, content=b"\x1f\x8b", headers=told)
+    assert (refused.status_code, slug(refused)) == (415, "unsupported-media-type")
+    assert "'GZIP'" in refused.json()["detail"]
+    plain = client.post("/v1/devices", json=a_device(), headers={"Content-Encoding": "identity"})
+    assert plain.status_code == 201

@@ -61,6 +61,14 @@ def test_the_tables_themselves_are_read(client: httpx.Client) -> None:
         time_s=pa.array(columns()["time_s"], pa.float32()),
     )
     assert send(client, parquet(narrow, compression="gzip"), PARQUET).status_code == 201
+    exact = pa.table(
+        columns(
+            frequency_hz=pa.array(columns()["frequency_hz"]).cast(pa.decimal128(20, 1)),
+            part=pa.array(columns()["part"]).cast(pa.string_view()),
+            __index_level_0__=list(range(N)),
+        )
+    ).replace_schema_metadata({"pandas": '{"index_columns": ["__index_level_0__"]}'})
+    assert send(client, parquet(exact), PARQUET).status_code == 201
 
 
 N = len(rows())

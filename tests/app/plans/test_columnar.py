@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet as pq
@@ -157,6 +158,83 @@ def test_any_arrow_type_that_holds_the_values_will_do(client: httpx.Client) -> N
     assert [user["cut"] for user in plan["result"]["users"]] == [
         user["cut"] for user in other["result"]["users"]
     ]
+
+
+def test_columns_as_tools_write_them(client: httpx.Client) -> None:
+    """Polars' categories and enumerations, its texts without copies, DuckDB's decimals, pandas'
+    categories and index, runs, dictionaries of numbers.
+    """
+    request = a_stored_cell(*a_crowd(4, deadline_s=0.5))
+    for user in request["users"]:
+        user["servers"] = [request["server"]]
+    del request["server"]
+    plain = as_table(request)
+    told = planned(client, plain)["result"]
+
+    def coded(index: pa.DataType, value: pa.DataType, name: str) -> pa.Array:
+        one = plain[name].combine_chunks().dictionary_encode()
+        return pa.DictionaryArray.from_arrays(one.indices.cast(index), one.dictionary.cast(value))
+
+    described = json.dumps({"index_columns": ["__index_level_0__"]})
+    for changes in (
+        {"device": coded(pa.uint32(), pa.string_view(), "device")},
+        {"model": coded(pa.int8(), pa.large_string(), "model")},
+        {"deadline_s": coded(pa.uint8(), pa.float64(), "deadline_s")},
+        {"deadline_s": pc.run_end_encode(plain["deadline_s"].combine_chunks())},
+        {"device": pc.run_end_encode(plain["device"].combine_chunks())},
+        {"deadline_s": plain["deadline_s"].cast(pa.decimal128(20, 3))},
+        {"id": plain["id"].cast(pa.string_view()), "gain_db": plain["gain_db"]},
+        {"servers": plain["servers"].cast(pa.large_list(pa.string_view()))},
+        {"servers": pa.array(plain["servers"].to_pylist(), pa.list_view(pa.string()))},
+        {"servers": pa.array(plain["servers"].to_pylist(), pa.list_(pa.dictionary("i4", "str")))},
+        {"__index_level_0__": pa.array([3, 1, 0, 7])},
+    ):
+        table = plain
+        for name, column in changes.items():
+            if name in plain.column_names:
+                table = table.set_column(table.column_names.index(name), name, column)
+            else:
+                table = table.append_column(name, column)
+        metadata = plain.schema.metadata | {"pandas": described}
+        result = planned(client, table.replace_schema_metadata(metadata))["result"]
+        assert result == told, changes
+
+
+def test_metadata_beside_a_parquet_schema(client: httpx.Client) -> None:
+    table = as_table(a_stored_cell(*a_crowd(2)))
+    bare = table.replace_schema_metadata(None)
+    for schema in (bare.schema, None):
+        sink = io.BytesIO()
+        with pq.ParquetWriter(sink, bare.schema, store_schema=schema is not None) as writer:
+            writer.write_table(bare)
+            writer.add_key_value_metadata(table.schema.metadata)
+        answer = post(client, sink.getvalue(), PARQUET)
+        assert answer.status_code == 201, answer.text
+
+
+def test_the_format_of_arrow_files_is_read_as_a_stream(client: httpx.Client) -> None:
+    request = a_stored_cell(*a_crowd(300, deadline_s=0.5), bandwidth_hz=1e9)
+    table, sink = as_table(request), io.BytesIO()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=100)
+    answer = post(client, sink.getvalue())
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["result"] == planned(client, table)["result"]
+    refusal(post(client, sink.getvalue()[:-50]), 400, "malformed-columns")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [(pa.binary(), "not binary: send text"), (pa.timestamp("s"), "not timestamp[s]: send text")],
+)
+def test_types_that_hold_no_text_are_named(
+    client: httpx.Client, kind: pa.DataType, said: str
+) -> None:
+    table = with_values(as_table(a_stored_cell(*a_crowd(2))), "id", [b"1", b"2"])
+    odd = table["id"].cast(kind) if kind == pa.binary() else pa.array([1, 2], kind)
+    table = table.set_column(table.column_names.index("id"), "id", odd)
+    (error,) = refusal(post(client, packed(table)), 422, "invalid-request")["errors"]
+    assert error["detail"] == f"column id must hold text, {said}"
 
 
 def without(table: pa.Table, name: str) -> pa.Table:
