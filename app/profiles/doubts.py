@@ -1,9 +1,14 @@
-"""What smells of a wrong unit in measured powers and energies, radios and codecs."""
+"""What smells of a wrong unit in measured powers and energies, radios, recorded channels and
+codecs.
+"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from statistics import median
 
+from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.device import Device
+from app.profiles.schemas.fading import MarkovFading, TraceFading
 from app.profiles.schemas.model import Cut
 from app.profiles.schemas.timing import TimingLevel
 
@@ -41,6 +46,62 @@ def radio(device: Device) -> Iterator[tuple[str, str]]:
         yield (
             "/radio/energy_j_per_bit",
             f"{per_bit_j:g} J for each bit: is it in nJ? Phones spend some 1e-8 J",
+        )
+
+
+# Whoever plans an upload has more than this; Mbit/s or kbit/s taken for bit/s have less.
+_SLOW_BPS = 1e4
+# What all antennas of a base station together carry in one hertz.
+_MOST_BPS_PER_HZ = 100.0
+# Between the fastest and the usual second of a moving phone lie factors of ten, not thousands.
+_MIXED = 3000.0
+# Nothing is decoded below; reference powers (RSRP, RSSI) in dBm all are.
+_LEAST_SNR_DB, _GREAT_SNR_DB = -40.0, 70.0
+
+
+def recorded(channel: Channel) -> Iterator[tuple[str, str]]:
+    """Rates and signals of a channel as somebody recorded them."""
+    match channel.fading:
+        case TraceFading(rate_bps=rates, snr_db=None) if rates is not None:
+            yield from _rates("/fading/rate_bps", rates, channel.bandwidth_hz)
+        case TraceFading(snr_db=signals) if signals is not None:
+            yield from snr("/fading/snr_db", median(signals))
+        case MarkovFading(rate_bps=states, trace_bps=trace):
+            where = "rate_bps" if trace is None else "trace_bps"
+            yield from _rates(f"/fading/{where}", states or trace or (), channel.bandwidth_hz)
+    if channel.min_snr_db is not None:
+        yield from snr("/min_snr_db", channel.min_snr_db)
+
+
+def snr(field: str, snr_db: float) -> Iterator[tuple[str, str]]:
+    """A signal-to-noise ratio, of a recording or of a user."""
+    if snr_db < _LEAST_SNR_DB:
+        yield (
+            field,
+            f"an SNR of {snr_db:g} dB: is it a received power (RSRP, RSSI) in dBm? The SNR is what"
+            " is left over noise and interference",
+        )
+    elif snr_db > _GREAT_SNR_DB:
+        yield field, f"an SNR of {snr_db:g} dB: is it a ratio, or a loss in dB?"
+
+
+def _rates(field: str, rates: Sequence[float], bandwidth_hz: float) -> Iterator[tuple[str, str]]:
+    fastest, up = max(rates), [rate for rate in rates if rate > 0.0]
+    if not up:
+        yield field, "is 0 throughout: nobody ever gets anything through; was the column read?"
+    elif fastest < _SLOW_BPS:
+        yield field, f"the fastest rate is {fastest:g} bit/s: is it in Mbit/s or kbit/s?"
+    elif fastest > _MOST_BPS_PER_HZ * bandwidth_hz:
+        yield (
+            field,
+            f"{fastest:g} bit/s in a band of {bandwidth_hz:g} Hz is more than"
+            f" {_MOST_BPS_PER_HZ:g} bit/s/Hz: is one of the two in another unit?",
+        )
+    elif fastest > _MIXED * median(up):
+        yield (
+            field,
+            f"the fastest rate is {fastest:g} bit/s and the usual one {median(up):g}: are some rows"
+            " in another unit?",
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.profiles.doubts import codecs, level_powers, measured_energy, radio
+from app.profiles.doubts import codecs, level_powers, measured_energy, radio, recorded, snr
 from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Model
@@ -82,6 +82,11 @@ def warnings_of_backhaul(where: str, bps: float, rtt_s: float) -> Iterator[tuple
         yield f"{where}/backhaul_rtt_s", f"a round trip of {rtt_s:g} s: is it in milliseconds?"
 
 
+def warnings_of_snr(field: str, snr_db: float) -> Iterator[tuple[str, str]]:
+    """The warnings about a signal-to-noise ratio that a user states."""
+    yield from snr(field, snr_db)
+
+
 def _clock(field: str, frequency_hz: float) -> Iterator[tuple[str, str]]:
     if frequency_hz < 1e6:
         yield field, f"a clock of {frequency_hz:g} Hz: is it in MHz or GHz?"
@@ -153,6 +158,7 @@ def _model(model: Model) -> Iterator[tuple[str, str]]:
 
 def _channel(channel: Channel) -> Iterator[tuple[str, str]]:
     yield from warnings_of_bandwidth("/bandwidth_hz", channel.bandwidth_hz)
+    yield from recorded(channel)
     if channel.noise_psd_dbm_per_hz < -184.0:
         yield (
             "/noise_psd_dbm_per_hz",

@@ -15,6 +15,10 @@ from solvers.arrays import Booleans, Floats
 from solvers.records import freeze, require
 from solvers.stopping.fading import Fading
 
+# A level of the channel this close below the least one, relatively, is the least one: whoever
+# writes a rate as the decibels of its SNR rounds it. Solver, check and replay count it as up.
+SAME_LEVEL = 1e-9
+
 
 @dataclass(frozen=True, slots=True)
 class GainTrace:
@@ -122,7 +126,7 @@ class Markov:
 
     def in_outage(self, min_rate_bps: float) -> Booleans:
         """The states nobody may transmit in."""
-        return np.asarray((self.rate_bps < min_rate_bps) | (self.rate_bps == 0.0))
+        return ~usable(self.rate_bps, min_rate_bps)
 
 
 Independent = Fading | GainTrace | RateTrace
@@ -147,7 +151,7 @@ def fit_markov(trace_bps: Floats, states: int, min_rate_bps: float = 0.0) -> Mar
     require(trace.ndim == 1 and trace.size >= 2, "trace_bps: at least two samples")
     require(bool(np.all((trace >= 0.0) & np.isfinite(trace))), "trace_bps >= 0 and finite")
     require(states >= 1, "states >= 1")
-    up = (trace > 0.0) & (trace >= min_rate_bps)
+    up = usable(trace, min_rate_bps)
     label = np.zeros(trace.size, dtype=np.int64)
     if up.any():
         edges = (
@@ -164,6 +168,13 @@ def fit_markov(trace_bps: Floats, states: int, min_rate_bps: float = 0.0) -> Mar
     with np.errstate(divide="ignore"):
         inverse = np.bincount(label, weights=1.0 / trace, minlength=size)
     return Markov(seen / inverse, counts / seen[:, None], seen / seen.sum())
+
+
+def usable(level: Floats, least: float | Floats) -> Booleans:
+    """Which levels of a channel (rates, gains or SNRs) anybody may transmit at; `least` is the
+    lowest of them.
+    """
+    return np.asarray((level > 0.0) & (level >= least * (1.0 - SAME_LEVEL)))
 
 
 def stationary(transition: Floats) -> Floats:

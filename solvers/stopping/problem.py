@@ -216,7 +216,7 @@ class Problem:
         """Rate at the minimum SNR."""
         law = self.rate_law
         shannon = float(
-            self.bandwidth_hz * law.efficiency * np.log2(1.0 + self.min_snr / law.snr_gap)
+            self.bandwidth_hz * law.efficiency * np.log1p(self.min_snr / law.snr_gap) / np.log(2.0)
         )
         return min(shannon, self.bandwidth_hz * law.max_bps_per_hz)
 

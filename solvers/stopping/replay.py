@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from solvers.arrays import Booleans, Floats, Integers
 from solvers.records import freeze
-from solvers.stopping.channel import Markov, RateTrace
+from solvers.stopping.channel import SAME_LEVEL, Markov, RateTrace
 from solvers.stopping.check.laws import carried_bps, min_rate_bps, start_of
 from solvers.stopping.check.terms import radio_w, standing
 from solvers.stopping.decision import Decision
@@ -59,7 +59,7 @@ def channel(problem: Problem, user: int, trials: int, rng: Generator) -> Look:
     def look_at_fading(trial: Integers, _elapsed_s: Floats) -> NDArray[np.generic]:
         # A rate with a top does not tell an outage from a look that is only just good enough.
         snr = mean_snr * law.sample(rng, (trial.size,))
-        up = snr >= problem.min_snr * (1.0 - 1e-12)
+        up = snr >= problem.min_snr * (1.0 - SAME_LEVEL)
         return np.where(up, carried_bps(problem, snr), 0.0)
 
     return look_at_fading
@@ -130,7 +130,7 @@ def _decided(
         )
         return law.rate_bps[state], stop, wait
     rate = seen.astype(np.float64)
-    up = (rate > 0.0) & (rate >= min_rate_bps(problem) * (1.0 - 1e-12))
+    up = (rate > 0.0) & (rate >= min_rate_bps(problem) * (1.0 - SAME_LEVEL))
     stop = up & (rate >= decision.threshold_bps[user, cut])
     held = ~stop if problem.waiting is Waiting.ALWAYS else ~up
     return rate, stop, held & decision.wait[user, cut]

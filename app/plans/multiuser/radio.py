@@ -5,6 +5,7 @@ import numpy as np
 from app.plans import units
 from app.plans.multiuser.schemas import LEAST_EFFICIENCY, MultiUser
 from app.plans.resolve import Resolver
+from app.profiles.plausibility import warnings_of_snr
 from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.device import Device
 
@@ -31,6 +32,9 @@ def efficiency_of(
     snr_db = _snr_db(resolver, channel, device, user, where) if user.snr_db is None else user.snr_db
     if snr_db is None:
         return 1.0
+    if user.snr_db is not None:
+        for warning in warnings_of_snr(pointer, user.snr_db):
+            resolver.warn(*warning)
     if channel.min_snr_db is not None and snr_db < channel.min_snr_db:
         detail = (
             f"a mean SNR of {snr_db:.1f} dB is below the {channel.min_snr_db:g} dB that"

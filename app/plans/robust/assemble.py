@@ -16,8 +16,10 @@ from app.plans.robust.schemas import PCCP_USERS, RobustTerms
 from app.plans.robust.sites import Site, sites
 from app.plans.robust.workload import Terms
 from app.profiles.plausibility import (
+    warnings_of_bandwidth,
     warnings_of_max_loss,
     warnings_of_rate,
+    warnings_of_snr,
     warnings_of_tx_power,
 )
 from app.profiles.schemas.channel import Channel
@@ -142,6 +144,8 @@ def _warn_of_users(resolver: Resolver, users: Users) -> None:
         ("tx_power_w", users.tx_power_w, warnings_of_tx_power),
         ("rate_hz", users.rate_hz, warnings_of_rate),
         ("max_loss", users.max_loss, warnings_of_max_loss),
+        ("snr_reference/snr_db", users.snr_db, warnings_of_snr),
+        ("snr_reference/bandwidth_hz", users.snr_bandwidth_hz, warnings_of_bandwidth),
     ):
         for value in np.unique(values[np.isfinite(values)]).tolist():
             if any(warnings("", value)):

@@ -1,5 +1,7 @@
 """The channel of a stopping request: what of it the users share, and the problem on it."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,6 +9,7 @@ from app.plans import units
 from app.plans.resolve import Resolver, Source
 from app.plans.stopping import radio
 from app.plans.stopping.schemas import STATES, StoppingRequest, StoppingUser
+from app.profiles.plausibility import warnings_of_snr
 from app.profiles.schemas.channel import Channel
 from solvers.stopping.channel import Law
 from solvers.stopping.problem import (
@@ -95,6 +98,8 @@ class Medium:
             return 1.0
         if user.mean_snr_db is not None:
             snr_db = user.mean_snr_db
+            for warning in warnings_of_snr(f"{where}/mean_snr_db", snr_db):
+                self.resolver.warn(*warning)
         else:
             faults = len(self.resolver.faults)
             gain = units.gain(
@@ -116,7 +121,7 @@ class Medium:
             )
             self.resolver.fault(f"{where}/{given}", detail)
             return 1.0
-        if snr_db > _GREAT_SNR_DB:
+        if user.mean_snr_db is None and snr_db > _GREAT_SNR_DB:
             self.resolver.warn(
                 f"{where}/{given}",
                 f"means a mean SNR of {snr_db:.0f} dB: is the gain or noise right?",
@@ -191,7 +196,9 @@ class Medium:
     def _min_rate_bps(self, min_snr: float) -> float:
         """Rate at the minimum SNR, by the rate law."""
         law = self.rate_law
-        shannon = self.bandwidth_hz * law.efficiency * np.log2(1.0 + min_snr / law.snr_gap)
+        shannon = (
+            self.bandwidth_hz * law.efficiency * np.log1p(min_snr / law.snr_gap) / math.log(2.0)
+        )
         return min(float(shannon), self.bandwidth_hz * law.max_bps_per_hz)
 
     def _law(

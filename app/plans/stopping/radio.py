@@ -26,6 +26,7 @@ from solvers.stopping.channel import (
     RateTrace,
     fit_markov,
     mean_seconds_per_bit,
+    usable,
 )
 from solvers.stopping.fading import LogNormal, Nakagami, Rayleigh, Rician
 
@@ -138,12 +139,12 @@ def may_fail(law: Law, min_snr: float, min_rate_bps: float, mean_snr: Floats | N
     """Whether an outage is possible for anybody."""
     match law:
         case RateTrace(rate_bps=rates):
-            return bool(np.any((rates < min_rate_bps) | (rates == 0.0)))
+            return not bool(usable(rates, min_rate_bps).all())
         case Markov():
             return bool(law.in_outage(min_rate_bps).any())
         case GainTrace(gain=gains):
             assert mean_snr is not None
-            return bool(gains.min() * mean_snr.min() < min_snr or gains.min() == 0.0)
+            return not bool(usable(gains * mean_snr.min(), min_snr).all())
     return min_snr > 0.0
 
 
@@ -155,13 +156,13 @@ def outage_in_disguise(
     """
     match law:
         case RateTrace(rate_bps=samples):
-            usable = samples[(samples > 0.0) & (samples >= min_rate_bps)]
+            up = samples[usable(samples, min_rate_bps)]
         case GainTrace(gain=samples):
             assert mean_snr is not None
-            usable = samples[(samples > 0.0) & (samples * mean_snr.max() >= min_snr)]
+            up = samples[usable(samples * mean_snr.max(), min_snr)]
         case _:
             return False
-    return bool(usable.size and usable.min() < _LEAST_SHARE * usable.max())
+    return bool(up.size and up.min() < _LEAST_SHARE * up.max())
 
 
 def placement_s_per_bit(downlink_bps: float) -> float:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
-from solvers.stopping.channel import Markov
+from solvers.stopping.channel import SAME_LEVEL, Markov
 from solvers.stopping.check.laws import min_rate_bps, start_of
 from solvers.stopping.check.terms import Terms
 from solvers.stopping.decision import Decision
@@ -19,7 +19,9 @@ class Chain:
             raise TypeError("a Markov law is needed")
         self.terms, self.step, self.initial = terms, law.transition, start_of(law)
         self.always = problem.waiting is Waiting.ALWAYS
-        self.up = (law.rate_bps > 0.0) & (law.rate_bps >= min_rate_bps(problem))
+        self.up = (law.rate_bps > 0.0) & (
+            law.rate_bps >= min_rate_bps(problem) * (1.0 - SAME_LEVEL)
+        )
         with np.errstate(divide="ignore"):
             self.inverse = np.where(self.up, 1.0 / law.rate_bps, np.inf)
         usable = np.where(self.up, self.inverse, 0.0)

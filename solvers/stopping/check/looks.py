@@ -7,7 +7,7 @@ from the check's own density of the gain; traces are summed.
 import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
-from solvers.stopping.channel import GainTrace, Markov, RateTrace
+from solvers.stopping.channel import SAME_LEVEL, GainTrace, Markov, RateTrace
 from solvers.stopping.check.laws import (
     carried_bps,
     deep_fade_weight,
@@ -45,11 +45,11 @@ class Looks:
         """P(R >= rate, up) and E[1/R; R >= rate, up], (cuts, users)."""
         problem, law = self.problem, self.problem.law
         if isinstance(law, RateTrace):
-            up = law.rate_bps >= min_rate_bps(problem) * (1.0 - 1e-12)
+            up = law.rate_bps >= min_rate_bps(problem) * (1.0 - SAME_LEVEL)
             return _sum(law.rate_bps[None], up[None], rate_bps)
         if isinstance(law, GainTrace):
             snr = self.mean_snr[:, None] * law.gain
-            up = snr >= problem.min_snr * (1.0 - 1e-12)
+            up = snr >= problem.min_snr * (1.0 - SAME_LEVEL)
             return _sum(carried_bps(problem, snr), up, rate_bps)
         if isinstance(law, Markov):
             raise TypeError("a Markov channel has no independent looks")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.arrays import Floats
-from solvers.stopping.channel import GainTrace, RateTrace
+from solvers.stopping.channel import SAME_LEVEL, GainTrace, RateTrace
 from solvers.stopping.fading import Fading
 
 Indices = NDArray[np.intp]
@@ -240,7 +240,7 @@ class Sampled:
             else:
                 self.level, self.mean_snr = np.sort(law.rate_bps), None
                 inverse = (1.0 / self.level)[None]
-        start = np.searchsorted(self.level, least)
+        start = np.searchsorted(self.level, least * (1.0 - SAME_LEVEL))
         samples = self.samples = self.level.size
         self.start = start
         usable = np.where(np.isfinite(inverse), inverse, 0.0)

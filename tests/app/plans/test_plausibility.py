@@ -77,7 +77,11 @@ DOUBTFUL: dict[str, tuple[Body, list[str]]] = {
     ),
     "a signal that amplifies": (
         a_cell(a_metered_user(gain_db=None, snr_reference={"snr_db": 150.0, "bandwidth_hz": 1e6})),
-        ["/users/0/snr_reference"],
+        ["/users/0/snr_reference", "/users/0/snr_reference/snr_db"],
+    ),
+    "a received power for a signal": (
+        a_cell(a_metered_user(gain_db=None, snr_reference={"snr_db": -95.0, "bandwidth_hz": 20.0})),
+        ["/users/0/snr_reference/snr_db", "/users/0/snr_reference/bandwidth_hz"],
     ),
     "a power in mW": (
         a_cell(

@@ -26,6 +26,11 @@ def a_codec(**fields: Any) -> Body:
     return a_model(cuts=cuts(_0={"codecs": [jpeg | fields]}))
 
 
+def recorded(kind: str = "trace", **fields: Any) -> Body:
+    """A channel of somebody's recording."""
+    return a_channel(bandwidth_hz=2e7, fading={"kind": kind} | fields)
+
+
 def at_a_level(**fields: Any) -> Body:
     """A cut that takes 0.1 s at 1 GHz."""
     level = {"frequency_hz": 1e9, "mean_s": 0.1, "variance_s2": 0.0}
@@ -83,6 +88,21 @@ def at_a_level(**fields: Any) -> Body:
         (a_channel(path_loss={"intercept_db": -30.0, "exponent": 3}), {"/path_loss/intercept_db"}),
         (a_channel(rtt_mean_s=20), {"/rtt_mean_s"}),
         (a_channel(downlink_bps=50), {"/downlink_bps"}),
+        (recorded(rate_bps=[0.57, 1.06, 0.9, 0.36]), {"/fading/rate_bps"}),  # Mbit/s
+        (recorded(rate_bps=[570.0, 1060.0]), {"/fading/rate_bps"}),  # kbit/s
+        (recorded(rate_bps=[0.0, 0.0]), {"/fading/rate_bps"}),
+        (recorded(rate_bps=[1e6, 2e6, 3e6, 9e9]), {"/fading/rate_bps"}),  # one row in kbit/s
+        (recorded(rate_bps=[1e12]), {"/fading/rate_bps"}),
+        (recorded(rate_bps=[0.0, 1e5, 1e6, 1e7]), set()),
+        (recorded(snr_db=[-85.0, -101.0, -97.0]), {"/fading/snr_db"}),  # RSRP in dBm
+        (recorded(snr_db=[90.0]), {"/fading/snr_db"}),
+        (recorded(snr_db=[-6.0, 12.0, 30.0]), set()),
+        (recorded("markov", trace_bps=[0.57, 1.06], states=2), {"/fading/trace_bps"}),
+        (
+            recorded("markov", rate_bps=[0.57, 1.06], transition=[[0.5, 0.5], [0.5, 0.5]]),
+            {"/fading/rate_bps"},
+        ),
+        (a_channel(min_snr_db=-100.0), {"/min_snr_db"}),
         (a_server(capacity_flop_per_s=4), {"/capacity_flop_per_s"}),
         (a_server(capacity_flop_per_s=4e20), {"/capacity_flop_per_s"}),
         (a_timing(cuts=entries(_1={"flop_per_cycle": 4e9})), {"/cuts/1/flop_per_cycle"}),

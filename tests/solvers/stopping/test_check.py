@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from solvers.outcome import Options
+from solvers.stopping.channel import GainTrace, RateTrace, fit_markov
 from solvers.stopping.check import check
 from solvers.stopping.decision import Decision
 from solvers.stopping.problem import Rule, Waiting
+from solvers.stopping.replay import replay
 from solvers.stopping.solve import solve
 from tests.support.stopping.problems import a_problem, every_law
 
@@ -96,3 +98,32 @@ def test_baselines_are_watched_too(name: str) -> None:
     assert not check(
         problem, replace(decision, baselines=replace(decision.baselines, **{name: flattered}))
     ).holds
+
+
+@pytest.mark.parametrize("waiting", list(Waiting))
+@pytest.mark.parametrize("recorded", ["rates", "gains", "chain"])
+def test_a_sample_on_the_outage_threshold_refutes_nothing(recorded: str, waiting: Waiting) -> None:
+    """However the least SNR was rounded on its way: solver, check and replay agree who is up."""
+    rates_bps = np.array([1e5, 3e5, 1e6, 1e6, 4e6, 1e7])
+    base = a_problem(users=2)
+    for least_bps in rates_bps[:2]:
+        snr = float(np.expm1(least_bps / base.bandwidth_hz * np.log(2.0)))
+        for least in (snr, snr * (1.0 + 4e-16)):
+            gains = rates_bps / least_bps * (least / base.mean_snr[0])
+            law = {
+                "rates": RateTrace(rates_bps),
+                "gains": GainTrace(gains),
+                "chain": fit_markov(rates_bps, 6, least_bps * (1.0 + 2e-16)),
+            }[recorded]
+            problem = replace(
+                base,
+                law=law,
+                min_snr=least,
+                waiting=waiting,
+                mean_snr=base.mean_snr if recorded == "gains" else None,
+            )
+            decision = solve(problem, Options()).decision
+            assert check(problem, decision).holds
+            if recorded == "rates":
+                seen = replay(problem, decision, 0, 200, np.random.default_rng(1))
+                assert np.isfinite(seen.cost).all()

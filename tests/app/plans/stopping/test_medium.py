@@ -108,3 +108,22 @@ def test_rates_need_no_law(client: httpx.Client, inline: bool) -> None:
     found = warnings(client, a_fleet(a_robot(mean_snr_db=None), channel=channel))
     said = found["/channel/rate_law" if inline else "/channel"]
     assert "given in rates" in said
+
+
+def test_a_recorded_rate_on_the_outage_threshold_is_up(client: httpx.Client) -> None:
+    """The least SNR of -24.59 dB carries 1e5 bit/s in 20 MHz but for the last digit."""
+    channel = a_radio(
+        bandwidth_hz=2e7,
+        coherence_time_s=0.1,
+        min_snr_db=-24.594517422775198,
+        fading={"kind": "trace", "rate_bps": [1e5, 1e6, 1e7]},
+    )
+    user = first(client, a_fleet(a_robot(mean_snr_db=None), channel=channel))
+    assert sum(row["stop_probability"] for row in user["table"]["rows"]) == pytest.approx(1.0)
+
+
+def test_a_received_power_is_no_snr(client: httpx.Client) -> None:
+    channel = a_radio(fading={"kind": "trace", "snr_db": [-85.0, -101.0, -97.0]}, min_snr_db=None)
+    told = warnings(client, a_fleet(a_robot(mean_snr_db=-90.0), channel=channel))
+    assert "RSRP" in told["/channel/fading/snr_db"]
+    assert "RSRP" in told["/users/0/mean_snr_db"]
