@@ -1,16 +1,19 @@
-"""Decision tables on a device: load the rows of a plan, ask at every new rate; and a number that
-says when the plan no longer keeps its deadline.
+"""Decision tables on a device: load the rows of a plan, ask at every new rate; a number that says
+when the plan no longer keeps its deadline; and the name of a split network.
 
 Standard library only: copy it along.
 
 table = RateTable(plan_user["table"]["rows"], hysteresis=0.05)
 row = table.decide(rate_bps)        # row.cut, row.bits, row.codec; None: nothing fits
+if row.partition_id != loaded:      # of partition_id(model, cut), where the halves are kept
+    ...                             # load the halves that are split there
 
 monitor = RiskMonitor(risk=0.02, fallback_cut=plan_user["fallback_cut"])
 if monitor.observe(late=took_s > plan_user["deadline_s"]):
     ...                             # refuted: run monitor.fallback_cut until there is a new plan
 """
 
+import hashlib
 import json
 import math
 from bisect import bisect_right
@@ -37,6 +40,7 @@ class RateRow(NamedTuple):
     cost_per_inverse_rate: float
     late_below_bps: float
     codec: str | None = None
+    partition_id: str | None = None
 
 
 class RateTable:
@@ -121,6 +125,7 @@ def _rate_row(row: dict[str, Any], start: float, end: float) -> RateRow:
         cost_per_inverse_rate=float(row["cost_per_inverse_rate"]),
         late_below_bps=float(row.get("late_below_bps") or 0.0),
         codec=row.get("codec"),
+        partition_id=row.get("partition_id"),
     )
 
 
@@ -208,6 +213,26 @@ def _rows_of(text: str | bytes) -> list[dict[str, Any]]:
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise BadTable("rows: a list of objects, at least one")
     return rows
+
+
+def partition_id(model: dict[str, Any], cut: int) -> str:
+    """The stable name of a network split at one of its cuts, as answers name it.
+
+    `model` is the body of the model profile. The same network, split at the same tensors, has the
+    same name under every name and revision of its profile.
+    """
+    cuts = model["cuts"]
+    source = model.get("source_sha256")
+    if source is None:
+        fields = ("name", "flop", "feature_byte", "parameter_byte", "tensors")
+        source = _sha256([[one.get(field) for field in fields] for one in cuts])
+    tensors = cuts[cut].get("tensors")
+    return _sha256([source, cuts[cut]["name"] if tensors is None else sorted(tensors)])[:32]
+
+
+def _sha256(content: list[Any]) -> str:
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 # True risks, as multiples of the promised one, at which one of the monitor's bets grows fastest.

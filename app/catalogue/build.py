@@ -48,6 +48,7 @@ def cut_profiles(network: Network) -> list[dict[str, Any]]:
             "feature_byte": cut.feature_byte,
             "feature_elements": cut.feature_elements,
             "parameter_byte": cut.parameter_byte,
+            "tensors": list(cut.tensors),
         }
         if others := list(codecs(network.name, cut.feature_elements, first=position == 0)):
             profile["codecs"] = others
@@ -56,7 +57,10 @@ def cut_profiles(network: Network) -> list[dict[str, Any]]:
 
 
 def int8_profile() -> dict[str, Any]:
-    """VGG16 as it was timed in 8 bit: a byte for each element that crosses and each parameter."""
+    """VGG16 as it was timed in 8 bit: a byte for each element that crosses and each parameter.
+
+    No tensors are named: a quantised graph is another one, and this is not written out.
+    """
     network = next(each for each in NETWORKS if each.name == "vgg16")
     return {
         "name": measured_cuts.MODEL,

@@ -25,6 +25,7 @@ from app import columns
 from app.errors import BodyTooLarge, FieldError, InvalidRequest, MalformedColumns, TooManyUsers
 from app.http.bodies import parse_json
 from app.http.media import ARROW, CSV, PARQUET
+from app.plans.dictionaries import trimmed
 from app.plans.tables import PlanColumnsRow, PlanIndexRow
 
 Part = Literal["request", "users"]
@@ -151,7 +152,7 @@ def _bound(rows: int, size: int, max_users: int, max_byte: int) -> None:
 def packed(table: pa.Table, ids: pa.ChunkedArray | None = None) -> Packed:
     """A table in blocks, and with `ids` the index of its rows."""
     blocks = [
-        _packed(table.slice(start, BLOCK_ROWS))
+        _packed(trimmed(table.slice(start, BLOCK_ROWS)))
         for start in range(0, max(table.num_rows, 1), BLOCK_ROWS)
     ]
     places = []

@@ -99,6 +99,11 @@ class Deployment:
     """Behind each of the servers."""
 
     @property
+    def refs(self) -> dict[str, str]:
+        """What a user runs, and on what, as answers name it."""
+        return {"model": self.model.ref, "device": self.device.ref}
+
+    @property
     def hosts(self) -> tuple[Host, ...]:
         """All servers that the device may send to."""
         return (Host(self.server, self.server_timing), *self.others)

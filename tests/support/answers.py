@@ -52,3 +52,12 @@ def differences(said: Any, real: Any, where: str = "") -> list[str]:
             )
         case _:
             return [] if said == real else [f"{where}: {said!r}, really {real!r}"]
+
+
+def unnamed(result: dict[str, Any]) -> dict[str, Any]:
+    """A result without what tells stored profiles from inline ones."""
+    users = [
+        {name: value for name, value in user.items() if name not in ("model", "device")}
+        for user in result["users"]
+    ]
+    return result | {"users": users}

@@ -2,12 +2,13 @@
 
 from typing import Literal
 
+from app.plans.carried import NamedPartition, RunsOnDevice, SplitNetwork, SplitTable
 from app.plans.multiuser.schemas import AdaptiveOptions, MultiUserOptions
 from app.plans.schemas import PlanBase
 from app.quantities import Body, Count, Fraction, NonNegative, absent
 
 
-class RateRow(Body):
+class RateRow(NamedPartition):
     """What to run while the rate is in [rate_from_bps, rate_to_bps)."""
 
     rate_from_bps: NonNegative
@@ -35,7 +36,7 @@ class RateRow(Body):
     """
 
 
-class RateTable(Body):
+class RateTable(SplitTable):
     """A decision table as a device stores it."""
 
     schema_version: Literal[1]
@@ -52,7 +53,7 @@ class MeanLatency(Body):
     server_s: float
 
 
-class MultiUserResult(Body):
+class MultiUserResult(RunsOnDevice, SplitNetwork):
     """What one device should do, and what it gets."""
 
     id: str
@@ -241,7 +242,7 @@ class MultiUserPlan(PlanBase):
     infeasible: MultiUserInfeasible | None = absent()
 
 
-class AdaptiveResult(Body):
+class AdaptiveResult(RunsOnDevice):
     """What one device carries."""
 
     id: str

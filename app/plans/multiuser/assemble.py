@@ -33,6 +33,7 @@ class _Fleet:
     downlink_bps: float | None  # of results
     loss_weight: float
     workloads: list[Workload] = field(default_factory=list)
+    runs: list[Deployment] = field(default_factory=list)  # of each workload
     sources: list[Source[Profile]] = field(default_factory=list)
     _made: dict[tuple[Deployment, float | None, bool], int] = field(default_factory=dict)
 
@@ -47,6 +48,7 @@ class _Fleet:
             self._made[key] = len(self.workloads)
             made = workload(deployment, user.frequency_hz, self.downlink_bps, deadline=most)
             self.workloads.append(made)
+            self.runs.append(deployment)
             self.sources += deployment.sources
             self.resolver.figures |= made.figures
             self.resolver.faults += [fault.below(where) for fault in made.faults]
@@ -76,6 +78,7 @@ class Assembled:
 
     problem: Problem
     workloads: list[Workload]
+    runs: list[Deployment]  # of each workload
     sources: list[Source[Profile]]
 
 
@@ -118,7 +121,10 @@ def assemble(request: MultiUserRequest, resolver: Resolver) -> Assembled | None:
         max_loss=_limits((user.max_loss for user in request.users), 1.0),
     )
     return Assembled(
-        problem=problem, workloads=fleet.workloads, sources=[channel, server, *fleet.sources]
+        problem=problem,
+        workloads=fleet.workloads,
+        runs=fleet.runs,
+        sources=[channel, server, *fleet.sources],
     )
 
 
@@ -146,6 +152,7 @@ class AssembledTables:
 
     problems: list[TableProblem]
     workloads: list[Workload]  # of each problem
+    runs: list[Deployment]  # of each problem
     problem_of: list[int]  # of each user
     sources: list[Source[Profile]]
 
@@ -187,6 +194,7 @@ def assemble_tables(request: AdaptiveRequest, resolver: Resolver) -> AssembledTa
     return AssembledTables(
         problems=problems,
         workloads=[fleet.workloads[number] for number, _, _ in numbers],
+        runs=[fleet.runs[number] for number, _, _ in numbers],
         problem_of=problem_of,
         sources=[*([channel] if channel else []), server, *fleet.sources],
     )

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from app.plans.multiuser.assemble import LARGEST_BANDWIDTH_HZ, Assembled
 from app.plans.multiuser.workload import Workload
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.partition import tensors_of
 from app.quantities import LARGEST_NUMBER
 from solvers.arrays import Integers
 from solvers.multiuser.costs import cost, latency, switched, table_problem
@@ -59,8 +61,7 @@ def users(assembled: Assembled, ids: list[str], decision: Decision) -> list[dict
     return [
         {
             "id": ids[n],
-            "cut": cut,
-            "cut_name": assembled.workloads[number].model.cuts[cut].name,
+            **_split(assembled, number, cut),
             **_codec(assembled.workloads[number], option),
             **shared[n],
             "latency": latencies[n],
@@ -78,6 +79,13 @@ def users(assembled: Assembled, ids: list[str], decision: Decision) -> list[dict
             )
         )
     ]
+
+
+def _split(assembled: Assembled, number: int, cut: int) -> dict[str, Any]:
+    """What one of the workloads runs, and where it is split."""
+    run = assembled.runs[number]
+    tensors = run.model.body.partitions[cut].tensors
+    return {**run.refs, **_cut(run.model.body, cut), "tensors": tensors}
 
 
 def _tables(
@@ -130,19 +138,34 @@ def _best(problem: Problem, decision: Decision, user: int) -> _Best:
 
 def table(problem: TableProblem, built: DecisionTable, workload: Workload) -> dict[str, Any]:
     """A decision table as a device stores it."""
-    cuts = workload.model.cuts
-    rows = [
-        {
-            "rate_from_bps": row["rate_from_bps"],
-            "rate_to_bps": row["rate_to_bps"],
-            "cut": row["cut"],
-            "cut_name": None if row["cut"] is None else cuts[int(row["cut"])].name,
-            **_codec(workload, option),
-            **row,
-        }
-        for row, option in zip(built.rows(problem), built.option.tolist(), strict=True)
-    ]
-    return {"schema_version": SCHEMA_VERSION, "rows": rows}
+    told = list(zip(built.rows(problem), built.option.tolist(), strict=True))
+    used = {int(row["cut"]) for row, _ in told if row["cut"] is not None}
+    partitions = workload.model.partitions
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tensors": tensors_of(partitions[cut] for cut in sorted(used)),
+        "rows": [
+            {
+                "rate_from_bps": row["rate_from_bps"],
+                "rate_to_bps": row["rate_to_bps"],
+                **_cut(workload.model, row["cut"]),
+                **_codec(workload, option),
+                **row,
+            }
+            for row, option in told
+        ],
+    }
+
+
+def _cut(model: Model, cut: float | int | None) -> dict[str, Any]:
+    """A cut with its names; None: there is none."""
+    if cut is None:
+        return dict.fromkeys(("cut", "cut_name", "partition_id"))
+    return {
+        "cut": cut,
+        "cut_name": model.cuts[int(cut)].name,
+        "partition_id": model.partitions[int(cut)].id,
+    }
 
 
 def _codec(workload: Workload, option: int) -> dict[str, str]:

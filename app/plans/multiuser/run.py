@@ -169,12 +169,15 @@ class PreparedAdaptive(Prepared):
         hysteresis = self.request.options.hysteresis
         answers = [
             {
+                **run.refs,
                 "frequency_hz": workload.frequency_hz,
                 "hysteresis": hysteresis,
                 "least_rate_bps": present.least_rate_bps(table),
                 "table": present.table(problem, table, workload),
             }
-            for (table, _), problem, workload in zip(built, of.problems, of.workloads, strict=True)
+            for (table, _), problem, workload, run in zip(
+                built, of.problems, of.workloads, of.runs, strict=True
+            )
         ]
         unserved = sum(answers[number]["least_rate_bps"] is None for number in of.problem_of)
         excess = max(certificate.objective for _, certificate in built)

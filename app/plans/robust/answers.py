@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from app.plans.carried import RunsOnDevice, SplitNetwork
 from app.plans.robust.schemas import RobustOptions
 from app.plans.schemas import PlanBase
 from app.quantities import Body, Count, NonNegative, absent
@@ -41,7 +42,7 @@ class EnergyParts(Body):
     """Idle power while the device computes and sends; with `options.energy` whole."""
 
 
-class SecondCut(Body):
+class SecondCut(SplitNetwork):
     """Where a tier goes on."""
 
     server: str
@@ -70,7 +71,7 @@ class Alternative(Body):
     """
 
 
-class RobustUserResult(Body):
+class RobustUserResult(RunsOnDevice, SplitNetwork):
     """What one device should do."""
 
     id: str

@@ -35,11 +35,16 @@ class Cell:
     id: str | None  # None: the request is one cell without a name
     users: Integers  # positions in the request, rising
     problem: Problem
-    models: Sequence[Model]  # of each workload
+    runs: Sequence[Deployment]  # of each workload
     meanings: Meanings  # of each row
     servers: tuple[CellServer, ...]
     load_s: Floats  # (rows, servers) seconds of each, also of those that are endless
     evidence: "CellEvidence | None" = None  # what its margin rests on, where that is samples
+
+    @property
+    def models(self) -> list[Model]:
+        """Of each workload."""
+        return [run.model.body for run in self.runs]
 
     @property
     def budgeted(self) -> list[CellServer]:
@@ -120,10 +125,9 @@ def cell_of(
         risk=users.risk[who],
         correlation=users.correlation[who],
     )
-    models = [deployment.model.body for deployment in made]
     meanings = _meanings(list(bodies), workloads, made)
     evidence = _evidence(workloads, terms)
-    return Cell(site.id, who, problem, models, meanings, servers, load, evidence)
+    return Cell(site.id, who, problem, made, meanings, servers, load, evidence)
 
 
 def _evidence(workloads: Sequence[Workload], terms: Terms) -> CellEvidence | None:

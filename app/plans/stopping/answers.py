@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from app.plans.carried import NamedPartition, RunsOnDevice, SplitNetwork, SplitTable
 from app.plans.schemas import PlanBase
 from app.plans.stopping.energy import EnergySource
 from app.plans.stopping.schemas import StoppingOptions
@@ -45,7 +46,7 @@ class StoppingPoint(Body):
     fits_memory: bool
 
 
-class StoppingRow(Body):
+class StoppingRow(NamedPartition):
     """What to do at a cut: offload when the rate seen is at least `rate_bps`, else compute on or
     wait.
     """
@@ -70,7 +71,7 @@ class StoppingRow(Body):
     """That an inference ends at this cut."""
 
 
-class StoppingTable(Body):
+class StoppingTable(SplitTable):
     """What a device carries: one row for every cut up to the placement."""
 
     schema_version: Literal[1]
@@ -122,7 +123,7 @@ class StoppingBaselines(Body):
     clairvoyant: StoppingClairvoyant | None
 
 
-class StoppingUserResult(Body):
+class StoppingUserResult(RunsOnDevice, SplitNetwork):
     """What one device should do."""
 
     id: str

@@ -31,12 +31,17 @@ class Assembled:
     """A problem, with what its indices and numbers mean."""
 
     problem: Problem
-    models: list[Model]  # of each user
+    runs: list[Deployment]  # of each user
     frequency_hz: list[float]  # of each user
     energy_source: list[tuple[EnergySource, ...]]  # of each user, by cut
     in_rates: bool
     whole: bool  # whether all idle power counts
     sources: list[Source[Profile]]
+
+    @property
+    def models(self) -> list[Model]:
+        """Of each user."""
+        return [run.model.body for run in self.runs]
 
 
 def assemble(request: StoppingRequest, resolver: Resolver) -> Assembled | None:
@@ -59,7 +64,7 @@ def assemble(request: StoppingRequest, resolver: Resolver) -> Assembled | None:
     assert server is not None
     return Assembled(
         problem=problem,
-        models=[deployment.model.body for deployment in fleet.deployments],
+        runs=fleet.deployments,
         frequency_hz=[fleet.workloads[index].frequency_hz for index in fleet.workload_of],
         energy_source=[fleet.workloads[index].energy_source for index in fleet.workload_of],
         in_rates=fleet.medium.in_rates,

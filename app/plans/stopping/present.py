@@ -9,6 +9,8 @@ import numpy as np
 from app.plans import units
 from app.plans.stopping.assemble import Assembled
 from app.plans.stopping.energy import BEST_FIRST
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.partition import tensors_of
 from solvers.outcome import Certificate, Solution
 from solvers.stopping.channel import Markov
 from solvers.stopping.decision import Decision, Infeasibility, Offer, Row
@@ -33,20 +35,23 @@ def users(assembled: Assembled, ids: list[str], decision: Decision) -> list[dict
         "expected": _expected(decision, whole=assembled.whole),
         "total_cost": (decision.running_cost + decision.placement_cost).tolist(),
     } | _compared(assembled.problem, decision)
-    names = {id(model): [cut.name for cut in model.cuts] for model in assembled.models}
+    models = assembled.models
+    names = {id(model): [cut.name for cut in model.cuts] for model in models}
     entries = []
     for n, placement in enumerate(placements):
-        cut_names = names[id(assembled.models[n])]
+        cut_names, at = names[id(models[n])], models[n].partitions[placement]
         curve = _curve(assembled.problem, decision, n)
         entries.append(
-            {"id": ids[n], "placement": placement, "cut_name": cut_names[placement]}
+            {"id": ids[n], **assembled.runs[n].refs}
+            | {"placement": placement, "cut_name": cut_names[placement]}
+            | {"partition_id": at.id, "tensors": at.tensors}
             | {name: column[n] for name, column in columns.items()}
             | {
                 "curve": curve,
                 "beyond_memory": [
                     cut_names[point["placement"]] for point in curve if not point["fits_memory"]
                 ],
-                "table": _table(assembled, decision, n, cut_names),
+                "table": _table(assembled, decision, n, models[n]),
             }
         )
     return entries
@@ -206,9 +211,7 @@ def _curve(problem: Problem, decision: Decision, user: int) -> list[dict[str, An
     ]
 
 
-def _table(
-    assembled: Assembled, decision: Decision, user: int, cut_names: list[str]
-) -> dict[str, Any]:
+def _table(assembled: Assembled, decision: Decision, user: int, model: Model) -> dict[str, Any]:
     problem = assembled.problem
     chain = (
         {"state_rate_bps": problem.law.rate_bps.tolist()} if isinstance(problem.law, Markov) else {}
@@ -219,15 +222,18 @@ def _table(
         "schema_version": SCHEMA_VERSION,
         "min_rate_bps": problem.min_rate_bps,
         **chain,
-        "rows": [
-            _row(row, cut_names[row.cut], always=always, in_rates=assembled.in_rates)
-            for row in rows
-        ],
+        "tensors": tensors_of(model.partitions[row.cut] for row in rows),
+        "rows": [_row(row, model, always=always, in_rates=assembled.in_rates) for row in rows],
     }
 
 
-def _row(row: Row, cut_name: str, *, always: bool, in_rates: bool) -> dict[str, Any]:
-    entry: dict[str, Any] = {"cut": row.cut, "cut_name": cut_name, "offload": row.offload}
+def _row(row: Row, model: Model, *, always: bool, in_rates: bool) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "cut": row.cut,
+        "cut_name": model.cuts[row.cut].name,
+        "partition_id": model.partitions[row.cut].id,
+        "offload": row.offload,
+    }
     if row.rate_bps is not None:
         entry["rate_bps"] = row.rate_bps
         for name, value in (("snr_db", row.snr), ("gain_db", row.gain)):

@@ -1,12 +1,14 @@
 """A neural network as a list of cuts."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
 from app.errors import FieldError
+from app.profiles.schemas.partition import Partition, partition_id, source_of_cuts
 from app.profiles.schemas.profile import Profile, Provenance
 from app.quantities import (
     Body,
@@ -75,7 +77,7 @@ class Cut(Body):
     parameter_byte: Count
     """Cumulative."""
     tensors: Annotated[tuple[Text, ...], Field(max_length=1000)] | None = absent()
-    """The tensors that cross the cut."""
+    """The tensors that cross the cut; of the last one an empty list."""
     quantization: Annotated[tuple[Quantization, ...], Field(max_length=64)] | None = absent()
     codecs: Annotated[tuple[Codec, ...], Field(max_length=64)] | None = absent()
     """Other ways to send what crosses, beside the plain tensor."""
@@ -119,6 +121,23 @@ class Model(Profile):
     """What comes back to the device wherever the last layers run elsewhere; default 0."""
     source_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = absent()
     """Digest of the file the profile was read from."""
+
+    @cached_property
+    def partitions(self) -> tuple[Partition, ...]:
+        """What each cut makes of the network."""
+        source = self.source_sha256 or source_of_cuts(
+            [
+                (cut.name, cut.flop, cut.feature_byte, cut.parameter_byte, cut.tensors)
+                for cut in self.cuts
+            ]
+        )
+        return tuple(
+            Partition(
+                partition_id(source, cut.name if cut.tensors is None else cut.tensors),
+                cut.tensors,
+            )
+            for cut in self.cuts
+        )
 
     def faults(self) -> Iterator[FieldError]:
         yield from super().faults()

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from app.plans.dictionaries import listed
 from app.plans.robust.assemble import Assembled
 from app.plans.robust.bulk import Ids
 from app.plans.robust.cells import Cell
@@ -23,18 +24,26 @@ Columns = dict[str, NDArray[Any]]
 _LATENCY = ("mean_s", "std_s", "bound_s", "device_s", "uplink_s", "network_s", "server_s")
 _DECIDED = ("frequency_hz", "bandwidth_hz", "bandwidth_share", "rate_bps", "sent_byte")
 _SPENT = ("energy_j", "compute_energy_j", "radio_energy_j")
+_OF_CUT = ("cut_name", "partition_id", "tensors", "codec", "server")
 _HELD = ("deadline_s", "slack_s", "violation_bound")
 
 
 @dataclass(frozen=True, slots=True)
 class _Coded:
-    """A column of few texts: the position of each; -1 for null."""
+    """A column of few texts, or lists of them: the position of each; -1 for null."""
 
     codes: Integers
-    texts: Sequence[str]
+    texts: Sequence[Any]
+
+    @classmethod
+    def of(cls, codes: Integers, texts: Sequence[Any]) -> "_Coded":
+        """Of texts of which some are null."""
+        known = np.array([text is not None for text in texts])
+        places = np.where(known, np.cumsum(known) - 1, -1)
+        return cls(places[codes], [text for text in texts if text is not None])
 
     @property
-    def told(self) -> list[str | None]:
+    def told(self) -> list[Any]:
         """The texts themselves."""
         texts = [*self.texts, None]
         return [texts[code] for code in self.codes.tolist()]
@@ -71,14 +80,14 @@ class _Shown:
 
     def texts(self) -> Iterator[str]:
         """The columns of few texts."""
-        yield "cut_name"
+        yield from ("model", "device", "cut_name", "partition_id", "tensors")
         yield "energy_source"
         if self.codec:
             yield "codec"
         if self.server:
             yield "server"
         if self.tier:
-            yield from ("tier.server", "tier.cut_name")
+            yield from ("tier.server", "tier.cut_name", "tier.partition_id", "tier.tensors")
 
 
 def user_columns(plan: CellPlan) -> Columns:
@@ -124,15 +133,36 @@ def _texts(plan: CellPlan, shown: _Shown) -> dict[str, _Coded]:
     names = [cut.name for model in cell.models for cut in model.cuts]
     first = np.cumsum([0, *(len(model.cuts) for model in cell.models)])[cell.problem.workload]
     second = meanings.tier_cut[row]
+    ids, tensors = _partitions(cell, cell.problem.workloads.cut[row])
+    second_ids, second_tensors = _partitions(cell, second)
     every = {
+        "model": _Coded(cell.problem.workload, [run.model.ref for run in cell.runs]),
+        "device": _Coded(cell.problem.workload, [run.device.ref for run in cell.runs]),
+        "partition_id": ids,
+        "tensors": tensors,
         "cut_name": _Coded(first + cell.problem.workloads.cut[row], names),
         "energy_source": _Coded(meanings.energy_source[row], ENERGY_SOURCES),
         "codec": _Coded(meanings.codec[row], meanings.codecs),
         "server": _Coded(meanings.host[row], refs),
         "tier.server": _Coded(meanings.tier[row], refs),
         "tier.cut_name": _Coded(np.where(second >= 0, first + second, -1), names),
+        "tier.partition_id": second_ids,
+        "tier.tensors": second_tensors,
     }
     return {name: every[name] for name in shown.texts()}
+
+
+def _partitions(cell: Cell, cut: Integers) -> tuple[_Coded, _Coded]:
+    """Names of cuts of each user's network, and what crosses there; -1 is no cut."""
+    most = int(cut.max(initial=0)) + 2
+    used, codes = np.unique(cell.problem.workload * most + cut + 1, return_inverse=True)
+    models = [cell.models[key // most] for key in used.tolist()]
+    found = [
+        model.partitions[key % most - 1] if key % most else None
+        for model, key in zip(models, used.tolist(), strict=True)
+    ]
+    ids, tensors = [one and one.id for one in found], [one and one.tensors for one in found]
+    return _Coded.of(codes, ids), _Coded.of(codes, tensors)
 
 
 def users(assembled: Assembled, plans: Sequence[CellPlan]) -> list[dict[str, Any]]:
@@ -154,15 +184,16 @@ def _parts(plan: CellPlan, shown: _Shown) -> Iterator[Sequence[dict[str, Any]]]:
     """What is said of each user of a cell, field by field."""
     found = user_columns(plan)
     texts = {name: coded.told for name, coded in _texts(plan, shown).items()}
+    for name in ("model", "device"):
+        yield [{name: text} for text in texts[name]]
     yield [{"cut": cut} for cut in found["cut"].tolist()]
-    for name in ("cut_name", "codec", "server"):
+    for name in _OF_CUT:
         if name in texts:
             yield [{name: text} for text in texts[name]]
     if shown.tier:
-        tiers = zip(
-            texts["tier.server"], found["tier_cut"].tolist(), texts["tier.cut_name"], strict=True
-        )
-        keys = ("server", "cut", "cut_name")
+        keys = ("server", "cut", "cut_name", "partition_id", "tensors")
+        told = texts | {"tier.cut": found["tier_cut"].tolist()}
+        tiers = zip(*(told[f"tier.{key}"] for key in keys), strict=True)
         yield [
             {"tier": None if tier[0] is None else dict(zip(keys, tier, strict=True))}
             for tier in tiers
@@ -195,7 +226,10 @@ def user_table(assembled: Assembled, plans: Sequence[CellPlan]) -> pa.Table:
             found[name] = np.array([*places, -1])[coded.codes]
         for name, values in found.items():
             whole.setdefault(name, np.empty(assembled.users, values.dtype))[cell.users] = values
-    named = {name: _named(whole[name], list(codes)) for name, codes in known.items()}
+    named = {
+        name: (listed if name.endswith("tensors") else _named)(whole[name], list(codes))
+        for name, codes in known.items()
+    }
     least_db = whole["valid_gain_db"]
     # NaN is null: unbounded above, and below where nothing is sent.
     interval = np.full((assembled.users, 2), np.nan)
@@ -204,8 +238,9 @@ def user_table(assembled: Assembled, plans: Sequence[CellPlan]) -> pa.Table:
         "id": assembled.ids.array if isinstance(assembled.ids, Ids) else pa.array(assembled.ids)
     }
     columns |= {"cell": named["cell"]} if "cell" in named else {}
+    columns |= {name: named[name] for name in ("model", "device")}
     columns["cut"] = whole["cut"]
-    columns |= {name: named[name] for name in ("cut_name", "codec", "server") if name in named}
+    columns |= {name: named[name] for name in _OF_CUT if name in named}
     if shown.tier:
         columns["tier"] = _tier(named, whole["tier_cut"])
     columns |= {name: whole[name] for name in (*_DECIDED, *_SPENT)}
@@ -227,11 +262,15 @@ def _struct(columns: Columns, names: Sequence[str]) -> pa.StructArray:
     return pa.StructArray.from_arrays([pa.array(columns[name]) for name in names], list(names))
 
 
-def _tier(named: dict[str, pa.DictionaryArray], cut: Integers) -> pa.StructArray:
+def _tier(named: dict[str, pa.Array], cut: Integers) -> pa.StructArray:
     """The second cuts; null where there is none."""
     none = cut < 0
-    parts = [named["tier.server"], pa.array(cut, mask=none), named["tier.cut_name"]]
-    return pa.StructArray.from_arrays(parts, ["server", "cut", "cut_name"], mask=pa.array(none))
+    parts = {
+        "server": named["tier.server"],
+        "cut": pa.array(cut, mask=none),
+        **{name: named[f"tier.{name}"] for name in ("cut_name", "partition_id", "tensors")},
+    }
+    return pa.StructArray.from_arrays(list(parts.values()), list(parts), mask=pa.array(none))
 
 
 def _named(codes: NDArray[np.int64], names: Sequence[str | None]) -> pa.DictionaryArray:

@@ -12,6 +12,7 @@ from app.plans.robust import present
 from app.plans.robust.answers import RobustResult, RobustUserResult
 from app.plans.robust.run import PreparedRobust, plan_cells, prepare
 from app.plans.robust.schemas import RobustRequest
+from client import edge
 from solvers.progress import Progress
 from tests.support.builders import (
     Body,
@@ -174,6 +175,8 @@ def test_a_tier_goes_on_where_it_is_faster(resolver: Resolver) -> None:
         "server": "inline:cloud",
         "cut": cut,
         "cut_name": a_model()["cuts"][cut]["name"],
+        "partition_id": edge.partition_id(a_model(), cut),
+        "tensors": None,
     }
     assert "server" not in told, "there is only one"
     fast = only(resolver, a_cell(user, server=FAR, tiers=[CLOUD | {"backhaul_rtt_s": 0.04}]))
