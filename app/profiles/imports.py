@@ -137,9 +137,9 @@ def import_model(
     """Store every place to cut the network, with FLOP, bytes and parameters, as revision 1 of a new
     name.
 
-    FLOP = 2 × MAC of Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU and their quantised variants; all
-    else counts 0. `tensors` are the names of what crosses in the file's own graph. Provenance is
-    `analytic`.
+    FLOP = 2 × MAC of convolutions, matrix products, recurrent layers and attention, also in the
+    forms that onnxruntime has of them; all else counts 0. `tensors` are the names of what crosses
+    in the file's own graph. Provenance is `analytic`.
     """
     settings: Settings = request.app.state.settings
     database: Database = request.app.state.database

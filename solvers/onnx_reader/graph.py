@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 
-from onnx import AttributeProto, GraphProto, NodeProto
+from onnx import AttributeProto, GraphProto, NodeProto, ValueInfoProto
 
 from solvers.onnx_reader.network import Unreadable
 
@@ -24,6 +24,13 @@ def bodies_of(node: NodeProto) -> list[GraphProto]:
         for attribute in node.attribute
         for body in ([attribute.g] if attribute.type == AttributeProto.GRAPH else attribute.graphs)
     ]
+
+
+def inputs_of(graph: GraphProto) -> list[ValueInfoProto]:
+    """What is given to the graph: before IR 4 its constants were listed among its inputs too."""
+    constants = {tensor.name for tensor in graph.initializer}
+    constants |= {tensor.values.name for tensor in graph.sparse_initializer}
+    return [given for given in graph.input if given.name not in constants]
 
 
 def captured_by(graph: GraphProto) -> set[str]:

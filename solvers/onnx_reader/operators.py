@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import onnx
 from onnx import (
+    AttributeProto,
     ModelProto,
     NodeProto,
     OperatorSetIdProto,
@@ -18,19 +20,34 @@ from onnx import (
     shape_inference,
 )
 
-from solvers.onnx_reader import work
+from solvers.onnx_reader.forms import Call, Form
 from solvers.onnx_reader.graph import called
 from solvers.onnx_reader.network import LARGEST, Unreadable
+from solvers.onnx_reader.runtime_operators import form_of
 from solvers.onnx_reader.scope import Scope
+from solvers.onnx_reader.shapes import Mac, SizeUnknown
 from solvers.onnx_reader.sizes import first_line, shape_of
+from solvers.onnx_reader.work import hides_work, standard_mac
 
 _DOMAINS = {"ai.onnx": ""}
+# What an attribute may be beside tensors and graphs.
+_PLAIN = frozenset(
+    {
+        AttributeProto.FLOAT,
+        AttributeProto.INT,
+        AttributeProto.STRING,
+        AttributeProto.FLOATS,
+        AttributeProto.INTS,
+    }
+)
 
 
 def opsets_of(model: ModelProto) -> dict[str, int]:
     """The version of each domain's operators. Raises Unreadable."""
     opsets = {_DOMAINS.get(each.domain, each.domain): each.version for each in model.opset_import}
     newest = defs.onnx_opset_version()
+    if opsets and all(domain_of(node) in opsets for node in model.graph.node):
+        opsets.setdefault("", newest)  # none of the standard's own
     if "" not in opsets:
         raise Unreadable(
             "the file does not say which opset its operators are of: it is not an ONNX model, or a"
@@ -46,26 +63,51 @@ def domain_of(node: NodeProto) -> str:
     return _DOMAINS.get(node.domain, node.domain)
 
 
-def schema_of(node: NodeProto, opsets: Mapping[str, int]) -> defs.OpSchema:
-    """The standard's description of the node's operator. Raises Unreadable."""
+@dataclass(frozen=True)
+class Operator:
+    """What a node is: `schema` if it is one of the standard's, `form` if it is a runtime's own;
+    neither where nobody here knows it.
+    """
+
+    name: str
+    schema: defs.OpSchema | None = None
+    form: Form | None = None
+    mac: Mac | None = None
+
+    @property
+    def hides_work(self) -> bool:
+        """Whether it multiplies, or may, and counts 0 all the same."""
+        if self.form is not None:
+            return self.form.hides_work
+        domain, _, name = self.name.rpartition(".")
+        return self.schema is None or hides_work(domain, name)
+
+
+def operator_of(node: NodeProto, opsets: Mapping[str, int]) -> Operator:
+    """The node's operator. Raises Unreadable."""
     domain = domain_of(node)
+    name = f"{domain}.{node.op_type}" if domain else node.op_type
+    form = form_of(domain, node.op_type)
     if domain not in opsets:
+        # A runtime knows its own without being told.
+        if form is not None:
+            return Operator(name, form=form)
         raise Unreadable(
             f"{called(node)} is of the domain {domain!r}, of which the file does not say the"
             " version"
         )
     try:
-        return defs.get_schema(node.op_type, opsets[domain], domain)
+        schema = defs.get_schema(node.op_type, opsets[domain], domain)
     except defs.SchemaError:
-        operator = f"{domain}.{node.op_type}" if domain else node.op_type
-        raise Unreadable(
-            f"{called(node)}: {operator} is not a standard operator of opset"
-            f" {opsets[domain]}, so its work is not known: export the network without it"
-        ) from None
+        return Operator(name, form=form)
+    return Operator(name, schema, mac=standard_mac(domain, node.op_type))
 
 
-def require_ports(node: NodeProto, schema: defs.OpSchema) -> None:
+def require_ports(node: NodeProto, operator: Operator) -> None:
     """Raise Unreadable unless the node has as many inputs and outputs as its operator."""
+    schema = operator.schema
+    if schema is None:
+        return
     if not (
         schema.min_input <= len(node.input) <= schema.max_input
         and schema.min_output <= len(node.output) <= schema.max_output
@@ -81,18 +123,42 @@ def require_ports(node: NodeProto, schema: defs.OpSchema) -> None:
         raise Unreadable(f"{called(node)} lacks an input that its operator needs")
 
 
-def attributes_of(node: NodeProto, schema: defs.OpSchema) -> dict[str, Any]:
-    """The attributes that the operator has, each of the type that it must have."""
+def attributes_of(node: NodeProto, operator: Operator) -> dict[str, Any]:
+    """The attributes that the operator has, each of the type that it must have; those of an
+    operator beyond the standard as they are.
+    """
     attributes = {}
     for attribute in node.attribute:
-        if (expected := schema.attributes.get(attribute.name)) is None:
+        if operator.schema is not None:
+            if (expected := operator.schema.attributes.get(attribute.name)) is None:
+                continue
+            if (
+                attribute.type != cast(Any, expected.type).value
+            ):  # its stub does not say that it is an enumeration
+                raise Unreadable(
+                    f"{called(node)} has an attribute {attribute.name!r} of a wrong type"
+                )
+        elif attribute.type not in _PLAIN:
             continue
-        if (
-            attribute.type != cast(Any, expected.type).value
-        ):  # its stub does not say that it is an enumeration
-            raise Unreadable(f"{called(node)} has an attribute {attribute.name!r} of a wrong type")
         attributes[attribute.name] = helper.get_attribute_value(attribute)
     return attributes
+
+
+def call_of(
+    node: NodeProto,
+    inputs: Sequence[str],
+    attributes: Mapping[str, Any],
+    scope: Scope,
+    block: int,
+) -> Call:
+    """The node with what it reads, for an operator of a runtime."""
+    return Call(
+        [scope.types[name] if name else None for name in inputs],
+        [scope.constants.get(name) if name else None for name in inputs],
+        attributes,
+        len(node.output),
+        block,
+    )
 
 
 def types_of(
@@ -133,27 +199,34 @@ def types_of(
     return [found.get(name, TypeProto()) for name in node.output]
 
 
-def flop_of(
-    node: NodeProto,
-    inputs: Sequence[str],
-    types: Sequence[TypeProto],
-    attributes: Mapping[str, Any],
-    scope: Scope,
-) -> int:
-    """The node's own work, without that of bodies. Raises Unreadable."""
-    if domain_of(node) != "" or not work.counts(node.op_type):
-        return 0
-    read = [shape_of(scope.types[name]) if name else None for name in inputs]
+def own_types_of(node: NodeProto, form: Form, call: Call) -> list[TypeProto]:
+    """The types of the results of an operator beyond the standard. Raises Unreadable."""
     try:
-        flop = work.flop(node.op_type, read, [shape_of(type_) for type_ in types], attributes)
-    except work.SizeUnknown:
+        return form.types(call)
+    except ValueError as error:
+        raise Unreadable(f"{called(node)} does not fit its inputs: it has {error}") from None
+
+
+def flop_of(node: NodeProto, operator: Operator, call: Call, types: Sequence[TypeProto]) -> int:
+    """The node's own work, without that of bodies. Raises Unreadable."""
+    outputs = [shape_of(type_) for type_ in types]
+    try:
+        if operator.mac is not None:
+            mac = operator.mac(call.shapes, outputs, call.attributes)
+        elif operator.form is not None and operator.form.work is not None:
+            mac = operator.form.work(call, outputs)
+        else:
+            return 0
+    except SizeUnknown:
         raise Unreadable(
             f"{called(node)} works on a tensor whose size depends on the data: what it computes"
             " is not known"
         ) from None
     except ValueError as error:
         raise Unreadable(f"{called(node)} has {error}") from None
-    return bounded(flop, node)
+    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        raise Unreadable(f"{called(node)} has attributes or inputs that make no sense") from error
+    return bounded(2 * mac, node)
 
 
 def bounded(flop: int, node: NodeProto) -> int:

@@ -8,6 +8,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from solvers.onnx_reader.cuts import Costs, monotone, undominated
+from solvers.onnx_reader.formats import require_onnx, told_by_fields
 from solvers.onnx_reader.frontiers import frontiers
 from solvers.onnx_reader.network import (
     LARGEST,
@@ -20,7 +21,7 @@ from solvers.onnx_reader.network import (
 )
 from solvers.onnx_reader.sized import Trace
 from solvers.onnx_reader.trace import trace
-from solvers.onnx_reader.wire import Buffer, strip
+from solvers.onnx_reader.wire import Buffer, outermost_fields, strip
 
 # What a runtime computes in the kernel before it, without another pass over memory, and views that
 # compute nothing.
@@ -68,21 +69,39 @@ def read(
 
     Notes
     -----
-    FLOP = 2 × MAC of Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU and their quantised variants; all
-    else counts 0. Of an If the larger branch counts, a Loop's or Scan's body once for each time it
-    runs.
+    FLOP = 2 × MAC of convolutions, matrix products (Einsum among them), recurrent layers and
+    attention, also in the forms that onnxruntime has of them; all else counts 0. Of an If the
+    larger branch counts, a Loop's or Scan's body once for each time it runs.
     """
     shapes = {} if shapes is None else shapes
     options = Options() if options is None else options
     _check(shapes, options)
+    require_onnx(content)
     try:
-        model = onnx.ModelProto.FromString(strip(content))
-        traced = trace(model, shapes)
-    except DecodeError:
-        raise Unreadable("the file is not an ONNX model: its messages cannot be decoded") from None
+        traced = trace(_parsed(content), shapes)
     except UnicodeDecodeError:
         raise Unreadable("the file is not an ONNX model: a name in it is not UTF-8") from None
     return _network(traced, options)
+
+
+def _parsed(content: Buffer) -> onnx.ModelProto:
+    """The model without its weights. Raises Unreadable."""
+    model: onnx.ModelProto | None = None
+    refused = Unreadable("the file is not an ONNX model: its messages cannot be decoded")
+    try:
+        model = onnx.ModelProto.FromString(strip(content))
+    except DecodeError:
+        pass
+    except Unreadable as error:
+        refused = error
+    if model is not None and model.graph.node:
+        return model
+    told = told_by_fields(outermost_fields(content))
+    if told is not None:
+        raise Unreadable(f"the file is not an ONNX model: {told}")
+    if model is None:
+        raise refused
+    return model
 
 
 def _check(shapes: Mapping[str, Sequence[int]], options: Options) -> None:
@@ -158,6 +177,11 @@ def _left_out(traced: Trace, searched: int, wanted: int) -> Iterator[str]:
         yield (
             f"No cut goes through {hidden} of the tensors: their sizes depend on the data, or a"
             " function hides them."
+        )
+    if traced.unknown:
+        yield (
+            f"{', '.join(traced.unknown)}: nobody here knows these operators; their work counts as"
+            " 0, and their results are as large as the file says."
         )
     if traced.uncounted:
         yield f"{', '.join(traced.uncounted)}: the work of these operators counts as 0."

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from solvers.onnx_reader.shapes import Shape
 from solvers.onnx_reader.sizes import Size
-from solvers.onnx_reader.work import Shape
 
 
 @dataclass(frozen=True)
@@ -35,4 +35,5 @@ class Trace:
     weights: Sequence[Size]
     shape_values: Mapping[str, tuple[int, ...]]
     uncounted: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

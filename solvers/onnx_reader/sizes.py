@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, TypeProto, numpy_helper
 
 from solvers.onnx_reader.network import LARGEST, Unreadable
+from solvers.onnx_reader.shapes import Shape
 from solvers.onnx_reader.wire import LARGEST_KEPT_BYTE
-from solvers.onnx_reader.work import Shape
 
 LARGEST_VALUE = 4096  # elements of a constant whose value is followed
 
@@ -44,6 +44,11 @@ _BIT: dict[int, int] = {
     TensorProto.FLOAT4E2M1: 4,
     TensorProto.UINT2: 2,
     TensorProto.INT2: 2,
+} | {
+    # Four elements in three bytes; onnx has known them since IR 14.
+    element: 6
+    for name in ("FLOAT6E2M3", "FLOAT6E3M2")
+    if (element := getattr(TensorProto, name, None)) is not None
 }
 
 
@@ -101,6 +106,21 @@ def constant_size(tensor: TensorProto) -> Size:
     return Size(elements, byte)
 
 
+def is_bare(tensor: TensorProto) -> bool:
+    """Whether the file has a constant without its data: stripped before it was sent."""
+    return (
+        tensor.data_location != TensorProto.EXTERNAL
+        and 0 not in tensor.dims
+        and not tensor.HasField("raw_data")
+        and not any(
+            (
+                tensor.float_data, tensor.int32_data, tensor.string_data, tensor.int64_data,
+                tensor.double_data, tensor.uint64_data,
+            )
+        )
+    )  # fmt: skip
+
+
 def constant_value(tensor: TensorProto, size: Size) -> Value:
     """The value of a small constant that the file itself holds."""
     if (
@@ -108,6 +128,7 @@ def constant_value(tensor: TensorProto, size: Size) -> Value:
         or size.elements > LARGEST_VALUE
         or size.byte > LARGEST_KEPT_BYTE
         or tensor.data_type not in _BIT
+        or is_bare(tensor)
     ):
         return None
     try:

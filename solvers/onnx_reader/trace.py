@@ -24,28 +24,33 @@ from onnx import (
     inliner,
 )
 
-from solvers.onnx_reader import work
 from solvers.onnx_reader.bodies import Bodies, Body
 from solvers.onnx_reader.constants import Constants
+from solvers.onnx_reader.declared import Declared
 from solvers.onnx_reader.graph import (
     bodies_of,
     called,
     captured_by,
     in_order,
+    inputs_of,
     read_in,
     require_text,
 )
 from solvers.onnx_reader.inputs import fixed_inputs
 from solvers.onnx_reader.network import Unreadable
 from solvers.onnx_reader.operators import (
+    Operator,
     attributes_of,
+    call_of,
     domain_of,
     flop_of,
+    operator_of,
     opsets_of,
+    own_types_of,
     require_ports,
-    schema_of,
     types_of,
 )
+from solvers.onnx_reader.runtime_operators import channel_block
 from solvers.onnx_reader.scope import Scope
 from solvers.onnx_reader.sized import Node, Trace
 from solvers.onnx_reader.sizes import (
@@ -70,7 +75,14 @@ _RANDOM = frozenset(
 
 def trace(model: ModelProto, shapes: Mapping[str, Sequence[int]]) -> Trace:
     """Walk the graph with these dimensions of its inputs. Raises Unreadable."""
-    return _Walk(model).whole(shapes)
+    walk = _Walk(model)
+    try:
+        return walk.whole(shapes)
+    except Unreadable as error:
+        why = " ".join(walk.constants.missing())
+        if not why:
+            raise
+        raise Unreadable(f"{error.detail}. {why}", error.option) from error
 
 
 class _Walk:
@@ -92,10 +104,13 @@ class _Walk:
         self.constants = Constants()
         self.shape_values: dict[str, tuple[int, ...]] = {}
         self.uncounted: dict[str, None] = {}
+        self.unknown: dict[str, None] = {}
         self.notes: list[str] = []
         self.bodies = Bodies(self._walk_body, self.opsets[""], self.notes)
         self.visits = 0
         self.read = read_in(model.graph)
+        self.block = channel_block(model.graph)
+        self.declared = Declared(model.graph, {})
 
     def whole(self, shapes: Mapping[str, Sequence[int]]) -> Trace:
         graph = self.model.graph
@@ -104,10 +119,9 @@ class _Walk:
             raise Unreadable("the file has no graph, or one without nodes: it is not an ONNX model")
         scope = Scope(ChainMap(), ChainMap(), ChainMap(), ChainMap())
         self.constants.define_initializers(graph, scope)
-        inputs = fixed_inputs(
-            [given for given in graph.input if given.name not in scope.constants], shapes
-        )
+        inputs = fixed_inputs(inputs_of(graph), shapes)
         scope.types.update(inputs)
+        self.declared = Declared(graph, inputs)
         nodes = []
         for node in in_order(graph):
             traced = self._visit(node, scope)
@@ -145,7 +159,8 @@ class _Walk:
             weights=self.constants.sizes,
             shape_values=self.shape_values,
             uncounted=tuple(self.uncounted),
-            notes=tuple(self.notes),
+            unknown=tuple(self.unknown),
+            notes=(*self.notes, *self.constants.missing(), *self.constants.bare()),
         )
 
     def _is_constant(self, name: str, scope: Scope) -> bool:
@@ -158,32 +173,66 @@ class _Walk:
             raise Unreadable(f"its graph and bodies have more than {MOST_VISITS} nodes")
         explicit, reads = self._reads(node, scope)
         variable = tuple(name for name in reads if name not in scope.constants)
-        schema = schema_of(node, self.opsets)
-        require_ports(node, schema)
-        attributes = attributes_of(node, schema)
+        operator = operator_of(node, self.opsets)
+        require_ports(node, operator)
+        attributes = attributes_of(node, operator)
 
         if self._is_known(node, explicit, attributes, scope):
             return None
-        weights = frozenset().union(
-            *(scope.weights[name] for name in reads if name in scope.constants)
-        )
+        weights = self.constants.weights_of(node, explicit, reads, scope)
         flop = 0
         if bodies_of(node):
             body = self.bodies.walked(node, explicit, attributes, scope)
             flop, weights, types = body.flop, weights | body.weights, list(body.types)
         else:
-            types = types_of(node, schema, explicit, scope, self.opset_imports)
-            if variable:
-                flop = flop_of(node, explicit, types, attributes, scope)
+            types, flop = self._computed(node, operator, explicit, attributes, scope)
         if not variable and node.op_type not in _RANDOM:
             self.constants.define_results(node, explicit, types, attributes, weights, scope)
             return None
-        if node.op_type in work.UNCOUNTED:
-            self.uncounted[node.op_type] = None
+        if operator.hides_work:
+            known = operator.schema is not None or operator.form is not None
+            (self.uncounted if known else self.unknown)[operator.name] = None
         for name, type_ in zip(node.output, types, strict=False):
             if name:
                 scope.types[name] = type_
         return Node(node.op_type, variable, tuple(filter(None, node.output)), flop, weights)
+
+    def _computed(
+        self,
+        node: NodeProto,
+        operator: Operator,
+        inputs: Sequence[str],
+        attributes: Mapping[str, Any],
+        scope: Scope,
+    ) -> tuple[list[TypeProto], int]:
+        """The types of the node's results and its work."""
+        call = call_of(node, inputs, attributes, scope, self.block)
+        if operator.schema is not None:
+            types = types_of(node, operator.schema, inputs, scope, self.opset_imports)
+        elif operator.form is not None:
+            types = own_types_of(node, operator.form, call)
+        else:
+            types = [TypeProto() for _ in node.output]
+        types = [
+            self.declared.completed(name, type_)
+            for name, type_ in zip(node.output, types, strict=False)
+        ]
+        if any(
+            name and shape_of(type_) is None
+            for name, type_ in zip(node.output, types, strict=False)
+        ):
+            self.constants.miss(inputs)
+        if operator.schema is None and operator.form is None:
+            for name, type_ in zip(node.output, types, strict=True):
+                if name in self.read and shape_of(type_) is None:
+                    raise Unreadable(
+                        f"{called(node)}: {operator.name} is not a standard operator of opset"
+                        f" {self.opsets[domain_of(node)]}, and the file does not state the shape of"
+                        f" {name!r}, which it makes: add it to value_info, or export the network"
+                        " without this operator"
+                    )
+        variable = any(name and name not in scope.constants for name in inputs)
+        return types, flop_of(node, operator, call, types) if variable else 0
 
     def _reads(self, node: NodeProto, scope: Scope) -> tuple[list[str], list[str]]:
         """Its inputs as they stand, and each tensor that it or its bodies read; refused where the
@@ -209,7 +258,7 @@ class _Walk:
         """Whether the node only hands on, or gives a constant or a size; what it makes is then
         defined.
         """
-        if node.op_type == "Identity" or (
+        if (node.op_type == "Identity" and domain_of(node) == "") or (
             node.op_type == "Dropout" and self._passes(node, attributes, scope)
         ):
             if not inputs[0]:
@@ -239,11 +288,12 @@ class _Walk:
         return training is not None and not training.any()
 
     def _walk_body(self, graph: GraphProto, given: Sequence[TypeProto], scope: Scope) -> Body:
-        if len(graph.input) != len(given):
-            raise Unreadable(f"a body takes {len(graph.input)} inputs and is given {len(given)}")
         inner = scope.inner()
         self.constants.define_initializers(graph, inner)
-        for formal, type_ in zip(graph.input, given, strict=True):
+        formals = inputs_of(graph)
+        if len(formals) != len(given):
+            raise Unreadable(f"a body takes {len(formals)} inputs and is given {len(given)}")
+        for formal, type_ in zip(formals, given, strict=True):
             inner.types[formal.name] = type_
             # It hides what has the same name around the body.
             for known in (inner.constants, inner.weights, inner.aliases):

@@ -7,12 +7,16 @@ from __future__ import annotations
 import mmap
 from typing import TypeAlias
 
+import numpy as np
+
 from solvers.onnx_reader.network import Unreadable
 
 Buffer: TypeAlias = "bytes | bytearray | memoryview | mmap.mmap"
 
 # shapes, axes and scales are far smaller; parts of a message up to this size are kept whole
 LARGEST_KEPT_BYTE = 4096
+# A number may take ten bytes in the fields of numbers, for one in the tensor: a negative one does.
+_LARGEST_KEPT_NUMBERS_BYTE = 10 * LARGEST_KEPT_BYTE
 DEEPEST = 64  # messages in messages: each body of an If or Loop adds three
 
 # The messages of onnx.proto that can hold a tensor, by the numbers of the fields that lead there.
@@ -25,6 +29,15 @@ _INSIDE: dict[int, dict[int, int]] = {
     _GRAPH: {1: _NODE, 5: _TENSOR, 15: _SPARSE},
     _FUNCTION: {7: _NODE, 11: _ATTRIBUTE},
     _MODEL: {7: _GRAPH, 25: _FUNCTION},
+}
+_INT32_DATA, _INT64_DATA, _RAW_DATA, _UINT64_DATA = 5, 7, 9, 11  # of a tensor
+_TENSOR_OF, _FLOATS, _INTS = 5, 7, 8  # of an attribute
+_LARGEST_KEPT: dict[tuple[int, int], int] = {
+    (_TENSOR, _INT32_DATA): _LARGEST_KEPT_NUMBERS_BYTE,
+    (_TENSOR, _INT64_DATA): _LARGEST_KEPT_NUMBERS_BYTE,
+    (_TENSOR, _UINT64_DATA): _LARGEST_KEPT_NUMBERS_BYTE,
+    (_ATTRIBUTE, _FLOATS): 4 * LARGEST_KEPT_BYTE,
+    (_ATTRIBUTE, _INTS): _LARGEST_KEPT_NUMBERS_BYTE,
 }
 # Left out where large: a tensor's data in each of its forms; strings of an attribute; training, not
 # inference.
@@ -40,6 +53,9 @@ def strip(content: Buffer) -> bytes:
     """The file's message without the tensor data of more than `LARGEST_KEPT_BYTE`; raises
     Unreadable.
 
+    A tensor whose data is left out has empty `raw_data` instead, unlike one that the file has no
+    data of; an attribute whose numbers are left out has a tensor of as many beside them.
+
     Only tags and lengths are looked at, so that a memory-mapped file of any size is hardly touched.
     """
     view = memoryview(content)
@@ -50,6 +66,7 @@ def strip(content: Buffer) -> bytes:
 
 
 _LENGTH_DELIMITED = 2  # the wire type of texts and messages
+_MOST_FIELDS = 50  # kinds of them; no format has so many
 
 
 def _strip(
@@ -82,20 +99,60 @@ def _strip(
         position += size
         if position > end:
             break
-        if size > LARGEST_KEPT_BYTE and (field in left_out or field in inside):
+        largest = _LARGEST_KEPT.get((message, field), LARGEST_KEPT_BYTE)
+        if size > largest and (field in left_out or field in inside):
             keep(field_start)
             kept_from = position
             if field in inside:
                 below, size = _strip(view, content_start, position, inside[field], depth + 1)
-                head = _encoded(tag) + _encoded(size)
-                parts += [head, *below]
-                length += len(head) + size
+                new = [_encoded(tag) + _encoded(size), *below]
+            else:
+                new = [_placeholder(message, field, view[content_start:position])]
+            parts += new
+            length += sum(map(len, new))
     if position > end:
         raise Unreadable(
             "the file ends in the middle of a field: it is cut short, or not an ONNX model"
         )
     keep(end)
     return parts, length
+
+
+def _placeholder(message: int, field: int, numbers: memoryview) -> bytes:
+    """What stands for data that is left out."""
+    if message == _TENSOR:
+        return _field(_RAW_DATA, b"")
+    if message == _ATTRIBUTE and field in (_FLOATS, _INTS):
+        # The last byte of each number in a field of integers has no high bit.
+        ends = np.frombuffer(numbers, np.uint8) < 0x80
+        count = len(numbers) // 4 if field == _FLOATS else int(np.count_nonzero(ends))
+        return _field(_TENSOR_OF, bytes([1 << 3]) + _encoded(count))  # its dims
+    return b""
+
+
+def _field(number: int, content: bytes) -> bytes:
+    return _encoded(number << 3 | _LENGTH_DELIMITED) + _encoded(len(content)) + content
+
+
+def outermost_fields(content: Buffer) -> frozenset[tuple[int, int]]:
+    """The numbers and wire types of a message's own fields, as far as it is one."""
+    found: set[tuple[int, int]] = set()
+    view = memoryview(content)
+    try:
+        position = 0
+        while position < len(view) and len(found) < _MOST_FIELDS:
+            tag, position = _varint(view, position, len(view))
+            found.add((tag >> 3, tag & 7))
+            if tag & 7 == _LENGTH_DELIMITED:
+                size, position = _varint(view, position, len(view))
+                position += size
+            else:
+                position = _after_scalar(view, position, len(view), tag & 7)
+    except Unreadable:
+        return frozenset(found)
+    finally:
+        view.release()
+    return frozenset(found)
 
 
 def _after_scalar(view: memoryview, position: int, end: int, wire_type: int) -> int:

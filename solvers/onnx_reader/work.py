@@ -5,58 +5,46 @@ else counts 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-Shape = tuple[int, ...]
-Shapes = Sequence[Shape | None]
-Mac = Callable[[Shapes, Shapes, Mapping[str, Any]], int]
+from solvers.onnx_reader.attention import attention, flexible, linear
+from solvers.onnx_reader.einsum import einsum
+from solvers.onnx_reader.shapes import Mac, Shapes
+from solvers.onnx_reader.shapes import known as _known
 
 # Multiply-accumulates by another name, which the count leaves out: a reader of the figures should
-# know.
-UNCOUNTED = frozenset(
+# know. Those of ai.onnx.ml are classical learners.
+_UNCOUNTED = frozenset(
     {
-        "Attention",
-        "CausalConvWithState",
-        "DeformConv",
-        "DFT",
-        "Einsum",
-        "FlexAttention",
-        "LinearAttention",
-        "RNN",
-        "STFT",
+        ("", "DFT"),
+        ("", "STFT"),
+        *(
+            ("ai.onnx.ml", name)
+            for name in (
+                "LinearClassifier", "LinearRegressor", "SVMClassifier", "SVMRegressor",
+                "TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor",
+            )
+        ),
     }
-)
+)  # fmt: skip
 
 
-class SizeUnknown(Exception):
-    """An operator that counts reads or writes a tensor whose size is not known."""
+def standard_mac(domain: str, operator: str) -> Mac | None:
+    """How the multiply-accumulates of one of the standard's operators are counted; None where it
+    counts 0.
 
-
-def flop(operator: str, inputs: Shapes, outputs: Shapes, attributes: Mapping[str, Any]) -> int:
-    """FLOP of one node of the default domain.
-
-    Raises SizeUnknown; ValueError if the shapes make no sense.
+    It raises SizeUnknown; ValueError if the shapes make no sense.
     """
-    mac = _MAC.get(operator)
-    return 0 if mac is None else 2 * mac(inputs, outputs, attributes)
+    return _MAC.get((domain, operator))
 
 
-def counts(operator: str) -> bool:
-    """Whether the operator's work is counted at all."""
-    return operator in _MAC
+def hides_work(domain: str, operator: str) -> bool:
+    """Whether a standard operator multiplies and counts 0 all the same."""
+    return (domain, operator) in _UNCOUNTED
 
 
-def _known(shapes: Shapes, position: int, least_rank: int) -> Shape:
-    shape = shapes[position] if position < len(shapes) else None
-    if shape is None:
-        raise SizeUnknown
-    if len(shape) < least_rank:
-        raise ValueError(f"a tensor of {len(shape)} dimensions where {least_rank} are needed")
-    return shape
-
-
-def _convolution(data: int, weight: int) -> Mac:
+def convolution(data: int, weight: int) -> Mac:
     def mac(inputs: Shapes, outputs: Shapes, _: Mapping[str, Any]) -> int:
         _known(inputs, data, 2)
         # Weights are (out, in / groups, kernel...): each result is a sum over all but the first
@@ -66,18 +54,18 @@ def _convolution(data: int, weight: int) -> Mac:
     return mac
 
 
-def _transposed_convolution(inputs: Shapes, _: Shapes, __: Mapping[str, Any]) -> int:
+def transposed_convolution(inputs: Shapes, _: Shapes, __: Mapping[str, Any]) -> int:
     # Weights are (in, out / groups, kernel...): each element that comes in is spread over all but
     # the first axis.
     return math.prod(_known(inputs, 0, 2)) * math.prod(_known(inputs, 1, 2)[1:])
 
 
-def _gemm(inputs: Shapes, outputs: Shapes, attributes: Mapping[str, Any]) -> int:
+def gemm(inputs: Shapes, outputs: Shapes, attributes: Mapping[str, Any]) -> int:
     left = _known(inputs, 0, 2)
     return math.prod(_known(outputs, 0, 2)) * (left[0] if attributes.get("transA") else left[1])
 
 
-def _matrix_product(left: int, right: int) -> Mac:
+def matrix_product(left: int, right: int) -> Mac:
     def mac(inputs: Shapes, outputs: Shapes, _: Mapping[str, Any]) -> int:
         _known(inputs, right, 1)
         return math.prod(_known(outputs, 0, 0)) * _known(inputs, left, 1)[-1]
@@ -85,7 +73,7 @@ def _matrix_product(left: int, right: int) -> Mac:
     return mac
 
 
-def _recurrent(gates: int) -> Mac:
+def recurrent(gates: int) -> Mac:
     def mac(inputs: Shapes, _: Shapes, __: Mapping[str, Any]) -> int:
         sequence = _known(inputs, 0, 3)
         # W is (directions, gates × hidden, in), R is (directions, gates × hidden, hidden).
@@ -99,15 +87,27 @@ def _recurrent(gates: int) -> Mac:
     return mac
 
 
-_MAC: Mapping[str, Mac] = {
-    "Conv": _convolution(0, 1),
-    "ConvInteger": _convolution(0, 1),
-    "QLinearConv": _convolution(0, 3),
-    "ConvTranspose": _transposed_convolution,
-    "Gemm": _gemm,
-    "MatMul": _matrix_product(0, 1),
-    "MatMulInteger": _matrix_product(0, 1),
-    "QLinearMatMul": _matrix_product(0, 3),
-    "LSTM": _recurrent(4),
-    "GRU": _recurrent(3),
+def depthwise(inputs: Shapes, outputs: Shapes, _: Mapping[str, Any]) -> int:
+    # Weights are (channels, 1, kernel): a result sums over its own channel alone.
+    return math.prod(_known(outputs, 0, 2)) * math.prod(_known(inputs, 1, 3)[2:])
+
+
+_MAC: Mapping[tuple[str, str], Mac] = {
+    ("", "Conv"): convolution(0, 1),
+    ("", "ConvInteger"): convolution(0, 1),
+    ("", "QLinearConv"): convolution(0, 3),
+    ("", "DeformConv"): convolution(0, 1),
+    ("", "ConvTranspose"): transposed_convolution,
+    ("", "CausalConvWithState"): depthwise,
+    ("", "Gemm"): gemm,
+    ("", "MatMul"): matrix_product(0, 1),
+    ("", "MatMulInteger"): matrix_product(0, 1),
+    ("", "QLinearMatMul"): matrix_product(0, 3),
+    ("", "Einsum"): einsum,
+    ("", "RNN"): recurrent(1),
+    ("", "GRU"): recurrent(3),
+    ("", "LSTM"): recurrent(4),
+    ("", "Attention"): attention,
+    ("", "LinearAttention"): linear,
+    ("ai.onnx.preview", "FlexAttention"): flexible,
 }

@@ -70,7 +70,7 @@ class Cut(Body):
 
     name: Text
     flop: Count
-    """Cumulative: 2 × MAC of Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU; all else counts 0."""
+    """Cumulative: 2 × MAC of convolutions, matrix products, recurrent layers, attention; else 0."""
     feature_byte: Count
     """What crosses the cut."""
     feature_elements: Count | None = absent()

@@ -130,6 +130,8 @@ def test_work_is_counted(maker: Callable[[], ModelProto], expected: int) -> None
         ("MatMul (x, w)", ((7, 3, 4), (1, 4, 5)), 420),
         ("MatMul (x, w)", ((3, 4), (4)), 12),
         ("MatMul (x, w)", ((4), (4, 5)), 20),
+        ('Einsum <equation = "ij,jk->ik"> (x, w)', ((3, 4), (4, 5)), 60),
+        ("DeformConv (x, w, offset)", ((1, 4, 5, 5), (6, 4, 3, 3)), 9 * 6 * 36),
         ("Mul (x, w)", ((3, 4), (3, 4)), 0),
     ],
 )
@@ -138,10 +140,9 @@ def test_operators_count_their_multiplications(
 ) -> None:
     x, w = (tuple(np.atleast_1d(shape).tolist()) for shape in shapes)
     dims = ", ".join(map(str, x))
-    assert (
-        mac(a_model(f"net (float[{dims}] x) => (float y) {{ y = {node} }}", weights={"w": w}))
-        == expected
-    )
+    weights = {"w": w, "offset": (1, 18, 3, 3)}
+    text = f"net (float[{dims}] x) => (float y) {{ y = {node} }}"
+    assert mac(a_model(text, weights=weights, opset=22)) == expected
 
 
 def test_a_bidirectional_lstm_works_both_ways() -> None:
@@ -154,14 +155,121 @@ def test_a_bidirectional_lstm_works_both_ways() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("node", "expected"),
+    [
+        # Queries (2, 6, 16), keys (2, 10, 8) and values (2, 10, 4): heads 4 wide, values 2.
+        ("Attention <q_num_heads = 4, kv_num_heads = 2> (q, k, v)", 2 * 4 * 6 * 10 * (4 + 2)),
+        (
+            "Attention <q_num_heads = 4, kv_num_heads = 2, is_causal = 1> (q, k, v, mask)",
+            2 * 4 * 6 * 10 * (4 + 2),
+        ),
+        (
+            "Attention <q_num_heads = 4, kv_num_heads = 2> (q, k, v, , pastk, pastv)",
+            2 * 4 * 6 * (10 + 3) * (4 + 2),
+        ),
+        ("Attention (q4, k4, v4)", 2 * 4 * 6 * 10 * (4 + 2)),
+        (
+            "LinearAttention <q_num_heads = 4, kv_num_heads = 2,"
+            ' update_rule = "linear"> (q, kq, vq)',
+            2 * 6 * 4 * 2 * (2 + 4),
+        ),
+        (
+            "LinearAttention <q_num_heads = 4, kv_num_heads = 2> (q, kq, vq, , decay, beta)",
+            2 * 6 * 4 * 2 * (2 * 2 + 4),
+        ),
+        ("CausalConvWithState (q, taps)", 2 * 6 * 16 * 3),
+        ("RNN <hidden_size = 5> (q, w, r)", 2 * 6 * 5 * (16 + 5)),
+    ],
+)
+def test_attention_counts_each_query_with_each_key(node: str, expected: int) -> None:
+    text = f"""
+        net (float[2, 6, 16] q) => (float y) {{
+            q4 = Reshape (q, heads)
+            y{", state" if "Linear" in node or "Causal" in node else ""} = {node}
+        }}
+    """
+    shapes = {
+        "k": (2, 10, 8), "v": (2, 10, 4), "mask": (6, 10), "pastk": (2, 2, 3, 4),
+        "pastv": (2, 2, 3, 2), "k4": (2, 2, 10, 4), "v4": (2, 2, 10, 2), "kq": (2, 6, 8),
+        "vq": (2, 6, 4), "decay": (2, 6, 2), "beta": (2, 6, 2), "taps": (6, 1, 3),
+        "w": (1, 5, 16), "r": (1, 5, 5),
+    }  # fmt: skip
+    model = a_model(text, weights=shapes, opset=28)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([2, 4, 6, 4]), "heads"))
+    network = read_model(model)
+    assert network.cuts[-1].flop == 2 * expected
+    assert network.notes == ()
+
+
+def test_an_unknown_operator_is_taken_at_the_files_word() -> None:
+    known = read_model(a_chain())
+    network = read_model(broken(magic(1, 4, 8, 8)))
+    assert [cut.flop for cut in network.cuts] == [cut.flop for cut in known.cuts]
+    assert [cut.feature_byte for cut in network.cuts] == [cut.feature_byte for cut in known.cuts]
+    assert "Magic: nobody here knows these operators" in network.notes[0]
+
+
+def test_a_size_in_the_file_may_name_dimensions_of_the_inputs() -> None:
+    model = a_model(
+        "net (float[N, 4] x) => (float y) { k = NonZero (x) c = Cast <to = 1> (k)"
+        " y = MatMul (c, w) }",
+        weights={"w": (6, 3)},
+    )
+    with pytest.raises(Unreadable, match="depends on the data"):
+        read_model(model, x=(2, 4))
+    model.graph.value_info.append(helper.make_tensor_value_info("k", TensorProto.INT64, [2, "N"]))
+    assert read_model(model, x=(6, 4)).cuts[-1].flop == 2 * 2 * 6 * 3
+    model.graph.value_info[0].CopyFrom(
+        helper.make_tensor_value_info("k", TensorProto.INT64, [3, "N"])  # it makes two rows
+    )
+    with pytest.raises(Unreadable, match="depends on the data"):
+        read_model(model, x=(6, 4))
+
+
+def test_a_body_may_list_its_constants_among_its_inputs() -> None:
+    """As all graphs did before IR 4."""
+    expected = read_model(graphs.with_branches()).cuts
+    model = graphs.with_branches()
+    for attribute in model.graph.node[-1].attribute:
+        constant = numpy_helper.from_array(np.ones(4, np.float32), f"{attribute.name}_unused")
+        attribute.g.initializer.append(constant)
+        attribute.g.input.append(helper.make_tensor_value_info(constant.name, 1, [4]))
+    assert read_model(model).cuts == expected
+
+
+@pytest.mark.parametrize(
+    ("domain", "operator", "attributes"),
+    [
+        ("com.microsoft", "Gelu", {}),
+        ("ai.onnx.ml", "Normalizer", {"norm": "L2"}),
+        ("com.acme", "Wonder", {}),
+    ],
+)
+def test_a_file_without_the_standards_operators_is_read(
+    domain: str, operator: str, attributes: dict[str, str]
+) -> None:
+    dims = [1, 2]
+    model = helper.make_model(
+        helper.make_graph(
+            [helper.make_node(operator, ["x"], ["y"], domain=domain, **attributes)],
+            "g",
+            [helper.make_tensor_value_info("x", 1, dims)],
+            [helper.make_tensor_value_info("y", 1, dims)],
+        ),
+        opset_imports=[helper.make_opsetid(domain, 1)],
+    )
+    assert [cut.feature_byte for cut in read_model(model).cuts] == [8, 0]
+
+
 def test_work_under_another_name_is_told() -> None:
     model = a_model(
-        'net (float[3, 4] x) => (float y) { y = Einsum <equation = "ij,jk->ik"> (x, w) }',
-        weights={"w": (4, 5)},
+        "net (float[3, 4] x) => (float y) { y = DFT <axis = 1> (x2) x2 = Unsqueeze (x, end) }"
     )
+    model.graph.initializer.append(numpy_helper.from_array(np.array([-1]), "end"))
     network = read_model(model)
     assert network.cuts[-1].flop == 0
-    assert any("Einsum" in note for note in network.notes)
+    assert any("DFT" in note for note in network.notes)
 
 
 def test_a_dropout_and_an_identity_are_other_names() -> None:
@@ -224,6 +332,17 @@ def node(
     )
 
 
+def magic(*shape: int) -> Callable[[ModelProto], None]:
+    """Another operator in the middle, of a result that the file states if a shape is given."""
+
+    def change(model: ModelProto) -> None:
+        model.graph.node[1].op_type = "Magic"
+        if shape:
+            model.graph.value_info.append(helper.make_tensor_value_info("relu", 1, shape))
+
+    return change
+
+
 def dims(*sizes: int) -> Callable[[ModelProto], None]:
     def change(model: ModelProto) -> None:
         del model.graph.initializer[0].dims[:]
@@ -242,8 +361,9 @@ def dims(*sizes: int) -> Callable[[ModelProto], None]:
         (node("nothing"), "reads 'nothing', which nothing makes"),
         (node("image", output="conv"), "two nodes make 'conv'"),
         (node("image", output="w1"), "two things are named 'w1'"),
-        (node("image", operator="Magic"), "Magic is not a standard operator of opset 17"),
-        (node("image", operator="FusedConv", domain="com.microsoft"), "domain 'com.microsoft'"),
+        (magic(), "Magic is not a standard operator of opset 17, and the file does not state"),
+        (node("image", operator="FusedConv", domain="com.microsoft"), "does not fit its inputs"),
+        (node("image", operator="Wonder", domain="com.acme"), "domain 'com.acme', of which"),
         (node("image", "image"), "has 2 inputs"),
         (lambda model: model.graph.node[0].input.__setitem__(0, "scores"), "a loop through"),
         (lambda model: model.graph.node[0].input.__setitem__(0, ""), "lacks an input"),
@@ -369,7 +489,7 @@ def test_only_numbers_come_out_of_a_file_that_asks_for_terabytes() -> None:
         numpy_helper.from_array(np.array([2**30, 2**10, 4], np.int64), "size")
     )
     network = read_model(model)
-    assert network.cuts[-1].parameter_byte == 4 * 2**42
+    assert network.cuts[-1].parameter_byte == 0  # a mask: the file has no weights
     assert network.cuts[1].feature_byte == 4 * 2**42
 
 

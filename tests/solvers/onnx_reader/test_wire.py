@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx import ModelProto, helper, numpy_helper
+from onnx import AttributeProto, ModelProto, helper, numpy_helper
 
 from solvers.onnx_reader import Unreadable
 from solvers.onnx_reader.wire import LARGEST_KEPT_BYTE, strip
@@ -36,11 +36,34 @@ def test_the_weights_go_and_all_else_stays() -> None:
     content = model.SerializeToString()
     stripped = ModelProto.FromString(strip(content))
     assert len(strip(content)) < len(content) - 4 * 50 * 60 * 3 - 4 * 2000
-    model.graph.initializer[-2].ClearField("raw_data")
+    model.graph.initializer[-2].raw_data = b""
     model.graph.initializer[-1].ClearField("float_data")
+    model.graph.initializer[-1].raw_data = b""
     for attribute in model.graph.node[-1].attribute:
-        attribute.g.node[0].attribute[0].t.ClearField("raw_data")
+        attribute.g.node[0].attribute[0].t.raw_data = b""
     assert stripped == model
+
+
+@pytest.mark.parametrize(("field", "byte"), [(7, 4), (8, 10)])
+def test_numbers_that_are_left_out_leave_their_count(field: int, byte: int) -> None:
+    """Other writers than onnx's own pack the numbers of an attribute."""
+    count = 5000
+    packed = bytes([0xFF] * (byte - 1) + [1]) * count
+    attribute = AttributeProto(name="value", type=AttributeProto.INTS).SerializeToString()
+    attribute += _message(field, packed)
+    content = _message(7, _message(1, _message(5, attribute)))
+    (node,) = ModelProto.FromString(strip(content)).graph.node
+    assert (len(node.attribute[0].ints), len(node.attribute[0].floats)) == (0, 0)
+    assert node.attribute[0].t.dims == [count]
+
+
+def _message(field: int, content: bytes) -> bytes:
+    length = len(content)
+    head = bytearray([field << 3 | 2])
+    while length >= 0x80:
+        head.append(length & 0x7F | 0x80)
+        length >>= 7
+    return bytes([*head, length]) + content
 
 
 def test_many_small_tensors_are_kept() -> None:
@@ -85,16 +108,8 @@ def test_what_is_no_message_is_refused(content: bytes, told: str) -> None:
 
 
 def test_messages_in_messages_have_an_end() -> None:
-    def inside(field: int, content: bytes) -> bytes:
-        length = len(content)
-        head = bytearray([field << 3 | 2])
-        while length >= 0x80:
-            head.append(length & 0x7F | 0x80)
-            length >>= 7
-        return bytes([*head, length]) + content
-
     content = bytes(5000)
     for _ in range(200):  # a graph with a node with an attribute with a graph ...
-        content = inside(1, inside(5, inside(6, content)))
+        content = _message(1, _message(5, _message(6, content)))
     with pytest.raises(Unreadable, match="too deeply"):
-        strip(inside(7, content))
+        strip(_message(7, content))
