@@ -206,6 +206,9 @@ def _channel(channel: Channel) -> Iterator[tuple[str, str]]:
             yield "/rate_law/snr_gap_db", f"a gap of {law.snr_gap_db:g} dB to Shannon's rate"
     if channel.downlink_bps is not None and channel.downlink_bps < 1e3:
         yield "/downlink_bps", f"a downlink of {channel.downlink_bps:g} bit/s: is it in Mbit/s?"
+    if channel.min_rate_bps is not None and channel.min_rate_bps < 1e3:
+        message = f"an outage below {channel.min_rate_bps:g} bit/s: is it in Mbit/s?"
+        yield "/min_rate_bps", message
 
 
 def _server(server: Server) -> Iterator[tuple[str, str]]:

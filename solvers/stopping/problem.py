@@ -134,6 +134,7 @@ class Problem:
     noise_w_per_hz: float
     rate_law: RateLaw = SHANNON  # what an SNR carries; a law given in rates is what it is
     min_snr: float = 0.0  # below it nobody transmits; 0 for none
+    least_rate_bps: float | None = None  # the same of a law in rates, in place of min_snr's
     coherence_time_s: float = 0.0
     waiting: Waiting = Waiting.IN_OUTAGE
     rule: Rule = Rule.BACKWARD_INDUCTION
@@ -166,6 +167,12 @@ class Problem:
         for name in ("inferences", "bandwidth_hz", "noise_w_per_hz"):
             value = getattr(self, name)
             require(0.0 < value < np.inf, f"{name} > 0 and finite")
+        if self.least_rate_bps is not None:
+            require(0.0 < self.least_rate_bps < np.inf, "least_rate_bps > 0 and finite")
+            require(
+                isinstance(self.law, (RateTrace, Markov)) and self.min_snr == 0.0,
+                "least_rate_bps is the outage of a law in rates, where min_snr is not given",
+            )
         require(self.nodes >= 16, "nodes >= 16")
         if self.mean_snr is None:
             require(
@@ -194,7 +201,7 @@ class Problem:
         self._refuse_the_unanswerable()
 
     def _refuse_the_unanswerable(self) -> None:
-        if self.min_snr == 0.0 and not self.law.mean_inverse_rate_finite:
+        if self.min_rate_bps == 0.0 and not self.law.mean_inverse_rate_finite:
             raise UnboundedCost(
                 "the mean of 1/rate is infinite on this channel, so a forced offload has infinite"
                 " expected cost: give the channel a minimum SNR"
@@ -213,7 +220,9 @@ class Problem:
 
     @property
     def min_rate_bps(self) -> float:
-        """Rate at the minimum SNR."""
+        """Least rate at which anybody transmits: as given, or that at the minimum SNR."""
+        if self.least_rate_bps is not None:
+            return self.least_rate_bps
         law = self.rate_law
         shannon = float(
             self.bandwidth_hz * law.efficiency * np.log1p(self.min_snr / law.snr_gap) / np.log(2.0)

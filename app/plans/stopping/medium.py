@@ -42,7 +42,7 @@ class Medium:
         self.downlink_bps = request.downlink_bps or self.channel.downlink_bps
         self.noise_w_per_hz = units.watts_per_hz(self.channel.noise_psd_dbm_per_hz)
         self.rate_law = units.rate_law(self.channel)
-        self.in_rates = radio.in_rates(self.channel)
+        self.in_rates = self.channel.in_rates
         for fault in radio.faults(self.channel, self.bandwidth_hz, self.downlink_bps):
             own = fault.pointer[1:]
             if own in ("bandwidth_hz", "downlink_bps") and getattr(request, own) is not None:
@@ -165,6 +165,7 @@ class Medium:
                 noise_w_per_hz=self.noise_w_per_hz,
                 rate_law=self.rate_law,
                 min_snr=min_snr,
+                least_rate_bps=channel.min_rate_bps,
                 coherence_time_s=channel.coherence_time_s or 0.0,
                 waiting=waiting,
                 mean_snr=mean_snr,
@@ -181,7 +182,7 @@ class Medium:
                 )
             return problem
         except UnboundedCost as refusal:
-            self.fault("min_snr_db", f"{refusal}; say below which SNR nobody transmits")
+            self.fault("min_snr_db", f"{refusal}; say below which SNR nobody transmits{self._or}")
         except AbsorbingOutage as refusal:
             self.fault(
                 "fading", f"{refusal}: give every state in outage a way back to one that is up"
@@ -193,8 +194,15 @@ class Medium:
             self.resolver.fault("/options/waiting", detail)
         return None
 
+    @property
+    def _or(self) -> str:
+        """The plainer way to say an outage where the channel is given in rates."""
+        return " (or below which rate: min_rate_bps)" if self.in_rates else ""
+
     def _min_rate_bps(self, min_snr: float) -> float:
-        """Rate at the minimum SNR, by the rate law."""
+        """The least rate, as given or at the minimum SNR by the rate law."""
+        if self.channel.min_rate_bps is not None:
+            return self.channel.min_rate_bps
         law = self.rate_law
         shannon = (
             self.bandwidth_hz * law.efficiency * np.log1p(min_snr / law.snr_gap) / math.log(2.0)
@@ -221,7 +229,8 @@ class Medium:
         if radio.outage_in_disguise(law, min_snr, min_rate_bps, mean_snr):
             self.fault(
                 "min_snr_db",
-                "is needed: some samples are so slow next to the others that they are outages",
+                "is needed: some samples are so slow next to the others that they are outages"
+                + self._or,
             )
         if channel.coherence_time_s is None:
             if waiting is Waiting.ALWAYS:

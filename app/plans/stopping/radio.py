@@ -54,6 +54,8 @@ def faults(
         yield from _within("/downlink_bps", [downlink_bps], _RATE_BPS, "bit/s")
     if channel.min_snr_db is not None:
         yield from _within("/min_snr_db", [channel.min_snr_db], _SNR_DB, "dB")
+    if channel.min_rate_bps is not None:
+        yield from _within("/min_rate_bps", [channel.min_rate_bps], _RATE_BPS, "bit/s")
     if channel.coherence_time_s is not None:
         yield from _within("/coherence_time_s", [channel.coherence_time_s], _COHERENCE_S, "s")
     if channel.rate_law is not None:
@@ -90,16 +92,6 @@ def faults(
                     "/min_snr_db",
                     f"is needed with m = {m:g}: fades beyond any radio decide the mean",
                 )
-
-
-def in_rates(channel: Channel) -> bool:
-    """Whether the channel says its rates itself, the same for every user."""
-    match channel.fading:
-        case MarkovFading():
-            return True
-        case TraceFading(rate_bps=rates):
-            return rates is not None
-    return False
 
 
 def law(channel: Channel, min_rate_bps: float) -> Law:

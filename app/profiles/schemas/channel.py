@@ -1,11 +1,13 @@
 """A channel: spectrum, noise and gain."""
 
 import math
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from app.profiles.schemas.fading import Fading
+from app.errors import FieldError
+from app.profiles.schemas.fading import Fading, MarkovFading, TraceFading
 from app.profiles.schemas.profile import Profile
 from app.quantities import (
     Body,
@@ -68,7 +70,29 @@ class Channel(Profile):
     """Default: Shannon's rate, which no radio reaches."""
     min_snr_db: Decibel | None = absent()
     """Below this nothing can be decoded: the link is in outage."""
+    min_rate_bps: Positive | None = absent()
+    """The same for a channel whose fading is given in rates (`rate_bps`, `trace_bps`)."""
     rtt_mean_s: NonNegative | None = absent()
     rtt_variance_s2: NonNegative | None = absent()
     downlink_bps: Positive | None = absent()
     """What results come back with."""
+
+    @property
+    def in_rates(self) -> bool:
+        """Whether the fading says rates, the same for every user, rather than gains."""
+        fading = self.fading
+        return isinstance(fading, MarkovFading) or (
+            isinstance(fading, TraceFading) and fading.rate_bps is not None
+        )
+
+    def faults(self) -> Iterator[FieldError]:
+        yield from super().faults()
+        if self.min_rate_bps is None:
+            return
+        if not self.in_rates:
+            yield FieldError(
+                "/min_rate_bps",
+                "belongs to a fading in rates (rate_bps or trace_bps): say min_snr_db here",
+            )
+        elif self.min_snr_db is not None:
+            yield FieldError("/min_snr_db", "min_rate_bps says the outage already: give one of two")

@@ -13,7 +13,9 @@ _DB = 10.0 / np.log(10.0)  # decibels per unit of ln G
 
 
 def min_rate_bps(problem: Problem) -> float:
-    """Rate at the least SNR at which anybody transmits."""
+    """Rate below which nobody transmits: of rates as given, else at the least SNR."""
+    if problem.least_rate_bps is not None:
+        return problem.least_rate_bps
     return float(carried_bps(problem, np.array(problem.min_snr)))
 
 

@@ -127,3 +127,58 @@ def test_a_received_power_is_no_snr(client: httpx.Client) -> None:
     told = warnings(client, a_fleet(a_robot(mean_snr_db=-90.0), channel=channel))
     assert "RSRP" in told["/channel/fading/snr_db"]
     assert "RSRP" in told["/users/0/mean_snr_db"]
+
+
+IN_RATES = {
+    "trace": {"kind": "trace", "rate_bps": [0.0, 1e5, 1e6, 1e7]},
+    "chain": {
+        "kind": "markov",
+        "rate_bps": [1e5, 1e6, 1e7],
+        "transition": [[0.5, 0.4, 0.1], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7]],
+    },
+    "fitted": {"kind": "markov", "trace_bps": [1e5, 1e6, 1e7, 2e6, 1e5, 3e6], "states": 2},
+}
+
+
+@pytest.mark.parametrize("fading", IN_RATES.values(), ids=IN_RATES)
+def test_an_outage_of_rates_is_a_rate(client: httpx.Client, fading: Body) -> None:
+    """As the SNR that carries this rate says it, but plainly; the threshold itself is up."""
+    robot, least_bps, at_once = a_robot(mean_snr_db=None), 1e6, {"placement": 0}
+    snr_db = 10.0 * math.log10(2.0 ** (least_bps / 1e7) - 1.0)
+    by_rate, by_snr = (
+        solved(client, a_fleet(robot, channel=a_radio(fading=fading, **least), options=at_once))
+        for least in (
+            {"min_snr_db": None, "min_rate_bps": least_bps},
+            {"min_snr_db": snr_db},
+        )
+    )
+    assert by_rate["users"][0]["table"]["min_rate_bps"] == least_bps
+    assert by_rate["objective"]["cost"] == pytest.approx(by_snr["objective"]["cost"])
+    unlimited = a_radio(fading=fading, min_snr_db=None, min_rate_bps=1.0)
+    other = solved(client, a_fleet(robot, channel=unlimited, options=at_once))
+    assert other["objective"]["cost"] != pytest.approx(by_rate["objective"]["cost"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer", "mend"),
+    [
+        ({"min_snr_db": None}, "/channel/min_rate_bps", "say min_snr_db"),
+        ({"fading": IN_RATES["trace"]}, "/channel/min_snr_db", "one of two"),
+        (
+            {"fading": IN_RATES["trace"], "min_snr_db": None, "min_rate_bps": 1e20},
+            "/channel/min_rate_bps",
+            "cannot be planned with",
+        ),
+    ],
+)
+def test_an_outage_that_contradicts_itself(
+    client: httpx.Client, fields: Body, pointer: str, mend: str
+) -> None:
+    channel = a_radio(**{"min_rate_bps": 1e5} | fields)
+    answer = client.post(
+        "/v1/plans/stopping", json=a_fleet(a_robot(mean_snr_db=None), channel=channel)
+    )
+    assert answer.status_code == 422
+    (fault,) = answer.json()["errors"]
+    assert fault["pointer"] == pointer
+    assert mend in fault["detail"]
