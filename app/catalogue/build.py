@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from app.catalogue import derived_shapes, measured_cuts
+from app.catalogue.block_timings import block_timings
 from app.catalogue.blocks import FLOAT32_BYTE
 from app.catalogue.codecs import codecs
+from app.catalogue.derived_shapes import significant
 from app.catalogue.keras import BLOCK_NETWORKS, OF_BLOCKS, BlockNetwork, block_cuts
 from app.catalogue.measurements import (
     DEVICE_MEASUREMENTS,
@@ -113,11 +115,6 @@ def fit(samples: tuple[Sample, ...]) -> tuple[float, float]:
     return float(1e9 * gigacycles), float(overhead_s)
 
 
-def significant(value: float) -> float:
-    """Six digits: more than any of these measurements has, and the same on every machine."""
-    return float(f"{value:.6g}")
-
-
 def shares(model: str) -> list[float]:
     """The part of the network's FLOP before each cut."""
     network = next(each for each in NETWORKS if each.name == model)
@@ -198,7 +195,11 @@ def server_timing(measurement: ServerMeasurement) -> dict[str, Any]:
 
 
 def timing(
-    processor: str, kind: str, model: str, reference: str, entries: list[dict[str, float]]
+    processor: str,
+    kind: str,
+    model: str,
+    reference: str,
+    entries: list[dict[str, float]],
 ) -> dict[str, Any]:
     return {
         "name": f"{processor}.{model}",
@@ -250,6 +251,7 @@ def files() -> dict[str, str]:
             [
                 *(device_timing(measurement) for measurement in DEVICE_MEASUREMENTS),
                 measured_timing(),
+                *block_timings(),
                 *(server_timing(measurement) for measurement in SERVER_MEASUREMENTS),
             ]
         ),

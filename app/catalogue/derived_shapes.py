@@ -139,6 +139,11 @@ def _shape(
     }
 
 
+def significant(value: float) -> float:
+    """Six digits: more than any of these measurements has, and the same on every machine."""
+    return float(f"{value:.6g}")
+
+
 def time_laws() -> Iterator[dict[str, Any]]:
     """The law of each machine, in SI units."""
     with (FIGURES / "time_law_cpu.csv").open(encoding="utf-8", newline="") as lines:
@@ -146,10 +151,10 @@ def time_laws() -> Iterator[dict[str, Any]]:
             yield {
                 "machine": row["machine"],
                 "networks": int(row["networks"]),
-                "s_per_flop": float(f"{float(row['ms_per_gflop']) * 1e-12:.5g}"),
+                "s_per_flop": significant(float(row["ms_per_gflop"]) * 1e-12),
                 "s_per_feature_byte": _per_byte(row["ms_per_mbyte_feature_in_and_out"]),
                 "s_per_parameter_byte": _per_byte(row["ms_per_mbyte_parameter"]),
-                "s_per_layer": float(f"{float(row['ms_per_layer']) / 1e3:.5g}"),
+                "s_per_layer": significant(float(row["ms_per_layer"]) / 1e3),
                 "median_share_error": float(row["median_of_largest_share_error"]),
                 "worst_share_error": float(row["worst_share_error"]),
                 "reference": (
@@ -160,4 +165,4 @@ def time_laws() -> Iterator[dict[str, Any]]:
 
 
 def _per_byte(ms_per_mbyte: str) -> float:
-    return float(f"{float(ms_per_mbyte) * 1e-9:.5g}")
+    return significant(float(ms_per_mbyte) * 1e-9)

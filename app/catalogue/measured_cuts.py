@@ -163,5 +163,7 @@ REFERENCE = (
     " servers and repeated runs). Left out: runs that sit on the plateaus of the reader, and runs"
     " whose time says that the clock asked for was not set (its script takes 1800 for 800 and 1600"
     " for 600). Between these levels, cycles and overhead by least squares. Spread: that of VGG16"
-    " with ncnn on this board, 1.33 %."
+    " with ncnn on this board, 1.33 %. Of 254 single runs behind these means, 90 % took a time"
+    " within 1.4 % of them and all within 5 %; with the power law of this device 90 % drew the"
+    " energy planned for the whole board within 9 %, all within 35 %."
 )

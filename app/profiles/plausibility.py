@@ -204,11 +204,10 @@ def _channel(channel: Channel) -> Iterator[tuple[str, str]]:
             )
         if law.snr_gap_db > 20.0:
             yield "/rate_law/snr_gap_db", f"a gap of {law.snr_gap_db:g} dB to Shannon's rate"
-    if channel.downlink_bps is not None and channel.downlink_bps < 1e3:
-        yield "/downlink_bps", f"a downlink of {channel.downlink_bps:g} bit/s: is it in Mbit/s?"
-    if channel.min_rate_bps is not None and channel.min_rate_bps < 1e3:
-        message = f"an outage below {channel.min_rate_bps:g} bit/s: is it in Mbit/s?"
-        yield "/min_rate_bps", message
+    for field, what in (("downlink_bps", "a downlink of"), ("min_rate_bps", "an outage below")):
+        rate_bps = getattr(channel, field)
+        if rate_bps is not None and rate_bps < 1e3:
+            yield f"/{field}", f"{what} {rate_bps:g} bit/s: is it in Mbit/s?"
 
 
 def _server(server: Server) -> Iterator[tuple[str, str]]:
