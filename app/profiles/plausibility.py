@@ -159,19 +159,7 @@ def _model(model: Model) -> Iterator[tuple[str, str]]:
 def _channel(channel: Channel) -> Iterator[tuple[str, str]]:
     yield from warnings_of_bandwidth("/bandwidth_hz", channel.bandwidth_hz)
     yield from recorded(channel)
-    if channel.noise_psd_dbm_per_hz < -184.0:
-        yield (
-            "/noise_psd_dbm_per_hz",
-            (
-                f"{channel.noise_psd_dbm_per_hz:g} dBm/Hz is far below thermal noise (-174): is it"
-                " in dBW/Hz?"
-            ),
-        )
-    elif channel.noise_psd_dbm_per_hz > -100.0:
-        yield (
-            "/noise_psd_dbm_per_hz",
-            f"{channel.noise_psd_dbm_per_hz:g} dBm/Hz is very loud: is it per channel?",
-        )
+    yield from _noise("/noise_psd_dbm_per_hz", channel.noise_psd_dbm_per_hz)
     if channel.path_loss is not None and channel.path_loss.gain_db(1.0) > 0.0:
         yield (
             "/path_loss/intercept_db",
@@ -208,6 +196,16 @@ def _channel(channel: Channel) -> Iterator[tuple[str, str]]:
         rate_bps = getattr(channel, field)
         if rate_bps is not None and rate_bps < 1e3:
             yield f"/{field}", f"{what} {rate_bps:g} bit/s: is it in Mbit/s?"
+
+
+def _noise(field: str, psd_dbm_per_hz: float) -> Iterator[tuple[str, str]]:
+    if psd_dbm_per_hz < -184.0:
+        yield (
+            field,
+            f"{psd_dbm_per_hz:g} dBm/Hz is far below thermal noise (-174): is it in dBW/Hz?",
+        )
+    elif psd_dbm_per_hz > -100.0:
+        yield field, f"{psd_dbm_per_hz:g} dBm/Hz is very loud: is it per channel?"
 
 
 def _server(server: Server) -> Iterator[tuple[str, str]]:
