@@ -137,6 +137,14 @@ class PlanNotEnded(SplitplanError):
     """The plan is still in line or being solved."""
 
 
+class NameEventNotFound(SplitplanError):
+    """The name has no such event, or it is too old to be kept."""
+
+
+class PlanNotCurrent(SplitplanError):
+    """The plan to be replaced was replaced by another, or is about to be."""
+
+
 class PlanInUse(SplitplanError):
     """A plan that has not ended yet is made from this one."""
 

@@ -22,8 +22,9 @@ from app.http.bodies import BodyLimit
 from app.http.head import HeadLikeGet
 from app.measurements import routes as measurements
 from app.measurements.power import routes as power_measurements
-from app.plans import endpoints
+from app.plans import current_routes, endpoints
 from app.plans import routes as plans
+from app.plans.name_events import NameWatch
 from app.profiles import imports
 from app.profiles import routes as profiles
 from app.queue import Queue
@@ -89,6 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.evidence = Receiver(database)
     app.state.queue = queue
     app.state.draining = threading.Event()  # set when the service is about to stop
+    app.state.names = NameWatch(database, app.state.draining)
     _include_routes(app)
     problems.handle_problems(app)
     larger = {imports.PATH: settings.max_model_byte}
@@ -123,6 +125,7 @@ def _include_routes(app: FastAPI) -> None:
     """The routes of every feature, in the order in which the documentation lists them."""
     for router in (
         *endpoints.routers(),
+        current_routes.router,  # before the one to which `current` would be the id of a plan
         plans.router,
         validations.router,
         evidence.router,

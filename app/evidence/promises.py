@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.errors import FieldError, InvalidRequest, PlanNotFound, PlanNotReplayable
 from app.evidence.schemas import Report
 from app.evidence.tables import UserEvidenceRow
-from app.plans import requested, stored
+from app.plans import requested, service, stored
 from app.plans.robust.schemas import DEFAULT_CONFIDENCE
 from app.plans.schemas import INLINE_USERS
 from app.plans.tables import PlanRow
@@ -29,17 +29,18 @@ class Promise:
 def promise_of(session: Session, plan_id: str) -> Promise:
     """What reports are held against.
 
-    Raises PlanNotFound, and PlanNotReplayable where nothing is promised.
+    Raises PlanNotFound, PlanNotEnded, and PlanNotReplayable where nothing is promised.
     """
     # Not the whole row: with its request it may be megabytes, and each report comes through here.
     found = session.execute(
-        select(PlanRow.number, PlanRow.kind, PlanRow.users, stored.ANSWER).where(
+        select(PlanRow.number, PlanRow.kind, PlanRow.status, PlanRow.users, stored.ANSWER).where(
             PlanRow.id == plan_id
         )
     ).one_or_none()
     if found is None:
         raise PlanNotFound(f"There is no plan {plan_id!r}.")
-    number, kind, users, kept = found
+    number, kind, status, users, kept = found
+    service.require_ended(plan_id, status)
     answer = stored.Answer.read(kept)
     if kind != "robust" or answer.result is None:
         raise PlanNotReplayable(

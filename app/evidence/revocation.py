@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import ProfileNotFound, SplitplanError
-from app.plans import orders, service, stored
+from app.plans import names, orders, service, stored, successions
 from app.plans.orders import Order
 from app.plans.pins import Pins
 from app.plans.replan import replan
@@ -32,8 +32,10 @@ def revoke(
         if row is None or row.revoked is not None:
             return None if row is None else row.revoked
         order, reason = _order_instead(database, session, row, max_users)
+        name = row.name
     now = datetime.now(UTC)
     with database.writing() as session:
+        names.hold(session, [name])
         row = session.scalars(
             select(PlanRow).where(PlanRow.id == plan_id).with_for_update()
         ).one_or_none()
@@ -56,6 +58,7 @@ def revoke(
             revoked["not_replanned"] = reason
         row.revoked = revoked
         session.add(service.revocation(row.number))
+        successions.revoke(session, row)
         if (notice := stored.notice_of(row)) is not None:
             stored.Notice(notice.url).keep(row)  # told anew, of the revocation
         return revoked

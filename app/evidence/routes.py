@@ -10,6 +10,7 @@ from app.errors import (
     BodyTooLarge,
     InvalidRequest,
     MalformedJson,
+    PlanNotEnded,
     PlanNotFound,
     PlanNotReplayable,
     UnsupportedMediaType,
@@ -39,6 +40,7 @@ router = APIRouter(
         UnsupportedMediaType,
         InvalidRequest,
         PlanNotFound,
+        PlanNotEnded,
         PlanNotReplayable,
     ),
 )
@@ -64,7 +66,7 @@ def report_observations(request: Request, plan_id: PlanIdPath, body: Reports) ->
     "",
     summary="How a plan stands against what its users saw",
     response_model=PlanEvidence,
-    responses=documented(InvalidRequest, PlanNotFound, PlanNotReplayable),
+    responses=documented(InvalidRequest, PlanNotFound, PlanNotEnded, PlanNotReplayable),
 )
 def get_evidence(session: ReadSession, plan_id: PlanIdPath) -> Response:
     """The evidence against a plan as a whole."""
@@ -75,7 +77,7 @@ def get_evidence(session: ReadSession, plan_id: PlanIdPath) -> Response:
     "/users",
     summary="List users who have reported",
     response_model=UserEvidencePage,
-    responses=documented(InvalidRequest, PlanNotFound, PlanNotReplayable),
+    responses=documented(InvalidRequest, PlanNotFound, PlanNotEnded, PlanNotReplayable),
 )
 def list_evidence(
     session: ReadSession,

@@ -85,6 +85,9 @@ class Family:
     """Resolve, map and check a request. Raises InvalidRequest."""
     decision: Callable[[dict[str, Any]], Hashable]
     """What of a user's entry is its decision."""
+    carries: tuple[str, ...]
+    """The fields of a user's result that it carries out: who differs in none of them from an
+    earlier plan goes on as before."""
     prepare_bulk: Callable[[Bulk, Resolver], Prepared] | None = None
     """How it reads a request whose users are columns; None: it takes JSON only."""
     steady: Callable[[Any, Entries, int], Prepared] | None = None

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import KeyReused, PlanNotFound, QueueFull, in_one_line
-from app.plans import orders, service, stored
+from app.plans import names, orders, service, stored, successions
 from app.plans.families import FAMILIES
 from app.plans.family import Outcome, Prepared
 from app.plans.orders import Key, Lineage, Order
@@ -49,6 +49,8 @@ class Claim:
     number: int
     attempt: int
     so_far: Answer
+    name: str | None
+    kind: str
 
     def holds(self) -> ColumnElement[bool]:
         """Whether the right stands, as a condition on the plan's row."""
@@ -60,11 +62,16 @@ class Claim:
 
 
 def accept(database: Database, order: Order, key: Key | None, max_queued: int) -> str:
-    """Store a queued plan; its id. Raises QueueFull, and IntegrityError where the key is taken."""
+    """Store a queued plan; its id.
+
+    Raises QueueFull, IntegrityError where the key is taken, and PlanNotCurrent where the plan that
+    it replaces is not the current one.
+    """
     row = orders.new_row(order, key)
     with database.writing() as session:
         if (line := waiting(session)) >= max_queued:
             raise QueueFull(f"{line} plans are in line.", retry_after_s=min(60, 1 + line // 100))
+        names.hold_for(session, order.replaces, row.name)
         session.add(row)
         session.flush()
         stored.keep_request(session, row, order.bulk)
@@ -109,7 +116,7 @@ def claim(database: Database, plan_id: str) -> Claim | None:
         row.status, row.attempt = "running", row.attempt + 1
         row.started_at = row.started_at or now
         session.add(service.event(row.number, "running", None))
-        return Claim(row.id, row.number, row.attempt, stored.answer_of(row))
+        return Claim(row.id, row.number, row.attempt, stored.answer_of(row), row.name, row.kind)
 
 
 def run(database: Database, plan_id: str) -> None:
@@ -139,9 +146,12 @@ def finish(
         "status": outcome.status,
         "finished_at": datetime.now(UTC),
         "answer": mine.so_far.ended(outcome, service.changed_by(lineage, outcome)).kept,
+        "has_result": outcome.result is not None,
     }
     packed = stored.packed_users(outcome)
+    foreseen = successions.foresee(database, mine.name, mine.kind, outcome)
     with database.writing() as session:
+        names.hold(session, [mine.name])
         ended = session.scalar(
             update(PlanRow).where(mine.holds()).values(**values).returning(PlanRow.number)
         )
@@ -149,6 +159,7 @@ def finish(
             return False
         stored.keep_users(session, mine.number, outcome, packed)
         session.add(service.event(mine.number, outcome.status, None))
+        successions.succeed(session, mine.number, foreseen)
     return True
 
 
@@ -194,31 +205,33 @@ def end(database: Database, plan_id: str, outcome: Outcome) -> bool:
 
 
 def forget_old(database: Database, retain_days: float, most: int = 100) -> int:
-    """Delete plans that ended so long ago, except the newest of each name and parents of unended
-    plans; how many.
+    """Delete plans that ended so long ago, except the newest and the current one of each name and
+    parents of unended plans; how many.
     """
-    before = datetime.now(UTC) - timedelta(days=retain_days)
-    newest = (
-        select(func.max(PlanRow.number))
-        .where(~PlanRow.name.is_(None), PlanRow.status.in_(ENDED))
-        .group_by(PlanRow.name)
-    )
-    parents = select(PlanRow.parent).where(PlanRow.status.in_(UNENDED), ~PlanRow.parent.is_(None))
+    wanted = _forgettable(datetime.now(UTC) - timedelta(days=retain_days))
     with database.writing() as session:
-        old = session.scalars(
-            select(PlanRow.number)
-            .where(
-                PlanRow.status.in_(ENDED),
-                PlanRow.finished_at < before,
-                PlanRow.number.not_in(newest),
-                PlanRow.id.not_in(parents),
-            )
-            .order_by(PlanRow.number)
-            .limit(most)
-        ).all()
+        found = session.execute(wanted.order_by(PlanRow.number).limit(most)).all()
+        names.hold(session, [name for _, name in found])
+        # What is current may have changed until the names were held.
+        numbers = [number for number, _ in found]
+        old = session.scalars(wanted.where(PlanRow.number.in_(numbers))).all()
         stored.forget_users(session, old)
         session.execute(delete(PlanRow).where(PlanRow.number.in_(old)))
+        names.forget_unused(session, most)
     return len(old)
+
+
+def _forgettable(before: datetime) -> Select[int, str | None]:
+    """Numbers and names of plans that nobody will ask for."""
+    newest = select(func.max(PlanRow.number)).where(~PlanRow.name.is_(None)).group_by(PlanRow.name)
+    parents = select(PlanRow.parent).where(PlanRow.status.in_(UNENDED), ~PlanRow.parent.is_(None))
+    return select(PlanRow.number, PlanRow.name).where(
+        PlanRow.status.in_(ENDED),
+        PlanRow.finished_at < before,
+        PlanRow.number.not_in(newest.where(PlanRow.status.in_(ENDED))),
+        PlanRow.number.not_in(newest.where(PlanRow.has_result)),
+        PlanRow.id.not_in(parents),
+    )
 
 
 def insisting(step: Callable[[], T]) -> T:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.errors import FieldError, InvalidRequest
 from app.plans.columnar import Bulk
 from app.plans.family import Outcome, Prepared
+from app.plans.names import Condition
 from app.plans.pins import Pins
 from app.plans.resolve import Resolver
 from app.plans.schemas import Request
@@ -54,6 +55,8 @@ class Order:
     lineage: Lineage | None = None
     bulk: Bulk | None = None
     """The users, where they came as columns: `body` is then everything else."""
+    replaces: Condition | None = None
+    """The plan that it is made from, if it is made only to replace that one."""
 
 
 def prepared(

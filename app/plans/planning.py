@@ -17,6 +17,7 @@ from app.errors import (
     InvalidRequest,
     KeyReused,
     MalformedJson,
+    PlanNotCurrent,
     PlanNotFound,
     QueueFull,
     TooManyUsers,
@@ -128,8 +129,13 @@ def ordered(request: Request, order: Order) -> Response:
     while True:
         try:
             return _ordered(request, order)
+        except PlanNotCurrent:
+            # Perhaps replaced by this same request, sent twice at once.
+            if (again := known_answer(request)) is None:
+                raise
+            return again
         except PlanNotFound:
-            if _key(request) is None:
+            if _key(request) is None or order.replaces is not None:
                 raise
             # Someone else with the key deleted the plan meanwhile: the key is free again.
 

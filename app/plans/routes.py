@@ -3,12 +3,11 @@
 Each family has its own endpoint for new ones.
 """
 
-import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from operator import attrgetter
 from typing import Annotated
 
-import orjson
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
@@ -16,6 +15,7 @@ from app.db import Database, ReadSession, WriteSession
 from app.errors import (
     InvalidRequest,
     PlanInUse,
+    PlanNotCurrent,
     PlanNotEnded,
     PlanNotFound,
     PlanUserNotFound,
@@ -23,15 +23,23 @@ from app.errors import (
 )
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute
-from app.http.etags import held
+from app.http.etags import to_change
 from app.http.media import CSV, JSON, VARY, preferred
 from app.http.paging import Cursor, Limit, cut_page, decode_cursor, link_next, rendered_page
-from app.plans import columnar, jobs, service
+from app.plans import columnar, jobs, names, service
+from app.plans.conditional import (
+    IF_NONE_MATCH,
+    REVOKED_HEADER,
+    UNCHANGED,
+    told_plan,
+    told_user,
+)
 from app.plans.documents import AnyPlan, AnyUserResult, PlanKind, PlanPage, PlanSummary
 from app.plans.events import stream
 from app.plans.planning import ANSWERS, HEADERS, known_answer, ordered, require_webhooks
 from app.plans.replan import replan
 from app.plans.schemas import PlanPatch, PlanStatus, UserPage
+from app.plans.tags import replaceable
 from app.problems import documented
 from app.quantities import NAME_PATTERN, TEXT_PATTERN
 from app.settings import Settings
@@ -58,12 +66,7 @@ def _accept(
     """Declare what `preferred` reads."""
 
 
-def _if_none_match(
-    if_none_match: Annotated[
-        str | None, Header(description="ETag of the answer already held.")
-    ] = None,
-) -> None:
-    """Declare what `held` reads."""
+ACCEPT = Depends(_accept)
 
 
 @router.get("", summary="List plans", response_model=PlanPage, responses=documented(InvalidRequest))
@@ -89,25 +92,36 @@ def list_plans(
 
 
 @router.get(
-    "/current",
-    summary="The newest ended plan of a name",
-    response_model=AnyPlan,
-    responses=documented(InvalidRequest, PlanNotFound),
-)
-def get_current_plan(session: ReadSession, name: PlanName) -> Response:
-    """The newest plan of a name that has ended."""
-    return rendered(service.current(session, name))
-
-
-@router.get(
     "/{plan_id}",
     summary="Read a plan",
     response_model=AnyPlan,
-    responses=documented(InvalidRequest, PlanNotFound),
+    dependencies=[IF_NONE_MATCH],
+    responses=documented(InvalidRequest, PlanNotFound) | UNCHANGED,
 )
-def get_plan(session: ReadSession, plan_id: PlanIdPath) -> Response:
+def get_plan(session: ReadSession, request: Request, plan_id: PlanIdPath) -> Response:
     """A plan: as it was answered, or how far it has come."""
-    return rendered(service.get(session, plan_id))
+    return told_plan(session, request, service.find_lean(session, plan_id))
+
+
+def _if_match(
+    if_match: Annotated[
+        str | None,
+        Header(
+            description=(
+                "Only replace the current plan: its ETag, or `*` whichever it is; 412 where the"
+                " plan was replaced, or is about to be."
+            )
+        ),
+    ] = None,
+) -> None:
+    """Declare what `_replaces` reads."""
+
+
+def _replaces(request: Request, plan_id: str) -> names.Condition | None:
+    if "if-match" not in request.headers:
+        return None
+    tags = to_change(request.headers)
+    return names.Condition(plan_id, None if tags is None else replaceable(tags))
 
 
 @router.post(
@@ -115,8 +129,8 @@ def get_plan(session: ReadSession, plan_id: PlanIdPath) -> Response:
     summary="Plan again with changes",
     status_code=201,
     response_model=AnyPlan,
-    dependencies=[HEADERS],
-    responses=ANSWERS | documented(PlanNotFound, RevisionsUnknown),
+    dependencies=[HEADERS, Depends(_if_match)],
+    responses=ANSWERS | documented(PlanNotFound, RevisionsUnknown, PlanNotCurrent),
     openapi_extra={
         "requestBody": {
             "content": {
@@ -134,13 +148,20 @@ def replan_plan(request: Request, plan_id: PlanIdPath, body: PlanPatch) -> Respo
     The new plan says its `parent` and what `changed`. Pointers of faults and warnings name users by
     their ids, as the patch does. With `max_switches` a multi-user plan is held to the cuts, bits
     and codecs of its parent, and `steadiness` says what that costs.
+
+    With `If-Match` a plan is made only to replace its parent: of two who ask at once, or while the
+    other's plan is on its way, one is refused.
     """
     database: Database = request.app.state.database
     patch = {key: value for key, value in request.value.items() if key != "max_switches"}  # type: ignore[attr-defined]  # of StrictRoute
     settings: Settings = request.app.state.settings
     if (again := known_answer(request)) is not None:
         return again
+    if (replaces := _replaces(request, plan_id)) is not None:
+        with database.reading() as session:  # and again in the transaction that stores the plan
+            names.require(session, replaces)
     order = replan(database, plan_id, patch, body.max_switches, settings.max_users)
+    order = replace(order, replaces=replaces)
     require_webhooks(settings, order.prepared.request)
     return ordered(request, order)
 
@@ -211,7 +232,7 @@ def delete_plan(session: WriteSession, plan_id: PlanIdPath) -> None:
 @router.get(
     "/{plan_id}/users",
     summary="List the users of a plan",
-    dependencies=[Depends(_accept)],
+    dependencies=[ACCEPT],
     response_model=UserPage,
     responses=documented(InvalidRequest, PlanNotFound, PlanNotEnded)
     | {
@@ -257,9 +278,10 @@ def _exported(database: Database, plan_id: str, media_type: str) -> Iterator[byt
     "/{plan_id}/users/{user_id}",
     summary="Read what one device should do",
     response_model=AnyUserResult,
-    dependencies=[Depends(_if_none_match)],
+    dependencies=[IF_NONE_MATCH],
     responses=documented(InvalidRequest, PlanNotFound, PlanUserNotFound, PlanNotEnded)
-    | {304: {"description": "Unchanged since the ETag in If-None-Match"}},
+    | {200: {"headers": REVOKED_HEADER}}
+    | UNCHANGED,
 )
 def get_plan_user(
     session: ReadSession,
@@ -267,9 +289,8 @@ def get_plan_user(
     plan_id: PlanIdPath,
     user_id: UserIdPath,
 ) -> Response:
-    """What one device should do: small, and unchanged for as long as the plan stands."""
-    content = orjson.dumps(service.get_user(session, plan_id, user_id))
-    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    if held(request.headers, etag):
-        return Response(status_code=304, headers={"ETag": etag})
-    return Response(content, 200, {"ETag": etag}, "application/json")
+    """What one device should do: small, and unchanged for as long as the plan is there.
+
+    `Plan-Revoked` says since when the plan is no longer trusted, if it is not.
+    """
+    return told_user(session, request, service.find_lean(session, plan_id), user_id, {})

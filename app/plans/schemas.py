@@ -60,7 +60,8 @@ class Request(Body):
     """What every planning request may say of itself."""
 
     name: Name | None = absent()
-    """A name under which the newest plan is found again (`GET /v1/plans/current?name=`)."""
+    """A name under which the newest plan with a result is found again
+    (`GET /v1/plans/current?name=`)."""
     supersedes: PlanId | None = absent()
     """The plan that this one is meant to replace."""
     priority: Priority = "normal"

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import PlanInUse, PlanNotEnded, PlanNotFound
-from app.plans import stored
+from app.plans import names, stored, successions
 from app.plans.family import Outcome, Prepared
 from app.plans.orders import Key, Lineage, Order, new_row
 from app.plans.schemas import ENDED, INLINE_USERS, REVOKED, UNENDED, PlanStatus
@@ -31,9 +31,10 @@ def carry_out(
 ) -> dict[str, Any]:
     """Solve what is ordered and store the plan; the answer is what `GET` will say.
 
-    Raises Cancelled where `progress` is stopped, and IntegrityError where the key is taken:
-    nothing is stored then. No transaction is open while the solver works: what it needs was read
-    before, and revisions never change.
+    Raises Cancelled where `progress` is stopped, IntegrityError where the key is taken, and
+    PlanNotCurrent where the plan that it replaces is not the current one: nothing is stored then.
+    No transaction is open while the solver works: what it needs was read before, and revisions
+    never change.
     """
     row = new_row(order, key)
     row.started_at = datetime.now(UTC)
@@ -41,12 +42,15 @@ def carry_out(
     row.status, row.finished_at = outcome.status, datetime.now(UTC)
     stored.end(row, outcome, changed_by(order.lineage, outcome))
     packed = stored.packed_users(outcome)
+    foreseen = successions.foresee(database, row.name, row.kind, outcome)
     with database.writing() as session:
+        names.hold_for(session, order.replaces, row.name)
         session.add(row)
         session.flush()
         stored.keep_request(session, row, order.bulk)
         stored.keep_users(session, row.number, outcome, packed)
         session.add(event(row.number, outcome.status, None))
+        successions.succeed(session, row.number, foreseen)
     if outcome.result is None and outcome.infeasible is None:
         return _document(row, None, no_progress(row.status))
     few = outcome.table is None and len(outcome.users) <= INLINE_USERS
@@ -128,22 +132,26 @@ def find(session: Session, plan_id: str) -> PlanRow:
     return row
 
 
-def ended(session: Session, plan_id: str) -> PlanRow:
-    """A plan of which there is something to say. Raises PlanNotFound, PlanNotEnded."""
-    row = find(session, plan_id)
-    if row.status not in ENDED:
-        detail = f"The plan {plan_id!r} is {row.status}: it says nothing of its users yet."
-        raise PlanNotEnded(detail, retry_after_s=_LOOK_AGAIN_S)
+def find_lean(session: Session, plan_id: str) -> PlanRow:
+    """A plan without its request and its answer. Raises PlanNotFound."""
+    row = session.scalars(names.lean().where(PlanRow.id == plan_id)).one_or_none()
+    if row is None:
+        raise PlanNotFound(f"There is no plan {plan_id!r}.")
     return row
 
 
-def current(session: Session, name: str) -> dict[str, Any]:
-    """The newest ended plan of a name. Raises PlanNotFound."""
-    named = select(PlanRow).where(PlanRow.name == name, PlanRow.status.in_(ENDED))
-    row = session.scalars(named.order_by(PlanRow.number.desc()).limit(1)).one_or_none()
-    if row is None:
-        raise PlanNotFound(f"There is no ended plan named {name!r}.")
-    return _read(session, row)
+def ended(session: Session, plan_id: str) -> PlanRow:
+    """A plan of which there is something to say. Raises PlanNotFound, PlanNotEnded."""
+    row = find(session, plan_id)
+    require_ended(plan_id, row.status)
+    return row
+
+
+def require_ended(plan_id: str, status: str) -> None:
+    """Refuse a plan of which there is nothing to say yet. Raises PlanNotEnded."""
+    if status not in ENDED:
+        detail = f"The plan {plan_id!r} is {status}: it says nothing of its users yet."
+        raise PlanNotEnded(detail, retry_after_s=_LOOK_AGAIN_S)
 
 
 def list_plans(
@@ -178,7 +186,12 @@ def get_user(session: Session, plan_id: str, user_id: str) -> dict[str, Any]:
 
 
 def forget(session: Session, plan_id: str) -> None:
-    """Delete an ended plan and its users. Raises PlanNotFound, PlanNotEnded, PlanInUse."""
+    """Delete an ended plan and its users; where it is the current one of its name, the one before
+    becomes that again.
+
+    Raises PlanNotFound, PlanNotEnded, PlanInUse.
+    """
+    names.hold(session, [session.scalar(select(PlanRow.name).where(PlanRow.id == plan_id))])
     # Held: of two who delete it at once one finds it gone.
     row = session.scalars(
         select(PlanRow).where(PlanRow.id == plan_id).with_for_update()
@@ -190,6 +203,7 @@ def forget(session: Session, plan_id: str) -> None:
     child = select(PlanRow.id).where(PlanRow.parent == plan_id, PlanRow.status.in_(UNENDED))
     if (user := session.scalars(child.limit(1)).one_or_none()) is not None:
         raise PlanInUse(f"The plan {user!r} is made from the plan {plan_id!r} and has not ended.")
+    successions.give_up(session, row)
     stored.forget_users(session, [row.number])
     session.delete(row)
 

@@ -117,6 +117,7 @@ def answer_of(row: PlanRow) -> Answer:
 def end(row: PlanRow, outcome: Outcome, changed: Json | None = None) -> None:
     """Keep what a solver said."""
     row.answer = answer_of(row).ended(outcome, changed).kept
+    row.has_result = outcome.result is not None
 
 
 def pins_of(row: PlanRow) -> Pins | None:
@@ -304,13 +305,19 @@ def users_named(session: Session, row: PlanRow, ids: Sequence[str]) -> Mapping[s
     return found
 
 
-def user_tables(session: Session, row: PlanRow) -> Iterator[pa.Table]:
-    """What a plan says of all its users, as tables of one schema."""
+def user_parts(session: Session, row: PlanRow) -> Iterator[list[Json] | pa.Table]:
+    """What a plan says of all its users, part by part as it is kept."""
     many = row.users > INLINE_USERS
     told = columnar.blocks(session, row.number, "users") if many else iter(())
     first = next(told, None)
     if first is None:
-        yield pa.Table.from_pylist(users_of(session, row, 0, row.users))
+        yield users_of(session, row, 0, row.users)
         return
     yield first
     yield from told
+
+
+def user_tables(session: Session, row: PlanRow) -> Iterator[pa.Table]:
+    """What a plan says of all its users, as tables of one schema."""
+    for part in user_parts(session, row):
+        yield pa.Table.from_pylist(part) if isinstance(part, list) else part

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     String,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -22,6 +23,7 @@ from app.db import Base, UtcDateTime
 
 _UNENDED = text("status IN ('queued', 'running')")
 _WAITING = text("webhook_waiting")
+_HAS_RESULT = text("has_result")
 
 # Plain JSON, not JSONB: an answer read again has its fields in the order in which it was given.
 
@@ -37,6 +39,13 @@ class PlanRow(Base):
             name="status",
         ),
         Index(None, "name", "number"),
+        Index(
+            "ix_plan_current",
+            "name",
+            "number",
+            sqlite_where=text("has_result = 1"),
+            postgresql_where=_HAS_RESULT,
+        ),
         Index(None, "status", "number", sqlite_where=_UNENDED, postgresql_where=_UNENDED),
         Index(None, "webhook_waiting", sqlite_where=_WAITING, postgresql_where=_WAITING),
         {"sqlite_autoincrement": True},
@@ -60,6 +69,8 @@ class PlanRow(Base):
     request_hash: Mapped[str] = mapped_column(String(64))
     answer: Mapped[dict[str, Any]] = mapped_column(JSON)
     """Options, warnings, result or reasons, provenance: as answered, without users."""
+    has_result: Mapped[bool] = mapped_column(server_default=false())
+    """Whether the answer has a result, to find the current plan of a name by."""
     pins: Mapped[dict[str, str | None] | None] = mapped_column(JSON)
     """The revisions that the request's references stood for; null for plans older than this column.
     """
@@ -138,3 +149,45 @@ class PlanEventRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     status: Mapped[str] = mapped_column(String(16))
     progress: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class PlanNameRow(Base):
+    """A name of plans. Whoever changes which of them is current, or adds one, holds its row."""
+
+    __tablename__ = "plan_name"
+
+    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    event: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """The latest event of the name; 0: none."""
+
+
+class NameEventRow(Base):
+    """That a name has another current plan, or that the one it has was revoked."""
+
+    __tablename__ = "name_event"
+    __table_args__ = (Index(None, "name", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer(), "sqlite"), primary_key=True
+    )
+    """Increases with time within a name; never given twice."""
+    name: Mapped[str] = mapped_column(
+        ForeignKey("plan_name.name", ondelete="CASCADE"), type_=String(63)
+    )
+    kind: Mapped[str] = mapped_column(String(8))
+    """`current` or `revoked`."""
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """As it is told. The plans it names may be gone."""
+
+
+class NameEventUsersRow(Base):
+    """A run of the users whom an event concerns, where they are too many to be told with it."""
+
+    __tablename__ = "name_event_users"
+
+    event_id: Mapped[int] = mapped_column(
+        ForeignKey("name_event.id", ondelete="CASCADE"), primary_key=True
+    )
+    block: Mapped[int] = mapped_column(primary_key=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    """An Arrow stream of `id` and `change`."""

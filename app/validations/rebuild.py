@@ -9,7 +9,7 @@ import pyarrow as pa
 from sqlalchemy.orm import Session
 
 from app.errors import PlanNotReplayable
-from app.plans import stored
+from app.plans import service, stored
 from app.plans.resolve import Resolver
 from app.plans.robust.assemble import assemble
 from app.plans.robust.bulk import terms_of, users_of
@@ -92,11 +92,12 @@ class Rebuilt:
 
 
 def require_replayable(row: PlanRow) -> None:
-    """Raise PlanNotReplayable unless the plan can be replayed."""
+    """Raise PlanNotEnded or PlanNotReplayable unless the plan can be replayed."""
     if row.kind != "robust":
         raise PlanNotReplayable(
             f"The plan {row.id!r} is a {row.kind} plan: only robust plans can be replayed."
         )
+    service.require_ended(row.id, row.status)
     if stored.answer_of(row).result is None:
         raise PlanNotReplayable(
             f"The plan {row.id!r} is {row.status} and decides nothing that could be replayed."

@@ -10,6 +10,7 @@ from app.errors import (
     BodyTooLarge,
     InvalidRequest,
     MalformedJson,
+    PlanNotEnded,
     PlanNotFound,
     PlanNotReplayable,
     UnsupportedMediaType,
@@ -43,6 +44,7 @@ ValidationNumber = Annotated[
         UnsupportedMediaType,
         InvalidRequest,
         PlanNotFound,
+        PlanNotEnded,
         PlanNotReplayable,
     )
     | {

@@ -132,6 +132,21 @@ def test_kinds_of_plans_are_open_from_0008_on(database: Database) -> None:
 
 
 @pytest.mark.slow
+def test_plans_know_whether_they_have_a_result_from_0011_on(database: Database) -> None:
+    migration.migrate(database, "0010")
+    with database.writing() as session:
+        for kind, result in (("robust", "{}"), ("stopping", "null")):
+            plan = a_plan(kind).removesuffix("'{}')") + f"'{{\"result\":{result}}}')"
+            session.connection().exec_driver_sql(plan)
+    migration.migrate(database)
+    with database.reading() as session:
+        having = session.scalars(text("SELECT kind FROM plan WHERE has_result")).all()
+    assert having == ["robust"]
+    command.downgrade(migration.configuration(database), "0010")
+    migration.migrate(database)
+
+
+@pytest.mark.slow
 def test_measurements_are_of_power_too_from_0009_on(database: Database) -> None:
     """Both ways with rows and their samples, none of which are lost but those of power."""
 

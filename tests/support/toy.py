@@ -222,6 +222,7 @@ _SERVICE = {
             users=(ToyUserResult,),
             prepare=prepare,
             decision=lambda entry: entry["cut"],
+            carries=("cut",),
         )
     '''
     ),

@@ -37,6 +37,21 @@ MULTI_USER = Family(
     users=(MultiUserResult, UnservableUser),
     prepare=prepare,
     decision=lambda entry: (entry["cut"], entry["bits"], entry.get("codec")),
+    carries=(
+        "cut",
+        "cut_name",
+        "model",
+        "partition_id",
+        "tensors",
+        "bits",
+        "codec",
+        "frequency_hz",
+        "bandwidth_hz",
+        "server_share",
+        "server_flop_per_s",
+        "deadline_s",
+        "table",
+    ),
     steady=steady,
 )
 
@@ -51,4 +66,5 @@ ADAPTIVE = Family(
     decision=lambda entry: tuple(
         (row["cut"], row["bits"], row.get("codec")) for row in entry["table"]["rows"]
     ),
+    carries=("model", "frequency_hz", "hysteresis", "table"),
 )

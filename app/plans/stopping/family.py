@@ -24,4 +24,13 @@ STOPPING = Family(
     users=(StoppingUserResult, StoppingInfeasibleUser),
     prepare=prepare,
     decision=lambda entry: entry["placement"],
+    carries=(
+        "placement",
+        "cut_name",
+        "model",
+        "partition_id",
+        "tensors",
+        "frequency_hz",
+        "table",
+    ),
 )

@@ -12,6 +12,7 @@ from app.evidence.tables import PlanEvidenceRow, UserEvidenceRow
 from app.plans.tables import PlanEventRow, PlanRow
 from client.edge import RiskMonitor
 from tests.support.answers import pointers, slug
+from tests.support.background import events
 from tests.support.builders import Body
 from tests.support.robust.requests import a_cell, a_user, plan
 from tests.support.servers import Service
@@ -166,6 +167,35 @@ def test_another_plan_is_made_instead(client: httpx.Client) -> None:
     assert found["status"] in ("queued", "running", "solved")
     again = report(client, document, a_report(name_of(document), 2, 100, 40))
     assert again["revoked"]["replanned_as"] == child
+
+
+def test_who_follows_the_name_is_told(client: httpx.Client) -> None:
+    """The revoked plan stays current, with another tag, and is no more to be replaced unseen."""
+    older = a_plan(client, name="cameras")
+    document = a_plan(client, name="cameras")
+    current, user = "/v1/plans/current?name=cameras", name_of(document)
+    before = client.get(current)
+    address = f"/v1/plans/current/users/{user}?name=cameras"
+    assert "plan-revoked" not in client.get(address).headers
+    report(client, older, a_report(name_of(older), 1, 100, 40))  # is told to nobody here
+    with client.stream("GET", "/v1/plans/current/events?name=cameras") as answer:
+        told = events(answer)
+        standing, kind, data = next(told)
+        assert (kind, data["plan"]) == ("current", document["id"])
+        revoked = report(client, document, a_report(user, 1, 100, 40))["revoked"]
+        number, kind, data = next(told)
+    assert number > standing
+    assert (kind, data["because"], data["plan"]) == ("revoked", "revoked", document["id"])
+    assert (data["revoked"], data["changes"]) == (revoked, None)
+    assert client.get(current).json() == document | {"revoked": revoked}
+    assert client.get(address).headers["plan-revoked"] == revoked["at"]
+    tag = before.headers["etag"]
+    assert client.get(current, headers={"If-None-Match": tag}).status_code == 200
+    again = f"/v1/plans/{document['id']}/replan"
+    refused = client.post(again, json={}, headers={"If-Match": tag})
+    assert (refused.status_code, slug(refused)) == (412, "plan-not-current")
+    assert "it was revoked" in refused.json()["detail"]
+    assert client.post(again, json={}, headers={"If-Match": "*"}).status_code == 201
 
 
 def test_where_nothing_is_safer_it_says_so(client: httpx.Client) -> None:

@@ -264,6 +264,11 @@ def test_a_plan_that_has_not_ended_says_nothing_of_its_users(
             answer = idle_client.get(f"/v1/plans/{plan_id}/{path}", headers={"Accept": accept})
             refusal(answer, 409, "plan-not-ended")
             assert answer.headers["Retry-After"] == "2"
+        report = {"user": "camera", "sequence": 1, "inferences": 1, "misses": 0}
+        for path, body in (("observations", {"reports": [report]}), ("validations", {})):
+            answer = idle_client.post(f"/v1/plans/{plan_id}/{path}", json=body)
+            refusal(answer, 409, "plan-not-ended")
+            assert answer.headers["Retry-After"] == "2"
 
 
 # Stopped.

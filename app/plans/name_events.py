@@ -1,0 +1,189 @@
+"""Names of plans as server-sent events: what was kept of them, then what happens.
+
+However many listen, each process asks the database once, for all the names that are followed.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import orjson
+from fastapi import FastAPI, Response
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from sqlalchemy import select
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.concurrency import run_in_threadpool
+
+from app.db import Database
+from app.errors import in_one_line
+from app.plans import names, successions
+from app.plans.tables import NameEventRow, PlanNameRow
+
+log = logging.getLogger("splitplan")
+
+_LOOK_S = 0.3
+_HEARTBEAT_S = 15.0
+# What a reader waits before it connects again.
+_RECONNECT_MS = 2000
+_PAGE = 100
+# Names in one query.
+_TOGETHER = 500
+# The id of how a name without events stands.
+_NO_EVENT = 0
+# Postgres refuses to look for what its column cannot hold.
+LARGEST_ID = 2**63 - 1
+
+Event = tuple[int, bytes]
+"""An event's id, and the event as it is sent."""
+
+
+@dataclass(slots=True)
+class _Feed:
+    """What is known of a name while somebody follows it."""
+
+    latest: int = _NO_EVENT
+    listeners: int = 0
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set, and replaced, each time that there may be something new."""
+    read: asyncio.Lock = field(default_factory=asyncio.Lock)
+    page: tuple[int, list[Event]] = (-1, [])
+    """The events that were read last, and the id after which they are."""
+
+    def wake(self) -> None:
+        """Have everybody look who waits."""
+        self.news.set()
+        self.news = asyncio.Event()
+
+
+class NameWatch:
+    """Looks for events of the names that are followed in this process."""
+
+    def __init__(self, database: Database, draining: threading.Event) -> None:
+        self._database, self.draining = database, draining
+        self._feeds: dict[str, _Feed] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def listening(self, name: str) -> Iterator[_Feed]:
+        """Follow a name; in the event loop."""
+        feed = self._feeds.setdefault(name, _Feed())
+        feed.listeners += 1
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        try:
+            yield feed
+        finally:
+            feed.listeners -= 1
+            if not feed.listeners:
+                del self._feeds[name]
+
+    async def since(self, name: str, feed: _Feed, after: int) -> list[Event]:
+        """Events of a name after one, read once for all who have come as far."""
+        async with feed.read:
+            first, events = feed.page
+            if not first <= after or not events or events[-1][0] <= after:
+                events = await run_in_threadpool(_since, self._database, name, after)
+                feed.page = after, events
+        return [event for event in events if event[0] > after]
+
+    async def _look(self) -> None:
+        while self._feeds:
+            await asyncio.sleep(_LOOK_S)
+            if self.draining.is_set():
+                latest = {}
+            else:
+                try:
+                    latest = await run_in_threadpool(_latest, self._database, list(self._feeds))
+                except (OperationalError, InterfaceError, PoolTimeout) as away:
+                    log.warning("names of plans are not looked at: %s", in_one_line(away))
+                    continue
+            for name, feed in self._feeds.items():
+                if self.draining.is_set() or latest.get(name, feed.latest) != feed.latest:
+                    feed.latest = latest.get(name, feed.latest)
+                    feed.wake()
+
+
+def stream(app: FastAPI, name: str, last_event_id: str | None) -> Response:
+    """What happened to a name since an event, and what happens from now on."""
+    watch: NameWatch = app.state.names
+    after, first = _beginning(app.state.database, name, last_event_id)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return EventSourceResponse(_told(watch, name, after, first), headers=headers)
+
+
+def _beginning(database: Database, name: str, last_event_id: str | None) -> tuple[int, list[Event]]:
+    """The event after which a reader wants more; whoever names an unknown one is told how the name
+    stands.
+    """
+    with database.reading() as session:
+        # Before how it stands: what comes between the two looks is told again, not missed.
+        latest = session.scalar(select(PlanNameRow.event).where(PlanNameRow.name == name)) or 0
+        known = _number(last_event_id)
+        if known is not None:
+            mine = select(NameEventRow.id).where(NameEventRow.name == name)
+            if known == latest or session.scalar(mine.where(NameEventRow.id == known)) is not None:
+                return known, []
+        now = successions.standing(name, names.current(session, name))
+        return latest, [(latest, _sent(latest, "current", now))]
+
+
+def _number(last_event_id: str | None) -> int | None:
+    """The id that a reader names, if it can be one."""
+    given = last_event_id or ""
+    if not given.isascii() or not given.isdecimal() or len(given) > len(str(LARGEST_ID)):
+        return None
+    return number if (number := int(given)) <= LARGEST_ID else None
+
+
+def _since(database: Database, name: str, after: int) -> list[Event]:
+    mine = select(NameEventRow).where(NameEventRow.name == name, NameEventRow.id > after)
+    with database.reading() as session:
+        found = session.scalars(mine.order_by(NameEventRow.id).limit(_PAGE))
+        return [(event.id, _sent(event.id, event.kind, event.data)) for event in found]
+
+
+def _latest(database: Database, followed: list[str]) -> dict[str, int]:
+    """The latest event of each name that has any."""
+    found: dict[str, int] = {}
+    with database.reading() as session:
+        for start in range(0, len(followed), _TOGETHER):
+            some = PlanNameRow.name.in_(followed[start : start + _TOGETHER])
+            rows = session.execute(select(PlanNameRow.name, PlanNameRow.event).where(some))
+            found |= {row.name: row.event for row in rows}
+    return found
+
+
+def _sent(event_id: int, kind: str, data: successions.Json) -> bytes:
+    return format_sse_event(
+        data_str=orjson.dumps(data).decode(), event=kind, id=str(event_id), retry=_RECONNECT_MS
+    )
+
+
+async def _told(
+    watch: NameWatch, name: str, after: int, events: list[Event]
+) -> AsyncIterator[bytes]:
+    with watch.listening(name) as feed:
+        while True:
+            for event_id, content in events:
+                yield content
+                after = event_id
+            events = []
+            if watch.draining.is_set():
+                return  # the reader connects again, to whoever is there then
+            news = feed.news
+            if feed.latest <= after:
+                try:
+                    await asyncio.wait_for(news.wait(), _HEARTBEAT_S)
+                except TimeoutError:
+                    yield KEEPALIVE_COMMENT
+                continue
+            try:
+                events = await watch.since(name, feed, after)
+            except (OperationalError, InterfaceError, PoolTimeout):
+                return  # the reader comes back, and misses nothing
+            if not events:  # forgotten together with the name
+                after = feed.latest
