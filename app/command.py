@@ -18,6 +18,7 @@ from app import migration
 from app.catalogue import service as catalogue_service
 from app.db import Database, open_database
 from app.errors import ConfigurationError, ImporterBusy, InvalidRequest, ProfileExists
+from app.measurements.estimates.command import devices_group, timings_group
 from app.measurements.power.command import power_command
 from app.profiles import service as profiles
 from app.profiles.reading import Wanted, read_model
@@ -224,6 +225,8 @@ def fit() -> None:
 
 
 fit.add_command(power_command(_migrated))
+main.add_command(timings_group(_migrated))
+main.add_command(devices_group(_migrated))
 
 
 @main.command()

@@ -21,6 +21,7 @@ from app.evidence.service import Receiver
 from app.http.bodies import BodyLimit
 from app.http.head import HeadLikeGet
 from app.measurements import routes as measurements
+from app.measurements.estimates import routes as estimates
 from app.measurements.power import routes as power_measurements
 from app.plans import current_routes, endpoints
 from app.plans import routes as plans
@@ -132,6 +133,7 @@ def _include_routes(app: FastAPI) -> None:
         *profiles.routers,
         measurements.router,
         power_measurements.router,
+        estimates.router,
         imports.router,
         catalogue.router,
         problems.router,

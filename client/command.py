@@ -11,6 +11,7 @@ import click
 import httpx
 
 from client import present
+from client.estimating import devices, timings
 from client.measuring import measurements
 from client.planning import PlanningClient, PlanningError, briefly
 from client.terminal import (
@@ -335,6 +336,8 @@ def show_observations(planning: PlanningClient, plan_id: str, refuted: bool, as_
 
 
 main.add_command(measurements)
+main.add_command(timings)
+main.add_command(devices)
 
 
 if __name__ == "__main__":

@@ -121,6 +121,19 @@ class Profiles(Connection):
                 "POST", path, params=params, headers={"Content-Type": media_type}, file=opened
             )
 
+    def estimate_profile(
+        self,
+        collection: Literal["timings", "devices"],
+        said: Mapping[str, Any],
+        *,
+        dry_run: bool = False,
+    ) -> Json:
+        """Store a timing made of times of the whole network, or a device made of two powers; or
+        only show it.
+        """
+        params = {"dry_run": "true"} if dry_run else {}
+        return self._json("POST", f"/v1/{collection}/estimate", params=params, json=said)
+
     def measurements(self, timing: str) -> Iterator[Json]:
         """The samples behind a timing's revisions and the observations against them, oldest first,
         in brief.

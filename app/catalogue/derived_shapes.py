@@ -62,6 +62,7 @@ def shapes() -> list[dict[str, Any]]:
         ),
         _of_cuts(),
         *_of_layers(),
+        *_of_kernels(),
     ]
 
 
@@ -107,6 +108,21 @@ def _of_layers() -> Iterator[dict[str, Any]]:
             threads=1,
             source="measured for this project",
             reference=timed["reference"],
+        )
+
+
+def _of_kernels() -> Iterator[dict[str, Any]]:
+    kept = json.loads((FIGURES / "kernels.json").read_text(encoding="utf-8"))
+    for model, times_ms in kept["networks"].items():
+        yield _shape(
+            model,
+            [each / 1e3 for each in accumulate(times_ms.values(), initial=0.0)],
+            len(times_ms),
+            board="x86-epyc-core",
+            runtime="onnxruntime",
+            threads=1,
+            source="measured for this project",
+            reference=kept["reference"],
         )
 
 

@@ -126,14 +126,7 @@ def _processor(
 ) -> Device | Server | None:
     name = known.processor if known else str(header.processor)
     kind = known.processor_kind if known else header.processor_kind
-    found: list[Device | Server] = []
-    schemas: tuple[type[Device] | type[Server], ...] = (Device, Server)
-    for schema in schemas:
-        if kind in (None, schema.kind):
-            try:
-                found.append(profiles.get(session, schema, name).body)
-            except ProfileNotFound:
-                continue
+    found = profiles.processors_named(session, name, kind)
     if len(found) == 1:
         return found[0]
     if found:
@@ -200,6 +193,7 @@ def _timing(
         model=subject.model.name,
         cuts=found.cuts,
         measured=measured,
+        source_sha256=header.model_sha256 or subject.model.source_sha256,
         provenance="measured",
         reference=_reference(
             found.samples, measured.sessions, measured.measured_at, header.runtime

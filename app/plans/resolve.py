@@ -139,6 +139,9 @@ class Resolver:
     """
     figures: set[Provenance] = field(default_factory=set)
     """Provenances of figures that have one of their own within a profile, as codecs have."""
+    strict: bool = False
+    """Whether a timing of another file than the model's is refused; otherwise it is warned of."""
+    _other_files: set[tuple[str, str, str]] = field(default_factory=set)
     _stored: dict[tuple[str, str], Source[Profile] | None] = field(default_factory=dict)
     _inline: dict[Profile, Source[Profile]] = field(default_factory=dict)
     _timings: dict[tuple[str, ProcessorKind, str], Source[Timing] | None] = field(
@@ -202,7 +205,9 @@ class Resolver:
             self.fault(
                 f"{where}/device_timing",
                 f"no timing of {device.body.name!r} with {model.body.name!r} is stored: give one, "
-                "a device's speed is never invented",
+                "a device's speed is never invented. Measure it (POST"
+                " /v1/timings/{name}/measurements), or have one estimated from the time of the"
+                " whole network (POST /v1/timings/estimate, splitplan timings estimate)",
             )
             return None
         self.assumed |= of_server is None
@@ -246,9 +251,28 @@ class Resolver:
             )
         elif unfit := timing_faults(timing, kind, model.body):
             self.faults += [fault.below(pointer) for fault in unfit]
-        else:
+        elif self._same_file(timing, model.body, pointer):
             return found
         return None
+
+    def _same_file(self, timing: Timing, model: Model, pointer: str) -> bool:
+        """Whether a timing may be used with a model, by the file that was timed: with another one
+        it is told once, and refused where that was asked for.
+        """
+        timed, meant = timing.source_sha256, model.source_sha256
+        if timed is None or meant is None or timed == meant:
+            return True
+        detail = (
+            f"timing {timing.name!r} was made with another file ({timed[:12]}…) than the model"
+            f" {model.name!r} is of ({meant[:12]}…): measure again, or plan with the model that was"
+            " timed"
+        )
+        if self.strict:
+            self.fault(pointer, detail)
+        elif (told := (timing.name, timed, meant)) not in self._other_files:
+            self._other_files.add(told)
+            self.warn(pointer, f"{detail}; options.strict refuses this")
+        return not self.strict
 
     def _stored_timing(
         self, name: str, kind: ProcessorKind, model: str, pointer: str

@@ -10,7 +10,7 @@ from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.fading import MarkovFading, TraceFading
 from app.profiles.schemas.model import Cut
-from app.profiles.schemas.timing import TimingLevel
+from app.profiles.schemas.timing import Estimated, TimingLevel
 
 
 def level_powers(device: Device) -> Iterator[tuple[str, str]]:
@@ -152,3 +152,36 @@ def measured_energy(at: str, level: TimingLevel) -> Iterator[tuple[str, str]]:
             f"{level.energy_j:g} J in {level.mean_s:g} s are {drawn_w:g} W, and power_w says"
             f" {level.power_w:g}: energy_j is used",
         )
+
+
+def estimated(how: Estimated) -> Iterator[tuple[str, str]]:
+    """Times that nobody measured cut by cut."""
+    away = how.share_error_p90
+    yield (
+        "/estimated",
+        f"no cut was timed: {how.whole_s:g} s for the whole network were shared out"
+        f" ({how.rule}), and in nine of ten cases such a share is within {100.0 * away:.1f} % of"
+        f" the whole time, here {away * how.whole_s:.2g} s. variance_s2 counts this, but it is the"
+        " same in every inference of a device: measure the cuts before a deadline rests on them",
+    )
+
+
+def estimated_power(device: Device) -> Iterator[tuple[str, str]]:
+    """Power that was measured at one clock, at the others."""
+    how = device.power_estimated
+    if how is None or device.frequency_min_hz >= device.frequency_max_hz:
+        return
+    law, slowest = device.power_law, device.frequency_min_hz
+    top_w = law.static_w + law.coefficient * device.frequency_max_hz**law.exponent
+    assumed_w = law.static_w + law.coefficient * slowest**law.exponent
+    low_w, high_w = (
+        top_w * (slowest / device.frequency_max_hz) ** exponent
+        for exponent in (how.exponent_high, how.exponent_low)
+    )
+    yield (
+        "/power_estimated",
+        f"power was measured at the highest clock alone: at {slowest:g} Hz {assumed_w:.3g} W above"
+        f" idle are assumed, and {low_w:.3g} to {high_w:.3g} W would be as on"
+        f" {how.processors} processors that others measured. Measure it at each clock before a"
+        " plan slows the device down for it",
+    )

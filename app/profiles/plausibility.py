@@ -3,7 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.profiles.doubts import codecs, level_powers, measured_energy, radio, recorded, snr
+from app.profiles.doubts import (
+    codecs,
+    estimated,
+    estimated_power,
+    level_powers,
+    measured_energy,
+    radio,
+    recorded,
+    snr,
+)
 from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Model
@@ -115,6 +124,7 @@ def _device(device: Device) -> Iterator[tuple[str, str]]:
         if value is not None and value > 1e3:
             yield f"/{field}", f"{value:g} W: is it in mW?"
     yield from level_powers(device)
+    yield from estimated_power(device)
     if device.energy_per_inference_j is not None and device.energy_per_inference_j > 1e3:
         yield (
             "/energy_per_inference_j",
@@ -231,6 +241,8 @@ def _server(server: Server) -> Iterator[tuple[str, str]]:
 def _timing(timing: Timing) -> Iterator[tuple[str, str]]:
     if timing.measured is not None and timing.measured.doubts:
         yield "/measured/doubts", f"measured, but doubtful: {', '.join(timing.measured.doubts)}"
+    if timing.estimated is not None:
+        yield from estimated(timing.estimated)
     for position, cut in enumerate(timing.cuts):
         at = f"/cuts/{position}"
         if cut.flop_per_cycle is not None and not 1e-6 <= cut.flop_per_cycle <= 1e7:

@@ -18,7 +18,9 @@ from app.errors import (
 )
 from app.profiles import stored, timings
 from app.profiles.references import ProfileRef
+from app.profiles.schemas.device import Device
 from app.profiles.schemas.profile import ProcessorKind, Profile
+from app.profiles.schemas.server import Server
 from app.profiles.schemas.timing import Timing
 from app.profiles.stored import Stored, revisions
 from app.profiles.tables import ProfileRow, RevisionRow
@@ -118,6 +120,17 @@ def resolve_reference(session: Session, kind: type[P], reference: str) -> Stored
     """
     ref = ProfileRef.parse(reference)
     return get(session, kind, ref.name, ref.revision)
+
+
+def processors_named(
+    session: Session, name: str, kind: ProcessorKind | None
+) -> list[Device | Server]:
+    """The device and the server in use of that name; of one kind alone where it is said."""
+    schemas: tuple[type[Device] | type[Server], ...] = (Device, Server)
+    found = (
+        stored.latest(session, schema, name) for schema in schemas if kind in (None, schema.kind)
+    )
+    return [each.body for each in found if each is not None]
 
 
 def timing_for(

@@ -3,7 +3,7 @@
 from client.present.plans import PLANS, estimate, plan, users
 from client.present.progress import Bar
 from client.present.quantities import WIDTH, console, enough, number, share, si
-from client.present.reports import evidence, measurement, model, power, validation
+from client.present.reports import estimated, evidence, measurement, model, power, validation
 from client.present.tables import Columns, table, warn
 from client.present.users import INFEASIBLE_USERS, USERS
 
@@ -17,6 +17,7 @@ __all__ = [
     "console",
     "enough",
     "estimate",
+    "estimated",
     "evidence",
     "measurement",
     "model",

@@ -6,6 +6,14 @@ from client.present.quantities import Json, si
 from client.present.tables import SHOWN_USERS, Columns, say, table, warn
 
 
+def estimated(console: Console, document: Json) -> None:
+    """An estimated profile: what was made of it, and how far it can be believed."""
+    stored = f"stored {document['name']}@{document['revision']}" if "revision" in document else None
+    console.print(stored or f"{document['name']} would be stored")
+    console.print(document["reference"])
+    warn(console, document)
+
+
 def model(console: Console, document: Json) -> None:
     """An imported model."""
     cuts = document["cuts"]

@@ -179,6 +179,19 @@ def test_an_estimate_stores_nothing(run: Run, written: Callable[[Json], Path]) -
     assert run("list", "--json").stdout == ""
 
 
+def test_a_device_and_its_timing_are_estimated(run: Run, stocked: PlanningClient) -> None:
+    clock = ["--frequency-max-hz", "1.8e9", "--busy-power-w", "6.4", "--idle-power-w", "2.7"]
+    device = ["--name", "my-board", "--processor", "cpu", *clock, "--tx-power-w", "0.1"]
+    assert run("devices", "estimate", *device, "--dry-run").stdout.startswith("my-board would be")
+    made = run("devices", "estimate", *device)
+    assert made.stdout.startswith("stored my-board@1\nEstimated: 6.4 W"), made.output
+    timing = ["--name", "guess", "--processor", "my-board", "--model", "small-net"]
+    made = run("timings", "estimate", *timing, "--point", "0.1", "1.8e9", "--json")
+    assert json.loads(made.stdout) == stocked.profile("timings", "guess")
+    refused = run("timings", "estimate", *timing, "--time-s", "0.1")
+    assert (refused.exit_code, "frequency_hz" in refused.stderr) == (1, True)
+
+
 @pytest.mark.slow
 def test_a_network_and_its_times_are_sent(
     run: Run, stocked: PlanningClient, written: Callable[[Json], Path], tmp_path: Path

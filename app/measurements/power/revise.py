@@ -35,6 +35,7 @@ def revised(device: Device, found: Fitted, number: int, now: datetime) -> Device
         "energy_per_inference_j": start or None,
         "level_power_w": levels,
         "power_measured": measured,
+        "power_estimated": None,
         "provenance": "measured",
         "reference": _reference(device, found, measured),
     }

@@ -84,6 +84,7 @@ class Assembled:
 
 def assemble(request: MultiUserRequest, resolver: Resolver) -> Assembled | None:
     """Turn a request into a problem; None where `resolver.faults` says why not."""
+    resolver.strict = bool(request.options.strict)
     channel = resolver.find(Channel, request.channel, "/channel")
     server = resolver.find(Server, request.server, "/server")
     if request.bandwidth_hz is not None:
@@ -159,6 +160,7 @@ class AssembledTables:
 
 def assemble_tables(request: AdaptiveRequest, resolver: Resolver) -> AssembledTables | None:
     """Turn a request into table problems; None where `resolver.faults` says why not."""
+    resolver.strict = bool(request.options.strict)
     channel = (
         None if request.channel is None else resolver.find(Channel, request.channel, "/channel")
     )

@@ -109,6 +109,9 @@ class MultiUserOptions(Body):
     time_limit_s: Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0.0, le=3600.0)] = (
         60.0
     )
+    strict: bool | None = absent()
+    """Refuse timings that were made with another file of the model than its `source_sha256`;
+    otherwise they are warned of."""
 
 
 class AdaptiveOptions(Body):
@@ -118,6 +121,9 @@ class AdaptiveOptions(Body):
     """A device leaves its cut only for one that costs less than (1 - hysteresis) of it, or when it
     is late.
     """
+    strict: bool | None = absent()
+    """Refuse timings that were made with another file of the model than its `source_sha256`;
+    otherwise they are warned of."""
 
 
 def _unequal_ids(users: Sequence[AdaptiveUser]) -> Iterator[FieldError]:

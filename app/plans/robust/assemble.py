@@ -56,6 +56,7 @@ class Assembled:
 
 def assemble(terms: RobustTerms, users: Users, resolver: Resolver) -> Assembled | None:
     """Turn a request into its problems; None where `resolver.faults` says why not."""
+    resolver.strict = bool(terms.options.strict)
     method = Method(terms.options.method)
     evidence = evidence_of(terms.options)
     asked = Terms(

@@ -159,6 +159,9 @@ class RobustOptions(Body):
     open."""
     explain: bool = False
     """Say of every cut of every user why it is not taken (`alternatives`)."""
+    strict: bool | None = absent()
+    """Refuse timings that were made with another file of the model than its `source_sha256`;
+    otherwise they are warned of."""
 
 
 class RobustCell(Body):

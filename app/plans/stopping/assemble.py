@@ -46,6 +46,7 @@ class Assembled:
 
 def assemble(request: StoppingRequest, resolver: Resolver) -> Assembled | None:
     """Turn a request into a problem; None where `resolver.faults` says why not."""
+    resolver.strict = bool(request.options.strict)
     found = resolver.find(Channel, request.channel, "/channel")
     server = resolver.find(Server, request.server, "/server")
     if found is None:

@@ -103,6 +103,9 @@ class StoppingOptions(Body):
         60.0
     )
     """Users not begun by then follow one-stage look-ahead, and the plan is `timed_out`."""
+    strict: bool | None = absent()
+    """Refuse timings that were made with another file of the model than its `source_sha256`;
+    otherwise they are warned of."""
 
 
 class StoppingRequest(Request):

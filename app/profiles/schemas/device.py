@@ -56,6 +56,19 @@ class PowerMeasured(Body):
     """The checks that found something doubtful."""
 
 
+class PowerEstimated(Body):
+    """Two powers from which the law was made, and what was assumed of other clocks."""
+
+    busy_power_w: Positive
+    """Of the whole device, computing at its highest clock."""
+    exponent_low: NonNegative
+    exponent_high: Positive
+    """Between these lay the exponents of processors that others measured: at clock f the power is
+    between those of the highest clock times (f/f_max)^exponent_high and ^exponent_low."""
+    processors: PositiveCount
+    """How many were measured."""
+
+
 class PowerLaw(NamedTuple):
     """Power while computing, above idle: `static_w` + `coefficient` f**`exponent`, f in Hz."""
 
@@ -122,6 +135,8 @@ class Device(Profile):
     memory_byte: PositiveCount | None = absent()
     power_measured: PowerMeasured | None = absent()
     """Written by `POST /v1/devices/{name}/power-measurements`."""
+    power_estimated: PowerEstimated | None = absent()
+    """Written by `POST /v1/devices/estimate`."""
 
     @property
     def power_law(self) -> PowerLaw:

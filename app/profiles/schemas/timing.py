@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -12,6 +12,7 @@ from app.profiles.schemas.model import Model
 from app.profiles.schemas.profile import ProcessorKind, Profile
 from app.quantities import (
     Body,
+    Fraction,
     Name,
     NonNegative,
     Positive,
@@ -113,6 +114,45 @@ class Measured(Body):
     """The checks that found something doubtful."""
 
 
+ClockLaw = Literal["given_clocks", "cycles", "cycles_and_overhead", "none"]
+
+
+class Estimated(Body):
+    """How a timing was made from times of the whole network, and how far its shares can be
+    believed.
+    """
+
+    rule: Literal["measured_shape", "operator_mix", "flop"]
+    """What the time was shared out by: shapes measured on boards of the atlas, a law of FLOP and
+    bytes, or FLOP."""
+    boards: tuple[Text, ...] | None = absent()
+    """Whose shapes were taken; those that took about as long for the network count most and come
+    first."""
+    runtimes: tuple[Text, ...] | None = absent()
+    """What ran there."""
+    share: Annotated[tuple[Fraction, ...], Field(min_length=2, max_length=10_000)]
+    """Part of the whole time before each cut."""
+    share_error_median: Fraction
+    """By how much such a share was off at the worst cut of a network, in parts of the whole time:
+    over the atlas, each case left out in turn."""
+    share_error_p90: Fraction
+    """In nine of ten cases it was off by no more: the interval of each share."""
+    share_low: Annotated[tuple[Fraction, ...], Field(min_length=2, max_length=10_000)]
+    share_high: Annotated[tuple[Fraction, ...], Field(min_length=2, max_length=10_000)]
+    """Between these lie all shares of nine in ten networks: narrower where little, or all but
+    little, lies before the cut."""
+    cases: PositiveCount
+    """Networks on boards of which these errors are."""
+    whole_s: Positive
+    """Time of the whole network, the longest that was given."""
+    clock_law: ClockLaw
+    """`given_clocks`: the times hold at these clocks only; `cycles`: assumed to fall as 1/f;
+    `cycles_and_overhead`: fitted; `none`: a server."""
+    assumed_variation: Positive | None = absent()
+    """Standard deviation over mean, where nobody said how much times vary: the largest of the
+    shipped timings."""
+
+
 class Timing(Profile):
     """How long one processor takes for one model: one entry per cut of the model, each
     cumulative.
@@ -147,6 +187,11 @@ class Timing(Profile):
     cuts: Annotated[tuple[TimingCut, ...], Field(min_length=2, max_length=10_000)]
     measured: Measured | None = absent()
     """Written by `POST /v1/timings/{name}/measurements`."""
+    estimated: Estimated | None = absent()
+    """Written by `POST /v1/timings/estimate`."""
+    source_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = absent()
+    """Digest of the model's file that was timed. Plans with a model of another file warn, and are
+    refused where `options.strict` says so."""
 
     def faults(self) -> Iterator[FieldError]:
         yield from super().faults()
@@ -155,6 +200,9 @@ class Timing(Profile):
                 yield fault.below(f"/cuts/{position}")
         if self.processor_kind is not None:
             yield from self.form_faults(self.processor_kind)
+
+        if self.estimated is not None and len(self.estimated.share) != len(self.cuts):
+            yield FieldError("/estimated/share", f"one for each of the {len(self.cuts)} cuts")
 
     def form_faults(self, processor_kind: ProcessorKind) -> Iterator[FieldError]:
         """Entries that do not have the form of that kind of processor."""

@@ -28,7 +28,7 @@ def test_a_shape_covers_the_cuts_of_its_network(model: str) -> None:
 
 
 def test_a_network_that_nobody_timed_in_blocks_has_no_shape() -> None:
-    assert measured_shapes("squeezenet1-1") == ()
+    assert measured_shapes("lenet") == ()
 
 
 def test_vgg16_on_a_raspberry_pi_is_spread_as_its_source_says() -> None:

@@ -1,0 +1,1 @@
+"""Timings and devices estimated from a number or two."""
