@@ -81,7 +81,9 @@ class Settings(BaseSettings):
     shutdown_grace_s: Annotated[float, Field(ge=0.0, le=3600.0)] = 10.0
     """When told to stop, wait so long for plans that are being solved before handing them back."""
     retain_days: Annotated[float, Field(gt=0.0)] | None = None
-    """Delete plans that ended so long ago, except the newest and the current one of each name; default: keep all."""
+    """Delete plans that ended so long ago, except the newest and the current one of each name;
+    default: keep all.
+    """
     webhook_secret: str | None = None
     """Signs what webhooks carry, as in Standard Webhooks (whsec_ and base64); without it webhooks
     are refused.
