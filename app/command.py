@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import migration
 from app.catalogue import service as catalogue_service
+from app.catalogue.tools.command import import_group
 from app.db import Database, open_database
 from app.errors import ConfigurationError, ImporterBusy, InvalidRequest, ProfileExists
 from app.measurements.estimates.command import devices_group, timings_group
@@ -227,6 +228,10 @@ def fit() -> None:
 fit.add_command(power_command(_migrated))
 main.add_command(timings_group(_migrated))
 main.add_command(devices_group(_migrated))
+
+imports = import_group(_migrated)
+imports.add_command(power_command(_migrated, "tegrastats"))
+catalogue.add_command(imports)
 
 
 @main.command()

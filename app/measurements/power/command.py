@@ -84,11 +84,15 @@ _PARAMETERS = [
 ]
 
 
-def power_command(opened: Callable[[], AbstractContextManager[Database]]) -> click.Command:
-    """The command, with how it comes to the database of the service where it needs one."""
+def power_command(
+    opened: Callable[[], AbstractContextManager[Database]], only: str | None = None
+) -> click.Command:
+    """The command, with how it comes to the database of the service where it needs one; named for
+    the one format that it reads where that is told.
+    """
 
     def run(device: str | None, apply: bool, as_json: bool, **said: Any) -> None:
-        sheet, wanted = _read(**said)
+        sheet, wanted = _read(**{"form": only} | said)
         try:
             if device is None:
                 _show(fitted(sheet, None, wanted), as_json)
@@ -105,7 +109,8 @@ def power_command(opened: Callable[[], AbstractContextManager[Database]]) -> cli
         except ProfileNotFound as error:
             raise ConfigurationError(error.detail) from None
 
-    return click.Command("power", help=_HELP, params=[*_PARAMETERS], callback=_checked(run))
+    params = [each for each in _PARAMETERS if only is None or each.name != "form"]
+    return click.Command(only or "power", help=_HELP, params=params, callback=_checked(run))
 
 
 _HELP = """Fit power over the clock to FILES of energies or powers, and say how far the fit can be

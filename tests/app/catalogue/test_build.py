@@ -144,7 +144,21 @@ def test_the_phone_is_cheapest_in_the_middle_of_its_clocks() -> None:
     assert min(per_cycle, key=lambda clock: per_cycle[clock]) == 1_132_800_000
 
 
-@pytest.mark.parametrize("channel", shipped("channels"), ids=lambda channel: channel["name"])
+RADIOS = [channel for channel in shipped("channels") if "path_loss" in channel]
+CHAINS = [channel for channel in shipped("channels") if "path_loss" not in channel]
+
+
+@pytest.mark.parametrize("channel", CHAINS, ids=lambda channel: channel["name"])
+def test_a_recorded_uplink_says_its_outage_and_its_weakness(channel: dict[str, Any]) -> None:
+    rates = channel["fading"]["rate_bps"]
+    assert rates == sorted(rates)
+    assert (rates[0] == 0) == ("min_rate_bps" in channel)
+    assert channel.get("min_rate_bps", 0) < rates[1]
+    assert channel["coherence_time_s"] == 1.0
+    assert "forgets too fast" in channel["reference"]
+
+
+@pytest.mark.parametrize("channel", RADIOS, ids=lambda channel: channel["name"])
 def test_a_channel_closes_the_link_nearby_and_not_far_away(channel: dict[str, Any]) -> None:
     profile = Channel.model_validate(channel)
     assert profile.path_loss is not None
