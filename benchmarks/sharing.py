@@ -4,7 +4,8 @@ Each shape of the atlas is left out with all its board's, then told from the oth
 whole time; the error of a network is the largest over its cuts, in points of the whole time.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from statistics import median
 
 import numpy as np
@@ -12,14 +13,46 @@ import numpy as np
 from app.catalogue.shapes import shaped_models
 from app.measurements.estimates import atlas
 from solvers.arrays import Floats
+from solvers.measurement.sharing import nearness
 
-RULES = (
-    ("shape, runtime known", lambda shape_runtime: atlas.by_shape(shape_runtime)),
-    ("shape, unknown", lambda _: atlas.by_shape(None)),
+RUNTIMES = ("tensorflow", "onnxruntime")
+
+
+def _alone(runtime: str) -> atlas.Rule:
+    """The one board of the runtime whose whole time is nearest."""
+
+    def rule(case: atlas.Case) -> Floats | None:
+        shapes = [each for each in atlas.others(case) if each.runtime == runtime]
+        if not shapes:
+            return None
+        near = min(shapes, key=lambda each: abs(math.log(each.whole_s / case.time_s)))
+        return np.array(near.share)
+
+    return rule
+
+
+def _elsewhere(runtime: str) -> atlas.Rule:
+    """The shapes of the other runtime, weighted by nearness."""
+
+    def rule(case: atlas.Case) -> Floats | None:
+        (other,) = {*RUNTIMES} - {runtime}
+        shapes = [each for each in atlas.others(case) if each.runtime == other]
+        if not shapes:
+            return None
+        weight = nearness(np.array([each.whole_s for each in shapes]), case.time_s)
+        return np.asarray(weight @ np.array([each.share for each in shapes]))
+
+    return rule
+
+
+RULES: tuple[tuple[str, Callable[[str], atlas.Rule]], ...] = (
+    ("shapes, runtime known", atlas.by_shape),
+    ("nearest board alone", _alone),
+    ("shapes, unknown", lambda _: atlas.by_shape(None)),
+    ("of the other runtime", _elsewhere),
     ("law of FLOP and bytes", lambda _: atlas.by_law),
     ("FLOP", lambda _: atlas.by_flop),
 )
-RUNTIMES = ("tensorflow", "onnxruntime")
 
 
 def main() -> None:

@@ -47,7 +47,7 @@ class Sharing:
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class Case:
     """A network as it was measured on one board: of the atlas, or ours of which the shape is to be
     found.
     """
@@ -80,7 +80,7 @@ def shared(model: Model, time_s: float, runtime: str | None, rule: str | None) -
     if not shapes and runtime != LAW_RUNTIME:  # what is known of others is better than nothing
         shapes, runtime = every, None
     if shapes and rule in (None, "measured_shape"):
-        case = _Case("", "", work, time_s)
+        case = Case("", "", work, time_s)
         told = [_placed(work, shape) for shape in shapes]
         share = _by_shape(case, shapes, told, runtime, law=_law(""))
         weight = nearness(np.array([shape.whole_s for shape in shapes]), time_s)
@@ -98,7 +98,7 @@ def shared(model: Model, time_s: float, runtime: str | None, rule: str | None) -
 
 
 def _by_shape(
-    case: _Case,
+    case: Case,
     shapes: Sequence[Shape],
     told: Sequence[Floats],
     runtime: str | None,
@@ -143,29 +143,30 @@ def errors_by_flop() -> SharingErrors:
     return sharing_errors([(told, measured) for _, told, measured in leave_one_out(by_flop, None)])
 
 
-Rule = Callable[[_Case], Floats | None]
+Rule = Callable[[Case], Floats | None]
 
 
-def by_flop(case: _Case) -> Floats | None:
+def by_flop(case: Case) -> Floats | None:
     """Shares by FLOP."""
     return case.work.flop_share
 
 
-def by_law(case: _Case) -> Floats | None:
+def by_law(case: Case) -> Floats | None:
     """Shares by the law of the other families of networks."""
     return _law(_family(case.model)).share(case.work)
+
+
+def others(case: Case) -> Iterator[Shape]:
+    """What other boards showed of a network."""
+    left_out = (case.board, _TWINS.get(case.board))
+    return (shape for shape in measured_shapes(case.model) if shape.board not in left_out)
 
 
 def by_shape(runtime: str | None) -> Rule:
     """Shares by the shapes that other boards showed; None where nobody else measured it."""
 
-    def rule(case: _Case) -> Floats | None:
-        left_out = (case.board, _TWINS.get(case.board))
-        shapes = [
-            shape
-            for shape in measured_shapes(case.model)
-            if shape.board not in left_out and runtime in (None, shape.runtime)
-        ]
+    def rule(case: Case) -> Floats | None:
+        shapes = [shape for shape in others(case) if runtime in (None, shape.runtime)]
         if not shapes:
             return None
         told = [np.array(shape.share) for shape in shapes]
@@ -179,7 +180,7 @@ def leave_one_out(rule: Rule, runtime: str | None) -> Iterator[tuple[Shape, Floa
     for shape in _every_shape():
         if runtime not in (None, shape.runtime):
             continue
-        case = _Case(shape.model, shape.board, _works()[shape.model], shape.whole_s)
+        case = Case(shape.model, shape.board, _works()[shape.model], shape.whole_s)
         share = rule(case)
         if share is not None:
             yield shape, share, np.array(shape.share)

@@ -13,12 +13,14 @@ from app.profiles.schemas.timing import Timing
 from app.quantities import Body, Name, NonNegative, Positive, PositiveCount, Text, absent
 
 SAME_CLOCK = 1e-6
+# Longer than any inference, and short enough that its square is a number.
+Seconds = Annotated[Positive, Field(ge=1e-9, le=1e6)]
 
 
 class WholeTime(Body):
     """How long the whole network takes at a clock."""
 
-    time_s: Positive
+    time_s: Seconds
     frequency_hz: Positive
 
 
@@ -50,16 +52,16 @@ class TimingEstimate(Body):
     """Required where both a device and a server have that name."""
     model: Name
     """A stored model."""
-    time_s: Positive | None = absent()
+    time_s: Seconds | None = absent()
     """Mean time of one inference of the whole network; this, or `points`."""
     frequency_hz: Positive | None = absent()
     """The device's clock meanwhile; a server has none."""
     points: Annotated[tuple[WholeTime, ...], Field(min_length=1, max_length=1000)] | None = absent()
     """Of a device, at several clocks."""
-    std_s: NonNegative | None = absent()
+    std_s: Annotated[NonNegative, Field(le=1e6)] | None = absent()
     """Standard deviation of the whole time; without it, the largest relative one of the shipped
     timings is assumed."""
-    worst_s: Positive | None = absent()
+    worst_s: Seconds | None = absent()
     """The slowest inference of the whole network, at the lowest of the clocks."""
     clock_law: Literal["given_clocks", "cycles"] | None = absent()
     """What holds at other clocks than one that was given alone: nothing (`given_clocks`, the

@@ -166,6 +166,8 @@ REFUSED = {
     "a server's clock": (asked(processor="edge-gpu"), {"/frequency_hz"}),
     "the worst below the mean": (asked(worst_s=0.05), {"/worst_s"}),
     "a time of nothing": (asked(time_s=0.0), {"/time_s"}),
+    "a time without end": (asked(time_s=1e59), {"/time_s"}),
+    "a spread without end": (asked(std_s=1e59), {"/std_s"}),
     "a negative spread": (asked(std_s=-1.0), {"/std_s"}),
     "one clock twice": (
         asked(
