@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.plans.family import UNWATCHED
+from app.plans.library import StoredLibrary
 from app.plans.resolve import Resolver
 from app.plans.robust.assemble import assemble
 from app.plans.robust.columns import Users
@@ -67,7 +68,7 @@ def main(users: int = 1_000_000, cells: int = 100) -> None:
     asked, people = terms(users, cells), crowd(users, cells)
     _say("columns asked for", time.perf_counter())
     start = time.perf_counter()
-    resolver = Resolver(Session())  # every profile is inline: nothing is looked up
+    resolver = Resolver(StoredLibrary(Session()))  # every profile is inline: nothing is looked up
     assembled = assemble(asked, people, resolver)
     assert assembled is not None, resolver.faults[:3]
     _say("assembled", start)

@@ -17,6 +17,7 @@ from app.plans import columnar, orders
 from app.plans.documents import Estimate, estimate
 from app.plans.families import FAMILIES
 from app.plans.family import Family
+from app.plans.library import StoredLibrary
 from app.plans.orders import Order
 from app.plans.planning import ANSWERS, HEADERS, known_answer, ordered, require_webhooks
 from app.plans.resolve import Resolver
@@ -140,7 +141,7 @@ def _planned_columns(request: Request, family: Family, body: bytes, *, dry_run: 
     if not dry_run and (again := known_answer(request)) is not None:
         return again
     with database.reading() as session:
-        prepared = family.prepare_bulk(bulk, Resolver(session))
+        prepared = family.prepare_bulk(bulk, Resolver(StoredLibrary(session)))
         if dry_run:
             return rendered(estimate(prepared).model_dump(mode="json"))
     require_webhooks(settings, prepared.request)

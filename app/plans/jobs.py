@@ -22,6 +22,7 @@ from app.errors import KeyReused, PlanNotFound, QueueFull, in_one_line
 from app.plans import names, orders, service, stored, successions
 from app.plans.families import FAMILIES
 from app.plans.family import Outcome, Prepared
+from app.plans.library import StoredLibrary
 from app.plans.orders import Key, Lineage, Order
 from app.plans.pins import Pins
 from app.plans.progress import ProgressWriter, Superseded
@@ -268,7 +269,7 @@ def _restored(database: Database, plan_id: str) -> tuple[Prepared, Lineage | Non
     with database.reading() as session:
         row = service.find(session, plan_id)
         family = FAMILIES[row.kind]
-        resolver = Resolver(session, pins=stored.pins_of(row) or Pins())
+        resolver = Resolver(StoredLibrary(session), pins=stored.pins_of(row) or Pins())
         prepared = stored.request_of(session, row).prepared(family, resolver)
         return (prepared, None) if row.parent is None else inherited(session, row, prepared)
 

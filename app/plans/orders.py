@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.errors import FieldError, InvalidRequest
 from app.plans.columnar import Bulk
 from app.plans.family import Outcome, Prepared
+from app.plans.library import StoredLibrary
 from app.plans.names import Condition
 from app.plans.pins import Pins
 from app.plans.resolve import Resolver
@@ -70,7 +71,8 @@ def prepared(
         raise InvalidRequest(
             [FieldError("/supersedes", f"there is no plan {request.supersedes!r}")]
         )
-    return prepare(request, Resolver(session, pins=Pins() if pins is None else pins))
+    resolver = Resolver(StoredLibrary(session), pins=Pins() if pins is None else pins)
+    return prepare(request, resolver)
 
 
 def new_row(order: Order, key: Key | None) -> PlanRow:

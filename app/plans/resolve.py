@@ -4,8 +4,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from sqlalchemy.orm import Session
-
 from app.errors import (
     AmbiguousTiming,
     FieldError,
@@ -13,9 +11,9 @@ from app.errors import (
     ProfileNotFound,
     RevisionNotFound,
 )
+from app.plans.library import Library
 from app.plans.pins import Pins
 from app.plans.schemas import UsedProfile
-from app.profiles import service as profiles
 from app.profiles.plausibility import warnings_of
 from app.profiles.references import ProfileRef
 from app.profiles.schemas.device import Device
@@ -126,7 +124,7 @@ class Deployment:
 class Resolver:
     """Resolves the profiles of one request, once each; collects faults, warnings and provenance."""
 
-    session: Session
+    library: Library
     pins: Pins = field(default_factory=Pins)
     """What each reference, and each omitted timing, stands for: entries given are kept, the others
     become the latest revisions. With the pins of a plan, its request means for ever what it meant
@@ -175,7 +173,7 @@ class Resolver:
         if key not in self._stored:
             try:
                 ref = self.pins.stored(kind.kind, given) or ProfileRef.parse(given)
-                stored = profiles.get(self.session, kind, ref.name, ref.revision)
+                stored = self.library.profile(kind, ref)
                 self._stored[key] = Source(stored.body, stored.revision)
                 self.pins.pin(kind.kind, given, ProfileRef(stored.body.name, stored.revision))
                 self.warnings += [
@@ -282,9 +280,7 @@ class Resolver:
             who = (kind, name, model)
             try:
                 pinned = self.pins.has_timing(*who)
-                stored = (
-                    self._pinned_timing(*who) if pinned else profiles.timing_for(self.session, *key)
-                )
+                stored = self._pinned_timing(*who) if pinned else self.library.timing_for(*key)
             except AmbiguousTiming as several:
                 self.fault(pointer, several.detail)
                 return None
@@ -298,7 +294,7 @@ class Resolver:
 
     def _pinned_timing(self, kind: ProcessorKind, name: str, model: str) -> Stored[Timing] | None:
         ref = self.pins.timing(kind, name, model)
-        return None if ref is None else profiles.get(self.session, Timing, ref.name, ref.revision)
+        return None if ref is None else self.library.profile(Timing, ref)
 
 
 def used(

@@ -2,8 +2,8 @@
 were.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from sqlalchemy import select
@@ -53,15 +53,53 @@ class Series:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The samples of one measurement."""
+
+    samples: Samples
+    started_at: tuple[str | None, ...]  # of each session
+    measured_at: str
+
+
+class SampleSource(Protocol):
+    """Whoever keeps measurements."""
+
+    def behind(self, ref: ProfileRef, timing: Timing, cut: int) -> Measured | None:
+        """What a cut's entry of a timing was fitted to; None where there are no samples."""
+
+
 @dataclass(slots=True)
-class SeriesReader:
-    """Reads the samples behind timings, each measurement once."""
+class StoredSamples:
+    """Measurements of the database, each read once."""
 
     session: Session
-    _read: dict[int, tuple[Samples, dict[str, Any], str]]
+    _read: dict[int, Measured] = field(default_factory=dict)
 
-    def __init__(self, session: Session) -> None:
-        self.session, self._read = session, {}
+    def behind(self, ref: ProfileRef, timing: Timing, cut: int) -> Measured | None:
+        """As `SampleSource` says."""
+        key = measurement_behind(self.session, ref.name, timing, cut)
+        if key is None:
+            return None
+        if key not in self._read:
+            row, content = self.session.execute(
+                select(MeasurementRow, MeasuredSamplesRow.content)
+                .join(MeasuredSamplesRow, MeasuredSamplesRow.measurement_id == MeasurementRow.id)
+                .where(MeasurementRow.id == key)
+            ).one()
+            self._read[key] = Measured(
+                unpack(content),
+                tuple(row.details.get("started_at") or ()),
+                row.summary["measured_at"],
+            )
+        return self._read[key]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesReader:
+    """Takes series out of the samples behind timings."""
+
+    source: SampleSource
 
     def find(
         self,
@@ -73,17 +111,10 @@ class SeriesReader:
         clock_hz: float = float("nan"),
     ) -> Series | None:
         """The samples of a part at a cut, of a device at a clock; None where there are none."""
-        key = measurement_behind(self.session, ref.name, timing, cut)
-        if key is None:
+        measured = self.source.behind(ref, timing, cut)
+        if measured is None:
             return None
-        if key not in self._read:
-            row, content = self.session.execute(
-                select(MeasurementRow, MeasuredSamplesRow.content)
-                .join(MeasuredSamplesRow, MeasuredSamplesRow.measurement_id == MeasurementRow.id)
-                .where(MeasurementRow.id == key)
-            ).one()
-            self._read[key] = unpack(content), row.details, row.summary["measured_at"]
-        samples, details, measured_at = self._read[key]
+        samples = measured.samples
         rows = np.nonzero((samples.cut == cut) & (samples.part == PARTS.index(part)))[0]
         if device is not None and np.isfinite(clock_hz):
             clocks = clocks_of(samples.frequency_hz[rows], samples.requested_hz[rows], device)
@@ -95,6 +126,6 @@ class SeriesReader:
             samples.time_s[rows],
             samples.session[rows],
             samples.order[rows],
-            tuple(details.get("started_at") or ()),
-            measured_at,
+            measured.started_at,
+            measured.measured_at,
         )

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import PlanNotReplayable
 from app.plans import service, stored
+from app.plans.library import StoredLibrary
 from app.plans.resolve import Resolver
 from app.plans.robust.assemble import assemble
 from app.plans.robust.bulk import terms_of, users_of
@@ -116,7 +117,7 @@ def rebuild(session: Session, row: PlanRow) -> Rebuilt:
     pins, result = stored.pins_of(row), stored.answer_of(row).result
     assert pins is not None
     assert result is not None
-    resolver = Resolver(session, pins=pins)
+    resolver = Resolver(StoredLibrary(session), pins=pins)
     terms, asked = _asked(session, row)
     assembled = assemble(terms, asked, resolver)
     # It was accepted once, and revisions never change.

@@ -49,7 +49,7 @@ def kinds_of(
         _, promised = np.unique(users.risk + 1j * users.correlation, return_inverse=True)
         alike = alike * (int(promised.max()) + 1) + promised
     _, firsts, of = np.unique(alike, return_index=True, return_inverse=True)
-    reader = SeriesReader(resolver.session)
+    reader = SeriesReader(resolver.library.samples)
     found = Kinds(of, np.full(len(firsts), -1), np.ones(len(firsts)), np.full(len(firsts), np.nan))
     known: dict[tuple[Deployment, Terms, Promise | None], int] = {}
     told: set[str] = set()

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from app.errors import InvalidRequest
 from app.field_errors import field_errors
+from app.plans.library import StoredLibrary
 from app.plans.resolve import Resolver
 from app.plans.robust.cells import Cell
 from app.plans.robust.clocks import ENERGY_SOURCES
@@ -51,7 +52,7 @@ CLOUD = {
 @pytest.fixture
 def resolver(service: Service) -> Iterator[Resolver]:
     with service.database.reading() as session:
-        yield Resolver(session)
+        yield Resolver(StoredLibrary(session))
 
 
 def cell(resolver: Resolver, body: Body) -> Cell:

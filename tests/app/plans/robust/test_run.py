@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from app.plans.family import Outcome
+from app.plans.library import StoredLibrary
 from app.plans.resolve import Resolver
 from app.plans.robust.answers import RobustPlan, RobustResult
 from app.plans.robust.run import PreparedRobust, prepare
@@ -365,7 +366,7 @@ def test_a_dry_run_counts_all_cells(client: httpx.Client) -> None:
 
 def watched(service: Service, body: Body, progress: Progress) -> Outcome:
     with service.database.reading() as session:
-        prepared = prepare(RobustRequest.model_validate(body), Resolver(session))
+        prepared = prepare(RobustRequest.model_validate(body), Resolver(StoredLibrary(session)))
     return prepared.solve(progress)
 
 
@@ -472,7 +473,7 @@ DEVICE = a_device(frequency_min_hz=1e7, power_coefficient_w_per_hz3=1e-26)
 
 def prepared(service: Service, body: Body) -> PreparedRobust:
     with service.database.reading() as session:
-        return prepare(RobustRequest.model_validate(body), Resolver(session))
+        return prepare(RobustRequest.model_validate(body), Resolver(StoredLibrary(session)))
 
 
 def planned(service: Service, body: Body, progress: Progress | None = None) -> Outcome:
@@ -613,7 +614,7 @@ from solvers.progress import Progress
 body = {body!r}
 for method in ("exact", "pccp"):
     body["options"] = {{"method": method}}
-    ready = prepare(RobustRequest.model_validate(body), Resolver(None))
+    ready = prepare(RobustRequest.model_validate(body), Resolver(StoredLibrary(None)))
     estimate(ready)
     if not ready.heavy:
         assert ready.solve(Progress()).result is not None

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.plans.library import StoredLibrary
 from app.plans.resolve import Resolver
 from app.plans.robust.answers import RobustResult
 from app.plans.robust.run import prepare
@@ -55,7 +56,9 @@ def test_a_plan_of_next_to_nothing(service: Service, method: str, net: Body) -> 
     users = [a_user(id=str(n), model=net, server_timing=None, gain_db=-100.0 - n) for n in range(3)]
     body = a_cell(*users, options={"method": method})
     with service.database.reading() as session:
-        outcome = prepare(RobustRequest.model_validate(body), Resolver(session)).solve(Progress())
+        outcome = prepare(
+            RobustRequest.model_validate(body), Resolver(StoredLibrary(session))
+        ).solve(Progress())
     assert outcome.status == "solved"
     assert outcome.result is not None
     RobustResult.model_validate(outcome.result | {"users": outcome.users})

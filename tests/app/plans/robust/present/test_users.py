@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from app.plans.family import Outcome
+from app.plans.library import StoredLibrary
 from app.plans.resolve import Resolver
 from app.plans.robust import present
 from app.plans.robust.answers import RobustResult, RobustUserResult
@@ -66,7 +67,7 @@ def a_metered_user(**fields: Any) -> Body:
 @pytest.fixture
 def resolver(service: Service) -> Iterator[Resolver]:
     with service.database.reading() as session:
-        yield Resolver(session)
+        yield Resolver(StoredLibrary(session))
 
 
 def prepared(resolver: Resolver, body: Body) -> PreparedRobust:

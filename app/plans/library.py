@@ -1,0 +1,49 @@
+"""Where a request finds the profiles that it names, and the samples behind them."""
+
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from sqlalchemy.orm import Session
+
+from app.profiles import service as profiles
+from app.profiles.references import ProfileRef
+from app.profiles.schemas.profile import ProcessorKind, Profile
+from app.profiles.schemas.timing import Timing
+from app.profiles.stored import Stored
+from app.samples.series import SampleSource, StoredSamples
+
+P = TypeVar("P", bound=Profile)
+
+
+class Library(Protocol):
+    """Immutable revisions, whoever keeps them."""
+
+    def profile(self, kind: type[P], ref: ProfileRef) -> Stored[P]:
+        """A revision, the latest where none is named. Raises ProfileNotFound, RevisionNotFound."""
+
+    def timing_for(self, processor: str, kind: ProcessorKind, model: str) -> Stored[Timing] | None:
+        """The timing of a processor with a model, where there is one. Raises AmbiguousTiming."""
+
+    @property
+    def samples(self) -> SampleSource:
+        """The samples behind timings."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLibrary:
+    """The library that is the database."""
+
+    session: Session
+
+    def profile(self, kind: type[P], ref: ProfileRef) -> Stored[P]:
+        """As `Library` says."""
+        return profiles.get(self.session, kind, ref.name, ref.revision)
+
+    def timing_for(self, processor: str, kind: ProcessorKind, model: str) -> Stored[Timing] | None:
+        """As `Library` says."""
+        return profiles.timing_for(self.session, processor, kind, model)
+
+    @property
+    def samples(self) -> SampleSource:
+        """As `Library` says."""
+        return StoredSamples(self.session)
