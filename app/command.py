@@ -15,6 +15,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import migration
+from app.bundles.command import replay_command
 from app.catalogue import service as catalogue_service
 from app.catalogue.tools.command import import_group
 from app.db import Database, open_database
@@ -232,6 +233,9 @@ main.add_command(devices_group(_migrated))
 imports = import_group(_migrated)
 imports.add_command(power_command(_migrated, "tegrastats"))
 catalogue.add_command(imports)
+
+
+main.add_command(replay_command)
 
 
 @main.command()

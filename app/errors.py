@@ -172,6 +172,10 @@ class PlanNotReplayable(SplitplanError):
     """The plan exists, but there is nothing in it that a replay could play."""
 
 
+class NothingToBundle(SplitplanError):
+    """The plan exists, but nothing that it was made of could make it again."""
+
+
 class ValidationNotFound(SplitplanError):
     """The plan has no validation of this number."""
 

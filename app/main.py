@@ -14,6 +14,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.responses import RedirectResponse
 
 from app import health, problems
+from app.bundles import routes as bundles
 from app.catalogue import routes as catalogue
 from app.db import open_database
 from app.evidence import routes as evidence
@@ -129,6 +130,7 @@ def _include_routes(app: FastAPI) -> None:
         current_routes.router,  # before the one to which `current` would be the id of a plan
         plans.router,
         validations.router,
+        bundles.router,
         evidence.router,
         *profiles.routers,
         measurements.router,

@@ -16,6 +16,7 @@ from app.errors import (
     MethodNotAllowed,
     NameEventNotFound,
     NothingHere,
+    NothingToBundle,
     NotReady,
     PlanInUse,
     PlanNotCurrent,
@@ -120,6 +121,12 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         409,
         "This plan cannot be replayed",
         "`detail` says why; replay a solved robust plan.",
+    ),
+    NothingToBundle: ProblemType(
+        "nothing-to-bundle",
+        409,
+        "Nobody could make this plan again",
+        "`detail` says what is missing; bundle a plan that ended with a result or with reasons.",
     ),
     RevisionsUnknown: ProblemType(
         "revisions-unknown",

@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -184,6 +185,35 @@ def users(planning: PlanningClient, plan_id: str, as_json: bool) -> None:
             click.echo(json_line(user))
     else:
         present.users(present.console(sys.stdout), planning.plan(plan_id), planning.users(plan_id))
+
+
+@main.command()
+@click.argument("plan_id", metavar="ID")
+@click.pass_obj
+def request(planning: PlanningClient, plan_id: str) -> None:
+    """Print the request of a plan as it was sent, as JSON."""
+    click.echo(json_line(planning.request(plan_id)))
+
+
+@main.command()
+@click.argument("plan_id", metavar="ID")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write it; `-` is standard output.  [default: ID.bundle.json]",
+)
+@click.pass_obj
+def bundle(planning: PlanningClient, plan_id: str, output: Path | None) -> None:
+    """Write all that a plan was made of into a file, for `splitplan replay`."""
+    pieces = planning.bundle(plan_id)
+    first = next(pieces, b"")  # a refusal leaves no file behind
+    path = Path(f"{plan_id}.bundle.json") if output is None else output
+    with click.open_file(str(path), "wb", atomic=True) as file:
+        for piece in chain([first], pieces):
+            file.write(piece)
+    if str(path) != "-":
+        click.echo(f"wrote {path}", err=True)
 
 
 @main.command()

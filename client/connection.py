@@ -73,6 +73,14 @@ class Connection:
             if response.headers.get("content-type", "").startswith("text/event-stream"):
                 yield from events(response.iter_bytes())
 
+    def _pieces(self, address: str) -> Iterator[bytes]:
+        """An answer that may be large, piece by piece."""
+        with self._http.stream("GET", address) as response:
+            if not response.is_success:
+                response.read()
+                raise refusal(response)
+            yield from response.iter_bytes()
+
     def _items(self, address: str, **params: str | int) -> Iterator[Json]:
         while True:
             page = self._json("GET", address, params=params)

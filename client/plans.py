@@ -188,6 +188,17 @@ class Plans(Connection):
             asked["distributions"] = list(distributions)
         return self._json("POST", address("v1", "plans", plan_id, "validations"), json=asked)
 
+    def request(self, plan_id: str) -> Json:
+        """The request of a plan as it was sent; of one in columns everything but the users."""
+        return self._json("GET", address("v1", "plans", plan_id, "request"))
+
+    def bundle(self, plan_id: str) -> Iterator[bytes]:
+        """All that a plan was made of, as JSON in pieces: for a file that `splitplan replay` reads.
+
+        Refused (409) where the plan has not ended or has nothing to say.
+        """
+        return self._pieces(address("v1", "plans", plan_id, "bundle"))
+
     def validations(self, plan_id: str) -> Iterator[Json]:
         """The replays of a plan in brief, newest last."""
         return self._items(address("v1", "plans", plan_id, "validations"))

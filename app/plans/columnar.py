@@ -204,16 +204,16 @@ def load(
 
 def blocks(session: Session, plan_number: int, part: Part) -> Iterator[pa.Table]:
     """A stored table, block by block."""
-    numbers = select(PlanColumnsRow.block).where(
-        PlanColumnsRow.plan_number == plan_number, PlanColumnsRow.part == part
-    )
-    for block in session.scalars(numbers.order_by(PlanColumnsRow.block)).all():
-        data = select(PlanColumnsRow.data).where(
-            PlanColumnsRow.plan_number == plan_number,
-            PlanColumnsRow.part == part,
-            PlanColumnsRow.block == block,
-        )
-        yield unpacked(session.scalars(data).one())
+    return (unpacked(data) for data in packed_blocks(session, plan_number, part))
+
+
+def packed_blocks(session: Session, plan_number: int, part: Part) -> Iterator[bytes]:
+    """The same as Arrow streams."""
+    mine = (PlanColumnsRow.plan_number == plan_number) & (PlanColumnsRow.part == part)
+    numbers = select(PlanColumnsRow.block).where(mine).order_by(PlanColumnsRow.block)
+    for block in session.scalars(numbers).all():
+        data = select(PlanColumnsRow.data).where(mine, PlanColumnsRow.block == block)
+        yield session.scalars(data).one()
 
 
 def find(session: Session, plan_number: int, user_id: str) -> dict[str, Any] | None:

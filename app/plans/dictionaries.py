@@ -31,21 +31,24 @@ def listed(codes: Integers, lists: Sequence[Sequence[str]]) -> pa.ListArray:
 
 def trimmed(table: pa.Table) -> pa.Table:
     """The same rows, with dictionaries of what they name: a few rows of many networks name few."""
-    return pa.table(
-        [_trimmed(column.combine_chunks()) for column in table.columns], table.column_names
-    )
+    trim = [_trimmed(column.combine_chunks()) for column in table.columns]
+    return pa.table(trim, schema=table.schema)
 
 
 def _trimmed(array: pa.Array) -> pa.Array:
     kind = array.type
     if pa.types.is_dictionary(kind):
-        few = len(array.dictionary) <= _FEW
-        return array if few else array.dictionary_decode().dictionary_encode()
+        if len(array.dictionary) <= _FEW:
+            return array
+        anew = array.dictionary_decode().dictionary_encode()
+        indices, values = anew.indices.cast(kind.index_type), anew.dictionary
+        return pa.DictionaryArray.from_arrays(indices, values, ordered=kind.ordered)
     if pa.types.is_struct(kind):
         parts = [_trimmed(array.field(n)) for n in range(kind.num_fields)]
         return pa.StructArray.from_arrays(parts, fields=list(kind), mask=array.is_null())
     if pa.types.is_list(kind) and pa.types.is_dictionary(kind.value_type):
         lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy()
         offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
-        return pa.ListArray.from_arrays(offsets, _trimmed(array.flatten()), mask=array.is_null())
+        texts = _trimmed(array.flatten())
+        return pa.ListArray.from_arrays(offsets, texts, type=kind, mask=array.is_null())
     return array

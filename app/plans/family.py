@@ -88,7 +88,11 @@ class Family:
     carries: tuple[str, ...]
     """The fields of a user's result that it carries out: who differs in none of them from an
     earlier plan goes on as before."""
+    decided: tuple[str, ...]
+    """The fields of a user's entry that are its decision."""
     prepare_bulk: Callable[[Bulk, Resolver], Prepared] | None = None
     """How it reads a request whose users are columns; None: it takes JSON only."""
     steady: Callable[[Any, Entries, int], Prepared] | None = None
     """Hold a request to the entries of an earlier plan, but for some users; None: it cannot."""
+    rests_on_samples: Callable[[dict[str, Any]], bool] = lambda _: False
+    """Whether a plan with these options reads the samples behind its timings."""

@@ -120,7 +120,7 @@ def _integral(value: Any) -> Any:
         return int(value) if value.is_integer() else value
     if isinstance(value, dict):
         return {key: _integral(member) for key, member in value.items()}
-    return [_integral(member) for member in value] if isinstance(value, list) else value
+    return [_integral(member) for member in value] if isinstance(value, list | tuple) else value
 
 
 def _exists(session: Session, plan_id: str) -> bool:

@@ -47,6 +47,12 @@ class Pins:
         self.kept[_timing(kind, processor, model)] = None if ref is None else str(ref)
 
     @property
+    def revisions(self) -> set[tuple[str, ProfileRef]]:
+        """Every revision, with its kind."""
+        pinned = ((pin.partition("/")[0], ref) for pin, ref in self.kept.items())
+        return {(kind, ProfileRef.parse(ref)) for kind, ref in pinned if ref is not None}
+
+    @property
     def timings(self) -> set[ProfileRef]:
         """Every timing, however it was named."""
         pinned = (ref for pin, ref in self.kept.items() if pin.startswith("timing/"))

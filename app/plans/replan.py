@@ -98,11 +98,7 @@ def _held(
     plan's, by id.
     """
     family = FAMILIES[parent.kind]
-    decided = stored.answer_of(parent).result is not None
-    entries = stored.users_of(session, parent, 0, parent.users) if decided else []
-    before = _view(session, parent)["users"]
-    # Who runs another network now has nothing to hold on to.
-    held = {entry["id"]: entry for entry in entries if _same_model(entry["id"], before, users)}
+    decided, held = held_to(session, parent, users)
     if max_switches is not None:
         assert family.steady is not None
         # More than all changes nothing, and may not fit a column.
@@ -114,6 +110,18 @@ def _held(
         return _switched(family, held, outcome.users) if both else None
 
     return prepared, Lineage(parent.id, changes, max_switches, switched)
+
+
+def held_to(session: Session, parent: PlanRow, users: Json) -> tuple[bool, Entries]:
+    """Whether a plan decided anything, and its entries of those of these users (by id) who run the
+    same network still: who runs another one has nothing to hold on to.
+    """
+    decided = stored.answer_of(parent).result is not None
+    entries = stored.users_of(session, parent, 0, parent.users) if decided else []
+    before = _view(session, parent)["users"]
+    return decided, {
+        entry["id"]: entry for entry in entries if _same_model(entry["id"], before, users)
+    }
 
 
 def _same_model(key: str, before: Json, after: Json) -> bool:

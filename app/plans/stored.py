@@ -23,11 +23,12 @@ from app.plans.pins import Pins
 from app.plans.resolve import Resolver, used
 from app.plans.schemas import INLINE_USERS
 from app.plans.tables import PlanRow, PlanUsersRow
+from app.plans.versions import versions
 from app.profiles.references import ProfileRef
 
 Json = dict[str, Any]
 
-_BLOCK = 1000
+BLOCK = 1000
 _VERSION = version("splitplan")
 
 # The columns that `Answer.read`, `Notice.read` and `Pins.of` read.
@@ -50,6 +51,8 @@ class Answer:
     changed: Json | None = None
     """Of a plan made from another: what distinguishes the two."""
     failure: Json | None = None
+    versions: dict[str, str] | None = None
+    """Of what solved it; None in plans of earlier releases. Told in bundles only."""
 
     @classmethod
     def read(cls, kept: Json) -> Self:
@@ -86,6 +89,7 @@ class Answer:
             result=outcome.result,
             infeasible=outcome.infeasible,
             provenance=self.provenance | {"solve_s": outcome.solve_s},
+            versions=versions(),
             failure=self.failure if outcome.failure is None else outcome.failure,
             changed=self.changed if changed is None else changed,
         )
@@ -216,6 +220,11 @@ def request_of(session: Session, row: PlanRow) -> Asked:
     return Asked(row.request, table)
 
 
+def request_blocks(session: Session, row: PlanRow) -> Iterator[bytes]:
+    """The users of a request in columns as Arrow streams; none where they are in its body."""
+    return columnar.packed_blocks(session, row.number, "request")
+
+
 def keep_request(session: Session, row: PlanRow, bulk: Bulk | None) -> None:
     """Store the users of a request that came as columns."""
     if bulk is not None:
@@ -231,8 +240,8 @@ def keep_users(session: Session, plan_number: int, outcome: Outcome, packed: Pac
     """Store what an outcome says of its users."""
     if packed is not None:
         columnar.store(session, plan_number, "users", packed)
-    for block, start in enumerate(range(0, len(outcome.users), _BLOCK)):
-        entries = outcome.users[start : start + _BLOCK]
+    for block, start in enumerate(range(0, len(outcome.users), BLOCK)):
+        entries = outcome.users[start : start + BLOCK]
         ids = [entry["id"] for entry in entries]
         session.add(PlanUsersRow(plan_number=plan_number, block=block, ids=ids, entries=entries))
 
@@ -267,12 +276,12 @@ def users_of(session: Session, row: PlanRow, start: int, limit: int) -> list[Jso
         select(PlanUsersRow.entries)
         .where(
             PlanUsersRow.plan_number == row.number,
-            PlanUsersRow.block.between(start // _BLOCK, (start + limit - 1) // _BLOCK),
+            PlanUsersRow.block.between(start // BLOCK, (start + limit - 1) // BLOCK),
         )
         .order_by(PlanUsersRow.block)
     )
     entries = [entry for block in blocks for entry in block]
-    offset = start % _BLOCK
+    offset = start % BLOCK
     return entries[offset : offset + limit]
 
 

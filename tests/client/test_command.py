@@ -56,6 +56,22 @@ def written(tmp_path: Path) -> Callable[[Json], Path]:
     return write
 
 
+def test_a_request_and_a_bundle_are_written(
+    run: Run, stocked: PlanningClient, tmp_path: Path
+) -> None:
+    asked = a_request()
+    plan = stocked.submit("robust", asked)
+    assert json.loads(run("request", plan["id"]).stdout) == json.loads(json.dumps(asked))
+    path = tmp_path / "plan.json"
+    assert run("bundle", plan["id"], "-o", path).exit_code == 0
+    content = b"".join(stocked.bundle(plan["id"]))
+    assert path.read_bytes() == content == run("bundle", plan["id"], "-o", "-").stdout_bytes
+    assert json.loads(content)["plan"]["id"] == plan["id"]
+    refused = run("bundle", "0" * 32, "-o", tmp_path / "none.json")
+    assert (refused.exit_code, "There is no plan" in refused.output) == (1, True)
+    assert not (tmp_path / "none.json").exists()
+
+
 @pytest.mark.slow
 def test_a_plan_is_made_shown_listed_and_its_users_too(
     run: Run, written: Callable[[Json], Path]

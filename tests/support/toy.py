@@ -223,6 +223,7 @@ _SERVICE = {
             prepare=prepare,
             decision=lambda entry: entry["cut"],
             carries=("cut",),
+            decided=("cut",),
         )
     '''
     ),

@@ -52,6 +52,7 @@ MULTI_USER = Family(
         "deadline_s",
         "table",
     ),
+    decided=("cut", "bits", "codec"),
     steady=steady,
 )
 
@@ -67,4 +68,5 @@ ADAPTIVE = Family(
         (row["cut"], row["bits"], row.get("codec")) for row in entry["table"]["rows"]
     ),
     carries=("model", "frequency_hz", "hysteresis", "table"),
+    decided=("table",),
 )

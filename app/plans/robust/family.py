@@ -4,7 +4,7 @@ from app.plans.family import Family
 from app.plans.robust.answers import InfeasibleUser, RobustPlan, RobustUserResult
 from app.plans.robust.present import decided
 from app.plans.robust.run import prepare, prepare_columns
-from app.plans.robust.schemas import RobustRequest
+from app.plans.robust.schemas import SAMPLED, RobustRequest
 
 _OFFERS = """\
 Cut, clock and bandwidth of every user at least energy, each late with probability at most its \
@@ -43,5 +43,7 @@ ROBUST = Family(
         "valid_gain_db",
         "fallback_cut",
     ),
+    decided=("cut", "codec", "server", "tier"),
+    rests_on_samples=lambda options: options["margin"] in (*SAMPLED, "unimodal"),
     prepare_bulk=prepare_columns,
 )

@@ -33,4 +33,5 @@ STOPPING = Family(
         "frequency_hz",
         "table",
     ),
+    decided=("placement",),
 )

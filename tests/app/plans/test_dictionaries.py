@@ -54,3 +54,20 @@ def test_small_dictionaries_stay_as_they_are() -> None:
     fleet = a_fleet(100, 5)
     assert trimmed(fleet).schema == fleet.schema
     assert trimmed(fleet.slice(50, 10)).to_pylist() == fleet.slice(50, 10).to_pylist()
+
+
+def test_types_stay_whatever_the_chunks_hold() -> None:
+    few, many = (
+        pa.DictionaryArray.from_arrays(
+            pa.array(np.arange(n, dtype=np.int16)),
+            pa.array([f"{k}" for k in range(n)], pa.large_string()),
+        )
+        for n in (3, 1000)
+    )
+    field = pa.field("model", few.type, nullable=False)
+    table = pa.Table.from_batches(
+        [pa.record_batch([one], schema=pa.schema([field])) for one in (few, many)]
+    )
+    for part in (table.slice(0, 3), table.slice(3), table.slice(2, 2)):
+        assert trimmed(part).schema == table.schema
+        assert trimmed(part).to_pylist() == part.to_pylist()

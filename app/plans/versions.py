@@ -1,0 +1,15 @@
+"""What digits depend on beside the request."""
+
+import platform
+from functools import cache
+from importlib.metadata import version
+
+# Whoever computes: the solvers, and what they are written with.
+_PACKAGES = ("splitplan", "numpy", "scipy", "cvxpy", "clarabel")
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of the solvers and of what they compute with, and the kind of machine."""
+    found = {name: version(name) for name in _PACKAGES}
+    return found | {"python": platform.python_version(), "machine": platform.machine()}
