@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, defer
 
 from app.errors import PlanNotCurrent, PlanNotFound
+from app.plans import stored
 from app.plans.schemas import ENDED, UNENDED
 from app.plans.tables import PlanNameRow, PlanRow
 from app.plans.tags import tag_of
@@ -49,7 +50,7 @@ def forget_unused(session: Session, most: int) -> None:
 
 def lean() -> Select[PlanRow]:
     """Plans without their requests and answers, which may be megabytes, until asked for them."""
-    return select(PlanRow).options(defer(PlanRow.request), defer(PlanRow.answer))
+    return select(PlanRow).options(defer(PlanRow.request), defer(stored.ANSWER))
 
 
 def newest(session: Session, name: str, *which: ColumnExpressionArgument[bool]) -> PlanRow | None:
