@@ -89,6 +89,7 @@ def test_streams_losses_and_servers_in_columns(client: httpx.Client, media_type:
             )
             for n in range(4)
         ),
+        options={"baselines": True},  # whole, however long it takes
     )
     del request["server"]
     told = solved(client, request)
@@ -164,7 +165,7 @@ def test_columns_as_tools_write_them(client: httpx.Client) -> None:
     """Polars' categories and enumerations, its texts without copies, DuckDB's decimals, pandas'
     categories and index, runs, dictionaries of numbers.
     """
-    request = a_stored_cell(*a_crowd(4, deadline_s=0.5))
+    request = a_stored_cell(*a_crowd(4, deadline_s=0.5), options={"baselines": True})
     for user in request["users"]:
         user["servers"] = [request["server"]]
     del request["server"]
