@@ -1,6 +1,7 @@
 """The operator's commands."""
 
 import hashlib
+import json
 import logging
 import os
 import re
@@ -251,11 +252,14 @@ def settings() -> None:
 )
 def openapi(check: bool) -> None:
     """Write openapi/openapi.json of the source checkout from the code."""
+    from app.document import unclear_names
     from app.main import openapi_document
 
     if not (CHECKOUT / "pyproject.toml").is_file():
         raise ConfigurationError(f"{CHECKOUT} is not a source checkout")
     document = openapi_document()
+    if unclear := unclear_names(json.loads(document)):
+        raise ConfigurationError(f"names in the API: {'; '.join(unclear)}")
     if not check:
         DOCUMENT.parent.mkdir(exist_ok=True)
         DOCUMENT.write_bytes(document)

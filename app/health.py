@@ -16,13 +16,13 @@ from app.settings import Settings
 router = APIRouter(tags=["Health"], route_class=StrictRoute)
 
 
-class Alive(BaseModel):
+class Liveness(BaseModel):
     """The process answers."""
 
     status: Literal["alive"] = "alive"
 
 
-class Ready(BaseModel):
+class Readiness(BaseModel):
     """Everything the service needs has answered."""
 
     status: Literal["ready"] = "ready"
@@ -35,9 +35,9 @@ class Ready(BaseModel):
 
 
 @router.get("/livez", operation_id="get_liveness", summary="Is the process alive?")
-async def livez() -> Alive:
+async def livez() -> Liveness:
     """Answers as long as the process runs; asks nothing else."""
-    return Alive()
+    return Liveness()
 
 
 @router.get(
@@ -46,7 +46,7 @@ async def livez() -> Alive:
     summary="Can the service work?",
     responses=documented(NotReady),
 )
-def readyz(session: ReadSession, request: Request) -> Ready:
+def readyz(session: ReadSession, request: Request) -> Readiness:
     """Asks the database, whether its schema is the one this code needs, the queue, and whether a
     worker lives.
 
@@ -70,7 +70,7 @@ def readyz(session: ReadSession, request: Request) -> Ready:
     if not request.app.state.queue.answers():
         raise NotReady("The queue does not answer: the workers' log says why.")
     waiting = jobs.waiting(session)
-    return Ready(
+    return Readiness(
         database=session.get_bind().dialect.name,
         schema_version=version,
         workers=alive,

@@ -1,19 +1,18 @@
 """Where the web's parts meet."""
 
-import re
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
+from operator import attrgetter
 from typing import Any
 
 import orjson
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
 from starlette.responses import RedirectResponse
 
-from app import health, problems
+from app import document, health, problems
 from app.bundles import routes as bundles
 from app.catalogue import routes as catalogue
 from app.db import open_database
@@ -114,6 +113,7 @@ def _described(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]])
         openapi_tags=TAGS,
         lifespan=lifespan,
         separate_input_output_schemas=False,
+        generate_unique_id_function=attrgetter("name"),
         # Swagger UI would otherwise fetch a badge from a validator on the internet.
         swagger_ui_parameters={
             "validatorUrl": None,
@@ -151,44 +151,16 @@ def _include_routes(app: FastAPI) -> None:
 def openapi_document() -> bytes:
     """What /openapi.json serves, in an order that does not depend on the run."""
     # No environment may change the document; the database is never opened.
-    document = create_app(
+    served = create_app(
         Settings.model_construct(database_url="sqlite:///never-opened.db")
     ).openapi()
     return orjson.dumps(
-        document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+        served, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
     )
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's document, with the problems it does not know of."""
+    """The document, made once."""
     if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title,
-            version=app.version,
-            summary=app.summary,
-            description=app.description,
-            tags=app.openapi_tags,
-            routes=app.routes,
-            separate_input_output_schemas=app.separate_input_output_schemas,
-        )
-        problems.complete(document)
-        app.openapi_schema = _unwrapped(document)
+        app.openapi_schema = document.describe(app)
     return app.openapi_schema
-
-
-_WRAPPED = re.compile(r"(?<=[^\n])\n(?! *[*-] |\n)[ \t]*")
-
-
-def _unwrapped(node: Any) -> Any:
-    """The document with one line per paragraph: where a docstring is wrapped is the source's."""
-    match node:
-        case {"description": str(text), **others}:
-            return {name: _unwrapped(value) for name, value in others.items()} | {
-                "description": _WRAPPED.sub(" ", text).rstrip()
-            }
-        case dict():
-            return {name: _unwrapped(value) for name, value in node.items()}
-        case list():
-            return [_unwrapped(value) for value in node]
-        case _:
-            return node

@@ -25,7 +25,7 @@ from app.measurements import files
 from app.measurements.fitting import Subject, fitted
 from app.measurements.schemas.files import MeasurementFile
 from app.profiles.schemas.device import Device
-from app.profiles.schemas.model import Cut, Model
+from app.profiles.schemas.model import Model, ModelCut
 from app.samples import packing
 from benchmarks import machine
 from solvers.arrays import Floats
@@ -216,7 +216,7 @@ def throughput() -> None:
     profile = Model(
         name="model",
         cuts=tuple(
-            Cut(name=str(n), flop=4_000_000 * n, feature_byte=1, parameter_byte=0)
+            ModelCut(name=str(n), flop=4_000_000 * n, feature_byte=1, parameter_byte=0)
             for n in range(cuts + 1)
         ),
         provenance="analytic",

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import FieldError, InvalidRequest, PlanNotFound, PlanNotReplayable
-from app.evidence.schemas import Report
+from app.evidence.schemas import MissReport
 from app.evidence.tables import UserEvidenceRow
 from app.plans import requested, service, stored
 from app.plans.robust.schemas import DEFAULT_CONFIDENCE
@@ -55,7 +55,7 @@ def promise_of(session: Session, plan_id: str) -> Promise:
 
 
 def risks_of(
-    session: Session, promise: Promise, names: Sequence[str], reports: Iterable[Report]
+    session: Session, promise: Promise, names: Sequence[str], reports: Iterable[MissReport]
 ) -> dict[str, float]:
     """The risk promised to each user who has not reported before. Raises InvalidRequest."""
     known = set(

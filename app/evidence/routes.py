@@ -17,7 +17,7 @@ from app.errors import (
 )
 from app.evidence import service
 from app.evidence.revocation import revoke
-from app.evidence.schemas import PlanEvidence, Reports, ReportsCounted, UserEvidencePage
+from app.evidence.schemas import MissReports, MissReportsCounted, PlanEvidence, UserEvidencePage
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute
 from app.http.paging import Cursor, Limit, decode_cursor, rendered_page
@@ -33,7 +33,7 @@ router = APIRouter(
 @router.post(
     "",
     summary="Report inferences and misses",
-    response_model=ReportsCounted,
+    response_model=MissReportsCounted,
     responses=documented(
         MalformedJson,
         BodyTooLarge,
@@ -44,7 +44,7 @@ router = APIRouter(
         PlanNotReplayable,
     ),
 )
-def report_observations(request: Request, plan_id: PlanIdPath, body: Reports) -> Response:
+def report_observations(request: Request, plan_id: PlanIdPath, body: MissReports) -> Response:
     """Count what users of a running robust plan saw: inferences, and how many were late.
 
     Each report counts once, however often and in whatever order it is sent. Where the evidence
@@ -68,7 +68,7 @@ def report_observations(request: Request, plan_id: PlanIdPath, body: Reports) ->
     response_model=PlanEvidence,
     responses=documented(InvalidRequest, PlanNotFound, PlanNotEnded, PlanNotReplayable),
 )
-def get_evidence(session: ReadSession, plan_id: PlanIdPath) -> Response:
+def get_plan_evidence(session: ReadSession, plan_id: PlanIdPath) -> Response:
     """The evidence against a plan as a whole."""
     return rendered(service.summary(session, plan_id))
 
@@ -79,7 +79,7 @@ def get_evidence(session: ReadSession, plan_id: PlanIdPath) -> Response:
     response_model=UserEvidencePage,
     responses=documented(InvalidRequest, PlanNotFound, PlanNotEnded, PlanNotReplayable),
 )
-def list_evidence(
+def list_plan_evidence(
     session: ReadSession,
     request: Request,
     plan_id: PlanIdPath,

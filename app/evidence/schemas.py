@@ -1,13 +1,13 @@
 """Reports of devices, and how their plan stands against them."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.errors import FieldError
-from app.plans.schemas import PlanId, Revoked, UserId
+from app.plans.schemas import PlanId, PlanRevocation, UserId
 from app.quantities import Body, Count, PositiveCount, absent
 
 MOST_REPORTS = 10_000
@@ -20,7 +20,7 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-class Report(Body):
+class MissReport(Body):
     """How many inferences a user finished since its report before, and how many were late."""
 
     user: UserId
@@ -34,15 +34,15 @@ class Report(Body):
     """When the last of them ended."""
 
 
-class Reports(Body):
+class MissReports(Body):
     """Reports of any users of a plan, in any order."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
-    reports: Annotated[tuple[Report, ...], Field(min_length=1, max_length=MOST_REPORTS)]
+    reports: Annotated[tuple[MissReport, ...], Field(min_length=1, max_length=MOST_REPORTS)]
 
     @model_validator(mode="after")
-    def _hold_together(self) -> "Reports":
+    def _hold_together(self) -> Self:
         faults = [
             FieldError(
                 f"/reports/{n}/misses",
@@ -92,10 +92,10 @@ class PlanEvidence(Body):
     """The mean over all users of the plan, those without a report counting 1: the plan is revoked
     where it reaches 1/(1 - confidence), which happens to a fleet whose promises all hold with
     probability at most 1 - confidence, however many users it has."""
-    revoked: Revoked | None = absent()
+    revoked: PlanRevocation | None = absent()
 
 
-class ReportsCounted(PlanEvidence):
+class MissReportsCounted(PlanEvidence):
     """What came of some reports."""
 
     counted: Count

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.db import Database
 from app.errors import PlanNotFound
 from app.evidence.promises import Promise, promise_of, risks_of
-from app.evidence.schemas import MOST_REPORTS, Report
+from app.evidence.schemas import MOST_REPORTS, MissReport
 from app.evidence.sequences import counted, missing, with_number
 from app.evidence.tables import PlanEvidenceRow, UserEvidenceRow
 from app.evidence.together import Together
@@ -32,7 +32,7 @@ class _Received:
     promise: Promise
     names: list[str]
     """Users, in the order in which they first appear."""
-    reports: tuple[Report, ...]
+    reports: tuple[MissReport, ...]
     risks: Mapping[str, float]
     """What was promised to those who had not reported before."""
 
@@ -44,7 +44,7 @@ class Receiver:
         self._database = database
         self._counting = Together(self._count, MOST_REPORTS)
 
-    def receive(self, plan_id: str, reports: tuple[Report, ...]) -> dict[str, Any]:
+    def receive(self, plan_id: str, reports: tuple[MissReport, ...]) -> dict[str, Any]:
         """Count reports, each once; what is known of the plan and of their users afterwards.
 
         Raises PlanNotFound, PlanNotReplayable, InvalidRequest where a user is not the plan's:
@@ -187,7 +187,11 @@ def _newcomer(
 
 
 def _count(
-    whole: PlanEvidenceRow, user: UserEvidenceRow, report: Report, promise: Promise, now: datetime
+    whole: PlanEvidenceRow,
+    user: UserEvidenceRow,
+    report: MissReport,
+    promise: Promise,
+    now: datetime,
 ) -> bool:
     """Count a report unless it was counted; whether it was new."""
     if counted(user.sequence, user.later, report.sequence):

@@ -2,11 +2,11 @@
 
 import base64
 from collections.abc import Callable, Sequence
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import orjson
 from fastapi import Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from app.errors import FieldError, InvalidRequest
 from app.http.answers import rendered
@@ -31,6 +31,16 @@ class Page(BaseModel, Generic[Item]):
     items: list[Item]
     next_cursor: str | None = Field(
         description="Pass it as `cursor` for the next page; null on the last."
+    )
+
+
+def page_of(item: type[BaseModel]) -> type[Page[Any]]:
+    """The schema of pages of these, named for them: `Page[DeviceRevision]` is no name elsewhere."""
+    return create_model(
+        f"{item.__name__}Page",
+        __base__=Page[item],  # type: ignore[valid-type]
+        __module__=__name__,
+        __doc__=Page.__doc__,
     )
 
 

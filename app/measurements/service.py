@@ -24,7 +24,7 @@ from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Model
 from app.profiles.schemas.profile import ProcessorKind
 from app.profiles.schemas.server import Server
-from app.profiles.schemas.timing import Measured, Timing
+from app.profiles.schemas.timing import Timing, TimingBasis
 from app.profiles.stored import Stored
 from app.samples import packing
 from app.samples.tables import MeasurementRow
@@ -156,7 +156,7 @@ def _store(
     measured_at = max(began).astimezone(UTC) if began else now
     quality = [*found.quality, *_header_findings(header, subject, measured_at, now)]
     _, number = hold(session, name)
-    measured = Measured(
+    measured = TimingBasis(
         measurement=number,
         samples=found.samples,
         sessions=len(set(np.unique(sheet.samples.session).tolist())),
@@ -183,7 +183,7 @@ def _store(
 
 
 def _timing(
-    name: str, subject: Subject, found: Fitted, measured: Measured, header: Header
+    name: str, subject: Subject, found: Fitted, measured: TimingBasis, header: Header
 ) -> Timing:
     """The profile that the samples make."""
     return Timing(
@@ -201,7 +201,7 @@ def _timing(
     )
 
 
-def _summary(timing: Timing, measured: Measured, header: Header) -> dict[str, Any]:
+def _summary(timing: Timing, measured: TimingBasis, header: Header) -> dict[str, Any]:
     """What lists say of a measurement."""
     return {
         "processor": timing.processor,

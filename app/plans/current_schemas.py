@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from app.plans.documents import PlanKind
-from app.plans.schemas import PlanId, PlanStatus, Revoked
+from app.plans.schemas import PlanId, PlanRevocation, PlanStatus
 from app.quantities import Body, Count, Name, absent
 
 
@@ -66,7 +66,7 @@ class CurrentPlanEvent(Body):
     """How many users the current plan has."""
     previous: PlanId | None
     """The plan that was current until then; null where there was none, or it is still current."""
-    revoked: Revoked | None = absent()
+    revoked: PlanRevocation | None = absent()
     """Since when the current plan is no longer trusted, and why."""
     changes: CurrentPlanChanges | None
     """Against the previous plan; null where there is nothing to compare with: then everything is

@@ -1,36 +1,68 @@
 """What names every kind of plan: the documents of all families."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, create_model
+from typing_extensions import TypeAliasType
 
 from app.plans.families import FAMILIES
 from app.plans.family import Prepared
 from app.plans.resolve import used
-from app.plans.schemas import PlanId, PlanStatus
+from app.plans.schemas import PendingPlanBase, PlanBase, PlanId, PlanStatus
+from app.plans.tables import PlanRow
 from app.profiles.schemas.profile import FieldWarning, Provenance
 from app.quantities import Body, Count, absent
+
+
+def _pending(plan: type[PlanBase]) -> type[PendingPlanBase]:
+    """What is said of a plan of a kind until it has ended."""
+    own = {name: plan.model_fields[name] for name in ("kind", "options")}
+    fields: dict[str, Any] = {name: (field.annotation, field) for name, field in own.items()}
+    return create_model(
+        f"Pending{plan.__name__}",
+        __base__=PendingPlanBase,
+        __doc__="A plan that is in line or being solved.",
+        __module__=__name__,
+        **fields,
+    )
+
+
+PENDING = {kind: _pending(family.plan) for kind, family in FAMILIES.items()}
+
+
+def _any_kind(name: str, schemas: Iterable[Any]) -> Any:
+    """One of these, by its `kind`, under a name of its own in the API's documentation."""
+    return TypeAliasType(name, Annotated[reduce(or_, schemas), Field(discriminator="kind")])
+
 
 if TYPE_CHECKING:
     PlanKind = str
     AnyPlan = Any
+    AnyPendingPlan = Any
     AnyUserResult = Any
 else:  # the registry says which kinds there are, and no type checker reads it
     PlanKind = Literal[tuple(FAMILIES)]
-    AnyPlan = Annotated[
-        reduce(or_, (family.plan for family in FAMILIES.values())), Field(discriminator="kind")
-    ]
-    AnyUserResult = reduce(or_, (entry for family in FAMILIES.values() for entry in family.users))
+    AnyPlan = _any_kind("Plan", (family.plan for family in FAMILIES.values()))
+    AnyPendingPlan = _any_kind("PendingPlan", PENDING.values())
+    AnyUserResult = TypeAliasType(
+        "PlanUserResult",
+        reduce(or_, (entry for family in FAMILIES.values() for entry in family.users)),
+    )
 
 
 class Estimate(Body):
     """What a dry run says: the request is valid, and this is what answering it would take."""
 
+    object: Literal["estimate"]
+    """What this answer is: what was asked for without `dry_run` is a `plan`."""
     kind: PlanKind
-    users: Count
+    users_count: Count
+    users: Annotated[Count, Field(json_schema_extra={"deprecated": True})]
+    """What `users_count` says, under its earlier name."""
     options: Count
     """Combinations of user, cut and clock level to choose from."""
     solve_s: float
@@ -47,7 +79,9 @@ class PlanSummary(Body):
     kind: PlanKind
     status: PlanStatus
     name: str | None
-    users: Count
+    users_count: Count
+    users: Annotated[Count, Field(json_schema_extra={"deprecated": True})]
+    """What `users_count` says, under its earlier name."""
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -60,12 +94,36 @@ class PlanPage(Body):
     next_cursor: str | None
 
 
+class PlanUserPage(Body):
+    """One page of a plan's users, in the order of the request."""
+
+    items: list[AnyUserResult]
+    next_cursor: str | None
+
+
+def summary(row: PlanRow) -> PlanSummary:
+    """A plan as lists have it."""
+    return PlanSummary(
+        id=row.id,
+        kind=row.kind,
+        status=row.status,
+        name=row.name,
+        users_count=row.users,
+        users=row.users,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )
+
+
 def estimate(prepared: Prepared) -> Estimate:
     """What a dry run answers."""
     options, seconds, byte = prepared.size()
     weakest, _ = used(prepared.sources, assumed=prepared.resolver.assumed)
     return Estimate(
+        object="estimate",
         kind=prepared.kind,
+        users_count=prepared.users,
         users=prepared.users,
         options=options,
         solve_s=seconds,

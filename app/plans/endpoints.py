@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import Field
 from starlette.datastructures import Headers
 from starlette.routing import Match
 from starlette.types import Scope
@@ -14,12 +15,12 @@ from app.http.answers import rendered
 from app.http.bodies import StrictRoute, declared_as
 from app.http.media import content_type
 from app.plans import columnar, orders
-from app.plans.documents import Estimate, estimate
+from app.plans.documents import PENDING, Estimate, estimate
 from app.plans.families import FAMILIES
 from app.plans.family import Family
 from app.plans.library import StoredLibrary
 from app.plans.orders import Order
-from app.plans.planning import ANSWERS, HEADERS, known_answer, ordered, require_webhooks
+from app.plans.planning import HEADERS, answers, known_answer, ordered, require_webhooks
 from app.plans.resolve import Resolver
 from app.plans.schemas import Request as PlanRequest
 from app.settings import Settings
@@ -39,18 +40,15 @@ async def _few_enough(request: Request) -> None:
         raise TooManyUsers(len(users), most)
 
 
-# The arguments of every route that takes a planning request.
-_DOOR: dict[str, Any] = {
-    "status_code": 201,
-    "dependencies": [Depends(_few_enough), HEADERS],
-    "responses": ANSWERS
-    | {
-        200: {
-            "model": Estimate,
-            "description": "A dry run's estimate, or what came with the same Idempotency-Key",
-        }
-    },
-}
+def _answers(family: Family) -> dict[int | str, dict[str, Any]]:
+    """What a request for a plan of a kind may be answered with."""
+    known: Any = Annotated[family.plan | Estimate, Field(discriminator="object")]
+    return answers(
+        plan=family.plan,
+        pending=PENDING[family.kind],
+        known=known,
+        known_is="A dry run's estimate, or the ended plan of the same Idempotency-Key",
+    )
 
 
 def routers() -> list[APIRouter]:
@@ -92,7 +90,9 @@ def _door(family: Family) -> APIRouter:
         description=family.description,
         response_model=family.plan,
         route_class_override=StrictRoute,
-        **_DOOR,
+        status_code=201,
+        dependencies=[Depends(_few_enough), HEADERS],
+        responses=_answers(family),
     )
     return router
 

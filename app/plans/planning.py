@@ -88,28 +88,32 @@ _RETRY = {
 
 HEADERS = Depends(_headers)
 
-# What a request for a plan may be answered with, whatever it asks.
-ANSWERS: dict[int | str, dict[str, Any]] = documented(
-    MalformedJson,
-    BodyTooLarge,
-    TooManyUsers,
-    UnsupportedMediaType,
-    InvalidRequest,
-    KeyReused,
-    QueueFull,
-) | {
-    200: {
-        "description": "The ended plan that came with the same Idempotency-Key before",
-        "headers": _LOCATION,
-    },
-    201: {"description": "The plan", "headers": _LOCATION | _APPLIED},
-    202: {
-        "description": (
-            "The plan is solved in the background: look at its address, or listen to its events"
-        ),
-        "headers": _LOCATION | _APPLIED | _RETRY,
-    },
-}
+
+def answers(
+    *, plan: Any, pending: Any, known: Any, known_is: str
+) -> dict[int | str, dict[str, Any]]:
+    """What a request for a plan may be answered with: the schemas of the plan, of one that is
+    solved in the background, and of what is answered without planning.
+    """
+    return documented(
+        MalformedJson,
+        BodyTooLarge,
+        TooManyUsers,
+        UnsupportedMediaType,
+        InvalidRequest,
+        KeyReused,
+        QueueFull,
+    ) | {
+        200: {"model": known, "description": known_is, "headers": _LOCATION | _APPLIED},
+        201: {"model": plan, "description": "The plan", "headers": _LOCATION | _APPLIED},
+        202: {
+            "model": pending,
+            "description": (
+                "The plan is solved in the background: look at its address, or listen to its events"
+            ),
+            "headers": _LOCATION | _APPLIED | _RETRY,
+        },
+    }
 
 
 def require_webhooks(settings: Settings, body: PlanRequest) -> None:
@@ -171,11 +175,13 @@ def _ordered(request: Request, order: Order) -> Response:
         if winner is None:
             raise PlanNotFound("The plan with this key was deleted just now.") from None
         return _replayed(database, winner, asked, _TWIN_WAIT_S if small else 0.0)
+    document = _read(database, plan_id)  # before a worker is told: not ended yet
     _put(request.app.state.queue, lane, plan_id, prepared.request.priority)
     left_s = 0.0 if asked.wait_s is None else asked.wait_s - (time.monotonic() - arrived)
-    if left_s > 0.0 and _ended_within(database, plan_id, left_s):
-        return created(_read(database, plan_id), asked)
-    return accepted(_read(database, plan_id), asked, prepared.size()[1])
+    if left_s > 0.0:
+        _ended_within(database, plan_id, left_s)
+        document = _read(database, plan_id)
+    return _told(document, asked, prepared.size()[1], ended=201)
 
 
 def known_answer(request: Request) -> Response | None:
@@ -195,9 +201,15 @@ def known_answer(request: Request) -> Response | None:
 
 def _replayed(database: Database, plan_id: str, asked: Preferences, wait_s: float) -> Response:
     wait_s = 0.0 if asked.respond_async else wait_s if asked.wait_s is None else asked.wait_s
-    ended = _ended_within(database, plan_id, wait_s)
-    document = _read(database, plan_id)
-    return created(document, asked, status=200) if ended else accepted(document, asked, 1.0)
+    _ended_within(database, plan_id, wait_s)
+    return _told(_read(database, plan_id), asked, 1.0, ended=200)
+
+
+def _told(document: dict[str, Any], asked: Preferences, about_s: float, ended: int) -> Response:
+    """The answer that is a plan: with the status of ended ones, or as one that is under way."""
+    if document["status"] in ENDED:
+        return created(document, asked, ended)
+    return accepted(document, asked, about_s)
 
 
 def created(document: dict[str, Any], asked: Preferences, status: int = 201) -> Response:

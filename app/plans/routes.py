@@ -34,11 +34,19 @@ from app.plans.conditional import (
     told_plan,
     told_user,
 )
-from app.plans.documents import AnyPlan, AnyUserResult, PlanKind, PlanPage, PlanSummary
+from app.plans.documents import (
+    AnyPendingPlan,
+    AnyPlan,
+    AnyUserResult,
+    PlanKind,
+    PlanPage,
+    PlanUserPage,
+    summary,
+)
 from app.plans.events import stream
-from app.plans.planning import ANSWERS, HEADERS, known_answer, ordered, require_webhooks
+from app.plans.planning import HEADERS, answers, known_answer, ordered, require_webhooks
 from app.plans.replan import replan
-from app.plans.schemas import PlanPatch, PlanStatus, UserPage
+from app.plans.schemas import PlanPatch, PlanStatus
 from app.plans.tags import replaceable
 from app.problems import documented
 from app.quantities import NAME_PATTERN, TEXT_PATTERN
@@ -85,10 +93,7 @@ def list_plans(
     rows = service.list_plans(session, status, kind, name, before, limit + 1)
     shown, following = cut_page(rows, limit, attrgetter("number"))
     link_next(request, response, following)
-    return PlanPage(
-        items=[PlanSummary.model_validate(row, from_attributes=True) for row in shown],
-        next_cursor=following,
-    )
+    return PlanPage(items=[summary(row) for row in shown], next_cursor=following)
 
 
 @router.get(
@@ -130,7 +135,13 @@ def _replaces(request: Request, plan_id: str) -> names.Condition | None:
     status_code=201,
     response_model=AnyPlan,
     dependencies=[HEADERS, Depends(_if_match)],
-    responses=ANSWERS | documented(PlanNotFound, RevisionsUnknown, PlanNotCurrent),
+    responses=answers(
+        plan=AnyPlan,
+        pending=AnyPendingPlan,
+        known=AnyPlan,
+        known_is="The ended plan of the same Idempotency-Key",
+    )
+    | documented(PlanNotFound, RevisionsUnknown, PlanNotCurrent),
     openapi_extra={
         "requestBody": {
             "content": {
@@ -233,7 +244,7 @@ def delete_plan(session: WriteSession, plan_id: PlanIdPath) -> None:
     "/{plan_id}/users",
     summary="List the users of a plan",
     dependencies=[ACCEPT],
-    response_model=UserPage,
+    response_model=PlanUserPage,
     responses=documented(InvalidRequest, PlanNotFound, PlanNotEnded)
     | {
         200: {

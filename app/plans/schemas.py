@@ -114,7 +114,7 @@ class PlanFailure(Body):
     detail: str
 
 
-class Webhook(Body):
+class PlanWebhook(Body):
     """Where it is told that the plan ended, and how that went."""
 
     url: str
@@ -123,28 +123,6 @@ class Webhook(Body):
     attempts: Count
     detail: str | None
     """What came of the latest attempt."""
-
-
-class Certificate(Body):
-    """The proof: a lower bound on every possible plan, and an independent check of this one."""
-
-    status: Literal["optimal", "feasible"]
-    """`optimal`: no plan is better by more than the relative gap asked for."""
-    lower_bound_j: float
-    gap: float
-    holds: bool
-    """Every constraint was recomputed from request and decision by code with formulas of its own.
-    """
-    bandwidth_price_j_per_hz: float
-    """What one more hertz would save at the chosen cuts."""
-    bandwidth_used_hz: float
-
-
-class UserPage(Body):
-    """One page of a plan's users, in the order of the request."""
-
-    items: list[dict[str, Any]]
-    next_cursor: str | None
 
 
 class PlanPatch(Body):
@@ -172,7 +150,7 @@ class PlanPatch(Body):
     """
 
 
-class Changed(Body):
+class PlanChanges(Body):
     """What distinguishes a plan from the one it was made from; of each list of users the first
     100.
     """
@@ -188,7 +166,7 @@ class Changed(Body):
     unless both have a result. Of tables, those whose cuts, bits or codecs differ."""
 
 
-class Revoked(Body):
+class PlanRevocation(Body):
     """Since when a plan is no longer trusted, and why."""
 
     at: datetime
@@ -204,9 +182,11 @@ class Revoked(Body):
     """Why none was made, though it was asked for."""
 
 
-class PlanBase(Body):
-    """What every plan's answer has."""
+class PlanHead(Body):
+    """What is said of a plan whether or not it has ended."""
 
+    object: Literal["plan"]
+    """What this answer is: a dry run's is an `estimate`."""
     id: Annotated[str, Field(examples=["0b6f0f5c9a3e4d0f8f4c2a1d3e5b7c9d"])]
     status: PlanStatus
     name: str | None
@@ -217,14 +197,29 @@ class PlanBase(Body):
     supersedes: str | None
     parent: str | None = absent()
     """The plan that this one was made from."""
-    changed: Changed | None = absent()
+    changed: PlanChanges | None = absent()
     request_hash: str
     """SHA-256 of the request as canonical JSON."""
-    revoked: Revoked | None = absent()
-    """Beside the status: what its users saw refutes what the plan promised."""
     progress: PlanProgress | None = absent()
     """Of a plan that is solved in the background, until it is solved."""
-    failure: PlanFailure | None = absent()
-    webhook: Webhook | None = absent()
+    webhook: PlanWebhook | None = absent()
     warnings: list[FieldWarning] | None = absent()
     provenance: PlanProvenance
+
+
+class PlanBase(PlanHead):
+    """What every plan's answer has."""
+
+    revoked: PlanRevocation | None = absent()
+    """Beside the status: what its users saw refutes what the plan promised."""
+    failure: PlanFailure | None = absent()
+
+
+class PendingPlanBase(PlanHead):
+    """What is said of every plan that is solved in the background."""
+
+    status: Literal["queued", "running"]
+    finished_at: None
+    progress: PlanProgress
+    result: None
+    """A plan has one once it is solved."""

@@ -249,6 +249,7 @@ def _document(
     answer, notice = stored.answer_of(row), stored.notice_of(row)
     part = {"users": users} if users is not None else {"users_url": f"/v1/plans/{row.id}/users"}
     document: dict[str, Any] = {
+        "object": "plan",
         "id": row.id,
         "kind": row.kind,
         "status": row.status,

@@ -9,7 +9,7 @@ from statistics import median
 from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.fading import MarkovFading, TraceFading
-from app.profiles.schemas.model import Cut
+from app.profiles.schemas.model import ModelCut
 from app.profiles.schemas.timing import Estimated, TimingLevel
 
 
@@ -105,7 +105,7 @@ def _rates(field: str, rates: Sequence[float], bandwidth_hz: float) -> Iterator[
         )
 
 
-def codecs(at: str, cut: Cut) -> Iterator[tuple[str, str]]:
+def codecs(at: str, cut: ModelCut) -> Iterator[tuple[str, str]]:
     """Other ways to send what crosses a cut."""
     for k, codec in enumerate(cut.codecs or ()):
         here = f"{at}/codecs/{k}"

@@ -18,7 +18,7 @@ from app.errors import (
 )
 from app.http.bodies import StrictRoute
 from app.http.etags import held
-from app.http.paging import Cursor, Limit, Page, cut_page, decode_cursor, link_next
+from app.http.paging import Cursor, Limit, cut_page, decode_cursor, link_next, page_of
 from app.problems import documented
 from app.profiles import service
 from app.profiles.etags import (
@@ -42,9 +42,9 @@ from app.profiles.schemas.revisions import (
     ModelRevision,
     ServerEdit,
     ServerRevision,
-    StaleEvidence,
     TimingEdit,
     TimingRevision,
+    TimingStaleEvidence,
 )
 from app.profiles.schemas.server import Server
 from app.profiles.schemas.timing import Timing
@@ -69,6 +69,7 @@ class _Collection:
 
     def __init__(self, schema: type[Profile], edit: type[Profile], answer: type[BaseModel]) -> None:
         self._schema, self._edit, self._answer = schema, edit, answer
+        self._page = page_of(answer)
         self._kind, self._collection = schema.kind, schema.collection
         self.router = APIRouter(
             prefix=f"/v1/{self._collection}",
@@ -87,7 +88,7 @@ class _Collection:
         """The answer that tells of a stored revision."""
         stale = found.stale and {
             "stale": True,
-            "stale_evidence": StaleEvidence.model_validate(found.stale),
+            "stale_evidence": TimingStaleEvidence.model_validate(found.stale),
         }
         return self._answer.model_construct(
             **dict(found.body),
@@ -118,7 +119,7 @@ class _Collection:
             "",
             operation_id=f"list_{self._collection}",
             summary=f"List the {self._collection}",
-            response_model=Page[self._answer],  # type: ignore[name-defined]
+            response_model=self._page,
             responses={200: {"headers": LINK}, **documented()},
         )
         def list_all(
@@ -133,7 +134,8 @@ class _Collection:
             found = service.list_latest(session, self._schema, after, limit + 1)
             shown, following = cut_page(found, limit, attrgetter("name"))
             link_next(request, response, following)
-            return Page[Any](items=[self._stored(entry) for entry in shown], next_cursor=following)
+            items = [self._stored(entry) for entry in shown]
+            return self._page.model_construct(items=items, next_cursor=following)
 
     def _add_get(self) -> None:
         @self.router.get(
@@ -223,7 +225,7 @@ class _Collection:
             "/{name}/revisions",
             operation_id=f"list_{self._kind}_revisions",
             summary=f"List the revisions of a {self._kind}",
-            response_model=Page[self._answer],  # type: ignore[name-defined]
+            response_model=self._page,
             responses={200: {"headers": LINK}, **documented(ProfileNotFound)},
         )
         def list_revisions(
@@ -239,7 +241,8 @@ class _Collection:
             found = service.list_revisions(session, self._schema, name, after, limit + 1)
             shown, following = cut_page(found, limit, attrgetter("revision"))
             link_next(request, response, following)
-            return Page[Any](items=[self._stored(entry) for entry in shown], next_cursor=following)
+            items = [self._stored(entry) for entry in shown]
+            return self._page.model_construct(items=items, next_cursor=following)
 
     def _add_get_revision(self) -> None:
         @self.router.get(

@@ -79,7 +79,7 @@ def validate_plan(request: Request, plan_id: PlanIdPath, body: ValidationRequest
     response_model=ValidationPage,
     responses=documented(InvalidRequest, PlanNotFound),
 )
-def list_validations(
+def list_plan_validations(
     session: ReadSession,
     request: Request,
     plan_id: PlanIdPath,
@@ -98,6 +98,8 @@ def list_validations(
     response_model=Validation,
     responses=documented(InvalidRequest, PlanNotFound, ValidationNotFound),
 )
-def get_validation(session: ReadSession, plan_id: PlanIdPath, number: ValidationNumber) -> Response:
+def get_plan_validation(
+    session: ReadSession, plan_id: PlanIdPath, number: ValidationNumber
+) -> Response:
     """A validation, as it was answered."""
     return rendered(service.get(session, plan_id, number))

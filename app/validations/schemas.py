@@ -59,7 +59,7 @@ class ValidationRequest(Body):
                 )
 
 
-class PlanCheck(Body):
+class ValidationPlanCheck(Body):
     """The plan's constraints, recomputed from its request and the revisions it pinned."""
 
     holds: Literal[True]
@@ -69,7 +69,7 @@ class PlanCheck(Body):
     bandwidth_used_hz: float
 
 
-class UserReplay(Body):
+class ValidationUserReplay(Body):
     """How often one user was late."""
 
     id: str
@@ -87,7 +87,7 @@ class UserReplay(Body):
     of plans that keep every risk refutes any."""
 
 
-class LawSummary(Body):
+class ValidationLawSummary(Body):
     """What one distribution did to the plan."""
 
     users_count: Count
@@ -96,7 +96,7 @@ class LawSummary(Body):
     rejected_users: Count
 
 
-class Window(Body):
+class ValidationWindow(Body):
     """Misses in a row of inferences, as they were measured one after the other."""
 
     inferences: PositiveCount
@@ -107,14 +107,14 @@ class Window(Body):
     """Users whose times are known in their order: one part varies, at one clock."""
 
 
-class LawReplay(LawSummary):
+class ValidationLawReplay(ValidationLawSummary):
     """What one distribution did to the plan, and to whom."""
 
-    worst: list[UserReplay]
+    worst: list[ValidationUserReplay]
     """Up to 20: those whose risk is refuted, then the most misses for the risk they accept."""
-    users: list[UserReplay] | None = absent()
+    users: list[ValidationUserReplay] | None = absent()
     """All, in the order of the request; only in plans of up to 1,000 users."""
-    windows: list[Window] | None = absent()
+    windows: list[ValidationWindow] | None = absent()
     """With `empirical`: bursts, which shares do not show."""
 
 
@@ -130,15 +130,15 @@ class ValidationSummary(Body):
     distributions: list[Distribution]
     holds: bool
     """No distribution refutes any user's risk."""
-    check: PlanCheck
+    check: ValidationPlanCheck
     solver_version: str
-    laws: Mapping[Distribution, LawSummary]
+    laws: Mapping[Distribution, ValidationLawSummary]
 
 
 class Validation(ValidationSummary):
     """What a replay found: the evidence, kept with the plan."""
 
-    laws: Mapping[Distribution, LawReplay]
+    laws: Mapping[Distribution, ValidationLawReplay]
 
 
 class ValidationPage(Body):

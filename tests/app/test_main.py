@@ -49,11 +49,6 @@ def test_every_operation_is_described(method: str, path: str, operation: dict[st
     assert operation["operationId"]
 
 
-def test_operation_ids_are_unique() -> None:
-    ids = [operation["operationId"] for _, _, operation in operations()]
-    assert len(ids) == len(set(ids))
-
-
 def test_every_reference_resolves() -> None:
     def references(node: Any) -> set[str]:
         if isinstance(node, dict):

@@ -13,7 +13,7 @@ from app.catalogue.tools.operators import OperatorTimes, ends_of_cuts
 from app.errors import ConfigurationError
 from app.field_errors import validated
 from app.profiles.schemas.channel import Channel
-from app.profiles.schemas.model import Cut, Model
+from app.profiles.schemas.model import Model, ModelCut
 from app.profiles.schemas.profile import Provenance
 from app.profiles.schemas.timing import Timing, TimingCut
 from solvers.arrays import Floats
@@ -62,13 +62,13 @@ def timed_blocks(file: Path, machine: str | None, network: str | None) -> TimedB
 
 def model_of_blocks(table: TimedBlocks, name: str, input_byte: int, origin: Origin) -> Model:
     """A cut behind every block; the last leaves everything on the device."""
-    cuts = [Cut(name="input", flop=0, feature_byte=input_byte, parameter_byte=0)]
+    cuts = [ModelCut(name="input", flop=0, feature_byte=input_byte, parameter_byte=0)]
     flop = parameters = 0
     for block in table.blocks:
         flop += block.flop or 0
         parameters += block.parameters or 0
         cuts.append(
-            Cut(
+            ModelCut(
                 name=f"layer{block.last_layer}",
                 flop=flop,
                 feature_byte=0 if block is table.blocks[-1] else block.output_byte,
@@ -131,7 +131,7 @@ def _timing(model: Model, until_s: Floats, runs: int, origin: Origin) -> Timing:
     )
 
 
-def _entry(cut: Cut, times_s: Floats, origin: Origin) -> TimingCut:
+def _entry(cut: ModelCut, times_s: Floats, origin: Origin) -> TimingCut:
     mean_s = float(times_s.mean())
     if origin.variation is not None:
         variance_s2 = (origin.variation * mean_s) ** 2

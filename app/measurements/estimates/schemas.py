@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from app.errors import FieldError
-from app.profiles.schemas.device import Device, Radio
+from app.profiles.schemas.device import Device, DeviceRadio
 from app.profiles.schemas.profile import FieldWarning, ProcessorKind, faulty
 from app.profiles.schemas.timing import Timing
 from app.quantities import Body, Name, NonNegative, Positive, PositiveCount, Text, absent
@@ -160,7 +160,7 @@ class DeviceEstimate(Body):
     tx_power_w: Positive
     """Radiated."""
     rx_power_w: NonNegative | None = absent()
-    radio: Radio | None = absent()
+    radio: DeviceRadio | None = absent()
     """Without it the radio is taken to draw what it radiates, which is several times too little."""
     memory_byte: PositiveCount | None = absent()
 

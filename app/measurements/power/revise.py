@@ -7,7 +7,7 @@ import numpy as np
 
 from app.errors import FieldError, InvalidRequest
 from app.measurements.power.fitting import Fitted
-from app.profiles.schemas.device import Device, PowerIntervals, PowerMeasured
+from app.profiles.schemas.device import Device, DevicePowerBasis, DevicePowerIntervals
 from solvers.measurement.samples import SAME_CLOCK
 
 _REST = "; the rest: "
@@ -64,7 +64,7 @@ def _level_power_w(device: Device, found: Fitted) -> tuple[float, ...]:
     return tuple(power)
 
 
-def _reference(device: Device, found: Fitted, measured: PowerMeasured) -> str:
+def _reference(device: Device, found: Fitted, measured: DevicePowerBasis) -> str:
     ran = "".join(
         f", {name} {value}"
         for name, value in (found.wanted.runtime or {}).items()
@@ -80,18 +80,18 @@ def _reference(device: Device, found: Fitted, measured: PowerMeasured) -> str:
     return f"{power}{_REST}{rest}"[:4000]
 
 
-def measured_of(found: Fitted, number: int, now: datetime) -> PowerMeasured:
+def measured_of(found: Fitted, number: int, now: datetime) -> DevicePowerBasis:
     fit, within = found.fit, found.fit.intervals
     spans = None
     if within is not None:
-        spans = PowerIntervals(
+        spans = DevicePowerIntervals(
             **{
                 name: (low, None if np.isinf(high) else high)
-                for name in PowerIntervals.model_fields
+                for name in DevicePowerIntervals.model_fields
                 for low, high in (getattr(within, name),)
             }
         )
-    return PowerMeasured(
+    return DevicePowerBasis(
         measurement=number,
         samples=found.samples,
         clocks_hz=tuple(one.frequency_hz for one in fit.clocks),

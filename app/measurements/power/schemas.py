@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from app.errors import FieldError
 from app.measurements.power.sheet import IDLE, MOST_SAMPLES
 from app.measurements.schemas.files import Clock, FreeText, Seconds
-from app.profiles.schemas.device import PowerIntervals, Span
+from app.profiles.schemas.device import DevicePowerIntervals, Span
 from app.quantities import Body, Count, Name, NonNegative, Number, PositiveCount, Text, absent
 
 _LARGEST = 1e12
@@ -60,7 +60,7 @@ class _Sheet(Body):
         yield from ()
 
 
-class PowerSet(_Sheet):
+class PowerSampleSet(_Sheet):
     """Energies or powers of one workload at one clock, in the order in which they were measured."""
 
     workload: Text = "busy"
@@ -114,7 +114,7 @@ class PowerSession(Body):
     """One stretch of measuring, whose errors may be alike."""
 
     started_at: AwareDatetime | None = absent()
-    samples: Annotated[tuple[PowerSet, ...], Field(min_length=1, max_length=100_000)]
+    samples: Annotated[tuple[PowerSampleSet, ...], Field(min_length=1, max_length=100_000)]
 
 
 class PowerFile(_Sheet):
@@ -159,7 +159,7 @@ class PowerNote(Body):
     frequency_hz: float | None
 
 
-class FittedLaw(Body):
+class PowerLawFit(Body):
     """Energy of an inference above idle: (static_power_w + power_coefficient f^power_exponent) t
     + energy_per_inference_j + waiting_power_w w, over clock f, time t and waiting w.
     """
@@ -172,7 +172,7 @@ class FittedLaw(Body):
     """Null where no sample waited; no profile has it."""
 
 
-class LawErrors(Body):
+class PowerLawErrors(Body):
     """Of a law against what was measured, relative to the latter."""
 
     median: float
@@ -180,14 +180,14 @@ class LawErrors(Body):
     largest: float
 
 
-class CubeFit(Body):
+class PowerCubeFit(Body):
     """The κ f³ that suits the same samples best."""
 
     power_coefficient_w_per_hz3: float
-    errors: LawErrors
+    errors: PowerLawErrors
 
 
-class MeasuredClock(Body):
+class PowerMeasuredClock(Body):
     """Power while computing at one clock, start-up and waiting taken off."""
 
     frequency_hz: float
@@ -199,7 +199,7 @@ class MeasuredClock(Body):
     largest_error: float | None
 
 
-class SuspiciousStretch(Body):
+class PowerSuspiciousStretch(Body):
     """Samples whose time is more than a tenth off the time that the other clocks let expect."""
 
     workload: str
@@ -235,14 +235,14 @@ class PowerSummary(Body):
 class PowerMeasurement(PowerSummary):
     """Measured power: the law fitted to it, how far that can be believed, and what was found."""
 
-    law: FittedLaw | None
+    law: PowerLawFit | None
     """Null where the clocks are too few for one."""
-    intervals: PowerIntervals | None
+    intervals: DevicePowerIntervals | None
     waiting_power_interval_w: Span | None
-    errors: LawErrors | None
-    cube: CubeFit
-    levels: list[MeasuredClock]
-    suspicious: list[SuspiciousStretch]
+    errors: PowerLawErrors | None
+    cube: PowerCubeFit
+    levels: list[PowerMeasuredClock]
+    suspicious: list[PowerSuspiciousStretch]
     left_out: Count
     idle_power_w: float | None
     """What the device draws doing nothing, as the samples or the body say."""

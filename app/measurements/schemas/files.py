@@ -83,7 +83,7 @@ class _Sheet(Body):
         yield from ()
 
 
-class SampleSet(_Sheet):
+class TimingSampleSet(_Sheet):
     """Times of one part of the network at one cut and clock, in the order in which they were
     measured.
     """
@@ -114,11 +114,11 @@ class SampleSet(_Sheet):
                 )
 
 
-class Session(Body):
+class TimingSession(Body):
     """One stretch of measuring."""
 
     started_at: AwareDatetime | None = absent()
-    samples: Annotated[tuple[SampleSet, ...], Field(min_length=1, max_length=200_000)]
+    samples: Annotated[tuple[TimingSampleSet, ...], Field(min_length=1, max_length=200_000)]
 
 
 class MeasurementFile(_Sheet):
@@ -141,7 +141,7 @@ class MeasurementFile(_Sheet):
         absent()
     )
     """What ran the network, in free words."""
-    sessions: Annotated[tuple[Session, ...], Field(min_length=1, max_length=1000)]
+    sessions: Annotated[tuple[TimingSession, ...], Field(min_length=1, max_length=1000)]
 
     def faults(self) -> Iterator[FieldError]:
         total = sum(len(entry.time_s) for session in self.sessions for entry in session.samples)
@@ -151,7 +151,7 @@ class MeasurementFile(_Sheet):
             )
 
 
-class Observation(_Sheet):
+class UserObservation(_Sheet):
     """Times that one user of a plan saw while it did what the plan says."""
 
     user: UserId
@@ -184,7 +184,7 @@ class ObservationFile(_Sheet):
     )
 
     plan: PlanId
-    observations: Annotated[tuple[Observation, ...], Field(min_length=1, max_length=1000)]
+    observations: Annotated[tuple[UserObservation, ...], Field(min_length=1, max_length=1000)]
 
     def faults(self) -> Iterator[FieldError]:
         seen: dict[str, int] = {}

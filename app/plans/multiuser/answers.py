@@ -8,7 +8,7 @@ from app.plans.schemas import PlanBase
 from app.quantities import Body, Count, Fraction, NonNegative, absent
 
 
-class RateRow(NamedPartition):
+class RateTableRow(NamedPartition):
     """What to run while the rate is in [rate_from_bps, rate_to_bps)."""
 
     rate_from_bps: NonNegative
@@ -40,10 +40,10 @@ class RateTable(SplitTable):
     """A decision table as a device stores it."""
 
     schema_version: Literal[1]
-    rows: list[RateRow]
+    rows: list[RateTableRow]
 
 
-class MeanLatency(Body):
+class MultiUserLatency(Body):
     """Mean delay of one inference and its parts."""
 
     mean_s: float
@@ -53,7 +53,7 @@ class MeanLatency(Body):
     server_s: float
 
 
-class MultiUserResult(RunsOnDevice, SplitNetwork):
+class MultiUserUserResult(RunsOnDevice, SplitNetwork):
     """What one device should do, and what it gets."""
 
     id: str
@@ -74,7 +74,7 @@ class MultiUserResult(RunsOnDevice, SplitNetwork):
     server_share: Fraction
     server_flop_per_s: float
     """server_share × the server's capacity."""
-    latency: MeanLatency
+    latency: MultiUserLatency
     loss: float
     cost: float
     """This user's part of the objective."""
@@ -117,7 +117,7 @@ class MultiUserCertificate(Body):
     """
 
 
-class Utilisation(Body):
+class MultiUserUtilisation(Body):
     """How much of both budgets is given out."""
 
     bandwidth_hz: float
@@ -169,19 +169,19 @@ class MultiUserPlanResult(Body):
     """A plan that was checked."""
 
     objective: MultiUserObjective
-    users: list[MultiUserResult] | None = absent()
+    users: list[MultiUserUserResult] | None = absent()
     users_url: str | None = absent()
     """Where the users are when there are more than 1,000."""
     cut_counts: dict[str, Count]
     """Users per cut, `model/cut name`."""
     certificate: MultiUserCertificate
-    utilisation: Utilisation
+    utilisation: MultiUserUtilisation
     baselines: MultiUserBaselines
     steadiness: MultiUserSteadiness | None = absent()
     """With `max_switches` of a re-plan."""
 
 
-class UnservableUser(Body):
+class MultiUserInfeasibleUser(Body):
     """A user who fails even with the whole uplink and the whole server."""
 
     id: str
@@ -189,7 +189,7 @@ class UnservableUser(Body):
     """Rounded up by a millionth, so that it can be asked for."""
 
 
-class AtLeast(Body):
+class MultiUserLeastBudgets(Body):
     """Proven: with less of this one, nothing else changed, there is no plan; null where no amount
     is enough.
     """
@@ -212,7 +212,7 @@ class MultiUserInfeasible(Body):
     proven: bool
     """Whether it is certain that no plan exists: rules other than `exact` never prove that of a
     whole cell, nor does running late."""
-    users: list[UnservableUser] | None = absent()
+    users: list[MultiUserInfeasibleUser] | None = absent()
     """Who fails even alone; where none is listed, the budgets are short together or too many must
     switch.
     """
@@ -225,7 +225,7 @@ class MultiUserInfeasible(Body):
     """
     least_budget_factor: float | None
     """A common factor on both that suffices."""
-    proven_at_least: AtLeast
+    proven_at_least: MultiUserLeastBudgets
     least_switches: Count | None = absent()
     """With `max_switches` of a re-plan: a limit that suffices for the whole cell; null where no
     number does.
@@ -242,7 +242,7 @@ class MultiUserPlan(PlanBase):
     infeasible: MultiUserInfeasible | None = absent()
 
 
-class AdaptiveResult(RunsOnDevice):
+class AdaptiveUserResult(RunsOnDevice):
     """What one device carries."""
 
     id: str
@@ -267,7 +267,7 @@ class AdaptiveCertificate(Body):
 class AdaptivePlanResult(Body):
     """Tables that were checked."""
 
-    users: list[AdaptiveResult] | None = absent()
+    users: list[AdaptiveUserResult] | None = absent()
     users_url: str | None = absent()
     """Where the users are when there are more than 1,000."""
     certificate: AdaptiveCertificate

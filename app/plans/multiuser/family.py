@@ -3,10 +3,10 @@
 from app.plans.family import Family
 from app.plans.multiuser.answers import (
     AdaptivePlan,
-    AdaptiveResult,
+    AdaptiveUserResult,
+    MultiUserInfeasibleUser,
     MultiUserPlan,
-    MultiUserResult,
-    UnservableUser,
+    MultiUserUserResult,
 )
 from app.plans.multiuser.run import prepare, prepare_tables, steady
 from app.plans.multiuser.schemas import AdaptiveRequest, MultiUserRequest
@@ -34,7 +34,7 @@ MULTI_USER = Family(
     description=_PLANS,
     request=MultiUserRequest,
     plan=MultiUserPlan,
-    users=(MultiUserResult, UnservableUser),
+    users=(MultiUserUserResult, MultiUserInfeasibleUser),
     prepare=prepare,
     decision=lambda entry: (entry["cut"], entry["bits"], entry.get("codec")),
     carries=(
@@ -62,7 +62,7 @@ ADAPTIVE = Family(
     description=_TABLES,
     request=AdaptiveRequest,
     plan=AdaptivePlan,
-    users=(AdaptiveResult,),
+    users=(AdaptiveUserResult,),
     prepare=prepare_tables,
     decision=lambda entry: tuple(
         (row["cut"], row["bits"], row.get("codec")) for row in entry["table"]["rows"]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from app.plans import units
-from app.plans.multiuser.schemas import LEAST_EFFICIENCY, MultiUser
+from app.plans.multiuser.schemas import LEAST_EFFICIENCY, MultiUserUser
 from app.plans.resolve import Resolver
 from app.profiles.plausibility import warnings_of_snr
 from app.profiles.schemas.channel import Channel
@@ -15,7 +15,7 @@ _SNR_DB = (-200.0, 200.0)
 
 
 def efficiency_of(
-    resolver: Resolver, channel: Channel, device: Device, user: MultiUser, where: str
+    resolver: Resolver, channel: Channel, device: Device, user: MultiUserUser, where: str
 ) -> float:
     """Spectral efficiency of a user [bit/s/Hz], that of the channel's rate law at its mean SNR; 1
     with a fault where there is none.
@@ -53,7 +53,7 @@ def efficiency_of(
 
 
 def _snr_db(
-    resolver: Resolver, channel: Channel, device: Device, user: MultiUser, where: str
+    resolver: Resolver, channel: Channel, device: Device, user: MultiUserUser, where: str
 ) -> float | None:
     """SNR at a user's distance over the channel's own bandwidth; None with a fault where there is
     none.

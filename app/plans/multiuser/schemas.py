@@ -55,7 +55,7 @@ ADAPTIVE_EXAMPLE: dict[str, Any] = {
 }
 
 
-class Weights(Body):
+class MultiUserWeights(Body):
     """What counts: cost = latency_per_s × latency + loss × accuracy lost."""
 
     latency_per_s: Weight
@@ -82,7 +82,7 @@ class AdaptiveUser(Body):
     """The device's clock; default: the highest it offers."""
 
 
-class MultiUser(AdaptiveUser):
+class MultiUserUser(AdaptiveUser):
     """A device that runs one network over a shared uplink."""
 
     spectral_efficiency_bps_per_hz: Efficiency | None = absent()
@@ -154,8 +154,8 @@ class MultiUserRequest(Request):
     bandwidth_hz: Positive | None = absent()
     """Uplink to share; default: the channel's."""
     server: ServerRef
-    users: Annotated[tuple[MultiUser, ...], Field(min_length=1)]
-    weights: Weights
+    users: Annotated[tuple[MultiUserUser, ...], Field(min_length=1)]
+    weights: MultiUserWeights
     options: MultiUserOptions = MultiUserOptions()
 
     @model_validator(mode="after")
@@ -188,7 +188,7 @@ class AdaptiveRequest(Request):
     """For its round-trip time; default: none is counted."""
     server: ServerRef
     users: Annotated[tuple[AdaptiveUser, ...], Field(min_length=1)]
-    weights: Weights
+    weights: MultiUserWeights
     options: AdaptiveOptions = AdaptiveOptions()
 
     @model_validator(mode="after")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.profiles.schemas.model import Codec, Cut, Model
+from app.profiles.schemas.model import CutCodec, Model, ModelCut
 from app.profiles.schemas.profile import Provenance
 from app.quantities import LARGEST_INTEGER
 
@@ -26,7 +26,7 @@ class Sending:
     provenance: Provenance | None = None  # of a codec's figures
 
 
-def sendings(cut: Cut, *, deadline: bool) -> Iterator[Sending]:
+def sendings(cut: ModelCut, *, deadline: bool) -> Iterator[Sending]:
     """Full precision first, then the quantization, then the codecs.
 
     Entries of the quantization that send no less than full precision are no use. Who has a
@@ -56,15 +56,15 @@ def varies(model: Model) -> bool:
     return any(map(_varies, (codec for cut in model.cuts for codec in cut.codecs or ())))
 
 
-def _varies(codec: Codec) -> bool:
+def _varies(codec: CutCodec) -> bool:
     return codec.byte_max is not None and codec.byte_max > codec.byte
 
 
-def _bits(total: int, cut: Cut) -> int:
+def _bits(total: int, cut: ModelCut) -> int:
     """Bits per element."""
     return min(max(1, round(total / _elements(cut))), LARGEST_INTEGER)
 
 
-def _elements(cut: Cut) -> float:
+def _elements(cut: ModelCut) -> float:
     """Elements of a feature; 32 bits each where nobody counted them."""
     return cut.feature_elements or _BITS * cut.feature_byte / FULL_PRECISION_BITS

@@ -12,7 +12,7 @@ Binding = Literal["clock", "rate", "margin", "memory", "loss", "stage", "server"
 with `rate_hz`; `server`: no room at the servers beside the others."""
 
 
-class Latency(Body):
+class RobustLatency(Body):
     """Delay of one inference: its parts are means; `bound_s` = mean + margin is what meets the
     deadline, with the most that a codec may send.
     """
@@ -28,7 +28,7 @@ class Latency(Body):
     """Of all servers, with the line between them."""
 
 
-class EnergyParts(Body):
+class RobustEnergyParts(Body):
     """What an inference spends; the parts add up to `energy_j`."""
 
     compute_j: float
@@ -42,7 +42,7 @@ class EnergyParts(Body):
     """Idle power while the device computes and sends; with `options.energy` whole."""
 
 
-class SecondCut(SplitNetwork):
+class RobustTierCut(SplitNetwork):
     """Where a tier goes on."""
 
     server: str
@@ -50,7 +50,7 @@ class SecondCut(SplitNetwork):
     cut_name: str
 
 
-class Alternative(Body):
+class RobustAlternative(Body):
     """A cut, and what speaks against it."""
 
     cut: Count
@@ -83,7 +83,7 @@ class RobustUserResult(RunsOnDevice, SplitNetwork):
     weighed."""
     server: str | None = absent()
     """Where the layers after the cut run; null: nowhere but here. Where there are several."""
-    tier: SecondCut | None = absent()
+    tier: RobustTierCut | None = absent()
     """The server behind that one which does the last layers; null: none does. Where there are
     tiers."""
     frequency_hz: float
@@ -97,13 +97,13 @@ class RobustUserResult(RunsOnDevice, SplitNetwork):
     """Of one inference."""
     compute_energy_j: float
     radio_energy_j: float
-    energy: EnergyParts | None = absent()
+    energy: RobustEnergyParts | None = absent()
     energy_source: Literal["energy_j", "power_w", "level_power_w", "law"] | None = absent()
     """What the energy of computing rests on: an energy or a power that was measured at this clock
     for this cut, a power that was measured at this clock, or the device's power law."""
     rate_hz: float | None = absent()
     """Inferences per second, as asked for."""
-    latency: Latency
+    latency: RobustLatency
     deadline_s: float
     slack_s: float
     violation_bound: float
@@ -115,11 +115,11 @@ class RobustUserResult(RunsOnDevice, SplitNetwork):
     fallback_cut: int | None
     """The cut for gains outside: it sends nothing and keeps the deadline; null where there is none.
     """
-    alternatives: list[Alternative] | None = absent()
+    alternatives: list[RobustAlternative] | None = absent()
     """Why not another cut: all cuts in order, the one taken among them; with `options.explain`."""
 
 
-class Energy(Body):
+class RobustObjective(Body):
     """An objective."""
 
     energy_j: float
@@ -128,7 +128,7 @@ class Energy(Body):
     """Of all users, as often as they infer: what is least where they say `rate_hz`."""
 
 
-class BaselineResult(Body):
+class RobustBaseline(Body):
     """What a simpler rule would spend; null where it cannot keep the deadlines."""
 
     energy_j: float | None
@@ -145,7 +145,7 @@ class BaselineResult(Body):
     feasible: bool
 
 
-class MeanOnlyResult(Body):
+class RobustMeanOnlyBaseline(Body):
     """What planning with means alone would spend, and how late it could be."""
 
     energy_j: float | None
@@ -161,16 +161,16 @@ class MeanOnlyResult(Body):
     violation_bound_max: float | None
 
 
-class BaselineResults(Body):
+class RobustBaselines(Body):
     """The baselines, on the same cell."""
 
-    device_only: BaselineResult
-    edge_only: BaselineResult
-    equal_share: BaselineResult
-    mean_only: MeanOnlyResult
+    device_only: RobustBaseline
+    edge_only: RobustBaseline
+    equal_share: RobustBaseline
+    mean_only: RobustMeanOnlyBaseline
 
 
-class ServerUse(Body):
+class RobustServerUse(Body):
     """A server that says how many inferences it works on at once, where users say how often they
     infer."""
 
@@ -183,7 +183,7 @@ class ServerUse(Body):
     """What one more second of it would save, by the bound: 0 where it is not full."""
 
 
-class MarginEvidence(Body):
+class RobustMarginEvidence(Body):
     """What the promised risks rest on where they rest on samples."""
 
     margin: Literal["samples", "ambiguous", "unimodal"]
@@ -234,26 +234,26 @@ class RobustCertificate(Body):
     """
     bandwidth_price_w_per_hz: float | None = absent()
     bandwidth_used_hz: float
-    servers: list[ServerUse] | None = absent()
+    servers: list[RobustServerUse] | None = absent()
     """Servers that have a budget; several cells' one after the other."""
-    evidence: MarginEvidence | None = absent()
+    evidence: RobustMarginEvidence | None = absent()
     """With the margins `samples`, `ambiguous` and `unimodal`: what they rest on."""
 
 
-class CellResult(Body):
+class RobustCellResult(Body):
     """A cell of a plan."""
 
     id: str
     users_count: Count
     bandwidth_hz: float
-    objective: Energy
+    objective: RobustObjective
     certificate: RobustCertificate
 
 
-class RobustResult(Body):
+class RobustPlanResult(Body):
     """A plan that was checked; of several cells, the sum of their plans."""
 
-    objective: Energy
+    objective: RobustObjective
     users: list[RobustUserResult] | None = absent()
     users_url: str | None = absent()
     """Where the users are when there are more than 1,000."""
@@ -261,16 +261,16 @@ class RobustResult(Body):
     """Users per cut, `model/cut name`."""
     certificate: RobustCertificate
     """Of several cells: optimal if each is, with the sum of their bounds."""
-    cells: list[CellResult] | None = absent()
+    cells: list[RobustCellResult] | None = absent()
     """The cells with users, in the order of the request; where it lists any."""
-    baselines: BaselineResults | None
+    baselines: RobustBaselines | None
     """Null where there was no time to compare, or it was not asked for."""
-    margins: dict[str, BaselineResult] | None = absent()
+    margins: dict[str, RobustBaseline] | None = absent()
     """The same options with each margin that looks at moments; where the plan rests on samples, or
     `options.baselines` asks for it."""
 
 
-class Reason(Body):
+class RobustCutReason(Body):
     """Why a cut does not work for a user, with the whole uplink and the largest clock: the option
     that comes closest speaks for it."""
 
@@ -279,7 +279,7 @@ class Reason(Body):
     short_by_s: float | None
 
 
-class InfeasibleUser(Body):
+class RobustInfeasibleUser(Body):
     """A user who fails even alone, and the least change of each kind that would help; null: none
     would.
 
@@ -288,13 +288,13 @@ class InfeasibleUser(Body):
 
     id: str
     cell: str | None = absent()
-    reasons: list[Reason]
+    reasons: list[RobustCutReason]
     least_deadline_s: float | None
     least_risk: float | None
     least_bandwidth_hz: float | None
 
 
-class Together(Body):
+class RobustCellRemedies(Body):
     """Changes for a whole cell, each enough alone: changed by exactly that it has a plan, by less
     it has none.
 
@@ -313,7 +313,7 @@ class Together(Body):
     """
 
 
-class ServerNeed(Body):
+class RobustServerNeed(Body):
     """A server that has a budget, and the least with which the cell has a plan, all else as it
     is."""
 
@@ -325,7 +325,7 @@ class ServerNeed(Body):
     least_parallel: Count | None
 
 
-class InfeasibleCell(Body):
+class RobustInfeasibleCell(Body):
     """A cell without a plan."""
 
     id: str
@@ -335,8 +335,8 @@ class InfeasibleCell(Body):
     """Users who fail even alone; 0: the cell is over-subscribed."""
     least_total_bandwidth_hz: float | None
     least_deadline_factor: float | None
-    servers: list[ServerNeed] | None = absent()
-    together: Together
+    servers: list[RobustServerNeed] | None = absent()
+    together: RobustCellRemedies
 
 
 class RobustInfeasible(Body):
@@ -345,7 +345,7 @@ class RobustInfeasible(Body):
     No user of a cell listed: each works alone, but the cell is over-subscribed.
     """
 
-    users: list[InfeasibleUser] | None = absent()
+    users: list[RobustInfeasibleUser] | None = absent()
     users_url: str | None = absent()
     least_total_bandwidth_hz: float | None
     """The sum of what the users need at least; null where some user cannot be helped by bandwidth.
@@ -354,13 +354,13 @@ class RobustInfeasible(Body):
     """The least factor on all deadlines that makes room for everyone; null unless the cell is
     over-subscribed.
     """
-    servers: list[ServerNeed] | None = absent()
+    servers: list[RobustServerNeed] | None = absent()
     """What servers with a budget lack; where the request lists several cells: see them."""
-    together: Together | None
+    together: RobustCellRemedies | None
     """What helps the whole cell, also where users fail alone; null where the request lists several
     cells: see them.
     """
-    cells: list[InfeasibleCell] | None = absent()
+    cells: list[RobustInfeasibleCell] | None = absent()
     """The cells that have no plan, where the request lists any: the others would have one."""
 
 
@@ -370,5 +370,5 @@ class RobustPlan(PlanBase):
     kind: Literal["robust"]
     options: RobustOptions
     """As they took effect."""
-    result: RobustResult | None
+    result: RobustPlanResult | None
     infeasible: RobustInfeasible | None = absent()

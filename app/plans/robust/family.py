@@ -1,7 +1,7 @@
 """The robust family, as the service knows it."""
 
 from app.plans.family import Family
-from app.plans.robust.answers import InfeasibleUser, RobustPlan, RobustUserResult
+from app.plans.robust.answers import RobustInfeasibleUser, RobustPlan, RobustUserResult
 from app.plans.robust.present import decided
 from app.plans.robust.run import prepare, prepare_columns
 from app.plans.robust.schemas import SAMPLED, RobustRequest
@@ -24,7 +24,7 @@ ROBUST = Family(
     description=_OFFERS,
     request=RobustRequest,
     plan=RobustPlan,
-    users=(RobustUserResult, InfeasibleUser),
+    users=(RobustUserResult, RobustInfeasibleUser),
     prepare=prepare,
     decision=decided,
     carries=(

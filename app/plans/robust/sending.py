@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.profiles.schemas.model import Cut, Model
+from app.profiles.schemas.model import Model, ModelCut
 from app.profiles.schemas.profile import Provenance
 
 _BITS = 8
@@ -24,7 +24,7 @@ class Sending:
     provenance: Provenance | None = None  # of a codec's figures
 
 
-def sendings(cut: Cut, *, lossy: bool) -> Iterator[Sending]:
+def sendings(cut: ModelCut, *, lossy: bool) -> Iterator[Sending]:
     """The plain tensor, then the cut's codecs, then its quantization; those that lose accuracy only
     where `lossy`.
 

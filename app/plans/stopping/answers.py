@@ -36,7 +36,7 @@ class StoppingExpected(Body):
     placement_cost: float
 
 
-class StoppingPoint(Body):
+class StoppingCurvePoint(Body):
     """What another placement would cost per inference; null: no finite cost."""
 
     placement: Count
@@ -46,7 +46,7 @@ class StoppingPoint(Body):
     fits_memory: bool
 
 
-class StoppingRow(NamedPartition):
+class StoppingTableRow(NamedPartition):
     """What to do at a cut: offload when the rate seen is at least `rate_bps`, else compute on or
     wait.
     """
@@ -79,7 +79,7 @@ class StoppingTable(SplitTable):
     """Slower than this is an outage."""
     state_rate_bps: list[float] | None = absent()
     """Markov channels: the rate of each state."""
-    rows: list[StoppingRow]
+    rows: list[StoppingTableRow]
 
 
 class StoppingOffer(Body):
@@ -141,7 +141,7 @@ class StoppingUserResult(RunsOnDevice, SplitNetwork):
     expected: StoppingExpected
     total_cost: float
     """Per inference, placement included."""
-    curve: list[StoppingPoint]
+    curve: list[StoppingCurvePoint]
     beyond_memory: list[str]
     """Names of the cuts whose layers do not fit the device's memory: no candidates."""
     table: StoppingTable
@@ -198,7 +198,7 @@ class StoppingTotals(Body):
     clairvoyant: StoppingTotal
 
 
-class StoppingResult(Body):
+class StoppingPlanResult(Body):
     """A plan that was checked."""
 
     objective: StoppingObjective
@@ -237,5 +237,5 @@ class StoppingPlan(PlanBase):
     kind: Literal["stopping"]
     options: StoppingOptions
     """As they took effect."""
-    result: StoppingResult | None
+    result: StoppingPlanResult | None
     infeasible: StoppingInfeasible | None = absent()

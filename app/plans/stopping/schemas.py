@@ -69,7 +69,7 @@ class StoppingUser(Body):
     """The device's clock; default: its highest."""
 
 
-class Weights(Body):
+class StoppingWeights(Body):
     """What a second and a joule cost; at least one of them something."""
 
     time_per_s: Weight
@@ -122,7 +122,7 @@ class StoppingRequest(Request):
     """Over which the layers are placed; default: the channel's."""
     server: ServerRef
     users: Annotated[tuple[StoppingUser, ...], Field(min_length=1)]
-    weights: Weights
+    weights: StoppingWeights
     inferences_per_update: NonNegative
     """Inferences served until the model is placed anew; above 0."""
     options: StoppingOptions = StoppingOptions()

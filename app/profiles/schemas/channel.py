@@ -19,7 +19,7 @@ from app.quantities import (
 )
 
 
-class PathLoss(Body):
+class ChannelPathLoss(Body):
     """gain_db = -(intercept_db + 10 × exponent × log10(distance_m))."""
 
     intercept_db: Decibel
@@ -30,7 +30,7 @@ class PathLoss(Body):
         return -(self.intercept_db + 10.0 * self.exponent * math.log10(distance_m))
 
 
-class RateLaw(Body):
+class ChannelRateLaw(Body):
     """What of Shannon's rate the radio reaches: min(`max_bps_per_hz`, `efficiency` ×
     log2(1 + SNR / gap)) in bit/s/Hz."""
 
@@ -63,10 +63,10 @@ class Channel(Profile):
 
     bandwidth_hz: Positive
     noise_psd_dbm_per_hz: Decibel = -174.0
-    path_loss: PathLoss | None = absent()
+    path_loss: ChannelPathLoss | None = absent()
     fading: Fading | None = absent()
     coherence_time_s: Positive | None = absent()
-    rate_law: RateLaw | None = absent()
+    rate_law: ChannelRateLaw | None = absent()
     """Default: Shannon's rate, which no radio reaches."""
     min_snr_db: Decibel | None = absent()
     """Below this nothing can be decoded: the link is in outage."""

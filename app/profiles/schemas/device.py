@@ -18,7 +18,7 @@ from app.quantities import (
 )
 
 
-class Radio(Body):
+class DeviceRadio(Body):
     """What sending costs, above idle: watts while it sends, and joules for each bit sent."""
 
     active_power_w: Positive
@@ -29,7 +29,7 @@ Span = tuple[NonNegative, NonNegative | None]
 """A 95 % interval; null as upper end: unbounded."""
 
 
-class PowerIntervals(Body):
+class DevicePowerIntervals(Body):
     """How far the numbers of a fitted law can be believed: 95 %."""
 
     static_power_w: Span
@@ -39,7 +39,7 @@ class PowerIntervals(Body):
     energy_per_inference_j: Span
 
 
-class PowerMeasured(Body):
+class DevicePowerBasis(Body):
     """The samples behind a device's power that the service fitted."""
 
     measurement: PositiveCount
@@ -48,7 +48,7 @@ class PowerMeasured(Body):
     clocks_hz: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=1000)]
     """Where it was measured."""
     measured_at: datetime
-    intervals: PowerIntervals | None = absent()
+    intervals: DevicePowerIntervals | None = absent()
     median_error: NonNegative | None = absent()
     """Of the law, relative to what was measured."""
     largest_error: NonNegative | None = absent()
@@ -125,7 +125,7 @@ class Device(Profile):
     """Measured power while computing, above idle, one per `frequency_levels_hz`."""
     energy_per_inference_j: NonNegative | None = absent()
     """Start-up of one inference that runs anything on the device; default 0."""
-    radio: Radio | None = absent()
+    radio: DeviceRadio | None = absent()
     """Without it the radio is taken to draw what it radiates, which is several times too little."""
     tx_power_w: Positive
     """Radiated: what the signal-to-noise ratio is made of."""
@@ -133,7 +133,7 @@ class Device(Profile):
     idle_power_w: NonNegative | None = absent()
     """Of the whole device, doing nothing."""
     memory_byte: PositiveCount | None = absent()
-    power_measured: PowerMeasured | None = absent()
+    power_measured: DevicePowerBasis | None = absent()
     """Written by `POST /v1/devices/{name}/power-measurements`."""
     power_estimated: PowerEstimated | None = absent()
     """Written by `POST /v1/devices/estimate`."""

@@ -22,7 +22,7 @@ from app.quantities import (
 )
 
 
-class Quantization(Body):
+class CutQuantization(Body):
     """What sending the feature with `bits` bits per element costs in accuracy."""
 
     bits: Annotated[PositiveCount, Field(le=64)]
@@ -30,7 +30,7 @@ class Quantization(Body):
     """Accuracy lost, 0 to 1."""
 
 
-class Codec(Body):
+class CutCodec(Body):
     """Another way to send what crosses a cut: a picture as JPEG, a learned bottleneck."""
 
     name: Text
@@ -62,7 +62,7 @@ class Codec(Body):
             yield FieldError("/reference", "published figures name their source here")
 
 
-class Cut(Body):
+class ModelCut(Body):
     """One place to cut.
 
     `flop` and `parameter_byte` count everything before it, on the device's side.
@@ -78,8 +78,8 @@ class Cut(Body):
     """Cumulative."""
     tensors: Annotated[tuple[Text, ...], Field(max_length=1000)] | None = absent()
     """The tensors that cross the cut; of the last one an empty list."""
-    quantization: Annotated[tuple[Quantization, ...], Field(max_length=64)] | None = absent()
-    codecs: Annotated[tuple[Codec, ...], Field(max_length=64)] | None = absent()
+    quantization: Annotated[tuple[CutQuantization, ...], Field(max_length=64)] | None = absent()
+    codecs: Annotated[tuple[CutCodec, ...], Field(max_length=64)] | None = absent()
     """Other ways to send what crosses, beside the plain tensor."""
 
 
@@ -116,7 +116,7 @@ class Model(Profile):
         }
     )
 
-    cuts: Annotated[tuple[Cut, ...], Field(min_length=2, max_length=10_000)]
+    cuts: Annotated[tuple[ModelCut, ...], Field(min_length=2, max_length=10_000)]
     result_byte: Count | None = absent()
     """What comes back to the device wherever the last layers run elsewhere; default 0."""
     source_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = absent()
@@ -161,7 +161,7 @@ class Model(Profile):
             yield from _faults_of_codecs(position, cut)
 
 
-def _faults_of_codecs(position: int, cut: Cut) -> Iterator[FieldError]:
+def _faults_of_codecs(position: int, cut: ModelCut) -> Iterator[FieldError]:
     names: set[str] = set()
     for entry, codec in enumerate(cut.codecs or ()):
         at = f"/cuts/{position}/codecs/{entry}"

@@ -46,7 +46,7 @@ class ServerRevision(Revision, Server):
     """A server as stored."""
 
 
-class StaleEvidence(Body):
+class TimingStaleEvidence(Body):
     """What times observed in production say against a revision."""
 
     since: datetime
@@ -63,7 +63,7 @@ class TimingRevision(Revision, Timing):
 
     stale: bool | None = absent()
     """True once times observed in production refuted this revision."""
-    stale_evidence: StaleEvidence | None = absent()
+    stale_evidence: TimingStaleEvidence | None = absent()
 
 
 class Echo(Body):

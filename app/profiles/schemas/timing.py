@@ -99,7 +99,7 @@ class TimingCut(Body):
                 )
 
 
-class Measured(Body):
+class TimingBasis(Body):
     """The samples behind a timing that the service computed."""
 
     measurement: PositiveCount
@@ -185,7 +185,7 @@ class Timing(Profile):
     """Required where both a device and a server have that name; answers always say it."""
     model: Name
     cuts: Annotated[tuple[TimingCut, ...], Field(min_length=2, max_length=10_000)]
-    measured: Measured | None = absent()
+    measured: TimingBasis | None = absent()
     """Written by `POST /v1/timings/{name}/measurements`."""
     estimated: Estimated | None = absent()
     """Written by `POST /v1/timings/estimate`."""

@@ -130,7 +130,7 @@ def test_one_family_more_is_two_folders_and_its_entries(toy: httpx.Client) -> No
     assert steady.json()["errors"][0]["pointer"] == "/max_switches"
 
     offered = toy.get("/openapi.json").json()
-    assert offered["paths"]["/v1/plans/toy"]["post"]["operationId"] == "plan_toy_v1_plans_toy_post"
+    assert offered["paths"]["/v1/plans/toy"]["post"]["operationId"] == "plan_toy"
     assert (
         offered["components"]["schemas"]["PlanSummary"]["properties"]["kind"]["enum"][-1] == "toy"
     )

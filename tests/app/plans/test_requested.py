@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, event, select
 from sqlalchemy.orm import Session
 
-from app.evidence.schemas import Report
+from app.evidence.schemas import MissReport
 from app.evidence.service import Receiver
 from app.plans import columnar, stored
 from app.plans.requested import users_named
@@ -81,7 +81,7 @@ def test_finds_users_that_came_as_json(client: httpx.Client, service: Service) -
 def test_a_report_reads_no_more_of_a_large_plan_than_its_user(fleet: str, service: Service) -> None:
     receiver = Receiver(service.database)
     for sequence, blocks in ((1, 1), (2, 0)):  # its risk is known the second time
-        sent = Report(user="camera-700", sequence=sequence, inferences=10, misses=1)
+        sent = MissReport(user="camera-700", sequence=sequence, inferences=10, misses=1)
         with statements(service.database.engine) as seen:
             told = receiver.receive(fleet, (sent,))
         assert told["users"][0]["risk"] == 0.02 + 0.05 * 700 / USERS

@@ -4,10 +4,10 @@ import httpx
 import pytest
 
 from app.plans.multiuser.answers import (
-    AdaptiveResult,
+    AdaptiveUserResult,
+    MultiUserInfeasibleUser,
     MultiUserPlan,
-    MultiUserResult,
-    UnservableUser,
+    MultiUserUserResult,
 )
 from tests.support.answers import unnamed
 from tests.support.builders import a_channel
@@ -38,7 +38,7 @@ def test_a_plan_is_found_again_as_it_was_answered(client: httpx.Client) -> None:
     assert listed["id"] == document["id"]
     user = client.get(f"/v1/plans/{document['id']}/users/far")
     assert user.json() == document["result"]["users"][1]
-    MultiUserResult.model_validate_json(user.content)
+    MultiUserUserResult.model_validate_json(user.content)
     again = client.get(
         f"/v1/plans/{document['id']}/users/far", headers={"If-None-Match": user.headers["etag"]}
     )
@@ -73,7 +73,7 @@ def test_many_users_have_an_address_of_their_own(client: httpx.Client) -> None:
         cursor = page["next_cursor"]
         if cursor is None:
             break
-    MultiUserResult.model_validate(page["items"][-1])
+    MultiUserUserResult.model_validate(page["items"][-1])
     assert ids == [user["id"] for user in users]
     assert cost == pytest.approx(result["objective"]["cost"])
 
@@ -89,7 +89,9 @@ def test_a_table_is_found_again_as_it_was_answered(client: httpx.Client) -> None
     assert document["result"]["certificate"]["excess"] <= 1e-9
     by_body = solved(client, a_fleet(channel=a_channel()), ADAPTIVE)
     assert unnamed(document["result"]) == unnamed(by_body)
-    AdaptiveResult.model_validate(client.get(f"{created.headers['location']}/users/camera").json())
+    AdaptiveUserResult.model_validate(
+        client.get(f"{created.headers['location']}/users/camera").json()
+    )
 
 
 def test_users_who_fail_alone_are_named_with_a_deadline_that_works(client: httpx.Client) -> None:
@@ -118,4 +120,4 @@ def test_many_who_fail_have_an_address(client: httpx.Client) -> None:
     assert "users" not in reasons
     page = client.get(reasons["users_url"], params={"limit": 1000}).json()
     assert len(page["items"]) == 1000
-    UnservableUser.model_validate(page["items"][0])
+    MultiUserInfeasibleUser.model_validate(page["items"][0])

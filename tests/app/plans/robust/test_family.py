@@ -6,9 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.plans.documents import Estimate
+from app.plans.documents import Estimate, PlanUserPage
 from app.plans.robust.answers import RobustPlan
-from app.plans.schemas import UserPage
 from tests.support.answers import unnamed
 from tests.support.builders import (
     Body,
@@ -341,7 +340,7 @@ def test_answers_are_what_the_contract_says(client: httpx.Client) -> None:
         again = client.get(answer.headers["location"])
         assert again.content == answer.content
         page = client.get(f"{answer.headers['location']}/users", params={"limit": 1})
-        UserPage.model_validate_json(page.content, strict=True)
+        PlanUserPage.model_validate_json(page.content, strict=True)
 
 
 def test_explains_why_no_other_cut(client: httpx.Client) -> None:

@@ -11,7 +11,7 @@ import pytest
 from app.plans.family import Outcome
 from app.plans.library import StoredLibrary
 from app.plans.resolve import Resolver
-from app.plans.robust.answers import RobustPlan, RobustResult
+from app.plans.robust.answers import RobustPlan, RobustPlanResult
 from app.plans.robust.run import PreparedRobust, prepare
 from app.plans.robust.schemas import PCCP_USERS, RobustRequest
 from solvers.progress import Cancelled, Progress, Step
@@ -495,7 +495,7 @@ def test_a_plan_that_is_checked_and_bounded(service: Service) -> None:
     exact, paper = (planned(service, a_request(method)) for method in ("exact", "pccp"))
     assert exact.result is not None
     assert paper.result is not None
-    RobustResult.model_validate(paper.result | {"users": paper.users})
+    RobustPlanResult.model_validate(paper.result | {"users": paper.users})
     certificate, best = paper.result["certificate"], exact.result["certificate"]
     assert certificate["holds"]
     energy, least = paper.result["objective"]["energy_j"], exact.result["objective"]["energy_j"]

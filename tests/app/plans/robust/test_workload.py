@@ -9,7 +9,7 @@ import pytest
 
 from app.plans.library import StoredLibrary
 from app.plans.resolve import Resolver
-from app.plans.robust.answers import RobustResult
+from app.plans.robust.answers import RobustPlanResult
 from app.plans.robust.run import prepare
 from app.plans.robust.schemas import RobustRequest
 from solvers.progress import Progress
@@ -61,7 +61,7 @@ def test_a_plan_of_next_to_nothing(service: Service, method: str, net: Body) -> 
         ).solve(Progress())
     assert outcome.status == "solved"
     assert outcome.result is not None
-    RobustResult.model_validate(outcome.result | {"users": outcome.users})
+    RobustPlanResult.model_validate(outcome.result | {"users": outcome.users})
     certificate, energy = outcome.result["certificate"], outcome.result["objective"]["energy_j"]
     assert certificate["holds"]
     assert certificate["status"] == "optimal"

@@ -10,7 +10,7 @@ from app.plans.family import Outcome
 from app.plans.library import StoredLibrary
 from app.plans.resolve import Resolver
 from app.plans.robust import present
-from app.plans.robust.answers import RobustResult, RobustUserResult
+from app.plans.robust.answers import RobustPlanResult, RobustUserResult
 from app.plans.robust.run import PreparedRobust, plan_cells, prepare
 from app.plans.robust.schemas import RobustRequest
 from client import edge
@@ -79,7 +79,7 @@ def outcome(resolver: Resolver, body: Body) -> Outcome:
     found = prepared(resolver, body).solve(Progress())
     assert found.status == "solved", found
     assert found.result is not None
-    RobustResult.model_validate(found.result | {"users": found.users})
+    RobustPlanResult.model_validate(found.result | {"users": found.users})
     return found
 
 
