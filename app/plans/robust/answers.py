@@ -26,6 +26,10 @@ class RobustLatency(Body):
     """With the way back of the result."""
     server_s: float
     """Of all servers, with the line between them."""
+    device_low_s: float | None = absent()
+    device_high_s: float | None = absent()
+    """Where the device's time was estimated from that of the whole network: `device_s` lies between
+    these in nine of ten such cases. `std_s` counts it too."""
 
 
 class RobustEnergyParts(Body):

@@ -13,6 +13,7 @@ from app.plans.robust.assemble import Assembled
 from app.plans.robust.bulk import Ids
 from app.plans.robust.cells import Cell
 from app.plans.robust.clocks import ENERGY_SOURCES
+from app.plans.robust.present.believed import INTERVAL, device_interval, estimated
 from app.plans.robust.present.numbers import number
 from app.plans.robust.present.plan import CellPlan
 from solvers.arrays import Integers
@@ -58,6 +59,7 @@ class _Shown:
     server: bool
     tier: bool
     rate: bool
+    latency: tuple[str, ...]
 
     @classmethod
     def of(cls, cells: Sequence[Cell]) -> "_Shown":
@@ -76,6 +78,7 @@ class _Shown:
             ),
             tier=any(np.any(cell.meanings.tier >= 0) for cell in cells),
             rate=any(cell.problem.rate_hz is not None for cell in cells),
+            latency=(*_LATENCY, *(INTERVAL if any(estimated(cell) for cell in cells) else ())),
         )
 
     def texts(self) -> Iterator[str]:
@@ -115,6 +118,9 @@ def user_columns(plan: CellPlan) -> Columns:
         "wait_j": details.waiting_energy_j,
         "standby_j": details.standby_energy_j,
         **{name: getattr(details, name) for name in _LATENCY},
+        **dict(
+            zip(INTERVAL, device_interval(plan.cell, details.cut, details.device_s), strict=True)
+        ),
         "deadline_s": problem.deadline_s,
         "slack_s": details.slack_s,
         "violation_bound": details.violation_bound,
@@ -203,7 +209,7 @@ def _parts(plan: CellPlan, shown: _Shown) -> Iterator[Sequence[dict[str, Any]]]:
     yield [{"energy_source": source} for source in texts["energy_source"]]
     if shown.rate:
         yield _rows(found, ("rate_hz",))
-    yield [{"latency": latency} for latency in _rows(found, _LATENCY)]
+    yield [{"latency": latency} for latency in _rows(found, shown.latency)]
     yield _rows(found, _HELD)
     yield [{"valid_gain_db": [number(least), None]} for least in found["valid_gain_db"].tolist()]
     yield [{"fallback_cut": cut if cut >= 0 else None} for cut in found["fallback_cut"].tolist()]
@@ -247,7 +253,7 @@ def user_table(assembled: Assembled, plans: Sequence[CellPlan]) -> pa.Table:
     columns["energy"] = _struct(whole, shown.energy)
     columns["energy_source"] = named["energy_source"]
     columns |= {"rate_hz": whole["rate_hz"]} if shown.rate else {}
-    columns["latency"] = _struct(whole, _LATENCY)
+    columns["latency"] = _struct(whole, shown.latency)
     columns |= {name: whole[name] for name in _HELD}
     columns |= {
         "valid_gain_db": pa.FixedSizeListArray.from_arrays(

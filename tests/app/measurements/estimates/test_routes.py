@@ -140,18 +140,23 @@ def test_a_server_and_a_plan_with_estimates_alone(client: httpx.Client) -> None:
     assert made["cuts"][-1] == {"mean_s": 0.0, "variance_s2": 0.0}
     channel, server = client.post("/v1/channels", json=a_cell()["channel"]), "edge-gpu"
     assert channel.status_code == 201
-    user = a_stored_user(device_timing=None, server_timing=None, deadline_s=1.0)
+    user = a_stored_user(device_timing=None, server_timing=None, deadline_s=3.0, gain_db=-120.0)
     body = a_cell(user, channel=channel.json()["name"], server=server)
     refused = client.post(ROBUST, json=body)
     assert refused.status_code == 422
     assert "POST /v1/timings/estimate" in refused.json()["errors"][0]["detail"]
-    estimated(client)
+    estimated(client, time_s=0.01)
     plan = client.post(ROBUST, json=body)
     assert plan.status_code == 201, plan.text
     assert plan.json()["status"] == "solved", plan.text
     assert {"/users/0/device_timing/estimated", "/users/0/server_timing/estimated"} <= {
         warning["field"] for warning in plan.json()["warnings"]
     }
+    (told,) = plan.json()["result"]["users"]
+    how = client.get("/v1/timings/guess").json()["estimated"]
+    assert 0 < told["cut"] < len(how["share"]) - 1
+    assert told["latency"]["device_low_s"] == pytest.approx(0.01 * how["share_low"][told["cut"]])
+    assert told["latency"]["device_high_s"] == pytest.approx(0.01 * how["share_high"][told["cut"]])
     again = client.post(f"{ESTIMATE}?dry_run=true", json=asked(name="second"))
     assert "/name" in {warning["field"] for warning in again.json()["warnings"]}
 
