@@ -73,7 +73,7 @@ def replay(carried: Carried, time_limit_s: float | None = None) -> Report:
     outcome = _prepared(carried, time_limit_s).solve(Progress(time_limit_s=math.inf))
     now = AnswerDigests.model_validate(digests.of_outcome(family, outcome))
     return Report(
-        verdict=_verdict(carried, outcome, now),
+        verdict=_verdict(carried, outcome, now, time_limit_s),
         parts=dict(_parts(bundle.answered.digests, now, bundle.answered.status == outcome.status)),
         users_differ=list(_differing(bundle.answered.digests, now, bundle.plan.users_count)),
         objective=((bundle.answered.result or {}).get("objective"), _objective(outcome)),
@@ -126,11 +126,16 @@ def _differing(then: AnswerDigests, now: AnswerDigests, users: int) -> Iterator[
             yield first, min(first + then.block_rows, users) - 1
 
 
-def _verdict(carried: Carried, outcome: Outcome, now: AnswerDigests) -> Verdict:
+def _verdict(
+    carried: Carried, outcome: Outcome, now: AnswerDigests, time_limit_s: float | None
+) -> Verdict:
     answer = carried.bundle.answered
     if answer.digests.whole == now.whole:
         return Verdict.SAME
-    if {answer.status, outcome.status} & {"timed_out", "cancelled"}:
+    limit_s = carried.bundle.options.get("time_limit_s") or math.inf
+    if _cut_short(answer.status, carried.bundle.plan.solve_s, limit_s) or _cut_short(
+        outcome.status, outcome.solve_s, time_limit_s or limit_s
+    ):
         return Verdict.TIME_LIMITED
     told, reasons = (
         [value and digests.lasting(value) for value in pair]
@@ -138,6 +143,13 @@ def _verdict(carried: Carried, outcome: Outcome, now: AnswerDigests) -> Verdict:
     )
     alike = answer.status == outcome.status and answer.digests.decisions == now.decisions
     return Verdict.ROUNDING if alike and _close(*told) and _close(*reasons) else Verdict.DIFFERENT
+
+
+def _cut_short(status: str, solve_s: float | None, limit_s: float) -> bool:
+    """Whether more time might have said more: remedies of what is infeasible are looked for as
+    long as there is any.
+    """
+    return status in ("timed_out", "cancelled") or (solve_s or 0.0) >= limit_s
 
 
 def _close(then: Any, now: Any) -> bool:

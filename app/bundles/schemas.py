@@ -30,6 +30,8 @@ class BundledPlan(Body):
     """When it was accepted."""
     finished_at: datetime | None
     """When it ended."""
+    solve_s: float | None
+    """How long its solver took: one that used up its time limit may have been cut short."""
     request_hash: Sha256
     """SHA-256 of the request as it was sent."""
 

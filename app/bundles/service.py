@@ -102,6 +102,7 @@ def _head(session: Session, row: PlanRow, family: Family, pins: Pins) -> Json:
             "users_count": row.users,
             "created_at": _time(row.created_at),
             "finished_at": _time(row.finished_at),
+            "solve_s": answer.provenance["solve_s"],
             "request_hash": row.request_hash,
         },
         "versions": answer.versions or {"splitplan": answer.provenance["solver_version"]},

@@ -148,6 +148,17 @@ def test_what_cannot_be_compared_is_told(robust_bundle: bytes) -> None:
     assert "--time-limit" in said
 
 
+def test_reasons_that_ran_out_of_time_are_not_compared(client: httpx.Client) -> None:
+    """Remedies are looked for as long as there is time: nobody else finds the same ones."""
+    bundle = json.loads(bundle_of(client, PLANS["unservable"](client)))
+    bundle["answered"]["infeasible"]["least_total_bandwidth_hz"] = 1.0
+    bundle["answered"]["digests"] |= {"infeasible": "0" * 64, "whole": "0" * 64}
+    assert told(resealed(bundle), None, any_version=False, as_json=False)[1] == 3
+    bundle["plan"]["solve_s"] = 1.01 * bundle["options"]["time_limit_s"]
+    said, code = told(resealed(bundle), None, any_version=False, as_json=False)
+    assert (code, "--time-limit" in said) == (5, True)
+
+
 def test_other_libraries_are_told_and_no_reason_to_stop(robust_bundle: bytes) -> None:
     other = resealed(changed(robust_bundle, "versions", "numpy", value="1.0.0"))
     said, code = told(other, None, any_version=False, as_json=False)
