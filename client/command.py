@@ -13,6 +13,7 @@ import httpx
 
 from client import present
 from client.estimating import devices, timings
+from client.following import current, follow
 from client.measuring import measurements
 from client.planning import PlanningClient, PlanningError, briefly
 from client.terminal import (
@@ -236,6 +237,9 @@ def cancel(planning: PlanningClient, plan_id: str, keep_best: bool, as_json: boo
 @click.option(
     "--wait", is_flag=True, help="With --async: order it in the background, but wait for its end."
 )
+@click.option(
+    "--if-current", is_flag=True, help="Only to replace the plan, if nobody else has or does."
+)
 @machine
 @click.pass_obj
 def replan(
@@ -244,10 +248,13 @@ def replan(
     patch_file: Any,
     in_background: bool,
     wait: bool,
+    if_current: bool,
     as_json: bool,
 ) -> None:
     """Plan again with changes: a merge patch in which `users` is an object keyed by id."""
-    ordered = planning.replan(plan_id, read_json(patch_file), respond_async=in_background)
+    ordered = planning.replan(
+        plan_id, read_json(patch_file), respond_async=in_background, if_current=if_current
+    )
     answered(planning, ordered, as_json, wait=wait or not in_background)
 
 
@@ -368,6 +375,8 @@ def show_observations(planning: PlanningClient, plan_id: str, refuted: bool, as_
 main.add_command(measurements)
 main.add_command(timings)
 main.add_command(devices)
+main.add_command(current)
+main.add_command(follow)
 
 
 if __name__ == "__main__":

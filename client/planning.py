@@ -4,6 +4,7 @@ with PlanningClient("http://127.0.0.1:8000") as planning:
     plan = planning.solve("robust", request)
 """
 
+from client.current import Current
 from client.errors import Json, PlanningError, briefly
 from client.evidence import Evidence
 from client.plans import ENDED, Kind, Plans
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 
-class PlanningClient(Profiles, Plans, Evidence):
+class PlanningClient(Profiles, Plans, Current, Evidence):
     """A connection to one planning service.
 
     Every method raises PlanningError, or httpx.TransportError without answer.

@@ -77,15 +77,18 @@ class Plans(Connection):
         *,
         respond_async: bool = False,
         key: str | None = None,
+        if_current: bool = False,
     ) -> Json:
         """Order a plan from an earlier one: its request with a merge patch (RFC 7396), on the
         revisions it pinned.
 
         `users` is an object keyed by id: null removes one, a new id is a full user. Answered as
-        `submit` is.
+        `submit` is. With `if_current` the plan is made only to replace the earlier one, and refused
+        with status 412 where that is replaced already, or about to be.
         """
         path = address("v1", "plans", plan_id, "replan")
-        return self._order(path, patch, "application/merge-patch+json", respond_async, key)
+        only = {"If-Match": "*"} if if_current else {}
+        return self._order(path, patch, "application/merge-patch+json", respond_async, key, only)
 
     def wait(self, plan_id: str, *, told: Callable[[Json], object] | None = None) -> Json:
         """The plan once it has ended; `told` as in `solve`."""
@@ -145,10 +148,6 @@ class Plans(Connection):
     def plan(self, plan_id: str) -> Json:
         """A plan as it was answered, or how far it has come."""
         return self._json("GET", address("v1", "plans", plan_id))
-
-    def current_plan(self, name: str) -> Json:
-        """The newest ended plan of a name."""
-        return self._json("GET", "/v1/plans/current", params={"name": name})
 
     def plans(self, **filters: str) -> Iterator[Json]:
         """Plans in brief, newest first; filters: status, kind, name."""
@@ -210,8 +209,10 @@ class Plans(Connection):
         media_type: str,
         respond_async: bool,
         key: str | None,
+        only: Mapping[str, str] | None = None,
     ) -> Json:
         headers = {"Content-Type": media_type, "Idempotency-Key": key or uuid.uuid4().hex}
+        headers |= only or {}
         if respond_async:
             headers["Prefer"] = "respond-async"
         return self._json("POST", address, json=body, headers=headers, safe=True)

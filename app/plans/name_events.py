@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 import orjson
 from fastapi import FastAPI, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from app.db import Database
@@ -123,12 +124,20 @@ def _beginning(database: Database, name: str, last_event_id: str | None) -> tupl
         # Before how it stands: what comes between the two looks is told again, not missed.
         latest = session.scalar(select(PlanNameRow.event).where(PlanNameRow.name == name)) or 0
         known = _number(last_event_id)
-        if known is not None:
-            mine = select(NameEventRow.id).where(NameEventRow.name == name)
-            if known == latest or session.scalar(mine.where(NameEventRow.id == known)) is not None:
-                return known, []
+        if known is not None and _is_kept(session, name, known, latest):
+            return known, []
         now = successions.standing(name, names.current(session, name))
         return latest, [(latest, _sent(latest, "current", now))]
+
+
+def _is_kept(session: Session, name: str, known: int, latest: int) -> bool:
+    """Whether everything is kept that happened to a name after an event."""
+    mine = NameEventRow.name == name
+    if known == _NO_EVENT:
+        kept = session.scalar(select(func.count()).select_from(NameEventRow).where(mine)) or 0
+        return kept < successions.MOST_EVENTS
+    found = select(NameEventRow.id).where(mine, NameEventRow.id == known)
+    return known == latest or session.scalar(found) is not None
 
 
 def _number(last_event_id: str | None) -> int | None:

@@ -3,6 +3,7 @@ of its users.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -19,6 +20,7 @@ from app.field_errors import REQUIRED, field_errors
 from app.plans import orders, service, stored
 from app.plans.families import FAMILIES
 from app.plans.family import Entries, Family, Outcome, Prepared
+from app.plans.misspelt import fold, slip_of
 from app.plans.orders import Lineage, Order
 from app.plans.pins import Pins
 from app.plans.schemas import Request
@@ -49,7 +51,7 @@ def replan(
     created_at = datetime.now(UTC)
     with database.reading() as session:
         row = service.find(session, plan_id)
-        pins = pins or stored.pins_of(row)
+        other_pins, pins = pins is not None, pins or stored.pins_of(row)
         if pins is None:
             raise RevisionsUnknown(
                 f"The plan {plan_id!r} is from a time when the revisions behind names were not"
@@ -66,6 +68,8 @@ def replan(
         body = after | {"users": list(after["users"].values())}
         prepared = _prepared(session, pins, family, body, list(after["users"]), before["users"])
         changes = _changes(before, after, max_switches)
+        if not other_pins:
+            prepared.resolver.warnings.extend(_doubts(before, after, changes))
         prepared, lineage = _held(session, row, prepared, after["users"], changes, max_switches)
     return Order(prepared, body, created_at, lineage)
 
@@ -157,10 +161,11 @@ def _patched(view: Json, patch: Json, max_users: int) -> Json:
     users, asked = after.get("users", {}), patch.get("users") or {}
     unknown = [key for key, user in asked.items() if user is None and key not in view["users"]]
     if unknown:
+        unknown = unknown[:_LISTED]
         raise InvalidRequest(
             [
-                FieldError(f"/users/{_escaped(key)}", f"no user to remove{_nearest(key, view)}")
-                for key in unknown[:_LISTED]
+                FieldError(f"/users/{_escaped(key)}", f"no user to remove{meant}")
+                for key, meant in zip(unknown, _nearest(unknown, view["users"]), strict=True)
             ]
         )
     if len(users) > max_users:
@@ -172,11 +177,35 @@ def _patched(view: Json, patch: Json, max_users: int) -> Json:
     return dict(after) | {"users": {key: {"id": key} | user for key, user in users.items()}}
 
 
-def _nearest(key: str, view: Json) -> str:
-    """The ids of users that may have been meant."""
+def _nearest(keys: list[str], known: Json) -> Iterator[str]:
+    """For each id the known ones that may have been meant, as the end of a sentence; of many ids
+    only for the first ones.
+    """
+    folded = {fold(key): key for key in known} if keys else {}
     # Who has more users than this has them numbered, and every number is near every other.
-    found = get_close_matches(key, list(islice(view["users"], _COMPARED)), n=3)
-    return f": did you mean {' or '.join(map(repr, found))}?" if found else ""
+    compared = list(islice(known, _COMPARED))
+    for n, key in enumerate(keys):
+        slip = slip_of(key, known, folded) if n < _MISSPELT else None
+        found = [slip] if slip is not None else []
+        if n < _MISSPELT and not found:
+            found = get_close_matches(key, compared, n=3)
+        yield f": did you mean {' or '.join(map(repr, found))}?" if found else ""
+
+
+def _doubts(before: Json, after: Json, changes: Json) -> Iterator[FieldWarning]:
+    """What looks like a mistake: nothing to change, and new users who are perhaps old ones."""
+    known = before["users"]
+    new = [key for key in after["users"] if key not in known]
+    if not new and not any(changes.values()):
+        again = "changes nothing: the same request is planned again, on the same revisions"
+        yield FieldWarning(field="", message=again)
+    if not 0 < len(new) <= _MISSPELT:  # who adds many has not mistyped one
+        return
+    folded = {fold(key): key for key in known}
+    for key in new:
+        if (slip := slip_of(key, known, folded)) is not None:
+            message = f"is a new user; if {slip!r} was meant, remove this one and patch that"
+            yield FieldWarning(field=f"/users/{_escaped(key)}", message=message)
 
 
 def _prepared(
@@ -194,13 +223,11 @@ def _prepared(
             for fault in refused.errors
             if fault.detail == REQUIRED and (match := _INDEXED.match(fault.pointer))
         }
-        new = [ids[n] for n in sorted(halves) if ids[n] not in known]
+        new = [ids[n] for n in sorted(halves) if ids[n] not in known][:_MISSPELT]
+        whole = "is new, and a new user is given whole"
         misspelt = [
-            FieldError(
-                f"/users/{_escaped(key)}",
-                f"is new, and a new user is given whole{_nearest(key, {'users': known})}",
-            )
-            for key in new[:_MISSPELT]
+            FieldError(f"/users/{_escaped(key)}", f"{whole}{meant}")
+            for key, meant in zip(new, _nearest(new, known), strict=True)
         ]
         raise InvalidRequest([*misspelt, *faults]) from None
     warnings = prepared.resolver.warnings

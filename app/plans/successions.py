@@ -26,7 +26,7 @@ Because = Literal["ended", "deleted", "revoked", "asked"]
 # As many users are told with the event; more have an address of their own.
 INLINE_USERS = 1000
 # Of each name so many events are kept: whoever was away for longer is told how things stand.
-_KEPT = 1000
+MOST_EVENTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,9 @@ def _tell(session: Session, name: str, kind: str, data: Json) -> NameEventRow:
     session.flush()
     session.execute(update(PlanNameRow).where(PlanNameRow.name == name).values(event=event.id))
     mine = NameEventRow.name == name
-    oldest = select(NameEventRow.id).where(mine).order_by(NameEventRow.id.desc()).offset(_KEPT)
+    oldest = (
+        select(NameEventRow.id).where(mine).order_by(NameEventRow.id.desc()).offset(MOST_EVENTS)
+    )
     if (last := session.scalar(oldest.limit(1))) is not None:
         session.execute(delete(NameEventRow).where(mine, NameEventRow.id <= last))
     return event

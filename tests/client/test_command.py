@@ -447,3 +447,18 @@ def test_measured_power_is_sent(
     ):
         wrong = run("measurements", "send-power", *files, "--device", "camera-cpu")
         assert (wrong.exit_code, words in wrong.stderr) == (2, True)
+
+
+def test_the_current_plan_is_shown_and_followed(
+    run: Run, service: Service, stocked: PlanningClient
+) -> None:
+    first = stocked.solve("robust", a_request(name="lobby"))
+    assert first["id"] in run("current", "lobby").stdout
+    user = first["result"]["users"][0]
+    assert json.loads(run("current", "lobby", "--user", user["id"]).stdout) == user
+    for how, said in (((), f"lobby: plan {first['id']} (robust, 2 users)"), (("--json",), "{")):
+        words = [sys.executable, "-m", "client.command", "--url", service.url, "follow", "lobby"]
+        with subprocess.Popen([*words, *how], stdout=subprocess.PIPE, text=True) as following:
+            assert following.stdout is not None
+            assert following.stdout.readline().startswith(said)
+            following.kill()

@@ -92,7 +92,10 @@ def test_the_python_runs(folder: Path, service: Service, worker: str) -> None:
         ran = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=90)
         assert ran.returncode == 0, ran.stderr
         printed.append(ran.stdout.splitlines())
-    plan, decision = printed
+    plan, carried_out, decision = printed
+    first, later = carried_out[:3], carried_out[3:]
+    assert [line.partition(",")[0] for line in first] == ["door input", "lobby fc8", "garage input"]
+    assert (later[0], later[-1]) == ("door input, 5000000 Hz", "garage stops")
     assert plan[:4] == [
         "solved 0.08151 J",
         "door input 115200000 Hz",

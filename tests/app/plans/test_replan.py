@@ -11,7 +11,8 @@ import pytest
 from pydantic import TypeAdapter
 from sqlalchemy import update
 
-from app.plans.replan import merged
+from app.errors import InvalidRequest
+from app.plans.replan import _patched, merged
 from app.plans.routes import AnyPlan
 from app.plans.tables import PlanRow
 from client.edge import RateTable
@@ -500,6 +501,49 @@ def test_users_that_are_not_there_are_named_beside_those_that_are(
     said = {error["pointer"]: error["detail"] for error in answer.json()["errors"]}
     for pointer, detail in told.items():
         assert said[pointer].startswith(detail), said
+
+
+@pytest.mark.parametrize(
+    ("new", "meant"),
+    [
+        ("camra-12", "camera-12"),
+        ("Camera_12", "camera-12"),
+        ("camera-l2", "camera-12"),
+        ("lobyb", "lobby"),
+        ("camera-13", None),  # the next in a row
+        ("camera-112", None),
+        ("door-c", None),
+        ("garage", None),
+    ],
+)
+def test_a_new_user_who_looks_like_a_slip_is_doubted(
+    client: httpx.Client, new: str, meant: str | None
+) -> None:
+    ids = ("camera-12", "lobby", "door-a", "door-b")
+    parent = planned(client, a_cell(*(a_user(id=known) for known in ids)))
+    later = replanned(client, parent, {"users": {new: a_user(id=None)}})
+    doubts = [warning for warning in later.get("warnings", ()) if "new user" in warning["message"]]
+    assert [warning["field"] for warning in doubts] == ([] if meant is None else [f"/users/{new}"])
+    assert all(repr(meant) in warning["message"] for warning in doubts)
+
+
+@pytest.mark.parametrize("patch", [{}, {"users": {"a": {}}}, {"users": {"a": {"weight": None}}}])
+def test_a_patch_that_changes_nothing_says_so(client: httpx.Client, patch: Body) -> None:
+    parent = planned(client, a_cell(a_user(id="a")))
+    for headers in ({}, {"Prefer": "respond-async"}):
+        again = client.post(f"/v1/plans/{parent['id']}/replan", json=patch, headers=headers)
+        messages = [warning["message"] for warning in again.json()["warnings"]]
+        assert sum("changes nothing" in message for message in messages) == 1
+    more = replanned(client, parent, {"users": {"a": {"deadline_s": 0.7}}})
+    assert "changes nothing" not in str(more.get("warnings"))
+
+
+@pytest.mark.slow
+def test_unknown_users_are_found_among_very_many() -> None:
+    known = {f"camera-{n}-{place}": None for n in range(12_500) for place in "abcdefgh"}
+    with pytest.raises(InvalidRequest) as refused:
+        _patched({"users": known}, {"users": {"camrea-12000-a": None, "nobody": None}}, 200_000)
+    assert "'camera-12000-a'" in refused.value.errors[0].detail
 
 
 def test_a_robust_plan_becomes_one_of_streams(client: httpx.Client) -> None:
