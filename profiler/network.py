@@ -1,6 +1,7 @@
 """A network as a file, the places where it can be cut, and something to feed it with."""
 
 import hashlib
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -9,12 +10,15 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper
+import onnx.external_data_helper
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx import TensorProto, helper
 
 from profiler.runtime import Runner, Tensors, noise
 from profiler.split import Graph, Halves, bound
 from solvers.onnx_reader import Cut, Options, read
 
+_MOST_SMALL = 1024  # elements of a constant that says a shape
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -73,7 +77,7 @@ def open_network(
     """
     content = path.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
-    found = read(content, shapes, options)
+    found = read(_with_small_constants(content, path.parent), shapes, options)
     cuts = found.cuts
     if profile is not None:
         cuts = _cuts(profile, sha256)
@@ -95,6 +99,26 @@ def open_network(
     )
     _learn(network)
     return network
+
+
+def _with_small_constants(content: bytes, folder: Path) -> bytes:
+    """The file with those of its constants in it that may say a shape and lie in another file."""
+    try:
+        model = onnx.load_from_string(content)
+    except DecodeError:
+        return content  # what the reader says of it is better
+    small = [
+        tensor
+        for tensor in model.graph.initializer
+        if tensor.data_location == TensorProto.EXTERNAL and math.prod(tensor.dims) <= _MOST_SMALL
+    ]
+    if not small:
+        return content
+    for tensor in small:
+        onnx.external_data_helper.load_external_data_for_tensor(tensor, str(folder))
+        tensor.ClearField("data_location")
+        tensor.ClearField("external_data")
+    return bytes(model.SerializeToString())
 
 
 def with_input(network: Network, feeds: Tensors) -> Network:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from solvers.onnx_reader import Network
 
-LONGEST_NAME = 200  # of a tensor in a profile
+LONGEST_NAME = 1000  # of a tensor in a profile
 
 
 def main() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from solvers.onnx_reader.frontiers import Frontier
 from solvers.onnx_reader.network import LARGEST, Cut, Dropped, Unreadable
@@ -85,6 +88,17 @@ class Costs:
 
 def _short(name: str) -> str:
     return name if len(name) <= 200 else name[:99] + ".." + name[-99:]
+
+
+def told_apart(cuts: Sequence[Cut]) -> list[Cut]:
+    """The same cuts; those whose long names are the same when shortened have a digest in them."""
+    times = Counter(cut.name for cut in cuts)
+    return [cut if times[cut.name] == 1 or not cut.tensors else _digested(cut) for cut in cuts]
+
+
+def _digested(cut: Cut) -> Cut:
+    digest = hashlib.sha256(" + ".join(cut.tensors).encode()).hexdigest()[:16]
+    return replace(cut, name=f"{cut.name[:90]}..{digest}..{cut.name[-90:]}")
 
 
 def monotone(cuts: Sequence[Cut]) -> list[Cut]:

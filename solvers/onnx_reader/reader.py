@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from solvers.onnx_reader.cuts import Costs, monotone, undominated
+from solvers.onnx_reader.cuts import Costs, monotone, told_apart, undominated
 from solvers.onnx_reader.formats import require_onnx, told_by_fields
 from solvers.onnx_reader.frontiers import frontiers
 from solvers.onnx_reader.network import (
@@ -145,7 +145,7 @@ def _network(traced: Trace, options: Options) -> Network:
                 " fall."
             )
         cuts = chain
-    cuts.append(last)
+    cuts = told_apart([*cuts, last])
     dropped: tuple[Dropped, ...] = ()
     if options.pareto:
         cuts, dropped = undominated(cuts)

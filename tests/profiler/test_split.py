@@ -10,11 +10,14 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnx import ModelProto, helper
+from onnxruntime import quantization
+from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from profiler.network import open_network
 from profiler.runtime import Runner, run_split
 from profiler.split import Graph, NotACut, UnknownTensor
 from solvers.onnx_reader import Options
+from tests.support.onnx.graphs import a_model
 from tests.support.profiler import nets
 
 Tensors = dict[str, NDArray[Any]]
@@ -209,3 +212,100 @@ def test_what_a_custom_operator_hides_is_learnt_from_a_run(tmp_path: Path) -> No
     shown = Runner(split.exposing(["fused"]), threads=1)(nets.an_image())["fused"]
     split.learn("fused", helper.np_dtype_to_tensor_dtype(shown.dtype), shown.shape)
     assert_equal(run_split(split.halves(["fused"]), nets.an_image()), whole(model, nets.an_image()))
+
+
+def an_external_shape(folder: Path) -> Path:
+    """A network with a shape and a weight in a file beside it."""
+    path = folder / "net.onnx"
+    constants = {
+        "shape": np.array([1, 16]),
+        "w": np.linspace(-1, 1, 64, dtype=np.float32).reshape(16, 4),
+    }
+    model = helper.make_model(
+        helper.make_graph(
+            [
+                helper.make_node("Reshape", ["x", "shape"], ["r"]),
+                helper.make_node("MatMul", ["r", "w"], ["y"]),
+            ],
+            "net",
+            [helper.make_tensor_value_info("x", 1, [1, 2, 8])],
+            [helper.make_tensor_value_info("y", 1, [1, 4])],
+            [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+        ),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    return path
+
+
+def test_a_shape_in_another_file_is_read_there(tmp_path: Path) -> None:
+    network = open_network(an_external_shape(tmp_path))
+    assert [cut.tensors for cut in network.cuts] == [("x",), ("r",), ()]
+    expected = Runner(network.graph.exposing(()), threads=1)(network.feeds)
+    assert_equal(run_split(network.halves(1), network.feeds), expected)
+
+
+def optimised(source: Path, target: Path) -> None:
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(target)
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+
+
+class Calibration(quantization.CalibrationDataReader):  # type: ignore[misc]
+    """One image of noise."""
+
+    def __init__(self) -> None:
+        noise = np.random.default_rng(1).normal(size=(1, 16, 8, 8)).astype(np.float32)
+        self.feeds = iter([{"x": noise}])
+
+    def get_next(self) -> Any:
+        return next(self.feeds, None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("tool", "own"),
+    [("QDQ", 0), ("QOperator", 2), ("dynamic", 0), ("optimised", 1), ("half", 0)],
+)
+def test_what_onnxruntimes_tools_write_is_cut_and_split(
+    tool: str, own: int, tmp_path: Path
+) -> None:
+    """`python -m benchmarks.onnx_tools` does this with networks of full size."""
+    source, target = tmp_path / "plain.onnx", tmp_path / f"{tool.lower()}.onnx"
+    model = a_model(
+        """
+        net (float[1, 16, 8, 8] x) => (float[1, 10] y) {
+            c = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (x, w1)
+            r = Relu (c)
+            m = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (r)
+            d = Conv <kernel_shape = [1, 1]> (m, w2)
+            s = Add (d, m)
+            p = GlobalAveragePool (s)
+            f = Flatten (p)
+            y = Gemm (f, w3, b3)
+        }
+        """,
+        weights={"w1": (16, 16, 3, 3), "w2": (16, 16, 1, 1), "w3": (16, 10), "b3": (10,)},
+    )
+    onnx.save(model, source)
+    if tool == "dynamic":
+        quantization.quantize_dynamic(source, target)
+    elif tool == "optimised":
+        optimised(source, target)
+    elif tool == "half":
+        onnx.save(convert_float_to_float16(model, keep_io_types=True), target)
+    else:
+        quantization.quantize_static(
+            source, target, Calibration(), quant_format=quantization.QuantFormat[tool]
+        )
+    network = open_network(target)
+    operators = {n.op_type for n in onnx.load(target).graph.node if n.domain not in ("", "ai.onnx")}
+    assert len(operators) >= own
+    assert network.cuts[-1].flop == 2 * (64 * 16 * 144 + 16 * 16 * 16 + 160)
+    expected = Runner(network.graph.exposing(()), threads=1)(network.feeds)
+    scale = float(np.abs(expected["y"]).max())
+    for cut in range(len(network.cuts)):
+        got = run_split(network.halves(cut), network.feeds)
+        assert np.abs(got["y"] - expected["y"]).max() < 0.02 * scale

@@ -17,6 +17,7 @@ from app.quantities import (
     LongText,
     NonNegative,
     PositiveCount,
+    TensorName,
     Text,
     absent,
 )
@@ -76,7 +77,7 @@ class ModelCut(Body):
     feature_elements: Count | None = absent()
     parameter_byte: Count
     """Cumulative."""
-    tensors: Annotated[tuple[Text, ...], Field(max_length=1000)] | None = absent()
+    tensors: Annotated[tuple[TensorName, ...], Field(max_length=1000)] | None = absent()
     """The tensors that cross the cut; of the last one an empty list."""
     quantization: Annotated[tuple[CutQuantization, ...], Field(max_length=64)] | None = absent()
     codecs: Annotated[tuple[CutCodec, ...], Field(max_length=64)] | None = absent()

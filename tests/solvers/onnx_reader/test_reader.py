@@ -272,6 +272,20 @@ def test_work_under_another_name_is_told() -> None:
     assert any("DFT" in note for note in network.notes)
 
 
+def test_long_names_stay_apart_when_they_are_shortened() -> None:
+    model = a_chain()
+    long = {"conv": "a" * 150 + "1" + "b" * 150, "relu": "a" * 150 + "2" + "b" * 150}
+    for node in model.graph.node:
+        for names_of in (node.input, node.output):
+            for place, name in enumerate(names_of):
+                names_of[place] = long.get(name, name)
+    cuts = read_model(model).cuts
+    assert len({cut.name for cut in cuts}) == len(cuts)
+    assert all(len(cut.name) <= 200 for cut in cuts)
+    assert [cut.name for cut in read_model(model).cuts] == [cut.name for cut in cuts]
+    assert cuts[1].tensors == (long["conv"],)
+
+
 def test_a_dropout_and_an_identity_are_other_names() -> None:
     model = a_model(
         """

@@ -5,6 +5,8 @@ import onnx
 import onnxruntime
 import pytest
 
+from benchmarks import light_models
+from benchmarks.onnx_backend import compare, files
 from solvers.onnx_reader import Cut, Options, read
 from tests.support.onnx.graphs import light
 
@@ -138,3 +140,14 @@ def test_what_crosses_is_as_large_as_a_runtime_makes_it(name: str) -> None:
     for cut in network.cuts:
         assert cut.feature_elements == sum(tensors[tensor].size for tensor in cut.tensors)
         assert cut.feature_byte == sum(tensors[tensor].nbytes for tensor in cut.tensors)
+
+
+@pytest.mark.slow
+def test_the_backend_tests_of_onnx_count_as_a_runtime_makes_them() -> None:
+    """A quarter of those that are files; `python -m benchmarks.onnx_backend` has all, and those of
+    each operator too.
+    """
+    found = [compare(case) for case in list(files())[len(light_models.names()) :: 4]]
+    assert [each for each in found if each.by in ("onnxruntime", "onnx") and each.difference] == []
+    assert sum(each.by in ("onnxruntime", "onnx") for each in found) >= 30
+    assert sum(each.works for each in found) >= 5
