@@ -98,8 +98,18 @@ def import_group(opened: Opened) -> click.Group:
         ("rates", tools.rates, [*trace, column, as_recorded]),
     ):
         assert run.__doc__ is not None
-        group.add_command(click.Command(command, help=run.__doc__, params=params, callback=run))
+        group.add_command(_Command(command, help=run.__doc__, params=params, callback=run))
     return group
+
+
+class _Command(click.Command):
+    """A command whose profiles may turn out to be none: the fault is told in a line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InvalidRequest as error:
+            raise ConfigurationError(f"{ctx.params['file']}: {_words(error)}") from None
 
 
 class _Tools:
@@ -194,13 +204,12 @@ class _Tools:
     ) -> None:
         print_only, published = said.pop("print_only"), said.pop("published")
         provenance, reference = _cited(published, f"{what} of {len(rates)} periods", file)
-        try:
-            made = profiles.channel(
+        self._keep(
+            print_only,
+            profiles.channel(
                 rates, period_s=period_s, provenance=provenance, reference=reference, **said
-            )
-        except InvalidRequest as error:
-            raise ConfigurationError(f"{file}: {_words(error)}") from None
-        self._keep(print_only, made)
+            ),
+        )
 
     def _keep(self, print_only: bool, *made: Profile) -> None:
         """Print, or store all or nothing."""
@@ -217,8 +226,6 @@ class _Tools:
         try:
             with self.opened() as database, database.writing() as session:
                 stored = [service.create(session, each) for each in made]
-        except InvalidRequest as error:
-            raise ConfigurationError(_words(error)) from None
         except ProfileExists as error:
             raise ConfigurationError(error.detail) from None
         for each in stored:
@@ -254,7 +261,7 @@ def _cited(published: str | None, what: str, file: Path) -> tuple[Any, str]:
     own = f"{what} ({re.sub(r'[^ -~]', '?', file.name)}, sha256 {digest})"
     if published is None:
         return "measured", own
-    return "published", f"{published}; {own}"[:4000]
+    return "published", f"{published}; {own}"
 
 
 def _whole(

@@ -15,7 +15,7 @@ from app.field_errors import validated
 from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.model import Model, ModelCut
 from app.profiles.schemas.profile import Provenance
-from app.profiles.schemas.timing import Timing, TimingCut
+from app.profiles.schemas.timing import Timing
 from solvers.arrays import Floats
 
 
@@ -62,26 +62,27 @@ def timed_blocks(file: Path, machine: str | None, network: str | None) -> TimedB
 
 def model_of_blocks(table: TimedBlocks, name: str, input_byte: int, origin: Origin) -> Model:
     """A cut behind every block; the last leaves everything on the device."""
-    cuts = [ModelCut(name="input", flop=0, feature_byte=input_byte, parameter_byte=0)]
+    cuts = [{"name": "input", "flop": 0, "feature_byte": input_byte, "parameter_byte": 0}]
     flop = parameters = 0
     for block in table.blocks:
         flop += block.flop or 0
         parameters += block.parameters or 0
         cuts.append(
-            ModelCut(
-                name=f"layer{block.last_layer}",
-                flop=flop,
-                feature_byte=0 if block is table.blocks[-1] else block.output_byte,
-                parameter_byte=FLOAT32_BYTE * parameters,
-            )
+            {
+                "name": f"layer{block.last_layer}",
+                "flop": flop,
+                "feature_byte": 0 if block is table.blocks[-1] else block.output_byte,
+                "parameter_byte": FLOAT32_BYTE * parameters,
+            }
         )
-    return Model(
-        name=name,
-        provenance=origin.provenance,
-        reference=origin.reference,
-        result_byte=table.blocks[-1].output_byte,
-        cuts=tuple(cuts),
-    )
+    body = {
+        "name": name,
+        "provenance": origin.provenance,
+        "reference": origin.reference,
+        "result_byte": table.blocks[-1].output_byte,
+        "cuts": cuts,
+    }
+    return validated(Model, body)
 
 
 def timing_of_blocks(table: TimedBlocks, model: Model, origin: Origin) -> Timing:
@@ -119,34 +120,35 @@ def _timing(model: Model, until_s: Floats, runs: int, origin: Origin) -> Timing:
             " --variation 0.05"
         )
     times = until_s if origin.kind == "device" else until_s[:, -1:] - until_s
-    entries = (_entry(cut, times[:, place], origin) for place, cut in enumerate(model.cuts))
-    return Timing(
-        name=f"{origin.processor}.{model.name}"[:63],
-        processor=origin.processor,
-        processor_kind=origin.kind,
-        model=model.name,
-        provenance=origin.provenance,
-        reference=origin.reference,
-        cuts=tuple(entries),
-    )
+    entries = [_entry(cut, times[:, place], origin) for place, cut in enumerate(model.cuts)]
+    body = {
+        "name": f"{origin.processor}.{model.name}"[:63],
+        "processor": origin.processor,
+        "processor_kind": origin.kind,
+        "model": model.name,
+        "provenance": origin.provenance,
+        "reference": origin.reference,
+        "cuts": entries,
+    }
+    return validated(Timing, body)
 
 
-def _entry(cut: ModelCut, times_s: Floats, origin: Origin) -> TimingCut:
+def _entry(cut: ModelCut, times_s: Floats, origin: Origin) -> dict[str, Any]:
     mean_s = float(times_s.mean())
     if origin.variation is not None:
         variance_s2 = (origin.variation * mean_s) ** 2
         worst_s = None
     else:
         variance_s2 = float(times_s.var(ddof=1))
-        worst_s = float(times_s.max())
+        worst_s = max(float(times_s.max()), mean_s)
     said: dict[str, Any] = {"variance_s2": variance_s2, "samples": len(times_s)}
     if origin.clock_hz is None:
-        return TimingCut(mean_s=mean_s, worst_s=worst_s, **said)
+        return said | {"mean_s": mean_s} | ({} if worst_s is None else {"worst_s": worst_s})
     if worst_s is not None:
         said["worst_s"] = worst_s - mean_s
     if cut.flop and mean_s:
-        return TimingCut(flop_per_cycle=cut.flop / mean_s / origin.clock_hz, **said)
-    return TimingCut(flop_per_cycle=1.0, overhead_s=mean_s, **said)
+        return said | {"flop_per_cycle": cut.flop / mean_s / origin.clock_hz}
+    return said | {"flop_per_cycle": 1.0, "overhead_s": mean_s}
 
 
 def channel(

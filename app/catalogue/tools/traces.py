@@ -161,7 +161,8 @@ def _found(
         return found[0]
     names = ", ".join(repr(name) for name in header[:20])
     if not found:
-        detail = f"no column {wanted or ''} names a {what} with its unit, as {example} do: {names}"
+        meant = "no column" if wanted is None else f"no column {wanted!r}"
+        detail = f"{meant} names a {what} with its unit, as {example} do: {names}"
     else:
         detail = f"several columns may be the {what} ({names}): say which with --column"
     raise FileFault(file, "line 1", detail)

@@ -84,6 +84,23 @@ def test_blocks_become_a_model_and_its_timing(
     assert 3050 / timing["cuts"][-1]["flop_per_cycle"] / 1e9 == pytest.approx(4e-3)
     assert timing["cuts"][-1]["variance_s2"] == pytest.approx((0.1 * 4e-3) ** 2)
     assert client.get("/v1/models/a").status_code == 404
+    assert "/reference" in refused(run(*meant, "--variation", 0.1, "--published", 4000 * "x"))
+    assert "flop" in refused(
+        run(
+            *common[:1],
+            file(
+                BLOCKS.replace("3000", "9000000000000000000").replace(
+                    ",50,", ",9000000000000000000,"
+                )
+            ),
+            *common[2:],
+            "--machine",
+            "pi",
+            "--variation",
+            0.1,
+        )
+    )
+    file(BLOCKS)
     stored = run(*meant, "--variation", 0.1, "--published", "somebody's table")
     assert "stored timing pi.a@1" in stored.output
     assert client.get("/v1/timings/pi.a").json()["provenance"] == "published"

@@ -68,8 +68,8 @@ def test_samples_are_averaged_over_longer_periods(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("time_s,rate\n0,1\n1,2\n", "line 1: no column  names a rate with its unit"),
-        ("time_s,rate_MBps\n0,1\n1,2\n", "no column  names a rate"),
+        ("time_s,rate\n0,1\n1,2\n", "line 1: no column names a rate with its unit"),
+        ("time_s,rate_MBps\n0,1\n1,2\n", "no column names a rate"),
         ("time_s,a_mbps,b_mbps\n0,1,1\n1,2,2\n", "--column"),
         ("time,a_mbps\n0,1\n1,2\n", "names a time with its unit"),
         ("time_s,a_mbps\n0,1\n1,2\n5,2\n6,2\n", "line 4: comes 4 s behind"),

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.catalogue import service as catalogue
 from tests.support.builders import Body
 from tests.support.stopping.requests import (
     EVERY_FADING,
@@ -182,3 +183,16 @@ def test_an_outage_that_contradicts_itself(
     (fault,) = answer.json()["errors"]
     assert fault["pointer"] == pointer
     assert mend in fault["detail"]
+
+
+@pytest.mark.slow
+def test_a_recorded_uplink_is_planned_with(client: httpx.Client) -> None:
+    """The shipped chain as it is, with its outage and its step of a second."""
+    (chain,) = (
+        profile.model_dump(mode="json", exclude_none=True)
+        for profile in catalogue.shipped()
+        if profile.name == "nyu-lte-qtrain"
+    )
+    channel = chain | {"downlink_bps": 2e7}
+    user = first(client, a_fleet(a_robot(mean_snr_db=None), channel=channel))
+    assert user["table"]["min_rate_bps"] == 1e5
