@@ -19,6 +19,7 @@ from tests.support.bundles import PLANS, bundle_of, robust
 _NAMES = ("status", "decisions", "users", "objective", "certificate", "result", "infeasible")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PLANS)
 def test_every_digit_agrees(client: httpx.Client, kind: str) -> None:
     plan = PLANS[kind](client)
@@ -173,6 +174,7 @@ def robust_bundle(client: httpx.Client) -> bytes:
     return bundle
 
 
+@pytest.mark.slow
 def test_a_fleet_in_columns_is_carried_in_blocks(client: httpx.Client) -> None:
     bundle = json.loads(bundle_of(client, PLANS["columns"](client)))
     PlanBundle.model_validate(bundle)

@@ -6,6 +6,7 @@ import json
 import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from app.http.media import ARROW, CSV, PARQUET
 from app.plans import service as plans
@@ -30,6 +31,7 @@ def test_a_request_comes_back_as_it_was_sent(client: httpx.Client) -> None:
     assert slug(client.get(f"/v1/plans/{'0' * 32}/request")) == "plan-not-found"
 
 
+@pytest.mark.slow
 def test_columns_come_back_as_they_were_sent(client: httpx.Client) -> None:
     cells.store_profiles(client)
     body = cells.a_stored_cell(*cells.a_crowd(4100, deadline_s=0.4), bandwidth_hz=5e9)

@@ -75,6 +75,7 @@ def test_an_answer_carries_what_carries_it_out(
         assert carried is None or carried.partition_id == edge.partition_id(model, carried.cut)
 
 
+@pytest.mark.slow
 def test_columns_carry_it_too(client: httpx.Client) -> None:
     store_profiles(client)
     client.post("/v1/models", json=NAMED)

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from app.plans import columnar
 from app.plans.dictionaries import listed, trimmed
@@ -31,6 +32,7 @@ def test_a_list_is_null_empty_or_full() -> None:
     assert listed(np.array([-1, -1]), []).to_pylist() == [None, None]
 
 
+@pytest.mark.slow
 def test_a_block_keeps_the_names_of_its_own_rows_only() -> None:
     fleet = a_fleet(2 * columnar.BLOCK_ROWS, NETWORKS)
     packed = columnar.packed(fleet)
