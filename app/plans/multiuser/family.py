@@ -42,7 +42,6 @@ MULTI_USER = Family(
         "cut_name",
         "model",
         "partition_id",
-        "tensors",
         "bits",
         "codec",
         "frequency_hz",

@@ -33,7 +33,6 @@ ROBUST = Family(
         "cut_name",
         "model",
         "partition_id",
-        "tensors",
         "codec",
         "server",
         "tier",

@@ -29,7 +29,6 @@ STOPPING = Family(
         "cut_name",
         "model",
         "partition_id",
-        "tensors",
         "frequency_hz",
         "table",
     ),

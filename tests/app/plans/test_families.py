@@ -141,3 +141,9 @@ def test_its_walls_stand(program: Path) -> None:
     lint = Path(sys.executable).with_name("lint-imports")
     found = subprocess.run([lint, "--no-logo"], cwd=program, capture_output=True, text=True)
     assert found.returncode == 0, found.stdout
+
+
+def test_what_a_user_carries_out_is_told_of_it() -> None:
+    """A field that no answer has would make nobody changed."""
+    for family in FAMILIES.values():
+        assert set(family.carries) <= family.users[0].model_fields.keys()
