@@ -166,7 +166,7 @@ def models() -> None:
     help="What sending an input takes, e.g. data:150528; may be repeated.",
 )
 @click.option(
-    "--max-tensors", type=click.IntRange(1, 3), default=1, help="How many tensors may cross a cut."
+    "--max-tensors", type=click.IntRange(1, 8), default=1, help="How many tensors may cross a cut."
 )
 @click.option(
     "--fusion-boundaries",
@@ -200,7 +200,8 @@ def models_import(
     try:
         with file.open("rb") as opened:
             sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-        model, found = read_model(file, sha256, wanted, settings.import_time_limit_s)
+        found = read_model(file, sha256, wanted, settings.import_time_limit_s)
+        model = found.model
         if print_only:
             click.echo(model.model_dump_json(indent=2))
         else:
@@ -211,7 +212,7 @@ def models_import(
         raise ConfigurationError(f"{file}: {error.errors[0].detail}") from None
     except (ImporterBusy, ProfileExists) as error:
         raise ConfigurationError(error.detail) from None
-    for warning in found:
+    for warning in found.warnings:
         click.echo(warning.message, err=True)
 
 

@@ -19,7 +19,7 @@ from app.profiles.etags import ETAG, etag
 from app.profiles.plausibility import warnings_of
 from app.profiles.reading import Wanted, read_model
 from app.profiles.routes import LOCATION
-from app.profiles.schemas.revisions import ModelRevision
+from app.profiles.schemas.revisions import ImportedModel, ImportReport
 from app.quantities import Name
 from app.settings import Settings
 
@@ -59,7 +59,7 @@ async def receive(
         ),
     ] = [],  # noqa: B006
     max_tensors: Annotated[
-        int, Query(ge=1, le=3, description="How many tensors may cross a cut.")
+        int, Query(ge=1, le=8, description="How many tensors may cross a cut.")
     ] = 1,
     fusion_boundaries: Annotated[
         bool, Query(description="Leave out cuts inside what a runtime computes in one kernel.")
@@ -116,7 +116,7 @@ router = APIRouter(tags=["Models"], route_class=StrictRoute)
     status_code=201,
     operation_id="import_model",
     summary="Import a model from ONNX",
-    response_model=ModelRevision,
+    response_model=ImportedModel,
     responses={
         201: {"headers": ETAG | LOCATION},
         **documented(ProfileExists, BodyTooLarge, UnsupportedMediaType, ImporterBusy),
@@ -143,17 +143,17 @@ def import_model(
     """
     settings: Settings = request.app.state.settings
     database: Database = request.app.state.database
-    model, found = read_model(
-        upload.file, upload.sha256, upload.wanted, settings.import_time_limit_s
-    )
+    found = read_model(upload.file, upload.sha256, upload.wanted, settings.import_time_limit_s)
     # No transaction is open while the file is read.
     with database.writing() as session:
-        made = service.create(session, model)
+        made = service.create(session, found.model)
     response.headers["Location"] = f"/v1/models/{made.name}"
     response.headers["ETag"] = etag(made.revision)
-    return ModelRevision.model_construct(
+    told = upload.wanted.max_tensors > 1 or not found.complete
+    return ImportedModel.model_construct(
         **dict(made.body),
         revision=made.revision,
         created_at=made.created_at,
-        warnings=(*warnings_of(made.body), *found) or None,
+        warnings=(*warnings_of(made.body), *found.warnings) or None,
+        import_report=ImportReport(complete=found.complete) if told else None,
     )

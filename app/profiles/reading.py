@@ -35,10 +35,17 @@ class Wanted:
     pareto: bool = False
 
 
-def read_model(
-    file: Path, sha256: str, wanted: Wanted, time_limit_s: float
-) -> tuple[Model, tuple[FieldWarning, ...]]:
-    """The profile of a network and the reader's warnings. Raises InvalidRequest, ImporterBusy."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was read from a file; `complete` says whether all cuts that were asked for are there."""
+
+    model: Model
+    warnings: tuple[FieldWarning, ...]
+    complete: bool
+
+
+def read_model(file: Path, sha256: str, wanted: Wanted, time_limit_s: float) -> Found:
+    """The profile of a network, and what to know of it. Raises InvalidRequest, ImporterBusy."""
     found = _read_in_turn(_request(file, wanted, time_limit_s), time_limit_s)
     if "unreadable" in found:
         raise InvalidRequest(
@@ -53,7 +60,8 @@ def read_model(
             "reference": _reference(wanted, found["shapes"]),
         }
     )
-    return model, tuple(FieldWarning(field="/cuts", message=note) for note in _notes(found))
+    warnings = tuple(FieldWarning(field="/cuts", message=note) for note in _notes(found))
+    return Found(model, warnings, found["complete"])
 
 
 def _request(file: Path, wanted: Wanted, time_limit_s: float) -> dict[str, Any]:

@@ -4,8 +4,8 @@ Untrusted files are parsed in C++ here, so the process limits itself before it l
 file that makes it crash, hang or swell takes this process down and no other.
 
 In: `{file, shapes, input_byte, max_tensors, fusion_boundaries, pareto, memory_byte, cpu_s}`, the
-first three of the network as texts (`data:1,3,224,224`). Out: `{cuts, parameters, dropped, notes}`
-or `{unreadable, option}`.
+first three of the network as texts (`data:1,3,224,224`). Out: `{cuts, shapes, parameters,
+complete, dropped, notes}` or `{unreadable, option}`.
 """
 
 from __future__ import annotations
@@ -100,6 +100,7 @@ def _told(network: Network) -> dict[str, Any]:
         ],
         "shapes": {name: list(shape) for name, shape in network.shapes.items()},
         "parameters": network.parameters,
+        "complete": network.complete,
         "dropped": [printable(dropped.cut.name) for dropped in network.dropped],
         "notes": [printable(note)[:LONGEST_DETAIL] for note in notes],
     }

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from solvers.onnx_reader.frontiers import Frontier
+from solvers.onnx_reader.frontiers import Frontier, Order, Prefix
 from solvers.onnx_reader.network import LARGEST, Cut, Dropped, Unreadable
 from solvers.onnx_reader.sized import Trace
 
@@ -18,21 +18,30 @@ class Costs:
     def __init__(self, traced: Trace, input_byte: Mapping[str, int]) -> None:
         self.traced = traced
         self.byte = {name: size.byte for name, size in traced.sizes.items()} | dict(input_byte)
-        self.flop = [0]
-        self.parameter_byte = [0]
         self.weights: dict[int, int] = {}  # each with the first node that needs it
         for position, node in enumerate(traced.nodes):
-            new = [weight for weight in node.weights if weight not in self.weights]
-            self.weights.update(dict.fromkeys(new, position))
-            self.flop.append(self.flop[-1] + node.flop)
-            self.parameter_byte.append(
-                self.parameter_byte[-1] + sum(traced.weights[weight].byte for weight in new)
-            )
+            for weight in node.weights:
+                self.weights.setdefault(weight, position)
+        self.flop, self.parameter_byte = self._sums(Order(range(len(traced.nodes))))
+        self._sums_of: dict[Order, tuple[list[int], list[int]]] = {}
         if max(self.flop[-1], self.parameter_byte[-1]) > LARGEST:
             raise Unreadable(
                 "the network has more than 2^63 FLOP or bytes of parameters: are its dimensions"
                 " right?"
             )
+
+    def _sums(self, order: Order) -> tuple[list[int], list[int]]:
+        """FLOP and bytes of parameters of the first nodes of an order, from none to all."""
+        flop, parameter_byte, needed = [0], [0], set[int]()
+        for position in order.positions:
+            node = self.traced.nodes[position]
+            new = node.weights - needed
+            needed |= new
+            flop.append(flop[-1] + node.flop)
+            parameter_byte.append(
+                parameter_byte[-1] + sum(self.traced.weights[weight].byte for weight in new)
+            )
+        return flop, parameter_byte
 
     def first(self) -> Cut:
         """Everything is sent."""
@@ -56,9 +65,12 @@ class Costs:
 
     def _one(self, frontier: Frontier) -> Cut:
         name = _short(" + ".join(frontier.tensors))
-        if isinstance(frontier.before, range):
-            end = len(frontier.before)
-            return self._cut(name, self.flop[end], self.parameter_byte[end], frontier.tensors)
+        if isinstance(frontier.before, Prefix):
+            order, end = frontier.before.order, frontier.before.count
+            if order not in self._sums_of:
+                self._sums_of[order] = self._sums(order)
+            flop, parameter_byte = self._sums_of[order]
+            return self._cut(name, flop[end], parameter_byte[end], frontier.tensors)
         # Its nodes are all those up to a point and some beyond it.
         nodes = self.traced.nodes
         start = next(place for place in range(len(nodes) + 1) if place not in frontier.before)

@@ -1,4 +1,5 @@
-"""Every way to part a graph in two with few tensors between the parts.
+"""Ways to part a graph in two with few tensors between the parts: all of them where that can be
+done, else those along two orders of its nodes.
 
 A part of the nodes closed under "what it reads" is a place to cut; the tensors made in it (or given
 to the network) that are still read outside, or are results, must cross. Where every node leads to a
@@ -9,6 +10,7 @@ tensors.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
@@ -19,15 +21,36 @@ from numpy.typing import NDArray
 from solvers.onnx_reader.network import MOST_CUTS
 from solvers.onnx_reader.sized import Node, Trace
 
-MOST_WORK = 200_000_000  # mask words looked at: a few seconds
+MOST_WORK = 100_000_000  # mask words looked at: a second or two
 CHUNK = 1 << 14
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """Positions of all nodes, each after those whose results it reads."""
+
+    positions: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """The first `count` nodes of an order."""
+
+    order: Order
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.order.positions[: self.count])
 
 
 @dataclass(frozen=True)
 class Frontier:
     """A place to cut: the positions of the nodes before it, and the tensors that cross."""
 
-    before: frozenset[int] | range
+    before: frozenset[int] | Prefix
     tensors: tuple[str, ...]
 
 
@@ -42,39 +65,72 @@ class Frontiers:
 
 
 def frontiers(trace: Trace, max_tensors: int, allowed: Collection[str]) -> Frontiers:
-    """All frontiers of up to `max_tensors` of the allowed tensors, strictly between the inputs and
-    the end.
+    """Frontiers of up to `max_tensors` of the allowed tensors, strictly between the inputs and the
+    end.
 
     Single tensors are found by one sweep over any topological order: whatever comes after such a
     tensor depends on it. They part the graph into segments, and larger frontiers are looked for
-    within each, among all pairs and then triples of its tensors, until that would exceed
-    `MOST_WORK` or find more than `MOST_CUTS`.
+    within each, among all pairs, triples and so on of its tensors. Where that would exceed
+    `MOST_WORK` or find more than `MOST_CUTS`, those stay that lie along one of two orders: the
+    file's, and that in which each node comes right before what needs it.
     """
-    singles = _singles(trace)
+    in_file = Order(range(len(trace.nodes)))
+    singles = list(_swept(trace, in_file, 1))
     found = [single for single in singles if single.tensors[0] in allowed]
-    if max_tensors == 1:
-        return Frontiers(tuple(found), 1)
-    segments = _segments(trace, singles, allowed)
     searched = 1
-    work = 0
+    segments = _segments(trace, singles, allowed) if max_tensors > 1 else []
+    work = MOST_WORK
     for size in range(2, max_tensors + 1):
-        work += sum(segment.work(size) for segment in segments)
-        if work > MOST_WORK:
-            break
-        larger = list(
-            islice(
-                (frontier for segment in segments for frontier in segment.frontiers(size)),
-                MOST_CUTS,
-            )
-        )
-        if len(found) + len(larger) >= MOST_CUTS:
-            break
+        larger, whole, work = _among(segments, size, work, MOST_CUTS - len(found))
         found += larger
-        searched = size
+        if whole and searched == size - 1:
+            searched = size
+    if searched < max_tensors:
+        found += _along(trace, (in_file, Order(_late(trace))), max_tensors, allowed, found)
     return Frontiers(
         tuple(sorted(found, key=lambda frontier: (len(frontier.before), frontier.tensors))),
         searched,
     )
+
+
+def _among(
+    segments: Sequence[_Segment], size: int, work: int, room: int
+) -> tuple[list[Frontier], bool, int]:
+    """Frontiers of exactly `size` tensors by trying all, in small segments first; whether these are
+    all there are, and what is left of the work. None if there is no room for them.
+    """
+    larger: list[Frontier] = []
+    whole = True
+    for segment in sorted(segments, key=lambda segment: segment.work(size)):
+        if segment.work(size) > work:
+            return larger, False, work
+        work -= segment.work(size)
+        larger += islice(segment.frontiers(size), max(0, room - len(larger)))
+        if len(larger) >= room:
+            return [], False, work
+    return larger, whole, work
+
+
+def _along(
+    trace: Trace,
+    orders: Sequence[Order],
+    max_tensors: int,
+    allowed: Collection[str],
+    found: Sequence[Frontier],
+) -> list[Frontier]:
+    """Further frontiers of up to `max_tensors` tensors along some orders, those of few tensors
+    first, as many as there is room for.
+    """
+    known = {frozenset(frontier.tensors) for frontier in found}
+    further: list[Frontier] = []
+    for order in orders:
+        for frontier in _swept(trace, order, max_tensors):
+            crossing = frozenset(frontier.tensors)
+            if crossing not in known and crossing.issubset(allowed):
+                known.add(crossing)
+                further.append(frontier)
+    further.sort(key=lambda frontier: len(frontier.tensors))
+    return further[: max(0, MOST_CUTS - 2 - len(found))]
 
 
 def last_reads(trace: Trace) -> dict[str, int]:
@@ -86,18 +142,41 @@ def last_reads(trace: Trace) -> dict[str, int]:
     return {**last, **dict.fromkeys(trace.outputs, len(trace.nodes))}
 
 
-def _singles(trace: Trace) -> list[Frontier]:
-    last = last_reads(trace)
-    live = dict.fromkeys(trace.shapes)  # in the order in which they were made
-    singles = []
-    for position, node in enumerate(trace.nodes[:-1]):
-        live.update(dict.fromkeys(name for name in node.outputs if name in last))
+def _swept(trace: Trace, order: Order, most: int) -> Iterator[Frontier]:
+    """Where at most so many tensors cross between the first nodes of an order and the others."""
+    unread = Counter(name for node in trace.nodes for name in node.inputs)
+    unread.update(trace.outputs)  # as if something beyond the end read them
+    live = {name: None for name in trace.shapes if unread[name]}  # in the order of their making
+    for count, position in enumerate(order.positions[:-1], start=1):
+        node = trace.nodes[position]
+        live.update((name, None) for name in node.outputs if unread[name])
         for name in node.inputs:
-            if last[name] == position:
+            unread[name] -= 1
+            if not unread[name]:
                 del live[name]
-        if len(live) == 1:
-            singles.append(Frontier(range(position + 1), tuple(live)))
-    return singles
+        if len(live) <= most:
+            yield Frontier(Prefix(order, count), tuple(live))
+
+
+def _late(trace: Trace) -> list[int]:
+    """Nodes each right before the first that needs it: depth first, from the results backwards."""
+    maker = {name: place for place, node in enumerate(trace.nodes) for name in node.outputs}
+    placed: dict[int, None] = {}
+    begun: set[int] = set()
+    waiting = [maker[name] for name in reversed(trace.outputs) if name in maker]
+    while waiting:
+        position = waiting[-1]
+        if position in begun:
+            waiting.pop()
+            placed.setdefault(position)
+            continue
+        begun.add(position)
+        waiting += [
+            maker[name]
+            for name in reversed(trace.nodes[position].inputs)
+            if name in maker and maker[name] not in begun
+        ]
+    return list(placed)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-MOST_TENSORS = 3
+MOST_TENSORS = 8
 MOST_CUTS = 10_000
 LARGEST = 2**63 - 1
 LONGEST_DETAIL = 2000
@@ -37,7 +37,7 @@ class Options:
     Attributes
     ----------
     max_tensors : int
-        How many tensors may cross a cut, 1 to 3. The inputs always make a cut, however many they
+        How many tensors may cross a cut, 1 to 8. The inputs always make a cut, however many they
         are.
     fusion_boundaries : bool
         Leave out cuts inside what a runtime computes in one kernel (a convolution with its bias,
@@ -98,6 +98,9 @@ class Network:
         measure do not cross.
     dropped : tuple of Dropped
         What `Options.pareto` left out.
+    complete : bool
+        Whether all cuts of up to `Options.max_tensors` tensors were looked at; where there are too
+        many ways to cut the graph, only those along two orders of its nodes were.
     notes : tuple of str
         What a reader of the list should know: cuts that are not in it, work that counts as 0.
     """
@@ -108,4 +111,5 @@ class Network:
     parameters: int
     shape_values: Mapping[str, tuple[int, ...]]
     dropped: tuple[Dropped, ...]
+    complete: bool
     notes: tuple[str, ...]

@@ -161,6 +161,7 @@ def _network(traced: Trace, options: Options) -> Network:
         parameters=sum(traced.weights[weight].elements for weight in costs.weights),
         shape_values=traced.shape_values,
         dropped=dropped,
+        complete=search.searched == options.max_tensors,
         notes=tuple(notes),
     )
 
@@ -169,8 +170,8 @@ def _left_out(traced: Trace, searched: int, wanted: int) -> Iterator[str]:
     """What the list of cuts does not say of the network."""
     if searched < wanted:
         yield (
-            f"The list has the cuts of up to {searched} tensors: this graph has too many"
-            f" ways to cut it through {searched + 1}."
+            f"The list has all cuts of up to {searched} tensors, and of more those along two orders"
+            f" of the graph's nodes: there are too many ways to cut it through {searched + 1}."
         )
     hidden = len({name for node in traced.nodes for name in node.outputs} - traced.sizes.keys())
     if hidden:

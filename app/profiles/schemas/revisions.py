@@ -38,6 +38,22 @@ class ModelRevision(Revision, Model):
     """A model as stored."""
 
 
+class ImportReport(Body):
+    """What only the answer of an import says."""
+
+    complete: bool
+    """False where there are too many ways to cut the graph through several tensors, so that only
+    those along two orders of its nodes were looked at, and where the cuts after some place are not
+    known."""
+
+
+class ImportedModel(ModelRevision):
+    """A model as stored, with what reading its file found."""
+
+    import_report: ImportReport | None = absent()
+    """Where several tensors may cross a cut, and wherever cuts are not in the list."""
+
+
 class ChannelRevision(Revision, Channel):
     """A channel as stored."""
 
@@ -83,6 +99,9 @@ class DeviceEdit(Echo, Device):
 
 class ModelEdit(Echo, Model):
     """A model to revise."""
+
+    import_report: Any = Field(default=None, exclude=True)
+    """Ignored."""
 
 
 class ChannelEdit(Echo, Channel):

@@ -27,6 +27,7 @@ from tests.support.onnx.graphs import (
     a_model,
     a_residual,
     light,
+    transformer,
     with_shape_arithmetic,
 )
 from tests.support.onnx.mutations import damaged
@@ -111,6 +112,18 @@ def test_options_choose_the_cuts(client: httpx.Client) -> None:
     assert len(post(client, content, name="single").json()["cuts"]) == 4
     pairs = post(client, content, name="pairs", max_tensors=2).json()["cuts"]
     assert ["sum", "side"] in [cut.get("tensors") for cut in pairs]
+    assert "import_report" not in client.get("/v1/models/single").json()
+    many = post(
+        client,
+        transformer(layers=12).SerializeToString(),
+        name="many",
+        max_tensors=8,
+        shape=["x:1,6,8", "mask:1,6"],
+    ).json()
+    assert many["import_report"] == {"complete": False}
+    assert {"out10", "bias"} in [set(cut.get("tensors") or ()) for cut in many["cuts"]]
+    revised = client.put("/v1/models/many", json=many, headers={"If-Match": '"1"'})
+    assert revised.status_code == 200, revised.text
     fused = post(client, CHAIN, name="fused", fusion_boundaries=True).json()["cuts"]
     assert [cut["name"] for cut in fused] == ["input", "relu", "flat", "scores"]
     pareto = post(client, CHAIN, name="pareto", pareto=True, input_byte="image:100").json()
@@ -155,7 +168,7 @@ def test_a_name_that_is_taken(client: httpx.Client) -> None:
     ("params", "parameter"),
     [
         ({"name": "Net"}, "name"),
-        ({"max_tensors": 4}, "max_tensors"),
+        ({"max_tensors": 9}, "max_tensors"),
         ({"shape": "image"}, "shape"),
         ({"shape": "image:1,3,8,9"}, "shape"),
         ({"shape": "x:" + "1," * 1000}, "shape"),

@@ -67,7 +67,7 @@ def test_a_network_comes_out_as_a_profile_has_it(file: Path) -> None:
         ({"shapes": ["data"]}, "not of the form", "shapes"),
         ({"shapes": ["nothing:1"]}, "no input 'nothing'", "shapes"),
         ({"input_byte": ["data_0"]}, "not of the form", "input_byte"),
-        ({"max_tensors": 4}, "1 to 3", "max_tensors"),
+        ({"max_tensors": 9}, "1 to 8", "max_tensors"),
     ],
 )
 def test_what_is_wrong_is_told(file: Path, fields: dict[str, Any], told: str, option: str) -> None:

@@ -70,6 +70,20 @@ def test_results_made_on_the_device_cross_too() -> None:
     assert {cut.tensors: cut.feature_byte for cut in two.cuts}["sum", "side"] == 4 * (256 + 4)
 
 
+@pytest.mark.parametrize("fusion_boundaries", [False, True])
+def test_a_transformer_is_cut_between_its_layers(fusion_boundaries: bool) -> None:
+    """Its attention mask stays live, so that all of it is one segment, too large to try every
+    pair.
+    """
+    options = Options(max_tensors=2, fusion_boundaries=fusion_boundaries)
+    network = read_model(graphs.transformer(layers=12), options, x=(1, 6, 8), mask=(1, 6))
+    boundaries = {frozenset({f"out{layer}", "bias"}) for layer in range(11)}
+    assert boundaries <= {frozenset(cut.tensors) for cut in network.cuts}
+    assert [cut.flop for cut in network.cuts] == sorted(cut.flop for cut in network.cuts)
+    if not network.complete:
+        assert "all cuts of up to 1 tensors" in " ".join(network.notes)
+
+
 def test_weights_used_twice_count_once() -> None:
     network = read_model(a_residual())
     assert network.cuts[-1].parameter_byte == network.cuts[-2].parameter_byte == 4 * (16 + 144)
@@ -511,7 +525,7 @@ def test_only_numbers_come_out_of_a_file_that_asks_for_terabytes() -> None:
     "options",
     [
         Options(max_tensors=0),
-        Options(max_tensors=4),
+        Options(max_tensors=9),
         Options(input_byte={"image": 0}),
         Options(input_byte={"flat": 5}),
     ],

@@ -222,3 +222,34 @@ SMALL = {
         with_function, with_external_weights, with_sparse_weights,
     )
 }  # fmt: skip
+
+
+def transformer(layers: int) -> ModelProto:
+    """Layers of attention under one mask, norms decomposed, as exporters write them."""
+    text, x = "", "x"
+    for n in range(layers):
+        text += f"""
+            q{n} = MatMul ({x}, wq) k{n} = MatMul ({x}, wk) v{n} = MatMul ({x}, wv)
+            t{n} = Transpose <perm = [0, 2, 1]> (k{n}) qk{n} = MatMul (q{n}, t{n})
+            masked{n} = Add (qk{n}, bias) soft{n} = Softmax <axis = -1> (masked{n})
+            seen{n} = MatMul (soft{n}, v{n}) sum{n} = Add (seen{n}, {x})
+            mean{n} = ReduceMean <axes = [-1]> (sum{n}) less{n} = Sub (sum{n}, mean{n})
+            square{n} = Mul (less{n}, less{n}) var{n} = ReduceMean <axes = [-1]> (square{n})
+            dev{n} = Sqrt (var{n}) norm{n} = Div (less{n}, dev{n})
+            wide{n} = MatMul (norm{n}, wf) act{n} = Relu (wide{n}) f{n} = MatMul (act{n}, wo)
+            out{n} = Add (f{n}, norm{n})
+        """
+        x = f"out{n}"
+    return a_model(
+        f"""
+        net (float[b, s, 8] x, float[b, s] mask) => (float[b, s, 8] y) {{
+            one = Constant <value_float = 1.0> () big = Constant <value_float = -1e4> ()
+            axis = Constant <value_ints = [1]> ()
+            row = Unsqueeze (mask, axis) hidden = Sub (one, row) bias = Mul (hidden, big)
+            {text}
+            y = Neg ({x})
+        }}
+        """,
+        opset=17,
+        weights={"wq": (8, 8), "wk": (8, 8), "wv": (8, 8), "wf": (8, 16), "wo": (16, 8)},
+    )
