@@ -13,6 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, islice
 
 import numpy as np
@@ -31,6 +32,16 @@ class Order:
 
     positions: Sequence[int]
 
+    @cached_property
+    def ranks(self) -> Sequence[int]:
+        """The place in the order of each position."""
+        if isinstance(self.positions, range):
+            return self.positions
+        ranks = [0] * len(self.positions)
+        for rank, position in enumerate(self.positions):
+            ranks[position] = rank
+        return ranks
+
 
 @dataclass(frozen=True)
 class Prefix:
@@ -44,6 +55,9 @@ class Prefix:
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.order.positions[: self.count])
+
+    def __contains__(self, position: object) -> bool:
+        return isinstance(position, int) and self.order.ranks[position] < self.count
 
 
 @dataclass(frozen=True)

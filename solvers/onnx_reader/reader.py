@@ -10,10 +10,12 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from solvers.onnx_reader.cuts import Costs, monotone, told_apart, undominated
 from solvers.onnx_reader.formats import require_onnx, told_by_fields
 from solvers.onnx_reader.frontiers import frontiers
+from solvers.onnx_reader.kernels import Kernels
 from solvers.onnx_reader.network import (
     LARGEST,
     MOST_CUTS,
     MOST_TENSORS,
+    Cut,
     Dropped,
     Network,
     Options,
@@ -22,18 +24,6 @@ from solvers.onnx_reader.network import (
 from solvers.onnx_reader.sized import Trace
 from solvers.onnx_reader.trace import trace
 from solvers.onnx_reader.wire import Buffer, outermost_fields, strip
-
-# What a runtime computes in the kernel before it, without another pass over memory, and views that
-# compute nothing.
-_FUSED = frozenset(
-    {
-        "Add", "BatchNormalization", "Cast", "Celu", "Clip", "DequantizeLinear", "Div", "Elu",
-        "Erf", "Exp", "Flatten", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "LogSoftmax",
-        "Mish", "Mul", "Neg", "PRelu", "Pow", "QuantizeLinear", "Relu", "Reshape", "Selu",
-        "Sigmoid", "Softmax", "Softplus", "Softsign", "Sqrt", "Squeeze", "Sub", "Sum", "Swish",
-        "Tanh", "ThresholdedRelu", "Unsqueeze",
-    }
-)  # fmt: skip
 
 
 def read(
@@ -126,13 +116,13 @@ def _network(traced: Trace, options: Options) -> Network:
         if name not in traced.shapes:
             have = ", ".join(repr(each) for each in traced.shapes)
             raise Unreadable(f"the network uses no input {name!r}; it uses {have}", "input_byte")
-    allowed = set(traced.sizes)
-    if options.fusion_boundaries:
-        allowed &= _boundaries(traced)
+    kernels = Kernels(traced) if options.fusion_boundaries else None
+    allowed = set(traced.sizes) if kernels is None else kernels.boundaries & traced.sizes.keys()
     search = frontiers(traced, options.max_tensors, allowed)
     notes += _left_out(traced, search.searched, options.max_tensors)
     costs = Costs(traced, options.input_byte)
-    cuts = [costs.first(), *costs.between(search.found)]
+    between = filter(kernels.parts, search.found) if kernels is not None else search.found
+    cuts = [costs.first(), *costs.between(between)]
     last = costs.last()
     if not last.flop:
         notes.append("Nothing in the network counts as work.")
@@ -146,6 +136,7 @@ def _network(traced: Trace, options: Options) -> Network:
             )
         cuts = chain
     cuts = told_apart([*cuts, last])
+    notes += _signed(traced, cuts)
     dropped: tuple[Dropped, ...] = ()
     if options.pareto:
         cuts, dropped = undominated(cuts)
@@ -188,19 +179,16 @@ def _left_out(traced: Trace, searched: int, wanted: int) -> Iterator[str]:
         yield f"{', '.join(traced.uncounted)}: the work of these operators counts as 0."
 
 
-def _boundaries(traced: Trace) -> set[str]:
-    """Tensors that a runtime has to write out: those not read by one node alone that is fused to
-    what makes them.
-    """
-    readers: dict[str, list[str]] = {name: ["a result"] for name in traced.outputs}
-    for node in traced.nodes:
-        for name in node.inputs:
-            readers.setdefault(name, []).append(node.operator)
-    return {
-        name
-        for name, by in readers.items()
-        if name in traced.shapes or len(by) > 1 or by[0] not in _FUSED
-    }
+def _signed(traced: Trace, cuts: Sequence[Cut]) -> Iterator[str]:
+    """Where a runtime that only knows unsigned quantised convolutions leaves them."""
+    through = [cut.name for cut in cuts if not traced.signed.isdisjoint(cut.tensors)]
+    if through:
+        yield (
+            f"{len(through)} cuts go through signed int8 ({through[0]}"
+            f"{', ..' if len(through) > 1 else ''}): on x86 onnxruntime runs the convolutions next"
+            " to such a cut in float, and those of the whole network and next to unsigned cuts"
+            " quantised. Quantise activations to uint8 for x86."
+        )
 
 
 def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:

@@ -25,7 +25,8 @@ class Trace:
     """The graph in topological order, without what is constant and what no result needs.
 
     `sizes` has no entry for a tensor whose size is not known; `weights` is indexed by
-    `Node.weights`.
+    `Node.weights`; `signed` are the tensors of int8 that a QuantizeLinear makes or a
+    DequantizeLinear reads.
     """
 
     nodes: tuple[Node, ...]
@@ -36,4 +37,5 @@ class Trace:
     shape_values: Mapping[str, tuple[int, ...]]
     uncounted: tuple[str, ...]
     unknown: tuple[str, ...] = ()
+    signed: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from onnx import (
     GraphProto,
     ModelProto,
     NodeProto,
+    TensorProto,
     TypeProto,
     checker,
     helper,
@@ -160,6 +161,12 @@ class _Walk:
             shape_values=self.shape_values,
             uncounted=tuple(self.uncounted),
             unknown=tuple(self.unknown),
+            signed=frozenset(
+                name
+                for node in needed
+                for name in _quantised(node)
+                if scope.types[name].tensor_type.elem_type == TensorProto.INT8
+            ),
             notes=(*self.notes, *self.constants.missing(), *self.constants.bare()),
         )
 
@@ -317,6 +324,13 @@ class _Walk:
             weights |= inner.weights.get(name, frozenset())
             types.append(inner.types[name])
         return Body(flop, weights, tuple(types))
+
+
+def _quantised(node: Node) -> tuple[str, ...]:
+    """The quantised tensor that a node makes or takes apart."""
+    if node.operator == "QuantizeLinear":
+        return node.outputs[:1]
+    return node.inputs[:1] if node.operator == "DequantizeLinear" else ()
 
 
 def _needed(nodes: Sequence[Node], outputs: Iterable[str]) -> list[Node]:

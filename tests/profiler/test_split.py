@@ -17,6 +17,7 @@ from profiler.network import open_network
 from profiler.runtime import Runner, run_split
 from profiler.split import Graph, NotACut, UnknownTensor
 from solvers.onnx_reader import Options
+from tests.support.onnx import graphs
 from tests.support.onnx.graphs import a_model
 from tests.support.profiler import nets
 
@@ -77,6 +78,26 @@ def test_cuts_of_several_tensors_of_the_reader(tmp_path: Path) -> None:
     assert several
     for cut in several:
         assert_equal(run_split(network.halves(cut), feeds), whole(model, feeds))
+
+
+@pytest.mark.parametrize(
+    ("model", "shapes", "most"),
+    [
+        (graphs.qdq("uint8"), {"x": (1, 4, 8, 8)}, 2),
+        (graphs.qdq("int8"), {"x": (1, 4, 8, 8)}, 1),
+        (graphs.transformer(layers=2), {"x": (2, 6, 8), "mask": (2, 6)}, 4),
+    ],
+    ids=["uint8", "int8", "transformer"],
+)
+def test_halves_at_the_boundaries_of_kernels(
+    model: ModelProto, shapes: dict[str, tuple[int, ...]], most: int, tmp_path: Path
+) -> None:
+    options = Options(max_tensors=most, fusion_boundaries=True)
+    network = open_network(nets.saved(model, tmp_path), shapes=shapes, options=options)
+    assert len(network.cuts) >= 5
+    expected = whole(model, network.feeds)
+    for cut in range(len(network.cuts)):
+        assert_equal(run_split(network.halves(cut), network.feeds), expected)
 
 
 def test_each_half_has_its_own_weights_only() -> None:

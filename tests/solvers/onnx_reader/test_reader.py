@@ -53,6 +53,37 @@ def test_a_kernel_of_a_runtime_is_cut_only_where_it_ends() -> None:
     ]
 
 
+@pytest.mark.parametrize(("kind", "byte"), [("int8", 256), ("uint8", 256), ("int4", 128)])
+def test_what_is_dequantised_crosses_as_it_was(kind: str, byte: int) -> None:
+    network = read_model(graphs.qdq(kind), Options(fusion_boundaries=True))
+    assert names(network) == [("x",), ("x_q",), ("b_q",), ("d_q",), ()]
+    assert {cut.feature_byte for cut in network.cuts[1:-1]} == {byte}
+    assert any("3 cuts go through signed int8" in note for note in network.notes) == (
+        kind == "int8"
+    )
+    two = names(read_model(graphs.qdq(kind), Options(fusion_boundaries=True, max_tensors=2)))
+    # The sum reads the float tensor again: that one crosses where the convolution has run.
+    assert set(two) - set(names(network)) == {("b_dq", "c_q")}
+
+
+@pytest.mark.parametrize("narrow", [10, 16])  # float16, bfloat16
+def test_a_cast_to_a_wider_type_belongs_to_what_reads_it(narrow: int) -> None:
+    model = a_model(
+        f"""
+        net (float[1, 64] x) => (float[1, 8] y) {{
+            a = MatMul (x, w1) half = Cast <to = {narrow}> (a)
+            wide = Cast <to = 1> (half) seen = Reshape (wide, rows) b = MatMul (seen, w2)
+            whole = Cast <to = 6> (b) y = Cast <to = 1> (whole)
+        }}
+        """,
+        weights={"w1": (64, 16), "w2": (16, 8)},
+    )
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1, 16]), "rows"))
+    network = read_model(model, Options(fusion_boundaries=True))
+    assert names(network) == [("x",), ("half",), ()]
+    assert network.cuts[1].feature_byte == 32
+
+
 def test_results_made_on_the_device_cross_too() -> None:
     one = read_model(a_residual())
     assert names(one) == [("x",), ("first",), ("sum",), ()]

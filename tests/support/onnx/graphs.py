@@ -253,3 +253,26 @@ def transformer(layers: int) -> ModelProto:
         opset=17,
         weights={"wq": (8, 8), "wk": (8, 8), "wv": (8, 8), "wf": (8, 16), "wo": (16, 8)},
     )
+
+
+def qdq(kind: str) -> ModelProto:
+    """As onnxruntime's quantiser writes it, with a residual; `kind` is the type of what crosses."""
+    model = a_model(
+        f"""
+        net (float[1, 4, 8, 8] x) => (float[1, 4, 1, 1] y)
+        <float s = {{0.125}}, {kind} z = {{0}}> {{
+            x_q = QuantizeLinear (x, s, z) x_dq = DequantizeLinear (x_q, s, z)
+            a = Conv (x_dq, w1) b = Relu (a)
+            b_q = QuantizeLinear (b, s, z) b_dq = DequantizeLinear (b_q, s, z)
+            c = Conv <pads = [1, 1, 1, 1]> (b_dq, w2)
+            c_q = QuantizeLinear (c, s, z) c_dq = DequantizeLinear (c_q, s, z)
+            d = Add (c_dq, b_dq)
+            d_q = QuantizeLinear (d, s, z) d_dq = DequantizeLinear (d_q, s, z)
+            y = GlobalAveragePool (d_dq)
+        }}
+        """,
+        opset=21,
+        weights={"w1": (4, 4, 1, 1), "w2": (4, 4, 3, 3)},
+    )
+    model.ir_version = 10
+    return model
