@@ -161,6 +161,11 @@ def models() -> None:
     help="An input with its dimensions, e.g. data:1,3,224,224; may be repeated.",
 )
 @click.option(
+    "--value",
+    multiple=True,
+    help="What an input is wherever the network runs, e.g. sr:16000; may be repeated.",
+)
+@click.option(
     "--input-byte",
     multiple=True,
     help="What sending an input takes, e.g. data:150528; may be repeated.",
@@ -181,6 +186,7 @@ def models_import(
     file: Path,
     name: str,
     shape: tuple[str, ...],
+    value: tuple[str, ...],
     input_byte: tuple[str, ...],
     max_tensors: int,
     fusion_boundaries: bool,
@@ -192,6 +198,7 @@ def models_import(
     wanted = Wanted(
         name=name,
         shapes=shape,
+        values=value,
         input_byte=input_byte,
         max_tensors=max_tensors,
         fusion_boundaries=fusion_boundaries,

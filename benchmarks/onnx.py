@@ -49,6 +49,7 @@ def in_a_process(file: Path) -> tuple[float, float, float]:
     request = {
         "file": str(file),
         "shapes": [],
+        "values": [],
         "input_byte": [],
         "max_tensors": 1,
         "fusion_boundaries": False,

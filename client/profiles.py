@@ -55,6 +55,7 @@ class Profiles(Connection):
         name: str,
         *,
         shapes: Sequence[str] = (),
+        values: Sequence[str] = (),
         input_byte: Sequence[str] = (),
         max_tensors: int = 1,
         fusion_boundaries: bool = False,
@@ -66,6 +67,7 @@ class Profiles(Connection):
         Parameters
         ----------
         shapes: an input with its dimensions, `data:1,3,224,224`, for each that leaves some open
+        values: what an input is wherever the network runs, `sr:16000`
         input_byte: what sending an input takes, `data:150528`, where it is not sent as it is
         max_tensors: how many tensors may cross a cut
         fusion_boundaries: leave out cuts inside what a runtime computes in one kernel
@@ -74,6 +76,7 @@ class Profiles(Connection):
         params = {
             "name": name,
             "shape": list(shapes),
+            "value": list(values),
             "input_byte": list(input_byte),
             "max_tensors": max_tensors,
             "fusion_boundaries": fusion_boundaries,

@@ -43,6 +43,12 @@ def _network() -> argparse.ArgumentParser:
         help="dimensions of an input, as in data:1,3,224,224",
     )
     network.add_argument(
+        "--value",
+        action="append",
+        default=[],
+        help="what an input is wherever the network runs, as in sr:16000",
+    )
+    network.add_argument(
         "--profile",
         type=Path,
         help="model profile (JSON) whose cuts to use, as the service gives it",

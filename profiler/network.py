@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 
 from profiler.runtime import Runner, Tensors, noise
 from profiler.split import Graph, Halves, bound
-from solvers.onnx_reader import Cut, Options, read
+from solvers.onnx_reader import Cut, Number, Options, read
 
 _MOST_SMALL = 1024  # elements of a constant that says a shape
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -67,22 +67,24 @@ def open_network(
     feeds: Tensors | None = None,
     seed: int = 0,
     folder: Path | None = None,
+    values: Mapping[str, Sequence[Number]] | None = None,
 ) -> Network:
     """Read a file, weights and all, with the cuts of a profile or those that the service would
     list.
 
-    Without `feeds` its inputs are noise. In `folder` its halves share one file of weights, for as
+    Without `feeds` its inputs are noise; those with `values` are constants of both halves.
+    In `folder` its halves share one file of weights, for as
     long as they run. Raises Unreadable, WrongProfile, OSError; ValueError for inputs that do not
     fit.
     """
     content = path.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
-    found = read(_with_small_constants(content, path.parent), shapes, options)
+    found = read(_with_small_constants(content, path.parent), shapes, options, values)
     cuts = found.cuts
     if profile is not None:
         cuts = _cuts(profile, sha256)
         name = name or profile["name"]
-    model = bound(onnx.load_from_string(content), found.shapes)
+    model = bound(onnx.load_from_string(content), found.shapes, found.values)
     onnx.load_external_data_for_model(model, str(path.parent))
     graph = Graph(model, found.shape_values, folder)
     elements = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}

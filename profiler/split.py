@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import onnx
+from numpy.typing import NDArray
 from onnx import (
     AttributeProto,
     GraphProto,
@@ -239,9 +241,13 @@ class Graph:
         return self._outputs[name] if name in self._outputs else ValueInfoProto(name=name)
 
 
-def bound(model: ModelProto, shapes: Mapping[str, Sequence[int]]) -> ModelProto:
-    """The same model with the dimensions of some inputs fixed, without the types of inner tensors
-    that it claimed.
+def bound(
+    model: ModelProto,
+    shapes: Mapping[str, Sequence[int]],
+    values: Mapping[str, NDArray[Any]] | None = None,
+) -> ModelProto:
+    """The same model with the dimensions of some inputs fixed, and others made constants, without
+    the types of inner tensors that it claimed.
     """
     fixed = ModelProto()
     fixed.CopyFrom(model)
@@ -250,6 +256,13 @@ def bound(model: ModelProto, shapes: Mapping[str, Sequence[int]]) -> ModelProto:
         if value.name in shapes:
             element = value.type.tensor_type.elem_type
             value.type.CopyFrom(onnx.helper.make_tensor_type_proto(element, shapes[value.name]))
+    values = values or {}
+    for position in reversed(range(len(fixed.graph.input))):
+        if fixed.graph.input[position].name in values:
+            del fixed.graph.input[position]
+    fixed.graph.initializer.extend(
+        numpy_helper.from_array(value, name) for name, value in values.items()
+    )
     return fixed
 
 

@@ -28,6 +28,16 @@ MEDIA_TYPE = "application/octet-stream"
 WRITE_BYTE = 2**20
 
 Texts = Annotated[list[Annotated[str, Query(max_length=1000)]], Query(max_length=100)]
+Values = Annotated[
+    Texts,
+    Query(
+        description=(
+            "What an input is, wherever the network runs: a constant then, by which an If is"
+            " decided."
+        ),
+        examples=[["sr:16000"]],
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,7 @@ async def receive(
             examples=[["data:1,3,224,224"]],
         ),
     ] = [],  # noqa: B006 (FastAPI copies it)
+    value: Values = [],  # noqa: B006
     input_byte: Annotated[
         Texts,
         Query(
@@ -74,6 +85,7 @@ async def receive(
     wanted = Wanted(
         name=name,
         shapes=tuple(shape),
+        values=tuple(value),
         input_byte=tuple(input_byte),
         max_tensors=max_tensors,
         fusion_boundaries=fusion_boundaries,

@@ -17,7 +17,12 @@ from app.profiles.schemas.profile import FieldWarning
 MEMORY_BYTE = 2 * 2**30
 AT_ONCE = 2
 SHOWN = 20
-PARAMETERS = {"shapes": "shape", "input_byte": "input_byte", "max_tensors": "max_tensors"}
+PARAMETERS = {
+    "shapes": "shape",
+    "values": "value",
+    "input_byte": "input_byte",
+    "max_tensors": "max_tensors",
+}
 
 log = logging.getLogger("splitplan")
 _slots = threading.BoundedSemaphore(AT_ONCE)
@@ -29,6 +34,7 @@ class Wanted:
 
     name: str
     shapes: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
     input_byte: tuple[str, ...] = ()
     max_tensors: int = 1
     fusion_boundaries: bool = False
@@ -69,6 +75,7 @@ def _request(file: Path, wanted: Wanted, time_limit_s: float) -> dict[str, Any]:
     return {
         "file": str(file),
         "shapes": wanted.shapes,
+        "values": wanted.values,
         "input_byte": wanted.input_byte,
         "max_tensors": wanted.max_tensors,
         "fusion_boundaries": wanted.fusion_boundaries,
@@ -104,6 +111,7 @@ def _reference(wanted: Wanted, input_shapes: dict[str, list[int]]) -> str:
     ]
     return _one_line(
         f"Counted in the graph of an ONNX file: cuts {', '.join(options)}; inputs {shapes}"
+        + "".join(f"; {value} fixed" for value in wanted.values)
     )
 
 

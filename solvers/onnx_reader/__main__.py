@@ -3,8 +3,8 @@
 Untrusted files are parsed in C++ here, so the process limits itself before it loads the parsers: a
 file that makes it crash, hang or swell takes this process down and no other.
 
-In: `{file, shapes, input_byte, max_tensors, fusion_boundaries, pareto, memory_byte, cpu_s}`, the
-first three of the network as texts (`data:1,3,224,224`). Out: `{cuts, shapes, parameters,
+In: `{file, shapes, values, input_byte, max_tensors, fusion_boundaries, pareto, memory_byte,
+cpu_s}`, what is said of the network as texts (`data:1,3,224,224`). Out: `{cuts, shapes, parameters,
 complete, dropped, notes}` or `{unreadable, option}`.
 """
 
@@ -46,7 +46,14 @@ def limit(memory_byte: int, cpu_s: int) -> None:
 def answer(file: Path, request: dict[str, Any]) -> dict[str, Any]:
     """The network as a profile has it, or why there is none."""
     # Loaded only now: its libraries run under the limits too.
-    from solvers.onnx_reader import Options, Unreadable, parse_input_byte, parse_shape, read
+    from solvers.onnx_reader import (
+        Options,
+        Unreadable,
+        parse_input_byte,
+        parse_shape,
+        parse_value,
+        read,
+    )
 
     try:
         options = Options(
@@ -56,11 +63,12 @@ def answer(file: Path, request: dict[str, Any]) -> dict[str, Any]:
             input_byte=dict(parse_input_byte(text) for text in request["input_byte"]),
         )
         shapes = dict(parse_shape(text) for text in request["shapes"])
+        values = dict(parse_value(text) for text in request["values"])
         with file.open("rb") as opened:
             if not file.stat().st_size:
                 raise Unreadable("the file is empty")
             with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                network = read(content, shapes, options)
+                network = read(content, shapes, options, values)
     except Unreadable as error:
         return {"unreadable": error.detail, "option": error.option}
     except RecursionError:

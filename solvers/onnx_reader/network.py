@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
 
 MOST_TENSORS = 8
 MOST_CUTS = 10_000
 LARGEST = 2**63 - 1
 LONGEST_DETAIL = 2000
+
+
+Number: TypeAlias = "int | float | bool"
+Array: TypeAlias = "NDArray[Any]"
 
 
 def printable(text: str) -> str:
@@ -21,13 +28,26 @@ def printable(text: str) -> str:
 class Unreadable(Exception):
     """The file is not a network that can be cut; `detail` says why, and the remedy.
 
-    `option` names the option at fault ("shapes", "input_byte"), None if it is the file.
+    `option` names the option at fault ("shapes", "values", "input_byte", "max_tensors"), None if it
+    is the file.
     """
 
     def __init__(self, detail: str, option: str | None = None) -> None:
         self.detail = printable(detail)[:LONGEST_DETAIL]
         super().__init__(self.detail)
         self.option = option
+
+
+class DoesNotFit(Unreadable):
+    """A node cannot run with the dimensions that the inputs have; `tensor` is what it is given,
+    where another size (`wanted`) of one `axis` would do.
+    """
+
+    def __init__(
+        self, detail: str, tensor: str = "", axis: int | None = None, wanted: int | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.tensor, self.axis, self.wanted = tensor, axis, wanted
 
 
 @dataclass(frozen=True)
@@ -92,6 +112,8 @@ class Network:
         The results that depend on an input.
     parameters : int
         Elements of the weights, each tensor once however many nodes share it.
+    values : mapping of str to array
+        Inputs whose value was fixed: constants from then on, on both sides of a cut.
     shape_values : mapping of str to tuple of int
         Results of the file's Shape and Size nodes. With fixed input dimensions they are constants:
         whoever splits the file puts them in place of those nodes, since the tensors that they
@@ -109,6 +131,7 @@ class Network:
     shapes: Mapping[str, tuple[int, ...]]
     outputs: tuple[str, ...]
     parameters: int
+    values: Mapping[str, Array]
     shape_values: Mapping[str, tuple[int, ...]]
     dropped: tuple[Dropped, ...]
     complete: bool

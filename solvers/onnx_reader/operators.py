@@ -20,9 +20,10 @@ from onnx import (
     shape_inference,
 )
 
+from solvers.onnx_reader.fits import misfit
 from solvers.onnx_reader.forms import Call, Form
 from solvers.onnx_reader.graph import called
-from solvers.onnx_reader.network import LARGEST, Unreadable
+from solvers.onnx_reader.network import LARGEST, DoesNotFit, Unreadable
 from solvers.onnx_reader.runtime_operators import form_of
 from solvers.onnx_reader.scope import Scope
 from solvers.onnx_reader.shapes import Mac, SizeUnknown
@@ -195,7 +196,7 @@ def types_of(
         RuntimeError,
         ValueError,
     ) as error:
-        raise Unreadable(f"{called(node)} does not fit its inputs: {first_line(error)}") from error
+        raise DoesNotFit(f"{called(node)} does not fit its inputs: {first_line(error)}") from error
     return [found.get(name, TypeProto()) for name in node.output]
 
 
@@ -204,7 +205,32 @@ def own_types_of(node: NodeProto, form: Form, call: Call) -> list[TypeProto]:
     try:
         return form.types(call)
     except ValueError as error:
-        raise Unreadable(f"{called(node)} does not fit its inputs: it has {error}") from None
+        raise DoesNotFit(f"{called(node)} does not fit its inputs: it has {error}") from None
+
+
+def require_fit(
+    node: NodeProto, inputs: Sequence[str], call: Call, types: Sequence[TypeProto]
+) -> None:
+    """Raise DoesNotFit unless the node can run with the shapes of its inputs."""
+    outputs = [shape_of(type_) for type_ in types]
+    try:
+        found = misfit(domain_of(node), node.op_type, call.shapes, outputs, call.attributes)
+    except (AttributeError, LookupError, TypeError) as error:
+        raise Unreadable(f"{called(node)} has attributes that make no sense") from error
+    if found is not None:
+        raise DoesNotFit(
+            f"{called(node)} {found.why}; its data is {inputs[0]!r}",
+            inputs[0],
+            found.axis,
+            found.wanted,
+        )
+    for type_ in types:
+        dims = type_.tensor_type.shape.dim if type_.WhichOneof("value") == "tensor_type" else ()
+        if any(dim.dim_value < 0 for dim in dims):
+            raise DoesNotFit(
+                f"{called(node)} cannot run on {inputs[0]!r}: it is smaller than the kernel or what"
+                " is cut off"
+            )
 
 
 def flop_of(node: NodeProto, operator: Operator, call: Call, types: Sequence[TypeProto]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import onnx
@@ -18,6 +19,7 @@ from solvers.onnx_reader.network import (
     Cut,
     Dropped,
     Network,
+    Number,
     Options,
     Unreadable,
 )
@@ -30,6 +32,7 @@ def read(
     content: Buffer,
     shapes: Mapping[str, Sequence[int]] | None = None,
     options: Options | None = None,
+    values: Mapping[str, Sequence[Number]] | None = None,
 ) -> Network:
     """Read every place where an ONNX network can be cut between a device and a server.
 
@@ -42,6 +45,9 @@ def read(
         Dimensions of inputs by name; required for an input that leaves some open. What one input
         says of a named dimension holds for the others.
     options : Options
+    values : mapping of str to sequence of numbers, optional
+        What inputs are, by name: they are constants then, so that an If is decided, and never
+        cross.
 
     Returns
     -------
@@ -65,13 +71,22 @@ def read(
     """
     shapes = {} if shapes is None else shapes
     options = Options() if options is None else options
+    values = {} if values is None else values
     _check(shapes, options)
     require_onnx(content)
+    return _network(_traced(content, shapes, values), options)
+
+
+def _traced(
+    content: Buffer,
+    shapes: Mapping[str, Sequence[int]],
+    values: Mapping[str, Sequence[Number]],
+) -> Trace:
+    """The graph with its sizes. Raises Unreadable."""
     try:
-        traced = trace(_parsed(content), shapes)
+        return trace(_parsed(content), shapes, values)
     except UnicodeDecodeError:
         raise Unreadable("the file is not an ONNX model: a name in it is not UTF-8") from None
-    return _network(traced, options)
 
 
 def _parsed(content: Buffer) -> onnx.ModelProto:
@@ -104,9 +119,9 @@ def _check(shapes: Mapping[str, Sequence[int]], options: Options) -> None:
         if not 0 < byte <= LARGEST:
             raise Unreadable(f"the bytes of {name!r} must lie between 1 and 2^63 - 1", "input_byte")
     for name, dims in shapes.items():
-        if any(not 0 < dim < 2**31 for dim in dims):
+        if any(not 0 <= dim < 2**31 for dim in dims):
             raise Unreadable(
-                f"the dimensions of {name!r} must lie between 1 and 2^31 - 1", "shapes"
+                f"the dimensions of {name!r} must lie between 0 and 2^31 - 1", "shapes"
             )
 
 
@@ -150,6 +165,7 @@ def _network(traced: Trace, options: Options) -> Network:
         shapes=traced.shapes,
         outputs=traced.outputs,
         parameters=sum(traced.weights[weight].elements for weight in costs.weights),
+        values=traced.values,
         shape_values=traced.shape_values,
         dropped=dropped,
         complete=search.searched == options.max_tensors,
@@ -192,17 +208,37 @@ def _signed(traced: Trace, cuts: Sequence[Cut]) -> Iterator[str]:
 
 
 def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
-    """`data:1,3,224,224` as a name and dimensions; a name may hold colons itself.
+    """`data:1,3,224,224` as a name and dimensions, `sr:` for one number; a name may hold colons.
 
     Raises Unreadable.
     """
     name, _, dims = text.rpartition(":")
-    parts = [part.strip() for part in dims.split(",")]
+    parts = [part.strip() for part in dims.split(",")] if dims else []
     if not name or not all(
         part.isascii() and part.isdecimal() and len(part) <= 10 for part in parts
     ):
         raise Unreadable(f"the shape {text[:100]!r} is not of the form name:1,3,224,224", "shapes")
     return name, tuple(int(part) for part in parts)
+
+
+def parse_value(text: str) -> tuple[str, tuple[Number, ...]]:
+    """`sr:16000` as a name and what the input is: numbers, or true and false. Raises Unreadable."""
+    name, _, given = text.rpartition(":")
+    words = {"true": True, "false": False}
+    numbers: list[Number] = []
+    for part in map(str.strip, given.split(",")):
+        try:
+            if part.lower() in words:
+                numbers.append(words[part.lower()])
+            elif part.lstrip("+-").isdecimal() and part.isascii() and len(part) <= 20:
+                numbers.append(int(part))
+            else:
+                numbers.append(float(part))
+        except ValueError:
+            name = ""
+    if not name or not all(map(math.isfinite, numbers)):
+        raise Unreadable(f"the value {text[:100]!r} is not of the form name:16000", "values")
+    return name, tuple(numbers)
 
 
 def parse_input_byte(text: str) -> tuple[str, int]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from solvers.onnx_reader.network import Array
 from solvers.onnx_reader.shapes import Shape
 from solvers.onnx_reader.sizes import Size
 
@@ -38,4 +39,5 @@ class Trace:
     uncounted: tuple[str, ...]
     unknown: tuple[str, ...] = ()
     signed: frozenset[str] = frozenset()
+    values: Mapping[str, Array] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -10,7 +10,8 @@ network is computed and no other file is opened.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,8 @@ from solvers.onnx_reader.graph import (
     read_in,
     require_text,
 )
-from solvers.onnx_reader.inputs import fixed_inputs
-from solvers.onnx_reader.network import Unreadable
+from solvers.onnx_reader.inputs import fixed_inputs, fixed_values, shapes_of_values
+from solvers.onnx_reader.network import Array, DoesNotFit, Number, Unreadable
 from solvers.onnx_reader.operators import (
     Operator,
     attributes_of,
@@ -48,19 +49,23 @@ from solvers.onnx_reader.operators import (
     operator_of,
     opsets_of,
     own_types_of,
+    require_fit,
     require_ports,
     types_of,
 )
 from solvers.onnx_reader.runtime_operators import channel_block
 from solvers.onnx_reader.scope import Scope
+from solvers.onnx_reader.shapes import Shape
 from solvers.onnx_reader.sized import Node, Trace
 from solvers.onnx_reader.sizes import (
+    LARGEST_VALUE,
     first_line,
     shape_of,
     size_of,
 )
 
 MOST_VISITS = 1_000_000  # nodes, those in bodies once for every time that a body is walked
+MOST_MENDS = 5  # other dimensions that are tried where those given do not fit
 
 _RANDOM = frozenset(
     {
@@ -74,16 +79,68 @@ _RANDOM = frozenset(
 )
 
 
-def trace(model: ModelProto, shapes: Mapping[str, Sequence[int]]) -> Trace:
-    """Walk the graph with these dimensions of its inputs. Raises Unreadable."""
+def trace(
+    model: ModelProto,
+    shapes: Mapping[str, Sequence[int]],
+    values: Mapping[str, Sequence[Number]] | None = None,
+) -> Trace:
+    """Walk the graph with these dimensions and values of its inputs. Raises Unreadable."""
     walk = _Walk(model)
+    values = {} if values is None else values
     try:
-        return walk.whole(shapes)
+        return walk.whole(shapes, values)
+    except DoesNotFit as error:
+        detail, option = error.detail, error.option
+        if shapes:
+            option = "shapes"
+            mend = _mend(model, shapes, values, error)
+            detail += f": {mend} would fit" if mend else f": is {_told(shapes)} right?"
+        raise Unreadable(". ".join([detail, *walk.constants.missing()]), option) from error
     except Unreadable as error:
         why = " ".join(walk.constants.missing())
         if not why:
             raise
         raise Unreadable(f"{error.detail}. {why}", error.option) from error
+
+
+def _mend(
+    model: ModelProto,
+    shapes: Mapping[str, Sequence[int]],
+    values: Mapping[str, Sequence[Number]],
+    error: DoesNotFit,
+) -> str | None:
+    """Other dimensions of the inputs with which everything fits: the one that a node wants, a
+    picture with its channels elsewhere, a batch of 1.
+    """
+    for other in islice(_others(shapes, error), MOST_MENDS):
+        try:
+            _Walk(model).whole(other, values)
+        except Unreadable:
+            continue
+        return _told({name: dims for name, dims in other.items() if dims != shapes[name]})
+    return None
+
+
+def _others(
+    shapes: Mapping[str, Sequence[int]], error: DoesNotFit
+) -> Iterator[dict[str, tuple[int, ...]]]:
+    told = {name: tuple(dims) for name, dims in shapes.items()}
+    for name, dims in told.items():
+        if len(dims) == 4:
+            yield {**told, name: (dims[0], dims[2], dims[3], dims[1])}
+            yield {**told, name: (dims[0], dims[3], dims[1], dims[2])}
+    if error.tensor in told and error.axis is not None and error.wanted is not None:
+        dims = told[error.tensor]
+        yield {
+            **told,
+            error.tensor: (*dims[: error.axis], error.wanted, *dims[error.axis + 1 :]),
+        }
+    if any(dims and dims[0] > 1 for dims in told.values()):
+        yield {name: (1, *dims[1:]) if dims else dims for name, dims in told.items()}
+
+
+def _told(shapes: Mapping[str, Sequence[int]]) -> str:
+    return ", ".join(f"shape={name}:{','.join(map(str, dims))}" for name, dims in shapes.items())
 
 
 class _Walk:
@@ -113,16 +170,16 @@ class _Walk:
         self.block = channel_block(model.graph)
         self.declared = Declared(model.graph, {})
 
-    def whole(self, shapes: Mapping[str, Sequence[int]]) -> Trace:
+    def whole(
+        self, shapes: Mapping[str, Sequence[int]], values: Mapping[str, Sequence[Number]]
+    ) -> Trace:
         graph = self.model.graph
         require_text(graph)
         if not graph.node:
             raise Unreadable("the file has no graph, or one without nodes: it is not an ONNX model")
         scope = Scope(ChainMap(), ChainMap(), ChainMap(), ChainMap())
         self.constants.define_initializers(graph, scope)
-        inputs = fixed_inputs(inputs_of(graph), shapes)
-        scope.types.update(inputs)
-        self.declared = Declared(graph, inputs)
+        inputs, known = self._given(shapes, values, scope)
         nodes = []
         for node in in_order(graph):
             traced = self._visit(node, scope)
@@ -132,13 +189,7 @@ class _Walk:
                 value = scope.constants.get(node.output[0])
                 if value is not None and not self._is_constant(node.input[0], scope):
                     self.shape_values[node.output[0]] = tuple(np.ravel(value).tolist())
-        for output in graph.output:
-            if output.name not in scope.types:
-                raise Unreadable(f"nothing makes the output {output.name!r}")
-        outputs = dict.fromkeys(scope.resolved(output.name) for output in graph.output)
-        results = tuple(name for name in outputs if name not in scope.constants)
-        if not results:
-            raise Unreadable("no output depends on an input: there is nothing to cut")
+        results = _results(graph, scope)
         needed = _needed(nodes, results)
         read = {name for node in needed for name in node.inputs} | set(results)
         tensors = [*inputs, *(name for node in needed for name in node.outputs)]
@@ -150,17 +201,14 @@ class _Walk:
         }
         return Trace(
             nodes=tuple(needed),
-            shapes={
-                name: shape
-                for name, type_ in inputs.items()
-                if name in read and (shape := shape_of(type_)) is not None
-            },
+            shapes=_shapes({name: inputs[name] for name in inputs if name in read}),
             outputs=results,
             sizes=sizes,
             weights=self.constants.sizes,
             shape_values=self.shape_values,
             uncounted=tuple(self.uncounted),
             unknown=tuple(self.unknown),
+            values=known,
             signed=frozenset(
                 name
                 for node in needed
@@ -169,6 +217,25 @@ class _Walk:
             ),
             notes=(*self.notes, *self.constants.missing(), *self.constants.bare()),
         )
+
+    def _given(
+        self,
+        shapes: Mapping[str, Sequence[int]],
+        values: Mapping[str, Sequence[Number]],
+        scope: Scope,
+    ) -> tuple[dict[str, TypeProto], dict[str, Array]]:
+        """The inputs that vary with their types, and those that are constants."""
+        graph = self.model.graph
+        given = inputs_of(graph)
+        types = fixed_inputs(given, shapes_of_values(given, shapes, values))
+        known = fixed_values(types, values)
+        for name, array in known.items():
+            value = array if array.size <= LARGEST_VALUE else None
+            scope.define_constant(name, types[name], value, frozenset())
+        inputs = {name: type_ for name, type_ in types.items() if name not in known}
+        scope.types.update(inputs)
+        self.declared = Declared(graph, types)
+        return inputs, known
 
     def _is_constant(self, name: str, scope: Scope) -> bool:
         return scope.resolved(name) in scope.constants
@@ -224,6 +291,7 @@ class _Walk:
             self.declared.completed(name, type_)
             for name, type_ in zip(node.output, types, strict=False)
         ]
+        require_fit(node, inputs, call, types)
         if any(
             name and shape_of(type_) is None
             for name, type_ in zip(node.output, types, strict=False)
@@ -324,6 +392,23 @@ class _Walk:
             weights |= inner.weights.get(name, frozenset())
             types.append(inner.types[name])
         return Body(flop, weights, tuple(types))
+
+
+def _results(graph: GraphProto, scope: Scope) -> tuple[str, ...]:
+    """The outputs that depend on an input. Raises Unreadable."""
+    for output in graph.output:
+        if output.name not in scope.types:
+            raise Unreadable(f"nothing makes the output {output.name!r}")
+    outputs = dict.fromkeys(scope.resolved(output.name) for output in graph.output)
+    results = tuple(name for name in outputs if name not in scope.constants)
+    if not results:
+        raise Unreadable("no output depends on an input: there is nothing to cut")
+    return results
+
+
+def _shapes(types: Mapping[str, TypeProto]) -> dict[str, Shape]:
+    """The shapes of tensors, of those that have one."""
+    return {name: shape for name, type_ in types.items() if (shape := shape_of(type_)) is not None}
 
 
 def _quantised(node: Node) -> tuple[str, ...]:

@@ -100,6 +100,16 @@ def test_halves_at_the_boundaries_of_kernels(
         assert_equal(run_split(network.halves(cut), network.feeds), expected)
 
 
+@pytest.mark.parametrize("rate", [16000, 8000])
+def test_an_input_with_a_fixed_value_is_part_of_both_halves(rate: int, tmp_path: Path) -> None:
+    model = graphs.with_choice()
+    network = open_network(nets.saved(model, tmp_path), values={"sr": (rate,)})
+    assert [cut.tensors for cut in network.cuts] == [("x",), ("bent",), ()]
+    expected = whole(model, {**network.feeds, "sr": np.array(rate)})
+    for cut in range(len(network.cuts)):
+        assert_equal(run_split(network.halves(cut), network.feeds), expected)
+
+
 def test_each_half_has_its_own_weights_only() -> None:
     halves = Graph(nets.a_classifier()).halves(["pool1"])
     sizes = [

@@ -28,6 +28,7 @@ from tests.support.onnx.graphs import (
     a_residual,
     light,
     transformer,
+    with_choice,
     with_shape_arithmetic,
 )
 from tests.support.onnx.mutations import damaged
@@ -143,6 +144,12 @@ def test_open_dimensions_are_asked_for(client: httpx.Client) -> None:
     assert error["parameter"] == "shape"
     assert "shape=x:1,8,4,4" in error["detail"]
     assert post(client, content, shape="x:2,8,4,4").status_code == 201
+    choice = with_choice().SerializeToString()
+    decided = post(client, choice, name="decided", value="sr:16000").json()
+    assert decided["cuts"][-1]["flop"] == 32
+    assert "sr:16000 fixed" in decided["reference"]
+    error = fault(post(client, choice, name="other", value="rate:16000"))
+    assert (error["parameter"], "its inputs: 'x', 'sr'" in error["detail"]) == ("value", True)
 
 
 @pytest.mark.slow

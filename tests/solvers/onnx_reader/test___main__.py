@@ -16,6 +16,7 @@ def ask(file: Path, **fields: Any) -> subprocess.CompletedProcess[str]:
     request = {
         "file": str(file),
         "shapes": [],
+        "values": [],
         "input_byte": [],
         "max_tensors": 1,
         "fusion_boundaries": False,

@@ -483,8 +483,8 @@ def test_what_is_no_model_is_refused(content: bytes, told: str) -> None:
         ("float[batch, 3] x", {"y": (1, 3)}, "no input 'y'; its inputs: 'x'"),
         ("float[batch, 3] x", {"x": (1, 3, 4)}, "has 2 dimensions (batch,3), not the 3 given"),
         ("float[batch, 3] x", {"x": (1, 4)}, "fixed at batch,3 in the file; 1,4 does not fit"),
-        ("float[batch, 3] x", {"x": (0, 3)}, "between 1 and 2^31 - 1"),
-        ("float[batch, 3] x", {"x": (2**31, 3)}, "between 1 and 2^31 - 1"),
+        ("float[batch, 3] x", {"x": (-1, 3)}, "between 0 and 2^31 - 1"),
+        ("float[batch, 3] x", {"x": (2**31, 3)}, "between 0 and 2^31 - 1"),
     ],
 )
 def test_shapes_are_asked_for_in_words(
@@ -571,7 +571,8 @@ def test_texts_of_options_are_read() -> None:
     assert parse_shape("data:1,3,224,224") == ("data", (1, 3, 224, 224))
     assert parse_shape("input:0:1, 3") == ("input:0", (1, 3))
     assert parse_input_byte("data:150528") == ("data", 150_528)
-    for text in ("data", "data:", ":1,2", "data:1,,2", "data:1,-2", "data:1,x", "data:²"):
+    assert parse_shape("sr:") == ("sr", ())
+    for text in ("data", ":", ":1,2", "data:1,,2", "data:1,-2", "data:1,x", "data:²"):
         with pytest.raises(Unreadable):
             parse_shape(text)
     for text in ("data", "data:", ":3", "data:1.5"):

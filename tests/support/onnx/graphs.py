@@ -276,3 +276,24 @@ def qdq(kind: str) -> ModelProto:
     )
     model.ir_version = 10
     return model
+
+
+def with_choice() -> ModelProto:
+    """An If on a number that is given: one product for 16000, else two."""
+    return a_model(
+        """
+        net (float[1, 4] x, int64 sr) => (float[1, 4] y) {
+            wanted = Constant <value_int = 16000> ()
+            high = Equal (sr, wanted)
+            bent = Relu (x)
+            y = If (high) <
+                then_branch = fast () => (float[1, 4] one) { one = MatMul (bent, w) },
+                else_branch = slow () => (float[1, 4] two) {
+                    half = MatMul (bent, w)
+                    two = MatMul (half, w)
+                }
+            >
+        }
+        """,
+        weights={"w": (4, 4)},
+    )
