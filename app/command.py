@@ -166,6 +166,11 @@ def models() -> None:
     help="What an input is wherever the network runs, e.g. sr:16000; may be repeated.",
 )
 @click.option(
+    "--size",
+    multiple=True,
+    help="What depends on the data, as it usually is, e.g. boxes:100; may be repeated.",
+)
+@click.option(
     "--input-byte",
     multiple=True,
     help="What sending an input takes, e.g. data:150528; may be repeated.",
@@ -187,6 +192,7 @@ def models_import(
     name: str,
     shape: tuple[str, ...],
     value: tuple[str, ...],
+    size: tuple[str, ...],
     input_byte: tuple[str, ...],
     max_tensors: int,
     fusion_boundaries: bool,
@@ -199,6 +205,7 @@ def models_import(
         name=name,
         shapes=shape,
         values=value,
+        sizes=size,
         input_byte=input_byte,
         max_tensors=max_tensors,
         fusion_boundaries=fusion_boundaries,

@@ -50,6 +50,7 @@ def in_a_process(file: Path) -> tuple[float, float, float]:
         "file": str(file),
         "shapes": [],
         "values": [],
+        "sizes": [],
         "input_byte": [],
         "max_tensors": 1,
         "fusion_boundaries": False,

@@ -56,6 +56,7 @@ class Profiles(Connection):
         *,
         shapes: Sequence[str] = (),
         values: Sequence[str] = (),
+        sizes: Sequence[str] = (),
         input_byte: Sequence[str] = (),
         max_tensors: int = 1,
         fusion_boundaries: bool = False,
@@ -68,6 +69,7 @@ class Profiles(Connection):
         ----------
         shapes: an input with its dimensions, `data:1,3,224,224`, for each that leaves some open
         values: what an input is wherever the network runs, `sr:16000`
+        sizes: what depends on the data, as it usually is, `boxes:100`
         input_byte: what sending an input takes, `data:150528`, where it is not sent as it is
         max_tensors: how many tensors may cross a cut
         fusion_boundaries: leave out cuts inside what a runtime computes in one kernel
@@ -77,6 +79,7 @@ class Profiles(Connection):
             "name": name,
             "shape": list(shapes),
             "value": list(values),
+            "size": list(sizes),
             "input_byte": list(input_byte),
             "max_tensors": max_tensors,
             "fusion_boundaries": fusion_boundaries,

@@ -49,6 +49,12 @@ def _network() -> argparse.ArgumentParser:
         help="what an input is wherever the network runs, as in sr:16000",
     )
     network.add_argument(
+        "--size",
+        action="append",
+        default=[],
+        help="what depends on the data, as it usually is: boxes:100",
+    )
+    network.add_argument(
         "--profile",
         type=Path,
         help="model profile (JSON) whose cuts to use, as the service gives it",

@@ -20,7 +20,7 @@ from profiler.measure import Plan, measure
 from profiler.network import Network, WrongProfile, load_feeds, open_network
 from profiler.runtime import default_cores, describe, pin
 from profiler.split import NotACut, UnknownTensor
-from solvers.onnx_reader import Options, Unreadable, parse_shape, parse_value
+from solvers.onnx_reader import Options, Unreadable, parse_shape, parse_size, parse_value
 
 _UNSTEADY = 3
 _INTERRUPTED = 130
@@ -141,6 +141,7 @@ def _network(asked: argparse.Namespace, folder: Path) -> Network:
         name=asked.name,
         shapes=dict(map(parse_shape, asked.shape)),
         values=dict(map(parse_value, asked.value)),
+        sizes=dict(map(parse_size, asked.size)),
         options=Options(max_tensors=asked.max_tensors, fusion_boundaries=asked.fusion_boundaries),
         profile=_profile(asked),
         feeds=None if getattr(asked, "input", None) is None else load_feeds(asked.input),

@@ -68,6 +68,7 @@ def open_network(
     seed: int = 0,
     folder: Path | None = None,
     values: Mapping[str, Sequence[Number]] | None = None,
+    sizes: Mapping[str, Sequence[int]] | None = None,
 ) -> Network:
     """Read a file, weights and all, with the cuts of a profile or those that the service would
     list.
@@ -79,7 +80,7 @@ def open_network(
     """
     content = path.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
-    found = read(_with_small_constants(content, path.parent), shapes, options, values)
+    found = read(_with_small_constants(content, path.parent), shapes, options, values, sizes)
     cuts = found.cuts
     if profile is not None:
         cuts = _cuts(profile, sha256)

@@ -39,6 +39,17 @@ Values = Annotated[
     ),
 ]
 
+Sizes = Annotated[
+    Texts,
+    Query(
+        description=(
+            "What depends on the data, as it usually is: open dimensions of a tensor, a dimension"
+            " that the file names, or the rounds of a Loop."
+        ),
+        examples=[["boxes:100"]],
+    ),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Upload:
@@ -62,6 +73,7 @@ async def receive(
         ),
     ] = [],  # noqa: B006 (FastAPI copies it)
     value: Values = [],  # noqa: B006
+    size: Sizes = [],  # noqa: B006
     input_byte: Annotated[
         Texts,
         Query(
@@ -86,6 +98,7 @@ async def receive(
         name=name,
         shapes=tuple(shape),
         values=tuple(value),
+        sizes=tuple(size),
         input_byte=tuple(input_byte),
         max_tensors=max_tensors,
         fusion_boundaries=fusion_boundaries,

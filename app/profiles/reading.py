@@ -20,6 +20,7 @@ SHOWN = 20
 PARAMETERS = {
     "shapes": "shape",
     "values": "value",
+    "sizes": "size",
     "input_byte": "input_byte",
     "max_tensors": "max_tensors",
 }
@@ -35,6 +36,7 @@ class Wanted:
     name: str
     shapes: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ()
     input_byte: tuple[str, ...] = ()
     max_tensors: int = 1
     fusion_boundaries: bool = False
@@ -76,6 +78,7 @@ def _request(file: Path, wanted: Wanted, time_limit_s: float) -> dict[str, Any]:
         "file": str(file),
         "shapes": wanted.shapes,
         "values": wanted.values,
+        "sizes": wanted.sizes,
         "input_byte": wanted.input_byte,
         "max_tensors": wanted.max_tensors,
         "fusion_boundaries": wanted.fusion_boundaries,
@@ -112,6 +115,7 @@ def _reference(wanted: Wanted, input_shapes: dict[str, list[int]]) -> str:
     return _one_line(
         f"Counted in the graph of an ONNX file: cuts {', '.join(options)}; inputs {shapes}"
         + "".join(f"; {value} fixed" for value in wanted.values)
+        + "".join(f"; {size} assumed" for size in wanted.sizes)
     )
 
 

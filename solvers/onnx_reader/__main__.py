@@ -3,7 +3,7 @@
 Untrusted files are parsed in C++ here, so the process limits itself before it loads the parsers: a
 file that makes it crash, hang or swell takes this process down and no other.
 
-In: `{file, shapes, values, input_byte, max_tensors, fusion_boundaries, pareto, memory_byte,
+In: `{file, shapes, values, sizes, input_byte, max_tensors, fusion_boundaries, pareto, memory_byte,
 cpu_s}`, what is said of the network as texts (`data:1,3,224,224`). Out: `{cuts, shapes, parameters,
 complete, dropped, notes}` or `{unreadable, option}`.
 """
@@ -51,6 +51,7 @@ def answer(file: Path, request: dict[str, Any]) -> dict[str, Any]:
         Unreadable,
         parse_input_byte,
         parse_shape,
+        parse_size,
         parse_value,
         read,
     )
@@ -63,12 +64,13 @@ def answer(file: Path, request: dict[str, Any]) -> dict[str, Any]:
             input_byte=dict(parse_input_byte(text) for text in request["input_byte"]),
         )
         shapes = dict(parse_shape(text) for text in request["shapes"])
+        sizes = dict(parse_size(text) for text in request["sizes"])
         values = dict(parse_value(text) for text in request["values"])
         with file.open("rb") as opened:
             if not file.stat().st_size:
                 raise Unreadable("the file is empty")
             with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                network = read(content, shapes, options, values)
+                network = read(content, shapes, options, values, sizes)
     except Unreadable as error:
         return {"unreadable": error.detail, "option": error.option}
     except RecursionError:

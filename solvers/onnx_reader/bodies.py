@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from onnx import GraphProto, NodeProto, TensorProto, TypeProto
 
+from solvers.onnx_reader.assumed import Sizes
 from solvers.onnx_reader.graph import called
-from solvers.onnx_reader.network import Unreadable
+from solvers.onnx_reader.network import Unreadable, WorkUnknown
 from solvers.onnx_reader.operators import bounded, domain_of
+from solvers.onnx_reader.rounds import rounds_of
 from solvers.onnx_reader.scope import Scope
 from solvers.onnx_reader.sizes import merged, shape_of, tensor_type, with_axis
 
@@ -35,8 +38,9 @@ class Bodies:
         walk: Callable[[GraphProto, Sequence[TypeProto], Scope], Body],
         opset: int,
         notes: list[str],
+        sizes: Sizes,
     ) -> None:
-        self._walk, self._opset, self._notes = walk, opset, notes
+        self._walk, self._opset, self._notes, self._sizes = walk, opset, notes, sizes
 
     def walked(
         self, node: NodeProto, inputs: Sequence[str], attributes: Mapping[str, Any], scope: Scope
@@ -96,8 +100,13 @@ class Bodies:
             body = self._walk(graph, [*counters, *state], scope)
         trips = scope.constants.get(inputs[0]) if inputs[0] else None
         if trips is None or int(trips.reshape(-1)[0]) >= 2**31:
+            rounds = self._sizes.rounds(node)
+            if rounds is None:
+                rounds = rounds_of(graph, inputs, scope)
+            trips = None if rounds is None else np.array(rounds)
+        if trips is None:
             if body.flop:
-                raise Unreadable(
+                raise WorkUnknown(
                     f"{called(node)} does work, and how often it runs is not known before it runs"
                 )
             scans = [with_axis(type_, 0, None) for type_ in body.types[1 + len(state) :]]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from solvers.onnx_reader.frontiers import Frontier, Order, Prefix
 from solvers.onnx_reader.network import LARGEST, Cut, Dropped, Unreadable
-from solvers.onnx_reader.sized import Trace
+from solvers.onnx_reader.sized import Node, Trace
 
 
 class Costs:
@@ -23,21 +24,25 @@ class Costs:
             for weight in node.weights:
                 self.weights.setdefault(weight, position)
         self.flop, self.parameter_byte = self._sums(Order(range(len(traced.nodes))))
-        self._sums_of: dict[Order, tuple[list[int], list[int]]] = {}
-        if max(self.flop[-1], self.parameter_byte[-1]) > LARGEST:
+        self._sums_of: dict[Order, tuple[list[float], list[int]]] = {}
+        known = [flop for flop in self.flop if flop < math.inf]
+        if max(known[-1], self.parameter_byte[-1]) > LARGEST:
             raise Unreadable(
                 "the network has more than 2^63 FLOP or bytes of parameters: are its dimensions"
                 " right?"
             )
 
-    def _sums(self, order: Order) -> tuple[list[int], list[int]]:
-        """FLOP and bytes of parameters of the first nodes of an order, from none to all."""
-        flop, parameter_byte, needed = [0], [0], set[int]()
+    def _sums(self, order: Order) -> tuple[list[float], list[int]]:
+        """FLOP and bytes of parameters of the first nodes of an order, from none to all; infinite
+        FLOP from the first node on whose work is not known.
+        """
+        flop: list[float] = [0]
+        parameter_byte, needed = [0], set[int]()
         for position in order.positions:
             node = self.traced.nodes[position]
             new = node.weights - needed
             needed |= new
-            flop.append(flop[-1] + node.flop)
+            flop.append(flop[-1] + _flop(node))
             parameter_byte.append(
                 parameter_byte[-1] + sum(self.traced.weights[weight].byte for weight in new)
             )
@@ -52,18 +57,22 @@ class Costs:
                 f"the bytes of the input {unsized[0]!r} are not known: give its input_byte",
                 "input_byte",
             )
-        return self._cut("input", 0, 0, inputs)
+        cut = self._cut("input", 0, 0, inputs)
+        assert cut is not None
+        return cut
 
-    def last(self) -> Cut:
-        """Nothing is sent."""
+    def last(self) -> Cut | None:
+        """Nothing is sent; None where the work of all is not known."""
+        if self.flop[-1] == math.inf:
+            return None
         name = _short(" + ".join(self.traced.outputs))
-        return Cut(name, self.flop[-1], 0, 0, self.parameter_byte[-1], ())
+        return Cut(name, int(self.flop[-1]), 0, 0, self.parameter_byte[-1], ())
 
     def between(self, found: Iterable[Frontier]) -> list[Cut]:
-        """The cuts at some frontiers."""
-        return [self._one(frontier) for frontier in found]
+        """The cuts at some frontiers, those with work that is not known left out."""
+        return [cut for frontier in found if (cut := self._one(frontier)) is not None]
 
-    def _one(self, frontier: Frontier) -> Cut:
+    def _one(self, frontier: Frontier) -> Cut | None:
         name = _short(" + ".join(frontier.tensors))
         if isinstance(frontier.before, Prefix):
             order, end = frontier.before.order, frontier.before.count
@@ -83,19 +92,27 @@ class Costs:
         }
         return self._cut(
             name,
-            self.flop[start] + sum(nodes[place].flop for place in beyond),
+            self.flop[start] + sum(_flop(nodes[place]) for place in beyond),
             self.parameter_byte[start] + sum(self.traced.weights[weight].byte for weight in new),
             frontier.tensors,
         )
 
-    def _cut(self, name: str, flop: int, parameter_byte: int, tensors: tuple[str, ...]) -> Cut:
+    def _cut(
+        self, name: str, flop: float, parameter_byte: int, tensors: tuple[str, ...]
+    ) -> Cut | None:
+        if flop == math.inf:
+            return None
         elements = sum(
             self.traced.sizes[name].elements for name in tensors if name in self.traced.sizes
         )
         byte = sum(self.byte[name] for name in tensors)
         if max(byte, elements) > LARGEST:
             raise Unreadable("more than 2^63 bytes cross a cut: are the input's dimensions right?")
-        return Cut(name, flop, byte, elements, parameter_byte, tensors)
+        return Cut(name, int(flop), byte, elements, parameter_byte, tensors)
+
+
+def _flop(node: Node) -> float:
+    return math.inf if node.flop is None else node.flop
 
 
 def _short(name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from onnx import GraphProto, TypeProto, ValueInfoProto
 
+from solvers.onnx_reader.assumed import Sizes
 from solvers.onnx_reader.shapes import Shape
 from solvers.onnx_reader.sizes import shape_of, tensor_type
 
@@ -13,7 +14,8 @@ from solvers.onnx_reader.sizes import shape_of, tensor_type
 class Declared:
     """The types that a file states, with the named dimensions of its inputs put in."""
 
-    def __init__(self, graph: GraphProto, inputs: Mapping[str, TypeProto]) -> None:
+    def __init__(self, graph: GraphProto, inputs: Mapping[str, TypeProto], sizes: Sizes) -> None:
+        self._sizes = sizes
         self._stated: dict[str, ValueInfoProto] = {
             value.name: value for value in (*graph.output, *graph.value_info)
         }
@@ -34,17 +36,25 @@ class Declared:
             return found
         if shape_of(found) is not None:
             return found
+        for dim, own in zip(
+            stated.type.tensor_type.shape.dim, found.tensor_type.shape.dim, strict=False
+        ):
+            if dim.dim_param and not own.HasField("dim_value"):
+                self._sizes.link(own.dim_param, dim.dim_param)
         element = stated.type.tensor_type.elem_type
         shape = self._shape(stated)
         if shape is None or found.tensor_type.elem_type not in (0, element):
             return found
         return tensor_type(element, shape) if _fits(found, shape) else found
 
+    def _size(self, name: str) -> int | None:
+        return self._named[name] if name in self._named else self._sizes.dimension(name)
+
     def _shape(self, stated: ValueInfoProto) -> Shape | None:
         if not stated.type.tensor_type.HasField("shape"):
             return None
         sizes = [
-            self._named.get(dim.dim_param) if dim.dim_param else dim.dim_value
+            self._size(dim.dim_param) if dim.dim_param else dim.dim_value
             for dim in stated.type.tensor_type.shape.dim
             if dim.WhichOneof("value") is not None
         ]

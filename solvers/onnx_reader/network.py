@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -28,14 +28,17 @@ def printable(text: str) -> str:
 class Unreadable(Exception):
     """The file is not a network that can be cut; `detail` says why, and the remedy.
 
-    `option` names the option at fault ("shapes", "values", "input_byte", "max_tensors"), None if it
-    is the file.
+    `option` names the option at fault (a name of `Given` or `Options`), None if it is the file.
     """
 
     def __init__(self, detail: str, option: str | None = None) -> None:
         self.detail = printable(detail)[:LONGEST_DETAIL]
         super().__init__(self.detail)
         self.option = option
+
+
+class WorkUnknown(Unreadable):
+    """What a node computes depends on the data; cuts before it are known all the same."""
 
 
 class DoesNotFit(Unreadable):
@@ -72,6 +75,15 @@ class Options:
     fusion_boundaries: bool = False
     pareto: bool = False
     input_byte: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What is said of a network's inputs (`shapes`, `values`) and of what depends on the data."""
+
+    shapes: Mapping[str, Sequence[int]]
+    values: Mapping[str, Sequence[Number]] = field(default_factory=dict)
+    sizes: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -122,7 +134,8 @@ class Network:
         What `Options.pareto` left out.
     complete : bool
         Whether all cuts of up to `Options.max_tensors` tensors were looked at; where there are too
-        many ways to cut the graph, only those along two orders of its nodes were.
+        many ways to cut the graph, only those along two orders of its nodes were; and where the
+        work of a node is not known, only those before it.
     notes : tuple of str
         What a reader of the list should know: cuts that are not in it, work that counts as 0.
     """

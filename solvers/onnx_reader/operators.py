@@ -23,7 +23,7 @@ from onnx import (
 from solvers.onnx_reader.fits import misfit
 from solvers.onnx_reader.forms import Call, Form
 from solvers.onnx_reader.graph import called
-from solvers.onnx_reader.network import LARGEST, DoesNotFit, Unreadable
+from solvers.onnx_reader.network import LARGEST, DoesNotFit, Unreadable, WorkUnknown
 from solvers.onnx_reader.runtime_operators import form_of
 from solvers.onnx_reader.scope import Scope
 from solvers.onnx_reader.shapes import Mac, SizeUnknown
@@ -244,7 +244,7 @@ def flop_of(node: NodeProto, operator: Operator, call: Call, types: Sequence[Typ
         else:
             return 0
     except SizeUnknown:
-        raise Unreadable(
+        raise WorkUnknown(
             f"{called(node)} works on a tensor whose size depends on the data: what it computes"
             " is not known"
         ) from None

@@ -18,6 +18,7 @@ from solvers.onnx_reader.network import (
     MOST_TENSORS,
     Cut,
     Dropped,
+    Given,
     Network,
     Number,
     Options,
@@ -33,6 +34,7 @@ def read(
     shapes: Mapping[str, Sequence[int]] | None = None,
     options: Options | None = None,
     values: Mapping[str, Sequence[Number]] | None = None,
+    sizes: Mapping[str, Sequence[int]] | None = None,
 ) -> Network:
     """Read every place where an ONNX network can be cut between a device and a server.
 
@@ -46,8 +48,10 @@ def read(
         says of a named dimension holds for the others.
     options : Options
     values : mapping of str to sequence of numbers, optional
-        What inputs are, by name: they are constants then, so that an If is decided, and never
-        cross.
+        What inputs are, by name: constants then, so that an If is decided.
+    sizes : mapping of str to sequence of int, optional
+        What depends on the data, as it usually is: open dimensions of a tensor by its name, a
+        dimension by the name that the file has for it, rounds of a Loop by its own or a result's.
 
     Returns
     -------
@@ -71,20 +75,16 @@ def read(
     """
     shapes = {} if shapes is None else shapes
     options = Options() if options is None else options
-    values = {} if values is None else values
+    given = Given(shapes, values or {}, sizes or {})
     _check(shapes, options)
     require_onnx(content)
-    return _network(_traced(content, shapes, values), options)
+    return _network(_traced(content, given), options)
 
 
-def _traced(
-    content: Buffer,
-    shapes: Mapping[str, Sequence[int]],
-    values: Mapping[str, Sequence[Number]],
-) -> Trace:
+def _traced(content: Buffer, given: Given) -> Trace:
     """The graph with its sizes. Raises Unreadable."""
     try:
-        return trace(_parsed(content), shapes, values)
+        return trace(_parsed(content), given)
     except UnicodeDecodeError:
         raise Unreadable("the file is not an ONNX model: a name in it is not UTF-8") from None
 
@@ -138,9 +138,6 @@ def _network(traced: Trace, options: Options) -> Network:
     costs = Costs(traced, options.input_byte)
     between = filter(kernels.parts, search.found) if kernels is not None else search.found
     cuts = [costs.first(), *costs.between(between)]
-    last = costs.last()
-    if not last.flop:
-        notes.append("Nothing in the network counts as work.")
     if options.max_tensors > 1:
         chain = monotone(cuts)
         if len(chain) < len(cuts):
@@ -150,7 +147,7 @@ def _network(traced: Trace, options: Options) -> Network:
                 " fall."
             )
         cuts = chain
-    cuts = told_apart([*cuts, last])
+    cuts = told_apart([*cuts, *_end(traced, costs, cuts, notes)])
     notes += _signed(traced, cuts)
     dropped: tuple[Dropped, ...] = ()
     if options.pareto:
@@ -168,9 +165,31 @@ def _network(traced: Trace, options: Options) -> Network:
         values=traced.values,
         shape_values=traced.shape_values,
         dropped=dropped,
-        complete=search.searched == options.max_tensors,
+        complete=search.searched == options.max_tensors and traced.stopped is None,
         notes=tuple(notes),
     )
+
+
+def _end(traced: Trace, costs: Costs, cuts: Sequence[Cut], notes: list[str]) -> list[Cut]:
+    """The last cut, none where the work up to there is not known. Raises Unreadable where no other
+    cut is known then.
+    """
+    last = costs.last()
+    if last is None:
+        why = (
+            f"{traced.stopped}: give the size (size=NAME:100, of a tensor, a dimension that the"
+            " file names, or the rounds of a Loop)"
+        )
+        if len(cuts) < 2:
+            raise Unreadable(why)
+        notes.append(
+            f"The list ends at {cuts[-1].name}, and counts nothing after it, on a server neither:"
+            f" {why}."
+        )
+        return []
+    if not last.flop:
+        notes.append("Nothing in the network counts as work.")
+    return [last]
 
 
 def _left_out(traced: Trace, searched: int, wanted: int) -> Iterator[str]:
@@ -219,6 +238,17 @@ def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
     ):
         raise Unreadable(f"the shape {text[:100]!r} is not of the form name:1,3,224,224", "shapes")
     return name, tuple(int(part) for part in parts)
+
+
+def parse_size(text: str) -> tuple[str, tuple[int, ...]]:
+    """`boxes:100` as a name and its sizes. Raises Unreadable."""
+    try:
+        name, sizes = parse_shape(text)
+    except Unreadable:
+        name, sizes = "", ()
+    if not sizes or max(sizes) >= 2**31:
+        raise Unreadable(f"the size {text[:100]!r} is not of the form name:100", "sizes")
+    return name, sizes
 
 
 def parse_value(text: str) -> tuple[str, tuple[Number, ...]]:

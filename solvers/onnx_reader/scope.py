@@ -23,6 +23,11 @@ class Scope:
     weights: ChainMap[str, frozenset[int]]
     aliases: ChainMap[str, str]
 
+    @property
+    def is_inner(self) -> bool:
+        """Whether it is a body's."""
+        return len(self.types.maps) > 1
+
     def inner(self) -> Scope:
         """The scope of a body: what it defines is not seen around it."""
         return Scope(

@@ -12,12 +12,14 @@ from solvers.onnx_reader.sizes import Size
 
 @dataclass(frozen=True)
 class Node:
-    """A node that depends on an input; names are those of tensors that do too."""
+    """A node that depends on an input; names are those of tensors that do too. `flop` is None where
+    its work is not known.
+    """
 
     operator: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    flop: int
+    flop: int | None
     weights: frozenset[int]
 
 
@@ -26,8 +28,8 @@ class Trace:
     """The graph in topological order, without what is constant and what no result needs.
 
     `sizes` has no entry for a tensor whose size is not known; `weights` is indexed by
-    `Node.weights`; `signed` are the tensors of int8 that a QuantizeLinear makes or a
-    DequantizeLinear reads.
+    `Node.weights`; `stopped` says why the work of some nodes is not known; `signed` are the tensors
+    of int8 that a QuantizeLinear makes or a DequantizeLinear reads.
     """
 
     nodes: tuple[Node, ...]
@@ -39,5 +41,6 @@ class Trace:
     uncounted: tuple[str, ...]
     unknown: tuple[str, ...] = ()
     signed: frozenset[str] = frozenset()
+    stopped: str | None = None
     values: Mapping[str, Array] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

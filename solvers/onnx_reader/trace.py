@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -26,6 +27,7 @@ from onnx import (
     inliner,
 )
 
+from solvers.onnx_reader.assumed import Sizes
 from solvers.onnx_reader.bodies import Bodies, Body
 from solvers.onnx_reader.constants import Constants
 from solvers.onnx_reader.declared import Declared
@@ -39,7 +41,7 @@ from solvers.onnx_reader.graph import (
     require_text,
 )
 from solvers.onnx_reader.inputs import fixed_inputs, fixed_values, shapes_of_values
-from solvers.onnx_reader.network import Array, DoesNotFit, Number, Unreadable
+from solvers.onnx_reader.network import Array, DoesNotFit, Given, Unreadable, WorkUnknown
 from solvers.onnx_reader.operators import (
     Operator,
     attributes_of,
@@ -79,22 +81,25 @@ _RANDOM = frozenset(
 )
 
 
-def trace(
-    model: ModelProto,
-    shapes: Mapping[str, Sequence[int]],
-    values: Mapping[str, Sequence[Number]] | None = None,
-) -> Trace:
-    """Walk the graph with these dimensions and values of its inputs. Raises Unreadable."""
-    walk = _Walk(model)
-    values = {} if values is None else values
+def trace(model: ModelProto, given: Given) -> Trace:
+    """Walk the graph with what is given of its inputs. Raises Unreadable."""
+    walk = _Walk(model, given)
     try:
-        return walk.whole(shapes, values)
+        try:
+            found = walk.whole()
+        except Unreadable:
+            if not walk.sizes.learnt():
+                raise
+        if walk.sizes.learnt():
+            walk = _Walk(model, given, walk.sizes)
+            found = walk.whole()
+        return found
     except DoesNotFit as error:
         detail, option = error.detail, error.option
-        if shapes:
+        if given.shapes:
             option = "shapes"
-            mend = _mend(model, shapes, values, error)
-            detail += f": {mend} would fit" if mend else f": is {_told(shapes)} right?"
+            mend = _mend(model, given, error)
+            detail += f": {mend} would fit" if mend else f": is {_told(given.shapes)} right?"
         raise Unreadable(". ".join([detail, *walk.constants.missing()]), option) from error
     except Unreadable as error:
         why = " ".join(walk.constants.missing())
@@ -103,21 +108,16 @@ def trace(
         raise Unreadable(f"{error.detail}. {why}", error.option) from error
 
 
-def _mend(
-    model: ModelProto,
-    shapes: Mapping[str, Sequence[int]],
-    values: Mapping[str, Sequence[Number]],
-    error: DoesNotFit,
-) -> str | None:
+def _mend(model: ModelProto, given: Given, error: DoesNotFit) -> str | None:
     """Other dimensions of the inputs with which everything fits: the one that a node wants, a
     picture with its channels elsewhere, a batch of 1.
     """
-    for other in islice(_others(shapes, error), MOST_MENDS):
+    for other in islice(_others(given.shapes, error), MOST_MENDS):
         try:
-            _Walk(model).whole(other, values)
+            _Walk(model, replace(given, shapes=other)).whole()
         except Unreadable:
             continue
-        return _told({name: dims for name, dims in other.items() if dims != shapes[name]})
+        return _told({name: dims for name, dims in other.items() if dims != given.shapes[name]})
     return None
 
 
@@ -144,7 +144,11 @@ def _told(shapes: Mapping[str, Sequence[int]]) -> str:
 
 
 class _Walk:
-    def __init__(self, model: ModelProto) -> None:
+    def __init__(self, model: ModelProto, given: Given, before: Sizes | None = None) -> None:
+        self.given = given
+        self.sizes = Sizes(given.sizes, before)
+        self.stopped: str | None = None
+        self.beyond: set[str] = set()  # what is made of results of unknown work
         self.opsets = opsets_of(model)
         self.visible = {name for node in model.graph.node for name in node.output}
         if model.functions:
@@ -164,22 +168,20 @@ class _Walk:
         self.uncounted: dict[str, None] = {}
         self.unknown: dict[str, None] = {}
         self.notes: list[str] = []
-        self.bodies = Bodies(self._walk_body, self.opsets[""], self.notes)
+        self.bodies = Bodies(self._walk_body, self.opsets[""], self.notes, self.sizes)
         self.visits = 0
         self.read = read_in(model.graph)
         self.block = channel_block(model.graph)
-        self.declared = Declared(model.graph, {})
+        self.declared = Declared(model.graph, {}, self.sizes)
 
-    def whole(
-        self, shapes: Mapping[str, Sequence[int]], values: Mapping[str, Sequence[Number]]
-    ) -> Trace:
+    def whole(self) -> Trace:
         graph = self.model.graph
         require_text(graph)
         if not graph.node:
             raise Unreadable("the file has no graph, or one without nodes: it is not an ONNX model")
         scope = Scope(ChainMap(), ChainMap(), ChainMap(), ChainMap())
         self.constants.define_initializers(graph, scope)
-        inputs, known = self._given(shapes, values, scope)
+        inputs, known = self._given(scope)
         nodes = []
         for node in in_order(graph):
             traced = self._visit(node, scope)
@@ -190,6 +192,7 @@ class _Walk:
                 if value is not None and not self._is_constant(node.input[0], scope):
                     self.shape_values[node.output[0]] = tuple(np.ravel(value).tolist())
         results = _results(graph, scope)
+        self.sizes.require_used()
         needed = _needed(nodes, results)
         read = {name for node in needed for name in node.inputs} | set(results)
         tensors = [*inputs, *(name for node in needed for name in node.outputs)]
@@ -208,6 +211,7 @@ class _Walk:
             shape_values=self.shape_values,
             uncounted=tuple(self.uncounted),
             unknown=tuple(self.unknown),
+            stopped=self.stopped and ". ".join([self.stopped, *self.constants.missing()]),
             values=known,
             signed=frozenset(
                 name
@@ -218,23 +222,19 @@ class _Walk:
             notes=(*self.notes, *self.constants.missing(), *self.constants.bare()),
         )
 
-    def _given(
-        self,
-        shapes: Mapping[str, Sequence[int]],
-        values: Mapping[str, Sequence[Number]],
-        scope: Scope,
-    ) -> tuple[dict[str, TypeProto], dict[str, Array]]:
+    def _given(self, scope: Scope) -> tuple[dict[str, TypeProto], dict[str, Array]]:
         """The inputs that vary with their types, and those that are constants."""
         graph = self.model.graph
         given = inputs_of(graph)
-        types = fixed_inputs(given, shapes_of_values(given, shapes, values))
+        values = self.given.values
+        types = fixed_inputs(given, shapes_of_values(given, self.given.shapes, values))
         known = fixed_values(types, values)
         for name, array in known.items():
             value = array if array.size <= LARGEST_VALUE else None
             scope.define_constant(name, types[name], value, frozenset())
         inputs = {name: type_ for name, type_ in types.items() if name not in known}
         scope.types.update(inputs)
-        self.declared = Declared(graph, types)
+        self.declared = Declared(graph, types, self.sizes)
         return inputs, known
 
     def _is_constant(self, name: str, scope: Scope) -> bool:
@@ -254,12 +254,20 @@ class _Walk:
         if self._is_known(node, explicit, attributes, scope):
             return None
         weights = self.constants.weights_of(node, explicit, reads, scope)
-        flop = 0
-        if bodies_of(node):
-            body = self.bodies.walked(node, explicit, attributes, scope)
-            flop, weights, types = body.flop, weights | body.weights, list(body.types)
-        else:
-            types, flop = self._computed(node, operator, explicit, attributes, scope)
+        flop: int | None = 0
+        try:
+            if bodies_of(node):
+                body = self.bodies.walked(node, explicit, attributes, scope)
+                flop, weights, types = body.flop, weights | body.weights, list(body.types)
+            else:
+                types, flop = self._computed(node, operator, explicit, attributes, scope)
+        except Unreadable as error:
+            if scope.is_inner or not self._is_beyond(variable, error):
+                raise
+            types, flop = [self.declared.completed(n, TypeProto()) for n in node.output], None
+            self.beyond.update(node.output)
+            self.stopped = self.stopped or error.detail
+        types = self._sized(node, variable, types)
         if not variable and node.op_type not in _RANDOM:
             self.constants.define_results(node, explicit, types, attributes, weights, scope)
             return None
@@ -270,6 +278,18 @@ class _Walk:
             if name:
                 scope.types[name] = type_
         return Node(node.op_type, variable, tuple(filter(None, node.output)), flop, weights)
+
+    def _is_beyond(self, reads: Sequence[str], error: Unreadable) -> bool:
+        """Whether a node's work is not known because of the data."""
+        return isinstance(error, WorkUnknown) or not self.beyond.isdisjoint(reads)
+
+    def _sized(
+        self, node: NodeProto, reads: Sequence[str], types: Sequence[TypeProto]
+    ) -> list[TypeProto]:
+        """The types of results that vary, with the sizes that are given for them."""
+        if not reads or not self.sizes.given:
+            return list(types)
+        return self.sizes.filled(node, reads, types)
 
     def _computed(
         self,
@@ -347,6 +367,7 @@ class _Walk:
             return True
         if (
             node.op_type in ("Shape", "Size")
+            and inputs[0] not in self.sizes.assumed
             and (shape := shape_of(scope.types[inputs[0]])) is not None
         ):
             self.constants.define_shape(node, shape, attributes, scope)
@@ -382,7 +403,7 @@ class _Walk:
         for node in in_order(graph):
             traced = self._visit(node, inner)
             if traced is not None:
-                flop += traced.flop
+                flop += traced.flop or 0
                 weights |= traced.weights
         types = []
         for output in graph.output:

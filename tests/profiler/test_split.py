@@ -110,6 +110,20 @@ def test_an_input_with_a_fixed_value_is_part_of_both_halves(rate: int, tmp_path:
         assert_equal(run_split(network.halves(cut), network.feeds), expected)
 
 
+@pytest.mark.parametrize("sizes", [{}, {"found": (3,)}])
+@pytest.mark.parametrize("measured", [False, True])
+def test_halves_of_what_depends_on_the_data(
+    sizes: dict[str, tuple[int, ...]], measured: bool, tmp_path: Path
+) -> None:
+    """However many boxes there are: the size that was given is not what they are split by."""
+    model = graphs.two_stages(measured=measured)
+    network = open_network(nets.saved(model, tmp_path), sizes=sizes)
+    expected = whole(model, network.feeds)
+    assert len(expected["result"]) != 3
+    for cut in range(len(network.cuts)):
+        assert_equal(run_split(network.halves(cut), network.feeds), expected)
+
+
 def test_each_half_has_its_own_weights_only() -> None:
     halves = Graph(nets.a_classifier()).halves(["pool1"])
     sizes = [

@@ -28,6 +28,7 @@ from tests.support.onnx.graphs import (
     a_residual,
     light,
     transformer,
+    two_stages,
     with_choice,
     with_shape_arithmetic,
 )
@@ -148,6 +149,14 @@ def test_open_dimensions_are_asked_for(client: httpx.Client) -> None:
     decided = post(client, choice, name="decided", value="sr:16000").json()
     assert decided["cuts"][-1]["flop"] == 32
     assert "sr:16000 fixed" in decided["reference"]
+    staged = two_stages().SerializeToString()
+    backbone = post(client, staged, name="backbone").json()
+    assert backbone["import_report"] == {"complete": False}
+    assert backbone["cuts"][-1]["tensors"] == ["relu"]
+    whole = post(client, staged, name="whole", size="found:100").json()
+    assert (whole["cuts"][-1]["feature_byte"], "import_report" in whole) == (0, False)
+    assert "found:100 assumed" in whole["reference"]
+    assert fault(post(client, staged, name="none", size="relu:1"))["parameter"] == "size"
     error = fault(post(client, choice, name="other", value="rate:16000"))
     assert (error["parameter"], "its inputs: 'x', 'sr'" in error["detail"]) == ("value", True)
 

@@ -17,6 +17,7 @@ def ask(file: Path, **fields: Any) -> subprocess.CompletedProcess[str]:
         "file": str(file),
         "shapes": [],
         "values": [],
+        "sizes": [],
         "input_byte": [],
         "max_tensors": 1,
         "fusion_boundaries": False,

@@ -297,3 +297,56 @@ def with_choice() -> ModelProto:
         """,
         weights={"w": (4, 4)},
     )
+
+
+def two_stages(*, measured: bool = False) -> ModelProto:
+    """A detector: its second stage works on as many boxes as the first one finds. If `measured`,
+    it reshapes them to what a Shape says.
+    """
+    rois = "shape = Shape (all) rois = Reshape (all, shape)" if measured else "rois = Relu (all)"
+    model = a_model(
+        f"""
+        net (float[1, 3, 16, 16] image) => (float[found, 5] result) {{
+            feature = Conv <pads = [1, 1, 1, 1]> (image, w0)
+            relu = Relu (feature)
+            scores0 = Conv (relu, w1) scores = Reshape (scores0, rows1)
+            boxes0 = Conv (relu, w2) boxes = Reshape (boxes0, rows2)
+            kept = NonMaxSuppression (boxes, scores, most)
+            index = Gather <axis = 1> (kept, two) flat = Squeeze (index, one)
+            flat_boxes = Squeeze (boxes, zero) all = Gather (flat_boxes, flat)
+            {rois}
+            result = MatMul (rois, w3)
+        }}
+        """,
+        weights={"w0": (8, 3, 3, 3), "w1": (1, 8, 1, 1), "w2": (4, 8, 1, 1), "w3": (4, 5)},
+    )
+    for name, value in {
+        "rows1": [1, 1, -1], "rows2": [1, -1, 4], "most": [9], "two": [2], "one": [1], "zero": [0],
+    }.items():  # fmt: skip
+        model.graph.initializer.append(numpy_helper.from_array(np.array(value), name))
+    return model
+
+
+def counting_loop(condition: str) -> ModelProto:
+    """A Loop without a trip count; its body makes `next` of the counter `i`, and `more`."""
+    model = a_model(
+        f"""
+        net (float[1, 4] x) => (int64 done, float[1, 4] y) {{
+            bent = Relu (x)
+            done, y = Loop (, yes, zero, bent) <
+                body = round (int64 t, bool c, int64 i, float[1, 4] s)
+                    => (bool more, int64 next, float[1, 4] then)
+                {{
+                    then = MatMul (s, w)
+                    next = Add (i, one)
+                    {condition}
+                }}
+            >
+        }}
+        """,
+        weights={"w": (4, 4)},
+    )
+    for name, value in {"yes": True, "zero": 0, "one": 1, "last": 10}.items():
+        model.graph.initializer.append(numpy_helper.from_array(np.array(value), name))
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(1.0), "limit"))
+    return model
