@@ -109,6 +109,11 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         help="name of the devfreq device whose clock it is, a GPU say (default: the cores')",
     )
     run.add_argument(
+        "--cpu-clock",
+        type=float,
+        help="with --devfreq: clock in Hz at which to hold the cores (default: recorded only)",
+    )
+    run.add_argument(
         "--frequency-hz", type=float, help="declare the clock of a machine that does not tell it"
     )
     run.add_argument(

@@ -6,13 +6,14 @@ So only the clock that was read counts as measured.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 TOLERANCE = 0.01  # readings within this fraction of each other are one clock
 _SETTLE_S = 0.2
 _POLL_S = 0.005
+_TRIES = 5  # of a reading that the kernel has not ready
 
 
 class ClockUnavailable(Exception):
@@ -40,8 +41,12 @@ class Clock:
         )
 
     def read_hz(self) -> float | None:
-        """The clock now [Hz]."""
+        """The clock now [Hz]; 0 of a device that sleeps."""
         return self.declared_hz
+
+    def doubts(self) -> tuple[str, ...]:
+        """Why the clock may be another than the one that is read, in words."""
+        return ()
 
     def levels_hz(self) -> tuple[float, ...]:
         """The clocks on offer, ascending [Hz]. Raises ClockUnavailable."""
@@ -86,6 +91,8 @@ class SysfsClock(Clock):
         asked for
     span : files with the lowest and highest possible clock
     unit_hz : what 1 in a file means
+    boost : files that say whether clocks above those on offer may be taken; and those clocks
+    repeated : readings that only repeat what was asked for
     """
 
     def __init__(
@@ -96,6 +103,8 @@ class SysfsClock(Clock):
         offered: Path,
         span: tuple[Path, Path],
         unit_hz: float,
+        boost: tuple[Sequence[Path], Path] | None = None,
+        repeated: Sequence[Path] = (),
     ) -> None:
         super().__init__()
         self._least, self._most, self._offered, self._span, self._unit_hz = (
@@ -105,7 +114,8 @@ class SysfsClock(Clock):
             span,
             unit_hz,
         )
-        self._reading = next((path for path in readings if _number(path) is not None), None)
+        self._boost, self._repeated = boost, tuple(repeated)
+        self._reading = next((path for path in readings if _patiently(path) is not None), None)
         if self._reading is None:
             raise ClockUnavailable(f"none of {', '.join(map(str, readings))} can be read")
         self._found: tuple[str, str] | None = None
@@ -116,8 +126,10 @@ class SysfsClock(Clock):
         return f"read from {self._reading}"
 
     def read_hz(self) -> float | None:
-        """The clock now [Hz]. Raises ClockUnavailable if the file that told it no longer does."""
-        number = _number(self._reading) if self._reading is not None else None
+        """The clock now [Hz]; 0 of a device that sleeps. Raises ClockUnavailable if the file that
+        told it no longer does.
+        """
+        number = _patiently(self._reading) if self._reading is not None else None
         if number is None:
             raise ClockUnavailable(f"{self._reading} cannot be read any more")
         return number * self._unit_hz
@@ -127,10 +139,11 @@ class SysfsClock(Clock):
         list.
         """
         if self._offered.is_file():
-            return tuple(
-                sorted({float(word) * self._unit_hz for word in self._offered.read_text().split()})
-            )
-        ends = [_number(path) for path in self._span]
+            words = self._offered.read_text().split()
+            if self._boosted() and self._boost is not None and self._boost[1].is_file():
+                words += self._boost[1].read_text().split()
+            return tuple(sorted({float(word) * self._unit_hz for word in words}))
+        ends = [number(path) for path in self._span]
         return tuple(sorted({end * self._unit_hz for end in ends if end is not None}))
 
     def set_hz(self, level_hz: float) -> None:
@@ -157,9 +170,35 @@ class SysfsClock(Clock):
             self._write(text, text)
         except OSError as error:
             raise _not_permitted(error) from error
+        held = self.limits()
+        if not all(same(float(limit) * self._unit_hz, wanted) for limit in held):
+            raise ClockUnavailable(
+                f"{level_hz:g} Hz was asked for, and {self._most.parent} keeps to {held[0]} to"
+                f" {held[1]}: something else limits it (heat, a power mode), lift that first"
+            )
         deadline = time.monotonic() + _SETTLE_S
         while not same(self.read_hz() or 0.0, wanted) and time.monotonic() < deadline:
             time.sleep(_POLL_S)
+
+    def doubts(self) -> tuple[str, ...]:
+        """Why the clock may be another than the one that is read, in words."""
+        told = []
+        if self._reading in self._repeated:
+            told.append(
+                f"{self._reading} repeats what was asked for, it is no reading: a board that slows"
+                " down is not seen; run as root, who may read cpuinfo_cur_freq"
+            )
+        if self._boosted():
+            told.append(
+                f"boost is on ({self._boosted()}): the highest clock may be exceeded; write 0 there"
+                " to hold it"
+            )
+        return tuple(told)
+
+    def _boosted(self) -> Path | None:
+        """The file that says that boost is on."""
+        switches = () if self._boost is None else self._boost[0]
+        return next((path for path in switches if number(path) == 1.0), None)
 
     def limits(self) -> tuple[str, str]:
         """The lower and upper limit, in the words of the kernel. Raises ClockUnavailable."""
@@ -190,60 +229,6 @@ class SysfsClock(Clock):
             self._most.write_text(most)
 
 
-def cpu_clock(cores: Iterable[int], root: Path = Path("/sys")) -> SysfsClock:
-    """The clock of some cores, which must share one. Raises ClockUnavailable."""
-    wanted = set(cores)
-    folder = root / "devices/system/cpu/cpufreq"
-    policies = [path for path in sorted(folder.glob("policy*")) if wanted & _cores(path)]
-    if not policies:
-        raise ClockUnavailable(f"{folder} tells no clock of the cores {sorted(wanted)}")
-    if len(policies) > 1:
-        names = " and ".join(path.name for path in policies)
-        raise ClockUnavailable(
-            f"the cores {sorted(wanted)} have separate clocks ({names}): choose cores of one"
-        )
-    policy = policies[0]
-    return SysfsClock(
-        least=policy / "scaling_min_freq",
-        most=policy / "scaling_max_freq",
-        # The hardware's word, else the governor's.
-        readings=(
-            policy / "cpuinfo_cur_freq",
-            policy / "scaling_cur_freq",
-        ),
-        offered=policy / "scaling_available_frequencies",
-        span=(policy / "cpuinfo_min_freq", policy / "cpuinfo_max_freq"),
-        unit_hz=1e3,
-    )
-
-
-def devfreq_clock(name: str, root: Path = Path("/sys")) -> SysfsClock:
-    """The clock of a device under devfreq, a Jetson's GPU say; names differ from board to board.
-
-    Raises ClockUnavailable.
-    """
-    folder = root / "class/devfreq"
-    if not (folder / name).is_dir():
-        there = ", ".join(path.name for path in sorted(folder.glob("*"))) or "none"
-        raise ClockUnavailable(f"{folder} has no {name!r}: there is {there}")
-    device = folder / name
-    return SysfsClock(
-        least=device / "min_freq",
-        most=device / "max_freq",
-        readings=(device / "cur_freq",),
-        offered=device / "available_frequencies",
-        span=(device / "min_freq", device / "max_freq"),
-        unit_hz=1.0,
-    )
-
-
-def _cores(policy: Path) -> set[int]:
-    for name in ("affected_cpus", "related_cpus"):
-        if (policy / name).is_file():
-            return {int(word) for word in (policy / name).read_text().split()}
-    return set()
-
-
 def _not_permitted(error: OSError) -> ClockUnavailable:
     return ClockUnavailable(
         f"the clock cannot be set ({error.filename}: {error.strerror}): run as root, or fix it by"
@@ -251,7 +236,19 @@ def _not_permitted(error: OSError) -> ClockUnavailable:
     )
 
 
-def _number(path: Path) -> float | None:
+def _patiently(path: Path) -> float | None:
+    """What a file says, asked again where the kernel has just nothing to say: a core slept."""
+    for _ in range(_TRIES):
+        try:
+            return float(path.read_text())
+        except BlockingIOError:
+            time.sleep(_POLL_S)
+        except (OSError, ValueError):
+            return None
+    return None
+
+
+def number(path: Path) -> float | None:
     """What a file says, None where nobody may read it or the driver says <unknown>."""
     try:
         return float(path.read_text())

@@ -14,12 +14,14 @@ from typing import Any, NoReturn
 
 from profiler import measurement, quantization
 from profiler.arguments import argument_parser
-from profiler.clocks import Clock, ClockUnavailable, cpu_clock, devfreq_clock
+from profiler.board import Beside, chosen_clock
+from profiler.clocks import Clock, ClockUnavailable
 from profiler.journal import Journal, JournalConflict
 from profiler.measure import Plan, measure
 from profiler.network import Network, WrongProfile, load_feeds, open_network
 from profiler.runtime import default_cores, describe, pin
 from profiler.split import NotACut, UnknownTensor
+from profiler.upload import Service, UploadRefused
 from solvers.onnx_reader import Options, Unreadable, parse_shape, parse_size, parse_value
 
 _UNSTEADY = 3
@@ -32,7 +34,7 @@ _REFUSALS = (
     NotACut,
     UnknownTensor,
     WrongProfile,
-    measurement.UploadRefused,
+    UploadRefused,
     OSError,
     ValueError,
 )
@@ -71,6 +73,7 @@ def _measured(asked: argparse.Namespace, network: Network) -> int:
     pin(cores)
     with _clock(asked, cores) as clock:
         plan = _plan(asked, clock)
+        service = None if asked.upload is None else _service(asked, network, plan)
         runtime = describe(plan.threads, plan.provider) | {
             "cores": " ".join(map(str, cores)),
             "clock": clock.source,
@@ -82,6 +85,7 @@ def _measured(asked: argparse.Namespace, network: Network) -> int:
             if asked.clocks:
                 clock.give_back(journal.first_limits(clock.limits()))
             measure(network, plan, clock, journal, _progress(sys.stderr.isatty()))
+            runtime |= _watched(clock)
     content = measurement.document(journal, network.name, network.sha256, asked.processor, runtime)
     measurement.write(content, asked.out)
     kept.unlink()
@@ -94,12 +98,12 @@ def _measured(asked: argparse.Namespace, network: Network) -> int:
             file=sys.stderr,
         )
         return _UNSTEADY
-    if asked.upload is not None:
+    if service is not None:
         # A service would have to guess at what clock a sample was taken that has none.
         sent = measurement.document(
             journal, network.name, network.sha256, asked.processor, runtime, moved=False
         )
-        _upload(sent, asked)
+        _upload(service, sent, asked)
     return 0
 
 
@@ -158,26 +162,15 @@ def _profile(asked: argparse.Namespace) -> Mapping[str, Any] | None:
 
 
 def _clock(asked: argparse.Namespace, cores: Sequence[int]) -> Clock:
-    """What tells the clock; a machine that does not tell it is no fault unless clocks were asked
-    for.
-    """
-    if asked.frequency_hz is not None:
-        if asked.clocks:
-            raise ValueError(
-                "--frequency-hz declares a clock that nobody reads: it cannot go with --clocks"
-            )
-        return Clock(asked.frequency_hz)
-    try:
-        return (
-            devfreq_clock(asked.devfreq, asked.sysfs)
-            if asked.devfreq
-            else cpu_clock(cores, asked.sysfs)
-        )
-    except ClockUnavailable as error:
-        if asked.clocks or asked.devfreq:
-            raise
-        print(f"{error}: frequency_hz stays null", file=sys.stderr)
-        return Clock()
+    return chosen_clock(
+        cores,
+        asked.sysfs,
+        declared_hz=asked.frequency_hz,
+        devfreq=asked.devfreq,
+        cpu_hz=asked.cpu_clock,
+        setting=bool(asked.clocks),
+        tell=lambda words: print(words, file=sys.stderr),
+    )
 
 
 def _clocks(asked: argparse.Namespace, clock: Clock) -> tuple[float | None, ...]:
@@ -217,9 +210,25 @@ def _quantize(asked: argparse.Namespace) -> int:
     return 0
 
 
-def _upload(content: dict[str, Any], asked: argparse.Namespace) -> None:
+def _service(asked: argparse.Namespace, network: Network, plan: Plan) -> Service:
+    """Where the file will go; an hour of measuring is not begun for one that would be refused."""
+    service = Service(asked.upload, os.environ.get("SPLITPLAN_API_KEY"))
+    service.require(network.name, network.sha256, asked.processor, plan.parts)
+    return service
+
+
+def _watched(clock: Clock) -> dict[str, str]:
+    """What a run saw of its clock beside the readings themselves."""
+    for doubt in clock.doubts():
+        print(f"doubt: {doubt}", file=sys.stderr)
+    told = "; ".join(clock.doubts())
+    beside = {"cpu_clock": clock.beside} if isinstance(clock, Beside) else {}
+    return beside | ({"clock_doubt": told} if told else {})
+
+
+def _upload(service: Service, content: dict[str, Any], asked: argparse.Namespace) -> None:
     timing = asked.timing or f"{content['processor']}.{content['model']}"
-    answer = measurement.upload(content, asked.upload, timing, os.environ.get("SPLITPLAN_API_KEY"))
+    answer = service.send(content, timing)
     print(f"revision {answer.get('revision')} of the timing {timing}", file=sys.stderr)
     for finding in answer.get("quality", ()):
         place = " ".join(

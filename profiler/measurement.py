@@ -4,13 +4,10 @@
 
 import json
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +16,6 @@ from profiler.clocks import TOLERANCE, same
 from profiler.journal import SCHEMA_VERSION, Journal, Reading, Visit
 
 PARTS = ("device", "server")
-_TIMEOUT_S = 300.0
-
-
-class UploadRefused(Exception):
-    """The service did not take the measurement; the message is its answer."""
 
 
 class Steadiness(NamedTuple):
@@ -65,12 +57,10 @@ class Steadiness(NamedTuple):
 
 
 def clock_hz(visit: Visit) -> float | None:
-    """The clock of a visit [Hz]; None if nobody could read it, or if it changed meanwhile."""
-    if (
-        visit.before_hz is None
-        or visit.after_hz is None
-        or not same(visit.before_hz, visit.after_hz)
-    ):
+    """The clock of a visit [Hz]; None if nobody could read it, the device slept, or it changed
+    meanwhile.
+    """
+    if not visit.before_hz or not visit.after_hz or not same(visit.before_hz, visit.after_hz):
         return None
     return (visit.before_hz + visit.after_hz) / 2.0
 
@@ -81,9 +71,7 @@ def _moved(visit: Visit) -> bool:
 
 def steadiness(visits: Sequence[Visit]) -> Steadiness:
     """Look at every clock that was read."""
-    readings = [
-        hz for visit in visits for hz in (visit.before_hz, visit.after_hz) if hz is not None
-    ]
+    readings = [hz for visit in visits for hz in (visit.before_hz, visit.after_hz) if hz]
     held = [(visit.requested_hz, hz) for visit in visits if (hz := clock_hz(visit)) is not None]
     free = [hz for requested_hz, hz in held if requested_hz is None]
     return Steadiness(
@@ -230,26 +218,3 @@ def write(content: dict[str, Any], path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
-
-
-def upload(
-    content: dict[str, Any], url: str, timing: str, key: str | None = None
-) -> dict[str, Any]:
-    """Send a measurement to a service; returns what it found in it. Raises UploadRefused."""
-    if not url.startswith(("http://", "https://")):
-        raise UploadRefused(f"{url} is no address of a service")
-    request = urllib.request.Request(  # noqa: S310 - the scheme is checked above
-        f"{url.rstrip('/')}/v1/timings/{quote(timing, safe='')}/measurements",
-        data=json.dumps(content).encode(),
-        headers={"Content-Type": "application/json"}
-        | ({} if key is None else {"Authorization": f"Bearer {key}"}),
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
-            told: dict[str, Any] = json.load(answer)
-            return told
-    except urllib.error.HTTPError as error:
-        text = error.read().decode("utf-8", "replace")
-        raise UploadRefused(f"{error.code} {error.reason}: {text[:2000]}") from error
-    except (OSError, ValueError) as error:
-        raise UploadRefused(f"{url} did not answer as a service of this kind: {error}") from error

@@ -3,7 +3,8 @@
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,16 @@ import onnx.external_data_helper
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto, helper
 
-from profiler.runtime import Runner, Tensors, noise
+from profiler.runtime import Runner, Tensors, most_ir, noise
 from profiler.split import Graph, Halves, bound
 from solvers.onnx_reader import Cut, Number, Options, read
 
 _MOST_SMALL = 1024  # elements of a constant that says a shape
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+class WeightsMissing(ValueError):
+    """A file without its weights, which can be counted but not run."""
 
 
 class WrongProfile(ValueError):
@@ -80,14 +85,14 @@ def open_network(
     """
     content = path.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
-    found = read(_with_small_constants(content, path.parent), shapes, options, values, sizes)
+    found = read(_with_small_constants(content, path), shapes, options, values, sizes)
     cuts = found.cuts
     if profile is not None:
         cuts = _cuts(profile, sha256)
         name = name or profile["name"]
     model = bound(onnx.load_from_string(content), found.shapes, found.values)
-    onnx.load_external_data_for_model(model, str(path.parent))
-    graph = Graph(model, found.shape_values, folder)
+    _complete(model, path)
+    graph = Graph(model, found.shape_values, folder, most_ir())
     elements = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}
     types = {
         each: (helper.tensor_dtype_to_np_dtype(elements[each]).name, shape)
@@ -104,8 +109,11 @@ def open_network(
     return network
 
 
-def _with_small_constants(content: bytes, folder: Path) -> bytes:
-    """The file with those of its constants in it that may say a shape and lie in another file."""
+def _with_small_constants(content: bytes, path: Path) -> bytes:
+    """The file with those of its constants in it that may say a shape and lie in another file.
+
+    Raises WeightsMissing.
+    """
     try:
         model = onnx.load_from_string(content)
     except DecodeError:
@@ -118,7 +126,8 @@ def _with_small_constants(content: bytes, folder: Path) -> bytes:
     if not small:
         return content
     for tensor in small:
-        onnx.external_data_helper.load_external_data_for_tensor(tensor, str(folder))
+        with _beside(path):
+            onnx.external_data_helper.load_external_data_for_tensor(tensor, str(path.parent))
         tensor.ClearField("data_location")
         tensor.ClearField("external_data")
     return bytes(model.SerializeToString())
@@ -135,14 +144,53 @@ def load_feeds(path: Path) -> Tensors:
         return {name: archive[name] for name in archive.files}
 
 
+@contextmanager
+def _beside(path: Path) -> Iterator[None]:
+    """Says which file lacks what it keeps in another. Raises WeightsMissing."""
+    try:
+        yield
+    except (OSError, ValueError, onnx.checker.ValidationError) as missing:
+        raise WeightsMissing(
+            f"the weights that {path.name} keeps in another file cannot be read:"
+            f" {str(missing).splitlines()[0]}"
+        ) from None
+
+
+def _complete(model: onnx.ModelProto, path: Path) -> None:
+    """Load the weights that lie beside a file. Raises WeightsMissing."""
+    with _beside(path):
+        onnx.load_external_data_for_model(model, str(path.parent))
+    empty = [
+        tensor.name
+        for tensor in model.graph.initializer
+        if all(tensor.dims)
+        and not any(
+            len(value) for field, value in tensor.ListFields() if field.name.endswith("_data")
+        )
+    ]
+    if empty:
+        raise WeightsMissing(
+            f"{path.name} has no values for {len(empty)} of its weights ({empty[0]!r}): they were"
+            " stripped; measure the whole file"
+        )
+
+
+def _has_values(tensor: onnx.TensorProto) -> bool:
+    return any(field.name.endswith("_data") for field, _ in tensor.ListFields())
+
+
 def _learn(network: Network) -> None:
     """Where onnx cannot tell what crosses, a run can."""
     unknown = network.graph.untyped(name for cut in network.cuts for name in cut.tensors)
     if unknown:
         values = Runner(network.graph.exposing(unknown), threads=1)(network.feeds)
         for name in unknown:
-            element = helper.np_dtype_to_tensor_dtype(values[name].dtype)
-            network.graph.learn(name, element, values[name].shape)
+            value = values[name]
+            if isinstance(value, np.ndarray):
+                element, shape = helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
+            else:  # the runtime's own
+                element, shape = value.element_type(), value.shape()
+            network.graph.learn(name, element, shape)
 
 
 def _cuts(profile: Mapping[str, Any], sha256: str) -> tuple[Cut, ...]:

@@ -1,21 +1,50 @@
 """onnxruntime, on the cores it is told to use."""
 
+import functools
 import os
 import platform
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
-from numpy.typing import NDArray
 
 from profiler.split import Half, Halves
 
-Tensors = dict[str, NDArray[Any]]
+# A tensor of a type that numpy does not have is the runtime's own `OrtValue`.
+Tensors = dict[str, Any]
 
 _ERRORS_ONLY = 3
+# What numpy cannot hold: only the runtime carries it from one half to the other.
+_OWN = re.compile(r"tensor\((bfloat16|float8\w+|float6\w*|float4\w*|u?int[24])\)")
+# Of the runtime's messages: where in its source they come from.
+_SOURCE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (?:/\S+:\d+ .*\) (?=[A-Z]))?", re.DOTALL)
+_NO_IR = 1_000  # which no runtime reads
 _WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
+
+
+class CannotRun(ValueError):
+    """A network that the runtime does not take; the message is its own, in one line."""
+
+
+@functools.cache
+def most_ir() -> int:
+    """The newest version of the format that this runtime reads: it says so when it is refused."""
+    empty = onnx.helper.make_model(
+        onnx.GraphProto(name="empty"),
+        ir_version=_NO_IR,
+        opset_imports=[onnx.helper.make_opsetid("", 17)],
+    )
+    try:
+        onnxruntime.InferenceSession(empty.SerializeToString(), providers=["CPUExecutionProvider"])
+    except Exception as refused:  # the runtime's exceptions have no class in common
+        told = re.search(r"max supported IR version: (\d+)", str(refused))
+        if told is not None:
+            return int(told[1])
+    return _NO_IR
 
 
 def pin(cores: Iterable[int]) -> None:
@@ -66,15 +95,52 @@ class Runner:
                 raise ValueError(
                     f"this onnxruntime has no {provider}: it offers {', '.join(offered)}"
                 )
-            self._session = onnxruntime.InferenceSession(half.model, options, providers=[provider])
+            try:
+                self._session = onnxruntime.InferenceSession(
+                    half.model, options, providers=[provider]
+                )
+            except Exception as refused:  # the runtime's exceptions have no class in common
+                raise CannotRun(
+                    f"onnxruntime {onnxruntime.__version__}: {_line(refused)}"
+                ) from None
+            values = (*self._session.get_inputs(), *self._session.get_outputs())
+            self._own = any(_OWN.fullmatch(value.type) for value in values)
 
-    def __call__(self, tensors: Mapping[str, NDArray[Any]]) -> Tensors:
+    def __call__(self, tensors: Mapping[str, Any]) -> Tensors:
         if self._session is None:
             return {}
         feeds = {name: tensors[name] for name in self.half.inputs}
+        if self._own:
+            made = self._session.run_with_ort_values(
+                self.half.outputs, {name: _owned(value) for name, value in feeds.items()}
+            )
+            return {
+                name: _plain(value) for name, value in zip(self.half.outputs, made, strict=True)
+            }
         return dict(
             zip(self.half.outputs, self._session.run(self.half.outputs, feeds), strict=True)
         )
+
+
+def _line(refused: Exception) -> str:
+    return " ".join(_SOURCE.sub("", str(refused)).split())[:500]
+
+
+def _owned(value: Any) -> Any:
+    """A tensor as the runtime's own."""
+    if isinstance(value, onnxruntime.OrtValue):
+        return value
+    array = np.asarray(value)
+    if array.dtype.kind in "fiubcSUO":
+        return onnxruntime.OrtValue.ortvalue_from_numpy(array)
+    element = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)  # a type of ml_dtypes
+    bits = array.view(f"u{array.dtype.itemsize}")
+    return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(bits, element)
+
+
+def _plain(value: Any) -> Any:
+    """What numpy can hold as its array, the rest as it is."""
+    return value if _OWN.fullmatch(value.data_type()) else value.numpy()
 
 
 def run_split(halves: Halves, feeds: Tensors, threads: int = 1) -> Tensors:
@@ -90,7 +156,8 @@ def noise(shapes: Mapping[str, tuple[str, tuple[int, ...]]], seed: int) -> Tenso
     rng = np.random.default_rng(seed)
     made: Tensors = {}
     for name, (dtype, shape) in shapes.items():
-        floating = np.issubdtype(np.dtype(dtype), np.floating)
+        # Types that numpy does not have (bfloat16) are no `np.floating`, but say what they are.
+        floating = "float" in np.dtype(dtype).name
         made[name] = (
             rng.standard_normal(shape).astype(dtype) if floating else np.zeros(shape, dtype)
         )

@@ -74,6 +74,7 @@ class Graph:
         the tensors that they measure need not cross
     folder : where to put the weights in a file that all halves share; without one each half carries
         its own
+    most_ir : the newest version of the format that whoever runs the halves reads
     """
 
     def __init__(
@@ -81,10 +82,11 @@ class Graph:
         model: ModelProto,
         shape_values: Mapping[str, Sequence[int]] | None = None,
         folder: Path | None = None,
+        most_ir: int | None = None,
     ) -> None:
         # A copy without weights: whatever refers to a message keeps all of its file in memory.
         self._model = _bare(model)
-        self._folder = folder
+        self._folder, self._most_ir = folder, most_ir
         graph = self._model.graph
         weights = (
             model.graph.initializer if folder is None else _stored(model.graph.initializer, folder)
@@ -204,6 +206,8 @@ class Graph:
         }
         half = ModelProto()
         half.ir_version = max(self._model.ir_version, _LEAST_IR)
+        if self._most_ir is not None:
+            half.ir_version = min(half.ir_version, self._most_ir)
         half.producer_name = "splitplan-profiler"
         half.opset_import.extend(self._model.opset_import)
         half.functions.extend(self._model.functions)
@@ -319,7 +323,9 @@ def _stored(weights: Iterable[TensorProto], folder: Path) -> Iterator[TensorProt
                 kept.CopyFrom(tensor)
                 yield kept
                 continue
-            content = tensor.raw_data or numpy_helper.to_array(tensor).tobytes()
+            # Elements of two or four bits are several to a byte, whichever field they came in.
+            packed = tensor.raw_data or numpy_helper.from_array(numpy_helper.to_array(tensor))
+            content = packed if isinstance(packed, bytes) else packed.raw_data
             file.seek(-file.tell() % _PAGE_BYTE, os.SEEK_CUR)
             place = TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
             place.data_location = TensorProto.EXTERNAL

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from profiler.clocks import Clock, ClockUnavailable, cpu_clock, devfreq_clock, same
+from profiler.board import cpu_clock
+from profiler.clocks import Clock, ClockUnavailable, same
 from tests.support.profiler import boards
 
 
@@ -104,14 +105,6 @@ def test_what_could_not_be_set_is_not_given_back(
         clock.set_hz(7.296e8)
 
 
-def test_cores_with_separate_clocks_are_refused(tmp_path: Path) -> None:
-    boards.a_cpu(tmp_path, policy=0, cores="0 1 2 3")
-    boards.a_cpu(tmp_path, policy=4, cores="4 5")
-    assert cpu_clock([4, 5], tmp_path).source.endswith("policy4/scaling_cur_freq")
-    with pytest.raises(ClockUnavailable, match=r"separate clocks \(policy0 and policy4\)"):
-        cpu_clock([3, 4], tmp_path)
-
-
 @pytest.mark.parametrize("text", ["<unknown>\n", ""])
 def test_a_driver_that_does_not_know_its_clock(tmp_path: Path, text: str) -> None:
     boards.a_cpu(tmp_path, actual_khz=text)
@@ -122,17 +115,6 @@ def test_a_driver_that_does_not_know_its_clock(tmp_path: Path, text: str) -> Non
 def test_a_machine_without_cpufreq(tmp_path: Path) -> None:
     with pytest.raises(ClockUnavailable, match=r"tells no clock of the cores \[0\]"):
         cpu_clock([0], tmp_path)
-
-
-def test_a_gpu(tmp_path: Path) -> None:
-    folder = boards.a_gpu(tmp_path)
-    with devfreq_clock("17000000.gpu", tmp_path) as clock:
-        assert clock.levels_hz() == (3.06e8, 5.1e8, 9.18e8)
-        clock.set_hz(5.1e8)
-        assert clock.read_hz() == 5.1e8
-    assert (folder / "min_freq").read_text() == "306000000"
-    with pytest.raises(ClockUnavailable, match=r"no 'gpu': there is 17000000\.gpu"):
-        devfreq_clock("gpu", tmp_path)
 
 
 def test_a_declared_clock_says_so_and_cannot_be_set() -> None:
@@ -147,3 +129,76 @@ def test_a_declared_clock_says_so_and_cannot_be_set() -> None:
 def test_readings_within_a_hundredth_are_one_clock() -> None:
     assert same(1.190e9, 1.1995e9)
     assert not same(1.19e9, 1.21e9)
+
+
+def test_what_was_counted_is_believed_before_what_the_hardware_says(tmp_path: Path) -> None:
+    folder = boards.a_cpu(tmp_path)
+    (folder / "cpuinfo_cur_freq").write_text("1190400\n")
+    (folder / "cpuinfo_avg_freq").write_text("600123\n")
+    clock = cpu_clock([0], tmp_path)
+    assert clock.read_hz() == 6.00123e8
+    assert clock.source.endswith("cpuinfo_avg_freq")
+    assert clock.doubts() == ()
+
+
+def test_a_reading_that_is_not_ready_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = boards.a_cpu(tmp_path)
+    (folder / "cpuinfo_avg_freq").write_text("729600\n")
+    read, asleep = Path.read_text, [3]
+
+    def reading(path: Path) -> str:
+        if path.name == "cpuinfo_avg_freq" and asleep[0] > 0:
+            asleep[0] -= 1
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_text", reading)
+    assert cpu_clock([0], tmp_path).read_hz() == 7.296e8
+    asleep[0] = 1_000  # for ever: the next best is taken
+    assert cpu_clock([0], tmp_path).source.endswith("scaling_cur_freq")
+
+
+@pytest.mark.parametrize(("machine", "repeats"), [("aarch64", True), ("x86_64", False)])
+def test_what_only_repeats_the_request_is_doubted(
+    tmp_path: Path, machine: str, repeats: bool
+) -> None:
+    folder = boards.a_cpu(tmp_path)
+    doubts = cpu_clock([0], tmp_path, machine).doubts()
+    assert [f"{folder}/scaling_cur_freq repeats what was asked for" in one for one in doubts] == (
+        [True] if repeats else []
+    )
+    (folder / "cpuinfo_cur_freq").write_text("1190400\n")
+    assert cpu_clock([0], tmp_path, machine).doubts() == ()
+
+
+@pytest.mark.parametrize("place", ["boost", "../boost"])
+def test_boost_clocks_are_on_offer_and_doubted(tmp_path: Path, place: str) -> None:
+    folder = boards.a_cpu(tmp_path)
+    (folder / "scaling_boost_frequencies").write_text("2100000 \n")
+    (folder / place).write_text("0\n")
+    clock = cpu_clock([0], tmp_path, "x86_64")
+    assert clock.levels_hz()[-1] == 1.9072e9
+    assert clock.doubts() == ()
+    (folder / place).write_text("1\n")
+    assert clock.levels_hz()[-1] == 2.1e9
+    (doubt,) = clock.doubts()
+    assert "boost is on" in doubt
+
+
+def test_limits_that_something_else_holds_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = boards.a_cpu(tmp_path)
+    write = Path.write_text
+
+    def clamped(path: Path, text: str) -> int:
+        return write(path, str(min(int(text), 1_190_400)))  # a hot board's kernel says nothing
+
+    monkeypatch.setattr(Path, "write_text", clamped)
+    with cpu_clock([0], tmp_path) as clock:
+        clock.set_hz(7.296e8)
+        with pytest.raises(ClockUnavailable, match="keeps to 1190400 to 1190400: something else"):
+            clock.set_hz(1.9072e9)
+    assert boards.limits(folder)[0] == "422400"

@@ -311,7 +311,12 @@ def test_a_file_that_is_no_network(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 class _Door(BaseHTTPRequestHandler):
-    """Takes measurements at one address."""
+    """Knows every network and board, and takes measurements at one address."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
 
     def do_POST(self) -> None:
         self.server.received = (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from profiler.journal import Journal, Reading, Sitting, Visit
-from profiler.measurement import UploadRefused, document, steadiness, times, upload, write
+from profiler.measurement import document, steadiness, times, write
 
 
 def a_visit(
@@ -83,9 +83,3 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write({"a": object()}, path)
     assert json.loads(path.read_text()) == {"a": 1}
-
-
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "127.0.0.1:1", "http://127.0.0.1:1"])
-def test_where_nobody_answers_nothing_is_sent(url: str) -> None:
-    with pytest.raises(UploadRefused):
-        upload({}, url, "box.net")
