@@ -8,9 +8,10 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,11 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import migration
 from app.bundles.command import replay_command
 from app.catalogue import service as catalogue_service
-from app.catalogue.tools.command import import_group
 from app.db import Database, open_database
 from app.errors import ConfigurationError, ImporterBusy, InvalidRequest, ProfileExists
-from app.measurements.estimates.command import devices_group, timings_group
-from app.measurements.power.command import power_command
 from app.profiles import service as profiles
 from app.profiles.reading import Wanted, read_model
 from app.profiles.references import ProfileRef
@@ -36,7 +34,23 @@ log = logging.getLogger("splitplan")
 
 
 class Commands(click.Group):
-    """A group whose failures are one line and exit code 1."""
+    """A group whose failures are one line and exit code 1.
+
+    What is in `later` is only made when it is asked for: it loads parts of the science, which
+    nobody who stores or serves has to wait for.
+    """
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.later: dict[str, Callable[[], click.Command]] = {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self.later})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self.later:
+            self.add_command(self.later.pop(cmd_name)(), cmd_name)
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -129,7 +143,7 @@ def migrate() -> None:
         click.echo(f"the database is at schema version {migration.newest()}")
 
 
-@main.group()
+@main.group(cls=Commands)
 def catalogue() -> None:
     """The profiles that come with the program."""
 
@@ -237,20 +251,42 @@ def _migrated() -> Iterator[Database]:
         yield database
 
 
-@main.group()
+@main.group(cls=Commands)
 def fit() -> None:
     """Laws, fitted to what was measured."""
 
 
-fit.add_command(power_command(_migrated))
-main.add_command(timings_group(_migrated))
-main.add_command(devices_group(_migrated))
+def _power(*fixed: str) -> click.Command:
+    from app.measurements.power.command import power_command
 
-imports = import_group(_migrated)
-imports.add_command(power_command(_migrated, "tegrastats"))
-catalogue.add_command(imports)
+    return power_command(_migrated, *fixed)
 
 
+def _imports() -> click.Command:
+    from app.catalogue.tools.command import import_group
+
+    imports = import_group(_migrated)
+    imports.add_command(_power("tegrastats"))
+    return imports
+
+
+def _timings() -> click.Command:
+    from app.measurements.estimates.command import timings_group
+
+    return timings_group(_migrated)
+
+
+def _devices() -> click.Command:
+    from app.measurements.estimates.command import devices_group
+
+    return devices_group(_migrated)
+
+
+assert isinstance(fit, Commands)
+assert isinstance(catalogue, Commands)
+fit.later["power"] = _power
+catalogue.later["import"] = _imports
+main.later |= {"timings": _timings, "devices": _devices}
 main.add_command(replay_command)
 
 
