@@ -22,9 +22,11 @@ def test_every_fault_has_its_place_in_the_source() -> None:
 
 
 @pytest.mark.slow
-def test_no_fault_survives() -> None:
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.soak)])
+def test_no_fault_survives(every: int) -> None:
+    faults = FAULTS[::every]
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.mutations.run"],
+        [sys.executable, "-m", "tests.mutations.run", str(every)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -32,8 +34,8 @@ def test_no_fault_survives() -> None:
     )
     unharmed, *found = json.loads(ran.stdout.splitlines()[-1])
     assert unharmed == "same"  # the solvers as they are agree with check and oracle in every cell
-    survivors = [fault for fault, verdict in zip(FAULTS, found, strict=True) if verdict == "same"]
+    survivors = [fault for fault, verdict in zip(faults, found, strict=True) if verdict == "same"]
     assert survivors == []
     # Cantelli's factor halved is what a check that shares formulas could not see.
     assert found[0] == "refuted"
-    assert Counter(found)["refuted"] >= 60
+    assert Counter(found)["refuted"] >= 0.8 * len(faults)

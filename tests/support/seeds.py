@@ -3,13 +3,19 @@ one on.
 """
 
 import os
-from collections.abc import Callable
+from typing import Protocol
 
-Drawn = Callable[[int], range]
-
+SOAKING = "SPLITPLAN_TEST_SEED" in os.environ
 FIRST = int(os.environ.get("SPLITPLAN_TEST_SEED", "0"))
 
 
-def seeds(count: int) -> range:
-    """So many seeds."""
-    return range(FIRST, FIRST + count)
+class Drawn(Protocol):
+    """Draws seeds."""
+
+    def __call__(self, count: int, *, soak: int | None = None) -> range:
+        """So many seeds; in `make soak`, which has the time, as many as it says."""
+
+
+def seeds(count: int, *, soak: int | None = None) -> range:
+    """So many seeds; in `make soak`, which has the time, as many as it says."""
+    return range(FIRST, FIRST + (soak if SOAKING and soak is not None else count))

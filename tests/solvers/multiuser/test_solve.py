@@ -27,9 +27,9 @@ from tests.support.seeds import Drawn
 @pytest.mark.slow
 @pytest.mark.parametrize("deadlines", [False, True])
 def test_exact_equals_enumeration(deadlines: bool, drawn: Drawn) -> None:
-    """200 random cells of up to five users."""
+    """Random cells of up to five users."""
     infeasible = 0
-    for seed in drawn(100):
+    for seed in drawn(40, soak=100):
         users = 1 + seed % 5
         short = deadlines and seed % 3 == 0
         problem = (
@@ -47,7 +47,7 @@ def test_exact_equals_enumeration(deadlines: bool, drawn: Drawn) -> None:
         assert answer.status is Status.OPTIMAL, seed
         assert answer.objective == pytest.approx(best, rel=1e-8)
         assert answer.lower_bound <= best * (1 + 1e-9)
-    assert (infeasible >= 5) == deadlines
+    assert (infeasible >= 3) == deadlines
 
 
 @pytest.mark.slow
@@ -90,9 +90,9 @@ def test_one_user_alone_is_the_table_at_full_rate() -> None:
 def test_exact_is_proven_and_never_worse_than_any_rule(
     users: int, deadlines: bool, drawn: Drawn
 ) -> None:
-    """200 cells of each size."""
+    """Cells of each size."""
     better = 0
-    for seed in drawn(100):
+    for seed in drawn(40, soak=100):
         problem = a_cell(1_000 + seed, users, options=8, deadlines=deadlines)
         answer = solved(problem, gap=1e-6)
         if answer.status is Status.INFEASIBLE:
@@ -107,7 +107,7 @@ def test_exact_is_proven_and_never_worse_than_any_rule(
         assert answer.objective <= other.objective * (1 + 1e-9)
         assert answer.lower_bound <= other.objective
         better += other.objective > answer.objective * (1 + 1e-6)
-    assert better > 20
+    assert better > 8
 
 
 @pytest.mark.slow

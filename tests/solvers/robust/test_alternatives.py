@@ -40,7 +40,7 @@ def forced(problem: Problem, user: int, cut: int) -> Problem:
 @pytest.mark.slow
 def test_bound_is_below_every_plan_that_takes_the_cut(drawn: Drawn) -> None:
     compared = 0
-    for seed in drawn(12):
+    for seed in drawn(5, soak=12):
         rng = np.random.default_rng(seed)
         if seed % 3 < 2:
             problem = random_cell(rng, 3, 4, ("generic", "levels")[seed % 2])
@@ -64,7 +64,7 @@ def test_bound_is_below_every_plan_that_takes_the_cut(drawn: Drawn) -> None:
                 assert best == np.inf
             if cut == chosen[user]:
                 assert bound <= solution.objective * (1 + 1e-12)
-    assert compared > 30
+    assert compared > 10
 
 
 def test_the_chosen_cuts_cost_the_bound_itself() -> None:

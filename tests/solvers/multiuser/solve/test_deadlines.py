@@ -107,7 +107,7 @@ def test_least_budgets_equal_enumeration(drawn: Drawn) -> None:
     things are.
     """
     finite = hopeless = with_alone = 0
-    for seed in drawn(120):
+    for seed in drawn(60, soak=120):
         problem = a_crowded_cell(seed, 2 + seed % 3)
         why = solve(problem, Options()).infeasibility
         if why is None:
@@ -121,7 +121,7 @@ def test_least_budgets_equal_enumeration(drawn: Drawn) -> None:
             else:
                 finite += 1
                 assert truth * (1 - 1e-8) <= found[1] <= truth * (1 + 3e-6)
-    assert min(finite, hopeless, with_alone) >= 10
+    assert min(finite, hopeless, with_alone) >= 5
 
 
 def assert_remedies_hold(seeds: Iterable[int], sizes: Sequence[int]) -> int:
@@ -154,8 +154,9 @@ def test_amounts_that_suffice_do_and_those_below_do_not() -> None:
 
 
 @pytest.mark.slow
-def test_amounts_of_three_hundred_cells(drawn: Drawn) -> None:
-    assert assert_remedies_hold(drawn(500), (2, 5, 12, 40, 150)) >= 300
+def test_amounts_of_many_cells(drawn: Drawn) -> None:
+    cells = drawn(150, soak=500)
+    assert assert_remedies_hold(cells, (2, 5, 12, 40, 150)) >= 0.6 * len(cells)
 
 
 def test_an_option_that_only_a_larger_uplink_allows() -> None:

@@ -9,6 +9,7 @@ from solvers.outcome import Options, Status
 from solvers.progress import Progress
 from solvers.robust.solve import solve
 from tests.support.robust.cells import random_cell
+from tests.support.seeds import Drawn
 
 
 class Looks:
@@ -35,8 +36,8 @@ def test_a_search_that_stalls_on_a_rough_price_is_given_a_sharp_one() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["generic", "levels", "tied"])
-def test_no_small_cell_burns_its_limit(kind: str) -> None:
-    for seed in range(300):
+def test_no_small_cell_burns_its_limit(kind: str, drawn: Drawn) -> None:
+    for seed in drawn(100, soak=300):
         rng = np.random.default_rng(seed)
         problem = random_cell(rng, int(rng.integers(2, 50)), 8, kind)
         solution = solve(problem, Options(), Progress(clock=Looks(), time_limit_s=400.0))

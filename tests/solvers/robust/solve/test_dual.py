@@ -13,7 +13,7 @@ from solvers.robust.solve.candidates import options_of
 from tests.support.robust.cells import a_cell, joined, random_cell, workloads
 from tests.support.robust.exact import exact_j, faults_of, tight_cell
 
-SEEDS = [pytest.param(k, marks=[] if k < 1 else pytest.mark.slow) for k in range(6)]
+SEEDS = [pytest.param(k, marks=[] if k < 3 else pytest.mark.soak) for k in range(6)]
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from solvers.robust.problem import Problem
 from solvers.robust.solve import solve
 from solvers.robust.solve.infeasible import Binding, Infeasibility
 from tests.support.robust.cells import a_cell, random_cell
+from tests.support.seeds import Drawn
 
 
 def why(problem: Problem) -> Infeasibility:
@@ -27,9 +28,9 @@ def feasible(problem: Problem) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("margin", [Margin.CANTELLI, Margin.GAUSSIAN, Margin.MEAN])
-def test_each_relaxation_of_a_lone_user_is_the_least(margin: Margin) -> None:
+def test_each_relaxation_of_a_lone_user_is_the_least(margin: Margin, drawn: Drawn) -> None:
     checked = {"deadline": 0, "risk": 0, "bandwidth": 0}
-    for seed in range(300):
+    for seed in drawn(100, soak=300):
         problem = random_cell(np.random.default_rng(seed), 1, 5, ("generic", "levels")[seed % 2])
         problem = replace(
             problem,
@@ -60,9 +61,9 @@ def test_each_relaxation_of_a_lone_user_is_the_least(margin: Margin) -> None:
             checked["bandwidth"] += 1
         else:
             assert not feasible(replace(problem, bandwidth_hz=problem.bandwidth_hz * 1e6))
-    assert checked["deadline"] > 15
-    assert checked["bandwidth"] > 5
-    assert (checked["risk"] > 1) == (margin is not Margin.MEAN)
+    assert checked["deadline"] > 5
+    assert checked["bandwidth"] > 1
+    assert (checked["risk"] > 0) == (margin is not Margin.MEAN)
 
 
 def test_no_risk_helps_where_the_mean_is_late() -> None:
