@@ -77,6 +77,7 @@ class ProfileNotFound(SplitplanError):
 
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(f"There is no {kind} profile named {name!r}.")
+        self.kind, self.name = kind, name
 
 
 class RevisionNotFound(SplitplanError):
@@ -84,6 +85,7 @@ class RevisionNotFound(SplitplanError):
 
     def __init__(self, kind: str, name: str, revision: int) -> None:
         super().__init__(f"The {kind} profile {name!r} has no revision {revision}.")
+        self.kind, self.name = kind, name
 
 
 class ProfileExists(SplitplanError):
@@ -121,16 +123,17 @@ class AmbiguousTiming(SplitplanError):
 class TooManyUsers(SplitplanError):
     """The request has more users than one request may have."""
 
-    def __init__(self, users: int, most: int) -> None:
-        detail = (
-            f"{users} users are more than the {most} that one request may have: send several"
-            " requests"
-        )
+    def __init__(self, users: int, most: int, otherwise: str = "send several requests") -> None:
+        detail = f"{users} users are more than the {most} that one request may have: {otherwise}"
         super().__init__(f"{detail}.", [FieldError("/users", detail)])
 
 
 class PlanNotFound(SplitplanError):
-    """No plan has this id or name."""
+    """No plan has this id or name; `named` where it is for a caller to say another."""
+
+    def __init__(self, detail: str, named: str | None = None) -> None:
+        super().__init__(detail)
+        self.named = named
 
 
 class PlanNotEnded(SplitplanError):
@@ -162,6 +165,7 @@ class PlanUserNotFound(SplitplanError):
 
     def __init__(self, plan_id: str, user_id: str) -> None:
         super().__init__(f"The plan {plan_id!r} says nothing of a user {user_id!r}.")
+        self.plan_id, self.user_id = plan_id, user_id
 
 
 class RevisionsUnknown(SplitplanError):

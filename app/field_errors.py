@@ -6,13 +6,25 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from app.errors import FieldError, InvalidRequest
+from app.field_names import known_fields
+from app.nearest import is_it, nearest
+from app.quantities import rule
 
 B = TypeVar("B", bound=BaseModel)
 
+# More faults are not told.
+_ADVISED = 100
 
-def field_errors(errors: Iterable[Any], body: Any) -> list[FieldError]:
-    """Pydantic's errors as faults with pointers into `body`, in words that say the remedy."""
-    return [fault for error in errors for fault in _faults(error, body)]
+
+def field_errors(errors: Iterable[Any], body: Any, schema: Any = None) -> list[FieldError]:
+    """Pydantic's errors as faults with pointers into `body`, in words that say the remedy; with the
+    `schema` of the body also which field an unknown one may be.
+    """
+    found: list[FieldError] = []
+    for error in errors:
+        advised = schema if len(found) < _ADVISED else None
+        found += _faults(error, body, advised)
+    return found
 
 
 def validated(schema: type[B], body: Any) -> B:
@@ -21,10 +33,10 @@ def validated(schema: type[B], body: Any) -> B:
         return schema.model_validate(body)
     except ValidationError as error:
         found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]
-        raise InvalidRequest(field_errors(found, body)) from None
+        raise InvalidRequest(field_errors(found, body, schema)) from None
 
 
-def _faults(error: dict[str, Any], body: Any) -> Iterator[FieldError]:
+def _faults(error: dict[str, Any], body: Any, schema: Any) -> Iterator[FieldError]:
     where, *path = error["loc"]
     if where != "body":
         name = str(path[0]) if path else where  # after it comes the position in a list
@@ -39,6 +51,9 @@ def _faults(error: dict[str, Any], body: Any) -> Iterator[FieldError]:
             yield FieldError(
                 f"{pointer}/{error['ctx']['discriminator'].strip(chr(39))}", _told(error)
             )
+        case "extra_forbidden":
+            near = nearest(str(path[-1]), sorted(known_fields(schema, path[:-1])))
+            yield FieldError(pointer, _told(error) + is_it(near))
         case "too_short" if len(error["input"]) >= error["ctx"]["min_length"]:
             pass  # pydantic counts only the good entries; the bad ones have faults of their own
         case _:
@@ -82,7 +97,6 @@ _WORDS = {
     "string_unicode": "must be valid Unicode",
     "string_too_short": "must have at least {min_length} characters",
     "string_too_long": "must have at most {max_length} characters",
-    "string_pattern_mismatch": "must match {pattern}",
     "tuple_type": "must be an array",
     "list_type": "must be an array",
     "too_short": "must have at least {min_length} entries, not {actual_length}",
@@ -102,5 +116,7 @@ _WORDS = {
 
 
 def _told(error: dict[str, Any]) -> str:
+    if error["type"] == "string_pattern_mismatch":
+        return rule(error["ctx"]["pattern"], error["input"])
     words = _WORDS.get(error["type"])
     return words.format_map(error.get("ctx", {})) if words else str(error["msg"])

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.responses import RedirectResponse
 
-from app import document, health, problems
+from app import document, health, problems, suggestions
 from app.bundles import routes as bundles
 from app.catalogue import routes as catalogue
 from app.db import open_database
@@ -94,6 +94,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.names = NameWatch(database, app.state.draining)
     _include_routes(app)
     problems.handle_problems(app)
+    suggestions.handle_missing(app)
     larger = {imports.PATH: settings.max_model_byte}
     app.add_middleware(BodyLimit, max_body_byte=settings.max_body_byte, larger=larger)
     app.add_middleware(HeadLikeGet)

@@ -29,6 +29,8 @@ from app.errors import (
 )
 from app.field_errors import field_errors
 from app.http.bodies import StrictRoute
+from app.http.paths import allowed_methods, below, near_addresses
+from app.nearest import is_it, nearest
 from app.problem_types import PROBLEMS, ProblemType, problem_type
 
 MOST_ERRORS = 100
@@ -173,9 +175,11 @@ async def _splitplan_error(_: Request, error: Exception) -> Response:
     return problem(error)
 
 
-async def _validation_error(_: Request, error: Exception) -> Response:
+async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return problem(InvalidRequest(field_errors(error.errors(), error.body)))
+    field = getattr(request.scope.get("route"), "body_field", None)
+    schema = None if field is None else field.field_info.annotation
+    return problem(InvalidRequest(field_errors(error.errors(), error.body, schema)))
 
 
 async def _database_unavailable(_: Request, error: Exception) -> Response:
@@ -186,26 +190,16 @@ async def _database_unavailable(_: Request, error: Exception) -> Response:
 async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
-        return problem(NothingHere(f"Nothing has the address {request.url.path}."))
+        near = near_addresses(request)
+        hint = f"; near it: {', '.join(near)}." if near else ". GET /openapi.json lists them all."
+        return problem(NothingHere(f"Nothing has the address {request.url.path[:300]}{hint}"))
     if error.status_code == 405:
         allowed = allowed_methods(request)
-        return problem(
-            MethodNotAllowed(f"{request.url.path} has no {request.method}, only {allowed}."),
-            headers={"Allow": allowed},
-        )
+        under = below(request)
+        hint = f"; there are {', '.join(under)}." if under else "."
+        detail = f"{request.url.path[:300]} has no {request.method}, only {allowed}{hint}"
+        return problem(MethodNotAllowed(detail), headers={"Allow": allowed})
     raise error
-
-
-def allowed_methods(request: Request) -> str:
-    """All the methods the path has, over all its routes."""
-    methods: set[str] = set()
-    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
-        scope = {**request.scope, "method": method}
-        if any(route.matches(scope)[0].name == "FULL" for route in request.app.routes):
-            methods.add(method)
-    if "GET" in methods:
-        methods.add("HEAD")  # of `HeadLikeGet`
-    return ", ".join(sorted(methods))
 
 
 def documented(*errors: type[SplitplanError]) -> dict[int | str, dict[str, Any]]:
@@ -250,7 +244,8 @@ async def get_problem_type(slug: str) -> ProblemTypeEntry:
     for kind in PROBLEMS.values():
         if kind.slug == slug:
             return _catalogued(kind)
-    raise ProblemTypeNotFound(f"There is no problem type {slug!r}.")
+    near = is_it(nearest(slug, [kind.slug for kind in PROBLEMS.values()]))
+    raise ProblemTypeNotFound(f"There is no problem type {slug[:100]!r}{near or '.'}")
 
 
 def _catalogued(kind: ProblemType) -> ProblemTypeEntry:

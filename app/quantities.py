@@ -1,5 +1,7 @@
 """How a number, a name or a text must look in JSON, for every schema of the service."""
 
+import re
+import unicodedata
 from typing import Annotated, Any
 
 from pydantic import (
@@ -17,6 +19,21 @@ REFERENCE_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}(@[1-9][0-9]{0,8})?$"
 TEXT_PATTERN = (
     r"^[^\x00-\x1f\x7f]*$"  # a NUL cannot be stored in Postgres, a line break breaks a log line
 )
+ID_PATTERN = r"^[^\x00-\x1f\x7f/]+$"  # a step of an address
+PLAN_ID_PATTERN = r"^[0-9a-f]{32}$"
+SHA256_PATTERN = "^[0-9a-f]{64}$"
+
+_NAMED = "lower-case letters, digits, '.', '_' and '-', the first a letter or a digit, at most 63"
+# What a text of each pattern must be, in words.
+RULES = {
+    NAME_PATTERN: f"must be a name: {_NAMED}",
+    REFERENCE_PATTERN: f"must be a name ({_NAMED}), or name@revision as in name@3",
+    TEXT_PATTERN: "must have no line breaks, tabs or other control characters",
+    ID_PATTERN: "must have no '/', line breaks, tabs or other control characters",
+    PLAN_ID_PATTERN: "must be the id of a plan: 32 digits from 0-9 and a-f",
+    SHA256_PATTERN: "must be a SHA-256 digest: 64 digits from 0-9 and a-f",
+}
+
 LARGEST_INTEGER = 2**63 - 1
 LARGEST_NUMBER = 1e60  # its cube is still finite, so power = coefficient × clock³ never overflows
 SMALLEST_NUMBER = 1e-60  # of those that divide: their quotients are still finite
@@ -60,6 +77,20 @@ Count = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER), BeforeValid
 PositiveCount = Annotated[
     int, Field(strict=True, ge=1, le=LARGEST_INTEGER), BeforeValidator(_whole)
 ]
+
+
+def rule(pattern: str, given: str) -> str:
+    """What a text of a pattern must be, with what would do in place of a malformed name."""
+    words = RULES.get(pattern, f"must match {pattern}")
+    if pattern not in (NAME_PATTERN, REFERENCE_PATTERN):
+        return words
+    name, _, revision = given.partition("@") if pattern == REFERENCE_PATTERN else (given, "", "")
+    plain = unicodedata.normalize("NFKD", name[:200]).encode("ascii", "ignore").decode().lower()
+    mended = re.sub(r"[^a-z0-9._-]+", "-", plain).lstrip("._-").rstrip("-")[:63]
+    if re.fullmatch(r"[1-9][0-9]{0,8}", revision):
+        mended = mended and f"{mended}@{revision}"
+    return f"{words}; {mended!r} would do" if mended else words
+
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, min_length=1, max_length=63)]
 Text = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, min_length=1, max_length=200)]

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from app.bundles import digests
 from app.bundles.schemas import FORMAT, FORMAT_VERSION, BundledProfile, BundledSamples, PlanBundle
-from app.errors import ProfileNotFound, SplitplanError
+from app.errors import ProfileNotFound, RevisionNotFound, SplitplanError
 from app.field_errors import field_errors
 from app.http.bodies import parse_json
 from app.plans import columnar
@@ -71,6 +71,14 @@ class CarriedLibrary:
     ) -> Stored[Timing] | None:
         """As `Library` says: every timing is pinned, so nobody asks."""
         return None
+
+    def names(self, kind: str) -> list[str]:
+        """As `Library` says: those that are pinned."""
+        return sorted({ref.name for pinned, ref in self.revisions if pinned == kind})
+
+    def told(self, nothing: ProfileNotFound | RevisionNotFound) -> str:
+        """As `Library` says: a bundle has what it has."""
+        return nothing.detail
 
 
 @dataclass(frozen=True, slots=True)

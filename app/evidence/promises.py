@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,7 +11,7 @@ from app.evidence.schemas import MissReport
 from app.evidence.tables import UserEvidenceRow
 from app.plans import requested, service, stored
 from app.plans.robust.schemas import DEFAULT_CONFIDENCE
-from app.plans.schemas import INLINE_USERS
+from app.plans.strangers import stranger
 from app.plans.tables import PlanRow
 
 
@@ -38,7 +37,7 @@ def promise_of(session: Session, plan_id: str) -> Promise:
         )
     ).one_or_none()
     if found is None:
-        raise PlanNotFound(f"There is no plan {plan_id!r}.")
+        raise PlanNotFound(f"There is no plan {plan_id!r}.", plan_id)
     number, kind, status, users, kept = found
     service.require_ended(plan_id, status)
     answer = stored.Answer.read(kept)
@@ -70,21 +69,10 @@ def risks_of(
         return {}
     asked = requested.users_named(session, promise.number, fresh)
     if strangers := set(fresh) - asked.keys():
-        raise InvalidRequest(
-            [
-                FieldError(f"/reports/{n}/user", _stranger(session, promise, report.user))
-                for n, report in enumerate(reports)
-                if report.user in strangers
-            ]
-        )
+        faults: list[FieldError] = []
+        for n, report in enumerate(reports):
+            if report.user in strangers:
+                who = stranger(session, promise.number, promise.plan_id, report.user, len(faults))
+                faults.append(FieldError(f"/reports/{n}/user", who))
+        raise InvalidRequest(faults)
     return {name: float(asked[name]["risk"]) for name in fresh}
-
-
-def _stranger(session: Session, promise: Promise, name: str) -> str:
-    near: list[str] = []
-    if promise.users <= INLINE_USERS:
-        row = session.get_one(PlanRow, promise.number)
-        ids = [user["id"] for user in stored.users_of(session, row, 0, row.users)]
-        near = get_close_matches(name, ids, n=3)
-    meant = f": did you mean {' or '.join(map(repr, near))}?" if near else ""
-    return f"the plan {promise.plan_id!r} says nothing of a user {name!r}{meant}"

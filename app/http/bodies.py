@@ -3,7 +3,7 @@ operation has.
 """
 
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any
 
 from fastapi import Request, Response, params
@@ -13,7 +13,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import BodyTooLarge, FieldError, InvalidRequest, MalformedJson, UnsupportedMediaType
-from app.http.media import MediaType, content_type, elements
+from app.http.media import JSON, MediaType, content_type, elements
+from app.http.paths import media_types
+from app.nearest import is_it, nearest
 
 
 class BodyLimit:
@@ -109,23 +111,27 @@ def _constant(name: str) -> None:
 
 
 def declared_as(request: Request, *expected: str) -> MediaType:
-    """What the body of a request is declared to be, in UTF-8 if it is text.
+    """Which of the expected media types the body of a request is declared to be, in UTF-8 if it is
+    text.
 
-    Raises UnsupportedMediaType where nothing is declared that can be read, naming what is expected.
+    Raises UnsupportedMediaType, naming what is expected.
     """
     declared = content_type(request.headers)
-    send = (
-        f"send {', '.join(expected[:-1])} or {expected[-1]}"
-        if expected[1:]
-        else f"send {expected[0]}"
-    )
+    send = _send(expected)
     if declared is None:
         raw = request.headers.get("content-type")
         said = "is missing" if raw is None else f"is no media type ({raw[:100]!r})"
         raise UnsupportedMediaType(f"The Content-Type of the body {said}: {send}.")
     if declared.charset != "utf-8":
         raise UnsupportedMediaType(f"The body is in {declared.charset[:100]}: send UTF-8.")
+    if declared.essence not in expected:
+        raise UnsupportedMediaType(f"The body is {declared.essence}: {send}.")
     return declared
+
+
+def _send(expected: Sequence[str]) -> str:
+    *others, last = expected
+    return f"send {', '.join(others)} or {last}" if others else f"send {last}"
 
 
 class _JsonRequest(Request):
@@ -133,10 +139,11 @@ class _JsonRequest(Request):
 
     value: Any
 
-    async def read(self) -> None:
-        declared = declared_as(self, "application/json")
-        if not declared.is_json:
-            raise UnsupportedMediaType(f"The body is {declared.essence}: send application/json.")
+    async def read(self, path: str) -> None:
+        declared = content_type(self.headers)
+        if declared is None or declared.charset != "utf-8" or not declared.is_json:
+            taken = media_types(self, path) or [JSON]
+            declared_as(self, *taken)
         self.value = parse_json(await self.body())
 
     async def json(self) -> Any:
@@ -150,6 +157,9 @@ class StrictRoute(APIRoute):
     Use it as `APIRouter(route_class=StrictRoute)`; bodies are declared as usual.
     """
 
+    takes: tuple[str, ...] = (JSON,)
+    """The media types of its bodies, where its documentation does not say them."""
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         fields = get_flat_params(self.dependant)
@@ -159,14 +169,16 @@ class StrictRoute(APIRoute):
         async def handle(request: Request) -> Response:
             unknown = request.query_params.keys() - known
             if unknown:
-                detail = "this operation has no such query parameter: "
-                names = [name[:100] for name in sorted(unknown)]
-                raise InvalidRequest(
-                    [FieldError("", detail + name, parameter=name) for name in names]
-                )
+                raise InvalidRequest([_unknown(name[:100], known) for name in sorted(unknown)])
             if has_body:
                 request = _JsonRequest(request.scope, request.receive)
-                await request.read()
+                await request.read(self.path)
             return await handler(request)
 
         return handle
+
+
+def _unknown(name: str, known: Collection[str]) -> FieldError:
+    near = is_it(nearest(name, known))
+    detail = f"this operation has no such query parameter: {name}{near}"
+    return FieldError("", detail, parameter=name)

@@ -17,6 +17,7 @@ from app.measurements.stored import add, document, hold
 from app.plans import service as plans
 from app.plans import stored
 from app.plans.pins import Pins
+from app.plans.strangers import stranger
 from app.plans.tables import PlanRow
 from app.profiles import service as profiles
 from app.profiles.references import ProfileRef
@@ -203,7 +204,9 @@ def _expected(
         at = f"/observations/{n}"
         if one.user not in decided:
             faults.append(
-                FieldError(f"{at}/user", f"the plan {row.id!r} says nothing of a user {one.user!r}")
+                FieldError(
+                    f"{at}/user", stranger(session, row.number, row.id, one.user, len(faults))
+                )
             )
             continue
         told = decided[one.user]

@@ -30,7 +30,7 @@ from app.measurements.service import Header
 from app.problems import documented
 from app.profiles.routes import ProfileName
 from app.profiles.schemas.profile import ProcessorKind
-from app.quantities import NAME_PATTERN
+from app.quantities import NAME_PATTERN, SHA256_PATTERN
 from app.samples import packing
 
 router = APIRouter(
@@ -74,10 +74,6 @@ class Sent(BaseModel):
 
 async def _sent(request: Request) -> Sent:
     media_type = declared_as(request, JSON, CSV, PARQUET).essence
-    if media_type not in (JSON, CSV, PARQUET):
-        raise UnsupportedMediaType(
-            f"The body's type is {media_type}: send {JSON}, {CSV} or {PARQUET}."
-        )
     return Sent(media_type=media_type, content=await request.body())
 
 
@@ -92,7 +88,7 @@ Kind = Annotated[
 ]
 Digest = Annotated[
     str | None,
-    Query(pattern="^[0-9a-f]{64}$", description="For tables: as `model_sha256` in JSON."),
+    Query(pattern=SHA256_PATTERN, description="For tables: as `model_sha256` in JSON."),
 ]
 
 

@@ -19,6 +19,8 @@ from app.errors import (
 from app.measurements.files import SampleTable
 from app.measurements.fitting import Fitted, Subject, fitted
 from app.measurements.stored import add, document, hold, profile_id
+from app.nearest import is_it, nearest
+from app.profiles import missing
 from app.profiles import service as profiles
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Model
@@ -26,6 +28,7 @@ from app.profiles.schemas.profile import ProcessorKind
 from app.profiles.schemas.server import Server
 from app.profiles.schemas.timing import Timing, TimingBasis
 from app.profiles.stored import Stored
+from app.profiles.timings import PROCESSORS
 from app.samples import packing
 from app.samples.tables import MeasurementRow
 from solvers.measurement.findings import Finding
@@ -107,7 +110,7 @@ def _subject(session: Session, name: str, header: Header) -> tuple[Subject, Stor
     try:
         model = profiles.get(session, Model, model_name).body
     except ProfileNotFound as absent:
-        faults.append(header.fault("model", absent.detail))
+        faults.append(header.fault("model", missing.told(session, absent)))
     else:
         ran, meant = header.model_sha256, model.source_sha256
         if ran is not None and meant is not None and ran != meant:
@@ -126,6 +129,7 @@ def _processor(
 ) -> Device | Server | None:
     name = known.processor if known else str(header.processor)
     kind = known.processor_kind if known else header.processor_kind
+    kinds = PROCESSORS if kind is None else (kind,)
     found = profiles.processors_named(session, name, kind)
     if len(found) == 1:
         return found[0]
@@ -136,7 +140,9 @@ def _processor(
     else:
         faults.append(
             header.fault(
-                "processor", f"there is no {kind or 'device or server'} profile named {name!r}"
+                "processor",
+                f"there is no {' or '.join(kinds)} profile named {name!r}"
+                f"{is_it(nearest(name, missing.names(session, *kinds)))}",
             )
         )
     return None

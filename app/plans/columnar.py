@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Literal
 
@@ -27,6 +27,7 @@ from app.http.bodies import parse_json
 from app.http.media import ARROW, CSV, PARQUET
 from app.plans.dictionaries import trimmed
 from app.plans.tables import PlanColumnsRow, PlanIndexRow
+from app.settings import Settings
 
 Part = Literal["request", "users"]
 
@@ -104,6 +105,15 @@ def read(media_type: str, body: bytes, max_users: int, max_byte: int) -> Bulk:
     if len(set(names)) < len(names):
         raise MalformedColumns("Two columns have the same name.")
     return Bulk(terms, table.replace_schema_metadata(None), hashlib.sha256(body).hexdigest())
+
+
+def instead(taken: Collection[str], settings: Settings) -> Iterator[str]:
+    """What whoever sends too many users as JSON can do, if the address takes columns too."""
+    if columns := [media_type for media_type in READ if media_type in taken]:
+        yield (
+            f"up to {settings.max_bulk_users} go in one request as columns, with Content-Type"
+            f" {' or '.join(columns)} (docs/large-fleets.md)"
+        )
 
 
 def _read_arrow(body: bytes, max_users: int, max_byte: int) -> pa.Table:

@@ -14,6 +14,7 @@ from app.errors import TooManyUsers
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute, declared_as
 from app.http.media import content_type
+from app.http.paths import media_types
 from app.plans import columnar, orders
 from app.plans.documents import PENDING, Estimate, estimate
 from app.plans.families import FAMILIES
@@ -37,7 +38,8 @@ async def _few_enough(request: Request) -> None:
     body, most = getattr(request, "value", None), request.app.state.settings.max_users
     users = body.get("users") if isinstance(body, dict) else None
     if isinstance(users, list) and len(users) > most:
-        raise TooManyUsers(len(users), most)
+        taken = media_types(request, request.scope["route"].path)
+        raise TooManyUsers(len(users), most, *columnar.instead(taken, request.app.state.settings))
 
 
 def _answers(family: Family) -> dict[int | str, dict[str, Any]]:
@@ -112,6 +114,8 @@ def _planned(request: Request, family: Family, body: PlanRequest, *, dry_run: bo
 
 class _ColumnsRoute(StrictRoute):
     """A route for bodies in columns, beside the one with the same path for JSON."""
+
+    takes = columnar.READ
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Only requests whose body is declared to be columns."""

@@ -173,7 +173,7 @@ def cancel(session: Session, plan_id: str, stop: Stop) -> PlanRow:
         select(PlanRow).where(PlanRow.id == plan_id).with_for_update()
     ).one_or_none()
     if row is None:
-        raise PlanNotFound(f"There is no plan {plan_id!r}.")
+        raise PlanNotFound(f"There is no plan {plan_id!r}.", plan_id)
     if row.status == "queued":
         _end(session, row, "cancelled")
     elif row.status == "running" and row.cancel != Stop.DROP:

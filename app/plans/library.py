@@ -5,6 +5,8 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
+from app.errors import ProfileNotFound, RevisionNotFound
+from app.profiles import missing
 from app.profiles import service as profiles
 from app.profiles.references import ProfileRef
 from app.profiles.schemas.profile import ProcessorKind, Profile
@@ -24,6 +26,12 @@ class Library(Protocol):
     def timing_for(self, processor: str, kind: ProcessorKind, model: str) -> Stored[Timing] | None:
         """The timing of a processor with a model, where there is one. Raises AmbiguousTiming."""
 
+    def names(self, kind: str) -> list[str]:
+        """The names in use of a kind of profile."""
+
+    def told(self, nothing: ProfileNotFound | RevisionNotFound) -> str:
+        """What is missing, and what is there instead."""
+
     @property
     def samples(self) -> SampleSource:
         """The samples behind timings."""
@@ -42,6 +50,14 @@ class StoredLibrary:
     def timing_for(self, processor: str, kind: ProcessorKind, model: str) -> Stored[Timing] | None:
         """As `Library` says."""
         return profiles.timing_for(self.session, processor, kind, model)
+
+    def names(self, kind: str) -> list[str]:
+        """As `Library` says."""
+        return missing.names(self.session, kind)
+
+    def told(self, nothing: ProfileNotFound | RevisionNotFound) -> str:
+        """As `Library` says."""
+        return missing.told(self.session, nothing)
 
     @property
     def samples(self) -> SampleSource:

@@ -69,7 +69,7 @@ def named(session: Session, name: str, *, any_ended: bool = False) -> PlanRow:
     row = newest(session, name, PlanRow.status.in_(ENDED)) if any_ended else current(session, name)
     if row is None:
         what = "that has ended" if any_ended else "with a result"
-        raise PlanNotFound(f"There is no plan named {name!r} {what}.")
+        raise PlanNotFound(f"There is no plan named {name!r} {what}.", name)
     return row
 
 
@@ -81,7 +81,7 @@ def require(session: Session, condition: Condition) -> None:
     plan_id = condition.plan_id
     row = session.scalars(lean().where(PlanRow.id == plan_id)).one_or_none()
     if row is None:
-        raise PlanNotFound(f"There is no plan {plan_id!r}.")
+        raise PlanNotFound(f"There is no plan {plan_id!r}.", plan_id)
     if not row.has_result:
         raise PlanNotCurrent(f"The plan {plan_id!r} is {row.status} and has no result.")
     if (other := _successor(session, row)) is not None:

@@ -6,24 +6,22 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import FieldError, InvalidRequest, MalformedJson, RevisionsUnknown, TooManyUsers
-from app.field_errors import REQUIRED, field_errors
+from app.field_errors import REQUIRED, validated
+from app.nearest import nearest
 from app.plans import orders, service, stored
 from app.plans.families import FAMILIES
 from app.plans.family import Entries, Family, Outcome, Prepared
 from app.plans.misspelt import fold, slip_of
 from app.plans.orders import Lineage, Order
 from app.plans.pins import Pins
-from app.plans.schemas import Request
 from app.plans.tables import PlanRow
 from app.profiles.schemas.profile import FieldWarning
 
@@ -188,7 +186,7 @@ def _nearest(keys: list[str], known: Json) -> Iterator[str]:
         slip = slip_of(key, known, folded) if n < _MISSPELT else None
         found = [slip] if slip is not None else []
         if n < _MISSPELT and not found:
-            found = get_close_matches(key, compared, n=3)
+            found = nearest(key, compared)
         yield f": did you mean {' or '.join(map(repr, found))}?" if found else ""
 
 
@@ -215,7 +213,7 @@ def _prepared(
     positions; half a user who is not `known` is perhaps another one, misspelt.
     """
     try:
-        prepared = orders.prepared(session, family.prepare, _read(family, body), pins)
+        prepared = orders.prepared(session, family.prepare, validated(family.request, body), pins)
     except InvalidRequest as refused:
         faults = [replace(fault, pointer=_by_id(fault.pointer, ids)) for fault in refused.errors]
         halves = {
@@ -236,14 +234,6 @@ def _prepared(
         for warning in warnings
     ]
     return prepared
-
-
-def _read(family: Family, body: Json) -> Request:
-    try:
-        return family.request.model_validate(body)
-    except ValidationError as invalid:
-        errors = [{**error, "loc": ("body", *error["loc"])} for error in invalid.errors()]
-        raise InvalidRequest(field_errors(errors, body)) from None
 
 
 def _by_id(pointer: str, ids: list[str]) -> str:

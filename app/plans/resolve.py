@@ -14,6 +14,7 @@ from app.errors import (
 from app.plans.library import Library
 from app.plans.pins import Pins
 from app.plans.schemas import UsedProfile
+from app.profiles import missing
 from app.profiles.plausibility import warnings_of
 from app.profiles.references import ProfileRef
 from app.profiles.schemas.device import Device
@@ -29,6 +30,8 @@ P_co = TypeVar("P_co", bound=Profile, covariant=True)
 
 # Nobody reads more, and a million users could have as many each.
 _REMEMBERED = 1000
+# Of faults so many are told: names near the others are not looked for.
+_ADVISED = 100
 
 WEAKEST_FIRST: tuple[Provenance, ...] = ("analytic", "published", "measured")
 
@@ -145,6 +148,8 @@ class Resolver:
     _timings: dict[tuple[str, ProcessorKind, str], Source[Timing] | None] = field(
         default_factory=dict
     )
+    _missing: dict[tuple[str, str], str] = field(default_factory=dict)
+    _names: dict[str, list[str]] = field(default_factory=dict)
 
     def fault(self, pointer: str, detail: str) -> None:
         """Remember what is wrong, to tell the caller all of it at once."""
@@ -179,12 +184,22 @@ class Resolver:
                 self.warnings += [
                     warning.below(pointer) for warning in warnings_of(stored.body, stored.stale)
                 ]
-            except (ProfileNotFound, RevisionNotFound) as missing:
-                self._stored[key] = None
-                self.fault(pointer, missing.detail)
-        elif self._stored[key] is None:
-            self.fault(pointer, f"There is no {kind.kind} profile {given!r}.")
+            except (ProfileNotFound, RevisionNotFound) as nothing:
+                self._stored[key], self._missing[key] = None, self._told(nothing)
+        if self._stored[key] is None:
+            self.fault(pointer, self._missing[key])
         return self._stored[key]  # type: ignore[return-value]  # stored under its own kind
+
+    def _told(self, nothing: ProfileNotFound | RevisionNotFound) -> str:
+        """What is missing, and what is near."""
+        if len(self.faults) >= _ADVISED:
+            return nothing.detail
+        if isinstance(nothing, RevisionNotFound):
+            return self.library.told(nothing)
+        if nothing.kind not in self._names:
+            self._names[nothing.kind] = self.library.names(nothing.kind)
+        known = self._names[nothing.kind]
+        return nothing.detail.removesuffix(".") + missing.advice(nothing.kind, nothing.name, known)
 
     def deployment(
         self, user: RunsNetwork, server: Source[Server] | None, where: str

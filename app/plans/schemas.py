@@ -8,7 +8,16 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from app.profiles.schemas.profile import FieldWarning, Provenance
-from app.quantities import Body, Count, Decibel, Name, Positive, absent
+from app.quantities import (
+    ID_PATTERN,
+    PLAN_ID_PATTERN,
+    Body,
+    Count,
+    Decibel,
+    Name,
+    Positive,
+    absent,
+)
 
 PlanStatus = Literal[
     "queued", "running", "solved", "infeasible", "failed", "cancelled", "timed_out"
@@ -19,10 +28,8 @@ ENDED: frozenset[PlanStatus] = frozenset(
 REVOKED = "revoked"  # the event that an ended plan is no longer trusted
 UNENDED: tuple[PlanStatus, ...] = ("queued", "running")
 Priority = Literal["low", "normal", "high"]
-UserId = Annotated[
-    str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/]+$", min_length=1, max_length=128)
-]
-PlanId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+UserId = Annotated[str, StringConstraints(pattern=ID_PATTERN, min_length=1, max_length=128)]
+PlanId = Annotated[str, StringConstraints(pattern=PLAN_ID_PATTERN)]
 
 
 def _callable(url: str) -> str:

@@ -128,7 +128,7 @@ def find(session: Session, plan_id: str) -> PlanRow:
     """A plan as it is stored. Raises PlanNotFound."""
     row = session.scalars(select(PlanRow).where(PlanRow.id == plan_id)).one_or_none()
     if row is None:
-        raise PlanNotFound(f"There is no plan {plan_id!r}.")
+        raise PlanNotFound(f"There is no plan {plan_id!r}.", plan_id)
     return row
 
 
@@ -136,7 +136,7 @@ def find_lean(session: Session, plan_id: str) -> PlanRow:
     """A plan without its request and its answer. Raises PlanNotFound."""
     row = session.scalars(names.lean().where(PlanRow.id == plan_id)).one_or_none()
     if row is None:
-        raise PlanNotFound(f"There is no plan {plan_id!r}.")
+        raise PlanNotFound(f"There is no plan {plan_id!r}.", plan_id)
     return row
 
 
@@ -197,7 +197,7 @@ def forget(session: Session, plan_id: str) -> None:
         select(PlanRow).where(PlanRow.id == plan_id).with_for_update()
     ).one_or_none()
     if row is None:
-        raise PlanNotFound(f"There is no plan {plan_id!r}.")
+        raise PlanNotFound(f"There is no plan {plan_id!r}.", plan_id)
     if row.status not in ENDED:
         raise PlanNotEnded(f"The plan {plan_id!r} is {row.status}.")
     child = select(PlanRow.id).where(PlanRow.parent == plan_id, PlanRow.status.in_(UNENDED))

@@ -21,6 +21,8 @@ from app.profiles.schemas.server import Server
 from app.profiles.schemas.timing import Timing
 
 GIGABYTE = 1e9
+# Carriers are aggregated, a handful at most.
+_WIDER = 10.0
 
 
 def warnings_of(
@@ -69,6 +71,30 @@ def warnings_of_bandwidth(field: str, bandwidth_hz: float) -> Iterator[tuple[str
         yield field, f"a channel of {bandwidth_hz:g} Hz: is it in MHz?"
     elif bandwidth_hz > 1e11:
         yield field, f"a channel of {bandwidth_hz:g} Hz is wider than any radio band"
+
+
+def warnings_of_shared_bandwidth(
+    field: str, bandwidth_hz: float, channel: Channel | None
+) -> Iterator[tuple[str, str]]:
+    """The warnings about an uplink that a plan says, where the channel has one of its own."""
+    yield from warnings_of_bandwidth(field, bandwidth_hz)
+    if channel is not None and bandwidth_hz > _WIDER * channel.bandwidth_hz:
+        times = bandwidth_hz / channel.bandwidth_hz
+        yield (
+            field,
+            f"{bandwidth_hz:g} Hz is {times:.3g} times the {channel.bandwidth_hz:g} Hz of"
+            f" {channel.name!r}: is it meant? No radio of this channel has as much",
+        )
+
+
+def warnings_of_risk(field: str, risk: float) -> Iterator[tuple[str, str]]:
+    """The warnings about an accepted probability of being late."""
+    if risk > 0.5:
+        yield (
+            field,
+            f"a risk of {risk:g} accepts more late inferences than timely ones: is it the"
+            " probability of being on time, or in percent?",
+        )
 
 
 def warnings_of_rate(field: str, rate_hz: float) -> Iterator[tuple[str, str]]:

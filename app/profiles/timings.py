@@ -6,7 +6,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import FieldError, InvalidRequest, ProfileNotFound
-from app.profiles import stored
+from app.nearest import is_it, nearest
+from app.profiles import missing, stored
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Model
 from app.profiles.schemas.profile import ProcessorKind, Profile
@@ -30,13 +31,14 @@ def processor_kind(session: Session, timing: Timing) -> ProcessorKind:
     Raises InvalidRequest.
     """
     kinds = _processors_named(session, timing.processor)
-    faults = _processor_faults(timing, kinds)
+    faults = _processor_faults(session, timing, kinds)
     kind = timing.processor_kind
     if kind is None and len(kinds) == 1:
         kind = kinds[0]
     model = stored.latest(session, Model, timing.model)
     if model is None:
-        faults.append(FieldError("/model", ProfileNotFound(Model.kind, timing.model).detail))
+        nothing = ProfileNotFound(Model.kind, timing.model)
+        faults.append(FieldError("/model", missing.told(session, nothing)))
     else:
         faults += timing.model_faults(model.body)
     if kind is not None and timing.processor_kind is None:
@@ -52,13 +54,16 @@ def _processors_named(session: Session, name: str) -> list[ProcessorKind]:
     return [kind for kind in PROCESSORS if kind in found]
 
 
-def _processor_faults(timing: Timing, kinds: Sequence[ProcessorKind]) -> list[FieldError]:
+def _processor_faults(
+    session: Session, timing: Timing, kinds: Sequence[ProcessorKind]
+) -> list[FieldError]:
     """Why the processor that a timing names is none, or not one, of the stored `kinds`."""
     name, wanted = timing.processor, timing.processor_kind
-    if wanted is not None and wanted not in kinds:
-        return [FieldError("/processor", f"there is no {wanted} profile named {name!r}")]
-    if not kinds:
-        return [FieldError("/processor", f"there is no device or server profile named {name!r}")]
+    if not kinds or (wanted is not None and wanted not in kinds):
+        meant = PROCESSORS if wanted is None else (wanted,)
+        near = is_it(nearest(name, missing.names(session, *meant)))
+        detail = f"there is no {' or '.join(meant)} profile named {name!r}{near}"
+        return [FieldError("/processor", detail)]
     if wanted is None and len(kinds) > 1:
         required = f"is required: a device and a server are named {name!r}"
         return [FieldError("/processor_kind", required)]

@@ -277,11 +277,13 @@ def test_faults_are_told_with_pointer_and_mend(run: Run, written: Callable[[Json
     first, *faults = refused.stderr.splitlines()
     assert first == "Error: The request does not hold together (422)"
     assert sorted(faults) == [
-        "  /users/1/deadlin_s  is not a field here: remove it, or check its spelling",
+        "  /users/1/deadlin_s  is not a field here: remove it, or check its spelling; is it"
+        " 'deadline_s'?",
         "  /users/1/risk       must be below 1",
     ]
     missing = run("show", "0" * 32)
-    assert (missing.exit_code, missing.stderr) == (1, f"Error: There is no plan '{'0' * 32}'.\n")
+    said = f"Error: There is no plan '{'0' * 32}'. GET /v1/plans lists those that exist.\n"
+    assert (missing.exit_code, missing.stderr) == (1, said)
 
 
 @pytest.mark.parametrize(

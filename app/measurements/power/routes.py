@@ -69,10 +69,6 @@ _BODY: dict[str, Any] = {
 
 async def _sent(request: Request) -> Sent:
     media_type = declared_as(request, JSON, CSV, TEXT).essence
-    if media_type not in (JSON, CSV, TEXT):
-        raise UnsupportedMediaType(
-            f"The body's type is {media_type}: send {JSON}, {CSV} or {TEXT}."
-        )
     return Sent(media_type=media_type, content=await request.body())
 
 

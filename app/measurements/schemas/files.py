@@ -10,6 +10,7 @@ from app.errors import FieldError
 from app.plans.schemas import PlanId, UserId
 from app.profiles.schemas.profile import ProcessorKind
 from app.quantities import (
+    SHA256_PATTERN,
     TEXT_PATTERN,
     Body,
     Count,
@@ -129,7 +130,7 @@ class MeasurementFile(_Sheet):
     schema_version: Literal[1] = 1
     model: Name | None = absent()
     """Required unless the timing exists."""
-    model_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = absent()
+    model_sha256: Annotated[str, Field(pattern=SHA256_PATTERN)] | None = absent()
     """Digest of the file that was run; must be the model profile's `source_sha256` where that has
     one.
     """

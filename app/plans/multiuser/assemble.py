@@ -12,7 +12,7 @@ from app.plans.multiuser.schemas import AdaptiveRequest, AdaptiveUser, MultiUser
 from app.plans.multiuser.sending import varies
 from app.plans.multiuser.workload import LONGEST_S, Workload, table, workload
 from app.plans.resolve import Deployment, Resolver, Source
-from app.profiles.plausibility import warnings_of_bandwidth
+from app.profiles.plausibility import warnings_of_shared_bandwidth
 from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.profile import Profile
@@ -88,7 +88,8 @@ def assemble(request: MultiUserRequest, resolver: Resolver) -> Assembled | None:
     channel = resolver.find(Channel, request.channel, "/channel")
     server = resolver.find(Server, request.server, "/server")
     if request.bandwidth_hz is not None:
-        for warning in warnings_of_bandwidth("/bandwidth_hz", request.bandwidth_hz):
+        body = None if channel is None else channel.body
+        for warning in warnings_of_shared_bandwidth("/bandwidth_hz", request.bandwidth_hz, body):
             resolver.warn(*warning)
     if channel is not None:
         _bandwidth_in_range(resolver, channel.body, request.bandwidth_hz)

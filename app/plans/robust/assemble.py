@@ -19,6 +19,7 @@ from app.profiles.plausibility import (
     warnings_of_bandwidth,
     warnings_of_max_loss,
     warnings_of_rate,
+    warnings_of_risk,
     warnings_of_snr,
     warnings_of_tx_power,
 )
@@ -144,6 +145,7 @@ def _warn_of_users(resolver: Resolver, users: Users) -> None:
     for name, values, warnings in (
         ("tx_power_w", users.tx_power_w, warnings_of_tx_power),
         ("rate_hz", users.rate_hz, warnings_of_rate),
+        ("risk", users.risk, warnings_of_risk),
         ("max_loss", users.max_loss, warnings_of_max_loss),
         ("snr_reference/snr_db", users.snr_db, warnings_of_snr),
         ("snr_reference/bandwidth_hz", users.snr_bandwidth_hz, warnings_of_bandwidth),

@@ -14,10 +14,11 @@ from pydantic import ValidationError
 from app.columns import is_text
 from app.errors import FieldError, InvalidRequest
 from app.field_errors import field_errors
+from app.nearest import is_it, nearest
 from app.plans.columnar import Bulk
 from app.plans.robust.columns import Users
 from app.plans.robust.schemas import MOST_SERVERS, RobustTerms, RobustUser, faults_of_rates
-from app.quantities import LARGEST_NUMBER, REFERENCE_PATTERN, SMALLEST_NUMBER
+from app.quantities import ID_PATTERN, LARGEST_NUMBER, REFERENCE_PATTERN, SMALLEST_NUMBER
 from solvers.arrays import Booleans, Floats, Integers
 
 _LISTED = 100
@@ -26,7 +27,6 @@ _MOST_NETWORKS = 10_000
 _NETWORK = ("device", "model", "device_timing", "server_timing", "servers")
 _TEXTS = ("id", "cell", *_NETWORK)
 _REQUIRED = ("id", "device", "model", "deadline_s", "risk")
-_ID_PATTERN = r"^[^\x00-\x1f\x7f/]+$"
 _LONGEST_ID = 128
 _CHANNEL = ("gain_db", "distance_m", "snr_reference.snr_db")
 
@@ -74,7 +74,7 @@ def terms_of(bulk: Bulk) -> RobustTerms:
         terms = RobustTerms.model_validate(bulk.terms)
     except ValidationError as invalid:
         errors = [{**error, "loc": ("body", *error["loc"])} for error in invalid.errors()]
-        raise InvalidRequest(field_errors(errors, bulk.terms)) from None
+        raise InvalidRequest(field_errors(errors, bulk.terms, RobustTerms)) from None
     served = "servers" in bulk.users.column_names and bulk.users["servers"].null_count == 0
     if faults := list(terms.faults_of_cells(served=served)):
         raise InvalidRequest(faults)
@@ -181,7 +181,8 @@ def _faults_of_columns(given: pa.Table, table: pa.Table) -> Iterator[FieldError]
         elif field.name not in _RANGES:
             yield FieldError(
                 "/users",
-                f"column {field.name[:100]} is not a field of a user: remove it, or check it",
+                f"column {field.name[:100]} is not a field of a user{_near(field.name)}: remove it,"
+                " or check its spelling",
             )
         elif not (
             pa.types.is_floating(field.type)
@@ -192,6 +193,10 @@ def _faults_of_columns(given: pa.Table, table: pa.Table) -> Iterator[FieldError]
     for name in _REQUIRED:
         if name not in table.column_names:
             yield FieldError("/users", f"column {name} is required")
+
+
+def _near(column: str) -> str:
+    return is_it(nearest(column, [*_TEXTS, *_RANGES])).rstrip("?")
 
 
 def _numbers(table: pa.Table, name: str) -> Floats:
@@ -251,7 +256,7 @@ def _is_reference(name: str | None) -> bool:
 def _odd_ids(ids: pa.ChunkedArray) -> Booleans:
     """Ids that are missing, malformed, or given again."""
     fine = pc.and_(
-        pc.match_substring_regex(ids, _ID_PATTERN), pc.less_equal(pc.utf8_length(ids), _LONGEST_ID)
+        pc.match_substring_regex(ids, ID_PATTERN), pc.less_equal(pc.utf8_length(ids), _LONGEST_ID)
     )
     odd = ~np.asarray(pc.fill_null(fine, False).to_numpy())
     if pc.count_distinct(ids).as_py() < len(ids):
@@ -278,7 +283,7 @@ def _refuse(users: pa.Table, odd: Integers, terms: RobustTerms) -> None:
             user = RobustUser.model_validate(row)
         except ValidationError as invalid:
             errors = [{**error, "loc": ("body", *error["loc"])} for error in invalid.errors()]
-            faults += [fault.below(where) for fault in field_errors(errors, row)]
+            faults += [fault.below(where) for fault in field_errors(errors, row, RobustUser)]
         else:
             faults += terms.faults_of_user(where, user)
             first = pc.index(users["id"].cast(pa.string()), user.id).as_py()

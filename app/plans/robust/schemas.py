@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.errors import FieldError
+from app.nearest import is_it, nearest
 from app.plans.schemas import GainDb, Request, SnrReference, UserId
 from app.profiles.schemas.references import ChannelRef, DeviceRef, ModelRef, ServerRef, TimingRef
 from app.quantities import Body, Count, Fraction, NonNegative, Positive, Probability, absent
@@ -238,7 +239,7 @@ class RobustTerms(Request):
             yield FieldError(f"{where}/cell", "say which of the request's cells it is in")
         elif user.cell is not None and user.cell not in cells:
             mend = (
-                f"there is no cell {user.cell!r}"
+                f"there is no cell {user.cell!r}{is_it(nearest(user.cell, cells))}"
                 if cells
                 else "the request lists no cells: leave it out"
             )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.plans.resolve import Resolver, Source
 from app.plans.robust.schemas import RobustTerms, Tiers
-from app.profiles.plausibility import warnings_of_backhaul, warnings_of_bandwidth
+from app.profiles.plausibility import warnings_of_backhaul, warnings_of_shared_bandwidth
 from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.server import Server
 from solvers.margin import OF_OPTIONS, Margin
@@ -39,14 +39,12 @@ def sites(terms: RobustTerms, resolver: Resolver, margin: Margin) -> list[Site]:
     channel = None if terms.channel is None else resolver.find(Channel, terms.channel, "/channel")
     server = None if terms.server is None else resolver.find(Server, terms.server, "/server")
     tiers = tuple(_tiers(terms.tiers, "/tiers", resolver))
-    if terms.bandwidth_hz is not None:
-        for warning in warnings_of_bandwidth("/bandwidth_hz", terms.bandwidth_hz):
-            resolver.warn(*warning)
     if terms.cells is None:
         found = [Site(None, channel, "/channel", server, "/server", terms.bandwidth_hz, tiers)]
     else:
         shared = Site(None, channel, "/channel", server, "/server", terms.bandwidth_hz, tiers)
         found = list(_cells(terms, shared, resolver))
+    _warn_of_bandwidths(terms, found, resolver)
     if margin in OF_OPTIONS:
         for at, radio in {site.channel_at: site.channel for site in found}.items():
             if radio is not None and (radio.body.rtt_variance_s2 or 0.0) > 0.0:
@@ -69,14 +67,26 @@ def _cells(terms: RobustTerms, shared: Site, resolver: Resolver) -> Iterator[Sit
         if cell.server is not None:
             server_at = f"{where}/server"
             server = resolver.find(Server, cell.server, server_at)
-        if cell.bandwidth_hz is not None:
-            for warning in warnings_of_bandwidth(f"{where}/bandwidth_hz", cell.bandwidth_hz):
-                resolver.warn(*warning)
         tiers = shared.tiers
         if cell.tiers is not None:
             tiers = tuple(_tiers(cell.tiers, f"{where}/tiers", resolver))
         bandwidth_hz = cell.bandwidth_hz or shared.bandwidth_hz
         yield Site(cell.id, channel, channel_at, server, server_at, bandwidth_hz, tiers)
+
+
+def _warn_of_bandwidths(terms: RobustTerms, found: list[Site], resolver: Resolver) -> None:
+    """Of each bandwidth that was said, once; the request's on the narrowest of the channels."""
+    cells = terms.cells or (None,)
+    said: dict[str, list[Site]] = {}
+    for c, (cell, site) in enumerate(zip(cells, found, strict=True)):
+        own = cell is not None and cell.bandwidth_hz is not None
+        if site.bandwidth_hz is not None:
+            said.setdefault(f"/cells/{c}/bandwidth_hz" if own else "/bandwidth_hz", []).append(site)
+    for at, of in said.items():
+        channels = [site.channel.body for site in of if site.channel is not None]
+        narrowest = min(channels, key=lambda channel: channel.bandwidth_hz, default=None)
+        for warning in warnings_of_shared_bandwidth(at, of[0].bandwidth_hz or 0.0, narrowest):
+            resolver.warn(*warning)
 
 
 def _tiers(given: Tiers | None, where: str, resolver: Resolver) -> Iterator[SiteTier]:

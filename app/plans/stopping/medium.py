@@ -9,7 +9,7 @@ from app.plans import units
 from app.plans.resolve import Resolver, Source
 from app.plans.stopping import radio
 from app.plans.stopping.schemas import STATES, StoppingRequest, StoppingUser
-from app.profiles.plausibility import warnings_of_snr
+from app.profiles.plausibility import warnings_of_shared_bandwidth, warnings_of_snr
 from app.profiles.schemas.channel import Channel
 from solvers.stopping.channel import Law
 from solvers.stopping.problem import (
@@ -49,6 +49,9 @@ class Medium:
                 resolver.fault(fault.pointer, fault.detail)
             else:
                 self.fault(own, fault.detail)
+        if (own_hz := request.bandwidth_hz) is not None:
+            for warning in warnings_of_shared_bandwidth("/bandwidth_hz", own_hz, self.channel):
+                resolver.warn(*warning)
         if request.downlink_bps is not None and request.downlink_bps < _SLOW_DOWNLINK_BPS:
             message = f"a downlink of {request.downlink_bps:g} bit/s: is it in Mbit/s?"
             resolver.warn("/downlink_bps", message)

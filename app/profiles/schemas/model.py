@@ -11,6 +11,7 @@ from app.errors import FieldError
 from app.profiles.schemas.partition import Partition, partition_id, source_of_cuts
 from app.profiles.schemas.profile import Profile, Provenance
 from app.quantities import (
+    SHA256_PATTERN,
     Body,
     Count,
     Fraction,
@@ -120,7 +121,7 @@ class Model(Profile):
     cuts: Annotated[tuple[ModelCut, ...], Field(min_length=2, max_length=10_000)]
     result_byte: Count | None = absent()
     """What comes back to the device wherever the last layers run elsewhere; default 0."""
-    source_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = absent()
+    source_sha256: Annotated[str, Field(pattern=SHA256_PATTERN)] | None = absent()
     """Digest of the file the profile was read from."""
 
     @cached_property

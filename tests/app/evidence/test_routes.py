@@ -231,7 +231,7 @@ def test_refuses_whom_the_plan_does_not_know(client: httpx.Client, service: Serv
     )
     assert answer.status_code == 422
     assert pointers(answer) == ["/reports/1/user"]
-    assert f"did you mean {name!r}" in answer.json()["errors"][0]["detail"]
+    assert f"is it {name!r}" in answer.json()["errors"][0]["detail"]
     with service.database.reading() as session:
         assert session.scalars(select(UserEvidenceRow)).all() == []
         assert session.scalars(select(PlanEvidenceRow)).all() == []

@@ -20,9 +20,10 @@ OWNERS = {
         "app/plans/stored.py",
         "app/plans/requested.py",
         "app/plans/columnar.py",
+        "app/plans/strangers.py",
         "app/plans/tables.py",
     },
-    "references": {"app/profiles/references.py"},
+    "references": {"app/profiles/references.py", "app/quantities.py"},
 }
 USERS = {"PlanUsersRow", "PlanColumnsRow", "PlanIndexRow"}
 COLUMNAR = {"store", "load", "find", "blocks", "forget"}

@@ -27,7 +27,7 @@ def faults(service: Service, **fields: Any) -> list[tuple[str, str]]:
 
 
 def test_what_is_named_must_be_stored_and_all_faults_are_told(service: Service) -> None:
-    no_model = ("/model", "There is no model profile named 'small-net'.")
+    no_model = ("/model", "There is no model profile named 'small-net'. GET /v1/models lists them.")
     nobody = "there is no device or server profile named 'camera-cpu'"
     assert faults(service, processor_kind=None) == [("/processor", nobody), no_model]
     no_device = ("/processor", "there is no device profile named 'camera-cpu'")

@@ -607,6 +607,7 @@ ALONE = """
 import sys
 from app.main import create_app
 from app.plans.documents import estimate
+from app.plans.library import StoredLibrary
 from app.plans.resolve import Resolver
 from app.plans.robust.run import prepare
 from app.plans.robust.schemas import RobustRequest

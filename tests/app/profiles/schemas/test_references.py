@@ -14,8 +14,8 @@ def test_a_reference_or_the_body() -> None:
     assert either.validate_python("camera-cpu@3") == "camera-cpu@3"
     assert either.validate_python(a_device()) == Device.model_validate(a_device())
     for wrong, words in (
-        ("camera-cpu@0", "must match"),
-        ("Camera", "must match"),
+        ("camera-cpu@0", "'camera-cpu' would do"),
+        ("Camera", "'camera' would do"),
         (3, "give a profile's name"),
         (None, "give a profile's name"),
         ({"name": "x"}, "is required"),

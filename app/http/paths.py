@@ -1,0 +1,89 @@
+"""The addresses of a service: which are near one that it has not, and what bodies they take."""
+
+import re
+from collections.abc import Iterator
+
+from fastapi import FastAPI, Request
+from fastapi.routing import iter_route_contexts
+
+from app.http.media import JSON
+from app.nearest import likeness
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+_PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
+
+_ALIKE = 0.75
+_SHOWN = 3
+_LONGEST = 300
+
+
+def addresses(app: FastAPI) -> Iterator[tuple[str, str]]:
+    """Method and path template of every operation that is documented."""
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if getattr(route, "include_in_schema", False) and context.path is not None:
+            for method in sorted(context.methods or ()):
+                if method in METHODS:
+                    yield method, _PARAMETER.sub(r"{\1}", context.path)
+
+
+def near_addresses(request: Request) -> list[str]:
+    """Operations whose addresses are most like that of a request, the nearest first.
+
+    What stands where an address has a parameter is taken for its value.
+    """
+    path = request.url.path.rstrip("/")[:_LONGEST]
+    asked = [path, f"/v1{path}"]
+    scored: dict[str, tuple[float, list[str]]] = {}
+    for method, template in addresses(request.app):
+        steps = template.split("/")
+        score = max(likeness(one, _filled(steps, one.split("/"))) for one in asked)
+        scored.setdefault(template, (score, []))[1].append(method)
+    best = sorted(scored.items(), key=lambda entry: (-entry[1][0], entry[0]))[:_SHOWN]
+    return [
+        f"{'/'.join(methods)} {template}" for template, (score, methods) in best if score >= _ALIKE
+    ]
+
+
+def _filled(steps: list[str], given: list[str]) -> str:
+    """A template with the steps of a path for its parameters, as far as it has any."""
+    filled = [
+        given[n] if _PARAMETER.fullmatch(step) and n < len(given) else step
+        for n, step in enumerate(steps)
+    ]
+    return "/".join(filled)
+
+
+def media_types(request: Request, path: str) -> list[str]:
+    """What bodies a path takes with the method of a request, over all its routes."""
+    found: dict[str, None] = {}
+    for context in iter_route_contexts(request.app.routes):
+        if context.path == path and request.method in (context.methods or ()):
+            route = context.original_route
+            body = (getattr(route, "openapi_extra", None) or {}).get("requestBody", {})
+            found |= dict.fromkeys(body.get("content") or getattr(route, "takes", (JSON,)))
+    return list(found)
+
+
+def below(request: Request) -> list[str]:
+    """Operations of a request's method one step below its address."""
+    path = request.url.path.rstrip("/")
+    found = [
+        template
+        for method, template in addresses(request.app)
+        if method == request.method and template.rpartition("/")[0] == path
+    ]
+    return [f"{request.method} {template}" for template in found]
+
+
+def allowed_methods(request: Request) -> str:
+    """All the methods the path has, over all its routes."""
+    methods: set[str] = set()
+    for method in METHODS:
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0].name == "FULL" for route in request.app.routes):
+            methods.add(method)
+    if "GET" in methods:
+        methods.add("HEAD")  # of `HeadLikeGet`
+    return ", ".join(sorted(methods))
