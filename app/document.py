@@ -4,19 +4,27 @@ of its names.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app import problems
+from app.quantities import LARGEST_INTEGER
 
 Json = dict[str, Any]
 
 _WRAPPED = re.compile(r"(?<=[^\n])\n(?! *[*-] |\n)[ \t]*")
 _SCHEMA_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
 _OPERATION_ID = re.compile(r"[a-z]+(_[a-z]+)*")
+# Pydantic's words for bounds, those of JSON Schema, and which of two holds.
+_BOUNDS: dict[str, tuple[str, Callable[..., float]]] = {
+    "ge": ("minimum", max),
+    "gt": ("exclusiveMinimum", max),
+    "le": ("maximum", min),
+    "lt": ("exclusiveMaximum", min),
+}
 # FastAPI names a schema by its module where two have its name, and an operation, unless told
 # otherwise, by its address.
 _OF_ADDRESS = re.compile(r"_v\d+_|__|_(get|put|post|patch|delete)$")
@@ -35,7 +43,60 @@ def describe(app: FastAPI) -> Json:
     )
     problems.complete(document)
     unwrapped: Json = _unwrapped(document)
+    for schema in schemas(unwrapped):
+        _say_bounds(schema)
+        _say_items(schema)
+    unwrapped["security"] = []  # nobody is asked for a key
     return unwrapped
+
+
+def schemas(document: Json) -> Iterator[Json]:
+    """Every schema of a document, those within others too."""
+    roots = list(document["components"]["schemas"].values())
+    for operation in operations(document):
+        roots += [parameter["schema"] for parameter in operation.get("parameters", ())]
+        answers = [operation.get("requestBody", {}), *operation["responses"].values()]
+        told = (content for answer in answers for content in answer.get("content", {}).values())
+        roots += [content["schema"] for content in told if "schema" in content]
+    for root in roots:
+        yield from _within(root)
+
+
+def _within(schema: Json) -> Iterator[Json]:
+    yield schema
+    for name in ("properties", "patternProperties", "$defs"):
+        for each in schema.get(name, {}).values():
+            yield from _within(each)
+    for name in ("items", "additionalProperties", "propertyNames", "not"):
+        if isinstance(schema.get(name), dict):
+            yield from _within(schema[name])
+    for name in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        for each in schema.get(name, ()):
+            yield from _within(each)
+
+
+def _say_bounds(schema: Json) -> None:
+    """Bounds in the words of JSON Schema, the tighter of two, and of integers as integers.
+
+    A bound that is added to a type that has one comes out in pydantic's words, and FastAPI writes
+    all of them as floats, which makes the largest integer one too large.
+    """
+    for stray, (name, tighter) in _BOUNDS.items():
+        if stray in schema:
+            bound = schema.pop(stray)
+            schema[name] = tighter(bound, schema.get(name, bound))
+    if schema.get("type") == "integer":
+        for name, _ in _BOUNDS.values():
+            if name in schema:
+                schema[name] = min(int(schema[name]), LARGEST_INTEGER)
+
+
+def _say_items(schema: Json) -> None:
+    """A tuple of one type as a list of so many items: not every generator reads `prefixItems`."""
+    first, *others = schema.get("prefixItems", [None])
+    if first is not None and all(each == first for each in others):
+        del schema["prefixItems"]
+        schema["items"] = first
 
 
 def operations(document: Json) -> Iterator[Json]:

@@ -1,13 +1,16 @@
 """The OpenAPI document as generated clients need it."""
 
-from typing import Any
+import math
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import pytest
 from fastapi import FastAPI
-from pydantic import create_model
+from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
 
-from app.document import describe, unclear_names
+from app.document import describe, schemas, unclear_names
 from app.main import create_app
+from app.quantities import LARGEST_INTEGER
 from app.settings import Settings
 
 SERVED: dict[str, Any] = create_app(
@@ -100,3 +103,80 @@ def test_plans_of_any_kind_are_told_apart_by_it() -> None:
         ("/v1/plans/{plan_id}/cancel", "post", "202"),
     ):
         assert one_of(body(paths[path][method]["responses"][status])) == whole
+
+
+KNOWN = {
+    *("$ref", "type", "enum", "const", "title", "description", "default", "examples", "deprecated"),
+    *("properties", "patternProperties", "propertyNames", "additionalProperties", "required"),
+    *("items", "prefixItems", "minItems", "maxItems", "uniqueItems", "anyOf", "oneOf", "allOf"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength"),
+    *("pattern", "format", "contentMediaType", "contentEncoding", "minProperties"),
+    *("maxProperties", "discriminator"),
+}
+BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+
+
+def test_bounds_are_said_in_the_words_of_json_schema() -> None:
+    for schema in schemas(SERVED):
+        assert schema.keys() <= KNOWN, schema
+        if schema.get("type") == "integer":
+            for bound in (schema[name] for name in BOUNDS if name in schema):
+                assert isinstance(bound, int)
+                assert abs(bound) <= LARGEST_INTEGER
+        assert schema.get("type") != "array" or schema.keys() & {"items", "prefixItems"}, schema
+
+
+def models(kind: type[BaseModel] = BaseModel) -> Iterator[type[BaseModel]]:
+    """Every schema of the service by its name in the document."""
+    for model in kind.__subclasses__():
+        if model.__module__.startswith("app.") and model.__name__ in SCHEMAS:
+            yield model
+        yield from models(model)
+
+
+def just_outside(schema: dict[str, Any]) -> Iterator[Any]:
+    """Values that a schema of numbers, texts or lists bars by so little."""
+    whole = schema.get("type") == "integer"
+    if whole or schema.get("type") == "number":
+        for name, way in (("minimum", -1), ("maximum", 1)):
+            if name in schema:
+                bound = schema[name]
+                yield bound + way if whole else math.nextafter(bound, way * math.inf)
+        yield from (schema[name] for name in BOUNDS[2:] if name in schema)
+    if schema.get("type") == "string" and "maxLength" in schema:
+        yield "x" * (schema["maxLength"] + 1)
+    if schema.get("type") == "string" and schema.get("minLength"):
+        yield ""
+    if schema.get("type") == "array" and schema.get("maxItems", math.inf) < 10_000:
+        yield [0] * (schema["maxItems"] + 1)
+
+
+def on_the_edge(schema: dict[str, Any]) -> Iterator[float]:
+    """Numbers at inclusive bounds."""
+    if schema.get("type") in ("integer", "number"):
+        for name, exclusive in zip(BOUNDS[:2], BOUNDS[2:], strict=True):
+            if name in schema and exclusive not in schema:
+                yield schema[name]
+
+
+def test_what_the_document_bars_is_refused_and_what_it_allows_is_not() -> None:
+    """The bound of a schema, and the next value beyond it, held against what reads the body."""
+    barred = allowed = 0
+    for model in models():
+        properties = SCHEMAS[model.__name__].get("properties", {})
+        for name, field in model.model_fields.items():
+            told = properties.get(field.alias or name, {})
+            choices = [one for one in told.get("anyOf", [told]) if one.get("type") != "null"]
+            if len(choices) != 1:
+                continue  # of several forms another one may take the value
+            kind = field.annotation
+            told_of = Annotated[kind, *field.metadata] if field.metadata else kind
+            reader: TypeAdapter[Any] = TypeAdapter(told_of)
+            for value in just_outside(choices[0]):
+                with pytest.raises(ValidationError):
+                    reader.validate_python(value)
+                barred += 1
+            for value in on_the_edge(choices[0]):
+                reader.validate_python(value)
+                allowed += 1
+    assert min(barred, allowed) > 200
