@@ -1,10 +1,11 @@
 """The engine, the two kinds of session, and the one commit of a request."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Dialect,
     Engine,
     MetaData,
+    Table,
     TypeDecorator,
     create_engine,
     event,
@@ -27,6 +29,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from app.turns import Turns
 
 # Constraint names are fixed by rule, so that a migration can drop what another database created.
 NAMES = {
@@ -65,6 +69,12 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMES)
 
 
+def table_of(row: type[Base]) -> Table:
+    """The table of rows that are read or written without objects to keep track of."""
+    assert isinstance(row.__table__, Table)
+    return row.__table__
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """One engine and the ways to open a session on it."""
@@ -72,6 +82,8 @@ class Database:
     engine: Engine
     _readers: sessionmaker[Session]
     _writers: sessionmaker[Session]
+    _turn: Callable[[], AbstractContextManager[None]] = nullcontext
+    """What writers wait for before they ask the database."""
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -84,7 +96,7 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session in one transaction, committed on leaving unless an exception passes through."""
-        with self._writers.begin() as session:
+        with self._turn(), self._writers.begin() as session:
             yield session
 
 
@@ -93,6 +105,7 @@ def open_database(url: str, sqlite_busy_timeout_s: float = 30.0) -> Database:
     address = make_url(url)
     readers: Engine
     writers: Engine
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext
     options: dict[str, Any] = {"json_serializer": _dump, "json_deserializer": orjson.loads}
     if address.drivername in ("postgres", "postgresql"):
         address = address.set(drivername="postgresql+psycopg")
@@ -115,15 +128,36 @@ def open_database(url: str, sqlite_busy_timeout_s: float = 30.0) -> Database:
         if address.database not in (None, "", ":memory:"):
             _SameFile(Path(str(address.database))).watch(engine)
         readers, writers = engine, engine.execution_options(sqlite_immediate=True)
+        turn = partial(_in_turn, Turns(), sqlite_busy_timeout_s)
     else:
         raise ValueError(f"{address.get_backend_name()} is not supported: use sqlite or postgresql")
     # Rows are turned into plain objects before the commit, so nothing needs to be read again after
     # it.
-    return Database(engine, sessionmaker(readers), sessionmaker(writers, expire_on_commit=False))
+    return Database(
+        engine, sessionmaker(readers), sessionmaker(writers, expire_on_commit=False), turn
+    )
+
+
+@contextmanager
+def _in_turn(turns: Turns, within_s: float) -> Iterator[None]:
+    """The turn of one writer of this process; other processes are waited for by SQLite's lock."""
+    if not turns.take(within_s):
+        late = TimeoutError(f"writers waited for more than {within_s:g} s")
+        raise OperationalError("BEGIN IMMEDIATE", None, late)
+    try:
+        yield
+    finally:
+        turns.hand_on()
 
 
 def _dump(value: object) -> str:
-    # orjson would store NaN as null without a word; this refuses it.
+    """JSON. Raises ValueError for NaN."""
+    try:
+        written = orjson.dumps(value)
+    except TypeError:  # longer integers, other keys than strings
+        written = b"null"
+    if b"null" not in written:  # which is how orjson writes NaN, without a word
+        return written.decode()
     return json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
 
 

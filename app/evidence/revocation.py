@@ -49,15 +49,14 @@ def revoke(
         }
         if order is not None:
             child = orders.new_row(order, None)
-            session.add(child)
-            session.flush()
+            stored.keep(session, child)
             stored.keep_request(session, child, order.bulk)
-            session.add(service.event(child.number, "queued", None))
+            service.tell(session, child.number, "queued")
             revoked["replanned_as"] = child.id
         elif reason is not None:
             revoked["not_replanned"] = reason
         row.revoked = revoked
-        session.add(service.revocation(row.number))
+        service.tell_revoked(session, row.number)
         successions.revoke(session, row)
         if (notice := stored.notice_of(row)) is not None:
             stored.Notice(notice.url).keep(row)  # told anew, of the revocation

@@ -50,7 +50,7 @@ def hand_back(database: Database, plan_ids: Iterable[str]) -> None:
         for row in rows:
             # Counted up, so that the attempt that is given up can write no more.
             row.status, row.attempt = "queued", row.attempt + 1
-            session.add(service.event(row.number, "queued", None))
+            service.tell(session, row.number, "queued")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import KeyReused, PlanNotFound, QueueFull, in_one_line
-from app.plans import names, orders, service, stored, successions
+from app.plans import names, orders, service, stored, successions, wanted
 from app.plans.families import FAMILIES
 from app.plans.family import Outcome, Prepared
 from app.plans.library import StoredLibrary
@@ -73,10 +73,9 @@ def accept(database: Database, order: Order, key: Key | None, max_queued: int) -
         if (line := waiting(session)) >= max_queued:
             raise QueueFull(f"{line} plans are in line.", retry_after_s=min(60, 1 + line // 100))
         names.hold_for(session, order.replaces, row.name)
-        session.add(row)
-        session.flush()
+        stored.keep(session, row)
         stored.keep_request(session, row, order.bulk)
-        session.add(service.event(row.number, "queued", None))
+        service.tell(session, row.number, "queued")
     return row.id
 
 
@@ -116,7 +115,7 @@ def claim(database: Database, plan_id: str) -> Claim | None:
             return None
         row.status, row.attempt = "running", row.attempt + 1
         row.started_at = row.started_at or now
-        session.add(service.event(row.number, "running", None))
+        service.tell(session, row.number, "running")
         return Claim(row.id, row.number, row.attempt, stored.answer_of(row), row.name, row.kind)
 
 
@@ -159,7 +158,7 @@ def finish(
         if ended is None:
             return False
         stored.keep_users(session, mine.number, outcome, packed)
-        session.add(service.event(mine.number, outcome.status, None))
+        service.tell(session, mine.number, outcome.status)
         successions.succeed(session, mine.number, foreseen)
     return True
 
@@ -269,7 +268,9 @@ def _restored(database: Database, plan_id: str) -> tuple[Prepared, Lineage | Non
     with database.reading() as session:
         row = service.find(session, plan_id)
         family = FAMILIES[row.kind]
-        resolver = Resolver(StoredLibrary(session), pins=stored.pins_of(row) or Pins())
+        library, pins = StoredLibrary(session), stored.pins_of(row) or Pins()
+        library.expect(wanted.pinned(pins))
+        resolver = Resolver(library, pins=pins)
         prepared = stored.request_of(session, row).prepared(family, resolver)
         return (prepared, None) if row.parent is None else inherited(session, row, prepared)
 
@@ -281,4 +282,4 @@ def stopped(status: Literal["cancelled", "timed_out"]) -> Outcome:
 
 def _end(session: Session, row: PlanRow, status: PlanStatus) -> None:
     row.status, row.finished_at = status, datetime.now(UTC)
-    session.add(service.event(row.number, status, None))
+    service.tell(session, row.number, status)

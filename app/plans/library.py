@@ -1,13 +1,14 @@
 """Where a request finds the profiles that it names, and the samples behind them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
 from app.errors import ProfileNotFound, RevisionNotFound
-from app.profiles import missing
+from app.profiles import at_once, missing
 from app.profiles import service as profiles
+from app.profiles.at_once import Found, Wanted
 from app.profiles.references import ProfileRef
 from app.profiles.schemas.profile import ProcessorKind, Profile
 from app.profiles.schemas.timing import Timing
@@ -37,19 +38,28 @@ class Library(Protocol):
         """The samples behind timings."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StoredLibrary:
     """The library that is the database."""
 
     session: Session
+    _found: Found = field(default_factory=Found)
+
+    def expect(self, wanted: Wanted) -> None:
+        """Look at once for what will be asked for."""
+        self._found = at_once.find(self.session, wanted)
 
     def profile(self, kind: type[P], ref: ProfileRef) -> Stored[P]:
         """As `Library` says."""
-        return profiles.get(self.session, kind, ref.name, ref.revision)
+        found = self._found.profile(kind, ref)
+        return found or profiles.get(self.session, kind, ref.name, ref.revision)
 
     def timing_for(self, processor: str, kind: ProcessorKind, model: str) -> Stored[Timing] | None:
         """As `Library` says."""
-        return profiles.timing_for(self.session, processor, kind, model)
+        found = self._found.timings.get((processor, kind, model))
+        if found is None:
+            return profiles.timing_for(self.session, processor, kind, model)
+        return profiles.only_timing(processor, model, found)
 
     def names(self, kind: str) -> list[str]:
         """As `Library` says."""

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import FieldError, InvalidRequest
+from app.plans import wanted
 from app.plans.columnar import Bulk
 from app.plans.family import Outcome, Prepared
 from app.plans.library import StoredLibrary
@@ -71,7 +72,9 @@ def prepared(
         raise InvalidRequest(
             [FieldError("/supersedes", f"there is no plan {request.supersedes!r}")]
         )
-    resolver = Resolver(StoredLibrary(session), pins=Pins() if pins is None else pins)
+    library = StoredLibrary(session)
+    library.expect(wanted.wanted(request) if pins is None else wanted.pinned(pins))
+    resolver = Resolver(library, pins=Pins() if pins is None else pins)
     return prepare(request, resolver)
 
 

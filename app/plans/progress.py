@@ -95,7 +95,7 @@ class ProgressWriter:
             # readers waiting.
             found = session.execute(mine.with_for_update() if news else mine).one_or_none()
             if found is not None and news:
-                session.add(service.event(self._number, "running", latest))
+                service.tell(session, self._number, "running", latest)
         self._superseded = found is None
         self._stop = Stop(found.cancel) if found is not None and found.cancel else None
         self._written = latest

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from app.db import Database
+from app.db import Database, table_of
 from app.errors import PlanInUse, PlanNotEnded, PlanNotFound
 from app.plans import names, stored, successions
 from app.plans.family import Outcome, Prepared
@@ -24,6 +24,7 @@ from solvers.registry import RefutedAnswer
 log = logging.getLogger("splitplan")
 
 _LOOK_AGAIN_S = 2
+_NEW_EVENT = insert(table_of(PlanEventRow))
 
 
 def carry_out(
@@ -45,11 +46,10 @@ def carry_out(
     foreseen = successions.foresee(database, row.name, row.kind, outcome)
     with database.writing() as session:
         names.hold_for(session, order.replaces, row.name)
-        session.add(row)
-        session.flush()
+        stored.keep(session, row)
         stored.keep_request(session, row, order.bulk)
         stored.keep_users(session, row.number, outcome, packed)
-        session.add(event(row.number, outcome.status, None))
+        tell(session, row.number, outcome.status)
         successions.succeed(session, row.number, foreseen)
     if outcome.result is None and outcome.infeasible is None:
         return _document(row, None, no_progress(row.status))
@@ -81,25 +81,32 @@ def attempted(plan_id: str, prepared: Prepared, progress: Progress) -> Outcome:
         )
 
 
-def event(plan_number: int, status: PlanStatus, step: Step | None) -> PlanEventRow:
-    """A step of a plan, for whoever follows it."""
-    told = step and {
-        "fraction": step.fraction,
-        "stage": step.stage,
-        "objective": _finite(step.objective),
-        "bound": _finite(step.bound),
-        "gap": _finite(step.gap),
-    }
-    return PlanEventRow(
-        plan_number=plan_number, created_at=datetime.now(UTC), status=status, progress=told
+def tell(session: Session, plan_number: int, status: PlanStatus, step: Step | None = None) -> None:
+    """Tell a step of a plan to whoever follows it."""
+    told = (
+        None
+        if step is None
+        else {
+            "fraction": step.fraction,
+            "stage": step.stage,
+            "objective": _finite(step.objective),
+            "bound": _finite(step.bound),
+            "gap": _finite(step.gap),
+        }
     )
+    _tell(session, plan_number, status, told)
 
 
-def revocation(plan_number: int) -> PlanEventRow:
-    """That a plan is no longer trusted, for whoever follows it."""
-    return PlanEventRow(
-        plan_number=plan_number, created_at=datetime.now(UTC), status=REVOKED, progress=None
-    )
+def tell_revoked(session: Session, plan_number: int) -> None:
+    """Tell that a plan is no longer trusted to whoever follows it."""
+    _tell(session, plan_number, REVOKED)
+
+
+def _tell(
+    session: Session, plan_number: int, status: str, progress: dict[str, Any] | None = None
+) -> None:
+    event = {"plan_number": plan_number, "created_at": datetime.now(UTC), "status": status}
+    session.connection().execute(_NEW_EVENT, event | {"progress": progress})
 
 
 def _finite(value: float | None) -> float | None:

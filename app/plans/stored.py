@@ -12,9 +12,10 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import ColumnElement, Text, cast, delete, select
+from sqlalchemy import ColumnElement, Text, cast, delete, insert, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from app.db import table_of
 from app.errors import PlanUserNotFound
 from app.plans import columnar
 from app.plans.columnar import Bulk, Packed
@@ -30,6 +31,11 @@ Json = dict[str, Any]
 
 BLOCK = 1000
 _VERSION = version("splitplan")
+
+# Rows that are only written need no objects to keep track of: that would take longer than writing
+# them.
+_NEW_PLAN, _NEW_USERS = insert(table_of(PlanRow)), insert(table_of(PlanUsersRow))
+_COLUMNS = frozenset(column.name for column in table_of(PlanRow).columns)
 
 # The columns that `Answer.read`, `Notice.read` and `Pins.of` read.
 ANSWER: InstrumentedAttribute[Json] = PlanRow.answer
@@ -225,6 +231,17 @@ def request_blocks(session: Session, row: PlanRow) -> Iterator[bytes]:
     return columnar.packed_blocks(session, row.number, "request")
 
 
+def keep(session: Session, row: PlanRow) -> None:
+    """Store a new plan, and tell it its number; the row itself stays outside of the session.
+
+    Raises IntegrityError where its Idempotency-Key is taken.
+    """
+    given = {name: value for name, value in vars(row).items() if name in _COLUMNS}
+    key = session.connection().execute(_NEW_PLAN, given).inserted_primary_key
+    assert key is not None
+    row.number = key[0]
+
+
 def keep_request(session: Session, row: PlanRow, bulk: Bulk | None) -> None:
     """Store the users of a request that came as columns."""
     if bulk is not None:
@@ -243,7 +260,8 @@ def keep_users(session: Session, plan_number: int, outcome: Outcome, packed: Pac
     for block, start in enumerate(range(0, len(outcome.users), BLOCK)):
         entries = outcome.users[start : start + BLOCK]
         ids = [entry["id"] for entry in entries]
-        session.add(PlanUsersRow(plan_number=plan_number, block=block, ids=ids, entries=entries))
+        some = {"plan_number": plan_number, "block": block, "ids": ids, "entries": entries}
+        session.connection().execute(_NEW_USERS, some)
 
 
 def forget_users(session: Session, plan_numbers: Sequence[int]) -> None:

@@ -1,7 +1,7 @@
 """Profiles as functions of a session: store, revise, hide, find."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
@@ -140,9 +140,17 @@ def timing_for(
 
     Raises AmbiguousTiming.
     """
-    found = stored.latest_timings(session, processor, processor_kind, model)
+    return only_timing(
+        processor, model, stored.latest_timings(session, processor, processor_kind, model)
+    )
+
+
+def only_timing(
+    processor: str, model: str, found: Sequence[Stored[Timing]]
+) -> Stored[Timing] | None:
+    """Which of the timings of a processor with a model is meant. Raises AmbiguousTiming."""
     if len(found) > 1:
-        raise AmbiguousTiming(processor, model, [timing.name for timing in found])
+        raise AmbiguousTiming(processor, model, [timing.name for timing in found[:10]])
     return found[0] if found else None
 
 

@@ -68,6 +68,23 @@ def test_a_read_session_cannot_write_on_postgres(service: Service, backend: str)
         profiles.create(session, Device.model_validate(a_device()))
 
 
+def test_writers_of_one_service_are_refused_in_time_and_lose_no_connection(
+    new_database_url: str, backend: str
+) -> None:
+    if backend != "sqlite":
+        pytest.skip("on Postgres writers wait for rows, not for each other")
+    database = open_database(new_database_url, sqlite_busy_timeout_s=0.05)
+    with (
+        database.writing(),
+        pytest.raises(OperationalError, match="writers waited"),
+        database.writing(),
+    ):
+        pytest.fail("two writers at once")
+    with database.writing() as session:
+        assert session.scalar(text("SELECT 1")) == 1
+    database.engine.dispose()
+
+
 @pytest.fixture
 def notes(new_database_url: str) -> tuple[Database, Table]:
     database = open_database(new_database_url)
@@ -93,6 +110,7 @@ def test_instants_and_json_come_back_as_they_were(notes: tuple[Database, Table])
         "kappa": 1e-27,
         "text": "µs × 2",
         "list": [1, None, True],
+        "longer": 2**70,
     }
     with database.writing() as session:
         session.execute(table.insert().values(id=1, at=instant, what=what))
@@ -107,7 +125,11 @@ def test_instants_and_json_come_back_as_they_were(notes: tuple[Database, Table])
 
 def test_what_would_be_stored_wrongly_is_refused(notes: tuple[Database, Table]) -> None:
     database, table = notes
-    for wrong in ({"at": datetime(2026, 1, 1)}, {"what": {"x": float("nan")}}):
+    for wrong in (
+        {"at": datetime(2026, 1, 1)},
+        {"what": {"x": float("nan")}},
+        {"what": {"x": [None, -float("inf")]}},
+    ):
         with pytest.raises((StatementError, ValueError)), database.writing() as session:
             session.execute(table.insert().values(wrong))
     database.engine.dispose()
