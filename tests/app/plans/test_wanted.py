@@ -28,7 +28,7 @@ def named(body: Body) -> Body:
 
 REQUESTS = {
     "robust": named(robust.a_cell()),
-    "stopping": named(stopping.a_fleet(downlink_bps=1.0e7)),
+    "stopping": named(stopping.a_fleet()) | {"channel": stopping.a_radio()},
     "multi-user": named(multiuser.a_cell()),
 }
 
@@ -51,4 +51,4 @@ def test_one_statement_finds_all(client: httpx.Client, service: Service, kind: s
         replanned = orders.prepared(session, family.prepare, request, Pins.of(pins.kept))
         assert len(asked) == 2, asked[1:]
     assert again.resolver.pins == pins == replanned.resolver.pins
-    assert len(pins.kept) > 4
+    assert len(pins.kept) >= 5
