@@ -15,6 +15,7 @@ COPY pyproject.toml README.md ./
 COPY app app
 COPY client client
 COPY migrations migrations
+COPY notation notation
 COPY profiler profiler
 COPY solvers solvers
 # A wheel, not an editable install: what runs is what is shipped. setuptools and pip built it and stay behind.

@@ -11,6 +11,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app import problems
+from app.http.media import JSON, YAML
+from app.http.paths import readers_of
 from app.quantities import LARGEST_INTEGER
 
 Json = dict[str, Any]
@@ -41,6 +43,10 @@ def describe(app: FastAPI) -> Json:
         routes=app.routes,
         separate_input_output_schemas=app.separate_input_output_schemas,
     )
+    for method, path in readers_of(app, YAML):
+        content = document["paths"][path][method.lower()]["requestBody"]["content"]
+        if JSON in content:
+            content[YAML] = {"schema": content[JSON]["schema"]}
     problems.complete(document)
     unwrapped: Json = _unwrapped(document)
     for schema in schemas(unwrapped):

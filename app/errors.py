@@ -42,6 +42,10 @@ class MalformedJson(SplitplanError):
     """The body is not JSON."""
 
 
+class MalformedYaml(SplitplanError):
+    """The body is not YAML, or says what JSON cannot."""
+
+
 class MalformedColumns(SplitplanError):
     """The body is not the columnar file that it is declared to be."""
 

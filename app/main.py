@@ -40,6 +40,8 @@ server share each device gets.
   `_w`, `_m`); decibels only where it says `_db` or `_dbm`.
 * Unknown fields and unknown query parameters are refused. NaN is not a number; `1234.0` is an
   integer.
+* Where a body is JSON it may be YAML (`application/yaml`, RFC 9512): YAML 1.2 without aliases and
+  tags, so that `no` and `1:30` are texts and `1e6` is a number.
 * Failures are RFC 9457 problems (`application/problem+json`); `type` is an address in
   `/v1/problem-types`.
 * Every address that answers GET answers HEAD.

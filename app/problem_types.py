@@ -12,6 +12,7 @@ from app.errors import (
     KeyReused,
     MalformedColumns,
     MalformedJson,
+    MalformedYaml,
     MeasurementNotFound,
     MethodNotAllowed,
     NameEventNotFound,
@@ -56,11 +57,17 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         "The body is not JSON",
         "Send UTF-8 JSON: no NaN or Infinity, no key twice in an object.",
     ),
+    MalformedYaml: ProblemType(
+        "malformed-yaml",
+        400,
+        "The body is not YAML",
+        "Send UTF-8 YAML 1.2 with what JSON has: no aliases, no tags, no key twice in an object.",
+    ),
     MalformedColumns: ProblemType(
         "malformed-columns",
         400,
         "The body is not the declared columnar file",
-        "Send an Arrow stream or a Parquet file, whole, with the Content-Type that it has.",
+        "Send an Arrow stream, a Parquet file or CSV, whole, with the Content-Type that it has.",
     ),
     NothingHere: ProblemType(
         "not-found", 404, "Nothing has this address", "Look the address up in /docs."

@@ -21,6 +21,7 @@ from app.errors import (
     InternalError,
     InvalidRequest,
     MalformedJson,
+    MalformedYaml,
     MethodNotAllowed,
     NothingHere,
     ProblemTypeNotFound,
@@ -260,11 +261,11 @@ def _catalogued(kind: ProblemType) -> ProblemTypeEntry:
 
 def complete(document: dict[str, Any]) -> None:
     """Add to an OpenAPI document what `documented` refers to, and what can go wrong with any JSON
-    body.
+    body, and with the YAML in its place.
     """
     problem_schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     document["components"]["schemas"] |= {**problem_schema.pop("$defs"), "Problem": problem_schema}
-    unreadable = documented(MalformedJson, BodyTooLarge, UnsupportedMediaType)
+    unreadable = documented(MalformedJson, MalformedYaml, BodyTooLarge, UnsupportedMediaType)
     for path in document["paths"].values():
         for operation in path.values():
             if "application/json" in operation.get("requestBody", {}).get("content", {}):

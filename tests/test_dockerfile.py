@@ -169,7 +169,7 @@ def test_the_wheel_carries_its_data_and_nothing_else(context: Path, tmp_path: Pa
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
     shipped = {
         str(path.relative_to(context))
-        for package in ("app", "client", "migrations", "profiler", "solvers")
+        for package in ("app", "client", "migrations", "notation", "profiler", "solvers")
         for path in (context / package).rglob("*")
         if path.is_file()
     }

@@ -22,7 +22,7 @@ README = CHECKOUT / "README.md"
 FOREIGN = re.compile("|".join(("(?<![\\w.])/wo" + "rk/", "/tmp/scr" + "atch", "file:///" + "opt")))
 OUTSIDE = "../sha" + "red"
 OUTSIDE_ALLOWED = "SPLITPLAN_DATA"  # where recorded data lie, unless this says otherwise
-PACKAGES = ("app", "client", "profiler", "solvers")
+PACKAGES = ("app", "client", "notation", "profiler", "solvers")
 NOT_OURS = {"__pycache__", "build", "dist"}
 
 

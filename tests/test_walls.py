@@ -24,7 +24,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The source, to be broken."""
     folder = tmp_path_factory.mktemp("walls")
     shutil.copy(CHECKOUT / "pyproject.toml", folder)
-    for package in ("app", "client", "profiler", "solvers"):
+    for package in ("app", "client", "notation", "profiler", "solvers"):
         shutil.copytree(
             CHECKOUT / package,
             folder / package,
@@ -178,7 +178,7 @@ def test_what_a_device_copies_needs_nothing_but_python() -> None:
 
 def test_no_folder_of_modules_is_outside_the_walls() -> None:
     """Without `__init__.py` a folder is importable, but no wall knows of it."""
-    roots = [CHECKOUT / name for name in ("app", "client", "profiler", "solvers")]
+    roots = [CHECKOUT / name for name in ("app", "client", "notation", "profiler", "solvers")]
     packages = {path.parent for root in roots for path in root.rglob("*.py")}
     assert [folder for folder in packages if not (folder / "__init__.py").is_file()] == []
 

@@ -10,6 +10,7 @@ from app.errors import (
     BodyTooLarge,
     InvalidRequest,
     MalformedJson,
+    MalformedYaml,
     PlanNotEnded,
     PlanNotFound,
     PlanNotReplayable,
@@ -36,6 +37,7 @@ router = APIRouter(
     response_model=MissReportsCounted,
     responses=documented(
         MalformedJson,
+        MalformedYaml,
         BodyTooLarge,
         UnsupportedMediaType,
         InvalidRequest,

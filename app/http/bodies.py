@@ -1,5 +1,5 @@
-"""How a request is read: no more bytes than allowed, JSON by the letter, only the parameters an
-operation has.
+"""How a request is read: no more bytes than allowed, JSON and YAML by the letter, only the
+parameters an operation has.
 """
 
 import json
@@ -9,13 +9,22 @@ from typing import Any
 from fastapi import Request, Response, params
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
-from starlette.datastructures import Headers
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import BodyTooLarge, FieldError, InvalidRequest, MalformedJson, UnsupportedMediaType
-from app.http.media import JSON, MediaType, content_type, elements
+from app.errors import (
+    BodyTooLarge,
+    FieldError,
+    InvalidRequest,
+    MalformedJson,
+    MalformedYaml,
+    UnsupportedMediaType,
+)
+from app.http.media import JSON, YAML, MediaType, content_type, elements
 from app.http.paths import media_types
 from app.nearest import is_it, nearest
+from notation import yaml
 
 
 class BodyLimit:
@@ -97,6 +106,16 @@ def parse_json(body: bytes) -> Any:
         raise MalformedJson("The body has an integer of more than 4300 digits.") from None
 
 
+def parse_yaml(body: bytes) -> Any:
+    """The YAML that says what JSON can, in UTF-8. Raises MalformedYaml."""
+    try:
+        return yaml.parse(body.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise MalformedYaml(f"The body is not UTF-8 (byte {error.start}).") from None
+    except yaml.MalformedYaml as error:
+        raise MalformedYaml(f"The body is not YAML as it is read here: {error}.") from None
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
@@ -134,30 +153,47 @@ def _send(expected: Sequence[str]) -> str:
     return f"send {', '.join(others)} or {last}" if others else f"send {last}"
 
 
-class _JsonRequest(Request):
-    """A request whose JSON was read by the letter before FastAPI asks for it."""
+class _ReadRequest(Request):
+    """A request whose body was read by the letter before FastAPI asks for it."""
 
+    content: bytes
     value: Any
 
-    async def read(self, path: str) -> None:
-        declared = content_type(self.headers)
-        if declared is None or declared.charset != "utf-8" or not declared.is_json:
-            taken = media_types(self, path) or [JSON]
-            declared_as(self, *taken)
-        self.value = parse_json(await self.body())
+    async def body(self) -> bytes:
+        return self.content
 
     async def json(self) -> Any:
         return self.value
 
 
+async def _read(request: Request, path: str) -> _ReadRequest:
+    """A request with what its body says. Raises UnsupportedMediaType, MalformedJson,
+    MalformedYaml.
+    """
+    declared = content_type(request.headers)
+    known = declared is not None and (declared.is_json or declared.is_yaml)
+    if not known or declared is None or declared.charset != "utf-8":
+        declared = declared_as(request, *(media_types(request, path) or [JSON]))
+    headers = MutableHeaders(request.headers)
+    read = _ReadRequest({**request.scope, "headers": headers.raw}, request.receive)
+    read.content = await request.body()
+    if declared.is_json:
+        read.value = parse_json(read.content)
+    else:
+        # It takes several times as long as JSON, and others want to be heard meanwhile.
+        read.value = await run_in_threadpool(parse_yaml, read.content)
+        headers["content-type"] = JSON  # of nothing else FastAPI asks for the value
+    return read
+
+
 class StrictRoute(APIRoute):
-    """A route that refuses query parameters it does not have, and reads its JSON body by the
-    letter.
+    """A route that refuses query parameters it does not have, and reads its body, JSON or YAML, by
+    the letter.
 
     Use it as `APIRouter(route_class=StrictRoute)`; bodies are declared as usual.
     """
 
-    takes: tuple[str, ...] = (JSON,)
+    takes: tuple[str, ...] = (JSON, YAML)
     """The media types of its bodies, where its documentation does not say them."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -171,8 +207,7 @@ class StrictRoute(APIRoute):
             if unknown:
                 raise InvalidRequest([_unknown(name[:100], known) for name in sorted(unknown)])
             if has_body:
-                request = _JsonRequest(request.scope, request.receive)
-                await request.read(self.path)
+                request = await _read(request, self.path)
             return await handler(request)
 
         return handle

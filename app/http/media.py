@@ -8,9 +8,13 @@ from typing import Self
 from starlette.datastructures import Headers
 
 JSON = "application/json"
+YAML = "application/yaml"
 CSV = "text/csv"
 ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
+
+# What YAML was called before it had a name (RFC 9512).
+_YAML_TOO = frozenset({"application/x-yaml", "text/yaml", "text/x-yaml"})
 
 # Of an answer that was chosen by Accept: a cache may not give it to who asks for another type.
 VARY = {"Vary": "Accept"}
@@ -65,6 +69,13 @@ class MediaType:
         """Whether it is JSON, or a format written in it (RFC 6839)."""
         kind, _, name = self.essence.partition("/")
         return self.essence == JSON or (kind == "application" and name.endswith("+json"))
+
+    @property
+    def is_yaml(self) -> bool:
+        """Whether it is YAML, by its name (RFC 9512) or an earlier one, or written in it."""
+        kind, _, name = self.essence.partition("/")
+        suffixed = kind == "application" and name.endswith("+yaml")
+        return self.essence == YAML or self.essence in _YAML_TOO or suffixed
 
 
 def _unquoted(value: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.routing import iter_route_contexts
@@ -20,12 +21,25 @@ _LONGEST = 300
 
 def addresses(app: FastAPI) -> Iterator[tuple[str, str]]:
     """Method and path template of every operation that is documented."""
+    return ((method, template) for method, template, _ in _documented(app))
+
+
+def readers_of(app: FastAPI, media_type: str) -> Iterator[tuple[str, str]]:
+    """Method and path template of the documented operations whose body may have a media type
+    beside the one that their documentation says.
+    """
+    for method, template, route in _documented(app):
+        if route.body_field is not None and media_type in getattr(route, "takes", ()):
+            yield method, template
+
+
+def _documented(app: FastAPI) -> Iterator[tuple[str, str, Any]]:
     for context in iter_route_contexts(app.routes):
         route = context.original_route
         if getattr(route, "include_in_schema", False) and context.path is not None:
             for method in sorted(context.methods or ()):
                 if method in METHODS:
-                    yield method, _PARAMETER.sub(r"{\1}", context.path)
+                    yield method, _PARAMETER.sub(r"{\1}", context.path), route
 
 
 def near_addresses(request: Request) -> list[str]:
@@ -62,7 +76,9 @@ def media_types(request: Request, path: str) -> list[str]:
         if context.path == path and request.method in (context.methods or ()):
             route = context.original_route
             body = (getattr(route, "openapi_extra", None) or {}).get("requestBody", {})
-            found |= dict.fromkeys(body.get("content") or getattr(route, "takes", (JSON,)))
+            found |= dict.fromkeys(body.get("content", ()))
+            if getattr(route, "body_field", None) is not None or not body:
+                found |= dict.fromkeys(getattr(route, "takes", (JSON,)))
     return list(found)
 
 

@@ -17,6 +17,7 @@ from app.errors import (
     InvalidRequest,
     KeyReused,
     MalformedJson,
+    MalformedYaml,
     PlanNotCurrent,
     PlanNotFound,
     QueueFull,
@@ -97,6 +98,7 @@ def answers(
     """
     return documented(
         MalformedJson,
+        MalformedYaml,
         BodyTooLarge,
         TooManyUsers,
         UnsupportedMediaType,

@@ -10,6 +10,7 @@ from app.errors import (
     BodyTooLarge,
     InvalidRequest,
     MalformedJson,
+    MalformedYaml,
     PlanNotEnded,
     PlanNotFound,
     PlanNotReplayable,
@@ -40,6 +41,7 @@ ValidationNumber = Annotated[
     response_model=Validation,
     responses=documented(
         MalformedJson,
+        MalformedYaml,
         BodyTooLarge,
         UnsupportedMediaType,
         InvalidRequest,

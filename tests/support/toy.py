@@ -232,7 +232,7 @@ _SERVICE = {
 
 def copy_with_toy(folder: Path) -> Path:
     """The program with one family more, in a folder to be put first on the path."""
-    for package in ("app", "client", "migrations", "profiler", "solvers"):
+    for package in ("app", "client", "migrations", "notation", "profiler", "solvers"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(CHECKOUT / package, folder / package, ignore=ignored)
     shutil.copy(CHECKOUT / "pyproject.toml", folder)

@@ -1,19 +1,22 @@
-"""How requests are read: JSON by the letter, size, media type."""
+"""How requests are read: JSON and YAML by the letter, size, media type."""
 
 import socket
 from collections.abc import Iterator
 
 import httpx
 import pytest
+import yaml
 
 from app.errors import MalformedJson
 from app.http.bodies import parse_json
 from app.settings import Settings
 from tests.support.answers import pointers, slug
 from tests.support.builders import a_device
+from tests.support.robust.requests import ROBUST, a_cell
 from tests.support.servers import Service
 
 JSON = {"Content-Type": "application/json"}
+YAML = {"Content-Type": "application/yaml"}
 
 
 @pytest.mark.parametrize(
@@ -153,3 +156,60 @@ def test_a_body_that_was_compressed_on_its_way(
     assert "'GZIP'" in refused.json()["detail"]
     plain = client.post("/v1/devices", json=a_device(), headers={"Content-Encoding": "identity"})
     assert plain.status_code == 201
+
+
+def as_yaml(body: object) -> bytes:
+    dumped: bytes = yaml.safe_dump(body, encoding="utf-8", sort_keys=False)
+    return dumped
+
+
+def test_yaml_is_what_json_is(client: httpx.Client) -> None:
+    """Profiles, estimates, plans, changes of plans and reports: what is kept is the same."""
+    for n, headers in enumerate((YAML, {"Content-Type": "text/x-yaml; charset=utf-8"})):
+        device = a_device(name=f"yaml-{n}", reference="a page: of 2026-11-28, # 3")
+        made = client.post("/v1/devices", content=as_yaml(device), headers=headers)
+        assert made.status_code == 201, made.text
+        told = client.get(f"/v1/devices/yaml-{n}").json()
+        assert told == made.json()
+        assert {name: told[name] for name in device} == device
+    request = a_cell()
+    plans = [
+        client.post(ROBUST, content=as_yaml(request), headers=YAML),
+        client.post(ROBUST, json=request),
+    ]
+    assert [plan.status_code for plan in plans] == [201, 201], plans[0].text
+    one, other = (plan.json() for plan in plans)
+    assert one["request_hash"] == other["request_hash"]
+    assert one["result"]["objective"] == other["result"]["objective"]
+    assert client.get(f"/v1/plans/{one['id']}/request").json() == request
+    patch = {"users": {"camera": {"deadline_s": 0.5}}}
+    again = client.post(
+        f"/v1/plans/{one['id']}/replan", content=as_yaml(patch), headers=YAML
+    ).json()
+    assert again["changed"]["users_changed"] == ["camera"]
+
+
+def test_yaml_is_refused_as_json_is(client: httpx.Client) -> None:
+    twice = client.post("/v1/devices", content=b"name: a\nname: b", headers=YAML)
+    assert (twice.status_code, slug(twice)) == (400, "malformed-yaml")
+    assert "line 2, column 1: 'name' is given twice" in twice.json()["detail"]
+    latin = client.post("/v1/devices", content="name: é".encode("latin-1"), headers=YAML)
+    assert (latin.status_code, slug(latin)) == (400, "malformed-yaml")
+    wrong = as_yaml(a_device()).replace(b"name: ", b"name: no # ")
+    assert client.post("/v1/devices", content=wrong, headers=YAML).json()["name"] == "no"
+    number = as_yaml(a_device(name="x")).replace(b"name: x", b"name: 12")
+    assert pointers(client.post("/v1/devices", content=number, headers=YAML)) == ["/name"]
+    for charset in ("utf-16", "latin-1"):
+        declared = {"Content-Type": f"application/yaml; charset={charset}"}
+        assert client.post("/v1/devices", content=b"{}", headers=declared).status_code == 415
+    elsewhere = client.post("/v1/devices", content=b"{}", headers={"Content-Type": "text/plain"})
+    assert "send application/json or application/yaml" in elsewhere.json()["detail"]
+
+
+def test_the_document_says_where_yaml_is_taken(client: httpx.Client) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    for path in ("/v1/devices", "/v1/timings/estimate", "/v1/plans/stopping"):
+        content = paths[path]["post"]["requestBody"]["content"]
+        assert content["application/yaml"] == content["application/json"]
+    measured = paths["/v1/timings/{name}/measurements"]["post"]["requestBody"]["content"]
+    assert "application/yaml" not in measured
