@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app import instants
 from app.errors import (
     BodyTooLarge,
     DatabaseUnavailable,
@@ -104,11 +105,11 @@ def problem(
 
 def _render(content: dict[str, Any]) -> bytes:
     try:
-        return orjson.dumps(content)
+        return instants.json(content)
     except (
         orjson.JSONEncodeError
     ):  # a lone surrogate of the caller's, quoted in a detail or a pointer
-        return orjson.dumps(_printable(content))
+        return instants.json(_printable(content))
 
 
 def _printable(value: Any) -> Any:

@@ -95,6 +95,8 @@ def rule(pattern: str, given: str) -> str:
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, min_length=1, max_length=63)]
 Text = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, min_length=1, max_length=200)]
 TensorName = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, min_length=1, max_length=1000)]
+InstantText = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+"""The text of an instant, kept as it is."""
 LongText = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, min_length=1, max_length=4000)]
 
 

@@ -11,10 +11,10 @@ import socket
 from datetime import UTC, datetime
 
 import httpx
-import orjson
 from sqlalchemy import select
 from standardwebhooks.webhooks import Webhook
 
+from app import instants
 from app.db import Database
 from app.plans import service, stored
 from app.plans.schemas import ENDED
@@ -59,7 +59,7 @@ def deliver(database: Database, settings: Settings, plan_id: str) -> tuple[int, 
         revoked = row.revoked
         told = {
             "type": "plan.ended" if revoked is None else "plan.revoked",
-            "timestamp": row.finished_at if revoked is None else revoked["at"],
+            "timestamp": row.finished_at if revoked is None else instants.text(revoked["at"]),
             "data": service.heading(session, row),
         }
         notice = stored.notice_of(row)
@@ -69,7 +69,7 @@ def deliver(database: Database, settings: Settings, plan_id: str) -> tuple[int, 
     try:
         # A receiver knows a message again by this: the end of a plan and its revocation are two.
         message = f"plan_{plan_id}" if revoked is None else f"plan_{plan_id}_revoked"
-        detail = _post(settings, url, message, orjson.dumps(told))
+        detail = _post(settings, url, message, instants.json(told))
         status = "delivered"
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, Refused) as failure:
         detail = str(failure) or type(failure).__name__

@@ -7,7 +7,7 @@ from pydantic import StringConstraints
 
 from app.plans.schemas import PlanId, PlanStatus
 from app.profiles.schemas.profile import Kind
-from app.quantities import Body, Count, PositiveCount, absent
+from app.quantities import Body, Count, InstantText, PositiveCount, absent
 
 FORMAT = "splitplan-bundle"
 FORMAT_VERSION = 1
@@ -54,9 +54,9 @@ class BundledSamples(Body):
     """`name@revision`."""
     cuts: list[Count]
     """The cuts of that timing whose entries were fitted to it."""
-    measured_at: str
+    measured_at: InstantText
     """When it was measured."""
-    started_at: list[str | None]
+    started_at: list[InstantText | None]
     """When each session began."""
     npz: str
     """The samples as numpy's `savez_compressed` writes columns, in base64."""

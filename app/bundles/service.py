@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app import instants
 from app.bundles import digests
 from app.bundles.schemas import FORMAT, FORMAT_VERSION
 from app.errors import NothingToBundle, RevisionsUnknown
@@ -122,7 +123,7 @@ def _head(session: Session, row: PlanRow, family: Family, pins: Pins) -> Json:
 
 
 def _time(value: Any) -> str | None:
-    return None if value is None else value.isoformat().replace("+00:00", "Z")
+    return None if value is None else instants.text(value)
 
 
 def _parent(session: Session, row: PlanRow) -> PlanRow | None:
@@ -171,8 +172,8 @@ def _samples(session: Session, row: PlanRow, family: Family, pins: Pins) -> Iter
             yield {
                 "timing": str(ref),
                 "cuts": cuts,
-                "measured_at": measured.summary["measured_at"],
-                "started_at": measured.details.get("started_at") or [],
+                "measured_at": instants.text(measured.summary["measured_at"]),
+                "started_at": instants.texts(measured.details.get("started_at")),
                 "npz": base64.b64encode(content).decode(),
             }
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app import instants
 from app.db import Database
 from app.errors import ProfileNotFound, SplitplanError
 from app.plans import names, orders, service, stored, successions
@@ -42,7 +43,7 @@ def revoke(
         if row is None or row.revoked is not None:
             return None if row is None else row.revoked
         revoked: dict[str, Any] = {
-            "at": now.isoformat(),
+            "at": instants.text(now),
             "detail": _detail(told),
             "e_value": told["e_value"],
             "users_refuted": told["users_refuted"],

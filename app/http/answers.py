@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import orjson
 from fastapi import Response
 
+from app import instants
 from app.http.media import JSON
 
 
 def rendered(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """JSON of plain values."""
-    return Response(orjson.dumps(content), status, headers, JSON)
+    return Response(instants.json(content), status, headers, JSON)

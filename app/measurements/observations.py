@@ -9,6 +9,7 @@ import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app import instants
 from app.db import Database
 from app.errors import FieldError, InvalidRequest, PlanNotFound
 from app.measurements import files
@@ -316,7 +317,7 @@ def _evidence(
         )
     more = f", and {len(refuting) - 1} more tests" if len(refuting) > 1 else ""
     return {
-        "since": now.isoformat(),
+        "since": instants.text(now),
         "measurement": number,
         "plan": plan,
         "detail": f"user {first['user']!r}: {what}{more}",

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
+from app import instants
 from app.db import Database, ReadSession
 from app.errors import (
     BodyTooLarge,
@@ -223,4 +224,5 @@ def get_samples(
         for field in ("model", "processor", "processor_kind", "model_sha256", "runtime")
     }
     kept = {field: value for field, value in told.items() if value is not None}
-    return rendered(files.as_json(samples, kept, row.details["started_at"]), 200, VARY)
+    began = instants.texts(row.details["started_at"])
+    return rendered(files.as_json(samples, kept, began), 200, VARY)

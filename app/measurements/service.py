@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy.orm import Session
 
+from app import instants
 from app.db import Database
 from app.errors import (
     FieldError,
@@ -217,7 +218,7 @@ def _summary(timing: Timing, measured: TimingBasis, header: Header) -> dict[str,
         "runtime": header.runtime,
         "sessions": measured.sessions,
         "samples": measured.samples,
-        "measured_at": measured.measured_at.isoformat(),
+        "measured_at": instants.text(measured.measured_at),
         "doubts": list(measured.doubts or ()),
     }
 
@@ -229,7 +230,7 @@ def _details(sheet: SampleTable, found: Fitted, quality: Sequence[Finding]) -> d
         "quality": [_told(finding) for finding in listed],
         "cuts": found.measured,
         "measured_cuts": [one["cut"] for one in found.measured],
-        "started_at": [start and start.astimezone(UTC).isoformat() for start in sheet.started_at],
+        "started_at": instants.texts(sheet.started_at),
     }
 
 

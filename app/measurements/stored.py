@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app import instants
 from app.errors import MeasurementNotFound, ProfileNotFound
 from app.profiles import service as profiles
 from app.profiles.references import ProfileRef
@@ -35,7 +36,7 @@ def list_measurements(session: Session, name: str, after: int, limit: int) -> li
         MeasurementRow.profile_id == profile, MeasurementRow.number > after
     )
     found = session.execute(wanted.order_by(MeasurementRow.number).limit(limit))
-    return [header_of(name, *row[:-1]) | row[-1] for row in found]
+    return [header_of(name, *row[:-1]) | instants.in_text(row[-1], "measured_at") for row in found]
 
 
 def get(session: Session, name: str, number: int) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def document(name: str, row: MeasurementRow) -> dict[str, Any]:
     """A measurement as it is answered."""
     told = (
         header_of(name, row.number, row.kind, row.revision, row.created_at)
-        | row.summary
+        | instants.in_text(row.summary, "measured_at")
         | row.details
     )
     for internal in ("measured_cuts", "started_at"):

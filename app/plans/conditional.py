@@ -3,10 +3,10 @@
 import hashlib
 from typing import Annotated, Any
 
-import orjson
 from fastapi import Depends, Header, Request, Response
 from sqlalchemy.orm import Session
 
+from app import instants
 from app.http.answers import rendered
 from app.http.etags import held
 from app.http.media import JSON
@@ -51,10 +51,10 @@ def told_user(
     session: Session, request: Request, row: PlanRow, user_id: str, headers: dict[str, str]
 ) -> Response:
     """What a plan says of one user, or that the caller holds it."""
-    content = orjson.dumps(service.get_user(session, row.id, user_id))
+    content = instants.json(service.get_user(session, row.id, user_id))
     headers = headers | {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"'}
     if row.revoked is not None:
-        headers["Plan-Revoked"] = row.revoked["at"]
+        headers["Plan-Revoked"] = instants.text(row.revoked["at"])
     if held(request.headers, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(content, 200, headers, JSON)

@@ -5,12 +5,12 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-import orjson
 from fastapi import FastAPI, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from sqlalchemy import func, select
 from starlette.concurrency import run_in_threadpool
 
+from app import instants
 from app.db import Database
 from app.errors import PlanNotFound
 from app.plans import service
@@ -102,7 +102,7 @@ async def _told(
     while True:
         for after, kind, document in events:
             yield format_sse_event(
-                data_str=orjson.dumps(document).decode(),
+                data_str=instants.json(document).decode(),
                 event=kind,
                 id=str(after),
                 retry=_RECONNECT_MS,

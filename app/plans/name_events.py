@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import orjson
 from fastapi import FastAPI, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from sqlalchemy import func, select
@@ -19,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from app import instants
 from app.db import Database
 from app.errors import in_one_line
 from app.plans import names, successions
@@ -168,7 +168,7 @@ def _latest(database: Database, followed: list[str]) -> dict[str, int]:
 
 def _sent(event_id: int, kind: str, data: successions.Json) -> bytes:
     return format_sse_event(
-        data_str=orjson.dumps(data).decode(), event=kind, id=str(event_id), retry=_RECONNECT_MS
+        data_str=instants.json(data).decode(), event=kind, id=str(event_id), retry=_RECONNECT_MS
     )
 
 

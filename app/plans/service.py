@@ -11,6 +11,7 @@ import pyarrow as pa
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from app import instants
 from app.db import Database, table_of
 from app.errors import PlanInUse, PlanNotEnded, PlanNotFound
 from app.plans import names, stored, successions
@@ -274,7 +275,7 @@ def _document(
     if progress is not None:
         document["progress"] = progress
     if row.revoked is not None:
-        document["revoked"] = row.revoked
+        document["revoked"] = instants.in_text(row.revoked, "at")
     if answer.failure is not None:
         document["failure"] = answer.failure
     if notice is not None:

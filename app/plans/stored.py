@@ -15,6 +15,7 @@ import pyarrow as pa
 from sqlalchemy import ColumnElement, Text, cast, delete, insert, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from app import instants
 from app.db import table_of
 from app.errors import PlanUserNotFound
 from app.plans import columnar
@@ -64,6 +65,10 @@ class Answer:
     def read(cls, kept: Json) -> Self:
         """The answer in a row."""
         known: Json = {field.name: kept.get(field.name) for field in fields(cls)}
+        evidence = (known["result"] or {}).get("evidence")
+        if evidence is not None:
+            mended = {"evidence": instants.in_text(evidence, "measured_at")}
+            known["result"] = known["result"] | mended
         return cls(**known)
 
     @classmethod

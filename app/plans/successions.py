@@ -4,13 +4,13 @@ transaction that makes it so.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import pyarrow as pa
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from app import instants
 from app.db import Database
 from app.errors import NameEventNotFound
 from app.plans import columnar, comparison, names
@@ -118,7 +118,7 @@ def changed_users(
 
 def standing(name: str, row: PlanRow | None, because: Because = "asked") -> Json:
     """How a name stands, as an event tells it to whoever holds nothing to compare with."""
-    revoked = {} if row is None or row.revoked is None else {"revoked": row.revoked}
+    revoked = None if row is None or row.revoked is None else instants.in_text(row.revoked, "at")
     return {
         "name": name,
         "because": because,
@@ -127,7 +127,7 @@ def standing(name: str, row: PlanRow | None, because: Because = "asked") -> Json
         "status": row and row.status,
         "users_count": 0 if row is None else row.users,
         "previous": None,
-        **revoked,
+        **({} if revoked is None else {"revoked": revoked}),
         "changes": None,
     }
 
@@ -178,8 +178,7 @@ def _table(changes: Iterable[tuple[str, str]]) -> pa.Table:
 
 def _tell(session: Session, name: str, kind: str, data: Json) -> NameEventRow:
     """Add an event to a name, which is held, and forget what is older than its last ones."""
-    at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    event = NameEventRow(name=name, kind=kind, data=data | {"at": at})
+    event = NameEventRow(name=name, kind=kind, data=data | {"at": instants.now()})
     session.add(event)
     session.flush()
     session.execute(update(PlanNameRow).where(PlanNameRow.name == name).values(event=event.id))

@@ -9,6 +9,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app import instants
 from app.profiles.references import ProfileRef
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.timing import Timing
@@ -89,8 +90,8 @@ class StoredSamples:
             ).one()
             self._read[key] = Measured(
                 unpack(content),
-                tuple(row.details.get("started_at") or ()),
-                row.summary["measured_at"],
+                tuple(instants.texts(row.details.get("started_at"))),
+                instants.text(row.summary["measured_at"]),
             )
         return self._read[key]
 

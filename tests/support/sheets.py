@@ -11,7 +11,7 @@ CLOCKS_HZ = (2e8, 4e8, 6e8, 8e8, 1e9)
 FLOP = np.array([cut["flop"] for cut in a_model()["cuts"]], dtype=float)
 FLOP_PER_CYCLE, OVERHEAD_S, VARIATION = 4.0, 0.002, 0.02
 SERVER_FLOP_PER_S = 4e12
-STARTED_AT = "2026-11-01T08:00:00+00:00"
+STARTED_AT = "2026-11-01T08:00:00Z"
 
 
 def device_mean_s(cut: int, frequency_hz: float) -> float:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from app import instants
 from app.measurements.power.fitting import Fitted
 from app.profiles.schemas.device import Device
 from solvers.measurement.power_findings import PowerFinding
@@ -19,7 +20,7 @@ def told(found: Fitted, made: Device) -> tuple[dict[str, Any], dict[str, Any]]:
     sheet, wanted, measured = found.sheet, found.wanted, made.power_measured
     assert measured is not None
     summary = {
-        "measured_at": measured.measured_at.isoformat(),
+        "measured_at": instants.text(measured.measured_at),
         "samples": found.samples,
         "runs": len(sheet.runs),
         "clocks": len(found.fit.clocks),

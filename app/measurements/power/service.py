@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app import instants
 from app.db import Database
 from app.errors import ProfileNotFound, StaleRevision
 from app.measurements.power.fitting import Fitted, Wanted, fitted
@@ -80,7 +81,7 @@ def _store(session: Session, device: Device, revision: int, found: Fitted) -> di
 def document(name: str, row: MeasurementRow) -> dict[str, Any]:
     """A measurement as it is answered."""
     details = {key: value for key, value in row.details.items() if key != "kept"}
-    return header_of(name, row) | row.summary | details
+    return header_of(name, row) | instants.in_text(row.summary, "measured_at") | details
 
 
 def header_of(name: str, row: Any) -> dict[str, Any]:
@@ -116,7 +117,10 @@ def list_measurements(session: Session, name: str, after: int, limit: int) -> li
         .order_by(MeasurementRow.number)
         .limit(limit)
     )
-    return [header_of(name, row) | row.summary for row in session.execute(wanted)]
+    return [
+        header_of(name, row) | instants.in_text(row.summary, "measured_at")
+        for row in session.execute(wanted)
+    ]
 
 
 def get_samples(session: Session, name: str, number: int) -> tuple[PowerRows, dict[str, Any]]:

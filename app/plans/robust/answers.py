@@ -1,5 +1,6 @@
 """What the robust family answers, as JSON: plans of cells, cells without one."""
 
+from datetime import datetime
 from typing import Literal
 
 from app.plans.carried import RunsOnDevice, SplitNetwork
@@ -204,7 +205,7 @@ class RobustMarginEvidence(Body):
     options_compared: Count
     """Options of a user among which the doubt was shared out, so that the best may be taken; with
     `unimodal` those that were tested."""
-    measured_at: str | None
+    measured_at: datetime | None
     """When the oldest of the samples were taken."""
     holds_while: str
     """What has to stay as it was."""
