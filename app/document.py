@@ -27,6 +27,11 @@ _BOUNDS: dict[str, tuple[str, Callable[..., float]]] = {
     "le": ("maximum", min),
     "lt": ("exclusiveMaximum", min),
 }
+# Of these two one makes the other needless.
+_EXCLUSIVE: dict[str, tuple[str, Callable[..., float]]] = {
+    "exclusiveMinimum": ("minimum", max),
+    "exclusiveMaximum": ("maximum", min),
+}
 # FastAPI names a schema by its module where two have its name, and an operation, unless told
 # otherwise, by its address.
 _OF_ADDRESS = re.compile(r"_v\d+_|__|_(get|put|post|patch|delete)$")
@@ -39,6 +44,7 @@ def describe(app: FastAPI) -> Json:
         version=app.version,
         summary=app.summary,
         description=app.description,
+        contact=app.contact,
         tags=app.openapi_tags,
         routes=app.routes,
         separate_input_output_schemas=app.separate_input_output_schemas,
@@ -52,7 +58,9 @@ def describe(app: FastAPI) -> Json:
     for schema in schemas(unwrapped):
         _say_bounds(schema)
         _say_items(schema)
+        _forget_examples(schema)
     unwrapped["security"] = []  # nobody is asked for a key
+    unwrapped["servers"] = [{"url": "/", "description": "The service that answered with this"}]
     return unwrapped
 
 
@@ -91,6 +99,10 @@ def _say_bounds(schema: Json) -> None:
         if stray in schema:
             bound = schema.pop(stray)
             schema[name] = tighter(bound, schema.get(name, bound))
+    for exclusive, (name, tighter) in _EXCLUSIVE.items():
+        if exclusive in schema and name in schema:
+            tightest = tighter(schema[exclusive], schema[name])
+            del schema[name if tightest == schema[exclusive] else exclusive]
     if schema.get("type") == "integer":
         for name, _ in _BOUNDS.values():
             if name in schema:
@@ -98,11 +110,26 @@ def _say_bounds(schema: Json) -> None:
 
 
 def _say_items(schema: Json) -> None:
-    """A tuple of one type as a list of so many items: not every generator reads `prefixItems`."""
-    first, *others = schema.get("prefixItems", [None])
-    if first is not None and all(each == first for each in others):
-        del schema["prefixItems"]
-        schema["items"] = first
+    """A tuple as a list of so many items: not every generator reads `prefixItems`, and some read
+    the bounds in them wrongly.
+    """
+    distinct: list[Json] = []
+    for each in schema.pop("prefixItems", ()):
+        distinct += (one for one in each.get("anyOf", [each]) if one not in distinct)
+    if distinct:
+        schema["items"] = distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
+
+
+def _forget_examples(schema: Json) -> None:
+    """Drop what a schema has from the one it was made of, and is no example of it."""
+    required = set(schema.get("required", ()))
+    fitting = [each for each in schema.get("examples", ()) if not _lacks(each, required)]
+    if not fitting:
+        schema.pop("examples", None)
+
+
+def _lacks(example: Any, required: set[str]) -> bool:
+    return isinstance(example, dict) and not required <= example.keys()
 
 
 def operations(document: Json) -> Iterator[Json]:

@@ -113,6 +113,7 @@ def _described(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]])
         summary="Where to cut neural networks between devices and an edge server",
         description=DESCRIPTION,
         version=version("splitplan"),
+        contact={"name": "Splitplan"},
         openapi_tags=TAGS,
         lifespan=lifespan,
         separate_input_output_schemas=False,

@@ -18,7 +18,7 @@ from app.errors import (
 )
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute
-from app.http.media import CSV, JSON, VARY, preferred
+from app.http.media import CSV, JSON, VARY, contents, preferred
 from app.plans import columnar
 from app.plans import service as plans
 from app.plans.routes import PlanIdPath
@@ -51,10 +51,7 @@ def _accept(
             "description": "The request, in the media type that was asked for",
             "content": {
                 JSON: {"schema": {"type": "object"}},
-                **{
-                    media_type: {"schema": {"type": "string", "format": "binary"}}
-                    for media_type in (*columnar.READ, CSV)
-                },
+                **contents(*columnar.READ, CSV),
             },
         }
     },

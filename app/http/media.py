@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 from starlette.datastructures import Headers
 
@@ -12,9 +12,12 @@ YAML = "application/yaml"
 CSV = "text/csv"
 ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
+EVENTS = "text/event-stream"
 
 # What YAML was called before it had a name (RFC 9512).
 _YAML_TOO = frozenset({"application/x-yaml", "text/yaml", "text/x-yaml"})
+
+_BINARY = frozenset({ARROW, PARQUET, "application/octet-stream"})
 
 # Of an answer that was chosen by Accept: a cache may not give it to who asks for another type.
 VARY = {"Vary": "Accept"}
@@ -31,6 +34,21 @@ _PARAMETER = re.compile(rf";{_SPACE}(?:({_NAME})=({_NAME}|{_QUOTED}){_SPACE})?")
 # An element of a list goes to the next comma outside quotes; a quote without an end is plain text.
 _ELEMENT = re.compile(rf'(?:[^",]|{_QUOTED}|")++')
 _WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
+
+
+def contents(*media_types: str, description: str | None = None) -> dict[str, Any]:
+    """What the documentation says of bodies that are no JSON: text, or bytes."""
+    told = {} if description is None else {"description": description}
+    return {
+        each: {
+            "schema": {
+                "type": "string",
+                **({"format": "binary"} if each in _BINARY else {}),
+                **told,
+            }
+        }
+        for each in media_types
+    }
 
 
 @dataclass(frozen=True, slots=True)

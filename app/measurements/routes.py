@@ -22,7 +22,7 @@ from app.errors import (
 from app.field_errors import validated
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute, declared_as, parse_json
-from app.http.media import CSV, JSON, PARQUET, VARY, preferred
+from app.http.media import CSV, JSON, PARQUET, VARY, contents, preferred
 from app.http.paging import Cursor, Limit, decode_cursor, rendered_page
 from app.measurements import files, observations, service, stored
 from app.measurements.schemas.files import MeasurementFile, ObservationFile
@@ -59,8 +59,7 @@ _BODY: dict[str, Any] = {
                     ]
                 }
             },
-            CSV: {"schema": {"type": "string", "description": _ROWS}},
-            PARQUET: {"schema": {"type": "string", "format": "binary", "description": _ROWS}},
+            **contents(CSV, PARQUET, description=_ROWS),
         },
     }
 }
@@ -198,8 +197,7 @@ def get_measurement(session: ReadSession, name: ProfileName, number: Measurement
     | {
         200: {
             "content": {
-                CSV: {"schema": {"type": "string"}},
-                PARQUET: {"schema": {"type": "string", "format": "binary"}},
+                **contents(CSV, PARQUET),
             }
         }
     },

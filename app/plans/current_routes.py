@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from app.db import ReadSession
 from app.errors import InvalidRequest, NameEventNotFound, PlanNotFound, PlanUserNotFound
 from app.http.bodies import StrictRoute
-from app.http.media import CSV, JSON, VARY, preferred
+from app.http.media import CSV, EVENTS, JSON, VARY, contents, preferred
 from app.http.paging import Cursor, Limit, decode_cursor, rendered_page
 from app.plans import columnar, names, successions
 from app.plans.conditional import (
@@ -96,7 +96,7 @@ def get_current_user(
             "description": (
                 "`current` and `revoked` events without end; the data is a `CurrentPlanEvent`"
             ),
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": contents(EVENTS),
         }
     },
     response_class=Response,
@@ -125,9 +125,7 @@ def follow_current_plan(
     responses=documented(InvalidRequest, NameEventNotFound)
     | {
         200: {
-            "content": {
-                media_type: {"schema": {"type": "string"}} for media_type in (CSV, *columnar.READ)
-            },
+            "content": contents(CSV, *columnar.READ),
             "description": "A page of users, or all of them in the media type that was asked for",
         }
     },

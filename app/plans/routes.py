@@ -24,7 +24,7 @@ from app.errors import (
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute
 from app.http.etags import to_change
-from app.http.media import CSV, JSON, VARY, preferred
+from app.http.media import CSV, EVENTS, JSON, VARY, contents, preferred
 from app.http.paging import Cursor, Limit, cut_page, decode_cursor, link_next, rendered_page
 from app.plans import columnar, jobs, names, service
 from app.plans.conditional import (
@@ -208,7 +208,7 @@ def cancel_plan(
             "description": (
                 "`progress` events, then one `end`; the data is the plan without its users"
             ),
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": contents(EVENTS),
         },
         204: {"description": "The plan has ended, and its `end` was received"},
     },
@@ -248,9 +248,7 @@ def delete_plan(session: WriteSession, plan_id: PlanIdPath) -> None:
     responses=documented(InvalidRequest, PlanNotFound, PlanNotEnded)
     | {
         200: {
-            "content": {
-                media_type: {"schema": {"type": "string"}} for media_type in (CSV, *columnar.READ)
-            },
+            "content": contents(CSV, *columnar.READ),
             "description": "A page of users, or all of them in the media type that was asked for",
         }
     },

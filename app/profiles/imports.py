@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from app.db import Database
 from app.errors import BodyTooLarge, ImporterBusy, ProfileExists, UnsupportedMediaType
 from app.http.bodies import StrictRoute, declared_as
+from app.http.media import contents
 from app.problems import documented
 from app.profiles import service
 from app.profiles.etags import ETAG, etag
@@ -149,7 +150,7 @@ router = APIRouter(tags=["Models"], route_class=StrictRoute)
         "requestBody": {
             "required": True,
             "description": "The ONNX file. Its weights are not read, wherever they are kept.",
-            "content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+            "content": contents(MEDIA_TYPE),
         }
     },
 )

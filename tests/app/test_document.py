@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
 
-from app.document import describe, schemas, unclear_names
+from app.document import describe, operations, schemas, unclear_names
 from app.main import create_app
 from app.quantities import LARGEST_INTEGER
 from app.settings import Settings
@@ -108,7 +108,7 @@ def test_plans_of_any_kind_are_told_apart_by_it() -> None:
 KNOWN = {
     *("$ref", "type", "enum", "const", "title", "description", "default", "examples", "deprecated"),
     *("properties", "patternProperties", "propertyNames", "additionalProperties", "required"),
-    *("items", "prefixItems", "minItems", "maxItems", "uniqueItems", "anyOf", "oneOf", "allOf"),
+    *("items", "minItems", "maxItems", "uniqueItems", "anyOf", "oneOf", "allOf"),
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength"),
     *("pattern", "format", "contentMediaType", "contentEncoding", "minProperties"),
     *("maxProperties", "discriminator"),
@@ -123,7 +123,37 @@ def test_bounds_are_said_in_the_words_of_json_schema() -> None:
             for bound in (schema[name] for name in BOUNDS if name in schema):
                 assert isinstance(bound, int)
                 assert abs(bound) <= LARGEST_INTEGER
-        assert schema.get("type") != "array" or schema.keys() & {"items", "prefixItems"}, schema
+        assert schema.get("type") != "array" or "items" in schema, schema
+        assert "prefixItems" not in schema, "not every generator reads it"
+        for inclusive, exclusive in zip(BOUNDS[:2], BOUNDS[2:], strict=True):
+            assert not schema.keys() >= {inclusive, exclusive}, "one of them says nothing"
+        for example in schema.get("examples", ()):
+            if isinstance(example, dict):
+                assert example.keys() >= set(schema.get("required", ())), schema
+
+
+def test_bodies_that_are_no_json_are_text_or_bytes() -> None:
+    told = {
+        (media_type, content["schema"].get("format"))
+        for operation in operations(SERVED)
+        for body in (operation.get("requestBody", {}), *operation["responses"].values())
+        for media_type, content in body.get("content", {}).items()
+        if content["schema"].get("type") == "string"
+    }
+    assert told == {
+        ("text/csv", None),
+        ("text/plain", None),
+        ("text/event-stream", None),
+        ("application/vnd.apache.arrow.stream", "binary"),
+        ("application/vnd.apache.parquet", "binary"),
+        ("application/octet-stream", "binary"),
+    }
+
+
+def test_the_document_says_where_and_whose_it_is() -> None:
+    assert SERVED["servers"][0]["url"] == "/"
+    assert SERVED["info"]["contact"]["name"] == "Splitplan"
+    assert SERVED["security"] == []
 
 
 def models(kind: type[BaseModel] = BaseModel) -> Iterator[type[BaseModel]]:

@@ -20,7 +20,7 @@ from app.errors import (
 from app.field_errors import validated
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute, declared_as, parse_json
-from app.http.media import CSV, JSON, VARY, preferred
+from app.http.media import CSV, JSON, VARY, contents, preferred
 from app.http.paging import Cursor, Limit, decode_cursor, rendered_page
 from app.measurements.power import service
 from app.measurements.power.fitting import Wanted
@@ -60,8 +60,8 @@ _BODY: dict[str, Any] = {
         "required": True,
         "content": {
             JSON: {"schema": {"$ref": "#/components/schemas/PowerFile"}},
-            CSV: {"schema": {"type": "string", "description": _ROWS}},
-            TEXT: {"schema": {"type": "string", "description": _LOGS}},
+            **contents(CSV, description=_ROWS),
+            **contents(TEXT, description=_LOGS),
         },
     }
 }
@@ -229,7 +229,7 @@ def get_measurement(session: ReadSession, name: ProfileName, number: Measurement
     summary="Read the raw samples of a power measurement",
     response_model=PowerFile,
     responses=documented(InvalidRequest, ProfileNotFound, MeasurementNotFound)
-    | {200: {"content": {CSV: {"schema": {"type": "string"}}}}},
+    | {200: {"content": contents(CSV)}},
 )
 def get_samples(
     session: ReadSession, request: Request, name: ProfileName, number: MeasurementNumber
