@@ -99,6 +99,11 @@ InstantText = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """The text of an instant, kept as it is."""
 LongText = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, min_length=1, max_length=4000)]
 
+NextCursor = Annotated[
+    str | None,
+    Field(description="To be passed as `cursor` for the next page; null on the last one."),
+]
+
 
 def absent() -> Any:
     """The default of an optional field: null, and left out of answers."""

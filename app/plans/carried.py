@@ -3,7 +3,26 @@
 All of it is left out of plans of earlier releases.
 """
 
-from app.quantities import Body, absent
+from typing import Annotated
+
+from pydantic import Field
+
+from app.quantities import Body, Count, absent
+
+Cut = Annotated[
+    Count,
+    Field(
+        description="Position of the cut in the model's list of cuts, from 0: the layers before it"
+        " run on the device."
+    ),
+]
+CutName = Annotated[str, Field(description="What the model's list of cuts calls this cut.")]
+Clock = Annotated[
+    float, Field(description="Clock at which the device is to run its layers, in Hz.")
+]
+UserOfPlan = Annotated[
+    str, Field(description="The `id` that the request gave this user, unique in the plan.")
+]
 
 
 class RunsOnDevice(Body):

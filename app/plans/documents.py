@@ -1,7 +1,6 @@
 """What names every kind of plan: the documents of all families."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,10 +11,21 @@ from typing_extensions import TypeAliasType
 from app.plans.families import FAMILIES
 from app.plans.family import Prepared
 from app.plans.resolve import used
-from app.plans.schemas import PendingPlanBase, PlanBase, PlanId, PlanStatus
+from app.plans.schemas import (
+    FAMILY,
+    CreatedAt,
+    FinishedAt,
+    PendingPlanBase,
+    PlanBase,
+    PlanId,
+    PlanName,
+    StartedAt,
+    Status,
+    UsersCount,
+)
 from app.plans.tables import PlanRow
 from app.profiles.schemas.profile import FieldWarning, Provenance
-from app.quantities import Body, Count, absent
+from app.quantities import Body, Count, NextCursor, absent
 
 
 def _pending(plan: type[PlanBase]) -> type[PendingPlanBase]:
@@ -59,46 +69,56 @@ class Estimate(Body):
 
     object: Literal["estimate"]
     """What this answer is: what was asked for without `dry_run` is a `plan`."""
-    kind: PlanKind
-    users_count: Count
+    kind: Annotated[PlanKind, FAMILY]
+    users_count: UsersCount
     users: Annotated[Count, Field(json_schema_extra={"deprecated": True})]
     """What `users_count` says, under its earlier name."""
     options: Count
     """Combinations of user, cut and clock level to choose from."""
     solve_s: float
+    """Wall time that solving is expected to take [s], at most the request's time limit where
+    its family keeps to it."""
     memory_byte: Count
+    """Memory that solving is expected to need [byte]."""
     effective_options: dict[str, Any]
+    """The options as they would take effect, defaults filled in."""
     provenance: Provenance
+    """The least trustworthy provenance of all that the plan would rest on."""
     warnings: list[FieldWarning] | None = absent()
+    """What is accepted but looks like a mistake, by field of the request; absent where nothing
+    does."""
 
 
 class PlanSummary(Body):
     """A plan in a list."""
 
     id: PlanId
-    kind: PlanKind
-    status: PlanStatus
-    name: str | None
-    users_count: Count
+    """Names the plan in every address of it: 32 hexadecimal digits."""
+    kind: Annotated[PlanKind, FAMILY]
+    status: Status
+    name: PlanName
+    users_count: UsersCount
     users: Annotated[Count, Field(json_schema_extra={"deprecated": True})]
     """What `users_count` says, under its earlier name."""
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
+    created_at: CreatedAt
+    started_at: StartedAt
+    finished_at: FinishedAt
 
 
 class PlanPage(Body):
     """One page of plans, newest first."""
 
     items: list[PlanSummary]
-    next_cursor: str | None
+    """The plans of this page, newest first."""
+    next_cursor: NextCursor
 
 
 class PlanUserPage(Body):
     """One page of a plan's users, in the order of the request."""
 
     items: list[AnyUserResult]
-    next_cursor: str | None
+    """What the plan says of each user of this page; of a plan without a result, why they fail."""
+    next_cursor: NextCursor
 
 
 def summary(row: PlanRow) -> PlanSummary:

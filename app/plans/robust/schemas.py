@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from app.errors import FieldError
 from app.nearest import is_it, nearest
-from app.plans.schemas import GainDb, Request, SnrReference, UserId
+from app.plans.schemas import DEVICE, MODEL, SERVER, USER, GainDb, Request, SnrReference, UserId
 from app.profiles.schemas.references import ChannelRef, DeviceRef, ModelRef, ServerRef, TimingRef
 from app.quantities import Body, Count, Fraction, NonNegative, Positive, Probability, absent
 
@@ -63,11 +63,11 @@ _LISTED = 100
 class RobustUser(Body):
     """A device that runs one network before a deadline, again and again."""
 
-    id: UserId
+    id: Annotated[UserId, USER]
     cell: UserId | None = absent()
     """Where it is; required if the request lists cells."""
-    device: DeviceRef
-    model: ModelRef
+    device: Annotated[DeviceRef, DEVICE]
+    model: Annotated[ModelRef, MODEL]
     device_timing: TimingRef | None = absent()
     """Default: the stored timing of this device with this model."""
     server_timing: TimingRef | None = absent()
@@ -79,20 +79,22 @@ class RobustUser(Body):
     """Any of these may do the rest, instead of the server of the request or the cell; the plan
     picks the best."""
     gain_db: GainDb | None = absent()
-    """Mean channel power gain; one of gain_db, distance_m, snr_reference is required."""
+    """Mean channel power gain [dB]; one of gain_db, distance_m, snr_reference is required."""
     distance_m: Positive | None = absent()
-    """Distance to the base station; needs the channel's path_loss."""
+    """Distance to the base station [m]; needs the channel's path_loss."""
     snr_reference: SnrReference | None = absent()
+    """A measured signal-to-noise ratio in place of a gain."""
     tx_power_w: Positive | None = absent()
-    """Default: the device's."""
+    """Radiated power of this user [W]; default: the device's."""
     deadline_s: Positive
+    """Largest time of an inference, from its start to its result [s]."""
     risk: Probability
     """Accepted probability of missing the deadline."""
     correlation: Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1.0, le=1.0)] = 0.0
-    """Of device and server time."""
+    """Correlation of device and server time, from -1 to 1; default 0."""
     rate_hz: Positive | None = absent()
-    """Inferences per second. Where users say it, all do: the plan then spends the least power,
-    every stage keeps up with it, and servers are used no more than they can be."""
+    """Inferences per second [Hz]. Where users say it, all do: the plan then spends the least
+    power, every stage keeps up with it, and servers are used no more than they can be."""
     max_loss: Fraction | None = absent()
     """Accuracy that what is sent may lose, 0 to 1; default: none, so only plain tensors and
     lossless codecs are sent."""
@@ -101,9 +103,11 @@ class RobustUser(Body):
 class RobustTier(Body):
     """A server behind the users' own, over a fixed line: it may do the last layers instead."""
 
-    server: ServerRef
+    server: Annotated[ServerRef, SERVER]
     backhaul_bps: Positive
+    """Rate of the line from the users' server to this one [bit/s]."""
     backhaul_rtt_s: NonNegative
+    """Round-trip time of that line [s]."""
 
 
 Tiers = Annotated[tuple[RobustTier, ...], Field(min_length=1, max_length=MOST_SERVERS)]
@@ -145,11 +149,11 @@ class RobustOptions(Body):
     time_limit_s: Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0.0, le=3600.0)] = (
         60.0
     )
-    """Of all cells together.
-
-    A first plan is always found; what would better it, or prove more, ends with the time.
-    """
+    """Time that solving may take [s], of all cells together. A first plan is always found; what
+    would better it, or prove more, ends with the time."""
     seed: Annotated[Count, Field(le=2**32 - 1)] = 0
+    """Kept with the plan and its bundle; neither method draws at random, so every seed gives
+    the same plan."""
     energy: Literal["marginal", "whole"] = "marginal"
     """`marginal`: what an inference adds to a device that is on anyway. `whole`: of a device that
     sleeps between inferences, so its `idle_power_w` counts for the whole response time."""
@@ -169,10 +173,13 @@ class RobustCell(Body):
     """A mast with an uplink of its own; what it does not say is what the request says."""
 
     id: UserId
+    """What the caller calls this cell, unique in the request."""
     channel: ChannelRef | None = absent()
+    """Its channel; default: the request's."""
     bandwidth_hz: Positive | None = absent()
-    """Uplink to share; default: the request's, else the channel's."""
+    """Uplink to share [Hz]; default: the request's, else the channel's."""
     server: ServerRef | None = absent()
+    """The server of its users; default: the request's."""
     tiers: Tiers | None = absent()
     """Default: the request's."""
 
@@ -183,7 +190,7 @@ class RobustTerms(Request):
     channel: ChannelRef | None = absent()
     """Required unless every cell has its own."""
     bandwidth_hz: Positive | None = absent()
-    """Uplink to share, of every cell that does not say its own; default: the channel's."""
+    """Uplink to share [Hz], of every cell that does not say its own; default: the channel's."""
     server: ServerRef | None = absent()
     """Required unless every cell, or every user, has its own."""
     tiers: Tiers | None = absent()
@@ -193,6 +200,7 @@ class RobustTerms(Request):
     )
     """Several cells, planned together: nothing is shared between them. Users then say theirs."""
     options: RobustOptions = RobustOptions()
+    """How to plan; what is left out has its default."""
 
     def faults_of_cells(self, *, served: bool = False) -> Iterator[FieldError]:
         """What is wrong with the cells, whoever is in them; `served`: every user names servers."""
@@ -289,6 +297,7 @@ class RobustRequest(RobustTerms):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE, CELLS_EXAMPLE]})
 
     users: Annotated[tuple[RobustUser, ...], Field(min_length=1)]
+    """Everybody to plan for, each with an id of its own."""
 
     @model_validator(mode="after")
     def _hold_together(self) -> Self:
