@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.errors import FieldError
-from app.plans.schemas import Request, UserId
+from app.plans.schemas import CHANNEL, DEVICE, MODEL, SERVER, USER, Request, UserId
 from app.profiles.schemas.references import ChannelRef, DeviceRef, ModelRef, ServerRef, TimingRef
 from app.quantities import Body, Decibel, Fraction, Positive, absent
 
@@ -59,15 +59,17 @@ class MultiUserWeights(Body):
     """What counts: cost = latency_per_s × latency + loss × accuracy lost."""
 
     latency_per_s: Weight
+    """What a second of latency costs [cost/s]."""
     loss: LossWeight
+    """What losing all accuracy costs; an accuracy loss of 0.01 costs a hundredth of it."""
 
 
 class AdaptiveUser(Body):
     """A device that runs one network."""
 
-    id: UserId
-    device: DeviceRef
-    model: ModelRef
+    id: Annotated[UserId, USER]
+    device: Annotated[DeviceRef, DEVICE]
+    model: Annotated[ModelRef, MODEL]
     device_timing: TimingRef | None = absent()
     """Default: the stored timing of this device with this model."""
     server_timing: TimingRef | None = absent()
@@ -75,26 +77,24 @@ class AdaptiveUser(Body):
     server's capacity.
     """
     deadline_s: Deadline | None = absent()
-    """Largest mean latency; default: none."""
+    """Largest mean latency [s]; default: none."""
     max_loss: Fraction | None = absent()
-    """Largest loss of accuracy; default: no limit."""
+    """Largest loss of accuracy, 0 to 1; default: no limit."""
     frequency_hz: Positive | None = absent()
-    """The device's clock; default: the highest it offers."""
+    """The device's clock [Hz]; default: the highest it offers."""
 
 
 class MultiUserUser(AdaptiveUser):
     """A device that runs one network over a shared uplink."""
 
     spectral_efficiency_bps_per_hz: Efficiency | None = absent()
-    """What one hertz carries; one of spectral_efficiency_bps_per_hz, snr_db, distance_m is
-    required.
-    """
+    """What one hertz carries [bit/s/Hz]; one of spectral_efficiency_bps_per_hz, snr_db,
+    distance_m is required."""
     snr_db: Annotated[Decibel, Field(ge=-200.0, le=200.0)] | None = absent()
-    """Mean signal-to-noise ratio; the efficiency is log2(1 + SNR)."""
+    """Mean signal-to-noise ratio [dB]; the efficiency follows from it by the channel's rate law."""
     distance_m: Positive | None = absent()
-    """Distance to the base station: SNR at the device's transmit power, spread over the channel's
-    own bandwidth.
-    """
+    """Distance to the base station [m]: SNR at the device's transmit power, spread over the
+    channel's own bandwidth."""
     weight: Weight = 1.0
     """How much this user counts."""
 
@@ -109,6 +109,8 @@ class MultiUserOptions(Body):
     time_limit_s: Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0.0, le=3600.0)] = (
         60.0
     )
+    """Time that solving may take [s]; simpler rules have what is left of it. With `exact` the
+    best plan found by then is taken."""
     strict: bool | None = absent()
     """Refuse timings that were made with another file of the model than its `source_sha256`;
     otherwise they are warned of."""
@@ -150,13 +152,16 @@ class MultiUserRequest(Request):
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
-    channel: ChannelRef
+    channel: Annotated[ChannelRef, CHANNEL]
     bandwidth_hz: Positive | None = absent()
-    """Uplink to share; default: the channel's."""
-    server: ServerRef
+    """Uplink to share [Hz]; default: the channel's."""
+    server: Annotated[ServerRef, SERVER]
     users: Annotated[tuple[MultiUserUser, ...], Field(min_length=1)]
+    """Everybody to plan for, each with an id of its own."""
     weights: MultiUserWeights
+    """What a second of latency and lost accuracy cost, the same for all."""
     options: MultiUserOptions = MultiUserOptions()
+    """How to plan; what is left out has its default."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -186,10 +191,13 @@ class AdaptiveRequest(Request):
 
     channel: ChannelRef | None = absent()
     """For its round-trip time; default: none is counted."""
-    server: ServerRef
+    server: Annotated[ServerRef, SERVER]
     users: Annotated[tuple[AdaptiveUser, ...], Field(min_length=1)]
+    """Everybody who gets a table, each with an id of its own."""
     weights: MultiUserWeights
+    """What a second of latency and lost accuracy cost, the same for all."""
     options: AdaptiveOptions = AdaptiveOptions()
+    """How devices should use their tables; what is left out has its default."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -1,9 +1,18 @@
 """What the stopping family answers, as JSON: plans with their tables, fleets without one."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from app.plans.carried import NamedPartition, RunsOnDevice, SplitNetwork, SplitTable
-from app.plans.schemas import PlanBase
+from app.plans.carried import (
+    Clock,
+    Cut,
+    CutName,
+    NamedPartition,
+    RunsOnDevice,
+    SplitNetwork,
+    SplitTable,
+    UserOfPlan,
+)
+from app.plans.schemas import FAMILY, INFEASIBLE, RESULT, USERS_URL, PlanBase
 from app.plans.stopping.energy import EnergySource
 from app.plans.stopping.schemas import StoppingOptions
 from app.quantities import Body, Count, absent
@@ -13,15 +22,15 @@ class StoppingEnergy(Body):
     """What the expected energy is made of; the parts add up to it."""
 
     compute_j: float
-    """Of the device's layers, without what is drawn whatever the clock."""
+    """Of the device's layers, without what is drawn whatever the clock [J]."""
     static_j: float
-    """Drawn whatever the clock while computing, or measured as a power."""
+    """Drawn whatever the clock while computing, or measured as a power [J]."""
     radio_j: float
-    """While sending, and for each bit sent."""
+    """While sending, and for each bit sent [J]."""
     wait_j: float
-    """While waiting for the channel and the edge; 0 with `energy: marginal`."""
+    """While waiting for the channel and the edge [J]; 0 with `energy: marginal`."""
     standby_j: float | None = absent()
-    """Idle power while computing and sending; with `energy: whole` only."""
+    """Idle power while computing and sending [J]; with `energy: whole` only."""
 
 
 class StoppingExpected(Body):
@@ -30,20 +39,30 @@ class StoppingExpected(Body):
     """
 
     cost: float
+    """Weighted time and energy of an inference, without the placement: the running cost."""
     time_s: float
+    """Mean time of an inference [s], waits for the channel included."""
     energy_j: float
+    """Mean energy of an inference at the device [J]."""
     energy: StoppingEnergy
+    """The parts of `energy_j`."""
     placement_cost: float
+    """Cost of placing the layers, per inference that they serve."""
 
 
 class StoppingCurvePoint(Body):
     """What another placement would cost per inference; null: no finite cost."""
 
     placement: Count
+    """How many layers would be placed on the device."""
     placement_cost: float
+    """Cost of placing them, per inference that they serve."""
     running_cost: float | None
+    """Expected weighted time and energy of an inference; null: no finite cost."""
     total_cost: float | None
+    """Both costs together; null: no finite cost."""
     fits_memory: bool
+    """Whether their parameters fit the device's memory; if not, it was no candidate."""
 
 
 class StoppingTableRow(NamedPartition):
@@ -51,14 +70,16 @@ class StoppingTableRow(NamedPartition):
     wait.
     """
 
-    cut: Count
-    cut_name: str
+    cut: Cut
+    cut_name: CutName
     offload: Literal["always", "never", "threshold"]
+    """`always`, `never`, or at the `threshold` that `rate_bps` or a Markov channel's states say."""
     rate_bps: float | None = absent()
+    """The threshold: offload at this uplink rate or above [bit/s]. Absent where no rate decides."""
     snr_db: float | None = absent()
-    """The same threshold over the whole bandwidth; left out on a channel given in rates."""
+    """The same as SNR over the whole bandwidth [dB]; left out on a channel given in rates."""
     gain_db: float | None = absent()
-    """The same threshold at the device's transmit power; left out on a channel given in rates."""
+    """The same as gain at the device's power [dB]; left out on a channel given in rates."""
     in_outage: Literal["wait", "continue"]
     """Where nobody may transmit."""
     below: Literal["wait", "continue"] | None = absent()
@@ -75,11 +96,13 @@ class StoppingTable(SplitTable):
     """What a device carries: one row for every cut up to the placement."""
 
     schema_version: Literal[1]
+    """The version of this form of table; another form gets another number."""
     min_rate_bps: float
-    """Slower than this is an outage."""
+    """An uplink rate below this is an outage [bit/s]."""
     state_rate_bps: list[float] | None = absent()
-    """Markov channels: the rate of each state."""
+    """Markov channels: the rate of each state [bit/s]."""
     rows: list[StoppingTableRow]
+    """What to do at each cut, from 0 to the placement."""
 
 
 class StoppingOffer(Body):
@@ -88,10 +111,15 @@ class StoppingOffer(Body):
     """
 
     placement: Count
+    """How many layers it would place on the device."""
     cost: float | None
+    """Its running cost: weighted time and energy of an inference; null: no finite cost."""
     placement_cost: float
+    """Cost of placing these layers, per inference that they serve."""
     total_cost: float | None
+    """Both costs together; null: no finite cost."""
     feasible: bool
+    """Whether it has a finite cost and a placement with room in the device's memory."""
 
 
 class StoppingLookAhead(StoppingOffer):
@@ -109,52 +137,71 @@ class StoppingClairvoyant(Body):
     """
 
     placement: Count
+    """The plan's own placement."""
     cost: float | None
+    """Its running cost, which no rule undercuts at this placement; null: no finite cost."""
     placement_cost: float
+    """Cost of placing these layers, per inference that they serve."""
     total_cost: float | None
+    """Both costs together; null: no finite cost."""
 
 
 class StoppingBaselines(Body):
     """The plan's neighbours; fixed cuts wait out outages."""
 
     device_only: StoppingOffer
+    """All layers are placed and computed on the device."""
     edge_only: StoppingOffer
+    """Nothing is placed: the input is sent, and the server computes all layers."""
     best_fixed: StoppingOffer
+    """Always the same cut, whatever the channel: the one that costs least."""
     clairvoyant: StoppingClairvoyant | None
+    """A rule that knows the channel in advance; null where it was not computed."""
 
 
 class StoppingUserResult(RunsOnDevice, SplitNetwork):
     """What one device should do."""
 
-    id: str
+    id: UserOfPlan
     placement: Count
     """Layers to place: the last cut it may reach."""
     cut_name: str
+    """What the model's list of cuts calls the cut after the placed layers."""
     placement_byte: float
-    frequency_hz: float
+    """What has to be sent to place the layers, their parameters [byte]."""
+    frequency_hz: Clock
     energy_source: EnergySource | None
     """What the energy of the placed layers was made from: measured energy or power of the timing,
     measured power of the device's clock, or its law of power. Where they differ, the least
     measured; null where no layer is placed."""
     mean_snr_db: float | None
-    """null on a channel given in rates."""
+    """Mean signal-to-noise ratio over the whole bandwidth [dB]; null on a channel given in
+    rates."""
     expected: StoppingExpected
+    """What an inference takes on average."""
     total_cost: float
     """Per inference, placement included."""
     curve: list[StoppingCurvePoint]
+    """What every placement would cost, from no layer to all of them."""
     beyond_memory: list[str]
     """Names of the cuts whose layers do not fit the device's memory: no candidates."""
     table: StoppingTable
+    """When to offload, at each cut that the placement lets the device reach."""
     look_ahead: StoppingLookAhead
+    """What the one-stage look-ahead rule would cost this user."""
     baselines: StoppingBaselines
+    """What simpler rules would cost this user."""
 
 
 class StoppingObjective(Body):
     """Sums over users of the expected cost per inference."""
 
     cost: float
+    """Running and placement cost together: what is least."""
     running_cost: float
+    """Its part for time and energy of inferences."""
     placement_cost: float
+    """Its part for placing layers, per inference that they serve."""
 
 
 class StoppingCertificate(Body):
@@ -186,56 +233,67 @@ class StoppingTotal(Body):
     """
 
     cost: float | None
+    """Total cost per inference, summed over users."""
 
 
 class StoppingTotals(Body):
     """What simpler rules would cost the whole fleet."""
 
     device_only: StoppingTotal
+    """All layers of everybody are computed on the device."""
     edge_only: StoppingTotal
+    """Everybody sends its input, and the server computes all layers."""
     best_fixed: StoppingTotal
+    """Everybody has the one cut that costs it least, whatever the channel."""
     look_ahead: StoppingTotal
+    """Everybody follows the one-stage look-ahead rule."""
     clairvoyant: StoppingTotal
+    """Everybody knows its channel in advance."""
 
 
 class StoppingPlanResult(Body):
     """A plan that was checked."""
 
     objective: StoppingObjective
+    """What was minimised, over all users."""
     users: list[StoppingUserResult] | None = absent()
+    """What each user should do, in the request's order; absent where they are over 1,000."""
     users_url: str | None = absent()
     """Where the users are when there are more than 1,000."""
     placement_counts: dict[str, Count]
     """Users per placement, `model/cut name`."""
     certificate: StoppingCertificate
+    """The proof: bound, gap and check."""
     baselines: StoppingTotals
+    """What each of the simpler rules would cost the whole fleet."""
 
 
 class StoppingInfeasibleUser(Body):
     """A user whom no placement serves at a finite cost."""
 
-    id: str
+    id: UserOfPlan
     reason: Literal["memory", "outage"]
     """`memory`: the placement asked for does not fit; `outage`: the channel is never up, and not
     all of the network may or can stay on the device."""
     placement: Count
     """The placement that would be needed."""
     short_by_byte: float | None
-    """Memory missing for it; null where it fits."""
+    """Memory missing for it [byte]; null where it fits."""
 
 
 class StoppingInfeasible(Body):
     """Why there is no plan."""
 
     users: list[StoppingInfeasibleUser] | None = absent()
-    users_url: str | None = absent()
+    """The users whom no placement serves, in order; absent where they are over 1,000."""
+    users_url: Annotated[str | None, USERS_URL] = absent()
 
 
 class StoppingPlan(PlanBase):
     """A plan of the stopping family."""
 
-    kind: Literal["stopping"]
+    kind: Annotated[Literal["stopping"], FAMILY]
     options: StoppingOptions
     """As they took effect."""
-    result: StoppingPlanResult | None
-    infeasible: StoppingInfeasible | None = absent()
+    result: Annotated[StoppingPlanResult | None, RESULT]
+    infeasible: Annotated[StoppingInfeasible | None, INFEASIBLE] = absent()

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.errors import FieldError
-from app.plans.schemas import GainDb, Request, UserId
+from app.plans.schemas import CHANNEL, DEVICE, MODEL, SERVER, USER, GainDb, Request, UserId
 from app.profiles.schemas.references import ChannelRef, DeviceRef, ModelRef, ServerRef, TimingRef
 from app.quantities import Body, Count, Decibel, NonNegative, Positive, absent
 
@@ -47,9 +47,9 @@ Energy = Literal["waiting", "marginal", "whole"]
 class StoppingUser(Body):
     """A device that runs layer after layer and hands over to the edge when the channel is good."""
 
-    id: UserId
-    device: DeviceRef
-    model: ModelRef
+    id: Annotated[UserId, USER]
+    device: Annotated[DeviceRef, DEVICE]
+    model: Annotated[ModelRef, MODEL]
     device_timing: TimingRef | None = absent()
     """Default: the stored timing of this device with this model."""
     server_timing: TimingRef | None = absent()
@@ -57,23 +57,24 @@ class StoppingUser(Body):
     server's capacity.
     """
     mean_snr_db: Annotated[Decibel, Field(ge=-200.0, le=200.0)] | None = absent()
-    """Over the whole bandwidth; of log-normal shadowing the mean in decibels.
-
-    One of mean_snr_db, gain_db, distance_m
-    is required, except on a channel given in rates."""
+    """Mean signal-to-noise ratio over the whole bandwidth [dB]; of log-normal shadowing the
+    mean in decibels. One of mean_snr_db, gain_db, distance_m is required, except on a channel
+    given in rates."""
     gain_db: GainDb | None = absent()
-    """Mean channel power gain."""
+    """Mean channel power gain [dB]."""
     distance_m: Positive | None = absent()
-    """Distance to the base station; needs the channel's path_loss."""
+    """Distance to the base station [m]; needs the channel's path_loss."""
     frequency_hz: Positive | None = absent()
-    """The device's clock; default: its highest."""
+    """The device's clock [Hz]; default: its highest."""
 
 
 class StoppingWeights(Body):
     """What a second and a joule cost; at least one of them something."""
 
     time_per_s: Weight
+    """What a second of an inference costs [cost/s]."""
     energy_per_j: Weight
+    """What a joule of the device costs [cost/J]."""
 
 
 class StoppingOptions(Body):
@@ -102,7 +103,8 @@ class StoppingOptions(Body):
     time_limit_s: Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0.0, le=3600.0)] = (
         60.0
     )
-    """Users not begun by then follow one-stage look-ahead, and the plan is `timed_out`."""
+    """Time that solving may take [s]. Users not begun by then follow one-stage look-ahead, and
+    the plan is `timed_out`."""
     strict: bool | None = absent()
     """Refuse timings that were made with another file of the model than its `source_sha256`;
     otherwise they are warned of."""
@@ -115,17 +117,20 @@ class StoppingRequest(Request):
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
-    channel: ChannelRef
+    channel: Annotated[ChannelRef, CHANNEL]
     bandwidth_hz: Positive | None = absent()
-    """Uplink of each user; default: the channel's."""
+    """Uplink of each user [Hz]; default: the channel's."""
     downlink_bps: Positive | None = absent()
-    """Over which the layers are placed; default: the channel's."""
-    server: ServerRef
+    """Rate over which the layers are placed [bit/s]; default: the channel's."""
+    server: Annotated[ServerRef, SERVER]
     users: Annotated[tuple[StoppingUser, ...], Field(min_length=1)]
+    """Everybody to plan for, each with an id of its own and independent of the others."""
     weights: StoppingWeights
+    """What a second and a joule cost, the same for all."""
     inferences_per_update: NonNegative
     """Inferences served until the model is placed anew; above 0."""
     options: StoppingOptions = StoppingOptions()
+    """How to plan; what is left out has its default."""
 
     @model_validator(mode="after")
     def _hold_together(self) -> Self:
