@@ -303,7 +303,7 @@ def settings() -> None:
 )
 def openapi(check: bool) -> None:
     """Write openapi/openapi.json of the source checkout from the code."""
-    from app.document import unclear_names
+    from app.document import unclear_names, unexplained
     from app.main import openapi_document
 
     if not (CHECKOUT / "pyproject.toml").is_file():
@@ -311,6 +311,8 @@ def openapi(check: bool) -> None:
     document = openapi_document()
     if unclear := unclear_names(json.loads(document)):
         raise ConfigurationError(f"names in the API: {'; '.join(unclear)}")
+    if silent := unexplained(json.loads(document)):
+        raise ConfigurationError(f"descriptions in the API: {'; '.join(silent)}")
     if not check:
         DOCUMENT.parent.mkdir(exist_ok=True)
         DOCUMENT.write_bytes(document)

@@ -32,6 +32,47 @@ _EXCLUSIVE: dict[str, tuple[str, Callable[..., float]]] = {
     "exclusiveMinimum": ("minimum", max),
     "exclusiveMaximum": ("maximum", min),
 }
+# The unit of a field by its suffix, of which the longest counts.
+UNITS = {
+    "_bps_per_hz": "bit/s/Hz",
+    "_byte": "byte",
+    "_bps": "bit/s",
+    "_dbm_per_hz": "dBm/Hz",
+    "_db": "dB",
+    "_flop_per_s": "FLOP/s",
+    "_hz": "Hz",
+    "_j_per_bit": "J/bit",
+    "_j_per_hz": "J/Hz",
+    "_j_per_s": "J/s",
+    "_j": "J",
+    "_per_j": "cost/J",
+    "_m": "m",
+    "_per_s": "cost/s",
+    "_s": "s",
+    "_s2": "s²",
+    "_w": "W",
+    "_w_per_hz": "W/Hz",
+    "_w_per_hz3": "W/Hz³",
+}
+_FEWEST_WORDS = 3
+_WORD = re.compile(r"[^\W_]+")
+# Words that say nothing of a field which its name does not.
+_EMPTY = {
+    "a",
+    "an",
+    "and",
+    "are",
+    "for",
+    "in",
+    "is",
+    "it",
+    "its",
+    "of",
+    "that",
+    "the",
+    "this",
+    "to",
+}
 # FastAPI names a schema by its module where two have its name, and an operation, unless told
 # otherwise, by its address.
 _OF_ADDRESS = re.compile(r"_v\d+_|__|_(get|put|post|patch|delete)$")
@@ -54,6 +95,8 @@ def describe(app: FastAPI) -> Json:
         if JSON in content:
             content[YAML] = {"schema": content[JSON]["schema"]}
     problems.complete(document)
+    for operation in operations(document):
+        _say_body(document, operation)
     unwrapped: Json = _unwrapped(document)
     for schema in schemas(unwrapped):
         _say_bounds(schema)
@@ -74,6 +117,21 @@ def schemas(document: Json) -> Iterator[Json]:
         roots += [content["schema"] for content in told if "schema" in content]
     for root in roots:
         yield from _within(root)
+
+
+def _say_body(document: Json, operation: Json) -> None:
+    """A request body is what its schema is; where it may be one of several, what each of these is.
+
+    FastAPI leaves that out.
+    """
+    body = operation.get("requestBody", {})
+    if "description" in body or JSON not in body.get("content", {}):
+        return
+    schema = body["content"][JSON]["schema"]
+    references = [one["$ref"] for one in schema.get("anyOf", [schema])]
+    known = document["components"]["schemas"]
+    told = [known[reference.rpartition("/")[2]]["description"] for reference in references]
+    body["description"] = "\n\nOr: ".join(told)
 
 
 def _within(schema: Json) -> Iterator[Json]:
@@ -155,6 +213,56 @@ def unclear_names(document: Json) -> list[str]:
         ],
     }
     return [fault.format(name) for fault, names in found.items() for name in names]
+
+
+def unit_of(field: str) -> str | None:
+    """The unit that the suffix of a field's name says."""
+    fitting = [ending for ending in UNITS if field.endswith(ending)]
+    return UNITS[max(fitting, key=len)] if fitting else None
+
+
+def unexplained(document: Json) -> list[str]:
+    """What a reader of the document is told nothing of: fields, parameters, headers, operations,
+    bodies and tags without a description, or with one that says nothing, or not in which unit.
+    """
+    return [
+        f"{where}: {fault}"
+        for where, name, node in _explainable(document)
+        if (fault := _fault_of(name, node.get("description", "")))
+    ]
+
+
+def _explainable(document: Json) -> Iterator[tuple[str, str, Json]]:
+    """Where each thing stands that has to be described, its name and itself."""
+    for schema, body in document["components"]["schemas"].items():
+        for name, field in body.get("properties", {}).items():
+            yield f"{schema}.{name}", name, field
+    for operation in operations(document):
+        at = operation["operationId"]
+        yield at, at, operation
+        yield f"{at}, summary", "", {"description": operation.get("summary", "")}
+        for parameter in operation.get("parameters", ()):
+            yield f"{at}, parameter {parameter['name']}", parameter["name"], parameter
+        if "requestBody" in operation:
+            yield f"{at}, body", "", operation["requestBody"]
+        for status, answer in operation["responses"].items():
+            for name, header in answer.get("headers", {}).items():
+                yield f"{at}, header {name} of {status}", name, header
+    for tag in document.get("tags", ()):
+        yield f"tag {tag['name']}", tag["name"], tag
+
+
+def _fault_of(name: str, description: str) -> str | None:
+    """Why a description is none."""
+    words = [word.casefold() for word in _WORD.findall(description)]
+    if len(words) < _FEWEST_WORDS:
+        return "no description, or hardly one"
+    if set(words) <= _EMPTY | {word.casefold() for word in _WORD.findall(name)}:
+        return "the description repeats the name"
+    unit = unit_of(name)
+    if unit and not re.search(rf"(\[|\bin |\bper ){re.escape(unit)}(?![\w/²³])", description):
+        return f"the description does not say [{unit}]"
+    return None
 
 
 def _unwrapped(node: Any) -> Any:

@@ -19,13 +19,15 @@ router = APIRouter(tags=["Health"], route_class=StrictRoute)
 class Liveness(BaseModel):
     """The process answers."""
 
-    status: Literal["alive"] = "alive"
+    status: Literal["alive"] = Field(default="alive", description="The process answers.")
 
 
 class Readiness(BaseModel):
     """Everything the service needs has answered."""
 
-    status: Literal["ready"] = "ready"
+    status: Literal["ready"] = Field(
+        default="ready", description="All that the service needs has answered."
+    )
     database: str = Field(description="The kind of database that answered.")
     schema_version: str = Field(
         description="The migration the database is at, which is the one this code needs."

@@ -61,7 +61,7 @@ TAGS = [
     {"name": "Devices", "description": "Processors with their clocks, power and radio."},
     {"name": "Models", "description": "Neural networks as lists of cuts."},
     {"name": "Channels", "description": "Shared radio channels."},
-    {"name": "Servers", "description": "Edge servers."},
+    {"name": "Servers", "description": "Edge servers: how fast, and for how many at once."},
     {"name": "Timings", "description": "How long one processor takes for one model."},
     {
         "name": "Measurements",

@@ -2,10 +2,10 @@
 
 import logging
 import uuid
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -60,9 +60,9 @@ class Problem(BaseModel):
     type: str = Field(
         description=f"Stable relative reference into `GET {ROOT}`; it can be fetched."
     )
-    title: str
-    status: int
-    detail: str
+    title: str = Field(description="What kind of problem it is, the same for all of its type.")
+    status: int = Field(description="The HTTP status of the answer.")
+    detail: str = Field(description="What was wrong this time, and how to mend it.")
     instance: str | None = Field(
         default=None, description="Identifies this occurrence in the service's log."
     )
@@ -74,9 +74,9 @@ class Problem(BaseModel):
 class ProblemTypeEntry(BaseModel):
     """An entry of the catalogue of problem types."""
 
-    type: str
-    title: str
-    status: int
+    type: str = Field(description="What `type` of such an answer is.")
+    title: str = Field(description="What kind of problem it is, in a few words.")
+    status: int = Field(description="The HTTP status of such an answer.")
     remedy: str = Field(description="What a caller can do about it.")
     mend: str = Field(description="What `remedy` says, under its earlier name.", deprecated=True)
 
@@ -241,7 +241,9 @@ async def list_problem_types() -> list[ProblemTypeEntry]:
     summary="Read a problem type",
     responses=documented(ProblemTypeNotFound),
 )
-async def get_problem_type(slug: str) -> ProblemTypeEntry:
+async def get_problem_type(
+    slug: Annotated[str, Path(description="The last part of the `type` of such an answer.")],
+) -> ProblemTypeEntry:
     """What one problem type means."""
     for kind in PROBLEMS.values():
         if kind.slug == slug:

@@ -31,7 +31,7 @@ class BundledPlan(Body):
     finished_at: datetime | None
     """When it ended."""
     solve_s: float | None
-    """How long its solver took: one that used up its time limit may have been cut short."""
+    """How long its solver took [s]: one that used up its time limit may have been cut short."""
     request_hash: Sha256
     """SHA-256 of the request as it was sent."""
 
@@ -42,7 +42,7 @@ class BundledProfile(Body):
     kind: Kind
     """Of the profile."""
     revision: PositiveCount
-    """Its number."""
+    """Which state of the profile it is."""
     body: dict[str, Any]
     """As `GET /v1/{kind}s/{name}/revisions/{revision}` shows it."""
 
@@ -51,7 +51,7 @@ class BundledSamples(Body):
     """A measurement that timings were fitted to, where the margin reads samples."""
 
     timing: str
-    """`name@revision`."""
+    """The timing that was fitted, as `name@revision`."""
     cuts: list[Count]
     """The cuts of that timing whose entries were fitted to it."""
     measured_at: InstantText

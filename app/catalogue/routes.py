@@ -15,10 +15,14 @@ router = APIRouter(prefix="/v1/catalogue", tags=["Catalogue"], route_class=Stric
 class CatalogueEntry(BaseModel):
     """A shipped profile."""
 
-    kind: Kind
-    name: str
-    provenance: Provenance
-    reference: str | None
+    kind: Kind = Field(
+        description="Whether it is a `device`, `model`, `channel`, `server` or `timing`."
+    )
+    name: str = Field(description="Under which `splitplan catalogue load` stores it.")
+    provenance: Provenance = Field(description="Where its numbers come from.")
+    reference: str | None = Field(
+        description="The document they are from, or how they were derived; null where none is told."
+    )
     loaded: bool = Field(
         description="The store has had this name; what is stored under it may since be the user's."
     )
@@ -27,7 +31,7 @@ class CatalogueEntry(BaseModel):
 class Catalogue(BaseModel):
     """Every shipped profile."""
 
-    items: list[CatalogueEntry]
+    items: list[CatalogueEntry] = Field(description="All of them, kind by kind.")
     next_cursor: None = Field(default=None, description="Always null: the catalogue is one page.")
 
 

@@ -28,7 +28,7 @@ Cursor = Annotated[
 class Page(BaseModel, Generic[Item]):
     """One page of a list."""
 
-    items: list[Item]
+    items: list[Item] = Field(description="What this page has of the list, in its order.")
     next_cursor: str | None = Field(
         description="Pass it as `cursor` for the next page; null on the last."
     )

@@ -56,7 +56,13 @@ from solvers.progress import Stop
 router = APIRouter(prefix="/v1/plans", tags=["Plans"], route_class=StrictRoute)
 
 PlanIdPath = Annotated[
-    str, Path(description="The `id` of a plan.", pattern=TEXT_PATTERN, min_length=1, max_length=64)
+    str,
+    Path(
+        description="Which plan: the `id` that its answers have.",
+        pattern=TEXT_PATTERN,
+        min_length=1,
+        max_length=64,
+    ),
 ]
 UserIdPath = Annotated[
     str, Path(description="The `id` of a user in the plan's request.", min_length=1, max_length=128)
@@ -77,14 +83,21 @@ def _accept(
 ACCEPT = Depends(_accept)
 
 
-@router.get("", summary="List plans", response_model=PlanPage, responses=documented(InvalidRequest))
+@router.get(
+    "",
+    summary="List plans, newest first",
+    response_model=PlanPage,
+    responses=documented(InvalidRequest),
+)
 def list_plans(
     session: ReadSession,
     request: Request,
     response: Response,
     status: Annotated[PlanStatus | None, Query(description="Only plans of this status.")] = None,
     kind: Annotated[PlanKind | None, Query(description="Only plans of this kind.")] = None,
-    name: Annotated[PlanName | None, Query()] = None,
+    name: Annotated[
+        PlanName | None, Query(description="Only plans to which requests gave this name.")
+    ] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> PlanPage:

@@ -73,6 +73,7 @@ USERS_URL = Field(
     description="Address of the pages of users, where they are more than 1,000; absent where"
     " `users` has them."
 )
+UserSaid = Annotated[UserId, Field(description="The `id` that the plan's request gave this user.")]
 USER = Field(description="What the caller calls this user, unique in the request.")
 DEVICE = Field(
     description="The device that the user has: `name`, `name@revision`, or a whole profile."

@@ -78,7 +78,7 @@ async def receive(
     input_byte: Annotated[
         Texts,
         Query(
-            description="What sending an input takes, if it is not sent as it is.",
+            description="What sending an input takes [byte], if it is not sent as it is.",
             examples=[["data:150528"]],
         ),
     ] = [],  # noqa: B006

@@ -8,8 +8,9 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.errors import FieldError
+from app.plans.carried import UserOfPlan
 from app.plans.schemas import PlanId
-from app.quantities import Body, Count, PositiveCount, absent
+from app.quantities import Body, Count, NextCursor, PositiveCount, absent
 
 Distribution = Literal["gamma", "lognormal", "two_point", "empirical"]
 
@@ -63,17 +64,21 @@ class ValidationPlanCheck(Body):
     """The plan's constraints, recomputed from its request and the revisions it pinned."""
 
     holds: Literal[True]
+    """Every constraint is kept; a plan of which that is not so is never replayed."""
     energy_j: float | None
-    """Null where users say `rate_hz`: see `power_w`."""
+    """Energy of one inference of every user [J]; null where users say `rate_hz`: see `power_w`."""
     power_w: float | None = absent()
+    """Power of all users, as often as they infer [W], where they say `rate_hz`."""
     bandwidth_used_hz: float
+    """Sum of all users' shares of the uplink [Hz]."""
 
 
 class ValidationUserReplay(Body):
     """How often one user was late."""
 
-    id: str
+    id: UserOfPlan
     misses: Count
+    """How many of the drawn times are later than the user's deadline."""
     share: float
     """Misses per trial."""
     interval: tuple[float, float]
@@ -91,9 +96,13 @@ class ValidationLawSummary(Body):
     """What one distribution did to the plan."""
 
     users_count: Count
+    """How many users were replayed."""
     misses_total: Count
+    """Missed deadlines of all users together."""
     share_max: float
+    """The largest share of missed deadlines that any user has, misses per trial."""
     rejected_users: Count
+    """How many users' misses refute the risk that they accept."""
 
 
 class ValidationWindow(Body):
@@ -124,25 +133,35 @@ class ValidationSummary(Body):
     number: PositiveCount
     """Counts the plan's validations from 1."""
     plan_id: PlanId
+    """The plan that was replayed."""
     created_at: datetime
+    """When the replay was asked for."""
     trials: PositiveCount
+    """Inferences that were drawn per user and distribution."""
     seed: Count
+    """Where the pseudo-random draws started: the same seed draws the same times."""
     distributions: list[Distribution]
+    """The laws that times were drawn from, in the order of the request."""
     holds: bool
     """No distribution refutes any user's risk."""
     check: ValidationPlanCheck
+    """The plan's constraints, recomputed beside the replay."""
     solver_version: str
+    """The release of Splitplan that replayed the plan."""
     laws: Mapping[Distribution, ValidationLawSummary]
+    """What each of the distributions did to the plan."""
 
 
 class Validation(ValidationSummary):
     """What a replay found: the evidence, kept with the plan."""
 
     laws: Mapping[Distribution, ValidationLawReplay]
+    """What each of the distributions did to the plan, and to whom."""
 
 
 class ValidationPage(Body):
     """One page of a plan's validations, newest last."""
 
     items: list[ValidationSummary]
-    next_cursor: str | None
+    """The validations of this page, by number."""
+    next_cursor: NextCursor

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import FastAPI
-from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
 
-from app.document import describe, operations, schemas, unclear_names
+from app.document import describe, operations, schemas, unclear_names, unexplained
 from app.main import create_app
 from app.quantities import LARGEST_INTEGER
 from app.settings import Settings
@@ -59,6 +59,33 @@ def test_names_that_are_of_no_use_are_refused() -> None:
         "operation read_v1_2_get: named by its address, or not in words",
         "operation plan_V1: named by its address, or not in words",
     ]
+
+
+def test_everything_is_described() -> None:
+    assert unexplained(SERVED) == []
+
+
+def test_what_says_nothing_is_refused() -> None:
+    app = FastAPI(openapi_tags=[{"name": "Clocks"}])
+    told = {
+        "clock": None,
+        "level": "The level.",
+        "free_clock": "The clock that is free.",
+        "busy_clock_hz": "What the device runs at while it computes.",
+        "idle_clock_hz": "What the device runs at meanwhile [GHz].",
+        "flop_per_s": "Speed at which the device computes [FLOP].",
+        "least_clock_hz": "What the device runs at when it waits [Hz].",
+    }
+    fields: dict[str, Any] = {name: (int, Field(description=text)) for name, text in told.items()}
+    answer = create_model("Answer", **fields)
+
+    @app.get("/", operation_id="read", response_model=answer, summary="Read what the device does")
+    def read(at: int) -> None:
+        """What the device runs at now."""
+
+    at = {fault.partition(":")[0] for fault in unexplained(describe(app)) if "Error" not in fault}
+    silent = {f"Answer.{name}" for name in told} - {"Answer.least_clock_hz"}
+    assert at == silent | {"read, parameter at", "tag Clocks"}
 
 
 KINDS = ("robust", "stopping", "multi-user", "adaptive")

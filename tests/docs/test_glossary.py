@@ -5,37 +5,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+from app.document import unit_of
+
 CHECKOUT = Path(__file__).parent.parent.parent
 GLOSSARY = CHECKOUT / "docs" / "glossary.md"
 OPENAPI = CHECKOUT / "openapi" / "openapi.json"
 COLUMNS = ("term", "symbol", "unit", "field", "in the papers")
-# The longest suffix counts.
-UNITS = {
-    "_bps_per_hz": "bit/s/Hz",
-    "_byte": "byte",
-    "_bps": "bit/s",
-    "_dbm_per_hz": "dBm/Hz",
-    "_db": "dB",
-    "_flop_per_s": "FLOP/s",
-    "_hz": "Hz",
-    "_j_per_bit": "J/bit",
-    "_j_per_hz": "J/Hz",
-    "_j_per_s": "J/s",
-    "_j": "J",
-    "_per_j": "cost/J",
-    "_m": "m",
-    "_per_s": "cost/s",
-    "_s": "s",
-    "_s2": "s²",
-    "_w": "W",
-    "_w_per_hz": "W/Hz",
-    "_w_per_hz3": "W/Hz³",
-}
-
-
-def suffix(field: str) -> str | None:
-    fitting = [ending for ending in UNITS if field.endswith(ending)]
-    return max(fitting, key=len, default=None)
 
 
 def properties() -> dict[str, dict[str, Any]]:
@@ -86,13 +61,13 @@ def test_the_unit_of_a_term_is_what_its_fields_end_in() -> None:
     for term in terms():
         units = term["unit"].split(", ")
         for name in named(term):
-            ending = suffix(name)
-            if ending is not None and UNITS[ending] not in units:
-                wrong.append(f"{name}: {term['unit']}, by its suffix {UNITS[ending]}")
+            unit = unit_of(name)
+            if unit is not None and unit not in units:
+                wrong.append(f"{name}: {term['unit']}, by its suffix {unit}")
     assert wrong == []
 
 
 def test_every_field_with_a_unit_is_explained() -> None:
-    fields = {field for known in properties().values() for field in known if suffix(field)}
+    fields = {field for known in properties().values() for field in known if unit_of(field)}
     explained = {name.rpartition(".")[2] for term in terms() for name in named(term)}
     assert sorted(fields - explained) == []

@@ -21,7 +21,9 @@ class WholeTime(Body):
     """How long the whole network takes at a clock."""
 
     time_s: Seconds
+    """Mean time of one inference of the whole network [s]."""
     frequency_hz: Positive
+    """The clock at which it takes that long [Hz]."""
 
 
 class TimingEstimate(Body):
@@ -53,16 +55,16 @@ class TimingEstimate(Body):
     model: Name
     """A stored model."""
     time_s: Seconds | None = absent()
-    """Mean time of one inference of the whole network; this, or `points`."""
+    """Mean time of one inference of the whole network [s]; this, or `points`."""
     frequency_hz: Positive | None = absent()
-    """The device's clock meanwhile; a server has none."""
+    """The device's clock meanwhile [Hz]; a server has none."""
     points: Annotated[tuple[WholeTime, ...], Field(min_length=1, max_length=1000)] | None = absent()
     """Of a device, at several clocks."""
     std_s: Annotated[NonNegative, Field(le=1e6)] | None = absent()
-    """Standard deviation of the whole time; without it, the largest relative one of the shipped
-    timings is assumed."""
+    """Standard deviation of the whole time [s]; without it, the largest relative one of the
+    shipped timings is assumed."""
     worst_s: Seconds | None = absent()
-    """The slowest inference of the whole network, at the lowest of the clocks."""
+    """The slowest inference of the whole network, at the lowest of the clocks [s]."""
     clock_law: Literal["given_clocks", "cycles"] | None = absent()
     """What holds at other clocks than one that was given alone: nothing (`given_clocks`, the
     default), or that the number of cycles stays the same (`cycles`): true where memory keeps up,
@@ -141,28 +143,32 @@ class DeviceEstimate(Body):
     )
 
     name: Name
+    """What the device that is made is called, unique among devices."""
     processor: Literal["cpu", "gpu", "npu"]
+    """What computes on it."""
     frequency_max_hz: Positive
-    """The clock at which `busy_power_w` was read."""
+    """The highest clock, at which `busy_power_w` was read [Hz]."""
     frequency_min_hz: Positive | None = absent()
-    """Default: the lowest of `frequency_levels_hz`, or else no other clock than the highest, of
-    which nothing has to be assumed."""
+    """The lowest clock [Hz]; default: the lowest of `frequency_levels_hz`, or else no other
+    clock than the highest, of which nothing has to be assumed."""
     frequency_levels_hz: (
         Annotated[tuple[Positive, ...], Field(min_length=1, max_length=1000)] | None
     ) = absent()
-    """The clocks the device really offers, ascending."""
+    """The clocks the device really offers, ascending [Hz]."""
     busy_power_w: Positive
-    """Of the whole device, computing the network at the highest clock."""
+    """Power of the whole device, computing the network at the highest clock [W]."""
     idle_power_w: NonNegative
-    """Of the whole device, doing nothing."""
+    """Power of the whole device, doing nothing [W]."""
     power_exponent: Annotated[Positive, Field(ge=1.0, le=4.0)] | None = absent()
     """How power above idle falls with the clock; default: the middle of what others measured."""
     tx_power_w: Positive
-    """Radiated."""
+    """Radiated power [W]."""
     rx_power_w: NonNegative | None = absent()
+    """Power while it receives [W]; default 0."""
     radio: DeviceRadio | None = absent()
     """Without it the radio is taken to draw what it radiates, which is several times too little."""
     memory_byte: PositiveCount | None = absent()
+    """Memory for parameters [byte]; default: no limit."""
 
     @model_validator(mode="after")
     def _hold_together(self) -> Self:

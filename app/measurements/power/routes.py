@@ -89,7 +89,7 @@ def _how(
     ] = 30.0,
     frequency_hz: Annotated[
         float | None,
-        Query(ge=1e3, le=1e12, description="The clock, where neither lines nor marks say it."),
+        Query(ge=1e3, le=1e12, description="The clock [Hz], where neither lines nor marks say it."),
     ] = None,
 ) -> How:
     return How(rail=rail, clock=clock, busy_percent=busy_percent, frequency_hz=frequency_hz)
@@ -98,7 +98,7 @@ def _how(
 def _wanted(
     above_idle: Annotated[bool, Query(description="For text: as `above_idle` in JSON.")] = False,
     idle_power_w: Annotated[
-        float | None, Query(ge=0.0, le=1e6, description="For text: as `idle_power_w` in JSON.")
+        float | None, Query(ge=0.0, le=1e6, description="For text: as `idle_power_w` in JSON [W].")
     ] = None,
     product: Annotated[Product, Query(description="For text: as `product` in JSON.")] = "law",
     leave_out_suspicious: Annotated[

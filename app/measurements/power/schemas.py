@@ -1,16 +1,26 @@
 """Measured power as JSON: what is sent, and what is answered."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from app.errors import FieldError
 from app.measurements.power.sheet import IDLE, MOST_SAMPLES
-from app.measurements.schemas.files import Clock, FreeText, Seconds
+from app.measurements.schemas.files import Clock, FreeText, Seconds, SessionStart, Sheet
+from app.measurements.schemas.reports import ReceivedAt, SamplesCount, SamplesUrl
 from app.profiles.schemas.device import DevicePowerIntervals, Span
-from app.quantities import Body, Count, Name, NonNegative, Number, PositiveCount, Text, absent
+from app.quantities import (
+    Body,
+    Count,
+    Name,
+    NextCursor,
+    NonNegative,
+    Number,
+    PositiveCount,
+    Text,
+    absent,
+)
 
 _LARGEST = 1e12
 Product = Literal["law", "levels"]
@@ -44,40 +54,25 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-class _Sheet(Body):
-    """A body that is checked as a whole."""
-
-    @model_validator(mode="after")
-    def _hold_together(self) -> Self:
-        if faults := list(self.faults()):
-            raise PydanticCustomError(
-                "semantics", "the content does not hold together", {"faults": faults}
-            )
-        return self
-
-    def faults(self) -> Iterator[FieldError]:
-        """What contradicts itself, each fault with its pointer into this body."""
-        yield from ()
-
-
-class PowerSampleSet(_Sheet):
+class PowerSampleSet(Sheet):
     """Energies or powers of one workload at one clock, in the order in which they were measured."""
 
     workload: Text = "busy"
     """What ran: times of different workloads are not compared. `idle`: nothing did, and `power_w`
     is what the device draws then."""
     frequency_hz: Clock | None = absent()
-    """Required, except where nothing ran."""
+    """The clock that ran [Hz]; required, except where nothing ran."""
     time_s: Seconds | None = absent()
-    """Computing, of one inference."""
+    """Time of computing, of one inference each [s]."""
     energy_j: Measures | None = absent()
-    """Of one inference, waiting included; needs `time_s`."""
+    """Energy of one inference each, waiting included [J]; needs `time_s`."""
     power_w: Measures | None = absent()
-    """While computing; instead of `energy_j`."""
+    """Power while computing [W]; instead of `energy_j`."""
     wait_s: Seconds | None = absent()
-    """Of the time that an `energy_j` is of, what was spent waiting beside `time_s`."""
+    """Of the time that an `energy_j` is of, what was spent waiting beside `time_s` [s]."""
     idle_w: NonNegative | None = absent()
-    """To be taken off these; otherwise what the idle samples, `idle_power_w` or the device say."""
+    """Idle power to be taken off these [W]; otherwise what the idle samples, `idle_power_w` or
+    the device say."""
 
     @property
     def count(self) -> int:
@@ -113,20 +108,23 @@ class PowerSampleSet(_Sheet):
 class PowerSession(Body):
     """One stretch of measuring, whose errors may be alike."""
 
-    started_at: AwareDatetime | None = absent()
+    started_at: SessionStart = absent()
     samples: Annotated[tuple[PowerSampleSet, ...], Field(min_length=1, max_length=100_000)]
+    """What was measured meanwhile, by workload and clock."""
 
 
-class PowerFile(_Sheet):
+class PowerFile(Sheet):
     """Measured energies or powers of one device at several clocks."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     schema_version: Literal[1] = 1
+    """The version of this form of file; default 1."""
     above_idle: bool = False
     """Whether idle power was taken off already."""
     idle_power_w: NonNegative | None = absent()
-    """Of the whole device, doing nothing, where no samples say it; the next revision has it."""
+    """Power of the whole device, doing nothing [W], where no samples say it; the next revision
+    has it."""
     part_of_device: bool = False
     """Whether the meter saw a part of the device only: its idle power is then not the device's."""
     product: Product = "law"
@@ -138,6 +136,7 @@ class PowerFile(_Sheet):
     )
     """What ran, and the meter, in free words."""
     sessions: Annotated[tuple[PowerSession, ...], Field(min_length=1, max_length=1000)]
+    """The stretches of measuring."""
 
     def faults(self) -> Iterator[FieldError]:
         total = sum(one.count for session in self.sessions for one in session.samples)
@@ -156,7 +155,9 @@ class PowerNote(Body):
     severity: Literal["note", "warning"]
     """A `warning` makes the device's power doubtful: plans that use it say so."""
     detail: str
+    """What was found, with its figures, in a sentence."""
     frequency_hz: float | None
+    """The clock that it is about [Hz]; null: of all clocks."""
 
 
 class PowerLawFit(Body):
@@ -165,71 +166,97 @@ class PowerLawFit(Body):
     """
 
     static_power_w: float
+    """Drawn while computing, above idle, whatever the clock [W]."""
     power_coefficient: float
+    """Factor of the clocked power [W/Hz^α]."""
     power_exponent: float
+    """Exponent α of the clocked power over the clock."""
     energy_per_inference_j: float
+    """Start-up of one inference [J]."""
     waiting_power_w: float | None
-    """Null where no sample waited; no profile has it."""
+    """Power of waiting beside computing [W]; null where no sample waited; no profile has it."""
 
 
 class PowerLawErrors(Body):
     """Of a law against what was measured, relative to the latter."""
 
     median: float
+    """Half of the samples are off by no more than this part of what was measured."""
     p90: float
+    """Nine in ten samples are off by no more than this part."""
     largest: float
+    """The largest error of any sample, as a part of what was measured."""
 
 
 class PowerCubeFit(Body):
     """The κ f³ that suits the same samples best."""
 
     power_coefficient_w_per_hz3: float
+    """κ of κ f³ [W/Hz³]."""
     errors: PowerLawErrors
+    """How far that law is off what was measured."""
 
 
 class PowerMeasuredClock(Body):
     """Power while computing at one clock, start-up and waiting taken off."""
 
     frequency_hz: float
-    samples: PositiveCount
+    """The clock [Hz]."""
+    samples: SamplesCount
     power_w: float
+    """Mean power while computing, above idle [W]."""
     interval_w: Span
+    """95 % interval of that power [W]; null as upper end: unbounded."""
     median_error: float | None
-    """Of the law, signed; null where there is none."""
+    """Median error of the law there, signed, relative to what was measured; null where there is
+    none."""
     largest_error: float | None
+    """Largest error of the law there, relative to what was measured; null where there is none."""
 
 
 class PowerSuspiciousStretch(Body):
     """Samples whose time is more than a tenth off the time that the other clocks let expect."""
 
     workload: str
+    """What ran, as the samples call it."""
     run: str
+    """In which session, or file, it ran."""
     frequency_hz: float
-    samples: PositiveCount
+    """The clock that the samples name [Hz]."""
+    samples: SamplesCount
     time_s: float
+    """Median of the measured times [s]."""
     expected_s: float
+    """Time that the other clocks let expect at this one [s]."""
     likely_hz: float | None
-    """The clock at which it would take that long."""
+    """The clock at which it would take that long [Hz]; null: none would."""
 
 
 class PowerSummary(Body):
     """Measured power that made a revision of a device, in a list."""
 
     number: PositiveCount
+    """Counts the device's power measurements from 1."""
     device: Name
+    """The device that was measured, by its name."""
     revision: PositiveCount
     """The revision that came of it."""
-    created_at: AwareDatetime
+    created_at: ReceivedAt
     measured_at: AwareDatetime
     """When the latest session began; when the samples were received, where nobody said."""
-    samples: PositiveCount
+    samples: SamplesCount
     runs: PositiveCount
+    """In how many sessions, or files, it was measured."""
     clocks: PositiveCount
+    """At how many clocks it was measured."""
     product: Product
+    """What the revision got: a law over the clock (`law`), or `level_power_w` beside it
+    (`levels`)."""
     runtime: dict[str, Any] | None
+    """What ran, and the meter, as the file says it; null where it does not."""
     doubts: list[str]
     """The checks with warnings."""
-    samples_url: str
+    samples_url: SamplesUrl
 
 
 class PowerMeasurement(PowerSummary):
@@ -238,22 +265,33 @@ class PowerMeasurement(PowerSummary):
     law: PowerLawFit | None
     """Null where the clocks are too few for one."""
     intervals: DevicePowerIntervals | None
+    """How far the numbers of the law can be believed; null where there are too few clocks to
+    tell."""
     waiting_power_interval_w: Span | None
+    """95 % interval of `law.waiting_power_w` [W]; null where no sample waited, or there are no
+    intervals."""
     errors: PowerLawErrors | None
+    """How far the law is off what was measured; null where there is no law."""
     cube: PowerCubeFit
+    """The law κ f³ beside it, which no profile gets."""
     levels: list[PowerMeasuredClock]
+    """Power at each clock by itself, whatever the law says."""
     suspicious: list[PowerSuspiciousStretch]
+    """Samples that another clock than the named one rather ran."""
     left_out: Count
+    """How many samples were left out as suspicious; 0 unless that was asked for."""
     idle_power_w: float | None
-    """What the device draws doing nothing, as the samples or the body say."""
+    """Power of the device doing nothing, as the samples or the body say [W]; null where neither
+    does."""
     dropped: Count
     """Lines of a log in which the device was not busy enough."""
     quality: list[PowerNote]
-    """Warnings first."""
+    """What was found in the samples and their fit, warnings first."""
 
 
 class PowerMeasurementPage(Body):
     """One page of a device's power measurements, oldest first."""
 
     items: list[PowerSummary]
-    next_cursor: str | None
+    """The measurements of this page, oldest first."""
+    next_cursor: NextCursor

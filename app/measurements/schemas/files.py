@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, model_
 from pydantic_core import PydanticCustomError
 
 from app.errors import FieldError
-from app.plans.schemas import PlanId, UserId
+from app.plans.schemas import PlanId, UserSaid
 from app.profiles.schemas.profile import ProcessorKind
 from app.quantities import (
     SHA256_PATTERN,
@@ -40,6 +40,11 @@ Seconds = Annotated[
 FreeText = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, max_length=1000)]
 Counts = Annotated[tuple[Count, ...], Field(min_length=1, max_length=MOST_SAMPLES)]
 
+SessionStart = Annotated[
+    AwareDatetime | None,
+    Field(description="When the first of its samples was measured; absent where nobody knows."),
+]
+
 
 EXAMPLE: dict[str, Any] = {
     "schema_version": 1,
@@ -68,7 +73,7 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-class _Sheet(Body):
+class Sheet(Body):
     """A body that is checked as a whole."""
 
     @model_validator(mode="after")
@@ -84,7 +89,7 @@ class _Sheet(Body):
         yield from ()
 
 
-class TimingSampleSet(_Sheet):
+class TimingSampleSet(Sheet):
     """Times of one part of the network at one cut and clock, in the order in which they were
     measured.
     """
@@ -94,12 +99,13 @@ class TimingSampleSet(_Sheet):
     part: Part
     """`device`: the layers up to the cut; `server`: those after it, wherever they ran."""
     frequency_hz: Clock | None = None
-    """The clock as it was measured; null where it cannot be read."""
+    """The clock as it was measured [Hz]; null where it cannot be read."""
     requested_hz: Clock | None = absent()
-    """The clock that was asked for."""
+    """The clock that was asked for [Hz]."""
     time_s: Seconds
+    """Measured times, one per inference [s]."""
     cpu_time_s: Seconds | None = absent()
-    """Processor time of the measuring thread."""
+    """Processor time of the measuring thread, one per inference [s]."""
     involuntary_switches: Counts | None = absent()
     """How often the thread was interrupted."""
     order: Counts | None = absent()
@@ -118,16 +124,18 @@ class TimingSampleSet(_Sheet):
 class TimingSession(Body):
     """One stretch of measuring."""
 
-    started_at: AwareDatetime | None = absent()
+    started_at: SessionStart = absent()
     samples: Annotated[tuple[TimingSampleSet, ...], Field(min_length=1, max_length=200_000)]
+    """What was measured meanwhile, by cut, part and clock."""
 
 
-class MeasurementFile(_Sheet):
+class MeasurementFile(Sheet):
     """Measured times of one processor with one model, as the profiler writes them."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     schema_version: Literal[1] = 1
+    """The version of this form of file; default 1."""
     model: Name | None = absent()
     """Required unless the timing exists."""
     model_sha256: Annotated[str, Field(pattern=SHA256_PATTERN)] | None = absent()
@@ -143,6 +151,7 @@ class MeasurementFile(_Sheet):
     )
     """What ran the network, in free words."""
     sessions: Annotated[tuple[TimingSession, ...], Field(min_length=1, max_length=1000)]
+    """The stretches of measuring; apart from each other by a pause, another boot or another day."""
 
     def faults(self) -> Iterator[FieldError]:
         total = sum(len(entry.time_s) for session in self.sessions for entry in session.samples)
@@ -152,23 +161,23 @@ class MeasurementFile(_Sheet):
             )
 
 
-class UserObservation(_Sheet):
+class UserObservation(Sheet):
     """Times that one user of a plan saw while it did what the plan says."""
 
-    user: UserId
+    user: UserSaid
     time_s: Seconds | None = absent()
-    """Of whole inferences: what the deadline is for."""
+    """Times of whole inferences [s]: what the deadline is for."""
     device_s: Seconds | None = absent()
-    """Of the device's part alone."""
+    """Times of the device's part alone [s]."""
     server_s: Seconds | None = absent()
-    """Of the server's part alone."""
+    """Times of the server's part alone [s]."""
 
     def faults(self) -> Iterator[FieldError]:
         if self.time_s is None and self.device_s is None and self.server_s is None:
             yield FieldError("", "give time_s, device_s or server_s")
 
 
-class ObservationFile(_Sheet):
+class ObservationFile(Sheet):
     """Times observed in production under a plan, to be held against the timing that the plan was
     made with.
     """
@@ -185,7 +194,9 @@ class ObservationFile(_Sheet):
     )
 
     plan: PlanId
+    """The robust plan that the users carried out."""
     observations: Annotated[tuple[UserObservation, ...], Field(min_length=1, max_length=1000)]
+    """What was observed, one entry per user."""
 
     def faults(self) -> Iterator[FieldError]:
         seen: dict[str, int] = {}

@@ -22,7 +22,9 @@ class DeviceRadio(Body):
     """What sending costs, above idle: watts while it sends, and joules for each bit sent."""
 
     active_power_w: Positive
+    """Power while it sends, above idle [W]."""
     energy_j_per_bit: NonNegative = 0.0
+    """Energy for each bit sent, beside that power [J/bit]; default 0."""
 
 
 Span = tuple[NonNegative, NonNegative | None]
@@ -33,10 +35,13 @@ class DevicePowerIntervals(Body):
     """How far the numbers of a fitted law can be believed: 95 %."""
 
     static_power_w: Span
+    """Interval of `static_power_w`, 95 % [W]."""
     power_coefficient: Span
     """Of the clocked power at the largest measured clock, as a coefficient for `power_exponent`."""
     power_exponent: Span
+    """Interval of `power_exponent`, 95 %."""
     energy_per_inference_j: Span
+    """Interval of `energy_per_inference_j`, 95 % [J]."""
 
 
 class DevicePowerBasis(Body):
@@ -45,13 +50,17 @@ class DevicePowerBasis(Body):
     measurement: PositiveCount
     """`GET /v1/devices/{name}/power-measurements/{measurement}` has the fit and the raw samples."""
     samples: PositiveCount
+    """How many energies or powers were measured."""
     clocks_hz: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=1000)]
-    """Where it was measured."""
+    """The clocks at which it was measured, ascending [Hz]."""
     measured_at: datetime
+    """When the latest session began; when the samples were received, where nobody said."""
     intervals: DevicePowerIntervals | None = absent()
+    """How far the fitted law can be believed; absent where the clocks were too few to tell."""
     median_error: NonNegative | None = absent()
-    """Of the law, relative to what was measured."""
+    """Median error of the law, relative to what was measured; absent where there is no law."""
     largest_error: NonNegative | None = absent()
+    """Largest error of the law, relative to what was measured; absent where there is no law."""
     doubts: tuple[Text, ...] | None = absent()
     """The checks that found something doubtful."""
 
@@ -60,8 +69,9 @@ class PowerEstimated(Body):
     """Two powers from which the law was made, and what was assumed of other clocks."""
 
     busy_power_w: Positive
-    """Of the whole device, computing at its highest clock."""
+    """Power of the whole device, computing at its highest clock [W]."""
     exponent_low: NonNegative
+    """The least exponent of a processor that others measured: see `exponent_high`."""
     exponent_high: Positive
     """Between these lay the exponents of processors that others measured: at clock f the power is
     between those of the highest clock times (f/f_max)^exponent_high and ^exponent_low."""
@@ -104,35 +114,41 @@ class Device(Profile):
     )
 
     processor: Literal["cpu", "gpu", "npu"]
+    """What computes on it."""
     frequency_min_hz: Positive
+    """The lowest clock [Hz]."""
     frequency_max_hz: Positive
+    """The highest clock [Hz]."""
     frequency_levels_hz: (
         Annotated[tuple[Positive, ...], Field(min_length=1, max_length=1000)] | None
     ) = absent()
-    """The clocks the device really offers, ascending; without them any clock between min and max.
-    """
+    """The clocks the device really offers, ascending [Hz]; without them any clock between min
+    and max."""
     power_coefficient_w_per_hz3: Positive | None = absent()
-    """κ of κ f³; this, or `power_coefficient`, or `level_power_w` is required."""
+    """κ of κ f³ [W/Hz³]; this, or `power_coefficient`, or `level_power_w` is required."""
     power_coefficient: NonNegative | None = absent()
     """κ of κ f^α [W/Hz^α]."""
     power_exponent: Annotated[Positive, Field(ge=1.0, le=4.0)] | None = absent()
     """α; default 3. Hardware differs: fit it, never assume it."""
     static_power_w: NonNegative | None = absent()
-    """Drawn while computing, above idle, whatever the clock; default 0."""
+    """Drawn while computing, above idle, whatever the clock [W]; default 0."""
     level_power_w: (
         Annotated[tuple[NonNegative, ...], Field(min_length=1, max_length=1000)] | None
     ) = absent()
-    """Measured power while computing, above idle, one per `frequency_levels_hz`."""
+    """Measured power while computing, above idle, one per `frequency_levels_hz` [W]."""
     energy_per_inference_j: NonNegative | None = absent()
-    """Start-up of one inference that runs anything on the device; default 0."""
+    """Start-up of one inference that runs anything on the device [J]; default 0."""
     radio: DeviceRadio | None = absent()
     """Without it the radio is taken to draw what it radiates, which is several times too little."""
     tx_power_w: Positive
-    """Radiated: what the signal-to-noise ratio is made of."""
+    """Radiated power [W]: what the signal-to-noise ratio is made of."""
     rx_power_w: NonNegative | None = absent()
+    """Power while it receives [W], as when layers are placed on it; default 0."""
     idle_power_w: NonNegative | None = absent()
-    """Of the whole device, doing nothing."""
+    """Power of the whole device, doing nothing [W]."""
     memory_byte: PositiveCount | None = absent()
+    """Memory for parameters [byte]: cuts whose layers need more are not taken; default: no
+    limit."""
     power_measured: DevicePowerBasis | None = absent()
     """Written by `POST /v1/devices/{name}/power-measurements`."""
     power_estimated: PowerEstimated | None = absent()

@@ -21,33 +21,41 @@ class NoFading(Body):
     """The gain does not move."""
 
     kind: Literal["none"]
+    """The gain does not move."""
 
 
 class RayleighFading(Body):
     """No line of sight."""
 
     kind: Literal["rayleigh"]
+    """The gain is exponential: many paths, none of them a line of sight."""
 
 
 class RicianFading(Body):
     """A line of sight, `k_factor_db` above the scattered power."""
 
     kind: Literal["rician"]
+    """A line of sight beside many scattered paths."""
     k_factor_db: Decibel
+    """Power of the line of sight over that of the scattered paths [dB]."""
 
 
 class NakagamiFading(Body):
     """Nakagami-m: m = 1 is Rayleigh."""
 
     kind: Literal["nakagami"]
+    """The gain is gamma distributed."""
     m: Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0.5, le=1e6)]
+    """The shape, at least 0.5: the larger, the steadier the gain."""
 
 
 class LognormalFading(Body):
     """Log-normal shadowing."""
 
     kind: Literal["lognormal"]
+    """The gain in decibels is normal: shadowing."""
     std_db: Annotated[Decibel, Field(ge=0.0)]
+    """Standard deviation of the gain in decibels [dB]."""
 
 
 Samples = Annotated[tuple[NonNegative, ...], Field(min_length=1, max_length=1_000_000)]
@@ -57,10 +65,14 @@ class TraceFading(Body):
     """Recorded samples, equally likely and independent: rates or signal-to-noise ratios."""
 
     kind: Literal["trace"]
+    """Samples that were recorded."""
     rate_bps: Samples | None = absent()
+    """Recorded uplink rates, the same for every user [bit/s]; this or `snr_db`."""
     snr_db: Annotated[tuple[Decibel, ...], Field(min_length=1, max_length=1_000_000)] | None = (
         absent()
     )
+    """Recorded signal-to-noise ratios [dB], of which the shape counts: they are scaled to the
+    mean of each user; this or `rate_bps`."""
 
     @model_validator(mode="after")
     def _hold_together(self) -> Self:
@@ -75,9 +87,11 @@ class MarkovFading(Body):
     """
 
     kind: Literal["markov"]
+    """A chain of states, each with a rate."""
     rate_bps: Annotated[tuple[NonNegative, ...], Field(min_length=1, max_length=1000)] | None = (
         absent()
     )
+    """Uplink rate of each state [bit/s]; with `transition`."""
     transition: (
         Annotated[
             tuple[Annotated[tuple[Fraction, ...], Field(max_length=1000)], ...],
@@ -89,7 +103,9 @@ class MarkovFading(Body):
     trace_bps: (
         Annotated[tuple[NonNegative, ...], Field(min_length=2, max_length=1_000_000)] | None
     ) = absent()
+    """Recorded uplink rates, in order, to which a chain is fitted [bit/s]; with `states`."""
     states: Annotated[PositiveCount, Field(le=1000)] | None = absent()
+    """How many states of equally many samples the trace is divided into."""
 
     @model_validator(mode="after")
     def _hold_together(self) -> Self:

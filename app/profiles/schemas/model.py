@@ -28,6 +28,7 @@ class CutQuantization(Body):
     """What sending the feature with `bits` bits per element costs in accuracy."""
 
     bits: Annotated[PositiveCount, Field(le=64)]
+    """Bits per element of what crosses the cut, up to 64."""
     loss: Fraction
     """Accuracy lost, 0 to 1."""
 
@@ -36,21 +37,23 @@ class CutCodec(Body):
     """Another way to send what crosses a cut: a picture as JPEG, a learned bottleneck."""
 
     name: Text
+    """What plans call it; no two of a cut have the same."""
     byte: Count
-    """Sent on average: what energy is made of."""
+    """Sent on average [byte]: what energy is made of."""
     byte_max: Count | None = absent()
-    """Sent at the most: what the deadline is planned with; default: `byte`."""
+    """Sent at the most [byte]: what the deadline is planned with; default: `byte`."""
     device_s: NonNegative | None = absent()
-    """Time to encode that does not scale with the device's clock; default 0."""
+    """Time to encode that does not scale with the device's clock [s]; default 0."""
     device_cycles: NonNegative | None = absent()
     """Cycles of the device to encode; default 0."""
     variance_s2: NonNegative | None = absent()
-    """Of encoding on the device; default 0."""
+    """Variance of the time to encode on the device [s²]; default 0."""
     server_s: NonNegative | None = absent()
-    """Time to decode at the server; default 0."""
+    """Time to decode at the server [s]; default 0."""
     loss: Fraction
     """Accuracy lost, 0 to 1."""
     provenance: Provenance
+    """Where its figures come from; they count among all that a plan rests on."""
     reference: LongText | None = absent()
     """Where the figures are from."""
 
@@ -71,16 +74,22 @@ class ModelCut(Body):
     """
 
     name: Text
+    """What plans call this cut."""
     flop: Count
-    """Cumulative: 2 × MAC of convolutions, matrix products, recurrent layers, attention; else 0."""
+    """Work before the cut [FLOP], cumulative: 2 × MAC of convolutions, matrix products,
+    recurrent layers, attention; else 0."""
     feature_byte: Count
-    """What crosses the cut."""
+    """What crosses the cut [byte]; 0 where nothing does."""
     feature_elements: Count | None = absent()
+    """How many numbers cross the cut; without it they are taken to be of 32 bits each where
+    what crosses is quantised."""
     parameter_byte: Count
-    """Cumulative."""
+    """Parameters of the layers before the cut [byte], cumulative."""
     tensors: Annotated[tuple[TensorName, ...], Field(max_length=1000)] | None = absent()
     """The tensors that cross the cut; of the last one an empty list."""
     quantization: Annotated[tuple[CutQuantization, ...], Field(max_length=64)] | None = absent()
+    """With how few bits what crosses may be sent, and what that costs in accuracy; default:
+    full precision only."""
     codecs: Annotated[tuple[CutCodec, ...], Field(max_length=64)] | None = absent()
     """Other ways to send what crosses, beside the plain tensor."""
 
@@ -119,8 +128,9 @@ class Model(Profile):
     )
 
     cuts: Annotated[tuple[ModelCut, ...], Field(min_length=2, max_length=10_000)]
+    """Every place to cut, from the input on, in the order of the layers."""
     result_byte: Count | None = absent()
-    """What comes back to the device wherever the last layers run elsewhere; default 0."""
+    """What comes back to the device wherever the last layers run elsewhere [byte]; default 0."""
     source_sha256: Annotated[str, Field(pattern=SHA256_PATTERN)] | None = absent()
     """Digest of the file the profile was read from."""
 

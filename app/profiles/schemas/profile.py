@@ -32,6 +32,7 @@ class FieldWarning(Body):
     field: str
     """RFC 6901 pointer into the body."""
     message: str
+    """What looks wrong, and what it would be if meant."""
 
     def below(self, prefix: str) -> "FieldWarning":
         """The same warning seen from a body that holds this one at `prefix`."""

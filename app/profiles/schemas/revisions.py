@@ -1,7 +1,7 @@
 """Profiles as stored and answered, and as sent back to be revised."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -24,6 +24,7 @@ class Revision(Body):
     """What an answer adds to a profile."""
 
     revision: int
+    """Counts the states of this profile from 1; a revision never changes."""
     created_at: datetime
     """When this revision was made."""
     warnings: tuple[FieldWarning, ...] | None = absent()
@@ -72,6 +73,7 @@ class TimingStaleEvidence(Body):
     plan: str
     """The plan under which they were observed."""
     detail: str
+    """What was seen and what was planned, in a sentence."""
 
 
 class TimingRevision(Revision, Timing):
@@ -80,17 +82,21 @@ class TimingRevision(Revision, Timing):
     stale: bool | None = absent()
     """True once times observed in production refuted this revision."""
     stale_evidence: TimingStaleEvidence | None = absent()
+    """What refuted this revision; absent while nothing has."""
+
+
+Ignored = Annotated[
+    Any,
+    Field(exclude=True, description="Ignored, so that an answer may be sent back as it came."),
+]
 
 
 class Echo(Body):
     """What a PUT may send back from an answer; ignored."""
 
-    revision: Any = Field(default=None, exclude=True)
-    """Ignored."""
-    created_at: Any = Field(default=None, exclude=True)
-    """Ignored."""
-    warnings: Any = Field(default=None, exclude=True)
-    """Ignored."""
+    revision: Ignored = None
+    created_at: Ignored = None
+    warnings: Ignored = None
 
 
 class DeviceEdit(Echo, Device):
@@ -100,8 +106,7 @@ class DeviceEdit(Echo, Device):
 class ModelEdit(Echo, Model):
     """A model to revise."""
 
-    import_report: Any = Field(default=None, exclude=True)
-    """Ignored."""
+    import_report: Ignored = None
 
 
 class ChannelEdit(Echo, Channel):
@@ -115,7 +120,5 @@ class ServerEdit(Echo, Server):
 class TimingEdit(Echo, Timing):
     """A timing to revise."""
 
-    stale: Any = Field(default=None, exclude=True)
-    """Ignored."""
-    stale_evidence: Any = Field(default=None, exclude=True)
-    """Ignored."""
+    stale: Ignored = None
+    stale_evidence: Ignored = None

@@ -31,6 +31,7 @@ class Server(Profile):
     )
 
     capacity_flop_per_s: Positive
+    """Speed at which it computes what no timing is known of [FLOP/s]."""
     parallel: PositiveCount | None = absent()
     """How many inferences it works on at once; without it the server is endless."""
     max_utilisation: Annotated[Fraction, Field(gt=0.0)] | None = absent()

@@ -26,13 +26,17 @@ class TimingLevel(Body):
     """Device time up to the cut, measured at one clock."""
 
     frequency_hz: Positive
+    """The clock at which it was measured [Hz]."""
     mean_s: NonNegative
+    """Mean time of the layers before the cut at this clock [s]."""
     variance_s2: NonNegative
+    """Variance of that time [s²]."""
     worst_s: NonNegative | None = absent()
+    """Largest time that was observed at this clock [s]; what the margin `worst_case` needs."""
     energy_j: NonNegative | None = absent()
-    """Measured energy of the device's part up to the cut, above idle: goes before any power."""
+    """Measured energy of the device's part up to the cut, above idle [J]: goes before any power."""
     power_w: NonNegative | None = absent()
-    """Measured power while computing up to the cut, above idle: goes before the device's."""
+    """Measured power while computing up to the cut, above idle [W]: goes before the device's."""
     samples: PositiveCount | None = absent()
     """How many times were measured."""
 
@@ -46,16 +50,20 @@ class TimingCut(Body):
     """
 
     mean_s: NonNegative | None = absent()
+    """Mean time of the layers after the cut, at a server [s]; a device's entry gives
+    `flop_per_cycle` or `levels` instead."""
     flop_per_cycle: Positive | None = absent()
+    """FLOP that the device does in a cycle of its clock, of all work before the cut."""
     overhead_s: NonNegative | None = absent()
-    """The part of the device's time that does not scale with the clock."""
+    """The part of the device's time that does not scale with the clock [s]; default 0."""
     variance_s2: NonNegative | None = absent()
-    """Required, except where `levels` carry their own."""
+    """Variance of the time [s²]; required, except where `levels` carry their own."""
     worst_s: NonNegative | None = absent()
-    """Largest observed time (`mean_s`), or largest residual over the fit (`flop_per_cycle`)."""
+    """Largest observed time (`mean_s`), or largest residual over the fit (`flop_per_cycle`) [s]."""
     levels: Annotated[tuple[TimingLevel, ...], Field(min_length=1, max_length=1000)] | None = (
         absent()
     )
+    """Times of a device at single clocks, ascending."""
     samples: PositiveCount | None = absent()
     """How many times were measured, at all clocks."""
     correlation: (
@@ -107,7 +115,9 @@ class TimingBasis(Body):
     samples.
     """
     samples: PositiveCount
+    """How many times were measured."""
     sessions: PositiveCount
+    """In how many stretches of measuring."""
     measured_at: datetime
     """When the latest session began: how old the numbers are."""
     doubts: tuple[Text, ...] | None = absent()
@@ -138,13 +148,14 @@ class Estimated(Body):
     share_error_p90: Fraction
     """In nine of ten cases it was off by no more: the interval of each share."""
     share_low: Annotated[tuple[Fraction, ...], Field(min_length=2, max_length=10_000)]
+    """The least share before each cut: see `share_high`."""
     share_high: Annotated[tuple[Fraction, ...], Field(min_length=2, max_length=10_000)]
-    """Between these lie all shares of nine in ten networks: narrower where little, or all but
-    little, lies before the cut."""
+    """Between `share_low` and these lie all shares of nine in ten networks: narrower where
+    little, or all but little, lies before the cut."""
     cases: PositiveCount
     """Networks on boards of which these errors are."""
     whole_s: Positive
-    """Time of the whole network, the longest that was given."""
+    """Time of the whole network, the longest that was given [s]."""
     clock_law: ClockLaw
     """`given_clocks`: the times hold at these clocks only; `cycles`: assumed to fall as 1/f;
     `cycles_and_overhead`: fitted; `none`: a server."""
@@ -184,7 +195,9 @@ class Timing(Profile):
     processor_kind: ProcessorKind | None = absent()
     """Required where both a device and a server have that name; answers always say it."""
     model: Name
+    """The network that was timed, by its name."""
     cuts: Annotated[tuple[TimingCut, ...], Field(min_length=2, max_length=10_000)]
+    """The time at every cut of the model, in the order of its cuts."""
     measured: TimingBasis | None = absent()
     """Written by `POST /v1/timings/{name}/measurements`."""
     estimated: Estimated | None = absent()
