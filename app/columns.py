@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -44,6 +45,30 @@ def plain(table: pa.Table, max_byte: int) -> pa.Table:
             column = pa.chunked_array(chunks, chunks[0].type if chunks else _plain_type(field.type))
             table = table.set_column(n, field.name, column)
     return table
+
+
+def nested(table: pa.Table) -> pa.Table:
+    """A table with its columns `outer.inner` as structs, null where nothing of one is said: that is
+    what they are called where there are no structs.
+
+    Raises ValueError where a column is there both whole and in parts.
+    """
+    places: dict[str, list[str]] = {}
+    for name in table.column_names:
+        places.setdefault(name.partition(".")[0], []).append(name)
+    made: dict[str, Any] = {}
+    for outer, names in places.items():
+        if names == [outer]:
+            made[outer] = table[outer]
+            continue
+        if outer in names:
+            raise ValueError(f"column {outer[:100]} is there both whole and in parts")
+        parts = [table[name].combine_chunks() for name in names]
+        said = [part.is_valid().to_numpy(zero_copy_only=False) for part in parts]
+        inner = [name.partition(".")[2] for name in names]
+        mask = pa.array(~np.logical_or.reduce(said))
+        made[outer] = pa.StructArray.from_arrays(parts, inner, mask=mask)
+    return table if len(made) == table.num_columns else pa.table(made)
 
 
 def unnamed_index(schema: pa.Schema) -> list[str]:

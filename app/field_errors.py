@@ -1,12 +1,12 @@
 """Pydantic's errors as faults of a request: where each is, and what to do about it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from app.errors import FieldError, InvalidRequest
-from app.field_names import known_fields
+from app.field_names import in_another_unit, known_fields
 from app.nearest import is_it, nearest
 from app.quantities import rule
 
@@ -52,12 +52,18 @@ def _faults(error: dict[str, Any], body: Any, schema: Any) -> Iterator[FieldErro
                 f"{pointer}/{error['ctx']['discriminator'].strip(chr(39))}", _told(error)
             )
         case "extra_forbidden":
-            near = nearest(str(path[-1]), sorted(known_fields(schema, path[:-1])))
-            yield FieldError(pointer, _told(error) + is_it(near))
+            known = sorted(known_fields(schema, path[:-1]))
+            yield FieldError(pointer, unknown_field(str(path[-1]), known))
         case "too_short" if len(error["input"]) >= error["ctx"]["min_length"]:
             pass  # pydantic counts only the good entries; the bad ones have faults of their own
         case _:
             yield FieldError(pointer, _told(error))
+
+
+def unknown_field(name: str, known: Collection[str]) -> str:
+    """That a name is no field, and what to do about it."""
+    unit = in_another_unit(name, known)
+    return unit or _WORDS["extra_forbidden"] + is_it(nearest(name, known))
 
 
 def json_pointer(path: Iterable[str | int], body: Any, missing: bool = False) -> str:

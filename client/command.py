@@ -1,6 +1,7 @@
 """`splitplan-client`: the service from a shell."""
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from client import present
 from client.estimating import devices, timings
 from client.following import current, follow
 from client.measuring import measurements
+from client.ordering import plan
 from client.planning import PlanningClient, PlanningError, briefly
 from client.terminal import (
     FAILED,
@@ -22,7 +24,7 @@ from client.terminal import (
     answered,
     json_line,
     machine,
-    read_json,
+    read_object,
     shown_or_json,
 )
 
@@ -72,12 +74,22 @@ def _refused(error: PlanningError) -> NoReturn:
     raise click.ClickException("\n".join([f"{error.title} ({error.status})", *lines]))
 
 
+def local_url() -> str:
+    """Where `make serve` listens: on this machine, at the port that it is told too."""
+    port = os.environ.get("SPLITPLAN_PORT") or "8000"
+    if not (port.isascii() and port.isdecimal() and 0 < int(port) < 2**16):
+        raise click.UsageError(
+            f"SPLITPLAN_PORT is {port!r}, no port to ask: say where the service is with --url"
+        )
+    return f"http://127.0.0.1:{port}"
+
+
 @click.group(cls=Commands)
 @click.option(
     "--url",
     envvar="SPLITPLAN_URL",
-    default="http://127.0.0.1:8000",
-    show_default=True,
+    default=local_url,
+    show_default="http://127.0.0.1:8000, or the port in SPLITPLAN_PORT",
     show_envvar=True,
     help="Where the service is.",
 )
@@ -121,40 +133,6 @@ def _warnings_shown() -> Iterator[None]:
         yield
     finally:
         log.removeHandler(shown)
-
-
-@main.command("plan")
-@click.argument("kind", type=click.Choice(["robust", "stopping", "multi-user", "adaptive"]))
-@click.argument("request_file", metavar="REQUEST.json", type=click.File("rb"))
-@click.option(
-    "--async", "in_background", is_flag=True, help="Only order the plan, and print its id."
-)
-@click.option(
-    "--wait", is_flag=True, help="With --async: order it in the background, but wait for its end."
-)
-@click.option("--name", help="A name under which the newest plan is found again.")
-@click.option(
-    "--dry-run", is_flag=True, help="Only validate, and estimate what planning would take."
-)
-@machine
-@click.pass_obj
-def make(
-    planning: PlanningClient,
-    kind: Any,
-    request_file: Any,
-    in_background: bool,
-    wait: bool,
-    name: str | None,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
-    """Plan a fleet; `-` reads the request from standard input."""
-    request = read_json(request_file) | ({} if name is None else {"name": name})
-    if dry_run:
-        shown_or_json(planning.estimate(kind, request), as_json, present.estimate)
-        return
-    ordered = planning.submit(kind, request, respond_async=in_background)
-    answered(planning, ordered, as_json, wait=wait or not in_background)
 
 
 @main.command()
@@ -230,7 +208,7 @@ def cancel(planning: PlanningClient, plan_id: str, keep_best: bool, as_json: boo
 
 @main.command()
 @click.argument("plan_id", metavar="ID")
-@click.argument("patch_file", metavar="PATCH.json", type=click.File("rb"))
+@click.argument("patch_file", metavar="PATCH", type=click.File("rb"))
 @click.option(
     "--async", "in_background", is_flag=True, help="Only order the plan, and print its id."
 )
@@ -253,7 +231,7 @@ def replan(
 ) -> None:
     """Plan again with changes: a merge patch in which `users` is an object keyed by id."""
     ordered = planning.replan(
-        plan_id, read_json(patch_file), respond_async=in_background, if_current=if_current
+        plan_id, read_object(patch_file), respond_async=in_background, if_current=if_current
     )
     answered(planning, ordered, as_json, wait=wait or not in_background)
 
@@ -350,12 +328,12 @@ def observations() -> None:
 
 @observations.command("send")
 @click.argument("plan_id", metavar="ID")
-@click.argument("file", metavar="REPORTS.json", type=click.File("rb"))
+@click.argument("file", metavar="REPORTS", type=click.File("rb"))
 @machine
 @click.pass_obj
 def send_observations(planning: PlanningClient, plan_id: str, file: Any, as_json: bool) -> None:
     """Send reports, `{"reports": [...]}`; `-` reads them from standard input."""
-    reports = read_json(file).get("reports", [])
+    reports = read_object(file).get("reports", [])
     shown_or_json(planning.report(plan_id, reports), as_json, present.evidence)
 
 
@@ -372,6 +350,7 @@ def show_observations(planning: PlanningClient, plan_id: str, refuted: bool, as_
     shown_or_json(document, as_json, present.evidence)
 
 
+main.add_command(plan)
 main.add_command(measurements)
 main.add_command(timings)
 main.add_command(devices)

@@ -7,12 +7,13 @@ with PlanningClient("http://127.0.0.1:8000") as planning:
 from client.current import Current
 from client.errors import Json, PlanningError, briefly
 from client.evidence import Evidence
-from client.plans import ENDED, Kind, Plans
+from client.plans import ENDED, TABLES, Kind, Plans
 from client.profiles import MEASUREMENT_TYPES, Collection, Profiles
 
 __all__ = [
     "ENDED",
     "MEASUREMENT_TYPES",
+    "TABLES",
     "Collection",
     "Json",
     "Kind",

@@ -5,6 +5,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import httpx
@@ -16,6 +17,15 @@ from client.events import Event
 Kind = Literal["robust", "stopping", "multi-user", "adaptive"]
 
 ENDED = frozenset({"solved", "infeasible", "failed", "cancelled", "timed_out"})
+
+TABLES = {
+    ".csv": "text/csv",
+    ".tsv": "text/csv",
+    ".parquet": "application/vnd.apache.parquet",
+    ".arrow": "application/vnd.apache.arrow.stream",
+    ".arrows": "application/vnd.apache.arrow.stream",
+}
+"""The media types of tables of users, by the suffix of their files."""
 
 log = logging.getLogger("splitplan.client")
 
@@ -31,6 +41,7 @@ class Plans(Connection):
         kind: Kind,
         request: Mapping[str, Any],
         *,
+        users: Path | None = None,
         key: str | None = None,
         told: Callable[[Json], object] | None = None,
     ) -> Json:
@@ -39,12 +50,14 @@ class Plans(Connection):
 
         Parameters
         ----------
+        users: a table of the users (.csv, .tsv, .parquet, .arrow), whose columns are called as
+            their fields are; the request then says everything else
         key: Idempotency-Key. One is made for each call; name one to have the same plan again from
             another call.
         told: given the plan without its result each time that it has come further, where it is
             solved in the background
         """
-        plan = self.submit(kind, request, key=key)
+        plan = self.submit(kind, request, users=users, key=key)
         return plan if plan["status"] in ENDED else self.wait(plan["id"], told=told)
 
     def submit(
@@ -52,6 +65,7 @@ class Plans(Connection):
         kind: Kind,
         request: Mapping[str, Any],
         *,
+        users: Path | None = None,
         respond_async: bool = False,
         key: str | None = None,
     ) -> Json:
@@ -60,15 +74,18 @@ class Plans(Connection):
         A small one has ended already; a large one, or any with `respond_async`, only has an `id`
         yet.
 
-        `key` as in `solve`: two calls with the same key and request are one plan.
+        `users` and `key` as in `solve`: two calls with the same key and request are one plan.
         """
-        return self._order(f"/v1/plans/{kind}", request, "application/json", respond_async, key)
+        body = {"json": request} if users is None else _table(request, users)
+        return self._order(f"/v1/plans/{kind}", respond_async, key, **body)
 
-    def estimate(self, kind: Kind, request: Mapping[str, Any]) -> Json:
-        """What planning this would take; nothing is solved or stored."""
-        return self._json(
-            "POST", f"/v1/plans/{kind}", json=request, params={"dry_run": "true"}, safe=True
-        )
+    def estimate(
+        self, kind: Kind, request: Mapping[str, Any], *, users: Path | None = None
+    ) -> Json:
+        """What planning this would take; nothing is solved or stored. `users` as in `solve`."""
+        body: Json = {"json": request} if users is None else _table(request, users)
+        body["params"] = body.get("params", {}) | {"dry_run": "true"}
+        return self._json("POST", f"/v1/plans/{kind}", safe=True, **body)
 
     def replan(
         self,
@@ -87,8 +104,9 @@ class Plans(Connection):
         with status 412 where that is replaced already, or about to be.
         """
         path = address("v1", "plans", plan_id, "replan")
-        only = {"If-Match": "*"} if if_current else {}
-        return self._order(path, patch, "application/merge-patch+json", respond_async, key, only)
+        headers = {"Content-Type": "application/merge-patch+json"}
+        headers |= {"If-Match": "*"} if if_current else {}
+        return self._order(path, respond_async, key, headers=headers, json=patch)
 
     def wait(self, plan_id: str, *, told: Callable[[Json], object] | None = None) -> Json:
         """The plan once it has ended; `told` as in `solve`."""
@@ -202,17 +220,21 @@ class Plans(Connection):
         """The replays of a plan in brief, newest last."""
         return self._items(address("v1", "plans", plan_id, "validations"))
 
-    def _order(
-        self,
-        address: str,
-        body: Mapping[str, Any],
-        media_type: str,
-        respond_async: bool,
-        key: str | None,
-        only: Mapping[str, str] | None = None,
-    ) -> Json:
-        headers = {"Content-Type": media_type, "Idempotency-Key": key or uuid.uuid4().hex}
-        headers |= only or {}
+    def _order(self, address: str, respond_async: bool, key: str | None, **body: Any) -> Json:
+        headers = {"Idempotency-Key": key or uuid.uuid4().hex, **body.pop("headers", {})}
         if respond_async:
             headers["Prefer"] = "respond-async"
-        return self._json("POST", address, json=body, headers=headers, safe=True)
+        return self._json("POST", address, headers=headers, safe=True, **body)
+
+
+def _table(terms: Mapping[str, Any], users: Path) -> Json:
+    """A table of users as it is sent, with everything else of the request in the address."""
+    if (media_type := TABLES.get(users.suffix.lower())) is None:
+        raise ValueError(f"{users} must end in one of {', '.join(TABLES)}")
+    params = {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in terms.items()
+        if value is not None
+    }
+    headers = {"Content-Type": media_type}
+    return {"params": params, "headers": headers, "content": users.read_bytes()}

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from client import present
 from client.planning import ENDED, Json, PlanningClient
+from notation import yaml
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -85,17 +86,34 @@ def _verdict(plan: Json) -> int:
     )
 
 
-def read_json(file: Any) -> Json:
-    """A JSON object, by the letter: what the service would refuse is not repaired here."""
-    try:
-        content = json.loads(
-            file.read().decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_constant
-        )
-    except ValueError as error:
-        raise click.UsageError(f"{file.name} is not JSON: {error}") from None
+def read_object(file: Any) -> Json:
+    """The object in a file of JSON or YAML."""
+    content = read_value(file)
     if not isinstance(content, dict):
-        raise click.UsageError(f"{file.name} is not a JSON object")
+        form = "YAML" if _is_yaml(file.name) else "JSON"
+        raise click.UsageError(f"{file.name} is not a {form} object")
     return content
+
+
+def read_value(file: Any) -> Any:
+    """What a file says, JSON or by its suffix YAML, by the letter: what the service would refuse is
+    not repaired here.
+    """
+    content = file.read()
+    try:
+        text = content.decode("utf-8-sig")
+        if _is_yaml(file.name):
+            return yaml.parse(text)
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+    except yaml.MalformedYaml as error:
+        raise click.UsageError(f"{file.name} is not YAML: {error}") from None
+    except ValueError as error:
+        form = "YAML" if _is_yaml(file.name) else "JSON"
+        raise click.UsageError(f"{file.name} is not {form}: {error}") from None
+
+
+def _is_yaml(name: str) -> bool:
+    return name.lower().endswith((".yaml", ".yml"))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Json:

@@ -200,12 +200,15 @@ class StrictRoute(APIRoute):
         handler = super().get_route_handler()
         fields = get_flat_params(self.dependant)
         known = {field.alias for field in fields if isinstance(field.field_info, params.Query)}
+        told = {each["name"] for each in (self.openapi_extra or {}).get("parameters", ())}
         has_body = self.body_field is not None
 
         async def handle(request: Request) -> Response:
             unknown = request.query_params.keys() - known
             if unknown:
-                raise InvalidRequest([_unknown(name[:100], known) for name in sorted(unknown)])
+                raise InvalidRequest(
+                    [_unknown(name[:100], known, told) for name in sorted(unknown)]
+                )
             if has_body:
                 request = await _read(request, self.path)
             return await handler(request)
@@ -213,7 +216,10 @@ class StrictRoute(APIRoute):
         return handle
 
 
-def _unknown(name: str, known: Collection[str]) -> FieldError:
-    near = is_it(nearest(name, known))
-    detail = f"this operation has no such query parameter: {name}{near}"
+def _unknown(name: str, known: Collection[str], told: Collection[str]) -> FieldError:
+    if name in told:  # by the documentation, where another route with this path has it
+        detail = f"query parameter {name}: is not for bodies of this media type"
+    else:
+        near = is_it(nearest(name, known))
+        detail = f"this operation has no such query parameter: {name}{near}"
     return FieldError("", detail, parameter=name)

@@ -1,15 +1,14 @@
-"""Many users as columns: Arrow and Parquet in, and out, and in the database in blocks of which a
-reader takes one.
+"""Many users as columns: in the database, in blocks of which a reader takes one, and out as Arrow,
+Parquet or CSV.
 
 A column has the name and the meaning of the field of the same name in JSON; nested fields are
 structs.
 """
 
-import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Literal
 
@@ -21,19 +20,13 @@ import pyarrow.parquet as pq
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from app import columns
-from app.errors import BodyTooLarge, FieldError, InvalidRequest, MalformedColumns, TooManyUsers
-from app.http.bodies import parse_json
 from app.http.media import ARROW, CSV, PARQUET
 from app.plans.dictionaries import trimmed
 from app.plans.tables import PlanColumnsRow, PlanIndexRow
-from app.settings import Settings
 
 Part = Literal["request", "users"]
 
 READ = (ARROW, PARQUET)
-
-_ARROW_FILE = b"ARROW1"
 
 # The key of the schema's metadata under which the rest of the request is, as JSON.
 METADATA = b"splitplan"
@@ -67,96 +60,6 @@ class Packed:
 
     blocks: list[bytes]
     places: list[tuple[str, bytes]]
-
-
-def read(media_type: str, body: bytes, max_users: int, max_byte: int) -> Bulk:
-    """Read a body.
-
-    Raises MalformedColumns, MalformedJson, and InvalidRequest where it has too many users.
-    """
-    try:
-        table = (
-            _read_arrow(body, max_users, max_byte)
-            if media_type == ARROW
-            else _read_parquet(body, max_users, max_byte)
-        )
-        table.validate(full=True)
-        table = columns.plain(table, max_byte)
-    except (pa.ArrowException, OSError, ValueError, KeyError) as damaged:
-        said = str(damaged).strip().splitlines()
-        raise MalformedColumns(
-            f"The body is not {media_type}: {said[0][:200] if said else 'it cannot be read'}."
-        ) from None
-    metadata = (table.schema.metadata or {}).get(METADATA)
-    if metadata is None:
-        detail = (
-            "is missing from the metadata of the schema: put the rest of the request there, as"
-            ' JSON, under "splitplan"'
-        )
-        raise InvalidRequest([FieldError("", detail)])
-    terms = parse_json(metadata)
-    if not isinstance(terms, dict):
-        raise InvalidRequest([FieldError("", "the rest of the request must be an object")])
-    if "users" in terms:
-        raise InvalidRequest(
-            [FieldError("/users", "the rows are the users: leave it out of the metadata")]
-        )
-    names = table.column_names
-    if len(set(names)) < len(names):
-        raise MalformedColumns("Two columns have the same name.")
-    return Bulk(terms, table.replace_schema_metadata(None), hashlib.sha256(body).hexdigest())
-
-
-def instead(taken: Collection[str], settings: Settings) -> Iterator[str]:
-    """What whoever sends too many users as JSON can do, if the address takes columns too."""
-    if columns := [media_type for media_type in READ if media_type in taken]:
-        yield (
-            f"up to {settings.max_bulk_users} go in one request as columns, with Content-Type"
-            f" {' or '.join(columns)} (docs/large-fleets.md)"
-        )
-
-
-def _read_arrow(body: bytes, max_users: int, max_byte: int) -> pa.Table:
-    batches, rows, size = [], 0, 0
-    source = pa.BufferReader(body)
-    # The format of files is a stream with a table of contents, and is sent as one.
-    with (
-        pa.ipc.open_file(source) if body.startswith(_ARROW_FILE) else pa.ipc.open_stream(source)
-    ) as reader:
-        for batch in _batches(reader):
-            rows, size = rows + batch.num_rows, size + batch.nbytes
-            _bound(rows, size, max_users, max_byte)
-            batches.append(batch)
-        return pa.Table.from_batches(batches, reader.schema)
-
-
-def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
-    if isinstance(reader, pa.ipc.RecordBatchFileReader):
-        return (reader.get_batch(n) for n in range(reader.num_record_batches))
-    return iter(reader)
-
-
-def _read_parquet(body: bytes, max_users: int, max_byte: int) -> pa.Table:
-    # What the pages claim is checked while they are read: a few bytes can stand for gigabytes.
-    file = pq.ParquetFile(pa.BufferReader(body), memory_map=False)
-    _bound(file.metadata.num_rows, 0, max_users, max_byte)
-    batches, rows, size = [], 0, 0
-    for batch in file.iter_batches(batch_size=65_536):
-        rows, size = rows + batch.num_rows, size + batch.nbytes
-        _bound(rows, size, max_users, max_byte)
-        batches.append(batch)
-    table = pa.Table.from_batches(batches, file.schema_arrow)
-    # Some writers put it into the schema, some beside it.
-    return table.replace_schema_metadata(
-        (file.metadata.metadata or {}) | (table.schema.metadata or {})
-    )
-
-
-def _bound(rows: int, size: int, max_users: int, max_byte: int) -> None:
-    if rows > max_users:
-        raise TooManyUsers(rows, max_users)
-    if size > max_byte:
-        raise BodyTooLarge(f"The columns may have at most {max_byte} bytes once they are unpacked.")
 
 
 def packed(table: pa.Table, ids: pa.ChunkedArray | None = None) -> Packed:

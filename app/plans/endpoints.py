@@ -1,5 +1,6 @@
 """The endpoints of new plans, one for each family: parse, look the family up, hand on."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -10,12 +11,13 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from app.db import Database
-from app.errors import TooManyUsers
+from app.errors import InvalidRequest, TooManyUsers
+from app.field_errors import validated
 from app.http.answers import rendered
-from app.http.bodies import StrictRoute, declared_as
+from app.http.bodies import StrictRoute
 from app.http.media import content_type
-from app.http.paths import media_types
-from app.plans import columnar, orders
+from app.plans import orders, sent, stored
+from app.plans.columnar import Bulk
 from app.plans.documents import PENDING, Estimate, estimate
 from app.plans.families import FAMILIES
 from app.plans.family import Family
@@ -29,17 +31,17 @@ from app.settings import Settings
 DryRun = Annotated[bool, Query(description="Only validate and estimate; store nothing.")]
 
 
-# Compressed columns may unpack to so many times the largest body.
-_UNPACKED = 16
+def _few_enough(family: Family) -> Callable[[Request], Awaitable[None]]:
+    async def refuse_many(request: Request) -> None:
+        """Refuse long lists of users before each of them is looked at."""
+        settings: Settings = request.app.state.settings
+        body = getattr(request, "value", None)
+        users = body.get("users") if isinstance(body, dict) else None
+        if isinstance(users, list) and len(users) > settings.max_users:
+            otherwise = [] if family.prepare_bulk is None else [sent.instead(settings)]
+            raise TooManyUsers(len(users), settings.max_users, *otherwise)
 
-
-async def _few_enough(request: Request) -> None:
-    """Refuse long lists of users before each of them is looked at."""
-    body, most = getattr(request, "value", None), request.app.state.settings.max_users
-    users = body.get("users") if isinstance(body, dict) else None
-    if isinstance(users, list) and len(users) > most:
-        taken = media_types(request, request.scope["route"].path)
-        raise TooManyUsers(len(users), most, *columnar.instead(taken, request.app.state.settings))
+    return refuse_many
 
 
 def _answers(family: Family) -> dict[int | str, dict[str, Any]]:
@@ -63,8 +65,8 @@ def _door(family: Family) -> APIRouter:
     router = APIRouter(prefix="/v1/plans", tags=["Plans"])
     path, name = f"/{family.kind}", f"plan_{family.kind.replace('-', '_')}"
 
-    def plan_columns(request: Request, body: _ColumnsBody, dry_run: DryRun = False) -> Response:
-        return _planned_columns(request, family, body, dry_run=dry_run)
+    def plan_table(request: Request, body: _TableBody, dry_run: DryRun = False) -> Response:
+        return _planned_table(request, family, body, dry_run=dry_run)
 
     def plan(
         request: Request,
@@ -73,16 +75,16 @@ def _door(family: Family) -> APIRouter:
     ) -> Response:
         return _planned(request, family, body, dry_run=dry_run)
 
-    if family.prepare_bulk is not None:  # asked first, and only for bodies in columns
-        router.add_api_route(
-            path,
-            plan_columns,
-            name=f"{name}_columns",
-            methods=["POST"],
-            status_code=201,
-            include_in_schema=False,
-            route_class_override=_ColumnsRoute,
-        )
+    router.add_api_route(  # asked first, and only for bodies that are tables
+        path,
+        plan_table,
+        name=f"{name}_of_a_table",
+        methods=["POST"],
+        status_code=201,
+        include_in_schema=False,
+        route_class_override=_TableRoute,
+        dependencies=[Depends(sent.declared_terms(family.request))],
+    )
     router.add_api_route(
         path,
         plan,
@@ -93,8 +95,9 @@ def _door(family: Family) -> APIRouter:
         response_model=family.plan,
         route_class_override=StrictRoute,
         status_code=201,
-        dependencies=[Depends(_few_enough), HEADERS],
+        dependencies=[Depends(_few_enough(family)), HEADERS],
         responses=_answers(family),
+        openapi_extra=sent.documented(family.request),
     )
     return router
 
@@ -112,35 +115,45 @@ def _planned(request: Request, family: Family, body: PlanRequest, *, dry_run: bo
     return ordered(request, Order(prepared, request.value, created_at))  # type: ignore[attr-defined]  # of StrictRoute
 
 
-class _ColumnsRoute(StrictRoute):
-    """A route for bodies in columns, beside the one with the same path for JSON."""
+class _TableRoute(StrictRoute):
+    """A route for users in a table, beside the one with the same path for JSON."""
 
-    takes = columnar.READ
+    takes = sent.TABLES
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Only requests whose body is declared to be columns."""
+        """Only requests whose body is declared to be a table."""
         match, child = super().matches(scope)
         declared = content_type(Headers(scope=scope))
-        columns = declared is not None and declared.essence in columnar.READ
-        return (match, child) if columns else (Match.NONE, {})
+        table = declared is not None and declared.essence in sent.TABLES
+        return (match, child) if table else (Match.NONE, {})
 
 
 async def _read_body(request: Request) -> bytes:
     return await request.body()
 
 
-_ColumnsBody = Annotated[bytes, Depends(_read_body)]
+_TableBody = Annotated[bytes, Depends(_read_body)]
 
 
-def _planned_columns(request: Request, family: Family, body: bytes, *, dry_run: bool) -> Response:
+def _planned_table(request: Request, family: Family, body: bytes, *, dry_run: bool) -> Response:
+    settings: Settings = request.app.state.settings
+    many = family.prepare_bulk is not None
+    max_users = settings.max_bulk_users if many else settings.max_users
+    given = sent.read(request, body, family.request, family.user, max_users)
+    try:
+        if many:
+            return _planned_columns(request, family, given.bulk, dry_run=dry_run)
+        request.value = given.bulk.terms | {"users": stored.as_json(given.bulk.users)}  # type: ignore[attr-defined]  # as StrictRoute does with JSON
+        body_as_json = validated(family.request, request.value)  # type: ignore[attr-defined]
+        return _planned(request, family, body_as_json, dry_run=dry_run)
+    except InvalidRequest as refused:
+        raise given.located(refused) from None
+
+
+def _planned_columns(request: Request, family: Family, bulk: Bulk, *, dry_run: bool) -> Response:
     assert family.prepare_bulk is not None
     database: Database = request.app.state.database
-    settings: Settings = request.app.state.settings
     created_at = datetime.now(UTC)
-    media_type = declared_as(request, *columnar.READ).essence
-    bulk = columnar.read(
-        media_type, body, settings.max_bulk_users, _UNPACKED * settings.max_body_byte
-    )
     request.value = [bulk.terms, bulk.digest]  # type: ignore[attr-defined]  # as StrictRoute does with JSON
     if not dry_run and (again := known_answer(request)) is not None:
         return again
@@ -148,5 +161,5 @@ def _planned_columns(request: Request, family: Family, body: bytes, *, dry_run: 
         prepared = family.prepare_bulk(bulk, Resolver(StoredLibrary(session)))
         if dry_run:
             return rendered(estimate(prepared).model_dump(mode="json"))
-    require_webhooks(settings, prepared.request)
+    require_webhooks(request.app.state.settings, prepared.request)
     return ordered(request, Order(prepared, bulk.terms, created_at, bulk=bulk))

@@ -3,11 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import pyarrow as pa
 from pydantic import BaseModel
 
+from app.field_names import branches
 from app.plans.columnar import Bulk
 from app.plans.resolve import Resolver, Source
 from app.plans.schemas import PlanBase, PlanStatus, Request
@@ -96,3 +97,13 @@ class Family:
     """Hold a request to the entries of an earlier plan, but for some users; None: it cannot."""
     rests_on_samples: Callable[[dict[str, Any]], bool] = lambda _: False
     """Whether a plan with these options reads the samples behind its timings."""
+
+    @property
+    def user(self) -> type[BaseModel]:
+        """What a request says of one user."""
+        return next(
+            kind
+            for several in branches(self.request.model_fields["users"].annotation)
+            for kind in get_args(several)
+            if isinstance(kind, type) and issubclass(kind, BaseModel)
+        )

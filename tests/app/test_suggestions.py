@@ -140,6 +140,16 @@ def test_names_in_requests(client: httpx.Client) -> None:
         (
             "deadline",
             0.5,
+            "is not a field here: call it deadline_s, and say it in seconds",
+        ),
+        (
+            "deadline_ms",
+            150,
+            "is not a field here: call it deadline_s, and say it in seconds",
+        ),
+        (
+            "deadlines_s",
+            0.5,
             "is not a field here: remove it, or check its spelling; is it 'deadline_s'?",
         ),
         ("id", "a/b", "must have no '/', line breaks, tabs or other control characters"),

@@ -13,8 +13,7 @@ from pydantic import ValidationError
 
 from app.columns import is_text
 from app.errors import FieldError, InvalidRequest
-from app.field_errors import field_errors
-from app.nearest import is_it, nearest
+from app.field_errors import field_errors, unknown_field
 from app.plans.columnar import Bulk
 from app.plans.robust.columns import Users
 from app.plans.robust.schemas import MOST_SERVERS, RobustTerms, RobustUser, faults_of_rates
@@ -179,11 +178,8 @@ def _faults_of_columns(given: pa.Table, table: pa.Table) -> Iterator[FieldError]
                     "/users", f"column {field.name} must hold text, not {field.type}: {mend}"
                 )
         elif field.name not in _RANGES:
-            yield FieldError(
-                "/users",
-                f"column {field.name[:100]} is not a field of a user{_near(field.name)}: remove it,"
-                " or check its spelling",
-            )
+            told = unknown_field(field.name, [*_TEXTS, *_RANGES])
+            yield FieldError("/users", f"column {field.name[:100]} {told}")
         elif not (
             pa.types.is_floating(field.type)
             or pa.types.is_integer(field.type)
@@ -193,10 +189,6 @@ def _faults_of_columns(given: pa.Table, table: pa.Table) -> Iterator[FieldError]
     for name in _REQUIRED:
         if name not in table.column_names:
             yield FieldError("/users", f"column {name} is required")
-
-
-def _near(column: str) -> str:
-    return is_it(nearest(column, [*_TEXTS, *_RANGES])).rstrip("?")
 
 
 def _numbers(table: pa.Table, name: str) -> Floats:

@@ -1,0 +1,262 @@
+"""Requests whose users are a table, as they are sent: Arrow, Parquet or CSV, and everything else of
+the request in the metadata of the schema or in parameters of the address.
+"""
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet as pq
+from fastapi import Query, Request
+from pydantic import BaseModel
+from starlette.datastructures import QueryParams
+
+from app import columns
+from app.errors import (
+    BodyTooLarge,
+    FieldError,
+    InvalidRequest,
+    MalformedColumns,
+    MalformedJson,
+    TooManyUsers,
+    UnsupportedMediaType,
+)
+from app.field_names import branches
+from app.http.bodies import declared_as, parse_json
+from app.http.media import ARROW, CSV, PARQUET
+from app.plans import sheets
+from app.plans.columnar import METADATA, Bulk
+from app.plans.sheets.fields import kind_of
+from app.plans.sheets.sheet import Sheet
+from app.settings import Settings
+
+TABLES = (ARROW, PARQUET, CSV)
+
+# Compressed columns may unpack to so many times the largest body.
+_UNPACKED = 16
+_ARROW_FILE = b"ARROW1"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a table may hold."""
+
+    users: int
+    byte: int
+
+    def __call__(self, rows: int, byte: int) -> None:
+        """Raises TooManyUsers or BodyTooLarge where there is more."""
+        if rows > self.users:
+            raise TooManyUsers(rows, self.users)
+        if byte > self.byte:
+            raise BodyTooLarge(
+                f"The columns may have at most {self.byte} bytes once they are unpacked."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request as it was sent."""
+
+    bulk: Bulk
+    sheet: Sheet | None = None
+    """Of a CSV, for faults: where each of its users is."""
+
+    def located(self, refused: InvalidRequest) -> InvalidRequest:
+        """A refusal that also says where in the file its faults are."""
+        return refused if self.sheet is None else InvalidRequest(self.sheet.located(refused.errors))
+
+
+def read(
+    request: Request, body: bytes, schema: type[BaseModel], user: type[BaseModel], max_users: int
+) -> Sent:
+    """The request of a family whose requests and users have these schemas.
+
+    Raises UnsupportedMediaType, MalformedColumns, MalformedJson, TooManyUsers, BodyTooLarge, and
+    InvalidRequest.
+    """
+    settings: Settings = request.app.state.settings
+    limits = Limits(max_users, _UNPACKED * settings.max_body_byte)
+    declared = declared_as(request, *TABLES)
+    given = terms_in(request.query_params, schema)
+    digest = hashlib.sha256(body).hexdigest()
+    if declared.essence == CSV:
+        if declared.parameters.get("header", "").lower() == "absent":
+            raise UnsupportedMediaType("The CSV has no header: name the columns in its first line.")
+        return _sheet(body, given, digest, sheets.fields_of(user), limits)
+    table = _columns(declared.essence, body, limits)
+    metadata = (table.schema.metadata or {}).get(METADATA)
+    if metadata is None and not given:
+        detail = (
+            "is missing from the metadata of the schema: put the rest of the request there, as"
+            ' JSON, under "splitplan"'
+        )
+        raise InvalidRequest([FieldError("", detail)])
+    terms = {} if metadata is None else parse_json(metadata)
+    if not isinstance(terms, dict):
+        raise InvalidRequest([FieldError("", "the rest of the request must be an object")])
+    if "users" in terms:
+        raise InvalidRequest(
+            [FieldError("/users", "the rows are the users: leave it out of the metadata")]
+        )
+    if both := sorted(terms.keys() & given.keys()):
+        detail = "query parameter {}: is in the metadata of the schema too: say it once"
+        raise InvalidRequest([FieldError("", detail.format(name), parameter=name) for name in both])
+    return Sent(Bulk(terms | given, table.replace_schema_metadata(None), digest))
+
+
+def _sheet(
+    body: bytes, terms: dict[str, Any], digest: str, fields: dict[str, Any], limits: Limits
+) -> Sent:
+    sheet = sheets.opened(body, fields)
+    try:
+        table = sheets.columns(sheet, fields, limits)
+    except InvalidRequest as refused:
+        raise InvalidRequest(sheet.located(refused.errors)) from None
+    return Sent(Bulk(terms, columns.nested(table), digest), sheet)
+
+
+def _columns(media_type: str, body: bytes, limits: Limits) -> pa.Table:
+    try:
+        table = _arrow(body, limits) if media_type == ARROW else _parquet(body, limits)
+        table.validate(full=True)
+        table = columns.nested(columns.plain(table, limits.byte))
+    except (pa.ArrowException, OSError, ValueError, KeyError) as damaged:
+        said = str(damaged).strip().splitlines()
+        raise MalformedColumns(
+            f"The body is not {media_type}: {said[0][:200] if said else 'it cannot be read'}."
+        ) from None
+    if len(set(table.column_names)) < len(table.column_names):
+        raise MalformedColumns("Two columns have the same name.")
+    return table
+
+
+def _arrow(body: bytes, limits: Limits) -> pa.Table:
+    batches, rows, size = [], 0, 0
+    source = pa.BufferReader(body)
+    # The format of files is a stream with a table of contents, and is sent as one.
+    with (
+        pa.ipc.open_file(source) if body.startswith(_ARROW_FILE) else pa.ipc.open_stream(source)
+    ) as reader:
+        for batch in _batches(reader):
+            rows, size = rows + batch.num_rows, size + batch.nbytes
+            limits(rows, size)
+            batches.append(batch)
+        return pa.Table.from_batches(batches, reader.schema)
+
+
+def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
+    if isinstance(reader, pa.ipc.RecordBatchFileReader):
+        return (reader.get_batch(n) for n in range(reader.num_record_batches))
+    return iter(reader)
+
+
+def _parquet(body: bytes, limits: Limits) -> pa.Table:
+    # What the pages claim is checked while they are read: a few bytes can stand for gigabytes.
+    file = pq.ParquetFile(pa.BufferReader(body), memory_map=False)
+    limits(file.metadata.num_rows, 0)
+    batches, rows, size = [], 0, 0
+    for batch in file.iter_batches(batch_size=65_536):
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        limits(rows, size)
+        batches.append(batch)
+    table = pa.Table.from_batches(batches, file.schema_arrow)
+    # Some writers put it into the schema, some beside it.
+    return table.replace_schema_metadata(
+        (file.metadata.metadata or {}) | (table.schema.metadata or {})
+    )
+
+
+def terms_in(given: QueryParams, schema: type[BaseModel]) -> dict[str, Any]:
+    """What the parameters of an address say of a request: texts as they are, all else as JSON has
+    it. Raises InvalidRequest.
+    """
+    terms: dict[str, Any] = {}
+    faults = []
+    for name in _terms_of(schema):
+        texts = given.getlist(name)
+        try:
+            if texts:
+                terms[name] = _term(texts, schema, name)
+        except ValueError as wrong:
+            faults.append(FieldError("", f"query parameter {name}: {wrong}", parameter=name))
+    if faults:
+        raise InvalidRequest(faults)
+    return terms
+
+
+def _term(texts: list[str], schema: type[BaseModel], name: str) -> Any:
+    if len(texts) > 1:
+        raise ValueError("is given twice")
+    (text,) = texts
+    kind = kind_of(branches(schema.model_fields[name].annotation))
+    if kind == "text" and not text.startswith("{"):  # a profile may come inline
+        return text
+    try:
+        return parse_json(text.encode())
+    except MalformedJson as malformed:
+        words = {"number": "must be a number", "text": "is no JSON", "list": "must be JSON"}
+        raise ValueError(f"{words[kind]}, not {text[:100]!r}: {malformed.detail}") from None
+
+
+def _terms_of(schema: type[BaseModel]) -> list[str]:
+    return [name for name in schema.model_fields if name != "users"]
+
+
+def declared_terms(schema: type[BaseModel]) -> Callable[..., None]:
+    """A dependency that declares the parameters that `read` reads."""
+
+    def declare(**_: str | None) -> None:
+        """Declare what `read` reads."""
+
+    parameters = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[str | None, Query()],
+        )
+        for name in _terms_of(schema)
+    ]
+    declare.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # Python's own way to say it
+    return declare
+
+
+def documented(schema: type[BaseModel]) -> dict[str, Any]:
+    """What the API's documentation says of tables beside the JSON of a schema."""
+    said = "The users, one a row, in columns that are called as their fields are in JSON"
+    kinds: dict[str, tuple[str, dict[str, str]]] = {
+        ARROW: (f"{said}: an Arrow stream.", {"format": "binary"}),
+        PARQUET: (f"{said}: a Parquet file.", {"format": "binary"}),
+        CSV: (f"{said}, `outer.inner` within objects; lists as JSON, empty cells absent.", {}),
+    }
+    parameters = []
+    for name in _terms_of(schema):
+        text = kind_of(branches(schema.model_fields[name].annotation)) == "text"
+        how = f"`{name}` in JSON" + ("." if text else ", and written as it is there.")
+        parameters.append(
+            {
+                "name": name,
+                "in": "query",
+                "required": False,
+                "schema": {"type": "string"},
+                "description": f"For tables of users: as {how}",
+            }
+        )
+    content = {
+        media_type: {"schema": {"type": "string", "description": told, **more}}
+        for media_type, (told, more) in kinds.items()
+    }
+    return {"parameters": parameters, "requestBody": {"content": content}}
+
+
+def instead(settings: Settings) -> str:
+    """What whoever sends too many users as JSON can do."""
+    return (
+        f"up to {settings.max_bulk_users} go in one request as columns, with Content-Type"
+        f" {' or '.join(TABLES)} (docs/large-fleets.md)"
+    )
