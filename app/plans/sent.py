@@ -236,15 +236,18 @@ def documented(schema: type[BaseModel]) -> dict[str, Any]:
     }
     parameters = []
     for name in _terms_of(schema):
-        text = kind_of(branches(schema.model_fields[name].annotation)) == "text"
-        how = f"`{name}` in JSON" + ("." if text else ", and written as it is there.")
+        field = schema.model_fields[name]
+        how = (
+            "" if kind_of(branches(field.annotation)) == "text" else ", and written as it is there"
+        )
+        told = f"For tables of users: as `{name}` in JSON{how}. {field.description or ''}".strip()
         parameters.append(
             {
                 "name": name,
                 "in": "query",
                 "required": False,
                 "schema": {"type": "string"},
-                "description": f"For tables of users: as {how}",
+                "description": told,
             }
         )
     content = {
