@@ -8,16 +8,21 @@
 FROM python:3.11.14-slim-bookworm AS builder
 WORKDIR /build
 RUN python -m venv /opt/splitplan
-COPY requirements.lock ./
+COPY requirements.lock requirements-compiler.lock ./
 RUN --mount=type=cache,target=/root/.cache/pip \
     /opt/splitplan/bin/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml setup.py README.md ./
 COPY app app
 COPY client client
 COPY migrations migrations
 COPY notation notation
 COPY profiler profiler
 COPY solvers solvers
+# The image has the compiled kernel; its compiler is a package that is not kept.
+RUN /opt/splitplan/bin/python solvers/compiled/build.py \
+    || { /opt/splitplan/bin/python -m pip install --disable-pip-version-check --require-hashes -r requirements-compiler.lock \
+    && /opt/splitplan/bin/python solvers/compiled/build.py \
+    && /opt/splitplan/bin/python -m pip uninstall --yes ziglang; }
 # A wheel, not an editable install: what runs is what is shipped. setuptools and pip built it and stay behind.
 RUN /opt/splitplan/bin/python -m pip wheel --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist . \
     && /opt/splitplan/bin/python -m pip install --disable-pip-version-check --no-deps dist/*.whl \

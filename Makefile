@@ -6,7 +6,9 @@ BIN    := $(VENV)/bin
 # Where Python may not keep what it compiled, each of the processes that tests start compiles everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help serve demo test soak check costs fix lint migrate openapi catalogue profiler bench lock hook clean
+KERNEL := solvers/compiled/build.py $(wildcard solvers/compiled/sources/*)
+
+.PHONY: help serve demo test soak check costs fix lint migrate openapi catalogue profiler bench lock hook fetched-kernel clean
 
 help:                                 ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +69,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 lock: $(VENV)/dev.stamp               ## resolve the dependencies again; UPGRADE= moves only what must move
 	$(COMPILE) $(UPGRADE) pyproject.toml -o requirements.lock
 	$(COMPILE) $(UPGRADE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) $(UPGRADE) --group compiler -o requirements-compiler.lock
 
 hook: $(VENV)/dev.stamp               ## have git run ruff and the walls before a commit, `make check` before a push
 	$(BIN)/pre-commit install
@@ -75,8 +78,9 @@ $(VENV)/pyvenv.cfg:
 	$(PYTHON) -m venv $(VENV)
 
 # The wheels are built without isolation: setuptools comes from the lock, so a second run needs no network.
-$(VENV)/serve.stamp: $(VENV)/pyvenv.cfg requirements.lock pyproject.toml
+$(VENV)/serve.stamp: $(VENV)/pyvenv.cfg requirements.lock pyproject.toml setup.py $(KERNEL)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python solvers/compiled/build.py || $(MAKE) --no-print-directory fetched-kernel
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -84,5 +88,12 @@ $(VENV)/dev.stamp: $(VENV)/serve.stamp requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
+# Where the machine has no C compiler: one from a package (100 MB), of which only what it compiled is kept. Without
+# that too, numpy computes alone, and `serve` says so.
+fetched-kernel:
+	@{ $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-compiler.lock \
+		&& $(BIN)/python solvers/compiled/build.py; } || echo "no compiled kernel: numpy computes alone" >&2
+	@$(BIN)/python -m pip uninstall --quiet --disable-pip-version-check --yes ziglang
+
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) solvers/compiled/libsplitplan.* build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

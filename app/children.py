@@ -62,6 +62,7 @@ def _begin(settings: Settings) -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
+    settings.choose_kernel()
     _child = open_database(settings.database_url, settings.sqlite_busy_timeout_s)
 
 

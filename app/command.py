@@ -26,6 +26,7 @@ from app.profiles.reading import Wanted, read_model
 from app.profiles.references import ProfileRef
 from app.quantities import NAME_PATTERN
 from app.settings import Settings, read_settings
+from solvers.compiled.library import described, missing
 
 CHECKOUT = Path(__file__).parent.parent
 DOCUMENT = CHECKOUT / "openapi" / "openapi.json"
@@ -103,7 +104,15 @@ def serve(host: str | None, port: int | None, migrate_first: bool, load_catalogu
         log.info(
             "database %s (schema version %s)", settings.shown()["SPLITPLAN_DATABASE_URL"], version
         )
+        _say_kernel()
         serve_until_stopped(settings, listener)
+
+
+def _say_kernel() -> None:
+    """Who solves; and why it is not the faster one, where that was not asked for."""
+    log.info("solved by the kernel: %s", described())
+    if (why := missing()) is not None:
+        log.warning("large plans take some ten times as long without the compiled kernel: %s", why)
 
 
 @main.command()

@@ -12,6 +12,7 @@ from app.http.bodies import StrictRoute
 from app.plans import jobs
 from app.problems import documented
 from app.settings import Settings
+from solvers.compiled.library import described
 
 router = APIRouter(tags=["Health"], route_class=StrictRoute)
 
@@ -34,6 +35,9 @@ class Readiness(BaseModel):
     )
     workers: int = Field(description="Workers that were heard of within their lease.")
     waiting: int = Field(description="Plans in line for a worker.")
+    kernel: str = Field(
+        description="Who solves here: `compiled` with what it was built from, or `numpy`."
+    )
 
 
 @router.get("/livez", operation_id="get_liveness", summary="Is the process alive?")
@@ -77,4 +81,5 @@ def readyz(session: ReadSession, request: Request) -> Readiness:
         schema_version=version,
         workers=alive,
         waiting=waiting,
+        kernel=described(),
     )

@@ -77,6 +77,7 @@ TAGS = [
 
 def create_app(settings: Settings) -> FastAPI:
     """The web service; connects to the database only when asked something."""
+    settings.choose_kernel()
     database = open_database(settings.database_url, settings.sqlite_busy_timeout_s)
 
     queue = Queue(settings.database_url)

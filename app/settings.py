@@ -14,6 +14,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.errors import ConfigurationError
+from solvers.compiled.library import Kernel, KernelMissing, use
 
 PREFIX = "SPLITPLAN_"
 ENV_FILE = "SPLITPLAN_ENV_FILE"
@@ -90,6 +91,8 @@ class Settings(BaseSettings):
     """
     webhook_private: bool = False
     """Deliver webhooks to private addresses too."""
+    kernel: Kernel = Kernel.AUTO
+    """Who solves: compiled, numpy, or the former where it was built (auto)."""
 
     @field_validator("database_url")
     @classmethod
@@ -117,6 +120,13 @@ class Settings(BaseSettings):
         if key is not None and len(key) < _LEAST_SECRET_BYTE:
             raise ValueError(f"must be whsec_ and base64 of at least {_LEAST_SECRET_BYTE} bytes")
         return secret
+
+    def choose_kernel(self) -> None:
+        """Have this process solve as the setting says. Raises ConfigurationError."""
+        try:
+            use(self.kernel)
+        except KernelMissing as error:
+            raise ConfigurationError(f"{PREFIX}KERNEL={self.kernel}: {error}") from None
 
     def shown(self) -> dict[str, str]:
         """The settings as the environment names them, the database's password hidden."""

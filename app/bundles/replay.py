@@ -17,6 +17,7 @@ from app.plans.families import FAMILIES
 from app.plans.family import Outcome, Prepared
 from app.plans.resolve import Resolver
 from app.plans.versions import versions
+from solvers.compiled.library import Kernel, using
 from solvers.progress import Progress
 
 Json = dict[str, Any]
@@ -62,6 +63,12 @@ def other_versions(carried: Carried) -> dict[str, tuple[str | None, str]]:
     }
 
 
+def _kernel_of(carried: Carried) -> Kernel:
+    """Who made a plan; before there was a kernel it was numpy."""
+    made = carried.bundle.versions.get("kernel", Kernel.NUMPY)
+    return Kernel.NUMPY if made == Kernel.NUMPY else Kernel.AUTO
+
+
 def replay(carried: Carried, time_limit_s: float | None = None) -> Report:
     """Make a plan again: assemble, solve with the same seeds, check, compare.
 
@@ -70,7 +77,8 @@ def replay(carried: Carried, time_limit_s: float | None = None) -> Report:
     """
     bundle = carried.bundle
     family = FAMILIES[bundle.plan.kind]
-    outcome = _prepared(carried, time_limit_s).solve(Progress(time_limit_s=math.inf))
+    with using(_kernel_of(carried)):
+        outcome = _prepared(carried, time_limit_s).solve(Progress(time_limit_s=math.inf))
     now = AnswerDigests.model_validate(digests.of_outcome(family, outcome))
     return Report(
         verdict=_verdict(carried, outcome, now, time_limit_s),

@@ -6,6 +6,7 @@ import pytest
 from app import migration, workers
 from app.db import open_database
 from app.settings import Settings
+from solvers.compiled.library import described
 from tests.support.servers import Service
 
 
@@ -23,6 +24,7 @@ def test_a_running_service_is_alive_and_ready(
         "schema_version": migration.newest(),
         "workers": 1,
         "waiting": 0,
+        "kernel": described(),
     }
 
 

@@ -108,7 +108,7 @@ def laid_out(problem: Problem, budget: TimeBudget) -> tuple[Candidates, NDArray[
     work = problem.workloads
     row, user = budget.row, budget.user
     law = problem.rate_law
-    cap = _cap_of(law)
+    cap = cap_of(law)
     noise = problem.noise_w_per_hz * law.snr_gap
     scale = problem.tx_power_w[user] * problem.gain[user] / noise
     tau_unit = work.crossing_most_bit[row] * (_LN2 / law.efficiency) / scale
@@ -148,7 +148,7 @@ def laid_out(problem: Problem, budget: TimeBudget) -> tuple[Candidates, NDArray[
     return options, possible & (least <= problem.bandwidth_hz)
 
 
-def _cap_of(law: RateLaw) -> float:
+def cap_of(law: RateLaw) -> float:
     """Where a rate law stops [nat/s/Hz of the law without efficiency]; infinite if nowhere near."""
     cap = law.max_bps_per_hz * _LN2 / law.efficiency
     return cap if cap <= _LARGEST_CAP else float("inf")

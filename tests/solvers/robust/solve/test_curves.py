@@ -6,6 +6,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from solvers import physics
+from solvers.compiled.library import library
 from solvers.robust.problem import Problem
 from solvers.robust.solve.candidates import options_of
 from solvers.robust.solve.curves import Curves
@@ -13,6 +14,7 @@ from solvers.robust.solve.dual import Relaxation
 from solvers.robust.solve.rates import log_cap_of
 from solvers.robust.solve.shares import ROUNDING
 from tests.support.robust.cells import random_cell
+from tests.support.robust.kernel import pricing_of
 from tests.support.robust.one_option import DIGITS, ExactOption, hostile_options
 from tests.support.seeds import Drawn
 
@@ -134,6 +136,7 @@ def test_no_bound_is_above_what_fifty_digits_say(block: int, drawn: Drawn) -> No
             problem = hostile_options(rng, 20)
             options, possible = options_of(problem)
             curves = options.curves.with_marginals()
+            compiled = None if library() is None else pricing_of(problem)
             x_least = curves.x_at(problem.bandwidth_hz)
             for user in range(problem.users):
                 exact = ExactOption(problem, user)
@@ -150,6 +153,10 @@ def test_no_bound_is_above_what_fifty_digits_say(block: int, drawn: Drawn) -> No
                 true = exact.priced(float(price[0]), least, widest)
                 assert bound[0] <= true * (1.0 + ROUNDING), (seed, user)
                 near += bool(bound[0] >= true * (1.0 - 1e-9))
+                if compiled is not None:
+                    told = compiled.option(user, user, float(price[0]), widest)
+                    assert told is not None
+                    assert true * (1.0 - 1e-9) <= told[0] <= true * (1.0 + ROUNDING), (seed, user)
                 compared += 1
     assert compared > 10
     assert near > 0.5 * compared

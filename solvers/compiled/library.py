@@ -1,0 +1,112 @@
+"""The library as Python calls it, and the one setting that says whether it does."""
+
+import ctypes
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+from solvers.compiled import build
+
+_INTERFACE = 1  # SP_INTERFACE of export.h
+
+ADDRESS, INTEGER, NUMBER = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
+
+
+class Kernel(StrEnum):
+    """Who computes where both can."""
+
+    AUTO = "auto"  # compiled where it was built, numpy elsewhere
+    COMPILED = "compiled"
+    NUMPY = "numpy"
+
+
+class KernelMissing(Exception):
+    """The compiled kernel was asked for, and is not there or not to be used."""
+
+
+class OutOfMemory(MemoryError):
+    """The kernel found no room for its buffers."""
+
+
+class Library:
+    """What was built, loaded once for all threads.
+
+    Calls let other threads run; nothing in it is shared between them but tables that never change.
+    """
+
+    def __init__(self, handle: ctypes.CDLL, sources: str) -> None:
+        self._handle, self.sources = handle, sources
+
+    def function(
+        self, name: str, arguments: Sequence[Any], answer: Any = INTEGER
+    ) -> Callable[..., Any]:
+        """A function by its name in C, with the types of its arguments and of what it answers."""
+        found = self._handle[name]
+        found.argtypes, found.restype = list(arguments), answer
+        return found
+
+
+@cache
+def _loaded() -> Library | str:
+    """The library; or why there is none."""
+    path = build.SOURCES.parent / build.LIBRARY
+    if not path.exists():
+        return "it was not built: there was no C compiler when splitplan was installed"
+    try:
+        handle = ctypes.CDLL(str(path))
+    except OSError as error:
+        return f"it does not load: {error}"
+    handle.sp_sources.restype = ctypes.c_char_p
+    sources = handle.sp_sources().decode()
+    if handle.sp_interface() != _INTERFACE or sources != build.digest():
+        return "it was built from other sources: install splitplan again"
+    handle.sp_begin()
+    return Library(handle, sources)
+
+
+_chosen = Kernel.AUTO
+
+
+def use(kernel: Kernel) -> None:
+    """Say for the whole process who computes.
+
+    Raises
+    ------
+    KernelMissing : where the compiled kernel is asked for by name and is not there.
+    """
+    global _chosen
+    found = _loaded() if kernel is Kernel.COMPILED else None
+    if isinstance(found, str):
+        raise KernelMissing(f"no compiled kernel: {found}")
+    _chosen = kernel
+
+
+@contextmanager
+def using(kernel: Kernel) -> Iterator[None]:
+    """As `use`, for a while; not where several threads solve."""
+    before = _chosen
+    use(kernel)
+    try:
+        yield
+    finally:
+        use(before)
+
+
+def library() -> Library | None:
+    """The library, where it computes."""
+    found = _loaded() if _chosen is not Kernel.NUMPY else None
+    return found if isinstance(found, Library) else None
+
+
+def described() -> str:
+    """Who computes, as answers name it: `compiled` with what it was built from, or `numpy`."""
+    found = library()
+    return "numpy" if found is None else f"compiled {found.sources}"
+
+
+def missing() -> str | None:
+    """Why numpy computes though the compiled kernel would be welcome; None if it does not."""
+    found = _loaded() if _chosen is Kernel.AUTO else None
+    return found if isinstance(found, str) else None

@@ -1,0 +1,208 @@
+/* Large cells, a stretch of users at a time: whoever calls divides the users, and looks up in between. */
+#include <stdlib.h>
+
+#include "export.h"
+#include "robust_curves.h"
+
+enum { DONE = 0, NO_MEMORY = -1 };
+
+/* The least share of every user, infinite where none of its options keeps its limits; and what it surely is, with the
+   rounding of times taken off. */
+SP_EXPORT int64_t sp_robust_least(const Cell *cell, int64_t from, int64_t to, double *least_hz, double *surely_hz) {
+    const Cap law = cap_of(cell->cap);
+    for (int64_t n = from; n < to; n++) {
+        const Asking who = asking(cell, n);
+        const int64_t *first = cell->first + cell->workload[n];
+        Curve best, surely, some;
+        double widest = 0.0, sure = 0.0;
+        int silent = 0;
+        for (int64_t r = first[0]; r < first[1] && !silent; r++) {
+            if (!lay_out(cell, &law, &who, r, &some)) continue;
+            silent = !sends(&some);
+            /* One scale for all: the share is least where the uplink may be slowed most. */
+            if (some.most_s > widest * some.unit_s) {
+                widest = some.most_s / some.unit_s;
+                best = some;
+            }
+            if (some.most_s + 2.0 * some.error_s > sure * some.unit_s) {
+                sure = (some.most_s + 2.0 * some.error_s) / some.unit_s;
+                surely = some;
+                surely.most_s += 2.0 * some.error_s;
+            }
+        }
+        least_hz[n] = silent ? 0.0 : widest > 0.0 ? robust_least_hz(&best, &law) : INFINITY;
+        if (surely_hz != NULL)
+            surely_hz[n] = silent ? 0.0 : sure > 0.0 ? robust_least_hz(&surely, &law) * (1.0 - 4.0 * PAD) : INFINITY;
+    }
+    return DONE;
+}
+
+/* Everybody's best option at a price: sums are of the values, of their sizes, of the shares, and of users without one.
+   `rows` from first[n] to first[n + 1] are the options of user n, all of its workload where there are none. */
+SP_EXPORT int64_t sp_robust_price(const Cell *cell, double price, const double *most_hz, int64_t from, int64_t to,
+                                  const int64_t *first, const int64_t *rows, int64_t *choice, double *value_j,
+                                  double *share_hz, double *sums) {
+    const Cap law = cap_of(cell->cap);
+    Options options;
+    if (!robust_room(&options, robust_most_options(cell, from, to))) {
+        robust_forget(&options);
+        return NO_MEMORY;
+    }
+    sums[0] = sums[1] = sums[2] = sums[3] = 0.0;
+    for (int64_t n = from; n < to; n++) {
+        Answer a = {INFINITY, 0.0, 0.0};
+        robust_options(cell, &law, n, rows ? rows + first[n] : NULL, rows ? first[n + 1] - first[n] : 0, &options);
+        const int64_t best = robust_best(&law, &options, price, most_hz[n], &a);
+        choice[n] = best < 0 ? -1 : options.curve[best].row;
+        if (value_j) value_j[n] = a.value_j;
+        if (share_hz) share_hz[n] = a.share_hz;
+        if (best < 0) {
+            sums[3] += 1.0;
+            continue;
+        }
+        sums[0] += a.value_j;
+        sums[1] += fabs(a.value_j);
+        sums[2] += a.share_hz;
+    }
+    robust_forget(&options);
+    return DONE;
+}
+
+/* What an option must not lie above to be somebody's best at some price between two: see dual.not_fixed. */
+typedef struct {
+    double low_j, high_j, slope_low, slope_high, span, corner;
+} Ceiling;
+
+static Ceiling ceiling_of(const Answer *low, const Answer *high, double span) {
+    Ceiling c = {low->value_j, high->value_j, low->share_hz, high->share_hz, span, 0.0};
+    if (c.slope_low > c.slope_high) {
+        c.corner = (c.high_j - c.slope_high * span - c.low_j) / (c.slope_low - c.slope_high);
+        c.corner = fmin(fmax(c.corner, 0.0), span);
+    }
+    return c;
+}
+
+static int below(const Ceiling *c, double low_j, double high_j) {
+    const double at[3] = {0.0, c->corner, c->span};
+    for (int k = 0; k < 3; k++) {
+        const double most = fmin(c->low_j + c->slope_low * at[k], c->high_j - c->slope_high * (c->span - at[k]));
+        if (low_j + (high_j - low_j) * (at[k] / c->span) <= most * (1.0 + 1e-11)) return 1;
+    }
+    return 0;
+}
+
+/* The options that may be somebody's best between two prices, in the order of users: their number, and `first` of the
+   users from `from` on. `rows` has room for all options of these users. Sums are as those of sp_robust_price, of the
+   one price and then of the other. */
+SP_EXPORT int64_t sp_robust_sweep(const Cell *cell, double low, double high, const double *most_hz, int64_t from,
+                                  int64_t to, int64_t *first, int64_t *rows, double *sums) {
+    const Cap law = cap_of(cell->cap);
+    Options options;
+    if (!robust_room(&options, robust_most_options(cell, from, to))) {
+        robust_forget(&options);
+        return NO_MEMORY;
+    }
+    for (int k = 0; k < 8; k++) sums[k] = 0.0;
+    int64_t kept = 0;
+    for (int64_t n = from; n < to; n++) {
+        Answer end[2] = {{INFINITY, 0.0, 0.0}, {INFINITY, 0.0, 0.0}};
+        int64_t best[2];
+        first[n - from] = kept;
+        robust_options(cell, &law, n, NULL, 0, &options);
+        for (int k = 0; k < 2; k++) {
+            best[k] = robust_best(&law, &options, k ? high : low, most_hz[n], end + k);
+            if (best[k] < 0) {
+                sums[4 * k + 3] += 1.0;
+                continue;
+            }
+            sums[4 * k] += end[k].value_j;
+            sums[4 * k + 1] += fabs(end[k].value_j);
+            sums[4 * k + 2] += end[k].share_hz;
+        }
+        if (best[0] < 0) continue;
+        const Ceiling ceiling = ceiling_of(end, end + 1, high - low);
+        for (int64_t k = 0; k < options.count; k++) {
+            const Curve *c = options.curve + k;
+            int stays = k == best[0] || k == best[1];
+            if (!stays && below(&ceiling, least_at_least(c, low), least_at_least(c, high))) {
+                Answer a, b;
+                priced(c, &law, low, most_hz[n], INFINITY, &a);
+                priced(c, &law, high, most_hz[n], INFINITY, &b);
+                stays = below(&ceiling, a.value_j, b.value_j);
+            }
+            if (stays) rows[kept++] = c->row;
+        }
+    }
+    first[to - from] = kept;
+    robust_forget(&options);
+    return kept;
+}
+
+/* What chosen options ask for at a price, and what they need at least; sums are of the shares, of what is beyond the
+   least shares, and of the shares times the rates at which they fall with the price. */
+SP_EXPORT int64_t sp_robust_respond(const Cell *cell, double price, int64_t from, int64_t to, const int64_t *choice,
+                                    double *share_hz, double *rate, double *least_hz, double *sums) {
+    const Cap law = cap_of(cell->cap);
+    sums[0] = sums[1] = sums[2] = 0.0;
+    for (int64_t n = from; n < to; n++) {
+        const Asking who = asking(cell, n);
+        Answer a = {0.0, 0.0, 0.0};
+        Curve c;
+        if (lay_out(cell, &law, &who, choice[n], &c) && sends(&c)) {
+            priced(&c, &law, price, 2.0 * cell->bandwidth_hz, INFINITY, &a);
+            if (!(least_hz[n] >= 0.0)) least_hz[n] = robust_least_hz(&c, &law);
+            a.share_hz = fmax(a.share_hz, least_hz[n]);
+            if (a.share_hz == least_hz[n]) a.rate = 0.0;
+        } else {
+            least_hz[n] = 0.0;
+        }
+        share_hz[n] = a.share_hz;
+        rate[n] = a.rate;
+        sums[0] += a.share_hz;
+        sums[1] += a.share_hz - least_hz[n];
+        sums[2] += a.share_hz * a.rate;
+    }
+    return DONE;
+}
+
+/* Each user's least energy over its options with one share for everybody; infinite where none keeps its limits. */
+SP_EXPORT int64_t sp_robust_equal(const Cell *cell, double each_hz, int64_t from, int64_t to, int64_t *choice,
+                                  double *energy_j) {
+    const Cap law = cap_of(cell->cap);
+    for (int64_t n = from; n < to; n++) {
+        const Asking who = asking(cell, n);
+        const int64_t *first = cell->first + cell->workload[n];
+        energy_j[n] = INFINITY;
+        choice[n] = -1;
+        for (int64_t r = first[0]; r < first[1]; r++) {
+            Curve c;
+            double doubt;
+            if (!lay_out(cell, &law, &who, r, &c)) continue;
+            if (sends(&c) && robust_least_hz(&c, &law) > each_hz) continue;
+            const double energy = energy_at(&c, &law, each_hz, &doubt);
+            if (energy < energy_j[n]) {
+                energy_j[n] = energy;
+                choice[n] = r;
+            }
+        }
+    }
+    return DONE;
+}
+
+/* One option at a price, as the tests hold it against arithmetic of other makers: value, share, rate, least share,
+   energy at its share. */
+SP_EXPORT int64_t sp_robust_option(const Cell *cell, int64_t n, int64_t row, double price, double most_hz, double *told) {
+    const Cap law = cap_of(cell->cap);
+    const Asking who = asking(cell, n);
+    Curve c;
+    Answer a;
+    double doubt;
+    if (!lay_out(cell, &law, &who, row, &c)) return 0;
+    priced(&c, &law, price, most_hz, INFINITY, &a);
+    told[0] = a.value_j;
+    told[1] = a.share_hz;
+    told[2] = a.rate;
+    told[3] = robust_least_hz(&c, &law);
+    told[4] = sends(&c) ? energy_at(&c, &law, a.share_hz, &doubt) : computing_j(&c, clock_at(&c, 0.0));
+    return 1;
+}

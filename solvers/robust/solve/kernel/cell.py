@@ -1,0 +1,193 @@
+"""A problem as the compiled kernel reads it: one record for each row of the workload table, one for
+each user.
+
+Formulas without a user in them are numpy's here, whatever the power law; those with one are in
+`solvers/compiled/sources/robust_curves.h`.
+"""
+
+import ctypes
+from typing import Any
+
+import numpy as np
+
+from solvers.arrays import Floats, Integers
+from solvers.margin import OF_OPTIONS
+from solvers.moments import margin_factor
+from solvers.physics import cheapest_clock_hz
+from solvers.robust.problem import Problem, Workloads
+from solvers.robust.solve.candidates import cap_of
+
+_LN2 = float(np.log(2.0))
+_ROW = [
+    "cycles",
+    "overhead_s",
+    "slow_hz",
+    "fast_hz",
+    "unit_hz",
+    "fixed_s",
+    "margin_s",
+    "variance_s2",
+    "cross_s2",
+    "variance_low_s2",
+    "cross_low_s2",
+    "kappa",
+    "exponent",
+    "static_w",
+    "constant_j",
+    "standby_w",
+    "part",
+    "device_std_s",
+    "loss",
+    "allowed",
+]
+_USER = [
+    "scale_hz",
+    "radio_w",
+    "deadline_s",
+    "factor",
+    "correlation",
+    "weight",
+    "period_s",
+    "max_loss",
+]
+
+
+class _Record(ctypes.Structure):
+    """`Cell` of robust_curves.h."""
+
+    _fields_ = (
+        ("users", ctypes.c_int64),
+        ("first", ctypes.c_void_p),
+        ("workload", ctypes.c_void_p),
+        ("row", ctypes.c_void_p),
+        ("user", ctypes.c_void_p),
+        ("bandwidth_hz", ctypes.c_double),
+        ("cap", ctypes.c_double),
+        ("of_options", ctypes.c_int64),
+        ("streams", ctypes.c_int64),
+    )
+
+
+class Cell:
+    """The record of a problem, with the arrays that it points to.
+
+    Servers with budgets are not in it: what has some is not for the kernel (`covers`).
+    """
+
+    def __init__(self, problem: Problem, rows: Floats | None = None) -> None:
+        self.problem = problem
+        self.rows = rows_of(problem) if rows is None else rows
+        self.people = _users_of(problem)
+        self.first = np.ascontiguousarray(problem.workloads.first, dtype=np.int64)
+        self.workload = np.ascontiguousarray(problem.workload, dtype=np.int64)
+        self.record = _Record(
+            problem.users,
+            self.first.ctypes.data,
+            self.workload.ctypes.data,
+            self.rows.ctypes.data,
+            self.people.ctypes.data,
+            problem.bandwidth_hz,
+            cap_of(problem.rate_law),
+            problem.margin in OF_OPTIONS,
+            problem.rate_hz is not None,
+        )
+        self.address = ctypes.addressof(self.record)
+
+
+def covers(problem: Problem) -> bool:
+    """Whether the kernel knows every term of a problem: all but the budgets of servers."""
+    return not problem.server_capacity
+
+
+def rows_of(problem: Problem) -> Floats:
+    """(rows, columns of `Row` in robust_curves.h)."""
+    work = problem.workloads
+    table = np.zeros((len(_ROW), len(work.cut)))
+    column = dict(zip(_ROW, table, strict=True))
+    sends = work.crossing_bit > 0.0
+    network: Any = problem.network_mean_s * sends
+    if np.isfinite(problem.downlink_bps):
+        network = network + work.result_bit / problem.downlink_bps
+    column["cycles"][:] = work.cycles
+    column["overhead_s"][:] = work.overhead_s
+    column["slow_hz"][:] = work.clock_min_hz
+    column["fast_hz"][:] = work.clock_max_hz
+    column["unit_hz"][:] = work.crossing_most_bit * (_LN2 / problem.rate_law.efficiency)
+    column["fixed_s"][:] = work.overhead_s + network + work.server_mean_s
+    if problem.margin in OF_OPTIONS:
+        column["margin_s"][:] = work.device_excess_s + work.server_excess_s
+        column["device_std_s"][:] = work.device_excess_s
+    else:
+        for name, variance in (
+            ("", work.device_variance_s2),
+            ("low_", work.device_variance_low_s2),
+        ):
+            beside = work.server_variance_s2 + problem.network_variance_s2 * sends
+            column[f"variance_{name}s2"][:] = variance + beside
+            column[f"cross_{name}s2"][:] = 2.0 * np.sqrt(variance * work.server_variance_s2)
+        np.sqrt(work.device_variance_s2, out=column["device_std_s"])
+    _fill_power(column, work, network + work.server_mean_s)
+    column["part"][:] = 1.0
+    np.divide(work.crossing_bit, work.crossing_most_bit, out=column["part"], where=sends)
+    column["loss"][:] = work.loss
+    column["allowed"][:] = work.fits_memory
+    return np.ascontiguousarray(table.T)
+
+
+def _fill_power(column: dict[str, Floats], work: Workloads, waiting_s: Floats) -> None:
+    """What is drawn while computing and whatever the clock, and the cheapest clock for it."""
+    column["kappa"][:] = work.power_coefficient
+    column["exponent"][:] = work.power_exponent
+    standby: Any = 0.0
+    if work.standby_power_w.any():
+        standby = np.repeat(work.standby_power_w, np.diff(work.first))
+        column["standby_w"][:] = standby
+        column["constant_j"] += standby * waiting_s
+    column["static_w"][:] = work.static_power_w + standby
+    if column["static_w"].any():
+        cheapest = cheapest_clock_hz(
+            column["static_w"],
+            work.power_coefficient,
+            work.power_exponent,
+            work.cycles,
+            work.overhead_s,
+        )
+        column["slow_hz"][:] = np.maximum(
+            work.clock_min_hz, np.minimum(cheapest, work.clock_max_hz)
+        )
+    column["constant_j"] += work.fixed_energy_j
+    if work.energy_j_per_bit.any():
+        per_bit = np.repeat(work.energy_j_per_bit, np.diff(work.first))
+        column["constant_j"] += per_bit * work.crossing_bit
+
+
+def _users_of(problem: Problem) -> Floats:
+    """(users, columns of `User` in robust_curves.h)."""
+    table = np.empty((problem.users, len(_USER)))
+    noise = problem.noise_w_per_hz * problem.rate_law.snr_gap
+    radio = problem.tx_power_w if problem.radio_power_w is None else problem.radio_power_w
+    rate = problem.rate_hz
+    columns: tuple[Any, ...] = (
+        problem.tx_power_w * problem.gain / noise,
+        radio,
+        problem.deadline_s,
+        margin_factor(problem.risk, problem.margin),
+        problem.correlation,
+        1.0 if rate is None else rate,
+        np.inf if rate is None else problem.stage_tolerance / rate,
+        np.inf if problem.max_loss is None else problem.max_loss,
+    )
+    for k, values in enumerate(columns):
+        table[:, k] = values
+    return table
+
+
+def pairs(problem: Problem) -> int:
+    """Options of all users together."""
+    first = problem.workloads.first
+    return int((first[problem.workload + 1] - first[problem.workload]).sum())
+
+
+def options(problem: Problem, rows: Integers) -> Integers:
+    """Rows of the workload table as numbers within each user's workload."""
+    return np.asarray(rows - problem.workloads.first[problem.workload])

@@ -1,0 +1,209 @@
+"""What users ask for at a price, a stretch of them at a time by all processors."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from solvers.arrays import Floats, Integers
+from solvers.compiled.crew import each, parts
+from solvers.compiled.library import ADDRESS, INTEGER, NUMBER, Library, OutOfMemory
+from solvers.progress import Progress
+from solvers.robust.solve.kernel.cell import Cell
+from solvers.robust.solve.shares import ROUNDING
+
+# Users at a time: a few milliseconds, so that whoever asks to stop does not wait.
+_STRETCH = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Rows of the workload table, those of user n from `first[n]` to `first[n + 1]`."""
+
+    first: Integers
+    rows: Integers
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One price: its bound, the excess demand and what users choose."""
+
+    price: float
+    bound_j: float
+    excess_hz: float
+    choice: Integers  # (users,) rows
+
+
+class Pricing:
+    """The users of a cell at any price."""
+
+    def __init__(self, library: Library, cell: Cell, progress: Progress) -> None:
+        self.cell, self._library, self._progress = cell, library, progress
+        self.users, self.bandwidth_hz = cell.problem.users, cell.problem.bandwidth_hz
+        self._parts = parts(self.users, _STRETCH)
+
+    def _call(self, name: str, arguments: str, answer: Any = INTEGER) -> Any:
+        """A function of the library, of a cell and what the letters say."""
+        kinds = {"a": ADDRESS, "i": INTEGER, "n": NUMBER}
+        return self._library.function(name, [kinds[one] for one in "a" + arguments], answer)
+
+    def _each(self, call: Any) -> list[Any]:
+        """What a call returns for all stretches; looks up in between."""
+        return each(call, self._parts, lambda _: self._progress.tick())
+
+    def least(self) -> tuple[Floats, Floats]:
+        """The least share of every user, infinite where it has none, and what it surely is."""
+        least, surely = np.empty(self.users), np.empty(self.users)
+        call = self._call("sp_robust_least", "iiaa")
+        at = self.cell.address
+        self._each(lambda start, stop: call(at, start, stop, least.ctypes.data, surely.ctypes.data))
+        return least, surely
+
+    def at(
+        self, price: float, most_hz: Floats, kept: Kept | None = None, shares: Floats | None = None
+    ) -> Point:
+        """Every user's best option at a price.
+
+        shares : filled with what each asks for.
+        """
+        choice = np.empty(self.users, dtype=np.int64)
+        call = self._call("sp_robust_price", "naiiaaaaaa")
+
+        def stretch(start: int, stop: int) -> Floats:
+            sums = np.empty(4)
+            _required(
+                call(
+                    self.cell.address,
+                    price,
+                    most_hz.ctypes.data,
+                    start,
+                    stop,
+                    _address(None if kept is None else kept.first),
+                    _address(None if kept is None else kept.rows),
+                    choice.ctypes.data,
+                    None,
+                    _address(shares),
+                    sums.ctypes.data,
+                )
+            )
+            return sums
+
+        return self._point(price, np.sum(self._each(stretch), axis=0), choice)
+
+    def _point(self, price: float, sums: Floats, choice: Integers) -> Point:
+        value_j, size_j, demand_hz, without = (float(one) for one in sums)
+        paid_j = price * self.bandwidth_hz
+        bound_j = value_j - paid_j - ROUNDING * (size_j + paid_j)
+        excess_hz = demand_hz - self.bandwidth_hz
+        # What rounding overdraws fits: least shares that leave nothing at all are still a plan.
+        if 0.0 < excess_hz <= ROUNDING * self.bandwidth_hz:
+            excess_hz = 0.0
+        assert without == 0.0, "a user without an option was priced"
+        return Point(price, bound_j, excess_hz, choice)
+
+    def between(
+        self, low: float, high: float, most_hz: Floats
+    ) -> tuple[Kept, tuple[float, float], tuple[float, float]]:
+        """The options that may be somebody's best between two prices; the bounds, and the excess
+        demands, at both.
+        """
+        call = self._call("sp_robust_sweep", "nnaiiaaa")
+        counts = self.cell.first[self.cell.workload + 1] - self.cell.first[self.cell.workload]
+
+        def stretch(start: int, stop: int) -> tuple[Integers, Integers, Floats]:
+            first = np.empty(stop - start + 1, dtype=np.int64)
+            rows = np.empty(int(counts[start:stop].sum()), dtype=np.int64)
+            sums = np.empty(8)
+            kept = _required(
+                call(
+                    self.cell.address,
+                    low,
+                    high,
+                    most_hz.ctypes.data,
+                    start,
+                    stop,
+                    first.ctypes.data,
+                    rows.ctypes.data,
+                    sums.ctypes.data,
+                )
+            )
+            return first, rows[:kept].copy(), sums
+
+        found = self._each(stretch)
+        sums = np.sum([one[2] for one in found], axis=0)
+        before = np.cumsum([0, *(len(rows) for _, rows, _ in found)])
+        first = np.concatenate(
+            [one[0][:-1] + begin for one, begin in zip(found, before[:-1], strict=True)]
+            + [before[-1:]]
+        )
+        ends = [
+            self._point(price, some, np.empty(0, dtype=np.int64))
+            for price, some in ((low, sums[:4]), (high, sums[4:]))
+        ]
+        kept = Kept(first, np.concatenate([rows for _, rows, _ in found]))
+        return (
+            kept,
+            (ends[0].bound_j, ends[1].bound_j),
+            (ends[0].excess_hz, ends[1].excess_hz),
+        )
+
+    def respond(
+        self, price: float, choice: Integers, least_hz: Floats
+    ) -> tuple[Floats, Floats, Floats]:
+        """What chosen rows ask for at a price; the rates at which that falls with the price; the
+        sums of the shares, of what is beyond the least shares and of shares times rates.
+
+        least_hz : NaN where it is not known yet, and filled in.
+        """
+        share, rate = np.empty(self.users), np.empty(self.users)
+        call = self._call("sp_robust_respond", "niiaaaaa")
+
+        def stretch(start: int, stop: int) -> Floats:
+            sums = np.empty(3)
+            call(
+                self.cell.address,
+                price,
+                start,
+                stop,
+                choice.ctypes.data,
+                share.ctypes.data,
+                rate.ctypes.data,
+                least_hz.ctypes.data,
+                sums.ctypes.data,
+            )
+            return sums
+
+        return share, rate, np.sum(self._each(stretch), axis=0)
+
+    def equally(self, each_hz: float) -> tuple[Integers, Floats]:
+        """Each user's best row with one share for everybody, and its energy; -1 and infinite where
+        none keeps its limits.
+        """
+        choice, energy = np.empty(self.users, dtype=np.int64), np.empty(self.users)
+        call = self._call("sp_robust_equal", "niiaa")
+        self._each(
+            lambda start, stop: call(
+                self.cell.address, each_hz, start, stop, choice.ctypes.data, energy.ctypes.data
+            )
+        )
+        return choice, energy
+
+    def option(self, user: int, row: int, price: float, most_hz: float) -> Floats | None:
+        """Value, share, rate, least share and energy of one option at a price; None where it
+        cannot keep its limits.
+        """
+        told = np.empty(5)
+        call = self._call("sp_robust_option", "iinna")
+        found = call(self.cell.address, user, row, price, most_hz, told.ctypes.data)
+        return told if found else None
+
+
+def _address(array: Any) -> int | None:
+    return None if array is None else int(array.ctypes.data)
+
+
+def _required(answer: int) -> int:
+    """What a call answered. Raises OutOfMemory."""
+    if answer < 0:
+        raise OutOfMemory("no room to price a stretch of users")
+    return answer
