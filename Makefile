@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 KERNEL := solvers/compiled/build.py $(wildcard solvers/compiled/sources/*)
 
-.PHONY: help serve demo test soak check costs fix lint migrate openapi catalogue profiler bench lock hook fetched-kernel clean
+.PHONY: help serve demo test soak check costs fix lint migrate openapi examples catalogue profiler bench lock hook fetched-kernel clean
 
 help:                                 ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ migrate: $(VENV)/serve.stamp          ## bring the configured database to the ne
 	$(BIN)/splitplan migrate
 
 openapi: $(VENV)/serve.stamp          ## write openapi/openapi.json from the code
+	$(BIN)/splitplan openapi
+
+examples: $(VENV)/dev.stamp           ## record from a service what the OpenAPI document shows, and write both
+	$(BIN)/python -m tests.support.examples
 	$(BIN)/splitplan openapi
 
 catalogue: $(VENV)/dev.stamp          ## recompute the shipped networks from their architectures

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app import problems
+from app import examples, problems
 from app.http.media import JSON, YAML
 from app.http.paths import readers_of
 from app.quantities import LARGEST_INTEGER
@@ -104,6 +104,7 @@ def describe(app: FastAPI) -> Json:
         _forget_examples(schema)
     unwrapped["security"] = []  # nobody is asked for a key
     unwrapped["servers"] = [{"url": "/", "description": "The service that answered with this"}]
+    examples.add(unwrapped)
     return unwrapped
 
 

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import instants
+from app import examples, instants
 from app.errors import (
     BodyTooLarge,
     DatabaseUnavailable,
@@ -216,7 +216,14 @@ def documented(*errors: type[SplitplanError]) -> dict[int | str, dict[str, Any]]
     return {
         status: {
             "description": "; ".join(sorted(f"{kind.title} (`{kind.slug}`)" for kind in kinds)),
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "examples": {
+                        kind.slug: {"$ref": f"{examples.REFERENCE}{kind.slug}"} for kind in kinds
+                    },
+                }
+            },
         }
         for status, kinds in sorted(by_status.items())
     }

@@ -58,7 +58,8 @@ def test_every_reference_resolves() -> None:
             set().union(*(references(value) for value in node)) if isinstance(node, list) else set()
         )
 
-    names = {f"#/components/schemas/{name}" for name in DOCUMENT["components"]["schemas"]}
+    components = DOCUMENT["components"]
+    names = {f"#/components/{kind}/{name}" for kind in components for name in components[kind]}
     assert references(DOCUMENT) <= names
 
 

@@ -1,0 +1,1 @@
+"""The examples of the OpenAPI document: recorded from a service, and written by `make examples`."""

@@ -1,0 +1,306 @@
+"""A service's day: every operation once, with what each may be answered with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from dbos import run_dbos_database_migrations
+
+from app import migration, workers
+from app.db import open_database
+from app.document import describe
+from app.http.media import ARROW, CSV, JSON, YAML
+from app.queue import engine_url
+from app.settings import Settings
+from tests.support.builders import (
+    Body,
+    a_device,
+    a_model,
+    a_server,
+    a_server_timing,
+    a_timing,
+)
+from tests.support.examples.recording import Recorder
+from tests.support.multiuser import requests as shares
+from tests.support.onnx.graphs import a_chain
+from tests.support.power import a_power_file
+from tests.support.robust import requests as cells
+from tests.support.servers import Service
+from tests.support.sheets import a_file
+from tests.support.stopping import requests as rules
+
+LATER = {"Prefer": "respond-async"}
+PROFILES: dict[str, Body] = {
+    "devices": a_device(idle_power_w=0.05, rx_power_w=0.3),
+    "models": a_model(),
+    "channels": rules.a_radio(),
+    "servers": a_server(),
+    "timings": a_timing(),
+}
+
+
+def _robust(**fields: Any) -> Body:
+    near = cells.a_stored_user(id="near", gain_db=-95.0)
+    far = cells.a_stored_user(id="far", gain_db=-105.0)
+    return cells.a_stored_cell(near, far, name="hall", **fields)
+
+
+REQUESTS: dict[str, Body] = {
+    cells.ROBUST: _robust(),
+    rules.STOPPING: rules.a_fleet(rules.a_stored_robot(), channel="cell", server="edge-gpu"),
+    shares.MULTI_USER: shares.a_cell(
+        shares.a_stored_user(id="near"),
+        shares.a_stored_user(id="far", weight=2.0),
+        channel="cell",
+        server="edge-gpu",
+    ),
+    shares.ADAPTIVE: shares.a_fleet(
+        shares.a_stored_user(spectral_efficiency_bps_per_hz=None), server="edge-gpu"
+    ),
+}
+ESTIMATES: dict[str, Body] = {
+    "devices": {
+        "name": "guess",
+        "processor": "cpu",
+        "frequency_max_hz": 1e9,
+        "busy_power_w": 3.0,
+        "idle_power_w": 1.0,
+        "tx_power_w": 0.2,
+    },
+    "timings": {
+        "name": "guess",
+        "processor": "camera-cpu",
+        "model": "small-net",
+        "time_s": 0.1,
+        "frequency_hz": 1e9,
+    },
+}
+
+
+def recorded(folder: Path) -> dict[str, Any]:
+    """The examples of a service that has its database in a folder."""
+    with _served(folder) as (service, client, recorder):
+        _profiles(client)
+        plan = _plans(client)
+        _plan(client, recorder, plan)
+        _current(client, recorder)
+        _evidence(client, plan)
+        _measurements(client)
+        _imports_and_estimates(client)
+        _changes(client)
+        _others(service, client)
+        _refusals(client, plan)
+        return recorder.kept
+
+
+@contextmanager
+def _served(folder: Path) -> Iterator[tuple[Service, httpx.Client, Recorder]]:
+    settings = Settings(database_url=f"sqlite:///{folder / 'examples.db'}", max_queued=10)
+    database = open_database(settings.database_url)
+    migration.migrate(database)
+    database.engine.dispose()
+    run_dbos_database_migrations(engine_url(settings.database_url))  # as a worker's start does
+    with Service(settings) as service:
+        recorder = Recorder(describe(service.app))
+        with httpx.Client(
+            base_url=service.url,
+            timeout=60.0,
+            trust_env=False,
+            verify=False,
+            event_hooks={"response": [recorder.listen]},
+        ) as client:
+            yield service, client, recorder
+
+
+def _asked(client: httpx.Client, method: str, path: str, status: int = 200, **how: Any) -> Any:
+    """The answer, which must have this status."""
+    answer = client.request(method, path, **how)
+    assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
+    return answer.json() if answer.content[:1] in (b"{", b"[") else answer.text
+
+
+def _profiles(client: httpx.Client) -> None:
+    for collection, body in PROFILES.items():
+        _asked(client, "POST", f"/v1/{collection}", 201, json=body)
+        for under in ("", "/revisions", "/revisions/1"):
+            _asked(client, "GET", f"/v1/{collection}/{body['name']}{under}")
+        _asked(client, "GET", f"/v1/{collection}")
+    _asked(client, "POST", "/v1/timings", 201, json=a_server_timing())
+
+
+def _plans(client: httpx.Client) -> Body:
+    """A plan of each kind; the robust one."""
+    made = {}
+    for path, body in REQUESTS.items():
+        _asked(client, "POST", path, json=body, params={"dry_run": True})
+        made[path] = _asked(client, "POST", path, 201, json=body)
+        waiting = _asked(client, "POST", path, 202, json=body, headers=LATER)
+        _asked(client, "POST", f"/v1/plans/{waiting['id']}/cancel", 202)
+        _asked(client, "DELETE", f"/v1/plans/{waiting['id']}", 204)
+    return dict(made[cells.ROBUST])
+
+
+def _plan(client: httpx.Client, recorder: Recorder, plan: Body) -> None:
+    _asked(client, "GET", "/v1/plans")
+    at = f"/v1/plans/{plan['id']}"
+    for under in ("", "/users", "/users/near", "/request", "/bundle"):
+        _asked(client, "GET", at + under)
+    _asked(client, "GET", f"{at}/users", headers={"Accept": CSV})
+    with client.stream("GET", f"{at}/events") as answer:
+        recorder.keep(answer, answer.read())
+    patch = {"users": {"far": {"deadline_s": 0.3}}}
+    key = {"Idempotency-Key": "once"}
+    again = f"{at}/replan"
+    _asked(client, "POST", again, 201, json=patch, headers=key)
+    _asked(client, "POST", again, json=patch, headers=key)
+    waiting = _asked(client, "POST", again, 202, json=patch, headers=LATER)
+    _asked(client, "DELETE", at, 409)
+    _asked(client, "POST", f"/v1/plans/{waiting['id']}/cancel", 202)
+
+
+def _current(client: httpx.Client, recorder: Recorder) -> None:
+    name = {"name": "hall"}
+    _asked(client, "GET", "/v1/plans/current", params=name)
+    _asked(client, "GET", "/v1/plans/current/users/far", params=name)
+    after = {"Last-Event-ID": "1"}
+    with client.stream("GET", "/v1/plans/current/events", params=name, headers=after) as answer:
+        told = ""
+        for piece in answer.iter_text():
+            told += piece
+            if "data:" in told and "\n\n" in told:
+                break
+        recorder.keep(answer, told.encode())
+    number = (
+        next(line for line in told.splitlines() if line.startswith("id:")).split(":")[1].strip()
+    )
+    at = f"/v1/plans/current/events/{number}/users"
+    _asked(client, "GET", at, params=name)
+    _asked(client, "GET", at, params=name, headers={"Accept": CSV})
+
+
+def _evidence(client: httpx.Client, plan: Body) -> None:
+    at = f"/v1/plans/{plan['id']}"
+    report = {"user": "near", "sequence": 1, "inferences": 1000, "misses": 12}
+    _asked(client, "POST", f"{at}/observations", json={"reports": [report]})
+    _asked(client, "GET", f"{at}/observations")
+    _asked(client, "GET", f"{at}/observations/users")
+    _asked(client, "POST", f"{at}/validations", 201, json={"trials": 1000, "seed": 1})
+    _asked(client, "GET", f"{at}/validations")
+    _asked(client, "GET", f"{at}/validations/1")
+
+
+def _measurements(client: httpx.Client) -> None:
+    times = a_file(count=10, sessions=1, clocks_hz=(1e9,))
+    for path, file in (
+        ("/v1/timings/camera-cpu.small-net", ("measurements", times)),
+        ("/v1/devices/camera-cpu", ("power-measurements", a_power_file())),
+    ):
+        at = f"{path}/{file[0]}"
+        _asked(client, "POST", at, 201, json=file[1])
+        _asked(client, "GET", at)
+        _asked(client, "GET", f"{at}/1")
+        _asked(client, "GET", f"{at}/1/samples")
+        _asked(client, "GET", f"{at}/1/samples", headers={"Accept": CSV})
+
+
+def _imports_and_estimates(client: httpx.Client) -> None:
+    _asked(
+        client,
+        "POST",
+        "/v1/models/import",
+        201,
+        params={"name": "tiny-cnn"},
+        content=a_chain().SerializeToString(),
+        headers={"Content-Type": "application/octet-stream"},
+    )
+    for collection, body in (
+        (
+            "devices",
+            {
+                "name": "guess",
+                "processor": "cpu",
+                "frequency_max_hz": 1e9,
+                "busy_power_w": 3.0,
+                "idle_power_w": 1.0,
+                "tx_power_w": 0.2,
+            },
+        ),
+        (
+            "timings",
+            {
+                "name": "guess",
+                "processor": "camera-cpu",
+                "model": "small-net",
+                "time_s": 0.1,
+                "frequency_hz": 1e9,
+            },
+        ),
+    ):
+        at = f"/v1/{collection}/estimate"
+        _asked(client, "POST", at, json=body, params={"dry_run": True})
+        _asked(client, "POST", at, 201, json=body)
+        _asked(client, "DELETE", f"/v1/{collection}/guess", 204)
+
+
+def _changes(client: httpx.Client) -> None:
+    for collection, body in PROFILES.items():
+        at = f"/v1/{collection}/{body['name']}"
+        tag = client.get(at).headers["ETag"]
+        _asked(client, "PUT", at, json=body, headers={"If-Match": tag})
+
+
+def _others(service: Service, client: httpx.Client) -> None:
+    _asked(client, "GET", "/readyz", 503)
+    with service.database.writing() as session:
+        workers.beat(session, "worker", 1)
+    for path in (
+        "/v1/catalogue",
+        "/v1/problem-types",
+        "/v1/problem-types/plan-not-found",
+        "/livez",
+        "/readyz",
+    ):
+        _asked(client, "GET", path)
+    _asked(client, "GET", "/v1/problem-types/plan-not-found")
+
+
+def _refusals(client: httpx.Client, plan: Body) -> None:
+    device, cell = PROFILES["devices"], REQUESTS[cells.ROBUST]
+    at, mine, key = f"/v1/plans/{plan['id']}", "/v1/devices/camera-cpu", {"Idempotency-Key": "once"}
+    waiting = _asked(client, "POST", cells.ROBUST, 202, json=cell, headers=LATER)
+    stopping = _asked(client, "POST", rules.STOPPING, 201, json=REQUESTS[rules.STOPPING])
+    for path in (
+        "/v1/devises",
+        "/v1/devices/camera-gpu",
+        f"{mine}/revisions/9",
+        f"{mine}/power-measurements/9",
+        "/v1/plans/0",
+        f"{at}/users/fat",
+        f"{at}/validations/9",
+        "/v1/problem-types/plan-not-fond",
+        "/v1/plans/current/events/999/users?name=hall",
+    ):
+        _asked(client, "GET", path, 404)
+    _asked(client, "PATCH", mine, 405)
+    _asked(client, "GET", f"/v1/plans/{waiting['id']}/users", 409)
+    _asked(client, "POST", f"/v1/plans/{stopping['id']}/validations", 409, json={})
+    _asked(client, "POST", f"/v1/plans/{waiting['id']}/cancel", 202)
+    _asked(client, "GET", f"/v1/plans/{waiting['id']}/bundle", 409)
+    _asked(client, "POST", "/v1/devices", 409, json=device)
+    for media_type, status in ((JSON, 400), (YAML, 400), (ARROW, 400), ("text/html", 415)):
+        headers = {"Content-Type": media_type}
+        _asked(client, "POST", cells.ROBUST, status, content=b"{", headers=headers)
+    _asked(client, "POST", cells.ROBUST, 422, json=cell | {"bandwidth_hz": -1})
+    _asked(client, "POST", f"{at}/replan", 422, json={"users": {"far": None}}, headers=key)
+    _asked(
+        client,
+        "POST",
+        f"{at}/replan",
+        412,
+        json={"users": {"far": None}},
+        headers={"If-Match": '"0"'},
+    )
+    _asked(client, "PUT", mine, 428, json=device)
+    _asked(client, "PUT", mine, 412, json=device, headers={"If-Match": '"99"'})
