@@ -4,17 +4,12 @@ import ast
 import json
 import os
 import re
-import shlex
 import tomllib
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-from app.catalogue import service as catalogue
 from tests.support.answers import differences
-from tests.support.servers import Service
 
 CHECKOUT = Path(__file__).parent.parent
 README = CHECKOUT / "README.md"
@@ -71,8 +66,22 @@ def test_the_project_speaks_of_itself_alone() -> None:
 @pytest.mark.parametrize("paper", papers(), ids=lambda paper: str(paper.relative_to(CHECKOUT)))
 def test_links_lead_somewhere(paper: Path) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", paper.read_text())
-    local = [link.partition("#")[0] for link in links if not re.match(r"https?:|#", link)]
-    assert [link for link in local if not (paper.parent / link).exists()] == []
+    local = [link.partition("#")[::2] for link in links if not re.match(r"https?:", link)]
+    missing = [link for link, _ in local if not (paper.parent / link).exists()]
+    assert missing == []
+    lost = []
+    for link, anchor in local:
+        page = paper.parent / link if link else paper
+        if anchor and page.suffix == ".md" and anchor not in anchors(page):
+            lost.append(f"{link}#{anchor}")
+    assert lost == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Where links into a page may lead: its headings, as GitHub names them."""
+    headings = re.findall(r"^#{1,6} (.*)$", page.read_text(), re.MULTILINE)
+    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.strip().replace(" ", "-") for heading in plain}
 
 
 def test_what_is_made_is_a_target_of_the_makefile() -> None:
@@ -136,72 +145,6 @@ def test_tests_stand_at_the_path_of_their_source() -> None:
     assert len(alone) <= 0.1 * len(tests), alone
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
-
-
-def curl(command: str) -> tuple[str, str, dict[str, str], dict[str, Any]]:
-    """Method, path, headers and body of a curl command, as the shell reads it."""
-    program, *words = shlex.split(command)
-    assert program == "curl"
-    method, headers = "POST", dict[str, str]()
-    path: str | None = None
-    body: dict[str, Any] | None = None
-    words = [word for word in words if word not in ("-s", "-S", "-sS")]
-    while words:
-        match words:
-            case ["-H", header, *words]:
-                name, _, value = header.partition(":")
-                headers[name] = value.strip()
-            case ["-d", data, *words]:
-                body = json.loads(data)
-            case ["-X", method, *words]:
-                pass
-            case [url, *words]:
-                assert path is None, f"{url} is a second address"
-                path = url.removeprefix("http://127.0.0.1:8000")
-                assert path.startswith("/"), f"{url} is not where `make serve` listens"
-    assert path is not None
-    assert body is not None
-    return method, path, headers, body
-
-
-@pytest.fixture
-def stocked(service: Service) -> Service:
-    """What `make serve` starts: a service with the catalogue."""
-    with service.database.writing() as session:
-        loaded = catalogue.load(session, catalogue.shipped())
-    assert loaded.created
-    assert not loaded.refused
-    return service
-
-
-def test_the_readme_request_is_answered_as_printed(stocked: Service, client: httpx.Client) -> None:
-    # A curl command is followed by its answer; other answers stand alone.
-    told = re.findall(
-        r"^```sh\n(curl .*?)^```$.*?^```json\n(.*?)^```$",
-        README.read_text(),
-        re.MULTILINE | re.DOTALL,
-    )
-    assert told
-    for command, answer in told:
-        method, path, headers, body = curl(command)
-        response = client.request(method, path, headers=headers, content=json.dumps(body))
-        assert response.is_success, response.text
-        assert differences(json.loads(answer), response.json()) == []
-
-
-def test_the_readme_refusal_is_answered_as_printed(stocked: Service, client: httpx.Client) -> None:
-    (problem,) = (said for said in map(json.loads, blocks("json")) if "type" in said)
-    method, path, headers, body = curl(
-        next(block for block in blocks("sh") if block.startswith("curl"))
-    )
-    body["users"][0]["deadline_s"] = 0
-    response = client.request(method, path, headers=headers, content=json.dumps(body))
-    assert response.headers["content-type"] == "application/problem+json"
-    assert differences(problem, response.json()) == []
-
-
 def test_a_difference_is_seen() -> None:
     real = {"id": "a", "result": {"energy_j": 1.0, "users": [{"id": "door", "holds": True}]}}
     assert differences(json.loads(json.dumps(real)) | {"id": "other"}, real) == []
@@ -215,3 +158,15 @@ def test_a_difference_is_seen() -> None:
     ]
     assert differences({"result": {"users": []}}, real) == ["/result/users: 0 entries, really 1"]
     assert differences({"gap": 0}, real) == ["/gap is not answered"]
+    assert differences({"result": {"users": ["…"], "…": 0}, "kind": "robust"}, real) == [
+        "/kind is not answered"
+    ]
+    several = {"users": [{"n": n} for n in range(5)]}
+    for said in ([0, "…", 3, "…"], ["…", 1, 2, "…", 4], [0, 1, 2, 3, "…"]):
+        told = [each if each == "…" else {"n": each} for each in said]
+        assert differences({"users": told}, several) == [], said
+    for said in ([1, "…"], ["…", 3], ["…", 3, 2, "…"], [0, 2, "…"], ["…", 5, "…"]):
+        told = [each if each == "…" else {"n": each} for each in said]
+        assert differences({"users": told}, several) != [], said
+    assert differences({"said": "the law ..."}, {"said": "the law holds"}) == []
+    assert differences({"said": "the law ..."}, {"said": "no law"}) != []

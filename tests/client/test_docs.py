@@ -40,6 +40,8 @@ def folder(service: Service, tmp_path: Path) -> Path:
     cameras, patch = blocks("json")
     (tmp_path / "cameras.json").write_text(cameras)
     (tmp_path / "patch.json").write_text(patch)
+    (tmp_path / "fleet.csv").write_text(blocks("text")[0])
+    (tmp_path / "terms.yaml").write_text(blocks("yaml")[0])
     program = tmp_path / "splitplan-client"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m client.command "$@"\n')
     program.chmod(0o755)

@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 # Of a plan, whenever it is made.
-_DIFFERS = {"id", "created_at", "started_at", "finished_at", "request_hash"}
+_DIFFERS = {"id", "parent", "created_at", "started_at", "finished_at", "request_hash"}
+_LEFT_OUT = "…"  # stands for entries that are not printed
 
 
 def slug(answer: httpx.Response) -> str:
@@ -27,7 +28,7 @@ def differences(said: Any, real: Any, where: str = "") -> list[str]:
     match said:
         case dict():
             assert isinstance(real, dict), where
-            skipped = _DIFFERS if where == "" else set()
+            skipped = {_LEFT_OUT} | (_DIFFERS if where == "" else set())
             return [
                 difference
                 for key, value in said.items()
@@ -38,6 +39,8 @@ def differences(said: Any, real: Any, where: str = "") -> list[str]:
                     else [f"{where}/{key} is not answered"]
                 )
             ]
+        case list() if _LEFT_OUT in said:
+            return _in_order(said, list(real), where)
         case list():
             if len(said) != len(real):
                 return [f"{where}: {len(said)} entries, really {len(real)}"]
@@ -50,8 +53,27 @@ def differences(said: Any, real: Any, where: str = "") -> list[str]:
             return (
                 [] if real == pytest.approx(said, rel=1e-3) else [f"{where}: {said}, really {real}"]
             )
+        case str() if said.endswith("..."):
+            return (
+                [] if str(real).startswith(said[:-3]) else [f"{where}: {said!r}, really {real!r}"]
+            )
         case _:
             return [] if said == real else [f"{where}: {said!r}, really {real!r}"]
+
+
+def _in_order(said: list[Any], real: list[Any], where: str) -> list[str]:
+    """Where entries that are printed do not come in that order among others."""
+    for n, entry in enumerate(said):
+        if entry == _LEFT_OUT:
+            continue
+        while real and differences(entry, real[0], f"{where}/{n}"):
+            if said[n - 1 : n] != [_LEFT_OUT]:
+                return differences(entry, real[0], f"{where}/{n}")
+            del real[0]
+        if not real:
+            return [f"{where}: nothing is {entry!r}"]
+        del real[0]
+    return [] if not real or said[-1] == _LEFT_OUT else [f"{where}: really {len(real)} more"]
 
 
 def unnamed(result: dict[str, Any]) -> dict[str, Any]:
