@@ -1,4 +1,4 @@
-"""The operator's commands, as subprocesses."""
+"""The operator's commands."""
 
 import signal
 import time
@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 
 from app import migration
 from app.db import open_database
-from tests.support.operator import failed, serving, splitplan
+from tests.support.operator import failed, installed, serving, splitplan
 
 
 @pytest.mark.slow
@@ -38,13 +38,11 @@ def test_serve_migrates_loads_and_says_where_it_is(new_database_url: str, tmp_pa
         )
 
 
-@pytest.mark.slow
 def test_serve_needs_a_migrated_database(new_database_url: str) -> None:
     told = failed(splitplan("serve", "--port", "0", SPLITPLAN_DATABASE_URL=new_database_url))
     assert "splitplan migrate" in told
 
 
-@pytest.mark.slow
 def test_migrate_creates_the_folder(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/a/b/c.db"
     assert splitplan("migrate", SPLITPLAN_DATABASE_URL=url).returncode == 0
@@ -65,7 +63,6 @@ def test_catalogue_load_twice(new_database_url: str) -> None:
     assert "catalogue: 0 profiles stored" in second.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "url", ["postgresql://planner:secret@127.0.0.1:1/plans", "sqlite:////proc/nowhere/splitplan.db"]
 )
@@ -76,7 +73,6 @@ def test_an_unreachable_database_is_one_line(url: str, command: list[str]) -> No
     assert "secret" not in told
 
 
-@pytest.mark.slow
 def test_settings_are_printed() -> None:
     printed = splitplan(
         "settings", SPLITPLAN_PORT="9000", SPLITPLAN_DATABASE_URL="postgresql://u:secret@h/d"
@@ -87,7 +83,7 @@ def test_settings_are_printed() -> None:
 
 @pytest.mark.slow
 def test_a_wrong_setting_is_one_line() -> None:
-    assert "SPLITPLAN_PORT" in failed(splitplan("settings", SPLITPLAN_PORT="x"))
+    assert "SPLITPLAN_PORT" in failed(installed("settings", SPLITPLAN_PORT="x"))
 
 
 @pytest.mark.slow

@@ -9,14 +9,10 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
 
 from app.document import describe, operations, schemas, unclear_names, unexplained
-from app.main import create_app
 from app.quantities import LARGEST_INTEGER
-from app.settings import Settings
+from tests.support.document import DOCUMENT
 
-SERVED: dict[str, Any] = create_app(
-    Settings.model_construct(database_url="sqlite:///never-opened.db")
-).openapi()
-SCHEMAS: dict[str, Any] = SERVED["components"]["schemas"]
+SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 
 
 def body(answer: dict[str, Any]) -> dict[str, Any]:
@@ -28,7 +24,7 @@ def body(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_names_are_of_use_to_generators() -> None:
-    assert unclear_names(SERVED) == []
+    assert unclear_names(DOCUMENT) == []
 
 
 def test_names_that_are_of_no_use_are_refused() -> None:
@@ -62,7 +58,7 @@ def test_names_that_are_of_no_use_are_refused() -> None:
 
 
 def test_everything_is_described() -> None:
-    assert unexplained(SERVED) == []
+    assert unexplained(DOCUMENT) == []
 
 
 def test_what_says_nothing_is_refused() -> None:
@@ -106,7 +102,7 @@ def one_of(schema: dict[str, Any]) -> tuple[str, dict[str, str]]:
 
 @pytest.mark.parametrize(("kind", "plan"), list(zip(KINDS, WHOLE, strict=True)))
 def test_all_that_a_plan_may_be_answered_with_is_declared(kind: str, plan: str) -> None:
-    answers = SERVED["paths"][f"/v1/plans/{kind}"]["post"]["responses"]
+    answers = DOCUMENT["paths"][f"/v1/plans/{kind}"]["post"]["responses"]
     assert body(answers["201"]) == SCHEMAS[plan]
     pending = body(answers["202"])
     assert pending["properties"]["status"]["enum"] == ["queued", "running"]
@@ -120,7 +116,7 @@ def test_all_that_a_plan_may_be_answered_with_is_declared(kind: str, plan: str) 
 def test_plans_of_any_kind_are_told_apart_by_it() -> None:
     whole = ("kind", dict(zip(KINDS, WHOLE, strict=True)))
     pending = ("kind", dict(zip(KINDS, (f"Pending{name}" for name in WHOLE), strict=True)))
-    paths = SERVED["paths"]
+    paths = DOCUMENT["paths"]
     replan = paths["/v1/plans/{plan_id}/replan"]["post"]["responses"]
     assert one_of(body(replan["200"])) == one_of(body(replan["201"])) == whole
     assert one_of(body(replan["202"])) == pending
@@ -144,7 +140,7 @@ BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 
 def test_bounds_are_said_in_the_words_of_json_schema() -> None:
-    for schema in schemas(SERVED):
+    for schema in schemas(DOCUMENT):
         assert schema.keys() <= KNOWN, schema
         if schema.get("type") == "integer":
             for bound in (schema[name] for name in BOUNDS if name in schema):
@@ -162,7 +158,7 @@ def test_bounds_are_said_in_the_words_of_json_schema() -> None:
 def test_bodies_that_are_no_json_are_text_or_bytes() -> None:
     told = {
         (media_type, content["schema"].get("format"))
-        for operation in operations(SERVED)
+        for operation in operations(DOCUMENT)
         for body in (operation.get("requestBody", {}), *operation["responses"].values())
         for media_type, content in body.get("content", {}).items()
         if content["schema"].get("type") == "string"
@@ -178,9 +174,9 @@ def test_bodies_that_are_no_json_are_text_or_bytes() -> None:
 
 
 def test_the_document_says_where_and_whose_it_is() -> None:
-    assert SERVED["servers"][0]["url"] == "/"
-    assert SERVED["info"]["contact"]["name"] == "Splitplan"
-    assert SERVED["security"] == []
+    assert DOCUMENT["servers"][0]["url"] == "/"
+    assert DOCUMENT["info"]["contact"]["name"] == "Splitplan"
+    assert DOCUMENT["security"] == []
 
 
 def models(kind: type[BaseModel] = BaseModel) -> Iterator[type[BaseModel]]:

@@ -16,15 +16,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from app.main import create_app
-from app.settings import Settings
 from tests.support.builders import a_channel, a_device, a_model, a_server, a_timing
+from tests.support.document import DOCUMENT
 from tests.support.robust.requests import ROBUST, a_cell
 from tests.support.servers import Service
-
-DOCUMENT: dict[str, Any] = create_app(
-    Settings.model_construct(database_url="sqlite:///never-opened.db")
-).openapi()
 
 
 def operations() -> list[tuple[str, str, dict[str, Any]]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.operator import failed, serving, splitplan
+from tests.support.operator import failed, installed, serving, splitplan
 
 
 @pytest.mark.slow
@@ -15,13 +15,12 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         url = f"sqlite:///{tmp_path}/splitplan.db"
         told = failed(
-            splitplan("serve", "--migrate", "--port", str(port), SPLITPLAN_DATABASE_URL=url)
+            installed("serve", "--migrate", "--port", str(port), SPLITPLAN_DATABASE_URL=url)
         )
     assert told == f"Error: cannot listen on 127.0.0.1 port {port}: Address already in use"
     assert not (tmp_path / "splitplan.db").exists(), "the database was not touched"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.org"])
 def test_without_keys_only_loopback(host: str) -> None:
     assert "SPLITPLAN_ALLOW_UNAUTHENTICATED" in failed(splitplan("serve", "--host", host))

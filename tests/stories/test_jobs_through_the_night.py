@@ -28,7 +28,7 @@ from tests.support.background import (
     submit_long,
     under_way,
 )
-from tests.support.operator import Serving, serving, splitplan
+from tests.support.operator import Serving, installed, serving
 from tests.support.robust.requests import ROBUST
 from tests.support.stopping.requests import STOPPING, store_profiles
 
@@ -171,7 +171,7 @@ def test_an_sqlite_database_has_one_worker(new_database_url: str, tmp_path: Path
     settings = {"SPLITPLAN_DATABASE_URL": new_database_url}
     with serving(tmp_path / "log", "--migrate", **settings) as service, calling(service) as client:
         ready(client)
-        second = splitplan("worker", **settings)
+        second = installed("worker", **settings)
         assert second.returncode == 1
         (line,) = second.stderr.splitlines()
         assert line.startswith("Error: another worker holds ")

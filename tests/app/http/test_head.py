@@ -1,18 +1,15 @@
 """HEAD, wherever GET is."""
 
-import json
 import re
 
 import httpx
 import pytest
 
 from app.http.media import ARROW, CSV
-from app.main import openapi_document
+from tests.support.document import DOCUMENT
 from tests.support.robust.requests import ROBUST, a_crowd, a_stored_cell, store_profiles
 
-GET = sorted(
-    path for path, methods in json.loads(openapi_document())["paths"].items() if "get" in methods
-)
+GET = sorted(path for path, methods in DOCUMENT["paths"].items() if "get" in methods)
 NAMES = {"name": "camera-cpu", "revision": "1", "number": "1", "event_id": "1", "slug": "not-found"}
 # Of the moment, of the connection, or of the content that is not sent.
 OF_THE_MOMENT = {"date", "transfer-encoding", "content-length"}

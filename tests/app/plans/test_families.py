@@ -14,21 +14,21 @@ import pytest
 
 from app.plans.families import FAMILIES
 from tests.support.builders import a_model
+from tests.support.document import DOCUMENT
 from tests.support.operator import environment, serving
-from tests.support.toy import CHECKOUT, copy_with_toy
+from tests.support.toy import copy_with_toy
 
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 
 
 def test_the_registry_is_what_the_api_offers() -> None:
-    document = json.loads((CHECKOUT / "openapi" / "openapi.json").read_text())
     for kind, family in FAMILIES.items():
-        offered = document["paths"][f"/v1/plans/{kind}"]["post"]
+        offered = DOCUMENT["paths"][f"/v1/plans/{kind}"]["post"]
         body = offered["requestBody"]["content"]["application/json"]["schema"]["$ref"]
         answer = offered["responses"]["201"]["content"]["application/json"]["schema"]["$ref"]
         assert body.rpartition("/")[2] == family.request.__name__
         assert answer.rpartition("/")[2] == family.plan.__name__
-    assert document["components"]["schemas"]["PlanSummary"]["properties"]["kind"]["enum"] == list(
+    assert DOCUMENT["components"]["schemas"]["PlanSummary"]["properties"]["kind"]["enum"] == list(
         FAMILIES
     )
 

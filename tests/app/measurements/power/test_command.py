@@ -27,7 +27,6 @@ def database(tmp_path: Path) -> Database:
     return opened
 
 
-@pytest.mark.slow
 def test_a_fit_is_told_with_its_intervals_and_doubts(tmp_path: Path) -> None:
     table = tmp_path / "power.csv"
     rows = [f"{mhz},{1.0 + 2e-6 * mhz**2}" for mhz in (400, 600, 800, 1000)]
@@ -43,7 +42,6 @@ def test_a_fit_is_told_with_its_intervals_and_doubts(tmp_path: Path) -> None:
     assert "warning" not in told.stdout
 
 
-@pytest.mark.slow
 def test_logs_are_runs_and_json_is_for_programs() -> None:
     told = splitplan("fit", "power", *RUNS, *IDLE, "--format", "tegrastats", "--json")
     assert told.returncode == 0, told.stderr
@@ -75,7 +73,6 @@ def test_a_revision_is_made_only_on_request(database: Database, tmp_path: Path) 
     assert "nobody" in missing
 
 
-@pytest.mark.slow
 def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
     table = tmp_path / "power.csv"
     table.write_text("clock_mhz,power_w\n600,3\n800\n")
