@@ -12,12 +12,11 @@ from jsonschema_rs import Draft202012Validator
 
 from app.document import operations, schemas
 from app.examples import FILE, REFERENCE
-from app.main import openapi_document
 from app.problem_types import PROBLEMS
+from tests.support.document import DOCUMENT
 from tests.support.examples.plain import differences
 from tests.support.examples.story import recorded
 
-SERVED = orjson.loads(openapi_document())
 KEPT = orjson.loads(FILE.read_bytes())
 READABLE = ("application/json", "text/csv", "text/event-stream")
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
@@ -32,7 +31,7 @@ UNSEEN = {
 
 def bodies() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every body of the document that text can show, and whose it is."""
-    for operation in operations(SERVED):
+    for operation in operations(DOCUMENT):
         told = {"request": operation.get("requestBody", {})} | {
             status: answer for status, answer in operation["responses"].items() if status < "4"
         }
@@ -57,12 +56,12 @@ def test_every_problem_is_shown_where_it_may_be_answered() -> None:
     assert {f"problem {slug}" for slug in slugs} == {at for at in KEPT if at.startswith("problem ")}
     told = {
         (example["$ref"], status)
-        for operation in operations(SERVED)
+        for operation in operations(DOCUMENT)
         for status, answer in operation["responses"].items()
         for body in answer.get("content", {}).values()
         for example in body.get("examples", {}).values()
     }
-    assert {f"{REFERENCE}{slug}" for slug in SERVED["components"]["examples"]} == {
+    assert {f"{REFERENCE}{slug}" for slug in DOCUMENT["components"]["examples"]} == {
         reference for reference, _ in told
     }
     for reference, status in told:
@@ -72,7 +71,7 @@ def test_every_problem_is_shown_where_it_may_be_answered() -> None:
 def test_examples_are_what_their_schemas_say() -> None:
     told = {where: body["schema"] for where, body in bodies() if where in KEPT}
     told |= {where: {"$ref": "#/components/schemas/Problem"} for where in KEPT.keys() - told.keys()}
-    whole = {"properties": told, "components": SERVED["components"]}
+    whole = {"properties": told, "components": DOCUMENT["components"]}
     faults = Draft202012Validator(whole).iter_errors(KEPT)
     assert [f"{each.instance_path}: {each.message}" for each in faults] == []
 
@@ -96,7 +95,7 @@ def test_instants_have_one_form_and_the_document_says_so() -> None:
     assert [at for at in found if not INSTANT.fullmatch(at[1])] == []
     fields = {name for name, _ in found} - KEPT.keys()  # texts have no fields
     assert fields >= {"created_at", "finished_at", "started_at"}
-    for schema in schemas(SERVED):
+    for schema in schemas(DOCUMENT):
         for name in fields & schema.get("properties", {}).keys():
             told = schema["properties"][name]
             said = json.dumps(told)
