@@ -82,18 +82,25 @@ def _opened(
     start = np.searchsorted(options.user, np.append(users, len(users)))
     ahead = np.add.reduce(np.minimum.reduceat(values, start[:-1]), axis=0)
     slack = _ROUNDING * (ahead + paid)
-    sums, chosen = np.zeros((1, len(paid))), np.zeros((1, 0), dtype=np.int64)
     budget = _Budget(problem, options, start)
     order, complete = np.argsort(np.diff(start), kind="stable"), True
-    for user in order:
-        own = np.arange(start[user], start[user + 1])
-        ahead = ahead - values[own].min(axis=0)
-        sums = (sums[:, None, :] + values[None, own, :]).reshape(-1, len(paid))
-        chosen = np.hstack(
-            (np.repeat(chosen, len(own), axis=0), np.tile(own, len(chosen))[:, None])
-        )
-        below = (sums + ahead - paid - slack).max(axis=1)
-        kept = np.flatnonzero((below < goal_j) & budget.room(chosen, user))
+    # Who has one option left has no choice: those are taken together.
+    settled = int(np.searchsorted(np.diff(start)[order], 1, side="right"))
+    chosen = start[order[:settled]][None, :]
+    sums = values[chosen].sum(axis=1)
+    ahead = ahead - sums[0]
+    budget.take(order[:settled])
+    for user in (None, *order[settled:]):
+        if user is not None:
+            own = np.arange(start[user], start[user + 1])
+            ahead = ahead - values[own].min(axis=0)
+            sums = (sums[:, None, :] + values[None, own, :]).reshape(-1, len(paid))
+            chosen = np.hstack(
+                (np.repeat(chosen, len(own), axis=0), np.tile(own, len(chosen))[:, None])
+            )
+            budget.take(np.array([user]))
+        below = (sums + (ahead - paid - slack)).max(axis=1)
+        kept = np.flatnonzero((below < goal_j) & budget.room(chosen))
         if len(kept) > (_PLAIN_NODES if options.plain else _NODES):
             # Nothing more is proven, but the most promising may still make a cheaper plan.
             kept, complete = kept[np.argsort(below[kept], kind="stable")[:_BEAM]], False
@@ -113,11 +120,15 @@ class _Budget:
             self.ahead = self.least.sum(axis=0)
             self.end = np.asarray(problem.server_capacity) * (1.0 + EXACT)
 
-    def room(self, chosen: Integers, user: int) -> Booleans:
+    def take(self, users: Integers) -> None:
+        """Count users among those that were taken."""
+        if self.load is not None:
+            self.ahead = self.ahead - self.least[users].sum(axis=0)
+
+    def room(self, chosen: Integers) -> Booleans:
         """Which combinations leave every server time for what the others ask of it at least."""
         if self.load is None:
             return np.ones(len(chosen), dtype=np.bool_)
-        self.ahead = self.ahead - self.least[user]
         busy = self.load[chosen].sum(axis=1) + self.ahead
         return np.asarray(np.all(busy <= self.end + _ROUNDING * busy, axis=1))
 
