@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import le
 
 import numpy as np
 
@@ -134,12 +135,13 @@ class Hostings:
             spread = one.server_variance_s2, excess
             alike.setdefault(spread, []).append(one)
         for group in alike.values():
-            cost = np.array([self._cost(one) for one in group])
-            for k, one in enumerate(group):
-                no_worse = np.all(cost <= cost[k], axis=1)
-                better = no_worse & (np.any(cost < cost[k], axis=1) | (np.arange(len(group)) < k))
-                if not better.any():
-                    yield one
+            cost = [self._cost(one) for one in group]
+            kept: list[int] = []
+            # Whoever is better in every way comes before; of equals the first.
+            for k in sorted(range(len(group)), key=cost.__getitem__):
+                if not any(all(map(le, cost[j], cost[k])) for j in kept):
+                    kept.append(k)
+            yield from (group[k] for k in sorted(kept))
 
     def _cost(self, one: Hosting) -> list[float]:
         counted = [seconds for server, seconds in one.loads_s if self._counted[server]]
