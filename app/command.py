@@ -122,8 +122,6 @@ def worker(with_parent: bool) -> None:
 
     On Postgres as many as you like, on as many hosts; on SQLite one, and `serve` starts it.
     """
-    from app.worker import Worker
-
     settings = read_settings()
     _log()
     stop = threading.Event()
@@ -133,6 +131,9 @@ def worker(with_parent: bool) -> None:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     with _opened(settings) as database:
         _require_newest(database)
+    # Only now: who cannot start need not load all that solves to say so.
+    from app.worker import Worker
+
     Worker(settings).run(stop)
 
 

@@ -46,6 +46,7 @@ def test_a_worker_that_dies_is_replaced_and_one_that_is_told_stops(
     new_database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("SPLITPLAN_DATABASE_URL", new_database_url)
+    monkeypatch.setenv("SPLITPLAN_LEASE_S", "1")  # how soon another one goes on with its plan
     database = open_database(new_database_url)
     migration.migrate(database)
     database.engine.dispose()
@@ -56,7 +57,7 @@ def test_a_worker_that_dies_is_replaced_and_one_that_is_told_stops(
     ):
         store_profiles(client)
         with WorkerPool(1, grace_s=30.0):
-            plan_id = submit_long(client, 700)
+            plan_id = submit_long(client, 300)
             under_way(client, plan_id)
             (first,) = workers() - others
             with caplog.at_level(logging.ERROR, "splitplan"):
