@@ -32,6 +32,7 @@ def test_beyond_loopback_on_request(tmp_path: Path) -> None:
         "SPLITPLAN_DATABASE_URL": f"sqlite:///{tmp_path}/splitplan.db",
         "SPLITPLAN_ALLOW_UNAUTHENTICATED": "true",
         "SPLITPLAN_HOST": "0.0.0.0",
+        "SPLITPLAN_WORKERS": "0",
     }
     with serving(tmp_path / "log", "--migrate", **settings) as service:
         address = service.url.replace("0.0.0.0", "127.0.0.1")

@@ -21,6 +21,8 @@ from tests.support.builders import (
 from tests.support.robust.requests import a_cell, a_user, infeasible, solved
 from tests.support.servers import Service
 
+pytestmark = pytest.mark.either
+
 GAP = 1e-6
 MORE = 1.0 + 2.0 * GAP  # what two proven gaps may hide
 
