@@ -29,7 +29,7 @@ from tests.support.seeds import Drawn
 def test_exact_equals_enumeration(deadlines: bool, drawn: Drawn) -> None:
     """Random cells of up to five users."""
     infeasible = 0
-    for seed in drawn(40, soak=100):
+    for seed in drawn(25, soak=100):
         users = 1 + seed % 5
         short = deadlines and seed % 3 == 0
         problem = (
@@ -47,7 +47,7 @@ def test_exact_equals_enumeration(deadlines: bool, drawn: Drawn) -> None:
         assert answer.status is Status.OPTIMAL, seed
         assert answer.objective == pytest.approx(best, rel=1e-8)
         assert answer.lower_bound <= best * (1 + 1e-9)
-    assert (infeasible >= 3) == deadlines
+    assert (infeasible >= 2) == deadlines
 
 
 @pytest.mark.slow

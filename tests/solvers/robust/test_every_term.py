@@ -72,8 +72,8 @@ def test_equals_brute_force_with_each_term_alone(term: str) -> None:
     assert compare(a_cell(1, terms), 1) is not None
 
 
-# 120 cells in every suite, 300 in `make soak`.
-BLOCKS = [pytest.param(k, marks=[] if k < 8 else pytest.mark.soak) for k in range(20)]
+# 60 cells in every suite, 300 in `make soak`.
+BLOCKS = [pytest.param(k, marks=[] if k < 4 else pytest.mark.soak) for k in range(20)]
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from solvers.robust.solve import solve
 from tests.support.robust.brute_force import best_plan, brute_force, least_capacity
 from tests.support.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
 from tests.support.robust.everything import TERMS, random_cell_with_everything
+from tests.support.seeds import Drawn
 
 
 def a_case(seed: int) -> Problem:
@@ -67,7 +68,9 @@ def cheaper_elsewhere(problem: Problem, decision: Decision) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize(
+    "seed", [pytest.param(k, marks=[] if k < 6 else pytest.mark.soak) for k in range(15)]
+)
 def test_never_beats_the_exact_method_and_never_gets_worse(seed: int) -> None:
     problem = a_case(seed)
     exact = solve(problem)
@@ -247,7 +250,9 @@ def every_term(seed: int) -> Problem:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize(
+    "block", [0, 1, *(pytest.param(k, marks=pytest.mark.soak) for k in (2, 3))]
+)
 def test_with_every_term_the_convex_half_splits_the_uplink_as_brute_force_does(block: int) -> None:
     """A conic program, in tau and b, against bisection, in f and b."""
     compared = 0
@@ -267,9 +272,9 @@ def test_with_every_term_the_convex_half_splits_the_uplink_as_brute_force_does(b
 
 
 @pytest.mark.slow
-def test_with_every_term_it_never_beats_brute_force_and_often_finds_it() -> None:
+def test_with_every_term_it_never_beats_brute_force_and_often_finds_it(drawn: Drawn) -> None:
     started, found_it = 0, 0
-    for seed in range(32):
+    for seed in drawn(16, soak=32):
         problem = every_term(seed)
         best = brute_force(problem)
         for start in starts(problem).values():
@@ -282,17 +287,17 @@ def test_with_every_term_it_never_beats_brute_force_and_often_finds_it() -> None
             assert solution.objective >= best * (1 - 1e-9), seed
             started += 1
             found_it += solution.objective <= best * (1 + 1e-6)
-    assert started >= 40
+    assert started >= 20
     assert found_it >= 0.3 * started
 
 
 @pytest.mark.slow
-def test_with_budgets_of_servers_it_starts_wherever_there_is_a_plan() -> None:
+def test_with_budgets_of_servers_it_starts_wherever_there_is_a_plan(drawn: Drawn) -> None:
     """Through the registry, so that every plan is checked and bounded; every other cell has a
     server that is just large enough, or just too small.
     """
     planned, refused = 0, 0
-    for seed in range(60):
+    for seed in drawn(30, soak=60):
         problem = every_term(seed)
         if not problem.server_capacity:
             continue
@@ -315,8 +320,8 @@ def test_with_budgets_of_servers_it_starts_wherever_there_is_a_plan() -> None:
         assert solution.objective >= best * (1 - 1e-9), seed
         assert solution.lower_bound <= best * (1 + 1e-9), seed
         planned += 1
-    assert planned >= 15
-    assert refused >= 2
+    assert planned >= 7
+    assert refused >= 1
 
 
 def test_refuses_what_it_does_not_take() -> None:

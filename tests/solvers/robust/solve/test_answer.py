@@ -54,7 +54,7 @@ def a_case(seed: int) -> tuple[str, Problem]:
     return kind, problem
 
 
-QUICK, USUAL = 2, 10
+QUICK, USUAL = 2, 8
 BLOCKS = [
     pytest.param(
         block,

@@ -130,10 +130,17 @@ def test_a_threshold_above_the_top_is_never_met() -> None:
         assert not never or row.stop_probability == 0.0
 
 
+# Each channel under each way of waiting, with one of two rate laws; with both in `make soak`.
+CHANNELS = [
+    pytest.param(kind, waiting, law, marks=[] if (k + w + r) % 2 else pytest.mark.soak)
+    for k, kind in enumerate(every_law())
+    for w, waiting in enumerate(Waiting)
+    for r, law in enumerate((RATE_LAWS[0], RATE_LAWS[-1]))
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("waiting", list(Waiting))
-@pytest.mark.parametrize("kind", every_law())
-@pytest.mark.parametrize("rate_law", [RATE_LAWS[0], RATE_LAWS[-1]], ids=str)
+@pytest.mark.parametrize(("kind", "waiting", "rate_law"), CHANNELS)
 def test_every_channel_checks(kind: str, waiting: Waiting, rate_law: RateLaw) -> None:
     for rule in Rule:
         plain = a_problem(
