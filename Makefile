@@ -29,7 +29,7 @@ endif
 
 soak: $(VENV)/dev.stamp               ## what kills processes for minutes, and what is drawn, drawn anew
 	@echo "to have this run again: make soak SEED=$(SEED)"
-	SPLITPLAN_TEST_SEED=$(SEED) $(BIN)/python -m pytest --hypothesis-profile=soak --hypothesis-seed=$(SEED) -m "soak or drawn or hypothesis"
+	SPLITPLAN_TEST_SEED=$(SEED) $(BIN)/python -m pytest --hypothesis-profile=soak --hypothesis-seed=$(SEED) -m "soak or drawn or hypothesis or either"
 
 check: lint                           ## the inner loop: lint and the quick tests, migrations among them
 	$(BIN)/python -m pytest -n 2 -m "not slow and not soak"

@@ -5,7 +5,9 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import zlib
+from collections import defaultdict
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -30,8 +32,13 @@ def pytest_report_header() -> str:
     return f"random cells: SPLITPLAN_TEST_SEED={seeds.FIRST}"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what follows from the fixtures that a test asks for."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, None, None]:
+    """Mark what follows from the fixtures that a test asks for; of what was then selected, leave
+    out what the other database answers for.
+    """
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if "drawn" in fixtures:
@@ -39,9 +46,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "worker" in fixtures:  # it and its solvers take seconds to start
             item.add_marker(pytest.mark.slow)
         # Tests on one database stay in one process, or each process would start servers on both.
-        callspec = getattr(item, "callspec", None)
-        if callspec is not None and "backend" in callspec.params:
-            item.add_marker(pytest.mark.xdist_group(callspec.params["backend"]))
+        if backend := backend_of(item):
+            item.add_marker(pytest.mark.xdist_group(backend))
+    yield
+    if not seeds.SOAKING and (others := by_turns(items)):
+        config.hook.pytest_deselected(items=[item for item in items if item in others])
+        items[:] = [item for item in items if item not in others]
+
+
+def backend_of(item: pytest.Item) -> str | None:
+    """The database that a case runs on."""
+    callspec = getattr(item, "callspec", None)
+    return None if callspec is None else callspec.params.get("backend")
+
+
+def by_turns(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Of every two cases that are `either`, and differ in the database alone, the one whose turn it
+    is not. Who asks for one of them by name has it.
+    """
+    cases: dict[str, dict[str, pytest.Item]] = defaultdict(dict)
+    for item in items:
+        if item.get_closest_marker("either") and (backend := backend_of(item)):
+            cases[item.nodeid.replace(backend, "")][backend] = item
+    return {
+        both[BACKENDS[zlib.crc32(case.encode()) % 2]]
+        for case, both in cases.items()
+        if len(both) == len(BACKENDS)
+    }
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from app.field_errors import json_pointer
 from tests.support.answers import pointers
 from tests.support.builders import a_channel, a_device, a_model
 
+pytestmark = pytest.mark.either
+
 
 @pytest.mark.parametrize(
     ("collection", "body", "expected"),

@@ -64,6 +64,7 @@ AROUND = r"^/(v1/(catalogue|problem-types)|livez)"
 
 
 @pytest.mark.slow
+@pytest.mark.either
 @pytest.mark.parametrize(
     ("mode", "paths"),
     [(GenerationMode.POSITIVE, f"{PROFILES}|{AROUND}"), (GenerationMode.NEGATIVE, PROFILES)],

@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import pytest
 
 from app.plans import service as plans
 from app.plans import strangers
@@ -11,6 +12,8 @@ from tests.support.builders import a_device
 from tests.support.client import a_request
 from tests.support.robust.requests import store_profiles
 from tests.support.servers import Service
+
+pytestmark = pytest.mark.either
 
 RULE = (
     "must be a name: lower-case letters, digits, '.', '_' and '-', the first a letter or a digit,"

@@ -12,6 +12,8 @@ from client.planning import PlanningClient, PlanningError
 from tests.support.client import a_request
 from tests.support.servers import Service
 
+pytestmark = pytest.mark.either
+
 
 def carried_out(planning: PlanningClient, news: Json, held: Json) -> None:
     """What a controller does."""

@@ -16,6 +16,8 @@ from tests.support.builders import a_channel
 from tests.support.robust.requests import a_cell, a_stored_user, a_user
 from tests.support.sheets import a_file, measured, store
 
+pytestmark = pytest.mark.either
+
 Json = dict[str, Any]
 
 

@@ -13,6 +13,8 @@ from client.planning import PlanningClient, PlanningError
 from tests.support.builders import a_server
 from tests.support.client import PROFILES, a_request, connected
 
+pytestmark = pytest.mark.either
+
 
 @pytest.mark.slow
 def test_every_kind_of_profile_is_stored_read_revised_and_deleted(stocked: PlanningClient) -> None:

@@ -12,6 +12,8 @@ from app.catalogue import service as catalogue
 from tests.support.answers import differences
 from tests.support.servers import Service
 
+pytestmark = pytest.mark.either
+
 PAGE = Path(__file__).parent.parent.parent / "docs" / "families" / "robust_terms.md"
 
 

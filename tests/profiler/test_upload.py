@@ -8,6 +8,8 @@ import pytest
 from profiler.upload import Service, UploadRefused
 from tests.support.builders import a_device, a_model, a_server
 
+pytestmark = pytest.mark.either
+
 FILE = hashlib.sha256(b"net").hexdigest()
 
 

@@ -16,6 +16,8 @@ from app.plans.orders import digest
 from tests.support.builders import Body, a_device, a_model
 from tests.support.bundles import PLANS, bundle_of, robust
 
+pytestmark = pytest.mark.either
+
 _NAMES = ("status", "decisions", "users", "objective", "certificate", "result", "infeasible")
 
 

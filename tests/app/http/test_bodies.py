@@ -17,6 +17,8 @@ from tests.support.builders import a_device
 from tests.support.robust.requests import ROBUST, a_cell
 from tests.support.servers import Service
 
+pytestmark = pytest.mark.either
+
 JSON = {"Content-Type": "application/json"}
 YAML = {"Content-Type": "application/yaml"}
 

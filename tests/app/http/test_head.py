@@ -9,6 +9,8 @@ from app.http.media import ARROW, CSV
 from tests.support.document import DOCUMENT
 from tests.support.robust.requests import ROBUST, a_crowd, a_stored_cell, store_profiles
 
+pytestmark = pytest.mark.either
+
 GET = sorted(path for path, methods in DOCUMENT["paths"].items() if "get" in methods)
 NAMES = {"name": "camera-cpu", "revision": "1", "number": "1", "event_id": "1", "slug": "not-found"}
 # Of the moment, of the connection, or of the content that is not sent.

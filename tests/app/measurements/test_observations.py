@@ -15,6 +15,8 @@ from tests.support.robust.columns import as_table, planned
 from tests.support.robust.requests import a_cell, a_crowd, a_stored_user, plan
 from tests.support.sheets import a_server_file, at, measured, store
 
+pytestmark = pytest.mark.either
+
 TIMING = "/v1/timings/camera-cpu.small-net"
 
 

@@ -31,6 +31,8 @@ from tests.support.sheets import (
     store,
 )
 
+pytestmark = pytest.mark.either
+
 TIMING = "/v1/timings/camera-cpu.small-net"
 
 

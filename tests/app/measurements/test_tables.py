@@ -16,6 +16,8 @@ from app.measurements.reader import Refused, read
 from tests.support.answers import pointers
 from tests.support.sheets import CLOCKS_HZ, at, device_mean_s, store
 
+pytestmark = pytest.mark.either
+
 OF = {"model": "small-net", "processor": "camera-cpu"}
 HEADER = "cut,part,frequency_hz,time_s"
 

@@ -18,6 +18,8 @@ from tests.support.robust.columns import as_table, planned
 from tests.support.robust.requests import store_profiles
 from tests.support.stopping import requests as rules
 
+pytestmark = pytest.mark.either
+
 TENSORS: list[list[str]] = [["data"], ["relu1", "mask"], ["relu2"], []]
 NAMED = a_model(
     name="named-net",

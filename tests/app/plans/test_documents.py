@@ -13,6 +13,8 @@ from tests.support.builders import Body
 from tests.support.robust.requests import a_cell, a_crowd, a_stored_cell, a_user, store_profiles
 from tests.support.servers import Service
 
+pytestmark = pytest.mark.either
+
 OPERATIONS = [
     ("POST", "/v1/plans/robust"),
     ("GET", "/v1/plans"),

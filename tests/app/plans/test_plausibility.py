@@ -23,6 +23,8 @@ from tests.support.robust.requests import (
     store_profiles,
 )
 
+pytestmark = pytest.mark.either
+
 
 def a_metered_user(**fields: Any) -> Body:
     """A camera whose device leaves nothing to doubt."""

@@ -18,6 +18,8 @@ from tests.support.robust.columns import as_table, planned
 from tests.support.robust.requests import a_crowd, a_stored_cell, plan, store_profiles
 from tests.support.servers import Service
 
+pytestmark = pytest.mark.either
+
 USERS = 1200
 
 

@@ -15,6 +15,8 @@ from tests.support.robust import requests as robust
 from tests.support.servers import Service
 from tests.support.stopping import requests as stopping
 
+pytestmark = pytest.mark.either
+
 
 def named(body: Body) -> Body:
     """The request with stored profiles in place of its own."""

@@ -17,6 +17,8 @@ from app.catalogue.tools.command import import_group
 from app.errors import ConfigurationError
 from tests.support.servers import Service
 
+pytestmark = pytest.mark.either
+
 Run = Callable[..., Result]
 BLOCKS = """machine,network,first_layer,last_layer,layers,time_ms,output_byte,flop,params
 pi,a,0,1,input+conv,3,400,3000,70

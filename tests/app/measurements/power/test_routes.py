@@ -33,6 +33,8 @@ from tests.support.power import (
 from tests.support.robust.requests import a_cell, a_stored_user, plan
 from tests.support.sheets import store
 
+pytestmark = pytest.mark.either
+
 DEVICE = "/v1/devices/camera-cpu"
 TEXT = "text/plain"
 

@@ -27,6 +27,8 @@ from tests.support.multiuser.requests import (
 )
 from tests.support.robust.requests import store_profiles
 
+pytestmark = pytest.mark.either
+
 
 def test_a_plan_is_found_again_as_it_was_answered(client: httpx.Client) -> None:
     created = client.post(MULTI_USER, json=a_mixed_cell(name="lobby"))

@@ -24,6 +24,8 @@ from tests.support.multiuser.requests import (
 )
 from tests.support.robust.requests import pointers, store_profiles
 
+pytestmark = pytest.mark.either
+
 
 @pytest.mark.slow
 def test_names_revisions_and_bodies_mean_the_same(client: httpx.Client) -> None:

@@ -38,6 +38,8 @@ from tests.support.multiuser.requests import (
     solved,
 )
 
+pytestmark = pytest.mark.either
+
 
 def test_every_part_of_a_latency_is_what_it_says(client: httpx.Client) -> None:
     channel, server = a_channel(rtt_mean_s=0.004), a_server()

@@ -27,6 +27,8 @@ from tests.support.multiuser.requests import (
 )
 from tests.support.robust.requests import assert_nothing_stored, store_profiles
 
+pytestmark = pytest.mark.either
+
 
 def test_objective_is_the_solvers_own(client: httpx.Client) -> None:
     """The same cell, put together by hand."""

@@ -27,6 +27,8 @@ from tests.support.multiuser.requests import (
 )
 from tests.support.robust.requests import assert_nothing_stored, pointers, refusal
 
+pytestmark = pytest.mark.either
+
 
 def levels_only(**fields: Any) -> Body:
     """A timing that knows two clocks."""

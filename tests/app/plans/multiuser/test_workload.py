@@ -16,6 +16,8 @@ from tests.support.multiuser.requests import (
     solved,
 )
 
+pytestmark = pytest.mark.either
+
 
 def test_without_a_table_features_go_in_full_precision(client: httpx.Client) -> None:
     result = solved(client, a_cell(weights={"latency_per_s": 1.0, "loss": 0.0}, bandwidth_hz=1.0e5))

@@ -19,6 +19,8 @@ from tests.support.robust.requests import (
     store_profiles,
 )
 
+pytestmark = pytest.mark.either
+
 JSON = {"content-type": "application/json"}
 
 

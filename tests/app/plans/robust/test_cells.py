@@ -28,6 +28,8 @@ from tests.support.builders import (
 from tests.support.robust.requests import a_cell, a_user
 from tests.support.servers import Service
 
+pytestmark = pytest.mark.either
+
 LEVELS = [4e8, 6e8, 8e8, 1e9]
 JPEG = {
     "name": "jpeg-75",

@@ -24,6 +24,8 @@ from tests.support.sheets import (
     times,
 )
 
+pytestmark = pytest.mark.either
+
 JOINT = "2026-11-02T08:00:00+00:00"
 
 

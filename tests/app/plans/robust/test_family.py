@@ -36,6 +36,8 @@ from tests.support.robust.requests import (
     store_profiles,
 )
 
+pytestmark = pytest.mark.either
+
 
 def test_names_revisions_and_bodies_mean_the_same(client: httpx.Client) -> None:
     store_profiles(client)

@@ -8,6 +8,8 @@ import pytest
 from tests.support.builders import Body, a_device, a_model, a_server_timing, a_timing
 from tests.support.robust.requests import a_cell, a_user, infeasible, plan, solved
 
+pytestmark = pytest.mark.either
+
 FAR = -140.0
 # What is told is the least to a billionth: so much less must not do.
 LESS = 1.0 - 1e-9

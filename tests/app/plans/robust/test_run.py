@@ -38,6 +38,8 @@ from tests.support.robust.requests import (
 )
 from tests.support.servers import Service
 
+pytestmark = pytest.mark.either
+
 NARROW = a_channel(
     name="narrow", bandwidth_hz=4e6, path_loss={"intercept_db": 20.0, "exponent": 3.5}
 )

@@ -26,6 +26,8 @@ from tests.support.builders import (
 from tests.support.robust.requests import ROBUST, a_cell, a_user, plan, solved
 from tests.support.servers import Service
 
+pytestmark = pytest.mark.either
+
 ENDS = (SMALLEST_NUMBER, 1e-30, 1e-12, 1e12, 1e30, LARGEST_NUMBER)
 
 

@@ -18,6 +18,8 @@ from tests.support.builders import Body, a_channel, a_device, a_model, a_server_
 from tests.support.robust.requests import a_cell, a_user, plan, solved
 from tests.support.servers import Service
 
+pytestmark = pytest.mark.either
+
 LAWS = ("gamma", "lognormal", "two_point", "empirical")
 
 

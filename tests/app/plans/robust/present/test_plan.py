@@ -9,6 +9,8 @@ from app.plans.robust.answers import RobustPlan
 from tests.support.builders import Body, a_device, a_model, a_server
 from tests.support.robust.requests import a_cell, a_user, plan
 
+pytestmark = pytest.mark.either
+
 
 def test_streams_are_planned_in_watts(client: httpx.Client) -> None:
     users = [a_user(id=str(n), gain_db=-95.0 - 4.0 * n, rate_hz=1.0 + n) for n in range(3)]

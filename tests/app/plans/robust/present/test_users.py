@@ -27,6 +27,8 @@ from tests.support.builders import (
 from tests.support.robust.requests import a_cell, a_user, plan
 from tests.support.servers import Service
 
+pytestmark = pytest.mark.either
+
 JPEG = {
     "name": "jpeg-75",
     "byte": 12_000,
