@@ -38,14 +38,18 @@ class Library:
 
     def __init__(self, handle: ctypes.CDLL, sources: str) -> None:
         self._handle, self.sources = handle, sources
+        self._found: dict[str, Callable[..., Any]] = {}
 
     def function(
         self, name: str, arguments: Sequence[Any], answer: Any = INTEGER
     ) -> Callable[..., Any]:
         """A function by its name in C, with the types of its arguments and of what it answers."""
-        found = self._handle[name]
-        found.argtypes, found.restype = list(arguments), answer
-        return found
+        known = self._found.get(name)
+        if known is None:
+            found = self._handle[name]
+            found.argtypes, found.restype = list(arguments), answer
+            known = self._found[name] = found
+        return known
 
 
 @cache

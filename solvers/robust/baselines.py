@@ -7,14 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.arrays import Floats, Integers
-from solvers.margin import BY_MOMENTS, Margin
+from solvers.margin import BY_MOMENTS, OF_OPTIONS, Margin
+from solvers.moments import margin_factor
 from solvers.outcome import Options, Solution, relative_gap
 from solvers.progress import Progress, Stage, as_baseline
 from solvers.robust.budget import time_budget
-from solvers.robust.details import describe
+from solvers.robust.details import lateness
 from solvers.robust.problem import Problem
 from solvers.robust.solve import RobustSolution, attempt
 from solvers.robust.solve.candidates import Candidates, in_blocks, options_of
+from solvers.robust.solve.kernel import Tables
+from solvers.robust.solve.kernel.cell import pairs
 from solvers.robust.solve.servers.solved import assign
 
 # A search pays for itself up to this many options: beyond, it may take longer than the plan.
@@ -65,14 +68,19 @@ class _Rules:
     plan: RobustSolution | None
     options: Options
     prove: bool
+    tables: Tables | None  # of the cell, where it is for the kernel
+
+    def searched(self, count: int) -> bool:
+        """Whether to search among so many options."""
+        return self.prove or count <= _SEARCHED
 
     def found(self, problem: Problem, progress: Progress) -> RobustSolution | None:
         """The plan of another problem; None where there is none."""
-        first = problem.workloads.first
-        laid_out = int((first[problem.workload + 1] - first[problem.workload]).sum())
-        solution = attempt(
-            problem, self.options, progress, prove=self.prove or laid_out <= _SEARCHED
-        )
+        prove = self.searched(pairs(problem))
+        tables = Tables.of(problem)
+        if tables is not None:
+            return tables.planned(None, self.options, progress, prove=prove)
+        solution = attempt(problem, self.options, progress, prove=prove)
         return solution if isinstance(solution, Solution) else None
 
 
@@ -109,14 +117,14 @@ def baselines(
         low, high = k / rules_count, (k + 1) / rules_count
         return progress.part(low, high, time_limit_s=limit_s, amend=as_baseline)
 
-    rules = _Rules(plan, options, prove)
+    rules = _Rules(plan, options, prove, Tables.of(problem))
     on_device = work.cut == last
     if problem.margin is Margin.MEASURED:  # the last cut may be without samples, and left out
         on_device &= work.crossing_bit == 0.0
     return Baselines(
         device_only=_among(rules, problem, on_device, part(0)),
         edge_only=_among(rules, problem, work.cut == 0, part(1)),
-        equal_share=_equal_share(problem, options, part(2)),
+        equal_share=_equal_share(rules, problem, None, part(2)),
         mean_only=_mean_only(rules, problem, part(3)),
         margins=_over_margins(rules, problem, part(4)) if margins else None,
     )
@@ -162,25 +170,37 @@ def _among(
         return Baseline(energy_j=plan.objective, lower_bound_j=plan.lower_bound)
     if not np.all(np.logical_or.reduceat(rows, work.first[:-1])):
         return Baseline(energy_j=None)  # somebody has no such option
-    some = work.keep(rows)
-    restricted = replace(problem, workloads=some)
-    if not np.any(some.crossing_bit > 0.0):
+    if not np.any(work.crossing_bit[rows] > 0.0):
         # Who sends nothing needs no share: everybody's best cut is the plan.
-        return _equal_share(restricted, rules.options, progress)
-    found = rules.found(restricted, progress)
+        return _equal_share(rules, problem, rows, progress)
+    if rules.tables is not None:
+        count = np.add.reduceat(rows, work.first[:-1], dtype=np.int64)[problem.workload].sum()
+        found = rules.tables.planned(
+            rows, rules.options, progress, prove=rules.searched(int(count))
+        )
+    else:
+        found = rules.found(replace(problem, workloads=work.keep(rows)), progress)
     if found is None:
         return Baseline(energy_j=None)
     return Baseline(energy_j=found.objective, lower_bound_j=found.lower_bound)
 
 
-def _equal_share(problem: Problem, options: Options, progress: Progress) -> Baseline:
-    """Everybody's best cut with an equal part of the uplink; where servers have budgets, the best
-    cuts that these have room for.
+def _equal_share(
+    rules: _Rules, problem: Problem, rows: NDArray[np.bool_] | None, progress: Progress
+) -> Baseline:
+    """Everybody's best cut with an equal part of the uplink, perhaps of some rows only; where
+    servers have budgets, the best cuts that these have room for.
     """
-    if problem.server_capacity:
-        return _assigned(problem, options, progress)
-    total = 0.0
     progress.stage(Stage.PRICE, 0.0, 1.0)
+    if rules.tables is not None:
+        total = rules.tables.equally_j(rows)
+        energy = total if np.isfinite(total) else None
+        return Baseline(energy_j=energy, lower_bound_j=energy)
+    if rows is not None:
+        problem = replace(problem, workloads=problem.workloads.keep(rows))
+    if problem.server_capacity:
+        return _assigned(problem, rules.options, progress)
+    total = 0.0
     for users in in_blocks(problem):
         progress.tick(users[0] / problem.users)
         energy_j = _at_equal_shares(problem, users)
@@ -224,11 +244,26 @@ def _equally(problem: Problem, users: Integers) -> tuple[Candidates, Floats]:
     return candidates, np.where(fits, curves.energy_j(x), np.inf)
 
 
+def _margin_s(problem: Problem) -> Floats:
+    """What is kept free for the risk: of all options, or of a sample where none is negative and
+    some are not 0 if any is.
+    """
+    if problem.margin in OF_OPTIONS:
+        return time_budget(problem).margin_s
+    factor, work = margin_factor(problem.risk, problem.margin), problem.workloads
+    varies = (
+        work.device_variance_s2.any()
+        or work.server_variance_s2.any()
+        or problem.network_variance_s2 > 0.0
+    )
+    return factor if varies else np.zeros(1)
+
+
 def _mean_only(rules: _Rules, problem: Problem, progress: Progress) -> Baseline:
     """The plan that looks at mean delays alone, and the worst bound on lateness that it accepts by
     doing so.
     """
-    plan, margin = rules.plan, time_budget(problem).margin_s
+    plan, margin = rules.plan, _margin_s(problem)
     blind = replace(problem, margin=Margin.MEAN)
     same = plan is not None and not np.any(margin)
     found = plan if same else rules.found(blind, progress)
@@ -243,7 +278,7 @@ def _mean_only(rules: _Rules, problem: Problem, progress: Progress) -> Baseline:
         # The plan is in time on average too.
         found = replace(found, decision=plan.decision, objective=plan.objective)
     assert found.decision is not None
-    bound = describe(blind, found.decision).violation_bound
+    bound = lateness(blind, found.decision)
     return Baseline(
         energy_j=found.objective,
         lower_bound_j=found.lower_bound,

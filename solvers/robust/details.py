@@ -9,7 +9,7 @@ import numpy as np
 from solvers import physics
 from solvers.arrays import Floats, Integers
 from solvers.moments import miss_bound
-from solvers.robust.budget import TimeBudget, time_budget
+from solvers.robust.budget import TimeBudget, budget_of, time_budget
 from solvers.robust.problem import TOLERANCE, Decision, Problem
 
 
@@ -49,6 +49,31 @@ class Details:
         return spent + self.static_energy_j + self.waiting_energy_j + self.standby_energy_j
 
 
+def lateness(problem: Problem, decision: Decision) -> Floats:
+    """The bounds on being late of `Details.violation_bound` alone."""
+    work, users = problem.workloads, np.arange(problem.users)
+    row = work.first[problem.workload] + decision.option
+    budget = budget_of(problem, np.arange(problem.users + 1), users, row)
+    rate = physics.rate_bps(
+        decision.bandwidth_hz,
+        problem.tx_power_w,
+        problem.gain,
+        problem.noise_w_per_hz,
+        problem.rate_law,
+    )
+    uplink = physics.transfer_s(work.crossing_most_bit[row], rate)
+    device = physics.device_s(work.cycles[row], decision.frequency_hz, work.overhead_s[row])
+    mean = device + uplink + budget.network_s + work.server_mean_s[row]
+    return miss_bound(mean, budget.variance_s2, _counted_s(problem, mean + budget.margin_s))
+
+
+def _counted_s(problem: Problem, bound_s: Floats) -> Floats:
+    """The deadline as it counts: one met exactly carries rounding of either sign, and one missed
+    within the tolerance counts as met.
+    """
+    return np.clip(bound_s, problem.deadline_s, problem.deadline_s * (1.0 + TOLERANCE))
+
+
 def describe(problem: Problem, decision: Decision) -> Details:
     """Delays, energies and validity of a decision that `check` accepts."""
     budget = time_budget(problem)
@@ -69,9 +94,7 @@ def describe(problem: Problem, decision: Decision) -> Details:
     mean = device + uplink + network + server
     mean_most = device + uplink_most + network + server
     bound = mean_most + budget.margin_s[pair]
-    # A deadline met exactly carries rounding of either sign, and one missed within the tolerance
-    # counts as met.
-    deadline = np.clip(bound, problem.deadline_s, problem.deadline_s * (1.0 + TOLERANCE))
+    deadline = _counted_s(problem, bound)
     slack = deadline - bound
     slack = np.where(np.abs(slack) <= 1e-12 * problem.deadline_s, 0.0, slack)
     return Details(

@@ -55,8 +55,10 @@ class Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def answers() -> list[Answer]:
     """What the solvers answer to every cell, once the check has confirmed it."""
+    from solvers.compiled.library import Kernel, use
     from solvers.registry import answer
 
+    use(Kernel.NUMPY)  # where the faults are
     found: list[Answer] = []
     for cell in cells():
         solution, certificate = answer(cell)

@@ -13,63 +13,105 @@ double robust_least_hz(const Curve *c, const Cap *law) {
    the price over M. What a time `uplink` promises by its tangent is a bound, whatever that time:
    computing_j - (M - W) uplink + M unit G(price/M). */
 typedef struct {
-    double value_j, share_hz, rate;
-    double uplink_s; /* that the price asks for at this M */
-    double step;     /* Newton's, to the time where both agree */
+    double uplink_s, per_cycles, per_price; /* unit/(price scale) */
+    double clock, fixed_j; /* computing_j - (M - W) uplink */
+    double watts, spare, stiffness;
+} Tangent;
+
+static void lean(const Curve *c, Tangent *t, double uplink) {
+    const double slack = fmax(c->left_s - uplink, 0.5 * c->cycles / c->fast_hz + NO_TIME), alpha = c->exponent;
+    double clock = c->cycles / slack, time = slack;
+    if (clock < c->slow_hz || clock > c->fast_hz) {
+        clock = clock < c->slow_hz ? c->slow_hz : c->fast_hz;
+        time = c->cycles / clock;
+    }
+    const double power = power_at(c, clock), part = clock * t->per_cycles, stretch = c->overhead_s * part;
+    t->uplink_s = uplink;
+    t->spare = fmax(power * ((alpha - 1.0) + alpha * stretch) - c->static_w, 0.0);
+    t->stiffness = power * alpha * ((alpha - 1.0) + (alpha + 1.0) * stretch) * part;
+    t->watts = c->watts + t->spare;
+    t->fixed_j = (c->static_w + power) * (time + c->overhead_s) + c->constant_j - t->spare * uplink;
+}
+
+/* The share that the price asks for by a tangent, and what follows. */
+typedef struct {
+    Snr at;
+    double value_j, uplink_s, stiff;
+    double step; /* Newton's, to the time where the tangent's share takes just that time */
 } Tried;
 
-static Tried tried(const Curve *c, const Cap *law, double price, double uplink) {
-    double stiffness;
-    const double clock = clock_at(c, uplink), spare = clock_power(c, clock, &stiffness), watts = c->watts + spare;
-    const double z = price * c->scale_hz / (watts * c->unit_s);
-    const Snr at = snr_at_price(law, z);
-    const double moves = c->unit_s * at.psi / at.s * at.rate; /* d time/d ln z */
-    const double stiff = moves * stiffness / watts;
+static Tried tried(const Curve *c, const Cap *law, const Tangent *t) {
+    const double per_z = t->watts * t->per_price, z = 1.0 / per_z;
     Tried found;
-    found.uplink_s = c->unit_s * at.stretch;
-    found.step = (found.uplink_s - uplink) / (1.0 + stiff);
-    /* Where the clock is stiff the time tells the share better than M does. */
-    found.share_hz = c->scale_hz / (polished(&at, z) * (1.0 - found.step * stiff * at.s / (c->unit_s * at.psi)));
-    found.rate = at.rate / (1.0 + stiff);
-    found.value_j = computing_j(c, clock) - spare * uplink +
-                    watts * c->unit_s * (at.stretch + z / at.s - lost_at(&at, z)) - c->doubt_j - c->error_s * spare;
+    found.at = snr_at_price(law, z);
+    const double per_s = 1.0 / found.at.s, off = found.at.psi - z;
+    /* No more than lost_at, which asks for the smaller of the two. */
+    const double lost = fabs(off) <= 1e-3 * z ? 1.002 * off * off * per_z * per_s : lost_at(&found.at, z);
+    found.value_j = t->fixed_j + t->watts * c->unit_s * (found.at.stretch + z * per_s - lost) - c->doubt_j -
+                    c->error_s * t->spare;
+    found.uplink_s = c->unit_s * found.at.stretch;
+    /* d time/d ln z is unit psi/s times the rate. */
+    found.stiff = c->unit_s * found.at.psi * per_s * found.at.rate * t->stiffness / t->watts;
+    found.step = (found.uplink_s - t->uplink_s) / (1.0 + found.stiff);
     return found;
+}
+
+static void settle(const Curve *c, const Tangent *t, const Tried *found, Answer *a) {
+    const Snr *at = &found->at;
+    /* Where the clock is stiff the time tells the share better than M does. */
+    const double moved = found->step * found->stiff * at->s / (c->unit_s * at->psi);
+    a->value_j = found->value_j;
+    a->uplink_s = t->uplink_s;
+    a->share_hz = c->scale_hz / (polished(at, 1.0 / (t->watts * t->per_price)) * (1.0 - moved));
+    a->rate = at->rate / (1.0 + found->stiff);
 }
 
 int robust_free_clock(const Curve *c, const Cap *law, double price, double cut_j, Answer *a) {
     const double kink = fmax(c->kink_s, c->unit_s), most = c->most_s;
     double low = kink, high = most;
-    double uplink = low + 0.6 * (high - low);
+    Tangent t;
     int settled = 0;
+    t.per_cycles = 1.0 / c->cycles;
+    t.per_price = c->unit_s / (price * c->scale_hz);
+    lean(c, &t, a->uplink_s > low && a->uplink_s < high ? a->uplink_s : low + 0.6 * (high - low));
     for (int k = 0; k < STEPS; k++) {
-        const Tried at = tried(c, law, price, uplink);
-        if (at.value_j > cut_j) return 0;
-        if (settled || high - low <= 4e-16 * high) {
-            a->value_j = at.value_j;
-            a->share_hz = at.share_hz;
-            a->rate = at.rate;
+        /* A chord is had for less, and discards most. */
+        if (k < 2 && cut_j < INFINITY &&
+            (t.fixed_j + t.watts * c->unit_s * cost_at_least(1.0 / (t.watts * t.per_price))) * (1.0 - 1e-14) -
+                    c->doubt_j - c->error_s * t.spare > cut_j + 1e-14 * t.spare * t.uplink_s) {
+            a->uplink_s = t.uplink_s; /* what discards it once may do so again */
+            return 0;
+        }
+        const Tried at = tried(c, law, &t);
+        if (at.value_j > cut_j) {
+            a->uplink_s = t.uplink_s;
+            return 0;
+        }
+        const double near = fmin(t.uplink_s, c->left_s - t.uplink_s);
+        if (settled || fabs(at.step) <= 1e-8 * near || high - low <= 4e-16 * high) {
+            settle(c, &t, &at, a);
             return 1;
         }
-        if (at.step > 0.0) low = uplink;
-        else high = uplink;
-        double next = uplink + at.step;
+        if (at.step > 0.0) low = t.uplink_s;
+        else high = t.uplink_s;
+        double next = t.uplink_s + at.step;
         /* A step beyond an end may mean that the end is the answer. */
-        if (next >= high && high == most && tried(c, law, price, most).uplink_s >= most) {
-            at_end(c, law, price, most, 1, a);
-            return a->value_j <= cut_j;
-        }
-        if (next <= low && low == kink && c->kink_s > c->unit_s && tried(c, law, price, kink).uplink_s <= kink) {
-            at_end(c, law, price, kink, 0, a);
-            return a->value_j <= cut_j;
+        const int least = next >= high && high == most, first = next <= low && low == kink && c->kink_s > c->unit_s;
+        if (least || first) {
+            Tangent end = t;
+            lean(c, &end, least ? most : kink);
+            const double asked = tried(c, law, &end).uplink_s;
+            if (least ? asked >= most : asked <= kink) {
+                at_end(c, law, price, least ? most : kink, least, a);
+                return a->value_j <= cut_j;
+            }
         }
         if (!(next > low && next < high)) next = 0.5 * (low + high);
-        else settled = fabs(at.step) <= 1e-7 * fmin(uplink, c->left_s - uplink);
-        uplink = next;
+        else settled = fabs(at.step) <= 3e-5 * near;
+        lean(c, &t, next);
     }
-    const Tried at = tried(c, law, price, uplink);
-    a->value_j = at.value_j;
-    a->share_hz = at.share_hz;
-    a->rate = at.rate;
+    const Tried at = tried(c, law, &t);
+    settle(c, &t, &at, a);
     return at.value_j <= cut_j;
 }
 
@@ -87,12 +129,16 @@ int robust_room(Options *options, int64_t most) {
     options->count = 0;
     options->curve = malloc(size * sizeof *options->curve);
     options->bound_j = malloc(size * sizeof *options->bound_j);
-    return options->curve != NULL && options->bound_j != NULL;
+    options->hint_s = malloc(size * sizeof *options->hint_s);
+    options->beyond = malloc(size);
+    return options->beyond != NULL && options->curve != NULL && options->bound_j != NULL && options->hint_s != NULL;
 }
 
 void robust_forget(Options *options) {
     free(options->curve);
     free(options->bound_j);
+    free(options->hint_s);
+    free(options->beyond);
 }
 
 void robust_options(const Cell *cell, const Cap *law, int64_t n, const int64_t *rows, int64_t count, Options *options) {
@@ -106,31 +152,53 @@ void robust_options(const Cell *cell, const Cap *law, int64_t n, const int64_t *
         for (int64_t k = 0; k < count; k++)
             options->count += lay_out(cell, law, &who, rows[k], options->curve + options->count);
     }
+    for (int64_t k = 0; k < options->count; k++) options->hint_s[k] = 0.0;
 }
 
-int64_t robust_best(const Cap *law, Options *options, double price, double most_hz, Answer *a) {
+int64_t robust_best(const Cap *law, Options *options, double price, double span, double most_hz, Answer *a) {
+    /* Values rise with the price, the best one by no more than its share times the span. */
+    const double rises = (1.0 + SPARE) * span, spare = SPARE / (1.0 + SPARE);
     int64_t best = -1;
-    double cut = INFINITY;
-    if (options->count > 1 && price > 0.0) {
+    double cut = INFINITY, clock = 0.0, beside_j = 0.0;
+    options->spare_j = INFINITY;
+    if (options->count == 1) {
+        options->bound_j[0] = 0.0;
+    } else if (options->count > 1 && price > 0.0) {
         int64_t lowest = 0;
         for (int64_t k = 0; k < options->count; k++) {
             options->bound_j[k] = least_at_least(options->curve + k, price);
             if (options->bound_j[k] < options->bound_j[lowest]) lowest = k;
         }
+        a->uplink_s = options->hint_s[lowest];
         if (priced(options->curve + lowest, law, price, most_hz, INFINITY, a)) {
+            options->hint_s[lowest] = a->uplink_s;
             best = lowest;
             cut = a->value_j;
+            beside_j = rises * a->share_hz;
+            options->beyond[lowest] = 0;
+            if (a->uplink_s > 0.0) clock = clock_at(options->curve + lowest, a->uplink_s);
         }
     } else {
         for (int64_t k = 0; k < options->count; k++) options->bound_j[k] = 0.0;
     }
     for (int64_t k = 0; k < options->count; k++) {
-        Answer other;
-        if (k == best || options->bound_j[k] > cut) continue;
-        if (!priced(options->curve + k, law, price, most_hz, cut, &other)) continue;
-        if (best >= 0 && other.value_j == cut && k > best) continue;
+        Answer other = NOTHING;
+        if (k == best) continue;
+        options->beyond[k] = options->bound_j[k] > cut + beside_j;
+        if (options->beyond[k]) {
+            options->spare_j = fmin(options->spare_j, spare * beside_j);
+            continue;
+        }
+        /* Other cuts of the same device are often best at a clock near that of the best so far. */
+        const double hint = options->hint_s[k];
+        other.uplink_s = hint > 0.0 || clock == 0.0 ? hint : options->curve[k].left_s - options->curve[k].cycles / clock;
+        options->beyond[k] = !priced(options->curve + k, law, price, most_hz, cut + beside_j, &other);
+        options->hint_s[k] = other.uplink_s;
+        if (options->beyond[k]) options->spare_j = fmin(options->spare_j, spare * beside_j);
+        if (options->beyond[k] || other.value_j > cut || (best >= 0 && other.value_j == cut && k > best)) continue;
         best = k;
         cut = other.value_j;
+        beside_j = rises * other.share_hz;
         *a = other;
     }
     return best;

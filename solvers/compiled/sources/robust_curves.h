@@ -16,6 +16,7 @@
 /* A row of the workload table, with what no user changes. Filled in by solvers/robust/solve/kernel/cell.py. */
 typedef struct {
     double cycles, overhead_s, slow_hz, fast_hz; /* slow_hz: cheapest clock that the device has */
+    double slow_s, fast_s, slow_j;               /* time for the cycles at each; energy at the slow one */
     double unit_hz;                              /* uplink time without limits, times the scale: bits ln2/efficiency */
     double fixed_s, margin_s;                    /* margin_s: of the option's own where the margin is one of options */
     double variance_s2, cross_s2;                /* at the largest variance of the device; cross: times the correlation */
@@ -58,7 +59,9 @@ typedef struct {
     double value_j; /* proven: the least of E + price b is no lower */
     double share_hz;
     double rate; /* -d ln share/d ln price; 0 where the share does not move */
+    double uplink_s; /* where the clock is free; before that, where to begin to look for it, if it is inside */
 } Answer;
+#define NOTHING ((Answer){INFINITY, 0.0, 0.0, 0.0})
 
 static inline double power_at(const Curve *c, double clock) {
     return c->kappa * (c->exponent == 3.0 ? clock * clock * clock : pow(clock, c->exponent));
@@ -88,11 +91,12 @@ static inline int sends(const Curve *c) { return c->unit_s > 0.0; }
 typedef struct {
     const User *of;
     double whole; /* stretch of the uplink time over the whole uplink */
+    double per_scale;
 } Asking;
 
 static inline Asking asking(const Cell *cell, int64_t n) {
     const double s = cell->user[n].scale_hz / cell->bandwidth_hz;
-    const Asking who = {cell->user + n, s / fmin(log1p(s), cell->cap)};
+    const Asking who = {cell->user + n, s / fmin(log1p(s), cell->cap), 1.0 / cell->user[n].scale_hz};
     return who;
 }
 
@@ -109,9 +113,9 @@ static inline int lay_out(const Cell *cell, const Cap *law, const Asking *who, i
         const double low = row->variance_low_s2 + user->correlation * row->cross_low_s2;
         margin = user->factor * sqrt(fmax(fmax(high, low), 0.0));
     }
-    const double left = user->deadline_s - row->fixed_s - margin, fastest = row->cycles / row->fast_hz;
-    const double unit = row->unit_hz / user->scale_hz;
-    double most = left - fastest, slow = row->slow_hz, doubt = 0.0, weight = user->weight;
+    const double left = user->deadline_s - row->fixed_s - margin, fastest = row->fast_s;
+    const double unit = row->unit_hz * who->per_scale;
+    double most = left - fastest, slow = row->slow_hz, slow_s = row->slow_s, doubt = 0.0, weight = user->weight;
     c->kappa = row->kappa * weight;
     c->static_w = row->static_w * weight;
     c->exponent = row->exponent;
@@ -129,6 +133,7 @@ static inline int lay_out(const Cell *cell, const Cap *law, const Asking *who, i
                 const double error = TIME_ERROR * (user->period_s + row->overhead_s + fabs(beside));
                 doubt = error * clock_power(c, least, &stiffness);
                 slow = least;
+                slow_s = row->cycles / least;
             }
         }
     }
@@ -141,10 +146,10 @@ static inline int lay_out(const Cell *cell, const Cap *law, const Asking *who, i
     c->slow_hz = slow;
     c->fast_hz = row->fast_hz;
     c->most_s = most;
-    c->kink_s = row->cycles > 0.0 ? left - row->cycles / slow : most;
+    c->kink_s = row->cycles > 0.0 ? left - slow_s : most;
     c->error_s = TIME_ERROR * (user->deadline_s + row->fixed_s + fabs(margin));
     c->doubt_j = doubt;
-    c->slow_j = computing_j(c, slow);
+    c->slow_j = slow == row->slow_hz ? row->slow_j * weight : computing_j(c, slow);
     c->row = r;
     if (unit > 0.0) {
         const double at_whole = unit * who->whole;
@@ -239,14 +244,19 @@ typedef struct {
     int64_t count;
     Curve *curve;
     double *bound_j;
+    double *hint_s; /* where each was found last, to begin there */
+    double spare_j;
+    uint8_t *beyond; /* whether each is proven to be dearer than the best, by more than was asked */
 } Options;
 
 int64_t robust_most_options(const Cell *cell, int64_t from, int64_t to);
 int robust_room(Options *options, int64_t most);
 void robust_forget(Options *options);
-/* `rows` of them, or those of the workload where there are none. */
+/* `rows` of them, or those of the workload where there are none; nothing is known of where they are. */
 void robust_options(const Cell *cell, const Cap *law, int64_t n, const int64_t *rows, int64_t count, Options *options);
-/* The cheapest, the first row of equals: its index; -1 where there is none. */
-int64_t robust_best(const Cap *law, Options *options, double price, double most_hz, Answer *a);
+/* The cheapest, the first row of equals: its index; -1 where there is none. Those told to be beyond are dearer than it
+   at all prices up to `span` more, and by `spare_j` at both ends. */
+int64_t robust_best(const Cap *law, Options *options, double price, double span, double most_hz, Answer *a);
+#define SPARE 0.02
 
 #endif

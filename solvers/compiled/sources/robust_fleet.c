@@ -38,9 +38,10 @@ SP_EXPORT int64_t sp_robust_least(const Cell *cell, int64_t from, int64_t to, do
 }
 
 /* Everybody's best option at a price: sums are of the values, of their sizes, of the shares, and of users without one.
-   `rows` from first[n] to first[n + 1] are the options of user n, all of its workload where there are none. */
+   `rows` from first[n] to first[n + 1] are the options of user n, all of its workload where there are none; `hint_s`,
+   one for each row and 0 to begin with, is where it was found last. */
 SP_EXPORT int64_t sp_robust_price(const Cell *cell, double price, const double *most_hz, int64_t from, int64_t to,
-                                  const int64_t *first, const int64_t *rows, int64_t *choice, double *value_j,
+                                  const int64_t *first, const int64_t *rows, double *hint_s, int64_t *choice,
                                   double *share_hz, double *sums) {
     const Cap law = cap_of(cell->cap);
     Options options;
@@ -50,11 +51,12 @@ SP_EXPORT int64_t sp_robust_price(const Cell *cell, double price, const double *
     }
     sums[0] = sums[1] = sums[2] = sums[3] = 0.0;
     for (int64_t n = from; n < to; n++) {
-        Answer a = {INFINITY, 0.0, 0.0};
+        Answer a = {INFINITY, 0.0, 0.0, 0.0};
         robust_options(cell, &law, n, rows ? rows + first[n] : NULL, rows ? first[n + 1] - first[n] : 0, &options);
-        const int64_t best = robust_best(&law, &options, price, most_hz[n], &a);
+        if (rows) memcpy(options.hint_s, hint_s + first[n], (size_t)options.count * sizeof *hint_s);
+        const int64_t best = robust_best(&law, &options, price, 0.0, most_hz[n], &a);
+        if (rows) memcpy(hint_s + first[n], options.hint_s, (size_t)options.count * sizeof *hint_s);
         choice[n] = best < 0 ? -1 : options.curve[best].row;
-        if (value_j) value_j[n] = a.value_j;
         if (share_hz) share_hz[n] = a.share_hz;
         if (best < 0) {
             sums[3] += 1.0;
@@ -82,6 +84,12 @@ static Ceiling ceiling_of(const Answer *low, const Answer *high, double span) {
     return c;
 }
 
+static double sag_of(const Ceiling *c) {
+    const double at = c->corner, most = fmin(c->low_j + c->slope_low * at, c->high_j - c->slope_high * (c->span - at));
+    const double sag = most - (c->low_j + (c->high_j - c->low_j) * (at / c->span));
+    return fmax(sag, 0.0) + 1e-11 * (fabs(c->low_j) + fabs(c->high_j));
+}
+
 static int below(const Ceiling *c, double low_j, double high_j) {
     const double at[3] = {0.0, c->corner, c->span};
     for (int k = 0; k < 3; k++) {
@@ -89,6 +97,17 @@ static int below(const Ceiling *c, double low_j, double high_j) {
         if (low_j + (high_j - low_j) * (at[k] / c->span) <= most * (1.0 + 1e-11)) return 1;
     }
     return 0;
+}
+
+/* Keeps what is not proven to be dearer than the best wherever it matters. */
+static void drop_beyond(Options *options) {
+    int64_t kept = 0;
+    for (int64_t k = 0; k < options->count; k++) {
+        if (options->beyond[k]) continue;
+        options->curve[kept] = options->curve[k];
+        options->hint_s[kept++] = options->hint_s[k];
+    }
+    options->count = kept;
 }
 
 /* The options that may be somebody's best between two prices, in the order of users: their number, and `first` of the
@@ -105,30 +124,40 @@ SP_EXPORT int64_t sp_robust_sweep(const Cell *cell, double low, double high, con
     for (int k = 0; k < 8; k++) sums[k] = 0.0;
     int64_t kept = 0;
     for (int64_t n = from; n < to; n++) {
-        Answer end[2] = {{INFINITY, 0.0, 0.0}, {INFINITY, 0.0, 0.0}};
-        int64_t best[2];
+        Answer end[2] = {NOTHING, NOTHING};
+        int64_t row[2] = {-1, -1};
+        double spare = INFINITY;
         first[n - from] = kept;
         robust_options(cell, &law, n, NULL, 0, &options);
         for (int k = 0; k < 2; k++) {
-            best[k] = robust_best(&law, &options, k ? high : low, most_hz[n], end + k);
-            if (best[k] < 0) {
+            const int64_t best =
+                robust_best(&law, &options, k ? high : low, k ? 0.0 : high - low, most_hz[n], end + k);
+            if (best < 0) {
                 sums[4 * k + 3] += 1.0;
                 continue;
             }
             sums[4 * k] += end[k].value_j;
             sums[4 * k + 1] += fabs(end[k].value_j);
             sums[4 * k + 2] += end[k].share_hz;
+            row[k] = options.curve[best].row;
+            if (k == 0) {
+                drop_beyond(&options);
+                spare = options.spare_j;
+            }
         }
-        if (best[0] < 0) continue;
+        if (options.count == 0) continue;
         const Ceiling ceiling = ceiling_of(end, end + 1, high - low);
+        /* Above the ceiling's chord by its largest excess at both ends is above the ceiling. */
+        const double sag = sag_of(&ceiling);
+        if (!(sag <= spare)) robust_options(cell, &law, n, NULL, 0, &options);
         for (int64_t k = 0; k < options.count; k++) {
             const Curve *c = options.curve + k;
-            int stays = k == best[0] || k == best[1];
+            int stays = c->row == row[0] || c->row == row[1];
             if (!stays && below(&ceiling, least_at_least(c, low), least_at_least(c, high))) {
-                Answer a, b;
-                priced(c, &law, low, most_hz[n], INFINITY, &a);
-                priced(c, &law, high, most_hz[n], INFINITY, &b);
-                stays = below(&ceiling, a.value_j, b.value_j);
+                Answer a = NOTHING;
+                a.uplink_s = options.hint_s[k];
+                stays = priced(c, &law, low, most_hz[n], ceiling.low_j + sag, &a) ||
+                        priced(c, &law, high, most_hz[n], ceiling.high_j + sag, &a);
             }
             if (stays) rows[kept++] = c->row;
         }
@@ -141,15 +170,18 @@ SP_EXPORT int64_t sp_robust_sweep(const Cell *cell, double low, double high, con
 /* What chosen options ask for at a price, and what they need at least; sums are of the shares, of what is beyond the
    least shares, and of the shares times the rates at which they fall with the price. */
 SP_EXPORT int64_t sp_robust_respond(const Cell *cell, double price, int64_t from, int64_t to, const int64_t *choice,
-                                    double *share_hz, double *rate, double *least_hz, double *sums) {
+                                    double *hint_s, double *share_hz, double *rate, double *least_hz,
+                                    double *sums) {
     const Cap law = cap_of(cell->cap);
     sums[0] = sums[1] = sums[2] = 0.0;
     for (int64_t n = from; n < to; n++) {
         const Asking who = asking(cell, n);
-        Answer a = {0.0, 0.0, 0.0};
+        Answer a = {0.0, 0.0, 0.0, 0.0};
         Curve c;
         if (lay_out(cell, &law, &who, choice[n], &c) && sends(&c)) {
+            a.uplink_s = hint_s[n];
             priced(&c, &law, price, 2.0 * cell->bandwidth_hz, INFINITY, &a);
+            hint_s[n] = a.uplink_s;
             if (!(least_hz[n] >= 0.0)) least_hz[n] = robust_least_hz(&c, &law);
             a.share_hz = fmax(a.share_hz, least_hz[n]);
             if (a.share_hz == least_hz[n]) a.rate = 0.0;
@@ -163,6 +195,20 @@ SP_EXPORT int64_t sp_robust_respond(const Cell *cell, double price, int64_t from
         sums[2] += a.share_hz * a.rate;
     }
     return DONE;
+}
+
+/* What chosen options spend at their shares, all together; infinite where one does not keep its limits. */
+SP_EXPORT double sp_robust_energy(const Cell *cell, int64_t from, int64_t to, const int64_t *choice,
+                                  const double *share_hz) {
+    const Cap law = cap_of(cell->cap);
+    double energy = 0.0;
+    for (int64_t n = from; n < to; n++) {
+        const Asking who = asking(cell, n);
+        Curve c;
+        double doubt;
+        energy += lay_out(cell, &law, &who, choice[n], &c) ? energy_at(&c, &law, share_hz[n], &doubt) : INFINITY;
+    }
+    return energy;
 }
 
 /* Each user's least energy over its options with one share for everybody; infinite where none keeps its limits. */
@@ -195,7 +241,7 @@ SP_EXPORT int64_t sp_robust_option(const Cell *cell, int64_t n, int64_t row, dou
     const Cap law = cap_of(cell->cap);
     const Asking who = asking(cell, n);
     Curve c;
-    Answer a;
+    Answer a = NOTHING;
     double doubt;
     if (!lay_out(cell, &law, &who, row, &c)) return 0;
     priced(&c, &law, price, most_hz, INFINITY, &a);

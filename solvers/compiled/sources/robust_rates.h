@@ -97,10 +97,11 @@ static inline Snr snr_at(const Cap *law, double s) {
         at.psi = s * at.stretch;
         return at;
     }
-    const double l = log1p(s), difference = bend(s, l), ratio = s / (1.0 + s);
-    at.stretch = s / l;
+    const double l = log1p(s), per_l = 1.0 / l, ratio = s / (1.0 + s);
+    const double difference = s >= 1e-2 ? l - ratio : bend(s, l);
+    at.stretch = s * per_l;
     at.psi = at.stretch * at.stretch * difference;
-    at.rate = 1.0 / (2.0 + ratio * (ratio / difference - 2.0 / l));
+    at.rate = difference / (2.0 * difference + ratio * (ratio - 2.0 * per_l * difference));
     return at;
 }
 

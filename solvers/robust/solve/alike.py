@@ -1,10 +1,8 @@
 """Users who are the same to a plan: with their names exchanged it costs the same."""
 
-from dataclasses import replace
-
 import numpy as np
 
-from solvers.arrays import Floats, Integers
+from solvers.arrays import Booleans, Floats, Integers
 from solvers.robust.problem import Problem
 from solvers.robust.solve.dual import Relaxation
 
@@ -12,12 +10,19 @@ _HALVINGS = 40
 _SURELY = 1.0 - 1e-9  # shares are compared with more than their rounding to spare
 
 
-def classes(problem: Problem) -> Integers:
-    """The same number for users who are the same in everything, (users,)."""
+def classes(problem: Problem, whatever_channel: Booleans | None = None) -> Integers:
+    """The same number for users who are the same in everything, (users,); those of
+    `whatever_channel` may differ in what tells in the channel alone.
+    """
+    gain, radiated = problem.gain, problem.tx_power_w
+    if whatever_channel is not None:
+        gain = np.where(whatever_channel, 1.0, gain)
+        if problem.radio_power_w is not None:  # else what is radiated is what is drawn
+            radiated = np.where(whatever_channel, 1.0, radiated)
     columns = (
         problem.workload,
-        problem.tx_power_w,
-        problem.gain,
+        radiated,
+        gain,
         problem.deadline_s,
         problem.risk,
         problem.correlation,
@@ -58,10 +63,7 @@ def classes_in_reach(
     cap_hz = curves.scale_hz[options.first[:-1]] / np.expm1(curves.cap) * _SURELY
     same = useful <= cap_hz
     same &= cap_hz >= np.max(useful, where=same, initial=0.0)
-    gain, radiated = np.where(same, 1.0, problem.gain), problem.tx_power_w
-    if problem.radio_power_w is not None:  # what is radiated tells in the channel alone
-        radiated = np.where(same, 1.0, radiated)
-    return classes(replace(problem, gain=gain, tx_power_w=radiated))
+    return classes(problem, same)
 
 
 def _useful_hz(relaxation: Relaxation, spare_j: Floats, price: float, best_hz: Floats) -> Floats:

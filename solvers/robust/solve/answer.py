@@ -9,19 +9,17 @@ from solvers.robust.problem import Decision, Method, Problem
 from solvers.robust.solve.alike import classes, classes_in_reach
 from solvers.robust.solve.branch import search
 from solvers.robust.solve.candidates import Candidates, options_of
+from solvers.robust.solve.certified import RobustSolution, certified
 from solvers.robust.solve.dual import Dual, Relaxation, maximise
 from solvers.robust.solve.fleet import Bracketed, relax_in_blocks
-from solvers.robust.solve.infeasible import Infeasibility, explain
+from solvers.robust.solve.infeasible import explain
+from solvers.robust.solve.kernel import by_kernel
+from solvers.robust.solve.kernel.plan import carried_out
 from solvers.robust.solve.primal import Plan, complete, exchange
 from solvers.robust.solve.remedies import least_shares
 from solvers.robust.solve.servers.solved import Found, Overload
 from solvers.robust.solve.servers.solved import solved as served
 
-RobustSolution = Solution[Decision, Infeasibility]
-
-# Clocks are rounded up by this much, so that rounding never turns a deadline just met into one just
-# missed.
-_ROUND_UP = 1.0 + 4e-14
 # The dual is driven to this part of the gap asked for, so that it is not what keeps a gap open in a
 # large cell. Small cells have a gap of their own, which only the search closes, so that the last
 # digits of the dual are wasted on them.
@@ -78,6 +76,11 @@ def attempt(
     """
     if problem.server_capacity:
         return _served(problem, options, progress, prove=prove)
+    compiled = by_kernel(problem, options, progress, prove=prove)
+    if compiled is not None:
+        return certified(
+            *carried_out(problem, compiled), compiled.bound_j, compiled.prices, options, progress
+        )
     entered = enter(problem, progress)
     if not isinstance(entered, Bracketed):
         return entered
@@ -173,16 +176,7 @@ def _solution(
 ) -> RobustSolution:
     """A plan of some candidates as numbers that a device can set, with its bound."""
     decision, objective = _carried_out(candidates, plan)
-    bound = min(bound, objective)
-    proven = objective - bound <= options.gap * objective
-    return Solution(
-        status=Status.OPTIMAL if proven else Status.FEASIBLE,
-        decision=decision,
-        objective=objective,
-        lower_bound=bound,
-        prices=prices,
-        timed_out=not proven and progress.over(),
-    )
+    return certified(decision, objective, bound, prices, options, progress)
 
 
 def _searched(
@@ -218,19 +212,8 @@ def _searched(
 def _carried_out(options: Candidates, plan: Plan) -> tuple[Decision, float]:
     """The plan as numbers that a device can set, and the energy [J] of these very numbers."""
     curves = options.curves[plan.choice]
-    share, sends = curves.share_hz(plan.x), curves.sends
-    s = curves.scale_hz / np.where(sends, share, curves.scale_hz)
-    uplink = curves.uplink_over_s(s)
-    slack = np.maximum(
-        curves.left_s - uplink - curves.time_error_s, 0.5 * curves.cycles / curves.clock_max_hz
-    )
-    least = np.where(curves.cycles > 0.0, curves.cycles / np.where(slack > 0.0, slack, 1.0), 0.0)
-    clock = np.where(
-        least > curves.clock_min_hz,
-        np.minimum(least * _ROUND_UP, curves.clock_max_hz),
-        curves.clock_min_hz,
-    )
-    energy = float(curves.spent_j(clock, uplink).sum())
+    share = curves.share_hz(plan.x)
+    clock, energy = curves.carried_out(share)
     return Decision(
         option=options.option[plan.choice], frequency_hz=clock, bandwidth_hz=share
     ), energy

@@ -107,11 +107,7 @@ def laid_out(problem: Problem, budget: TimeBudget) -> tuple[Candidates, NDArray[
     """As `options_of`, of the pairs of a time budget."""
     work = problem.workloads
     row, user = budget.row, budget.user
-    law = problem.rate_law
-    cap = cap_of(law)
-    noise = problem.noise_w_per_hz * law.snr_gap
-    scale = problem.tx_power_w[user] * problem.gain[user] / noise
-    tau_unit = work.crossing_most_bit[row] * (_LN2 / law.efficiency) / scale
+    cap, scale, tau_unit = _uplink_of(problem, budget)
     sends = tau_unit > 0.0
     spending = spending_of(problem, budget)
     clock_min = spending["clock_min_hz"]
@@ -136,8 +132,7 @@ def laid_out(problem: Problem, budget: TimeBudget) -> tuple[Candidates, NDArray[
         x_most=x_most,
         least_hz=least,
         log_weight=log_weight,
-        time_error_s=TIME_ERROR
-        * (problem.deadline_s[user] + budget.fixed_s + np.abs(budget.margin_s)),
+        time_error_s=_time_error_s(problem, budget),
         **spending,
     )
     option = row - work.first[problem.workload[user]]
@@ -146,6 +141,38 @@ def laid_out(problem: Problem, budget: TimeBudget) -> tuple[Candidates, NDArray[
         load = problem.rate_hz[user][:, None] * load
     options = Candidates(first=budget.first, option=option, curves=curves, load=load)
     return options, possible & (least <= problem.bandwidth_hz)
+
+
+def curves_of(problem: Problem, budget: TimeBudget) -> Curves:
+    """The curves of the pairs of a time budget as far as what is spent at known shares: without
+    their ends.
+    """
+    work, row = problem.workloads, budget.row
+    cap, scale, tau_unit = _uplink_of(problem, budget)
+    return Curves.of(
+        cap=cap,
+        scale_hz=scale,
+        tau_unit_s=tau_unit,
+        left_s=budget.left_s,
+        cycles=work.cycles[row],
+        overhead_s=work.overhead_s[row],
+        clock_max_hz=work.clock_max_hz[row],
+        time_error_s=_time_error_s(problem, budget),
+        **spending_of(problem, budget),
+    )
+
+
+def _uplink_of(problem: Problem, budget: TimeBudget) -> tuple[float, Floats, Floats]:
+    """The law's cap; the bandwidth at which s = 1, and the uplink time without limits, of pairs."""
+    law, row, user = problem.rate_law, budget.row, budget.user
+    noise = problem.noise_w_per_hz * law.snr_gap
+    scale = problem.tx_power_w[user] * problem.gain[user] / noise
+    tau_unit = problem.workloads.crossing_most_bit[row] * (_LN2 / law.efficiency) / scale
+    return cap_of(law), scale, tau_unit
+
+
+def _time_error_s(problem: Problem, budget: TimeBudget) -> Floats:
+    return TIME_ERROR * (problem.deadline_s[budget.user] + budget.fixed_s + np.abs(budget.margin_s))
 
 
 def cap_of(law: RateLaw) -> float:

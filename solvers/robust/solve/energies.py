@@ -16,6 +16,9 @@ from solvers.arrays import Floats, Integers
 from solvers.robust.solve.rates import log_cap_of, log_psi
 
 _NO_TIME = 1e-300  # seconds; keeps a quotient defined where there are no cycles either
+# Clocks are rounded up by this much, so that rounding never turns a deadline just met into one just
+# missed.
+_ROUND_UP = 1.0 + 4e-14
 _CAP_ERROR = 8 * 2.0**-52  # of the share at the cap, for each unit of its x
 _INFINITE = float("inf")
 
@@ -203,6 +206,23 @@ class Energies:
         # construction.
         slack = np.maximum(self.left_s - uplink_s, 0.5 * self.cycles / self.clock_max_hz + _NO_TIME)
         return np.minimum(np.maximum(self.cycles / slack, self.clock_min_hz), self.clock_max_hz)
+
+    def carried_out(self, share_hz: Floats) -> tuple[Floats, float]:
+        """Clocks that a device can set beside these shares, and the energy [J] of these very
+        numbers.
+        """
+        s = self.scale_hz / np.where(self.sends, share_hz, self.scale_hz)
+        uplink = self.uplink_over_s(s)
+        slack = np.maximum(
+            self.left_s - uplink - self.time_error_s, 0.5 * self.cycles / self.clock_max_hz
+        )
+        least = np.where(self.cycles > 0.0, self.cycles / np.where(slack > 0.0, slack, 1.0), 0.0)
+        clock = np.where(
+            least > self.clock_min_hz,
+            np.minimum(least * _ROUND_UP, self.clock_max_hz),
+            self.clock_min_hz,
+        )
+        return clock, float(self.spent_j(clock, uplink).sum())
 
     def energy_j(self, x: Floats) -> Floats:
         """Energy of one inference at x."""

@@ -13,8 +13,9 @@ from solvers.outcome import Options, Solution, Status
 from solvers.progress import Progress, Stage, Step
 from solvers.robust.pccp import PccpSolution, pccp, starts
 from solvers.robust.problem import Decision, Problem
-from solvers.robust.solve.answer import RobustSolution, enter
+from solvers.robust.solve.answer import enter
 from solvers.robust.solve.candidates import options_of
+from solvers.robust.solve.certified import RobustSolution
 from solvers.robust.solve.dual import maximise
 from solvers.robust.solve.fleet import Bracketed
 from solvers.robust.solve.infeasible import Infeasibility, explain

@@ -12,7 +12,7 @@ from solvers.progress import Progress
 from solvers.robust.solve.curves import Curves
 
 _STEPS = 100
-_SETTLED = 1e-7  # in ln(price), and of what is beyond the least shares
+SETTLED = 1e-7  # in ln(price), and of what is beyond the least shares
 _ROUNDING = 4 * 2.0**-52
 # Sums of N terms carry rounding of about this relative size: bounds are lowered by it.
 ROUNDING = 1e-14
@@ -81,9 +81,9 @@ def share_out(
         newton, goal, closed = _guarded(excess, slope, at, low[active], high[active])
         # What so small a step leaves over is handed out below, and costs the square of it. Where
         # nobody moves with the price, it must be next to nothing.
-        near = np.maximum(_SETTLED * left_hz[active], _ROUNDING * bandwidth_hz)
+        near = np.maximum(SETTLED * left_hz[active], _ROUNDING * bandwidth_hz)
         still = (slope == 0.0) & (np.abs(over_hz) <= near)
-        settled = (np.abs(newton) <= _SETTLED) | still | closed
+        settled = (np.abs(newton) <= SETTLED) | still | closed
         log_prices[active] = np.where(settled, at, goal)
         active = active[~settled]
     return _handed_out(curves, left_hz, (x, rate), log_prices)

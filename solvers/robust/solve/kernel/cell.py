@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from solvers.arrays import Floats, Integers
+from solvers.arrays import Booleans, Floats, Integers
 from solvers.margin import OF_OPTIONS
 from solvers.moments import margin_factor
 from solvers.physics import cheapest_clock_hz
@@ -23,6 +23,9 @@ _ROW = [
     "overhead_s",
     "slow_hz",
     "fast_hz",
+    "slow_s",
+    "fast_s",
+    "slow_j",
     "unit_hz",
     "fixed_s",
     "margin_s",
@@ -93,6 +96,12 @@ class Cell:
         )
         self.address = ctypes.addressof(self.record)
 
+    def among(self, rows: Booleans) -> "Cell":
+        """The same cell with some rows of the workload table only."""
+        table = self.rows.copy()
+        table[:, _ROW.index("allowed")] *= rows
+        return Cell(self.problem, table)
+
 
 def covers(problem: Problem) -> bool:
     """Whether the kernel knows every term of a problem: all but the budgets of servers."""
@@ -131,6 +140,7 @@ def rows_of(problem: Problem) -> Floats:
     np.divide(work.crossing_bit, work.crossing_most_bit, out=column["part"], where=sends)
     column["loss"][:] = work.loss
     column["allowed"][:] = work.fits_memory
+    _fill_ends(column, work)
     return np.ascontiguousarray(table.T)
 
 
@@ -159,6 +169,18 @@ def _fill_power(column: dict[str, Floats], work: Workloads, waiting_s: Floats) -
     if work.energy_j_per_bit.any():
         per_bit = np.repeat(work.energy_j_per_bit, np.diff(work.first))
         column["constant_j"] += per_bit * work.crossing_bit
+
+
+def _fill_ends(column: dict[str, Floats], work: Workloads) -> None:
+    """The slowest and the fastest clock that is ever worth while."""
+    slow, exponent = column["slow_hz"], column["exponent"]
+    column["fast_s"][:] = work.cycles / work.clock_max_hz
+    column["slow_s"][:] = work.cycles / slow
+    # As the kernel has it, to the last digit: power laws other than the cube are few.
+    power = slow * slow * slow
+    np.power(slow, exponent, out=power, where=exponent != 3.0)
+    power = column["static_w"] + column["kappa"] * power
+    column["slow_j"][:] = power * (column["slow_s"] + work.overhead_s) + column["constant_j"]
 
 
 def _users_of(problem: Problem) -> Floats:

@@ -22,6 +22,7 @@ class Kept:
 
     first: Integers
     rows: Integers
+    hint_s: Floats  # where each was found last; changes with every use
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Pricing:
     """The users of a cell at any price."""
 
     def __init__(self, library: Library, cell: Cell, progress: Progress) -> None:
-        self.cell, self._library, self._progress = cell, library, progress
+        self.cell, self._library, self.progress = cell, library, progress
         self.users, self.bandwidth_hz = cell.problem.users, cell.problem.bandwidth_hz
         self._parts = parts(self.users, _STRETCH)
 
@@ -49,7 +50,7 @@ class Pricing:
 
     def _each(self, call: Any) -> list[Any]:
         """What a call returns for all stretches; looks up in between."""
-        return each(call, self._parts, lambda _: self._progress.tick())
+        return each(call, self._parts, lambda _: self.progress.tick())
 
     def least(self) -> tuple[Floats, Floats]:
         """The least share of every user, infinite where it has none, and what it surely is."""
@@ -80,8 +81,8 @@ class Pricing:
                     stop,
                     _address(None if kept is None else kept.first),
                     _address(None if kept is None else kept.rows),
+                    _address(None if kept is None else kept.hint_s),
                     choice.ctypes.data,
-                    None,
                     _address(shares),
                     sums.ctypes.data,
                 )
@@ -101,11 +102,9 @@ class Pricing:
         assert without == 0.0, "a user without an option was priced"
         return Point(price, bound_j, excess_hz, choice)
 
-    def between(
-        self, low: float, high: float, most_hz: Floats
-    ) -> tuple[Kept, tuple[float, float], tuple[float, float]]:
-        """The options that may be somebody's best between two prices; the bounds, and the excess
-        demands, at both.
+    def between(self, low: float, high: float, most_hz: Floats) -> tuple[Kept, tuple[Point, Point]]:
+        """The options that may be somebody's best between two prices; and both of these, without
+        choices.
         """
         call = self._call("sp_robust_sweep", "nnaiiaaa")
         counts = self.cell.first[self.cell.workload + 1] - self.cell.first[self.cell.workload]
@@ -136,27 +135,22 @@ class Pricing:
             [one[0][:-1] + begin for one, begin in zip(found, before[:-1], strict=True)]
             + [before[-1:]]
         )
-        ends = [
-            self._point(price, some, np.empty(0, dtype=np.int64))
-            for price, some in ((low, sums[:4]), (high, sums[4:]))
-        ]
-        kept = Kept(first, np.concatenate([rows for _, rows, _ in found]))
-        return (
-            kept,
-            (ends[0].bound_j, ends[1].bound_j),
-            (ends[0].excess_hz, ends[1].excess_hz),
-        )
+        nobody = np.empty(0, dtype=np.int64)
+        kept = Kept(first, np.concatenate([rows for _, rows, _ in found]), np.zeros(first[-1]))
+        ends = (self._point(low, sums[:4], nobody), self._point(high, sums[4:], nobody))
+        return kept, ends
 
     def respond(
-        self, price: float, choice: Integers, least_hz: Floats
+        self, price: float, choice: Integers, hint_s: Floats, least_hz: Floats
     ) -> tuple[Floats, Floats, Floats]:
         """What chosen rows ask for at a price; the rates at which that falls with the price; the
         sums of the shares, of what is beyond the least shares and of shares times rates.
 
+        hint_s : where each was found last, 0 to begin with.
         least_hz : NaN where it is not known yet, and filled in.
         """
         share, rate = np.empty(self.users), np.empty(self.users)
-        call = self._call("sp_robust_respond", "niiaaaaa")
+        call = self._call("sp_robust_respond", "niiaaaaaa")
 
         def stretch(start: int, stop: int) -> Floats:
             sums = np.empty(3)
@@ -166,6 +160,7 @@ class Pricing:
                 start,
                 stop,
                 choice.ctypes.data,
+                hint_s.ctypes.data,
                 share.ctypes.data,
                 rate.ctypes.data,
                 least_hz.ctypes.data,
@@ -174,6 +169,16 @@ class Pricing:
             return sums
 
         return share, rate, np.sum(self._each(stretch), axis=0)
+
+    def energy_j(self, choice: Integers, share_hz: Floats) -> float:
+        """What chosen rows spend at their shares, all together."""
+        call = self._call("sp_robust_energy", "iiaa", NUMBER)
+        parts_j = self._each(
+            lambda start, stop: call(
+                self.cell.address, start, stop, choice.ctypes.data, share_hz.ctypes.data
+            )
+        )
+        return float(np.sum(parts_j))
 
     def equally(self, each_hz: float) -> tuple[Integers, Floats]:
         """Each user's best row with one share for everybody, and its energy; -1 and infinite where

@@ -111,8 +111,10 @@ def test_users_and_sweeps_are_those_of_numpy(drawn: Drawn) -> None:
                 point.excess_hz, rel=1e-6, abs=1e-9 * problem.bandwidth_hz
             )
             assert np.array_equal(mine.choice, row[point.choice]), seed
-        kept, bounds, _ = pricing.between(low, high, most)
-        assert bounds == pytest.approx([point.bound_j for point in points], rel=1e-9)
+        kept, ends = pricing.between(low, high, most)
+        assert [end.bound_j for end in ends] == pytest.approx(
+            [point.bound_j for point in points], rel=1e-9
+        )
         running = set(row[not_fixed(relaxation, *points)].tolist())
         assert running <= set(kept.rows.tolist()), seed
         inside = pricing.at(base, most, kept)

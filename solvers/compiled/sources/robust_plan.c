@@ -1,0 +1,578 @@
+/* Cells that are solved in one call: priced, completed and improved, as solvers/robust/solve/dual.py, shares.py and
+   primal.py do. */
+#include "robust_plan.h"
+
+#include <stdlib.h>
+
+#include "export.h"
+
+enum { FAILED = -1, NO_PLAN = 0, PLANNED = 1, PASSES = 100, STEPS = 100, TRIED = 8, ROUNDS = 50 };
+
+static const double SETTLED = 1e-7;
+
+void *robust_own(Solve *solve, int64_t count, size_t size) {
+    if (solve->owned == (int64_t)(sizeof solve->owns / sizeof *solve->owns)) return NULL;
+    void *room = malloc((size_t)(count > 0 ? count : 1) * size);
+    if (room != NULL) solve->owns[solve->owned++] = room;
+    return room;
+}
+
+static int own_plan(Solve *solve, Plan *plan) {
+    plan->choice = robust_own(solve, solve->users, sizeof *plan->choice);
+    plan->share_hz = robust_own(solve, solve->users, sizeof *plan->share_hz);
+    plan->energy_j = INFINITY;
+    plan->log_price = -INFINITY;
+    plan->marginal = 0.0;
+    return plan->choice != NULL && plan->share_hz != NULL;
+}
+
+void robust_copy(const Solve *solve, Plan *to, const Plan *from) {
+    memcpy(to->choice, from->choice, (size_t)solve->users * sizeof *to->choice);
+    memcpy(to->share_hz, from->share_hz, (size_t)solve->users * sizeof *to->share_hz);
+    to->energy_j = from->energy_j;
+    to->log_price = from->log_price;
+    to->marginal = from->marginal;
+}
+
+double robust_least_of(Solve *solve, int64_t option) {
+    double *least = solve->least_hz + option;
+    if (!(*least >= 0.0)) *least = robust_least_hz(solve->curve + option, &solve->law);
+    return *least;
+}
+
+/* ------------------------------------------------------------------------------------------------- laying out */
+
+static double surely_of(const Curve *c, const Cap *law) {
+    Curve later = *c;
+    if (!sends(c)) return 0.0;
+    later.most_s += 2.0 * c->error_s;
+    return robust_least_hz(&later, law) * (1.0 - 4.0 * PAD);
+}
+
+static int lay_out_all(Solve *solve) {
+    const Cell *cell = solve->cell;
+    int64_t room = 0;
+    for (int64_t n = 0; n < cell->users; n++) {
+        const int64_t *first = cell->first + cell->workload[n];
+        room += first[1] - first[0];
+    }
+    double *need = robust_own(solve, cell->users, sizeof *need);
+    solve->first = robust_own(solve, cell->users + 1, sizeof *solve->first);
+    solve->most_hz = robust_own(solve, cell->users, sizeof *solve->most_hz);
+    solve->curve = robust_own(solve, room, sizeof *solve->curve);
+    if (need == NULL || solve->first == NULL || solve->most_hz == NULL || solve->curve == NULL) return FAILED;
+    double least = 0.0, surely = 0.0;
+    for (int64_t n = 0; n < cell->users; n++) {
+        const Asking who = asking(cell, n);
+        const int64_t *first = cell->first + cell->workload[n];
+        int64_t widest = -1;
+        double stretch = 0.0, sure = INFINITY;
+        solve->first[n] = solve->count;
+        for (int64_t r = first[0]; r < first[1]; r++) {
+            const Curve *c = solve->curve + solve->count;
+            if (!lay_out(cell, &solve->law, &who, r, solve->curve + solve->count)) continue;
+            if (!sends(c)) sure = 0.0;
+            else if (c->most_s > stretch * c->unit_s) {
+                stretch = c->most_s / c->unit_s;
+                widest = solve->count;
+            }
+            solve->count++;
+        }
+        if (solve->count == solve->first[n]) return NO_PLAN;
+        if (sure > 0.0) {
+            least += robust_least_hz(solve->curve + widest, &solve->law);
+            /* The widest stretch may be another one with the rounding of times taken off. */
+            for (int64_t k = solve->first[n]; k < solve->count; k++) {
+                const Curve *c = solve->curve + k;
+                if ((c->most_s + 2.0 * c->error_s) * (1.0 + 1e-9) >= stretch * c->unit_s)
+                    sure = fmin(sure, surely_of(c, &solve->law));
+            }
+        }
+        need[n] = sure;
+        surely += sure;
+    }
+    solve->first[cell->users] = solve->count;
+    if (!(least <= cell->bandwidth_hz)) return NO_PLAN;
+    for (int64_t n = 0; n < cell->users; n++)
+        solve->most_hz[n] = cell->bandwidth_hz * (1.0 + ROUNDING) - (surely - need[n]);
+    solve->least_hz = robust_own(solve, solve->count, sizeof *solve->least_hz);
+    solve->hint_s = robust_own(solve, solve->count, sizeof *solve->hint_s);
+    if (solve->least_hz == NULL || solve->hint_s == NULL) return FAILED;
+    for (int64_t k = 0; k < solve->count; k++) {
+        solve->least_hz[k] = NAN;
+        solve->hint_s[k] = 0.0;
+    }
+    return PLANNED;
+}
+
+/* ---------------------------------------------------------------------------------------------------- the dual */
+
+/* The options that are still anybody's choice, and what everybody chooses at a price. */
+typedef struct {
+    int64_t *first, *option;
+    Curve *curve;
+    double *bound_j, *hint_s;
+    uint8_t *beyond;
+} Running;
+
+typedef struct {
+    double price, bound_j, excess_hz;
+    int64_t *choice; /* indices among those running */
+    Answer *answer;
+} Point;
+
+static int own_point(Solve *solve, Point *point) {
+    point->choice = robust_own(solve, solve->users, sizeof *point->choice);
+    point->answer = robust_own(solve, solve->users, sizeof *point->answer);
+    return point->choice != NULL && point->answer != NULL;
+}
+
+static void price_all(const Solve *solve, const Running *running, double price, Point *point) {
+    double value = 0.0, size = 0.0, demand = 0.0;
+    for (int64_t n = 0; n < solve->users; n++) {
+        const int64_t begin = running->first[n];
+        Options mine = {running->first[n + 1] - begin, running->curve + begin, running->bound_j + begin,
+                        running->hint_s + begin, INFINITY, running->beyond + begin};
+        point->choice[n] = begin + robust_best(&solve->law, &mine, price, 0.0, solve->most_hz[n], point->answer + n);
+        value += point->answer[n].value_j;
+        size += fabs(point->answer[n].value_j);
+        demand += point->answer[n].share_hz;
+    }
+    const double whole = solve->cell->bandwidth_hz, paid = price * whole;
+    point->price = price;
+    point->bound_j = value - paid - ROUNDING * (size + paid);
+    point->excess_hz = demand - whole;
+    if (point->excess_hz > 0.0 && point->excess_hz <= ROUNDING * whole) point->excess_hz = 0.0;
+}
+
+static void exchange_points(Point *a, Point *b) {
+    const Point kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+/* Drops what is nobody's choice between two prices: the test of dual.not_fixed. */
+static void prune(const Solve *solve, Running *running, Point *low, Point *high) {
+    const double span = high->price - low->price;
+    int64_t kept = 0;
+    for (int64_t n = 0; n < solve->users; n++) {
+        const Answer *a = low->answer + n, *b = high->answer + n;
+        double corner = 0.0;
+        if (a->share_hz > b->share_hz) {
+            corner = (b->value_j - b->share_hz * span - a->value_j) / (a->share_hz - b->share_hz);
+            corner = fmin(fmax(corner, 0.0), span);
+        }
+        const double at[3] = {0.0, corner, span};
+        const int64_t begin = running->first[n], end = running->first[n + 1];
+        int64_t chosen[2] = {low->choice[n], high->choice[n]};
+        running->first[n] = kept;
+        for (int64_t k = begin; k < end; k++) {
+            int stays = k == chosen[0] || k == chosen[1];
+            for (int exact = 0; exact < 2 && !stays; exact++) {
+                double from, to;
+                if (exact) {
+                    Answer x = NOTHING, y = NOTHING;
+                    priced(running->curve + k, &solve->law, low->price, solve->most_hz[n], INFINITY, &x);
+                    priced(running->curve + k, &solve->law, high->price, solve->most_hz[n], INFINITY, &y);
+                    from = x.value_j;
+                    to = y.value_j;
+                } else {
+                    from = least_at_least(running->curve + k, low->price);
+                    to = least_at_least(running->curve + k, high->price);
+                }
+                int below = 0;
+                for (int j = 0; j < 3 && !below; j++) {
+                    const double most = fmin(a->value_j + a->share_hz * at[j], b->value_j - b->share_hz * (span - at[j]));
+                    below = from + (to - from) * (at[j] / span) <= most * (1.0 + 1e-11);
+                }
+                if (!below) break;
+                stays = exact;
+            }
+            if (!stays) continue;
+            if (k == chosen[0]) low->choice[n] = kept;
+            if (k == chosen[1]) high->choice[n] = kept;
+            running->curve[kept] = running->curve[k];
+            running->hint_s[kept] = running->hint_s[k];
+            running->option[kept++] = running->option[k];
+        }
+    }
+    running->first[solve->users] = kept;
+}
+
+static double tried_price(const Point *low, const Point *high, double whole, double meet, int halve, int step) {
+    double price;
+    if (halve) {
+        price = sqrt(low->price * high->price);
+    } else if (step % 2) {
+        const double over = log1p(low->excess_hz / whole), under = log1p(fmax(high->excess_hz / whole, -0.99));
+        price = low->price * exp(log(high->price / low->price) * over / (over - under));
+    } else {
+        price = meet;
+    }
+    return price > low->price && price < high->price ? price : 0.5 * (low->price + high->price);
+}
+
+static int maximise(Solve *solve, double tolerance) {
+    const double whole = solve->cell->bandwidth_hz;
+    Running running = {robust_own(solve, solve->users + 1, sizeof *running.first),
+                       robust_own(solve, solve->count, sizeof *running.option),
+                       robust_own(solve, solve->count, sizeof *running.curve),
+                       robust_own(solve, solve->count, sizeof *running.bound_j),
+                       robust_own(solve, solve->count, sizeof *running.hint_s),
+                       robust_own(solve, solve->count, sizeof *running.beyond)};
+    Point low, high, some;
+    solve->above = robust_own(solve, solve->users, sizeof *solve->above);
+    solve->below = robust_own(solve, solve->users, sizeof *solve->below);
+    if (!running.first || !running.option || !running.curve || !running.bound_j || !running.hint_s || !running.beyond || !own_point(solve, &low) ||
+        !own_point(solve, &high) || !own_point(solve, &some) || !solve->above || !solve->below)
+        return FAILED;
+    memcpy(running.first, solve->first, (size_t)(solve->users + 1) * sizeof *running.first);
+    memcpy(running.curve, solve->curve, (size_t)solve->count * sizeof *running.curve);
+    for (int64_t k = 0; k < solve->count; k++) {
+        running.option[k] = k;
+        running.hint_s[k] = 0.0;
+    }
+    price_all(solve, &running, 0.0, &some);
+    if (some.excess_hz <= ROUNDING * whole * (double)solve->users) {
+        solve->bound_j = some.bound_j;
+        solve->price = solve->low = solve->high = 0.0;
+        memcpy(solve->above, some.choice, (size_t)solve->users * sizeof *solve->above);
+        memcpy(solve->below, some.choice, (size_t)solve->users * sizeof *solve->below);
+        return PLANNED;
+    }
+    double price = fmax(some.bound_j, NO_TIME) / whole, factor = 8.0;
+    int over = 0, fits = 0;
+    for (int k = 0; k < PASSES && !(over && fits); k++) {
+        price_all(solve, &running, price, &some);
+        if (some.excess_hz > 0.0) {
+            exchange_points(&low, &some);
+            over = 1;
+            price *= factor;
+        } else {
+            exchange_points(&high, &some);
+            fits = 1;
+            price /= factor;
+        }
+        if (k > 3) factor *= 2.0;
+    }
+    if (!(over && fits)) return FAILED;
+    double best = fmax(low.bound_j, high.bound_j), best_price = low.bound_j > high.bound_j ? low.price : high.price;
+    double before = INFINITY, pruned = INFINITY;
+    for (int step = 0; step < PASSES; step++) {
+        const double fall = low.excess_hz - high.excess_hz;
+        const double meet =
+            (high.bound_j - low.bound_j + low.excess_hz * low.price - high.excess_hz * high.price) / fall;
+        const double ceiling = low.bound_j + low.excess_hz * (meet - low.price), width = high.price / low.price - 1.0;
+        if (ceiling - best <= tolerance * fabs(best) || width <= 1e-14) break;
+        if (width < 0.3 * pruned && width < 2.0) {
+            pruned = width;
+            prune(solve, &running, &low, &high);
+        }
+        price_all(solve, &running, tried_price(&low, &high, whole, meet, width > 0.5 * before, step), &some);
+        before = width;
+        if (some.bound_j > best) {
+            best = some.bound_j;
+            best_price = some.price;
+        }
+        exchange_points(some.excess_hz > 0.0 ? &low : &high, &some);
+    }
+    solve->bound_j = best;
+    solve->price = best_price;
+    solve->low = low.price;
+    solve->high = high.price;
+    for (int64_t n = 0; n < solve->users; n++) {
+        solve->above[n] = running.option[high.choice[n]];
+        solve->below[n] = running.option[low.choice[n]];
+    }
+    return PLANNED;
+}
+
+/* ------------------------------------------------------------------------------------------------ sharing out */
+
+/* -dE/db at a share, for a larger and for a smaller one: they differ at kinks alone. */
+static void marginals(const Curve *c, const Cap *law, double share_hz, double *larger, double *smaller) {
+    const double s = c->scale_hz / share_hz, near = 1e-12;
+    Snr wide = snr_at(law, s), narrow = wide;
+    if (fabs(s - law->snr) <= near * s) {
+        wide.psi = law->before;
+        narrow.psi = law->after;
+    }
+    const double uplink = c->unit_s * wide.stretch;
+    double stiffness;
+    const double watts = c->watts + clock_power(c, clock_at(c, uplink), &stiffness);
+    const int bends = c->kink_s < c->most_s;
+    *larger = (bends && uplink > c->kink_s * (1.0 + near) ? watts : c->watts) * wide.psi * c->unit_s / c->scale_hz;
+    *smaller = (bends && uplink >= c->kink_s * (1.0 - near) ? watts : c->watts) * narrow.psi * c->unit_s / c->scale_hz;
+}
+
+/* Nobody moves with the price: who gains most takes what is left over, who loses least gives what is overdrawn. */
+static void to_one(Solve *solve, Plan *plan, double rest) {
+    int64_t taker = -1;
+    double best = 0.0;
+    for (int64_t n = 0; n < solve->users; n++) {
+        const Curve *c = solve->curve + plan->choice[n];
+        double larger, smaller;
+        if (!sends(c)) continue;
+        marginals(c, &solve->law, plan->share_hz[n], &larger, &smaller);
+        if (rest < 0.0 && plan->share_hz[n] <= robust_least_of(solve, plan->choice[n])) continue;
+        const double gain = rest >= 0.0 ? larger : -smaller;
+        if (taker < 0 || gain > best) {
+            taker = n;
+            best = gain;
+        }
+    }
+    if (taker >= 0) {
+        const double least = robust_least_of(solve, plan->choice[taker]);
+        plan->share_hz[taker] = fmax(plan->share_hz[taker] + rest, least);
+    }
+    plan->marginal = 0.0;
+    for (int64_t n = 0; n < solve->users; n++) {
+        const Curve *c = solve->curve + plan->choice[n];
+        double larger, smaller;
+        if (!sends(c)) continue;
+        marginals(c, &solve->law, plan->share_hz[n], &larger, &smaller);
+        plan->marginal = fmax(plan->marginal, larger);
+    }
+}
+
+void robust_share_out(Solve *solve, double log_price, Plan *plan) {
+    const double whole = solve->cell->bandwidth_hz;
+    double least = 0.0, low = -INFINITY, high = INFINITY, rest = 0.0, mobile = 0.0;
+    int senders = 0;
+    for (int64_t n = 0; n < solve->users; n++) {
+        plan->share_hz[n] = 0.0;
+        if (!sends(solve->curve + plan->choice[n])) continue;
+        senders++;
+        least += robust_least_of(solve, plan->choice[n]);
+    }
+    plan->energy_j = INFINITY;
+    plan->marginal = 0.0;
+    plan->log_price = -INFINITY;
+    if (!(least <= whole)) return;
+    const double left = whole - least, near = fmax(SETTLED * left, 4 * 0x1p-52 * whole);
+    for (int step = 0; senders && step < STEPS; step++) {
+        double total = 0.0, beyond = 0.0;
+        const double price = exp(log_price);
+        mobile = 0.0;
+        for (int64_t n = 0; n < solve->users; n++) {
+            const Curve *c = solve->curve + plan->choice[n];
+            Answer a = NOTHING;
+            if (!sends(c)) continue;
+            robust_priced(solve, plan->choice[n], price, 2.0 * whole, &a);
+            const double need = solve->least_hz[plan->choice[n]];
+            if (a.share_hz <= need) {
+                a.share_hz = need;
+                a.rate = 0.0;
+            }
+            plan->share_hz[n] = a.share_hz;
+            total += a.share_hz;
+            beyond += a.share_hz - need;
+            mobile += a.share_hz * a.rate;
+        }
+        rest = left - beyond;
+        const double excess = log1p(fmax(-rest / whole, -1.0)), slope = mobile / total;
+        if (excess > 0.0) low = log_price;
+        else high = log_price;
+        const double newton = slope > 0.0 ? excess / slope : copysign(INFINITY, excess);
+        if (fabs(newton) <= SETTLED || (slope == 0.0 && fabs(rest) <= near) ||
+            (isfinite(low) && high - low <= 4e-16 * fabs(low)))
+            break;
+        double goal = log_price + fmin(fmax(newton, -3.0), 3.0);
+        if (!(goal > low && goal < high) && isfinite(low) && isfinite(high)) goal = 0.5 * (low + high);
+        log_price = goal;
+    }
+    plan->log_price = senders ? log_price : -INFINITY;
+    if (senders && mobile > 0.0) {
+        const double off = rest / mobile;
+        plan->log_price -= off;
+        plan->marginal = exp(plan->log_price);
+        for (int64_t n = 0; n < solve->users; n++) {
+            const Curve *c = solve->curve + plan->choice[n];
+            Answer a = NOTHING;
+            if (!sends(c) || off == 0.0) continue;
+            const double need = solve->least_hz[plan->choice[n]];
+            if (plan->share_hz[n] <= need) continue;
+            robust_priced(solve, plan->choice[n], exp(log_price), 2.0 * whole, &a);
+            plan->share_hz[n] = fmax(plan->share_hz[n] * (1.0 + fmax(off * a.rate, -0.5)), need);
+        }
+    } else if (senders) {
+        to_one(solve, plan, rest);
+    }
+    plan->energy_j = 0.0;
+    for (int64_t n = 0; n < solve->users; n++) {
+        double doubt;
+        const Curve *c = solve->curve + plan->choice[n];
+        plan->energy_j += energy_at(c, &solve->law, plan->share_hz[n], &doubt);
+    }
+}
+
+double robust_bound_of(const Solve *solve, const Plan *plan) {
+    const double price = exp(plan->log_price), paid = price * solve->cell->bandwidth_hz;
+    double value = 0.0, size = 0.0;
+    for (int64_t n = 0; n < solve->users; n++) {
+        Answer a = NOTHING;
+        robust_priced(solve, plan->choice[n], price, solve->most_hz[n], &a);
+        value += a.value_j;
+        size += fabs(a.value_j);
+    }
+    return value - paid - ROUNDING * (size + paid);
+}
+
+/* ------------------------------------------------------------------------------------- completing, exchanging */
+
+/* The best plan on the way from the choices above the price to those below it: primal.complete, by eighths. */
+static int complete(Solve *solve) {
+    Plan some;
+    int64_t *tied = robust_own(solve, solve->users, sizeof *tied), count = 0;
+    if (!own_plan(solve, &some) || tied == NULL) return FAILED;
+    const double log_price = solve->price > 0.0 ? log(solve->price) : 0.0;
+    for (int64_t n = 0; n < solve->users; n++)
+        if (solve->above[n] != solve->below[n]) tied[count++] = n;
+    int64_t from = 0, to = count;
+    for (;;) {
+        const int64_t tries = to - from + 1 < TRIED ? to - from + 1 : TRIED;
+        int64_t at[TRIED], best = 0;
+        double least = INFINITY;
+        for (int64_t k = 0; k < tries; k++) {
+            at[k] = tries > 1 ? from + (to - from) * k / (tries - 1) : from;
+            for (int64_t n = 0; n < solve->users; n++) some.choice[n] = solve->above[n];
+            for (int64_t j = 0; j < at[k]; j++) some.choice[tied[j]] = solve->below[tied[j]];
+            robust_share_out(solve, log_price, &some);
+            if (some.energy_j < least) {
+                least = some.energy_j;
+                best = k;
+            }
+            if (some.energy_j < solve->plan.energy_j) robust_copy(solve, &solve->plan, &some);
+        }
+        if (to - from + 1 <= TRIED) return PLANNED;
+        from = at[best > 0 ? best - 1 : 0];
+        to = at[best < tries - 1 ? best + 1 : tries - 1];
+    }
+}
+
+/* Changes one user's option at a time while that saves energy, until `enough` is reached: primal.exchange. */
+static int exchange(Solve *solve, double enough) {
+    Plan some, better;
+    double *gain = robust_own(solve, solve->users, sizeof *gain);
+    int64_t *next = robust_own(solve, solve->users, sizeof *next);
+    if (!own_plan(solve, &some) || !own_plan(solve, &better) || gain == NULL || next == NULL) return FAILED;
+    for (int round = 0; round < ROUNDS; round++) {
+        const double before = solve->plan.energy_j;
+        if (before <= enough || !isfinite(solve->plan.log_price)) return PLANNED;
+        const double price = exp(solve->plan.log_price);
+        for (int64_t n = 0; n < solve->users; n++) {
+            Answer mine = NOTHING, best = NOTHING;
+            priced(solve->curve + solve->plan.choice[n], &solve->law, price, solve->most_hz[n], INFINITY, &mine);
+            next[n] = solve->plan.choice[n];
+            best.value_j = mine.value_j;
+            for (int64_t k = solve->first[n]; k < solve->first[n + 1]; k++) {
+                Answer a = NOTHING;
+                if (!priced(solve->curve + k, &solve->law, price, solve->most_hz[n], best.value_j, &a)) continue;
+                if (a.value_j < best.value_j) {
+                    best = a;
+                    next[n] = k;
+                }
+            }
+            gain[n] = mine.value_j - best.value_j;
+        }
+        better.energy_j = INFINITY;
+        for (int k = 0; k < TRIED; k++) {
+            int64_t who = 0;
+            for (int64_t n = 1; n < solve->users; n++)
+                if (gain[n] > gain[who]) who = n;
+            if (!(gain[who] > 1e-13 * before)) break;
+            gain[who] = -INFINITY;
+            memcpy(some.choice, solve->plan.choice, (size_t)solve->users * sizeof *some.choice);
+            some.choice[who] = next[who];
+            robust_share_out(solve, solve->plan.log_price, &some);
+            if (some.energy_j < better.energy_j) robust_copy(solve, &better, &some);
+        }
+        if (!(better.energy_j < before * (1.0 - 1e-14))) return PLANNED;
+        robust_copy(solve, &solve->plan, &better);
+    }
+    return PLANNED;
+}
+
+/* -------------------------------------------------------------------------------------------------- what is shown */
+
+SP_EXPORT void sp_robust_close(Solve *solve) {
+    if (solve == NULL) return;
+    robust_forget_tree(solve->tree);
+    for (int64_t k = 0; k < solve->owned; k++) free(solve->owns[k]);
+    free(solve);
+}
+
+/* Options and least shares; `found` is to be closed whatever is answered: 1, 0 where least shares do not fit, -1 where
+   there is no memory. */
+SP_EXPORT int64_t sp_robust_open(const Cell *cell, Solve **found) {
+    Solve *solve = calloc(1, sizeof *solve);
+    *found = solve;
+    if (solve == NULL) return FAILED;
+    solve->cell = cell;
+    solve->users = cell->users;
+    solve->law = cap_of(cell->cap);
+    if (!own_plan(solve, &solve->plan)) return FAILED;
+    return lay_out_all(solve);
+}
+
+/* The price, to a part of the bound, and a plan beside it; numbers are the bound, its price, and the plan's energy. */
+SP_EXPORT int64_t sp_robust_begin(Solve *solve, double tolerance, double *numbers) {
+    if (maximise(solve, tolerance) != PLANNED || complete(solve) != PLANNED) return FAILED;
+    numbers[0] = solve->bound_j;
+    numbers[1] = solve->price;
+    numbers[2] = solve->plan.energy_j;
+    return PLANNED;
+}
+
+SP_EXPORT int64_t sp_robust_exchange(Solve *solve, double enough_j) { return exchange(solve, enough_j); }
+
+/* The best plan: rows of the workload table and shares; numbers are its energy, its price and its bound. */
+SP_EXPORT void sp_robust_told(const Solve *solve, int64_t *row, double *share_hz, double *numbers) {
+    for (int64_t n = 0; n < solve->users; n++) {
+        row[n] = solve->curve[solve->plan.choice[n]].row;
+        share_hz[n] = solve->plan.share_hz[n];
+    }
+    numbers[0] = solve->plan.energy_j;
+    numbers[1] = solve->plan.marginal;
+    numbers[2] = solve->bound_j;
+}
+
+/* Users whose law is at its cap over every share that a plan cheaper than the best may give them: alike.py. */
+SP_EXPORT void sp_robust_in_reach(const Solve *solve, uint8_t *same) {
+    enum { HALVINGS = 40 };
+    const double surely = 1.0 - 1e-9;
+    double most = 0.0;
+    for (int64_t n = 0; n < solve->users; n++) {
+        double least = INFINITY, useful = 0.0;
+        for (int64_t k = solve->first[n]; k < solve->first[n + 1]; k++) {
+            Answer a = NOTHING;
+            priced(solve->curve + k, &solve->law, solve->price, solve->most_hz[n], INFINITY, &a);
+            least = fmin(least, a.value_j);
+        }
+        const double spare = solve->plan.energy_j - solve->bound_j + least;
+        const double cap_hz = solve->cell->user[n].scale_hz / solve->law.snr * surely;
+        for (int64_t k = solve->first[n]; k < solve->first[n + 1] && useful <= cap_hz; k++) {
+            const Curve *c = solve->curve + k;
+            Answer a = NOTHING;
+            double doubt, low, high;
+            if (!sends(c)) continue;
+            priced(c, &solve->law, solve->price, solve->most_hz[n], INFINITY, &a);
+            const double need = robust_least_hz(c, &solve->law), widest = fmax(solve->most_hz[n], need);
+            low = a.share_hz;
+            const double cheapest = energy_at(c, &solve->law, widest, &doubt);
+            high = (spare - (cheapest - doubt)) / solve->price;
+            if (!(high > low)) continue;
+            for (int j = 0; j < HALVINGS; j++) {
+                const double middle = 0.5 * (low + high), share = fmin(fmax(middle, need), widest);
+                const double energy = energy_at(c, &solve->law, share, &doubt);
+                if (energy - doubt + solve->price * middle > spare) high = middle;
+                else low = middle;
+            }
+            useful = fmax(useful, high);
+        }
+        same[n] = useful <= cap_hz;
+        if (same[n]) most = fmax(most, useful);
+    }
+    for (int64_t n = 0; n < solve->users; n++)
+        same[n] = same[n] && solve->cell->user[n].scale_hz / solve->law.snr * surely >= most;
+}
