@@ -101,6 +101,7 @@ def describe(app: FastAPI) -> Json:
     for schema in schemas(unwrapped):
         _say_bounds(schema)
         _say_items(schema)
+        _say_constant(schema)
         _forget_examples(schema)
     unwrapped["security"] = []  # nobody is asked for a key
     unwrapped["servers"] = [{"url": "/", "description": "The service that answered with this"}]
@@ -177,6 +178,12 @@ def _say_items(schema: Json) -> None:
         distinct += (one for one in each.get("anyOf", [each]) if one not in distinct)
     if distinct:
         schema["items"] = distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
+
+
+def _say_constant(schema: Json) -> None:
+    """A number that never changes as a list of one: a generator makes bad code of it."""
+    if schema.get("type") == "integer" and "const" in schema:
+        schema["enum"] = [schema.pop("const")]
 
 
 def _forget_examples(schema: Json) -> None:

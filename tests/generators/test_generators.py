@@ -30,7 +30,11 @@ REQUESTS: dict[str, Body] = {
 TYPESCRIPT = ("fetch", "hey", "orval")
 
 # In one process, or each would make the clients anew.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sqlite")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("sqlite"),
+    pytest.mark.timeout(900),  # the first one installs the tools
+]
 on_sqlite = pytest.mark.parametrize("backend", ["sqlite"], indirect=True, scope="session")
 
 
@@ -79,7 +83,8 @@ def test_linters_find_no_error(tools: Tools, made: Path) -> None:
 def test_what_is_made_compiles(tools: Tools, made: Path) -> None:
     """Strictly, with scenarios that use its types."""
     tools.script("typescript/bin/tsc", "--project", ".", inside=made)
-    tools.run([tools.python, "-m", "compileall", "-q", "splitplan_api"], made)
+    strictly = [tools.python, "-W", "error", "-m", "compileall", "-q", "-f", "splitplan_api"]
+    tools.run(strictly, made)
 
 
 def test_no_operation_is_left_out(made: Path) -> None:
