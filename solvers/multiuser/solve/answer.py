@@ -51,7 +51,7 @@ def _exact(problem: Problem, options: Options, progress: Progress) -> Answer:
     excluded = False
     # Then with limits as late as the check accepts them: rounding alone is no reason to refuse.
     for asked in (problem, tolerant(problem)):
-        fleet, rng = Fleet(asked), np.random.default_rng(options.seed)
+        fleet, rng = Fleet(asked, progress=progress), np.random.default_rng(options.seed)
         start: Integers | None = None
         if fleet.allowed is not None:
             fitting = fit(fleet, rng, progress)

@@ -115,14 +115,13 @@ def least(
     Only options that `fleet` allows are looked at: for the least amount of all, those of
     `fleet.growing`.
     """
-    everyone = np.arange(fleet.users)
 
-    def found(choice: Integers) -> float:
-        return float(ask.amount(_terms(fleet, choice, everyone).sum(axis=1)))
+    def found(sums: Floats) -> float:
+        return float(ask.amount(sums))
 
-    def total(p: float, q: float) -> tuple[float, Integers]:
-        value, choice = fleet.best(lambda block: fleet.need(block, p, q))
-        return value * (1.0 - ROUNDING), choice
+    def total(p: float, q: float) -> tuple[float, Integers, Floats]:
+        value, choice = fleet.least_need(p, q)
+        return value * (1.0 - ROUNDING), choice, shares.needs(fleet, choice)
 
     best = Need(0.0, np.inf, np.zeros(fleet.users, dtype=np.int64))
     low, high = 0.0, np.pi / 2
@@ -130,11 +129,11 @@ def least(
     for _ in range(_HALVINGS):
         angle = 0.5 * (low + high)
         p, q = float(np.cos(angle)), float(np.sin(angle))
-        value, choice = total(p, q)
-        best = _better(best, found(choice), choice, ask.bound(value, p, q), (p, q))
+        value, choice, sums = total(p, q)
+        best = _better(best, found(sums), choice, ask.bound(value, p, q), (p, q))
         if enough(best) or best.closed:
             return best
-        a, c, s = _terms(fleet, choice, everyone).sum(axis=1)
+        a, c, s = sums
         rises = ask.rises(float(a + s * q / p), float(c + s * p / q))
         sides[rises] = choice
         low, high = (angle, high) if rises else (low, angle)
@@ -145,12 +144,13 @@ def least(
             sides[True],
             rng,
             lambda choice, users: _terms(fleet, choice, users),
+            lambda choice: shares.needs(fleet, choice),
             ask.amount,
         )
-        best = _better(best, found(between), between)
+        best = _better(best, found(shares.needs(fleet, between)), between)
     if best.found == np.inf and ask.fixed is not None:
-        value, choice = total(*ask.fixed)
-        best = _better(best, found(choice), choice, np.inf if value > 1.0 else 0.0)
+        value, choice, sums = total(*ask.fixed)
+        best = _better(best, found(sums), choice, np.inf if value > 1.0 else 0.0)
     return best
 
 

@@ -31,7 +31,7 @@ def _as_asked(
     problem.
     """
     if problem.method is Method.EQUAL_SHARE:
-        fleet = Fleet(asked)
+        fleet = Fleet(asked, progress=progress)
         equal = np.full(problem.users, 1.0 / problem.users)
         decision = decision_of(fleet, rules.at_equal_shares(fleet), equal, equal)
         prices = {}
@@ -56,15 +56,15 @@ def _incumbent(
 ) -> tuple[Fleet, Incumbent]:
     match problem.method:
         case Method.ALTERNATING:
-            return (fleet := Fleet(problem)), rules.alternating(fleet)
+            return (fleet := Fleet(problem, progress=progress)), rules.alternating(fleet)
         case Method.GREEDY:
-            return (fleet := Fleet(problem)), rules.greedy(fleet)
+            return (fleet := Fleet(problem, progress=progress)), rules.greedy(fleet)
         case Method.DEVICE_ONLY:
             fleet = rules.device_only(problem)
         case Method.EDGE_ONLY:
             fleet = rules.edge_only(problem)
         case Method.LATENCY_ONLY:
-            fleet = Fleet(rules.without_loss(problem))
+            fleet = Fleet(rules.without_loss(problem), progress=progress)
         case method:
             raise ValueError(f"{method} is no simple rule")
     return fleet, _descended(fleet, options, progress, rng).incumbent

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from solvers.arrays import Booleans, Floats, Integers
 from solvers.multiuser.problem import Problem
 from solvers.multiuser.solve.chosen import TINY_S, Chosen
+from solvers.multiuser.solve.kernel import kernel_of
 from solvers.multiuser.solve.undominated import undominated
+from solvers.progress import Progress
 
 # Sums of N terms carry rounding of about this relative size: bounds are lowered by it.
 ROUNDING = 1e-14
@@ -39,9 +41,13 @@ class Fleet:
     out.
     """
 
-    def __init__(self, problem: Problem, only: Booleans | None = None) -> None:
-        """`only` leaves just some rows of the workloads to choose from."""
-        self.problem = problem
+    def __init__(
+        self, problem: Problem, only: Booleans | None = None, progress: Progress | None = None
+    ) -> None:
+        """`only` leaves just some rows of the workloads to choose from; `progress` is looked up to
+        while users are priced.
+        """
+        self.problem, self.progress = problem, progress or Progress()
         self.order = np.argsort(problem.workload, kind="stable")
         self.kind = problem.workload[self.order]
         self.users = problem.users
@@ -57,8 +63,9 @@ class Fleet:
         self.table = undominated(problem, every if only is None else only)
         self.options = self.table.options
         self.step = max(1, _BLOCK // self.options)
-        self.allowed: Booleans | None = self._keeping_limits()
+        self.allowed: Booleans | None = None
         self._hold_previous()
+        self.allowed = self._keeping_limits()
 
     def _keeping_limits(
         self, *, uplink_grows: bool = False, server_grows: bool = False
@@ -74,6 +81,9 @@ class Fleet:
             and np.all(self.table.real.any(axis=1))
         ):
             return None
+        kernel = kernel_of(self)
+        if kernel is not None:
+            return kernel.allowed(uplink_grows=uplink_grows, server_grows=server_grows)
         allowed = np.empty((self.users, self.options), dtype=np.bool_)
         for block in self.blocks():
             rows = self.rows(block)
@@ -227,6 +237,7 @@ class Fleet:
             row = np.arange(len(values))
             best[block] = values[row, choice[block]]
             totals.append(float(best[block].sum()))
+            self.progress.tick()
             if self.max_switches is not None and self.previous is not None:
                 previous = self.previous[block]
                 stay[block] = np.where(
@@ -241,10 +252,26 @@ class Fleet:
 
     def price(self, p: float, q: float) -> Priced:
         """Every user's best option at prices (p², q²), and the lower bound that follows."""
-        total, choice = self.best(lambda block: self.cost(block, p, q))
+        kernel = kernel_of(self)
+        if kernel is None:
+            total, choice = self.best(lambda block: self.cost(block, p, q))
+            sums = self.sums(choice, p, q)
+        else:
+            found = kernel.price(p, q)
+            total, choice, sums = found.total, found.choice, found.sums
         paid = p * p + q * q
         bound = total * (1.0 - ROUNDING) - paid * (1.0 + ROUNDING)
-        return Priced(root=(p, q), bound=bound, choice=choice, sums=self.sums(choice, p, q))
+        return Priced(root=(p, q), bound=bound, choice=choice, sums=sums)
+
+    def least_need(self, p: float, q: float) -> tuple[float, Integers]:
+        """What all deadlines together ask least of both budgets at prices (p², q²), with whose
+        choices (users,).
+        """
+        kernel = kernel_of(self)
+        if kernel is None:
+            return self.best(lambda block: self.need(block, p, q))
+        found = kernel.need(p, q)
+        return found.total, found.choice
 
     def _kept(self, gain: Floats) -> Integers:
         """Users who would switch but may not: all but the `max_switches` with the largest gain."""
@@ -271,8 +298,12 @@ class Fleet:
 
     def sums(self, choice: Integers, p: float, q: float) -> Floats:
         """Terms of all users added up."""
+        kernel = kernel_of(self)
+        if kernel is not None:
+            return kernel.terms(choice, p, q)
         total = np.zeros(6)
         for start in range(0, self.users, _BLOCK):
             block = slice(start, start + _BLOCK)
+            self.progress.tick()
             total += self.chosen(choice[block], block).terms(p, q).sum(axis=-1)
         return total

@@ -10,7 +10,7 @@ import numpy as np
 from solvers.arrays import Floats, Integers
 from solvers.multiuser.solve.chosen import peak
 from solvers.multiuser.solve.fleet import Fleet
-from solvers.multiuser.solve.shares import clear
+from solvers.multiuser.solve.shares import clear_all
 
 _MOVES = 320  # single moves that are looked at in pairs
 _TRIED = 12  # of the most promising, cleared exactly
@@ -33,8 +33,8 @@ def cleared(fleet: Fleet, choice: Integers, near: tuple[float, float]) -> Incumb
     """
     if not permitted(fleet, choice):
         return Incumbent(np.inf, choice, near)
-    cost, p, q = clear(fleet.chosen(choice), *near)
-    return Incumbent(float(cost), choice, (float(p), float(q)))
+    cost, p, q = clear_all(fleet, choice, *near)
+    return Incumbent(cost, choice, (p, q))
 
 
 def permitted(fleet: Fleet, choice: Integers) -> bool:
@@ -65,6 +65,7 @@ def relink(fleet: Fleet, start: Incumbent, other: Integers, rng: np.random.Gener
         other,
         rng,
         lambda c, u: fleet.chosen(c, u).terms(*start.root),
+        lambda c: fleet.sums(c, *start.root),
         lambda sums: peak(sums)[0],
     )
     trial = cleared(fleet, choice, start.root)
@@ -77,14 +78,15 @@ def best_between(
     other: Integers,
     rng: np.random.Generator,
     terms: Callable[[Integers, Integers], Floats],
+    total: Callable[[Integers], Floats],
     worth: Callable[[Floats], Floats],
 ) -> Integers:
     """The best of all choices met when users change from one choice to another in random order.
 
-    `terms(choice, users)` (terms, users) add up to what `worth` (terms, ...) values.
+    `terms(choice, users)` (terms, users) add up to what `worth` (terms, ...) values; `total` says
+    what those of everybody add up to.
     """
-    everyone = np.arange(fleet.users)
-    sums = np.sum([terms(one[part], part).sum(axis=1) for part in _parts(everyone)], axis=0)
+    sums = total(one)
     differ = rng.permutation(np.flatnonzero(one != other))
     switches = int(_switches(fleet, one).sum())
     best, stop, passed = float(worth(sums)), 0, 0

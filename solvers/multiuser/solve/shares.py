@@ -5,6 +5,7 @@ import numpy as np
 from solvers.arrays import Floats, Integers
 from solvers.multiuser.solve.chosen import TINY_S, Chosen, peak
 from solvers.multiuser.solve.fleet import Fleet
+from solvers.multiuser.solve.kernel import kernel_of
 
 _ROUNDS = 60
 _HALVINGS = 200
@@ -21,6 +22,12 @@ def need(chosen: Chosen) -> tuple[Floats, Floats, Floats]:
         a = np.where(chosen.root_uplink > 0.0, chosen.root_uplink**2 / chosen.slack_s, 0.0)
         c = np.where(chosen.root_server > 0.0, chosen.root_server**2 / chosen.slack_s, 0.0)
     return a.sum(axis=-1), c.sum(axis=-1), np.sqrt(a * c).sum(axis=-1)
+
+
+def needs(fleet: Fleet, choice: Integers) -> Floats:
+    """The sums (3,) of `need` over all users of a fleet."""
+    kernel = kernel_of(fleet)
+    return np.stack(need(fleet.chosen(choice))) if kernel is None else kernel.needs(choice)
 
 
 def clear(
@@ -60,6 +67,24 @@ def clear(
                 Chosen(*(getattr(chosen, name)[at] for name in chosen.__slots__))
             )
     return np.where(fits, cost, np.inf), p, q
+
+
+def clear_all(
+    fleet: Fleet, choice: Integers, p: float = 0.0, q: float = 0.0
+) -> tuple[float, float, float]:
+    """As `clear`, for one choice of every user of a fleet."""
+    kernel = kernel_of(fleet)
+    if kernel is not None:
+        a, c, s = kernel.needs(choice)
+        fits = a < 1.0 and c < 1.0 and (1.0 - a) * (1.0 - c) > s * s
+        for _ in range(_ROUNDS):
+            cost, new_p, new_q = (float(one) for one in peak(kernel.terms(choice, p, q)))
+            same = abs(new_p - p) + abs(new_q - q) <= 1e-14 * (new_p + new_q)
+            p, q = new_p, new_q
+            if same or not fits:
+                return (cost if fits else np.inf), p, q
+    settled = clear(fleet.chosen(choice), p, q)
+    return float(settled[0]), float(settled[1]), float(settled[2])
 
 
 def _bisect(chosen: Chosen) -> tuple[float, float, float]:

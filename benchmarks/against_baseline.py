@@ -1,0 +1,74 @@
+"""Processor time against an earlier build: `python -m benchmarks.against_baseline FOLDER [case]`.
+
+FOLDER is a checkout of that build with its environment in .venv. Both builds solve every case in
+turn, each time in a process of its own, so that whatever else the machine does meets both.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+_RUNS = 2
+# Runs in either build: only what both have may be named.
+_SCRIPT = """
+import inspect, json, time
+from solvers.outcome import Options
+{imports}
+problem = {problem}
+# Earlier builds were followed by a function that they had to be given.
+asked = inspect.signature(solve).parameters
+more = {{"report": lambda *_, **__: False}} if "report" in asked else {{}}
+began = time.process_time()
+answer = solve(problem, Options(), **more)
+spent_s = time.process_time() - began
+print(json.dumps([spent_s, answer.objective, answer.lower_bound]))
+"""
+_MULTIUSER = """
+from benchmarks.multiuser import fleet
+from solvers.multiuser.solve import solve
+"""
+CASES = {
+    "multi-user, 1,000,000 users": (_MULTIUSER, "fleet(1_000_000, deadlines=False)"),
+    "multi-user, 1,000,000 users, half with deadlines": (_MULTIUSER, "fleet(1_000_000)"),
+}
+
+
+def solved(folder: Path, python: str, case: tuple[str, str]) -> list[float]:
+    """Processor seconds, objective and bound of a case, by the build in a folder."""
+    imports, problem = case
+    done = subprocess.run(
+        [python, "-c", _SCRIPT.format(imports=imports, problem=problem)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder), "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: list[float] = json.loads(done.stdout)
+    return found
+
+
+def main() -> None:
+    """Print the times, and by how much bound and objective differ."""
+    baseline, here = Path(sys.argv[1]).resolve(), Path(__file__).resolve().parent.parent
+    python = str(baseline / ".venv" / "bin" / "python")
+    print(
+        "| case | baseline [s] | now [s] | times | objective | bound |\n|---|---|---|---|---|---|"
+    )
+    for name in sys.argv[2:] or CASES:
+        for _ in range(_RUNS):
+            before = solved(baseline, python, CASES[name])
+            now = solved(here, sys.executable, CASES[name])
+            apart = [
+                f"{new / old - 1.0:+.1e}" for old, new in zip(before[1:], now[1:], strict=True)
+            ]
+            print(
+                f"| {name} | {before[0]:.2f} | {now[0]:.2f} | {before[0] / now[0]:.1f} |"
+                f" {' | '.join(apart)} |"
+            )
+
+
+if __name__ == "__main__":
+    main()
