@@ -91,6 +91,10 @@ def postgres_url() -> Iterator[str]:
         data = Path(folder, "data")
         server = get_server(data, cleanup_mode=None)
         try:
+            # What is killed here are its clients, never the server: nothing waits for a disk.
+            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+                server.psql(f"ALTER SYSTEM SET {setting} = off")
+            server.psql("SELECT pg_reload_conf()")
             yield server.get_uri()
         finally:
             server.cleanup_mode = "stop"

@@ -15,14 +15,14 @@ from tests.support.builders import a_device
 from tests.support.servers import Service
 
 
-def test_sqlite_is_durable_and_checks_foreign_keys(service: Service, backend: str) -> None:
-    if backend != "sqlite":
-        pytest.skip("about SQLite's settings")
-    with service.database.reading() as session:
+def test_sqlite_is_durable_and_checks_foreign_keys(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path}/plans.db")
+    with database.reading() as session:
         settings = {
             pragma: session.execute(text(f"PRAGMA {pragma}")).scalar_one()
             for pragma in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
+    database.engine.dispose()
     assert settings == {
         "journal_mode": "wal",
         "synchronous": 2,
