@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 KERNEL := solvers/compiled/build.py $(wildcard solvers/compiled/sources/*)
 
-.PHONY: help serve demo test soak check costs fix lint migrate openapi examples catalogue profiler bench lock hook fetched-kernel clean
+.PHONY: help serve demo test soak fuzz check costs fix lint migrate openapi examples catalogue profiler bench lock hook fetched-kernel clean
 
 help:                                 ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ endif
 soak: $(VENV)/dev.stamp               ## what kills processes for minutes, and what is drawn, drawn anew
 	@echo "to have this run again: make soak SEED=$(SEED)"
 	SPLITPLAN_TEST_SEED=$(SEED) $(BIN)/python -m pytest --hypothesis-profile=soak --hypothesis-seed=$(SEED) -m "soak or drawn or hypothesis or either"
+
+SECONDS := 480
+
+fuzz: $(VENV)/dev.stamp               ## schemathesis with all checks against a service of its own: SECONDS=480, SEED=...
+	$(BIN)/python -m benchmarks.fuzz --seconds $(SECONDS) --seed $(SEED)
 
 check: lint                           ## the inner loop: lint and the quick tests, migrations among them
 	$(BIN)/python -m pytest -n 2 -m "not slow and not soak"

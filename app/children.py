@@ -1,5 +1,5 @@
-"""The child processes of a worker, each solving one plan at a time, from claiming it to storing its
-answer.
+"""The child processes of a worker, each at one piece of work at a time, from claiming it to storing
+its answer.
 """
 
 import logging
@@ -13,11 +13,15 @@ from multiprocessing.process import BaseProcess
 from pebble import ProcessFuture, ProcessPool
 
 from app.db import Database, open_database
-from app.plans import jobs
+from app.plans.backlog import PLANS
 from app.settings import Settings
+from app.validations.jobs import VALIDATIONS
+
+# All that is done in the background.
+WORK = {kind.noun: kind for kind in (PLANS, VALIDATIONS)}
 
 _SPAWN = multiprocessing.get_context("spawn")
-# Memory that a large plan left behind goes back to the system with its process.
+# Memory that large work left behind goes back to the system with its process.
 _TASKS = 200
 
 
@@ -29,8 +33,8 @@ class ChildPool:
         self._pool: ProcessPool | None = None
         self._lock = threading.Lock()
 
-    def submit(self, plan_id: str, limit_s: float | None) -> "ProcessFuture[None]":
-        """Have a child run a plan, at most for so long once it has begun."""
+    def submit(self, noun: str, work_id: str, limit_s: float | None) -> "ProcessFuture[None]":
+        """Have a child do a piece of work, at most for so long once it has begun."""
         with self._lock:
             if self._pool is None or not self._pool.active:
                 self._pool = ProcessPool(
@@ -40,7 +44,7 @@ class ChildPool:
                     initargs=(self._settings,),
                     max_tasks=_TASKS,
                 )
-            return self._pool.schedule(_run, args=(plan_id,), timeout=limit_s)
+            return self._pool.schedule(_run, args=(noun, work_id), timeout=limit_s)
 
     def kill(self) -> None:
         """End the children, whatever they are at."""
@@ -71,5 +75,5 @@ def _end_with(parent: BaseProcess) -> None:
     os._exit(1)
 
 
-def _run(plan_id: str) -> None:
-    jobs.run(_child, plan_id)
+def _run(noun: str, work_id: str) -> None:
+    WORK[noun].run(_child, work_id)

@@ -9,7 +9,8 @@ from app import migration, workers
 from app.db import ReadSession
 from app.errors import NotReady
 from app.http.bodies import StrictRoute
-from app.plans import jobs
+from app.plans import durable
+from app.plans.tables import PlanRow
 from app.problems import documented
 from app.settings import Settings
 from solvers.compiled.library import described
@@ -75,7 +76,7 @@ def readyz(session: ReadSession, request: Request) -> Readiness:
         )
     if not request.app.state.queue.answers():
         raise NotReady("The queue does not answer: the workers' log says why.")
-    waiting = jobs.waiting(session)
+    waiting = durable.waiting(session, PlanRow)
     return Readiness(
         database=session.get_bind().dialect.name,
         schema_version=version,

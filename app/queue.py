@@ -1,8 +1,9 @@
 """The job engine, embedded on SQLite and shared by many workers on Postgres: the only file that
 names it.
 
-What is queued is only the id of a plan. The plan's row is the truth; losing the whole queue loses
-nothing, since every worker puts unended plans that the engine does not know back in line.
+What is queued is only the id of a plan, or of a validation. Its row is the truth; losing the whole
+queue loses nothing, since every worker puts what has not ended and the engine does not know back in
+line.
 """
 
 import fcntl
@@ -13,7 +14,7 @@ import socket
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -27,8 +28,9 @@ from app.errors import ConfigurationError, in_one_line
 
 log = logging.getLogger("splitplan")
 
-Lane = Literal["quick", "plan", "webhook"]
+Lane = Literal["quick", "plan", "validation", "webhook"]
 Work = Callable[[str], None]
+"""Given the id of a plan, or of a validation."""
 
 # Changes only when what is stored for a job changes its shape: jobs of another version are left
 # alone.
@@ -145,20 +147,18 @@ class Queue:
 
 
 class Engine:
-    """Takes plans from the queue and hands each to `solve` (or `deliver`) in a thread of its own.
+    """Takes ids from the queue and hands each to the work of its lane, in a thread of its own.
 
-    At most `slots` long plans and a handful of quick ones are taken at a time. On SQLite only one
-    engine may run: a lock on a file beside the database sees to it. On Postgres each engine has a
-    name of its own, and what a dead one leaves is taken over by its name.
+    At most `slots` long plans, one validation and a handful of quick plans are taken at a time. On
+    SQLite only one engine may run: a lock on a file beside the database sees to it. On Postgres
+    each engine has a name of its own, and what a dead one leaves is taken over by its name.
     """
 
-    def __init__(
-        self, database_url: str, slots: int, solve: Work, solve_quick: Work, deliver: Work
-    ) -> None:
+    def __init__(self, database_url: str, slots: int, work: Mapping[Lane, Work]) -> None:
         self._url = engine_url(database_url)
         self._embedded = make_url(database_url).get_backend_name() == "sqlite"
         self._slots = slots
-        self._work: dict[Lane, Work] = {"quick": solve_quick, "plan": solve, "webhook": deliver}
+        self._work = work
         self._lock: IO[str] | None = None
         self.name = (
             "local"
@@ -191,12 +191,13 @@ class Engine:
         ahead: dict[Lane, int] = {
             "quick": _QUICK_AHEAD * self._slots,
             "plan": self._slots,
+            "validation": 1,
             "webhook": _DELIVERIES,
         }
-        for lane, most in ahead.items():
+        for lane in self._work:
             DBOS.register_queue(
                 lane,
-                worker_concurrency=most,
+                worker_concurrency=ahead[lane],
                 polling_interval_sec=_POLL_S,
                 on_conflict="always_update",
             )

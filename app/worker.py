@@ -1,8 +1,8 @@
-"""The worker process: takes plans from the queue and has each solved in a child process that can be
-killed.
+"""The worker process: takes plans and validations from the queue and has each done in a child
+process that can be killed.
 
-The child does the work, from claiming the plan to storing its answer. This process only watches, so
-that it can answer for its plans even while one of them takes all the processor or crashes.
+The child does the work, from claiming it to storing its answer. This process only watches, so that
+it can answer for its work even while some of it takes all the processor or crashes.
 """
 
 import contextlib
@@ -22,27 +22,29 @@ from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app import webhooks, workers
-from app.children import ChildPool
+from app.children import WORK, ChildPool
 from app.db import open_database
 from app.errors import in_one_line
-from app.plans import backlog, jobs, service
-from app.plans.family import Outcome
+from app.plans import jobs
+from app.plans.backlog import PLANS
+from app.plans.durable import Ending, RunLimits, Work
 from app.queue import Engine, Queue
 from app.settings import Settings
+from app.validations.jobs import VALIDATIONS
 from solvers.progress import Stop
 
 log = logging.getLogger("splitplan")
 
-# How often a worker looks whether one of its plans is to be stopped, and how often for plans that
+# How often a worker looks whether some of its work is to be stopped, and how often for work that
 # nobody cares for.
 _LOOK_S = 0.2
 _SWEEP_S = 60.0
 _RETENTION_S = 3600.0
 # A solver asked for its best so far gets so long to check and store it.
 _KEEP_S = 20.0
-# A plan whose process dies so often by itself is given up.
+# Work whose process dies so often by itself is given up.
 _CRASHES = 3
-# A plan that was begun so often without an end is given up: it may be what its workers die of.
+# Work that was begun so often without an end is given up: it may be what its workers die of.
 _ATTEMPTS = 20
 # The engine's records of ended jobs are of no use to anyone after a day.
 _RECORDS_S = 86_400.0
@@ -52,7 +54,7 @@ _OVERTIME, _OVERTIME_S = 1.5, 120.0
 
 @dataclass(slots=True)
 class _Running:
-    """A plan that a child process is at, or will be."""
+    """A piece of work that a child process is at, or will be."""
 
     future: "ProcessFuture[None]"
     asked_to_stop: float | None = None
@@ -69,12 +71,17 @@ class Worker:
         self._engine = Engine(
             settings.database_url,
             settings.slots,
-            self._solve_long,
-            self._solve_quick,
-            self._deliver,
+            {
+                "quick": self._solve_quick,
+                "plan": self._solve_long,
+                "validation": self._validate,
+                "webhook": self._deliver,
+            },
         )
         self._long = ChildPool(settings, settings.slots)
         self._quick = ChildPool(settings, 1)
+        # Of their own, so that no plan waits for a validation.
+        self._validations = ChildPool(settings, 1)
         self._running: dict[str, _Running] = {}
         self._ending = threading.Event()
         self._beaten = time.monotonic()
@@ -97,70 +104,70 @@ class Worker:
         self._end()
 
     def _solve_long(self, plan_id: str) -> None:
-        self._solve(plan_id, self._long)
+        self._have_done(PLANS, plan_id, self._long)
 
     def _solve_quick(self, plan_id: str) -> None:
-        self._solve(plan_id, self._quick)
+        self._have_done(PLANS, plan_id, self._quick)
 
-    def _solve(self, plan_id: str, pool: ChildPool) -> None:
-        """Have a child solve a plan; come back when the plan has ended."""
-        plan = jobs.insisting(lambda: backlog.run_limits(self._database, plan_id))
-        if plan is not None:
-            if plan.attempts < _ATTEMPTS:
-                self._solve_in_child(plan, pool)
+    def _validate(self, validation_id: str) -> None:
+        self._have_done(VALIDATIONS, validation_id, self._validations)
+
+    def _have_done(self, kind: Work, work_id: str, pool: ChildPool) -> None:
+        """Have a child do a piece of work; come back when it has ended."""
+        limits = jobs.insisting(lambda: kind.limits(self._database, work_id))
+        if limits is not None:
+            if limits.attempts < _ATTEMPTS:
+                self._do_in_child(kind, limits, pool)
             else:
                 detail = (
-                    f"The plan was begun {plan.attempts} times and never ended: the workers' log"
-                    " says why."
+                    f"The {kind.noun} was begun {limits.attempts} times and never ended: the"
+                    " workers' log says why."
                 )
-                self._end_plan(plan_id, service.failed("crashed", detail))
-            if plan.has_webhook:
-                self._queue.put("webhook", plan_id)
+                self._end_work(kind, work_id, Ending("failed", "crashed", detail))
+            if limits.has_webhook:
+                self._queue.put("webhook", work_id)
 
-    def _solve_in_child(self, plan: backlog.RunLimits, pool: ChildPool) -> None:
-        plan_id, limit_s = (
-            plan.plan_id,
-            None if plan.time_limit_s is None else _OVERTIME * plan.time_limit_s + _OVERTIME_S,
+    def _do_in_child(self, kind: Work, work: RunLimits, pool: ChildPool) -> None:
+        work_id, limit_s = (
+            work.work_id,
+            None if work.time_limit_s is None else _OVERTIME * work.time_limit_s + _OVERTIME_S,
         )
         for crashes in range(1, _CRASHES + 1):
             self._block_if_ending()
             try:
-                running = self._running[plan_id] = _Running(pool.submit(plan_id, limit_s))
+                running = self._running[work_id] = _Running(
+                    pool.submit(kind.noun, work_id, limit_s)
+                )
                 running.future.result()
                 return
             except (CancelledError, TooLate) as cut:
                 self._block_if_ending()
-                ended = jobs.stopped("timed_out" if isinstance(cut, TooLate) else "cancelled")
-                self._end_plan(plan_id, ended)
+                late = isinstance(cut, TooLate)
+                self._end_work(kind, work_id, Ending("timed_out" if late else "cancelled"))
                 return
             except (ProcessExpired, BrokenProcessPool) as crash:
                 self._block_if_ending()
                 code = crash.exitcode if isinstance(crash, ProcessExpired) else "no code"
-                log.error(
-                    "plan %s: its process ended with %s (%d of %d)",
-                    plan_id,
-                    code,
-                    crashes,
-                    _CRASHES,
-                )
-                reason = f"The solving process died {crashes} times, lastly with exit code {code}."
+                died = f"its process ended with {code} ({crashes} of {_CRASHES})"
+                log.error("%s %s: %s", kind.noun, work_id, died)
+                reason = f"Its process died {crashes} times, lastly with exit code {code}."
             except (OperationalError, InterfaceError, PoolTimeout):
-                raise  # the database was away for too long: the sweep puts the plan back in line
+                raise  # the database was away for too long: the sweep puts the work back in line
             except Exception:  # it can be neither read nor stored, and will not be next time either
                 self._block_if_ending()
-                log.exception("plan %s failed outside of its solver", plan_id)
+                log.exception("%s %s failed outside of its solver", kind.noun, work_id)
                 detail = (
-                    "The service failed around solving. The workers' log has the cause, under the"
-                    " plan's id."
+                    "The service failed around its work. The workers' log has the cause, under the"
+                    f" id of the {kind.noun}."
                 )
-                self._end_plan(plan_id, service.failed("internal", detail))
+                self._end_work(kind, work_id, Ending("failed", "internal", detail))
                 return
             finally:
-                self._running.pop(plan_id, None)
-        self._end_plan(plan_id, service.failed("crashed", reason))
+                self._running.pop(work_id, None)
+        self._end_work(kind, work_id, Ending("failed", "crashed", reason))
 
-    def _end_plan(self, plan_id: str, outcome: Outcome) -> None:
-        jobs.insisting(lambda: jobs.end(self._database, plan_id, outcome))
+    def _end_work(self, kind: Work, work_id: str, ending: Ending) -> None:
+        jobs.insisting(lambda: kind.end(self._database, work_id, ending))
 
     def _block_if_ending(self) -> None:
         """A job that comes back while the worker ends would count as done: it must stay undone, for
@@ -187,12 +194,14 @@ class Worker:
             self._engine.take_over(silent)
 
     def _stop_as_asked(self) -> None:
-        """Stop the plans that someone asked to stop."""
+        """Stop the work that someone asked to stop."""
         if not self._running:
             return
-        wanted = jobs.wanted_stopped(self._database)
-        for plan_id, running in list(self._running.items()):
-            stop = wanted.get(plan_id)
+        wanted: dict[str, Stop] = {}
+        for kind in WORK.values():
+            wanted |= kind.wanted_stopped(self._database)
+        for work_id, running in list(self._running.items()):
+            stop = wanted.get(work_id)
             if stop is None:
                 continue
             running.asked_to_stop = running.asked_to_stop or time.monotonic()
@@ -207,15 +216,17 @@ class Worker:
                 pass
 
     def _sweep(self, older_than_s: float) -> None:
-        """Put unended plans back in line that no job cares for."""
-        after = ""
-        while found := backlog.unended(self._database, older_than_s, after):
-            after = found[-1].plan_id
-            lost = self._queue.unknown(("quick", "plan"), [plan.plan_id for plan in found])
-            for plan in found:
-                if plan.plan_id in lost:
-                    small = plan.users <= self._settings.sync_max_users
-                    self._queue.put("quick" if small else "plan", plan.plan_id, plan.priority)
+        """Put unended work back in line that no job cares for."""
+        for kind in WORK.values():
+            after = ""
+            while found := kind.unended(self._database, older_than_s, after):
+                after = found[-1].work_id
+                lost = self._queue.unknown(kind.lanes, [work.work_id for work in found])
+                for work in found:
+                    if work.work_id in lost:
+                        small = work.users <= self._settings.sync_max_users
+                        lane = kind.lanes[0 if small else -1]
+                        self._queue.put(lane, work.work_id, work.priority)
         for plan_id, turn in webhooks.due(self._database):
             self._queue.put("webhook", plan_id, turn=turn)
 
@@ -237,21 +248,20 @@ class Worker:
 
     def _end(self) -> None:
         """Take nothing new, give what runs its time, hand the rest back, and be gone."""
-        log.info(
-            "worker %s stops: %d plans are being solved", self._engine.name, len(self._running)
-        )
+        log.info("worker %s stops: %d are being worked on", self._engine.name, len(self._running))
         self._engine.stop(self._settings.shutdown_grace_s if self._running else 0.0)
         self._ending.set()
         left = list(self._running)
-        for pool in (self._long, self._quick):
+        for pool in (self._long, self._quick, self._validations):
             pool.kill()
         with contextlib.suppress(
             SQLAlchemyError
         ):  # without a database nothing is lost either: the lease runs out
-            backlog.hand_back(self._database, left)
+            for kind in WORK.values():
+                kind.hand_back(self._database, left)
             with self._database.writing() as session:
                 workers.leave(session, self._engine.name, self._settings.lease_s)
-        log.info("worker %s stopped, %d plans handed back", self._engine.name, len(left))
+        log.info("worker %s stopped, %d handed back", self._engine.name, len(left))
         sys.stderr.flush()
-        # The threads of plans that were handed back stand still for ever.
+        # The threads of work that was handed back stand still for ever.
         os._exit(0)

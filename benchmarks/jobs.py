@@ -39,7 +39,7 @@ NOTHING = """
 import sys
 from app.queue import Engine
 nothing = lambda plan_id: None
-Engine(sys.argv[1], 1, nothing, nothing, nothing).start()
+Engine(sys.argv[1], 1, {"quick": nothing, "plan": nothing}).start()
 print("started", flush=True)
 sys.stdin.read()
 """

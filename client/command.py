@@ -21,6 +21,7 @@ from client.planning import PlanningClient, PlanningError, briefly
 from client.terminal import (
     FAILED,
     INTERRUPTED,
+    NO_RESULT,
     answered,
     json_line,
     machine,
@@ -253,12 +254,28 @@ def validate(
     distributions: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Replay a robust plan; exit code 1 if somebody is late more often than they accept."""
+    """Replay a robust plan; exit code 1 if somebody is late more often than they accept, 4 if it
+    was cancelled.
+    """
     found = planning.validate(
-        plan_id, trials=trials, seed=seed, distributions=distributions or None
+        plan_id,
+        trials=trials,
+        seed=seed,
+        distributions=distributions or None,
+        told=None if as_json else _tell_replay,
     )
     shown_or_json(found, as_json, present.validation)
-    sys.exit(0 if found["holds"] else FAILED)
+    if found.get("status") == "cancelled":
+        sys.exit(NO_RESULT)
+    sys.exit(0 if found.get("holds") else FAILED)
+
+
+def _tell_replay(job: dict[str, Any]) -> None:
+    """How far a replay in the background has come, for people."""
+    if sys.stderr.isatty():
+        progress = job["progress"]
+        told = f"validation {job['number']}: {progress['stage']}, {progress['fraction']:.0%}"
+        click.echo(f"\r\x1b[K{told}", err=True, nl=False)
 
 
 @main.command("list")

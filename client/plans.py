@@ -17,6 +17,7 @@ from client.events import Event
 Kind = Literal["robust", "stopping", "multi-user", "adaptive"]
 
 ENDED = frozenset({"solved", "infeasible", "failed", "cancelled", "timed_out"})
+UNENDED = frozenset({"queued", "running"})
 
 TABLES = {
     ".csv": "text/csv",
@@ -190,20 +191,40 @@ class Plans(Connection):
         trials: int = 10_000,
         seed: int = 0,
         distributions: Sequence[str] | None = None,
+        told: Callable[[Json], object] | None = None,
     ) -> Json:
-        """Replay a robust plan: how often would its users have been late? The evidence stays with
-        the plan.
+        """Replay a robust plan, however long that takes: how often would its users have been late?
+
+        The evidence stays with the plan. One that failed, or that someone cancelled, has none: look
+        at `status`, which is `replayed` where it has.
 
         Parameters
         ----------
         trials: inferences per user and distribution
         distributions: of `gamma`, `lognormal`, `two_point`, `empirical`; the service's choice by
             default
+        told: given the validation each time it was looked at, where it is made in the background
         """
         asked: Json = {"trials": trials, "seed": seed}
         if distributions is not None:
             asked["distributions"] = list(distributions)
-        return self._json("POST", address("v1", "plans", plan_id, "validations"), json=asked)
+        path = address("v1", "plans", plan_id, "validations")
+        found = self._json("POST", path, json=asked)
+        while found.get("status") in UNENDED:
+            if told is not None:
+                told(found)
+            time.sleep(_LOOK_S)
+            found = self.validation(plan_id, found["number"])
+        return found
+
+    def validation(self, plan_id: str, number: int) -> Json:
+        """A validation as it was answered, or how far it has come."""
+        return self._json("GET", address("v1", "plans", plan_id, "validations", str(number)))
+
+    def cancel_validation(self, plan_id: str, number: int) -> Json:
+        """Stop a validation within a second or so; ended ones stay."""
+        path = address("v1", "plans", plan_id, "validations", str(number), "cancel")
+        return self._json("POST", path, safe=True)
 
     def request(self, plan_id: str) -> Json:
         """The request of a plan as it was sent; of one in columns everything but the users."""

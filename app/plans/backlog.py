@@ -1,26 +1,19 @@
-"""Unended plans: what the queue and its workers need to know of them."""
+"""Plans as work that workers do."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.db import Database
-from app.plans import service, stored
+from app.plans import durable, jobs, service, stored
+from app.plans.durable import Ending, RunLimits, Waiting, Work
 from app.plans.schemas import UNENDED
 from app.plans.stored import Answer
 from app.plans.tables import PlanRow
+from solvers.progress import Stop
 
-
-@dataclass(frozen=True, slots=True)
-class RunLimits:
-    """What a worker needs to know of a plan that it is about to have solved."""
-
-    plan_id: str
-    time_limit_s: float | None  # None: its family has none
-    attempts: int
-    has_webhook: bool
+_PAGE = 500
 
 
 def run_limits(database: Database, plan_id: str) -> RunLimits | None:
@@ -41,37 +34,38 @@ def run_limits(database: Database, plan_id: str) -> RunLimits | None:
 
 def hand_back(database: Database, plan_ids: Iterable[str]) -> None:
     """Put running plans back in line: their attempts end without an answer."""
-    with database.writing() as session:
-        rows = session.scalars(
-            select(PlanRow)
-            .where(PlanRow.id.in_(list(plan_ids)), PlanRow.status == "running")
-            .with_for_update()
-        )
-        for row in rows:
-            # Counted up, so that the attempt that is given up can write no more.
-            row.status, row.attempt = "queued", row.attempt + 1
-            service.tell(session, row.number, "queued")
+
+    def tell(session: Session, row: PlanRow) -> None:
+        service.tell(session, row.number, "queued")
+
+    durable.hand_back(database, PlanRow, plan_ids, tell)
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """An unended plan, and what the queue needs to know of it."""
-
-    plan_id: str
-    users: int
-    priority: str
-
-
-def unended(
-    database: Database, older_than_s: float, after: str = "", most: int = 500
-) -> list[Waiting]:
+def unended(database: Database, older_than_s: float, after: str = "") -> Sequence[Waiting]:
     """Plans that have not ended and were accepted so long ago, by id from the first after one."""
-    before = datetime.now(UTC) - timedelta(seconds=older_than_s)
+    lost = durable.lost(PlanRow, older_than_s, after)
+    wanted = select(PlanRow.id, PlanRow.users, PlanRow.priority).where(lost)
     with database.reading() as session:
-        rows = session.execute(
-            select(PlanRow.id, PlanRow.users, PlanRow.priority)
-            .where(PlanRow.status.in_(UNENDED), PlanRow.created_at <= before, PlanRow.id > after)
-            .order_by(PlanRow.id)
-            .limit(most)
-        )
-        return [Waiting(*row) for row in rows]
+        return [Waiting(*row) for row in session.execute(wanted.order_by(PlanRow.id).limit(_PAGE))]
+
+
+def _end(database: Database, plan_id: str, ending: Ending) -> bool:
+    if ending.status == "failed":
+        return jobs.end(database, plan_id, service.failed(ending.reason, ending.detail))
+    return jobs.end(database, plan_id, jobs.stopped(ending.status))
+
+
+def _wanted_stopped(database: Database) -> dict[str, Stop]:
+    return durable.wanted_stopped(database, PlanRow)
+
+
+PLANS = Work(
+    noun="plan",
+    lanes=("quick", "plan"),
+    run=jobs.run,
+    limits=run_limits,
+    end=_end,
+    wanted_stopped=_wanted_stopped,
+    hand_back=hand_back,
+    unended=unended,
+)

@@ -17,13 +17,14 @@ from app.http.answers import rendered
 from app.http.bodies import StrictRoute
 from app.http.media import content_type
 from app.plans import orders, sent, stored
+from app.plans.answering import HEADERS
 from app.plans.columnar import Bulk
 from app.plans.documents import PENDING, Estimate, estimate
 from app.plans.families import FAMILIES
 from app.plans.family import Family
 from app.plans.library import StoredLibrary
 from app.plans.orders import Order
-from app.plans.planning import HEADERS, answers, known_answer, ordered, require_webhooks
+from app.plans.planning import answers, known_answer, ordered, require_webhooks
 from app.plans.resolve import Resolver
 from app.plans.schemas import Request as PlanRequest
 from app.settings import Settings

@@ -18,20 +18,20 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from app.db import Database
-from app.errors import KeyReused, PlanNotFound, QueueFull, in_one_line
-from app.plans import names, orders, service, stored, successions, wanted
+from app.errors import PlanNotFound, in_one_line
+from app.plans import durable, names, orders, service, stored, successions, wanted
 from app.plans.families import FAMILIES
 from app.plans.family import Outcome, Prepared
 from app.plans.library import StoredLibrary
 from app.plans.orders import Key, Lineage, Order
 from app.plans.pins import Pins
-from app.plans.progress import ProgressWriter, Superseded
+from app.plans.progress import ProgressWriter, Report, Standing, Superseded
 from app.plans.replan import inherited
 from app.plans.resolve import Resolver
 from app.plans.schemas import ENDED, UNENDED, PlanStatus
 from app.plans.stored import Answer
 from app.plans.tables import PlanRow
-from solvers.progress import Cancelled, Stop
+from solvers.progress import Cancelled, Step, Stop
 
 log = logging.getLogger("splitplan")
 
@@ -55,11 +55,7 @@ class Claim:
 
     def holds(self) -> ColumnElement[bool]:
         """Whether the right stands, as a condition on the plan's row."""
-        return (
-            (PlanRow.number == self.number)
-            & (PlanRow.attempt == self.attempt)
-            & (PlanRow.status == "running")
-        )
+        return durable.holds(PlanRow, self.plan_id, self.attempt)
 
 
 def accept(database: Database, order: Order, key: Key | None, max_queued: int) -> str:
@@ -70,8 +66,7 @@ def accept(database: Database, order: Order, key: Key | None, max_queued: int) -
     """
     row = orders.new_row(order, key)
     with database.writing() as session:
-        if (line := waiting(session)) >= max_queued:
-            raise QueueFull(f"{line} plans are in line.", retry_after_s=min(60, 1 + line // 100))
+        durable.require_room(session, PlanRow, max_queued)
         names.hold_for(session, order.replaces, row.name)
         stored.keep(session, row)
         stored.keep_request(session, row, order.bulk)
@@ -79,42 +74,18 @@ def accept(database: Database, order: Order, key: Key | None, max_queued: int) -
     return row.id
 
 
-def waiting(session: Session) -> int:
-    """How many plans are in line."""
-    return session.scalar(select(func.count()).where(PlanRow.status == "queued")) or 0
-
-
-def known(database: Database, key: Key) -> str | None:
-    """The plan that came with this key. Raises KeyReused where it came with another body."""
-    with database.reading() as session:
-        found = session.execute(
-            select(PlanRow.id, PlanRow.idempotency_body).where(PlanRow.idempotency == key.scope)
-        ).one_or_none()
-    if found is None:
-        return None
-    if found.idempotency_body != key.body:
-        raise KeyReused(f"The key belongs to the plan {found.id!r}, whose request is another.")
-    return str(found.id)
-
-
 def claim(database: Database, plan_id: str) -> Claim | None:
     """Begin an attempt; None where the plan has ended (or ends here, since someone asked to stop
     it) or is gone.
     """
-    now = datetime.now(UTC)
     with database.writing() as session:
-        row = session.scalars(
-            select(PlanRow)
-            .where(PlanRow.id == plan_id, PlanRow.status.in_(UNENDED))
-            .with_for_update()
-        ).one_or_none()
+        row = durable.unended(session, PlanRow, plan_id)
         if row is None:
             return None
         if row.cancel is not None:
             _end(session, row, "cancelled")
             return None
-        row.status, row.attempt = "running", row.attempt + 1
-        row.started_at = row.started_at or now
+        durable.begin(row)
         service.tell(session, row.number, "running")
         return Claim(row.id, row.number, row.attempt, stored.answer_of(row), row.name, row.kind)
 
@@ -129,7 +100,7 @@ def run(database: Database, plan_id: str) -> None:
     if mine is None:
         return
     try:
-        with ProgressWriter(database, mine.plan_id, mine.number, mine.holds()) as writer:
+        with ProgressWriter(f"plan {plan_id}", _report(database, mine)) as writer:
             outcome, lineage = _solved(database, mine, writer)
     except Superseded:
         return
@@ -173,30 +144,15 @@ def cancel(session: Session, plan_id: str, stop: Stop) -> PlanRow:
     ).one_or_none()
     if row is None:
         raise PlanNotFound(f"There is no plan {plan_id!r}.", plan_id)
-    if row.status == "queued":
+    if durable.ask_to_stop(row, stop):
         _end(session, row, "cancelled")
-    elif row.status == "running" and row.cancel != Stop.DROP:
-        row.cancel = stop.value
     return row
-
-
-def wanted_stopped(database: Database) -> dict[str, Stop]:
-    """The running plans that someone asked to stop."""
-    with database.reading() as session:
-        asked = select(PlanRow.id, PlanRow.cancel).where(
-            PlanRow.status == "running", ~PlanRow.cancel.is_(None)
-        )
-        return {plan_id: Stop(cancel) for plan_id, cancel in session.execute(asked) if cancel}
 
 
 def end(database: Database, plan_id: str, outcome: Outcome) -> bool:
     """End a plan whose attempt was stopped from outside; False where it has ended already."""
     with database.writing() as session:
-        row = session.scalars(
-            select(PlanRow)
-            .where(PlanRow.id == plan_id, PlanRow.status.in_(UNENDED))
-            .with_for_update()
-        ).one_or_none()
+        row = durable.unended(session, PlanRow, plan_id)
         if row is None:
             return False
         stored.end(row, outcome)
@@ -246,6 +202,26 @@ def insisting(step: Callable[[], T]) -> T:
             log.warning("the database is away, trying again: %s", in_one_line(away))
             time.sleep(pause_s)
             pause_s = min(2.0 * pause_s, 5.0)
+
+
+def _report(database: Database, mine: Claim) -> Report:
+    """How an attempt tells how far it has come, and learns whether it is still wanted."""
+
+    def report(news: Step | None) -> Standing:
+        with database.reading() if news is None else database.writing() as session:
+            asked = select(PlanRow.cancel).where(mine.holds())
+            # Held, so that nobody ends the plan in between: an event after its end would leave its
+            # readers waiting.
+            found = session.execute(
+                asked if news is None else asked.with_for_update()
+            ).one_or_none()
+            if found is None:
+                return Standing(holds=False)
+            if news is not None:
+                service.tell(session, mine.number, "running", news)
+            return Standing(holds=True, stop=Stop(found.cancel) if found.cancel else None)
+
+    return report
 
 
 def _solved(

@@ -27,6 +27,7 @@ from app.http.etags import to_change
 from app.http.media import CSV, EVENTS, JSON, VARY, contents, preferred
 from app.http.paging import Cursor, Limit, cut_page, decode_cursor, link_next, rendered_page
 from app.plans import columnar, jobs, names, service
+from app.plans.answering import HEADERS
 from app.plans.conditional import (
     IF_NONE_MATCH,
     REVOKED_HEADER,
@@ -44,7 +45,7 @@ from app.plans.documents import (
     summary,
 )
 from app.plans.events import stream
-from app.plans.planning import HEADERS, answers, known_answer, ordered, require_webhooks
+from app.plans.planning import answers, known_answer, ordered, require_webhooks
 from app.plans.replan import replan
 from app.plans.schemas import PlanPatch, PlanStatus
 from app.plans.tags import replaceable

@@ -28,7 +28,28 @@ _HAS_RESULT = text("has_result")
 # Plain JSON, not JSONB: an answer read again has its fields in the order in which it was given.
 
 
-class PlanRow(Base):
+class DurableRow:
+    """What is kept of work that outlives the processes that are at it."""
+
+    __tablename__: str
+    """Also the noun for a piece of the work."""
+
+    id: Mapped[str] = mapped_column(String(32), unique=True)
+    status: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    attempt: Mapped[int] = mapped_column(server_default="0")
+    """Whoever begins the work counts this up; only the latest attempt may write."""
+    cancel: Mapped[str | None] = mapped_column(String(9))
+    """`drop` or `keep_best`, once someone asked for the work to be stopped."""
+    idempotency: Mapped[str | None] = mapped_column(String(64), index=True, unique=True)
+    """SHA-256 of path and Idempotency-Key."""
+    idempotency_body: Mapped[str | None] = mapped_column(String(64))
+    """SHA-256 of the body that came with the key."""
+
+
+class PlanRow(DurableRow, Base):
     """A planning request and its answer without the users."""
 
     __tablename__ = "plan"
@@ -53,18 +74,13 @@ class PlanRow(Base):
 
     number: Mapped[int] = mapped_column(primary_key=True)
     """In the order of acceptance; lists go by it."""
-    id: Mapped[str] = mapped_column(String(32), unique=True)
     kind: Mapped[str] = mapped_column(String(16))
     """One of the registry of families, the only one to say which there are."""
-    status: Mapped[str] = mapped_column(String(16))
     name: Mapped[str | None] = mapped_column(String(63))
     supersedes: Mapped[str | None] = mapped_column(String(32))
     parent: Mapped[str | None] = mapped_column(String(32))
     """The plan that this one was made from by a patch; it may be gone."""
     users: Mapped[int]
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     request: Mapped[dict[str, Any]] = mapped_column(JSON)
     request_hash: Mapped[str] = mapped_column(String(64))
     answer: Mapped[dict[str, Any]] = mapped_column(JSON)
@@ -74,17 +90,9 @@ class PlanRow(Base):
     pins: Mapped[dict[str, str | None] | None] = mapped_column(JSON)
     """The revisions that the request's references stood for; null for plans older than this column.
     """
-    attempt: Mapped[int] = mapped_column(server_default="0")
-    """Whoever starts to solve the plan counts this up; only the latest attempt may write."""
     priority: Mapped[str] = mapped_column(String(6), server_default="normal")
-    cancel: Mapped[str | None] = mapped_column(String(9))
-    """`drop` or `keep_best`, once someone asked for the plan to be stopped."""
     max_switches: Mapped[int | None]
     """How many users may leave the decision of `parent`; null: all."""
-    idempotency: Mapped[str | None] = mapped_column(String(64), index=True, unique=True)
-    """SHA-256 of path and Idempotency-Key."""
-    idempotency_body: Mapped[str | None] = mapped_column(String(64))
-    """SHA-256 of the body that came with the key."""
     webhook: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     """Where to tell that the plan ended, and how that went."""
     webhook_waiting: Mapped[bool | None]

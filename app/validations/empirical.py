@@ -1,6 +1,6 @@
 """The measured times behind a plan: what the empirical law draws from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -54,8 +54,8 @@ def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
         work = cell.problem.workloads
         option, meanings = cell.row, cell.cell.meanings
         shapes = []
-        for at in np.unique(option).tolist():
-            who = np.nonzero(option == at)[0]
+        for who in _alike(option):
+            at = int(option[who[0]])
             user = int(cell.users[who[0]])
             asked = request.user(user)
             clock, spreads = _spreads(cell, at)
@@ -87,6 +87,12 @@ def observed(session: Session, row: PlanRow, rebuilt: Rebuilt) -> Observed:
     return Observed(cells, None)
 
 
+def _alike(option: Integers) -> list[Integers]:
+    """The positions of each value, in the order of the values."""
+    order = np.argsort(option, kind="stable")
+    return np.split(order, np.nonzero(np.diff(option[order]))[0] + 1)
+
+
 def _spreads(
     cell: RebuiltCell, at: int
 ) -> tuple[float | None, tuple[tuple[Part, float, float | None], ...]]:
@@ -107,7 +113,12 @@ def _sum(first: Floats, second: Floats, rng: Generator) -> Floats:
 
 
 def replay_observed(
-    cell: RebuiltCell, shapes: Sequence[Shape], trials: int, rng: Generator, significance: float
+    cell: RebuiltCell,
+    shapes: Sequence[Shape],
+    trials: int,
+    rng: Generator,
+    significance: float,
+    drew: Callable[[int], None],
 ) -> Misses:
     """Replay a cell under the empirical law, shape by shape."""
     problem, decision = cell.problem, cell.decision
@@ -123,7 +134,7 @@ def replay_observed(
             frequency_hz=decision.frequency_hz[shape.who],
             bandwidth_hz=decision.bandwidth_hz[shape.who],
         )
-        replayed = replay(some, chosen, trials, rng, [Law.EMPIRICAL], samples, significance)
+        replayed = replay(some, chosen, trials, rng, [Law.EMPIRICAL], samples, significance, drew)
         found.append(replayed.laws[Law.EMPIRICAL])
         order.append(shape.who)
     back = np.argsort(np.concatenate(order))

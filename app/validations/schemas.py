@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from app.errors import FieldError
 from app.plans.carried import UserOfPlan
@@ -13,6 +14,10 @@ from app.plans.schemas import PlanId
 from app.quantities import Body, Count, NextCursor, PositiveCount, absent
 
 Distribution = Literal["gamma", "lognormal", "two_point", "empirical"]
+
+REPLAYED = "replayed"
+# How far a validation has come that nobody is at.
+UNBEGUN: dict[str, Any] = {"fraction": 0.0, "stage": "queued"}
 
 EXAMPLE: dict[str, Any] = {
     "trials": 10_000,
@@ -127,8 +132,8 @@ class ValidationLawReplay(ValidationLawSummary):
     """With `empirical`: bursts, which shares do not show."""
 
 
-class ValidationSummary(Body):
-    """A validation in a list."""
+class ValidationHead(Body):
+    """What is said of a validation whether or not it has been replayed."""
 
     number: PositiveCount
     """Counts the plan's validations from 1."""
@@ -142,6 +147,51 @@ class ValidationSummary(Body):
     """Where the pseudo-random draws started: the same seed draws the same times."""
     distributions: list[Distribution]
     """The laws that times were drawn from, in the order of the request."""
+
+
+class ValidationProgress(Body):
+    """How far a replay has come."""
+
+    fraction: Annotated[float, Field(ge=0.0, le=1.0)]
+    """From 0 to 1; starts again with another attempt."""
+    stage: str
+    """The distribution that is drawn from; `queued` before the first."""
+
+
+class ValidationFailure(Body):
+    """Why a validation has no findings, through no fault of the request."""
+
+    reason: Literal["refuted", "crashed", "internal"]
+    """`refuted`: the independent check contradicts the stored plan; `crashed`: the replaying
+    process died again and again; `internal`: a fault of the service."""
+    detail: str
+    """The reason in words."""
+
+
+class ValidationJob(ValidationHead):
+    """A validation in the background without findings: it waits, runs, failed or was cancelled."""
+
+    object: Literal["validation_job"]
+    """What this answer is: once it is replayed, it is a `validation`."""
+    status: Literal["queued", "running", "failed", "cancelled"]
+    """`queued` and `running` go on: look again after `Retry-After`."""
+    started_at: datetime | None
+    """When its first attempt began; null while it waits."""
+    finished_at: datetime | None
+    """When it failed or was cancelled; null before."""
+    progress: ValidationProgress
+    """How far its latest attempt has come."""
+    failure: ValidationFailure | None = absent()
+    """Of a failed one."""
+
+
+class ValidationSummary(ValidationHead):
+    """A validation in a list."""
+
+    object: Literal["validation"]
+    """What this answer is: one without findings is a `validation_job`."""
+    status: Literal["replayed"]
+    """It has ended, and says what it found."""
     holds: bool
     """No distribution refutes any user's risk."""
     check: ValidationPlanCheck
@@ -159,9 +209,18 @@ class Validation(ValidationSummary):
     """What each of the distributions did to the plan, and to whom."""
 
 
+ValidationOrJob = TypeAliasType(
+    "ValidationOrJob", Annotated[Validation | ValidationJob, Field(discriminator="object")]
+)
+ValidationSummaryOrJob = TypeAliasType(
+    "ValidationSummaryOrJob",
+    Annotated[ValidationSummary | ValidationJob, Field(discriminator="object")],
+)
+
+
 class ValidationPage(Body):
     """One page of a plan's validations, newest last."""
 
-    items: list[ValidationSummary]
+    items: list[ValidationSummaryOrJob]
     """The validations of this page, by number."""
     next_cursor: NextCursor

@@ -33,7 +33,15 @@ CUTS: Columns = (
 
 
 def validation(console: Console, document: Json) -> None:
-    """What a replay found."""
+    """What a replay found, or why it found nothing."""
+    if "laws" not in document:
+        why = document.get("failure", {}).get("detail", "")
+        console.print(
+            f"validation {document['number']} of plan {document['plan_id']}: {document['status']}"
+        )
+        if why:
+            say(console, "failed", why)
+        return
     console.print(
         f"validation {document['number']} of plan {document['plan_id']}: {document['trials']}"
         f" trials, seed {document['seed']}, {'holds' if document['holds'] else 'REFUTED'}"

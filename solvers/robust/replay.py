@@ -71,6 +71,7 @@ def replay(
     laws: Iterable[Law] = (Law.GAMMA, Law.LOGNORMAL, Law.TWO_POINT),
     samples: Sequence[Floats] | None = None,
     significance: float = 1e-3,
+    drew: Callable[[int], None] = lambda _: None,
 ) -> Replay:
     """Draw every user's total time and count the missed deadlines.
 
@@ -86,6 +87,7 @@ def replay(
     significance : how often the count of a user who is late with probability exactly its risk may
         be rejected. It is spent on each user and law apart: divide it by their number to hold it
         over all of them.
+    drew : told how many times were drawn, some million at a time; what it raises ends the replay.
 
     Raises
     ------
@@ -110,7 +112,7 @@ def replay(
     for law in laws:
         late, known = _certain(law, mean, fixed, deadline, trials)
         who = np.nonzero(~known)[0]
-        late[who] = _count(law, problem, who, mean, variance, trials, rng, samples)
+        late[who] = _count(law, problem, who, mean, variance, trials, rng, samples, drew)
         drawn[law] = _judge(law, late, known, trials, problem.risk, significance)
     bound = chance(mean, variance, np.where(fixed, deadline * (1.0 + TOLERANCE), deadline))
     return Replay(
@@ -140,6 +142,7 @@ def _count(
     trials: int,
     rng: Generator,
     samples: Sequence[Floats] | None,
+    drew: Callable[[int], None],
 ) -> Integers:
     """Missed deadlines of the users `who`, whose times vary."""
     if law is Law.EMPIRICAL:
@@ -166,6 +169,7 @@ def _count(
             for begin in range(0, trials, chunk):
                 time = draw((len(block), min(chunk, trials - begin)))
                 missed[block] += (time > bar[block, None]).sum(axis=1)
+                drew(time.size)
     return missed[who]
 
 

@@ -127,7 +127,7 @@ def test_an_sqlite_database_has_one_engine(tmp_path: Path) -> None:
         """Never called."""
 
     url = f"sqlite:///{tmp_path / 'splitplan.db'}"
-    first, second = (Engine(url, 1, nothing, nothing, nothing) for _ in range(2))
+    first, second = (Engine(url, 1, {"plan": nothing}) for _ in range(2))
     first._take_lock()
     with pytest.raises(
         ConfigurationError, match=r"another worker holds .*splitplan\.jobs\.db\.lock"

@@ -28,6 +28,7 @@ from tests.support.background import (
     submit_long,
     under_way,
 )
+from tests.support.robust.requests import ROBUST
 from tests.support.servers import Service
 from tests.support.stopping.requests import store_profiles
 
@@ -180,7 +181,7 @@ def test_a_worker_that_is_told_to_stop_finishes_first(place: Place) -> None:
     assert worker.process.wait(timeout=60.0) == 0
     assert read(client, plan_id)["status"] == "solved"
     assert read(client, waiting)["status"] == "queued"
-    assert "0 plans handed back" in worker.log
+    assert "0 handed back" in worker.log
     assert place.attempts(plan_id) == 1
     place.worker()
     assert ended(client, waiting)["status"] == "solved"
@@ -199,7 +200,7 @@ def test_a_plan_that_outlasts_the_grace_is_handed_back(
         solver = worker.solver()
         worker.send(signal.SIGTERM)
         assert worker.process.wait(timeout=60.0) == 0
-        assert "1 plans handed back" in worker.log
+        assert "1 handed back" in worker.log
         eventually(lambda: not lives(solver))
         document = read(client, plan_id)
         assert (document["status"], document["result"]) == ("queued", None)
@@ -227,6 +228,24 @@ def test_a_killed_worker_takes_its_solvers_along(place: Place) -> None:
     assert place.attempts(plan_id) == 2
     assert place.ends() == 1
     assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.soak
+@on_sqlite
+def test_a_killed_worker_leaves_its_validation_to_another(place: Place) -> None:
+    client, worker = place.client, place.worker()
+    planned = client.post(ROBUST, json=a_small_cell()).json()
+    path = f"/v1/plans/{planned['id']}/validations"
+    asked = {"trials": 1_000_000, "distributions": ["gamma", "lognormal"]}
+    found = client.post(path, json=asked).json()
+    later = {"Prefer": "respond-async"}
+    job = client.post(path, json=asked, headers=later).headers["location"]
+    eventually(lambda: client.get(job).json()["status"] != "queued")
+    worker.send(signal.SIGKILL)
+    worker.process.wait(timeout=30.0)
+    place.worker()
+    ended = eventually(lambda: document if "laws" in (document := client.get(job).json()) else None)
+    assert (ended["laws"], ended["number"]) == (found["laws"], found["number"] + 1)
 
 
 @pytest.mark.soak

@@ -18,7 +18,7 @@ def say(line):
 def work(plan_id):
     say(f"begins {plan_id}")
     told[plan_id].wait()
-engine = Engine(sys.argv[1], 2, work, work, work)
+engine = Engine(sys.argv[1], 2, {"quick": work, "plan": work})
 engine.start()
 say(f"is {engine.name}")
 for line in sys.stdin:

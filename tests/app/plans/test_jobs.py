@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from app.http.media import ARROW, CSV, JSON, PARQUET
 from app.http.paging import encode_cursor
-from app.plans import backlog, jobs
+from app.plans import backlog, durable, jobs
 from app.plans.robust import run as robust
 from app.plans.tables import PlanEventRow, PlanRow
 from app.settings import Settings
@@ -401,7 +401,7 @@ def test_a_plan_made_again_later_is_told_from_its_parent(client: httpx.Client, w
 @pytest.mark.slow
 def test_the_line_has_an_end(idle_client: httpx.Client, idle: Service) -> None:
     with idle.database.reading() as session:
-        assert jobs.waiting(session) == 0
+        assert durable.waiting(session, PlanRow) == 0
     for _ in range(10):
         submit(idle_client, a_small_cell())
     for body, headers in (
@@ -509,10 +509,10 @@ def test_a_plan_asked_to_stop_is_not_begun_again(idle_client: httpx.Client, idle
     plan_id = submit(idle_client, a_small_cell())
     claimed(idle, plan_id)
     cancel(idle_client, plan_id)
-    assert jobs.wanted_stopped(idle.database) == {plan_id: "drop"}
+    assert durable.wanted_stopped(idle.database, PlanRow) == {plan_id: "drop"}
     assert jobs.claim(idle.database, plan_id) is None
     assert read(idle_client, plan_id)["status"] == "cancelled"
-    assert jobs.wanted_stopped(idle.database) == {}
+    assert durable.wanted_stopped(idle.database, PlanRow) == {}
 
 
 @pytest.mark.slow

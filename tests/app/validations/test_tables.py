@@ -1,5 +1,6 @@
-"""Plans from before validations existed."""
+"""Plans from before validations existed, and validations from before they were jobs."""
 
+import json
 from datetime import UTC, datetime
 
 import httpx
@@ -9,6 +10,7 @@ from sqlalchemy import text
 from app import migration
 from app.db import open_database
 from app.settings import Settings
+from app.validations import service
 from tests.support.answers import slug
 from tests.support.servers import Service
 
@@ -37,8 +39,8 @@ def test_older_plans_stay_and_say_why_they_are_not_replayed(new_database_url: st
         )
     migration.migrate(database)
     with (
-        Service(Settings(database_url=new_database_url)) as service,
-        httpx.Client(base_url=service.url) as client,
+        Service(Settings(database_url=new_database_url)) as running,
+        httpx.Client(base_url=running.url) as client,
     ):
         assert client.get(f"/v1/plans/{row['id']}").json()["status"] == "solved"
         refused = client.post(f"/v1/plans/{row['id']}/validations", json={})
@@ -47,4 +49,50 @@ def test_older_plans_stay_and_say_why_they_are_not_replayed(new_database_url: st
     command.downgrade(migration.configuration(database), "0002")
     with database.reading() as session:
         assert session.execute(text("SELECT id, users FROM plan")).all() == [(row["id"], 1)]
+    database.engine.dispose()
+
+
+def test_older_validations_stay_and_new_ones_that_have_not_ended_go(new_database_url: str) -> None:
+    database = open_database(new_database_url)
+    migration.migrate(database, "0011")
+    verdict = {
+        "trials": 1,
+        "seed": 0,
+        "distributions": [],
+        "holds": True,
+        "check": {},
+        "solver_version": "0",
+        "laws": {},
+    }
+    with database.writing() as session:
+        session.execute(
+            text(
+                "INSERT INTO plan (number, id, kind, status, users, created_at, request,"
+                " request_hash, answer)"
+                " VALUES (7, 'p', 'robust', 'solved', 1, :now, '{}', '', '{}')"
+            ),
+            {"now": datetime.now(UTC)},
+        )
+        session.execute(
+            text(
+                "INSERT INTO validation (plan_number, number, created_at, verdict, evidence)"
+                " VALUES (7, 1, :now, :verdict, '{}')"
+            ),
+            {"now": datetime.now(UTC), "verdict": json.dumps(verdict)},
+        )
+    migration.migrate(database)
+    with database.writing() as session:
+        kept = service.get(session, "p", 1)
+        assert kept["object"] == "validation"
+        assert verdict.items() <= kept.items()
+        session.execute(
+            text(
+                "INSERT INTO validation (plan_number, number, id, status, created_at, verdict,"
+                " evidence) VALUES (7, 2, 'v', 'queued', :now, '{}', '{}')"
+            ),
+            {"now": datetime.now(UTC)},
+        )
+    command.downgrade(migration.configuration(database), "0011")
+    with database.reading() as session:
+        assert session.execute(text("SELECT number FROM validation")).scalars().all() == [1]
     database.engine.dispose()

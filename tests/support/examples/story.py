@@ -186,9 +186,17 @@ def _evidence(client: httpx.Client, plan: Body) -> None:
     _asked(client, "POST", f"{at}/observations", json={"reports": [report]})
     _asked(client, "GET", f"{at}/observations")
     _asked(client, "GET", f"{at}/observations/users")
-    _asked(client, "POST", f"{at}/validations", 201, json={"trials": 1000, "seed": 1})
-    _asked(client, "GET", f"{at}/validations")
-    _asked(client, "GET", f"{at}/validations/1")
+    replays, asked, key = (
+        f"{at}/validations",
+        {"trials": 1000, "seed": 1},
+        {"Idempotency-Key": "once"},
+    )
+    _asked(client, "POST", replays, 201, json=asked, headers=key)
+    _asked(client, "POST", replays, json=asked, headers=key)
+    _asked(client, "GET", replays)
+    _asked(client, "GET", f"{replays}/1")
+    waiting = _asked(client, "POST", replays, 202, json=asked, headers=LATER)
+    _asked(client, "POST", f"{replays}/{waiting['number']}/cancel", 202)
 
 
 def _measurements(client: httpx.Client) -> None:

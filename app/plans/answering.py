@@ -1,0 +1,129 @@
+"""Answers that come at once or later: what callers prefer, and what they are told."""
+
+import hashlib
+import logging
+import threading
+import time
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request, Response
+from sqlalchemy import select
+
+from app.db import Database
+from app.errors import in_one_line
+from app.http.answers import rendered
+from app.http.preferences import Preferences, preferences
+from app.plans import orders
+from app.plans.schemas import UNENDED
+from app.plans.tables import DurableRow
+from app.queue import Lane, Queue
+
+log = logging.getLogger("splitplan")
+
+# Callers who want to wait longer listen to the plan's events.
+_MOST_WAIT_S = 60.0
+_LOOK_S = 0.05
+# Whoever waits holds one of the web's 40 threads: the others are for everyone else.
+_SEATS = threading.BoundedSemaphore(16)
+
+
+def _headers(
+    prefer: Annotated[
+        str | None,
+        Header(
+            description=(
+                "`respond-async`: answer 202 at once; `wait=2`: answer 202 if it takes longer (RFC"
+                " 7240)."
+            )
+        ),
+    ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=255,
+            description=(
+                "The same key with the same body is the same plan, or validation, however often it"
+                " is sent."
+            ),
+        ),
+    ] = None,
+) -> None:
+    """Declare what `preferences_of` and `key_of` read."""
+
+
+HEADERS = Depends(_headers)
+
+RETRY = {
+    "Retry-After": {
+        "schema": {"type": "integer"},
+        "description": "Seconds after which to look again",
+    }
+}
+
+
+def located(noun: str) -> dict[str, Any]:
+    """The headers of an answer that is at once or under way."""
+    return {
+        "Location": {"schema": {"type": "string"}, "description": f"Address of the {noun}"},
+        "Preference-Applied": {
+            "schema": {"type": "string"},
+            "description": "Which preferences were honoured",
+        },
+    }
+
+
+def preferences_of(request: Request) -> Preferences:
+    """What a caller prefers."""
+    return preferences(",".join(request.headers.getlist("prefer")), _MOST_WAIT_S)
+
+
+def key_of(request: Request) -> orders.Key | None:
+    """The Idempotency-Key, which counts for the path it was sent to."""
+    given = request.headers.get("idempotency-key")
+    if given is None:
+        return None
+    scope = hashlib.sha256(f"{request.url.path}\0{given}".encode()).hexdigest()
+    return orders.Key(scope, orders.digest(request.value))  # type: ignore[attr-defined]  # of StrictRoute
+
+
+def created(
+    document: dict[str, Any], address: str, asked: Preferences, status: int = 201
+) -> Response:
+    """The answer that is there already."""
+    honoured = Preferences(wait_s=asked.wait_s)  # it was asked to be late, and is not
+    return rendered(document, status, {"Location": address, **honoured.applied})
+
+
+def accepted(
+    document: dict[str, Any], address: str, asked: Preferences, about_s: float
+) -> Response:
+    """The answer that something is under way, and about how long it takes."""
+    headers = {"Location": address, "Retry-After": str(min(60, max(1, round(about_s))))}
+    return rendered(document, 202, headers | asked.applied)
+
+
+def put(queue: Queue, lane: Lane, work_id: str, priority: str) -> None:
+    """Tell the workers of something that is stored: they find it without the queue, only later."""
+    try:
+        queue.put(lane, work_id, priority)
+    except Exception as failure:
+        log.warning("%s %s is not in the queue yet: %s", lane, work_id, in_one_line(failure))
+
+
+def ended_within(database: Database, rows: type[DurableRow], work_id: str, seconds: float) -> None:
+    """Wait until a piece of work ends (or goes), at most for so many seconds, and not at all where
+    too many wait already.
+    """
+    until = time.monotonic() + seconds
+    if seconds <= 0.0 or not _SEATS.acquire(blocking=False):
+        return
+    try:
+        while time.monotonic() < until:
+            with database.reading() as session:
+                status = session.scalar(select(rows.status).where(rows.id == work_id))
+            if status not in UNENDED:
+                return
+            time.sleep(_LOOK_S)
+    finally:
+        _SEATS.release()

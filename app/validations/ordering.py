@@ -1,0 +1,107 @@
+"""How a request for a validation is answered: at once if it is small, in the background, or as it
+was before.
+"""
+
+import math
+import time
+from typing import Any
+
+from fastapi import Request, Response
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from app.db import Database
+from app.errors import PlanNotFound
+from app.http.preferences import Preferences
+from app.plans import durable
+from app.plans.answering import accepted, created, ended_within, key_of, preferences_of, put
+from app.plans.progress import for_at_most
+from app.plans.schemas import UNENDED
+from app.plans.tables import PlanRow
+from app.settings import Settings
+from app.validations import service
+from app.validations.replaying import Replayable, prepared, replayed
+from app.validations.schemas import ValidationRequest
+from app.validations.tables import ValidationRow
+from solvers.progress import Cancelled
+
+# About ten seconds; what is more goes to the background.
+AT_ONCE_DRAWS = 300_000_000
+_DRAW_S = 40e-9
+# The same request at the same time: the second caller waits for the first one's answer.
+_TWIN_WAIT_S = 5.0
+
+
+def ordered(request: Request, plan_id: str, body: ValidationRequest) -> Response:
+    """Answer a request for a validation.
+
+    Raises PlanNotFound, PlanNotEnded, PlanNotReplayable, InvalidRequest, KeyReused, QueueFull.
+    """
+    database: Database = request.app.state.database
+    asked, key = preferences_of(request), key_of(request)
+    arrived = time.monotonic()
+    if key is not None and (before := durable.known(database, ValidationRow, key)) is not None:
+        return _replied(database, before, asked)
+    ready = prepared(database, plan_id, body)
+    try:
+        row = _begun(request, ready, asked)
+    except IntegrityError:
+        winner = None if key is None else durable.known(database, ValidationRow, key)
+        if winner is None:
+            raise
+        return _replied(database, winner, asked)
+    if row.status == "queued":
+        put(request.app.state.queue, "validation", row.id, "normal")
+        if asked.wait_s is not None:
+            ended_within(
+                database, ValidationRow, row.id, asked.wait_s - (time.monotonic() - arrived)
+            )
+            return _told(_read(database, row.id), asked, ready.draws * _DRAW_S, 201)
+    return _told(service.document(plan_id, row), asked, ready.draws * _DRAW_S, 201)
+
+
+def _begun(request: Request, ready: Replayable, asked: Preferences) -> ValidationRow:
+    """A validation that is replayed already, where it is small and nobody waits for too long; else
+    one that is in line.
+    """
+    database: Database = request.app.state.database
+    settings: Settings = request.app.state.settings
+    if ready.draws <= AT_ONCE_DRAWS and not asked.respond_async:
+        try:
+            wait_s = math.inf if asked.wait_s is None else asked.wait_s
+            found = replayed(ready, for_at_most(wait_s))
+        except Cancelled:
+            pass
+        else:
+            return service.keep(database, ready, found, key_of(request))
+    return service.accept(database, ready, key_of(request), settings.max_queued)
+
+
+def _replied(database: Database, validation_id: str, asked: Preferences) -> Response:
+    """The answer to a request that came before with the same key."""
+    wait_s = _TWIN_WAIT_S if asked.wait_s is None else asked.wait_s
+    ended_within(database, ValidationRow, validation_id, 0.0 if asked.respond_async else wait_s)
+    return _told(_read(database, validation_id), asked, 1.0, 200)
+
+
+def _read(database: Database, validation_id: str) -> dict[str, Any]:
+    with database.reading() as session:
+        found = session.execute(
+            select(ValidationRow, PlanRow.id)
+            .join(PlanRow, PlanRow.number == ValidationRow.plan_number)
+            .where(ValidationRow.id == validation_id)
+        ).one_or_none()
+        if found is None:
+            raise PlanNotFound("The plan was deleted just now, and its validations with it.")
+        row, plan_id = found
+        return service.document(plan_id, row)
+
+
+def _told(document: dict[str, Any], asked: Preferences, about_s: float, ended: int) -> Response:
+    """The answer that is a validation: with the status of ended ones, or as one that is under
+    way.
+    """
+    address = f"/v1/plans/{document['plan_id']}/validations/{document['number']}"
+    if document["status"] in UNENDED:
+        return accepted(document, address, asked, about_s)
+    return created(document, address, asked, ended)
