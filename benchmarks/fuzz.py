@@ -28,7 +28,8 @@ def run(seconds: int, seed: int, database_url: str, folder: Path, report: Path |
         port=0,
     )
     try:
-        command = [str(Path(sys.executable).with_name("schemathesis")), "--no-color", "run"]
+        command = [str(Path(sys.executable).with_name("schemathesis")), "--no-color"]
+        command += ["--config-file", str(Path(__file__).with_name("schemathesis.toml")), "run"]
         command += [f"{service.address()}/openapi.json", "--max-time", str(seconds)]
         command += ["--checks", "all", "--seed", str(seed), "--continue-on-failure"]
         command += ["--workers", str(_WORKERS), "--request-timeout", str(_PATIENCE_S)]

@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from starlette.datastructures import Headers
 
 from app.errors import FieldError, InvalidRequest
 from app.http.media import elements
 
+_A_TAG = r'(W/)?"[!#-~]*"'
+# Said in the documentation; what is refused is told in words.
+ETAGS: dict[str, Any] = {"pattern": rf"^(\*|{_A_TAG}( *, *{_A_TAG})*)$"}
 _TAG = re.compile(r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
 

@@ -36,6 +36,27 @@ _ELEMENT = re.compile(rf'(?:[^",]|{_QUOTED}|")++')
 _WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 
+# A stream of events (HTML, 9.2.6): a text, and to who reads it one object after the other.
+EVENT: dict[str, Any] = {
+    "type": ["string", "object"],
+    "title": "Server-sent events",
+    "description": "Events, as a text that goes on; each has these members.",
+    "properties": {
+        "id": {"type": "string", "description": "To come back with, as `Last-Event-ID`."},
+        "event": {"type": "string", "description": "What kind of event it is."},
+        "data": {
+            "type": "string",
+            "contentMediaType": JSON,
+            "description": "What it says, as JSON.",
+        },
+        "retry": {
+            "type": "integer",
+            "description": "Milliseconds to wait before the connection is made again [ms].",
+        },
+    },
+}
+
+
 def contents(*media_types: str, description: str | None = None) -> dict[str, Any]:
     """What the documentation says of bodies that are no JSON: text, or bytes."""
     told = {} if description is None else {"description": description}

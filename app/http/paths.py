@@ -94,12 +94,30 @@ def below(request: Request) -> list[str]:
 
 
 def allowed_methods(request: Request) -> str:
-    """All the methods the path has, over all its routes."""
-    methods: set[str] = set()
-    for method in METHODS:
-        scope = {**request.scope, "method": method}
-        if any(route.matches(scope)[0].name == "FULL" for route in request.app.routes):
-            methods.add(method)
+    """All the methods the path has, over all its routes, as the documentation has them: those of
+    the address that says most of it, not of one to which a part of it would be a name.
+    """
+    path = request.url.path.rstrip("/").removeprefix(request.scope.get("root_path", ""))
+    steps = path.split("/")
+    said: dict[int, set[str]] = {}
+    for method, template in addresses(request.app):
+        filled = _filled(template.split("/"), steps)
+        if filled == path:
+            names = sum(bool(_PARAMETER.fullmatch(step)) for step in template.split("/"))
+            said.setdefault(names, set()).add(method)
+    methods = said[min(said)] if said else _matching(request)
     if "GET" in methods:
         methods.add("HEAD")  # of `HeadLikeGet`
     return ", ".join(sorted(methods))
+
+
+def _matching(request: Request) -> set[str]:
+    """Methods of a path that no documentation has."""
+    return {
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0].name == "FULL"
+            for route in request.app.routes
+        )
+    }

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from app.db import ReadSession
 from app.errors import InvalidRequest, NameEventNotFound, PlanNotFound, PlanUserNotFound
 from app.http.bodies import StrictRoute
-from app.http.media import CSV, EVENTS, JSON, VARY, contents, preferred
+from app.http.media import CSV, EVENT, EVENTS, JSON, VARY, contents, preferred
 from app.http.paging import Cursor, Limit, decode_cursor, rendered_page
 from app.plans import columnar, names, successions
 from app.plans.conditional import (
@@ -96,7 +96,7 @@ def get_current_user(
             "description": (
                 "`current` and `revoked` events without end; the data is a `CurrentPlanEvent`"
             ),
-            "content": contents(EVENTS),
+            "content": {EVENTS: {"schema": EVENT}},
         }
     },
     response_class=Response,

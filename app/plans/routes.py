@@ -23,8 +23,8 @@ from app.errors import (
 )
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute
-from app.http.etags import to_change
-from app.http.media import CSV, EVENTS, JSON, VARY, contents, preferred
+from app.http.etags import ETAGS, to_change
+from app.http.media import CSV, EVENT, EVENTS, JSON, VARY, contents, preferred
 from app.http.paging import Cursor, Limit, cut_page, decode_cursor, link_next, rendered_page
 from app.plans import columnar, jobs, names, service
 from app.plans.answering import HEADERS
@@ -126,10 +126,11 @@ def _if_match(
     if_match: Annotated[
         str | None,
         Header(
+            json_schema_extra=ETAGS,
             description=(
                 "Only replace the current plan: its ETag, or `*` whichever it is; 412 where the"
                 " plan was replaced, or is about to be."
-            )
+            ),
         ),
     ] = None,
 ) -> None:
@@ -222,7 +223,7 @@ def cancel_plan(
             "description": (
                 "`progress` events, then one `end`; the data is the plan without its users"
             ),
-            "content": contents(EVENTS),
+            "content": {EVENTS: {"schema": EVENT}},
         },
         204: {"description": "The plan has ended, and its `end` was received"},
     },

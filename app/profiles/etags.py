@@ -6,12 +6,14 @@ from typing import Annotated
 from fastapi import Header
 from starlette.datastructures import Headers
 
-from app.http.etags import to_change
+from app.http.etags import ETAGS, to_change
 
 IfMatch = Annotated[
     str | None,
     Header(
-        alias="If-Match", description='The ETag of the revision the change starts from, e.g. `"3"`.'
+        alias="If-Match",
+        json_schema_extra=ETAGS,
+        description='The ETag of the revision the change starts from, e.g. `"3"`.',
     ),
 ]
 ETAG = {"ETag": {"description": 'The revision, e.g. `"3"`.', "schema": {"type": "string"}}}
