@@ -91,8 +91,8 @@ class Settings(BaseSettings):
     """
     webhook_private: bool = False
     """Deliver webhooks to private addresses too."""
-    kernel: Kernel = Kernel.AUTO
-    """Who solves: compiled, numpy, or the former where it was built (auto)."""
+    kernel: Kernel = Kernel.NUMPY
+    """Who solves: numpy, compiled, or the latter where it was built (auto)."""
 
     @field_validator("database_url")
     @classmethod

@@ -8,7 +8,7 @@ import click
 
 from client import present
 from client.planning import TABLES, Json, Kind, PlanningClient
-from client.terminal import answered, machine, read_object, read_value, shown_or_json
+from client.terminal import answered, machine, name_of, read_object, read_value, shown_or_json
 from notation import yaml
 
 _DOCUMENTS = (".json", ".yaml", ".yml")
@@ -82,8 +82,8 @@ def _requested(
     if request_file is not None and terms_file is not None:
         raise click.UsageError("give one file: REQUEST, or --request")
     file = request_file or terms_file
-    if file is not None and Path(file.name).suffix.lower() in TABLES:
-        raise click.UsageError(f"{file.name} is a table of users: --users {file.name}")
+    if file is not None and Path(name_of(file)).suffix.lower() in TABLES:
+        raise click.UsageError(f"{name_of(file)} is a table of users: --users {name_of(file)}")
     if file is None and users_file is None:
         raise click.UsageError("give a REQUEST, or --users and what else the plan needs")
     request = {} if file is None else read_object(file)
@@ -93,7 +93,9 @@ def _requested(
     if users_file is None:
         return request, None
     if "users" in request:
-        raise click.UsageError(f"{file.name if file else '--set'} says users too: leave them out")
+        raise click.UsageError(
+            f"{name_of(file) if file else '--set'} says users too: leave them out"
+        )
     suffix = users_file.suffix.lower()
     if suffix in TABLES:
         return request, users_file

@@ -86,12 +86,17 @@ def _verdict(plan: Json) -> int:
     )
 
 
+def name_of(file: Any) -> str:
+    """What a file is called; `-` where it comes in."""
+    return str(getattr(file, "name", "-"))
+
+
 def read_object(file: Any) -> Json:
     """The object in a file of JSON or YAML."""
     content = read_value(file)
     if not isinstance(content, dict):
-        form = "YAML" if _is_yaml(file.name) else "JSON"
-        raise click.UsageError(f"{file.name} is not a {form} object")
+        form = "YAML" if _is_yaml(name_of(file)) else "JSON"
+        raise click.UsageError(f"{name_of(file)} is not a {form} object")
     return content
 
 
@@ -102,14 +107,14 @@ def read_value(file: Any) -> Any:
     content = file.read()
     try:
         text = content.decode("utf-8-sig")
-        if _is_yaml(file.name):
+        if _is_yaml(name_of(file)):
             return yaml.parse(text)
         return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except yaml.MalformedYaml as error:
-        raise click.UsageError(f"{file.name} is not YAML: {error}") from None
+        raise click.UsageError(f"{name_of(file)} is not YAML: {error}") from None
     except ValueError as error:
-        form = "YAML" if _is_yaml(file.name) else "JSON"
-        raise click.UsageError(f"{file.name} is not {form}: {error}") from None
+        form = "YAML" if _is_yaml(name_of(file)) else "JSON"
+        raise click.UsageError(f"{name_of(file)} is not {form}: {error}") from None
 
 
 def _is_yaml(name: str) -> bool:

@@ -18,6 +18,7 @@ import pytest
 from app import migration
 from app.db import open_database
 from app.settings import Settings
+from solvers.compiled.library import Kernel, using
 from tests.support import seeds
 from tests.support.databases import empty_database
 from tests.support.servers import Service, emptied
@@ -73,6 +74,17 @@ def by_turns(items: list[pytest.Item]) -> set[pytest.Item]:
         for case, both in cases.items()
         if len(both) == len(BACKENDS)
     }
+
+
+@pytest.fixture(autouse=True)
+def _kernel_on_trial(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The compiled kernel computes in tests of its own, though it is not the default yet."""
+    place = str(request.path)
+    if not ("/compiled/" in place or "/kernel/" in place or place.endswith("test_kernel.py")):
+        yield
+        return
+    with using(Kernel.AUTO):
+        yield
 
 
 @pytest.fixture

@@ -117,7 +117,7 @@ FAULTS: tuple[tuple[str, str, str], ...] = (
     (SPENDING, "* work.crossing_bit[row]", "* work.crossing_most_bit[row]"),
     (SPENDING, 'columns["radio_w"] = columns["radio_w"] * part', "pass"),
     (SPENDING, "is None else problem.radio_power_w", "is None else problem.tx_power_w"),
-    (CANDIDATES, "work.crossing_most_bit[row] * (_LN2", "work.crossing_bit[row] * (_LN2"),
+    (CANDIDATES, "crossing_most_bit[row] * (_LN2", "crossing_bit[row] * (_LN2"),
     (BUDGET, "work.result_bit[row] / problem.downlink_bps", "0.0"),
     (
         BUDGET,
