@@ -1,17 +1,20 @@
 """The library as Python calls it, and the one setting that says whether it does."""
 
 import ctypes
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import cache
 from typing import Any
 
+from numpy.typing import NDArray
+
 from solvers.compiled import build
 
 _INTERFACE = 1  # SP_INTERFACE of export.h
 
-ADDRESS, INTEGER, NUMBER = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
+# What a function takes and answers, in a letter each.
+_KINDS: dict[str, Any] = {"a": ctypes.c_void_p, "i": ctypes.c_int64, "n": ctypes.c_double, "": None}
 
 
 class Kernel(StrEnum):
@@ -40,16 +43,29 @@ class Library:
         self._handle, self.sources = handle, sources
         self._found: dict[str, Callable[..., Any]] = {}
 
-    def function(
-        self, name: str, arguments: Sequence[Any], answer: Any = INTEGER
-    ) -> Callable[..., Any]:
-        """A function by its name in C, with the types of its arguments and of what it answers."""
+    def function(self, name: str, arguments: str, answer: str = "i") -> Callable[..., Any]:
+        """A function by its name in C, with the kinds of its arguments and of what it answers:
+        `a`n address, an `i`nteger, a `n`umber, or nothing.
+        """
         known = self._found.get(name)
         if known is None:
             found = self._handle[name]
-            found.argtypes, found.restype = list(arguments), answer
+            found.argtypes = [_KINDS[letter] for letter in arguments]
+            found.restype = _KINDS[answer]
             known = self._found[name] = found
         return known
+
+
+def address(array: NDArray[Any] | None) -> int | None:
+    """Where the values of an array are, as long as someone holds it; None for none."""
+    return None if array is None else int(array.ctypes.data)
+
+
+def required(answer: int) -> int:
+    """What a call answered. Raises OutOfMemory."""
+    if answer < 0:
+        raise OutOfMemory("the kernel has no room for what it computes")
+    return answer
 
 
 @cache

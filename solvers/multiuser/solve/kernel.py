@@ -13,7 +13,7 @@ import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
 from solvers.compiled.crew import each, parts
-from solvers.compiled.library import ADDRESS, INTEGER, NUMBER, Library, OutOfMemory, library
+from solvers.compiled.library import Library, address, library, required
 
 if TYPE_CHECKING:
     from solvers.multiuser.solve.fleet import Fleet
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 # Users at a time: about a millisecond, so that whoever asks to stop does not wait.
 _STRETCH = 8_192
 _TERMS, _NEEDS = 6, 3
-_KINDS = {"a": ADDRESS, "i": INTEGER, "n": NUMBER}
 
 
 class _Record(ctypes.Structure):
@@ -90,7 +89,7 @@ class Kernel:
                 )
             ),
         ]
-        self._record = _Record(fleet.users, table.options, *map(_address, self._held))
+        self._record = _Record(fleet.users, table.options, *map(address, self._held))
 
     def price(self, p: float, q: float) -> Found:
         """Least cost at prices (p², q²); sums of `Chosen.terms`."""
@@ -115,8 +114,8 @@ class Kernel:
         allowed = np.empty((fleet.users, fleet.options), dtype=np.bool_)
         self._each(
             self._call("sp_multiuser_allowed", "iiaaiia"),
-            (uplink_grows, server_grows, _address(loss), _address(most)),
-            lambda _: (_address(allowed),),
+            (uplink_grows, server_grows, address(loss), address(most)),
+            lambda _: (address(allowed),),
         )
         return allowed
 
@@ -127,7 +126,7 @@ class Kernel:
 
         def filled(start: int) -> tuple[int | None, ...]:
             totals[start], sums[start] = np.empty(2), np.empty(terms)
-            return _address(choice), _address(totals[start]), _address(sums[start])
+            return address(choice), address(totals[start]), address(sums[start])
 
         self._each(self._call(name, "nniiaaa"), (p, q), filled)
         total = math.fsum(float(part) for start in sorted(totals) for part in totals[start])
@@ -139,14 +138,14 @@ class Kernel:
 
         def filled(start: int) -> tuple[int | None, ...]:
             sums[start] = np.empty(terms)
-            return _address(choice), _address(sums[start])
+            return address(choice), address(sums[start])
 
         self._each(self._call(name, "n" * len(prices) + "iiaa"), prices, filled)
         return _sum(sums)
 
     def _call(self, name: str, arguments: str) -> Any:
         """A function of the library, of a fleet and what the letters say."""
-        return self._library.function(name, [_KINDS[one] for one in "a" + arguments])
+        return self._library.function(name, "a" + arguments)
 
     def _each(self, call: Any, before: tuple[Any, ...], after: Any) -> None:
         """Call for all stretches of users, with what comes before and after these; looks up in
@@ -155,8 +154,7 @@ class Kernel:
         at = ctypes.addressof(self._record)
 
         def stretch(start: int, stop: int) -> None:
-            if call(at, *before, start, stop, *after(start)) < 0:
-                raise OutOfMemory("no room to price a stretch of users")
+            required(call(at, *before, start, stop, *after(start)))
 
         progress = self._fleet.progress
         each(stretch, parts(self._fleet.users, _STRETCH), lambda _: progress.tick())
@@ -164,10 +162,6 @@ class Kernel:
 
 def _column(values: Any, kind: Any) -> Any:
     return np.ascontiguousarray(values, dtype=kind)
-
-
-def _address(array: Any) -> int | None:
-    return None if array is None else int(array.ctypes.data)
 
 
 def _sum(parts_: dict[int, Floats]) -> Floats:

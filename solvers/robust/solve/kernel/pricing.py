@@ -7,7 +7,7 @@ import numpy as np
 
 from solvers.arrays import Floats, Integers
 from solvers.compiled.crew import each, parts
-from solvers.compiled.library import ADDRESS, INTEGER, NUMBER, Library, OutOfMemory
+from solvers.compiled.library import Library, address, required
 from solvers.progress import Progress
 from solvers.robust.solve.kernel.cell import Cell
 from solvers.robust.solve.shares import ROUNDING
@@ -43,10 +43,9 @@ class Pricing:
         self.users, self.bandwidth_hz = cell.problem.users, cell.problem.bandwidth_hz
         self._parts = parts(self.users, _STRETCH)
 
-    def _call(self, name: str, arguments: str, answer: Any = INTEGER) -> Any:
+    def _call(self, name: str, arguments: str, answer: str = "i") -> Any:
         """A function of the library, of a cell and what the letters say."""
-        kinds = {"a": ADDRESS, "i": INTEGER, "n": NUMBER}
-        return self._library.function(name, [kinds[one] for one in "a" + arguments], answer)
+        return self._library.function(name, "a" + arguments, answer)
 
     def _each(self, call: Any) -> list[Any]:
         """What a call returns for all stretches; looks up in between."""
@@ -57,7 +56,7 @@ class Pricing:
         least, surely = np.empty(self.users), np.empty(self.users)
         call = self._call("sp_robust_least", "iiaa")
         at = self.cell.address
-        self._each(lambda start, stop: call(at, start, stop, least.ctypes.data, surely.ctypes.data))
+        self._each(lambda start, stop: call(at, start, stop, address(least), address(surely)))
         return least, surely
 
     def at(
@@ -72,19 +71,19 @@ class Pricing:
 
         def stretch(start: int, stop: int) -> Floats:
             sums = np.empty(4)
-            _required(
+            required(
                 call(
                     self.cell.address,
                     price,
-                    most_hz.ctypes.data,
+                    address(most_hz),
                     start,
                     stop,
-                    _address(None if kept is None else kept.first),
-                    _address(None if kept is None else kept.rows),
-                    _address(None if kept is None else kept.hint_s),
-                    choice.ctypes.data,
-                    _address(shares),
-                    sums.ctypes.data,
+                    address(None if kept is None else kept.first),
+                    address(None if kept is None else kept.rows),
+                    address(None if kept is None else kept.hint_s),
+                    address(choice),
+                    address(shares),
+                    address(sums),
                 )
             )
             return sums
@@ -113,17 +112,17 @@ class Pricing:
             first = np.empty(stop - start + 1, dtype=np.int64)
             rows = np.empty(int(counts[start:stop].sum()), dtype=np.int64)
             sums = np.empty(8)
-            kept = _required(
+            kept = required(
                 call(
                     self.cell.address,
                     low,
                     high,
-                    most_hz.ctypes.data,
+                    address(most_hz),
                     start,
                     stop,
-                    first.ctypes.data,
-                    rows.ctypes.data,
-                    sums.ctypes.data,
+                    address(first),
+                    address(rows),
+                    address(sums),
                 )
             )
             return first, rows[:kept].copy(), sums
@@ -159,12 +158,12 @@ class Pricing:
                 price,
                 start,
                 stop,
-                choice.ctypes.data,
-                hint_s.ctypes.data,
-                share.ctypes.data,
-                rate.ctypes.data,
-                least_hz.ctypes.data,
-                sums.ctypes.data,
+                address(choice),
+                address(hint_s),
+                address(share),
+                address(rate),
+                address(least_hz),
+                address(sums),
             )
             return sums
 
@@ -172,10 +171,10 @@ class Pricing:
 
     def energy_j(self, choice: Integers, share_hz: Floats) -> float:
         """What chosen rows spend at their shares, all together."""
-        call = self._call("sp_robust_energy", "iiaa", NUMBER)
+        call = self._call("sp_robust_energy", "iiaa", "n")
         parts_j = self._each(
             lambda start, stop: call(
-                self.cell.address, start, stop, choice.ctypes.data, share_hz.ctypes.data
+                self.cell.address, start, stop, address(choice), address(share_hz)
             )
         )
         return float(np.sum(parts_j))
@@ -188,7 +187,7 @@ class Pricing:
         call = self._call("sp_robust_equal", "niiaa")
         self._each(
             lambda start, stop: call(
-                self.cell.address, each_hz, start, stop, choice.ctypes.data, energy.ctypes.data
+                self.cell.address, each_hz, start, stop, address(choice), address(energy)
             )
         )
         return choice, energy
@@ -199,16 +198,5 @@ class Pricing:
         """
         told = np.empty(5)
         call = self._call("sp_robust_option", "iinna")
-        found = call(self.cell.address, user, row, price, most_hz, told.ctypes.data)
+        found = call(self.cell.address, user, row, price, most_hz, address(told))
         return told if found else None
-
-
-def _address(array: Any) -> int | None:
-    return None if array is None else int(array.ctypes.data)
-
-
-def _required(answer: int) -> int:
-    """What a call answered. Raises OutOfMemory."""
-    if answer < 0:
-        raise OutOfMemory("no room to price a stretch of users")
-    return answer

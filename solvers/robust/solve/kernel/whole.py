@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from solvers.arrays import Booleans, Integers
-from solvers.compiled.library import ADDRESS, INTEGER, NUMBER, Library, OutOfMemory
+from solvers.compiled.library import Library, OutOfMemory, address, required
 from solvers.outcome import Options
 from solvers.progress import Progress, Stage
 from solvers.robust.problem import Problem
@@ -22,14 +22,14 @@ _SEARCH_GAP = 0.1
 _NODES = 100_000  # some 20 ms
 _SMALL_CELL = 50
 _SIGNATURES = {
-    "sp_robust_open": ((ADDRESS, ADDRESS), INTEGER),
-    "sp_robust_begin": ((ADDRESS, NUMBER, ADDRESS), INTEGER),
-    "sp_robust_exchange": ((ADDRESS, NUMBER), INTEGER),
-    "sp_robust_search": ((ADDRESS, ADDRESS, NUMBER, ADDRESS), INTEGER),
-    "sp_robust_descend": ((ADDRESS, INTEGER, ADDRESS), INTEGER),
-    "sp_robust_told": ((ADDRESS, ADDRESS, ADDRESS, ADDRESS), None),
-    "sp_robust_in_reach": ((ADDRESS, ADDRESS), None),
-    "sp_robust_close": ((ADDRESS,), None),
+    "sp_robust_open": ("aa",),
+    "sp_robust_begin": ("ana",),
+    "sp_robust_exchange": ("an",),
+    "sp_robust_search": ("aana",),
+    "sp_robust_descend": ("aia",),
+    "sp_robust_told": ("aaaa", ""),
+    "sp_robust_in_reach": ("aa", ""),
+    "sp_robust_close": ("a", ""),
 }
 
 
@@ -42,11 +42,11 @@ class _Solve:
         }
         self.cell, self._handle = cell, ctypes.c_void_p()
         self._numbers = np.zeros(3)
-        self.at = self._numbers.ctypes.data
+        self.at = address(self._numbers)
         opened = self._call["sp_robust_open"](cell.address, ctypes.addressof(self._handle))
         self.fits = bool(opened)
         try:
-            _required(opened)
+            required(opened)
         except OutOfMemory:
             self.close()
             raise
@@ -58,18 +58,18 @@ class _Solve:
 
     def begin(self, tolerance: float) -> tuple[float, float, float]:
         """The bound, its price and the energy of a plan beside it."""
-        _required(self._call["sp_robust_begin"](self._handle, tolerance, self.at))
+        required(self._call["sp_robust_begin"](self._handle, tolerance, self.at))
         bound_j, price, energy_j = self._numbers.tolist()
         return bound_j, price, energy_j
 
     def exchange(self, enough_j: float) -> None:
         """Better the plan by single users."""
-        _required(self._call["sp_robust_exchange"](self._handle, enough_j))
+        required(self._call["sp_robust_exchange"](self._handle, enough_j))
 
     def search(self, alike: Integers, gap: float) -> bool:
         """Whether there is anything to search for, beside a plan of half the gap."""
-        begun = self._call["sp_robust_search"](self._handle, alike.ctypes.data, gap, self.at)
-        return bool(_required(begun))
+        begun = self._call["sp_robust_search"](self._handle, address(alike), gap, self.at)
+        return bool(required(begun))
 
     def descend(self) -> tuple[bool, float, float]:
         """Whether the search goes on, what it proves by now, and the plan's energy."""
@@ -79,14 +79,14 @@ class _Solve:
     def in_reach(self) -> Booleans:
         """Users whose law is at its cap over all that a cheaper plan may give them."""
         same = np.zeros(self.cell.problem.users, dtype=np.uint8)
-        self._call["sp_robust_in_reach"](self._handle, same.ctypes.data)
+        self._call["sp_robust_in_reach"](self._handle, address(same))
         return same.astype(bool)
 
     def told(self, price: float) -> Found:
         """The plan and its bound."""
         users = self.cell.problem.users
         rows, shares = np.empty(users, dtype=np.int64), np.empty(users)
-        self._call["sp_robust_told"](self._handle, rows.ctypes.data, shares.ctypes.data, self.at)
+        self._call["sp_robust_told"](self._handle, address(rows), address(shares), self.at)
         return Found(
             rows=rows,
             share_hz=shares,
@@ -95,13 +95,6 @@ class _Solve:
             bound_j=float(self._numbers[2]),
             dual_price_j_per_hz=price,
         )
-
-
-def _required(answer: int) -> int:
-    """What a call answered. Raises OutOfMemory."""
-    if answer < 0:
-        raise OutOfMemory("no room to solve a cell")
-    return answer
 
 
 def planned(
