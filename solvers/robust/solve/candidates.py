@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,10 +108,10 @@ def laid_out(problem: Problem, budget: TimeBudget) -> tuple[Candidates, NDArray[
     """As `options_of`, of the pairs of a time budget."""
     work = problem.workloads
     row, user = budget.row, budget.user
-    cap, scale, tau_unit = _uplink_of(problem, budget)
+    known = _without_ends(problem, budget)
+    scale, tau_unit = known["scale_hz"], known["tau_unit_s"]
     sends = tau_unit > 0.0
-    spending = spending_of(problem, budget)
-    clock_min = spending["clock_min_hz"]
+    clock_min, cap = known["clock_min_hz"], known["cap"]
     possible, x_most, x_kink = _ends(problem, budget, tau_unit, clock_min, cap)
     sending = possible & sends
     least = np.where(sends, np.inf, 0.0)
@@ -118,23 +119,9 @@ def laid_out(problem: Problem, budget: TimeBudget) -> tuple[Candidates, NDArray[
         least[sending] = scale[sending] * np.exp(-x_most[sending]) * (1.0 + PAD)
 
     log_weight = np.zeros(len(row))
-    radio_w = spending["radio_w"]
+    radio_w = known["radio_w"]
     log_weight[sends] = np.log(radio_w[sends] * tau_unit[sends] / scale[sends])
-    curves = Curves.of(
-        cap=cap,
-        scale_hz=scale,
-        tau_unit_s=tau_unit,
-        left_s=budget.left_s,
-        cycles=work.cycles[row],
-        overhead_s=work.overhead_s[row],
-        clock_max_hz=work.clock_max_hz[row],
-        x_kink=x_kink,
-        x_most=x_most,
-        least_hz=least,
-        log_weight=log_weight,
-        time_error_s=_time_error_s(problem, budget),
-        **spending,
-    )
+    curves = Curves.of(**known, x_kink=x_kink, x_most=x_most, least_hz=least, log_weight=log_weight)
     option = row - work.first[problem.workload[user]]
     load = work.server_load_s[row]
     if problem.rate_hz is not None:
@@ -147,32 +134,26 @@ def curves_of(problem: Problem, budget: TimeBudget) -> Curves:
     """The curves of the pairs of a time budget as far as what is spent at known shares: without
     their ends.
     """
-    work, row = problem.workloads, budget.row
-    cap, scale, tau_unit = _uplink_of(problem, budget)
-    return Curves.of(
-        cap=cap,
-        scale_hz=scale,
-        tau_unit_s=tau_unit,
-        left_s=budget.left_s,
-        cycles=work.cycles[row],
-        overhead_s=work.overhead_s[row],
-        clock_max_hz=work.clock_max_hz[row],
-        time_error_s=_time_error_s(problem, budget),
-        **spending_of(problem, budget),
-    )
+    return Curves.of(**_without_ends(problem, budget))
 
 
-def _uplink_of(problem: Problem, budget: TimeBudget) -> tuple[float, Floats, Floats]:
-    """The law's cap; the bandwidth at which s = 1, and the uplink time without limits, of pairs."""
-    law, row, user = problem.rate_law, budget.row, budget.user
+def _without_ends(problem: Problem, budget: TimeBudget) -> dict[str, Any]:
+    """What the curves of some pairs are made of, but for their ends."""
+    work, law, row, user = problem.workloads, problem.rate_law, budget.row, budget.user
     noise = problem.noise_w_per_hz * law.snr_gap
     scale = problem.tx_power_w[user] * problem.gain[user] / noise
-    tau_unit = problem.workloads.crossing_most_bit[row] * (_LN2 / law.efficiency) / scale
-    return cap_of(law), scale, tau_unit
-
-
-def _time_error_s(problem: Problem, budget: TimeBudget) -> Floats:
-    return TIME_ERROR * (problem.deadline_s[budget.user] + budget.fixed_s + np.abs(budget.margin_s))
+    counted_s = problem.deadline_s[user] + budget.fixed_s + np.abs(budget.margin_s)
+    return {
+        "cap": cap_of(law),
+        "scale_hz": scale,
+        "tau_unit_s": work.crossing_most_bit[row] * (_LN2 / law.efficiency) / scale,
+        "left_s": budget.left_s,
+        "cycles": work.cycles[row],
+        "overhead_s": work.overhead_s[row],
+        "clock_max_hz": work.clock_max_hz[row],
+        "time_error_s": TIME_ERROR * counted_s,
+        **spending_of(problem, budget),
+    }
 
 
 def cap_of(law: RateLaw) -> float:
