@@ -25,7 +25,7 @@ from app import webhooks, workers
 from app.children import WORK, ChildPool
 from app.db import open_database
 from app.errors import in_one_line
-from app.plans import jobs
+from app.plans import durable, jobs
 from app.plans.backlog import PLANS
 from app.plans.durable import Ending, RunLimits, Work
 from app.queue import Engine, Queue
@@ -199,7 +199,7 @@ class Worker:
             return
         wanted: dict[str, Stop] = {}
         for kind in WORK.values():
-            wanted |= kind.wanted_stopped(self._database)
+            wanted |= durable.wanted_stopped(self._database, kind.rows)
         for work_id, running in list(self._running.items()):
             stop = wanted.get(work_id)
             if stop is None:

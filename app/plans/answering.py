@@ -23,6 +23,9 @@ log = logging.getLogger("splitplan")
 # Callers who want to wait longer listen to the plan's events.
 _MOST_WAIT_S = 60.0
 _LOOK_S = 0.05
+TWIN_WAIT_S = 5.0
+"""The same small request at the same time: the second caller waits so long for the first one's
+answer."""
 # Whoever waits holds one of the web's 40 threads: the others are for everyone else.
 _SEATS = threading.BoundedSemaphore(16)
 
@@ -78,6 +81,13 @@ def preferences_of(request: Request) -> Preferences:
     return preferences(",".join(request.headers.getlist("prefer")), _MOST_WAIT_S)
 
 
+def repeated_wait_s(asked: Preferences, otherwise_s: float) -> float:
+    """How long who asks for the same again waits for its end."""
+    if asked.respond_async:
+        return 0.0
+    return otherwise_s if asked.wait_s is None else asked.wait_s
+
+
 def key_of(request: Request) -> orders.Key | None:
     """The Idempotency-Key, which counts for the path it was sent to."""
     given = request.headers.get("idempotency-key")
@@ -85,6 +95,15 @@ def key_of(request: Request) -> orders.Key | None:
         return None
     scope = hashlib.sha256(f"{request.url.path}\0{given}".encode()).hexdigest()
     return orders.Key(scope, orders.digest(request.value))  # type: ignore[attr-defined]  # of StrictRoute
+
+
+def answered(
+    document: dict[str, Any], address: str, asked: Preferences, about_s: float, ended: int
+) -> Response:
+    """The answer that is a document: with the status of ended work, or as what is under way."""
+    if document["status"] in UNENDED:
+        return accepted(document, address, asked, about_s)
+    return created(document, address, asked, ended)
 
 
 def created(

@@ -11,9 +11,6 @@ from app.plans.durable import Ending, RunLimits, Waiting, Work
 from app.plans.schemas import UNENDED
 from app.plans.stored import Answer
 from app.plans.tables import PlanRow
-from solvers.progress import Stop
-
-_PAGE = 500
 
 
 def run_limits(database: Database, plan_id: str) -> RunLimits | None:
@@ -46,7 +43,10 @@ def unended(database: Database, older_than_s: float, after: str = "") -> Sequenc
     lost = durable.lost(PlanRow, older_than_s, after)
     wanted = select(PlanRow.id, PlanRow.users, PlanRow.priority).where(lost)
     with database.reading() as session:
-        return [Waiting(*row) for row in session.execute(wanted.order_by(PlanRow.id).limit(_PAGE))]
+        return [
+            Waiting(*row)
+            for row in session.execute(wanted.order_by(PlanRow.id).limit(durable.PAGE))
+        ]
 
 
 def _end(database: Database, plan_id: str, ending: Ending) -> bool:
@@ -55,17 +55,13 @@ def _end(database: Database, plan_id: str, ending: Ending) -> bool:
     return jobs.end(database, plan_id, jobs.stopped(ending.status))
 
 
-def _wanted_stopped(database: Database) -> dict[str, Stop]:
-    return durable.wanted_stopped(database, PlanRow)
-
-
 PLANS = Work(
     noun="plan",
+    rows=PlanRow,
     lanes=("quick", "plan"),
     run=jobs.run,
     limits=run_limits,
     end=_end,
-    wanted_stopped=_wanted_stopped,
     hand_back=hand_back,
     unended=unended,
 )

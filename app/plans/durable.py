@@ -22,6 +22,9 @@ from solvers.progress import Stop
 
 R = TypeVar("R", bound=DurableRow)
 
+PAGE = 500
+"""So many lost pieces are looked for at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunLimits:
@@ -56,6 +59,7 @@ class Work:
     """A kind of work, as workers see it."""
 
     noun: str
+    rows: type[DurableRow]
     lanes: Sequence[Lane]
     """The first is that of small work, the last that of other."""
     run: Callable[[Database, str], None]
@@ -64,7 +68,6 @@ class Work:
     """Of an unended piece; None where there is nothing to do any more."""
     end: Callable[[Database, str, Ending], object]
     """End a piece whose attempt was stopped from outside."""
-    wanted_stopped: Callable[[Database], dict[str, Stop]]
     hand_back: Callable[[Database, Iterable[str]], None]
     """Put what runs of these back in line: their attempts end without an answer."""
     unended: Callable[[Database, float, str], Sequence[Waiting]]

@@ -25,17 +25,18 @@ from app.http.preferences import Preferences
 from app.plans import durable, jobs, service
 from app.plans.answering import (
     RETRY,
-    accepted,
+    TWIN_WAIT_S,
+    answered,
     created,
     ended_within,
     key_of,
     located,
     preferences_of,
     put,
+    repeated_wait_s,
 )
 from app.plans.orders import Order
 from app.plans.progress import for_at_most
-from app.plans.schemas import ENDED
 from app.plans.schemas import Request as PlanRequest
 from app.plans.tables import PlanRow
 from app.problems import documented
@@ -44,9 +45,6 @@ from app.settings import Settings
 from solvers.progress import Cancelled
 
 log = logging.getLogger("splitplan")
-
-# The same small request at the same time: the second caller waits for the first one's answer.
-_TWIN_WAIT_S = 5.0
 
 
 def answers(
@@ -136,12 +134,12 @@ def _ordered(request: Request, order: Order) -> Response:
         winner = durable.known(database, PlanRow, key)
         if winner is None:
             raise PlanNotFound("The plan with this key was deleted just now.") from None
-        return _replayed(database, winner, asked, _TWIN_WAIT_S if small else 0.0)
+        return _replayed(database, winner, asked, TWIN_WAIT_S if small else 0.0)
     document = _read(database, plan_id)  # before a worker is told: not ended yet
     put(request.app.state.queue, lane, plan_id, prepared.request.priority)
     left_s = 0.0 if asked.wait_s is None else asked.wait_s - (time.monotonic() - arrived)
     if left_s > 0.0:
-        _ended_within(database, plan_id, left_s)
+        ended_within(database, PlanRow, plan_id, left_s)
         document = _read(database, plan_id)
     return _told(document, asked, prepared.size()[1], ended=201)
 
@@ -155,28 +153,19 @@ def known_answer(request: Request) -> Response | None:
         return (
             None
             if plan_id is None
-            else _replayed(database, plan_id, preferences_of(request), _TWIN_WAIT_S)
+            else _replayed(database, plan_id, preferences_of(request), TWIN_WAIT_S)
         )
     except PlanNotFound:
         return None  # deleted meanwhile, and the key is free
 
 
 def _replayed(database: Database, plan_id: str, asked: Preferences, wait_s: float) -> Response:
-    wait_s = 0.0 if asked.respond_async else wait_s if asked.wait_s is None else asked.wait_s
-    _ended_within(database, plan_id, wait_s)
+    ended_within(database, PlanRow, plan_id, repeated_wait_s(asked, wait_s))
     return _told(_read(database, plan_id), asked, 1.0, ended=200)
 
 
 def _told(document: dict[str, Any], asked: Preferences, about_s: float, ended: int) -> Response:
-    """The answer that is a plan: with the status of ended ones, or as one that is under way."""
-    address = f"/v1/plans/{document['id']}"
-    if document["status"] in ENDED:
-        return created(document, address, asked, ended)
-    return accepted(document, address, asked, about_s)
-
-
-def _ended_within(database: Database, plan_id: str, seconds: float) -> None:
-    ended_within(database, PlanRow, plan_id, seconds)
+    return answered(document, f"/v1/plans/{document['id']}", asked, about_s, ended)
 
 
 def _read(database: Database, plan_id: str) -> dict[str, Any]:

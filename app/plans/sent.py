@@ -27,7 +27,7 @@ from app.errors import (
 )
 from app.field_names import branches
 from app.http.bodies import declared_as, parse_json
-from app.http.media import ARROW, CSV, PARQUET
+from app.http.media import ARROW, CSV, PARQUET, contents
 from app.plans import sheets
 from app.plans.columnar import METADATA, Bulk
 from app.plans.sheets.fields import kind_of
@@ -39,6 +39,7 @@ TABLES = (ARROW, PARQUET, CSV)
 # Compressed columns may unpack to so many times the largest body.
 _UNPACKED = 16
 _ARROW_FILE = b"ARROW1"
+_IN_CSV = "`outer.inner` within objects; lists as JSON, empty cells absent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +230,10 @@ def declared_terms(schema: type[BaseModel]) -> Callable[..., None]:
 def documented(schema: type[BaseModel]) -> dict[str, Any]:
     """What the API's documentation says of tables beside the JSON of a schema."""
     said = "The users, one a row, in columns that are called as their fields are in JSON"
-    kinds: dict[str, tuple[str, dict[str, str]]] = {
-        ARROW: (f"{said}: an Arrow stream.", {"format": "binary"}),
-        PARQUET: (f"{said}: a Parquet file.", {"format": "binary"}),
-        CSV: (f"{said}, `outer.inner` within objects; lists as JSON, empty cells absent.", {}),
+    content = {
+        **contents(ARROW, description=f"{said}: an Arrow stream."),
+        **contents(PARQUET, description=f"{said}: a Parquet file."),
+        **contents(CSV, description=f"{said}, {_IN_CSV}."),
     }
     parameters = []
     for name in _terms_of(schema):
@@ -250,10 +251,6 @@ def documented(schema: type[BaseModel]) -> dict[str, Any]:
                 "description": told,
             }
         )
-    content = {
-        media_type: {"schema": {"type": "string", "description": told, **more}}
-        for media_type, (told, more) in kinds.items()
-    }
     return {"parameters": parameters, "requestBody": {"content": content}}
 
 

@@ -24,8 +24,6 @@ from solvers.progress import Cancelled, Progress, Step, Stop
 
 log = logging.getLogger("splitplan")
 
-_PAGE = 500
-
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -180,10 +178,6 @@ def _limits(database: Database, validation_id: str) -> RunLimits | None:
     return None if attempts is None else RunLimits(validation_id, None, attempts)
 
 
-def _wanted_stopped(database: Database) -> dict[str, Stop]:
-    return durable.wanted_stopped(database, ValidationRow)
-
-
 def hand_back(database: Database, validation_ids: Iterable[str]) -> None:
     """Put running validations back in line: their attempts end without an answer."""
     durable.hand_back(database, ValidationRow, validation_ids)
@@ -195,17 +189,17 @@ def _unended(database: Database, older_than_s: float, after: str) -> Sequence[Wa
     )
     wanted = wanted.where(durable.lost(ValidationRow, older_than_s, after))
     with database.reading() as session:
-        rows = session.execute(wanted.order_by(ValidationRow.id).limit(_PAGE))
+        rows = session.execute(wanted.order_by(ValidationRow.id).limit(durable.PAGE))
         return [Waiting(*row) for row in rows]
 
 
 VALIDATIONS = Work(
     noun="validation",
+    rows=ValidationRow,
     lanes=("validation",),
     run=run,
     limits=_limits,
     end=_end_from_outside,
-    wanted_stopped=_wanted_stopped,
     hand_back=hand_back,
     unended=_unended,
 )

@@ -2,6 +2,7 @@
 was before.
 """
 
+import contextlib
 import math
 import time
 from typing import Any
@@ -14,9 +15,16 @@ from app.db import Database
 from app.errors import PlanNotFound
 from app.http.preferences import Preferences
 from app.plans import durable
-from app.plans.answering import accepted, created, ended_within, key_of, preferences_of, put
+from app.plans.answering import (
+    TWIN_WAIT_S,
+    answered,
+    ended_within,
+    key_of,
+    preferences_of,
+    put,
+    repeated_wait_s,
+)
 from app.plans.progress import for_at_most
-from app.plans.schemas import UNENDED
 from app.plans.tables import PlanRow
 from app.settings import Settings
 from app.validations import service
@@ -28,8 +36,6 @@ from solvers.progress import Cancelled
 # About ten seconds; what is more goes to the background.
 AT_ONCE_DRAWS = 300_000_000
 _DRAW_S = 40e-9
-# The same request at the same time: the second caller waits for the first one's answer.
-_TWIN_WAIT_S = 5.0
 
 
 def ordered(request: Request, plan_id: str, body: ValidationRequest) -> Response:
@@ -67,20 +73,17 @@ def _begun(request: Request, ready: Replayable, asked: Preferences) -> Validatio
     database: Database = request.app.state.database
     settings: Settings = request.app.state.settings
     if ready.draws <= AT_ONCE_DRAWS and not asked.respond_async:
-        try:
-            wait_s = math.inf if asked.wait_s is None else asked.wait_s
+        wait_s = math.inf if asked.wait_s is None else asked.wait_s
+        with contextlib.suppress(Cancelled):  # its caller waits no longer: it goes in line
             found = replayed(ready, for_at_most(wait_s))
-        except Cancelled:
-            pass
-        else:
             return service.keep(database, ready, found, key_of(request))
     return service.accept(database, ready, key_of(request), settings.max_queued)
 
 
 def _replied(database: Database, validation_id: str, asked: Preferences) -> Response:
     """The answer to a request that came before with the same key."""
-    wait_s = _TWIN_WAIT_S if asked.wait_s is None else asked.wait_s
-    ended_within(database, ValidationRow, validation_id, 0.0 if asked.respond_async else wait_s)
+    wait_s = repeated_wait_s(asked, TWIN_WAIT_S)
+    ended_within(database, ValidationRow, validation_id, wait_s)
     return _told(_read(database, validation_id), asked, 1.0, 200)
 
 
@@ -98,10 +101,5 @@ def _read(database: Database, validation_id: str) -> dict[str, Any]:
 
 
 def _told(document: dict[str, Any], asked: Preferences, about_s: float, ended: int) -> Response:
-    """The answer that is a validation: with the status of ended ones, or as one that is under
-    way.
-    """
     address = f"/v1/plans/{document['plan_id']}/validations/{document['number']}"
-    if document["status"] in UNENDED:
-        return accepted(document, address, asked, about_s)
-    return created(document, address, asked, ended)
+    return answered(document, address, asked, about_s, ended)

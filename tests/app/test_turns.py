@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from app.turns import Turns
 
@@ -27,7 +28,7 @@ def test_whoever_comes_first_goes_first() -> None:
 
     threads = []
     for number in range(8):
-        threads.append(begun(lambda number=number: wait(number)))  # type: ignore[misc]
+        threads.append(begun(partial(wait, number)))
         asked[number].wait(PATIENCE_S)
         while len(turns) < number + 1:  # until it waits
             threading.Event().wait(0.001)

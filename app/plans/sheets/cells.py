@@ -60,9 +60,7 @@ def _texts(sheet: Sheet, bound: Callable[[int, int], None]) -> pa.Table:
     for n, name in enumerate(names):
         trimmed = pc.utf8_trim_whitespace(table[name])
         nothing = pc.equal(trimmed, "")
-        table = table.set_column(
-            n, name, pc.if_else(nothing, pa.scalar(None, pa.string()), trimmed)
-        )
+        table = table.set_column(n, name, pc.if_else(nothing, _NOTHING, trimmed))
     said = np.zeros(table.num_rows, np.bool_)
     for name in names:
         said |= table[name].is_valid().to_numpy()

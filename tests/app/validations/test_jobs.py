@@ -1,6 +1,7 @@
 """Validations in the background: accepted, replayed, stopped, fenced."""
 
 import time
+from typing import Any
 
 import httpx
 import pytest
@@ -149,7 +150,7 @@ def test_stopping_one_that_waits_and_one_that_runs(
     assert jobs.claim(idle.database, second) is not None
     asked = idle_client.post(f"{validations(planned)}/{runs['number']}/cancel")
     assert asked.json()["status"] == "running"
-    assert jobs.VALIDATIONS.wanted_stopped(idle.database) == {second: "drop"}
+    assert durable.wanted_stopped(idle.database, jobs.VALIDATIONS.rows) == {second: "drop"}
     assert jobs.claim(idle.database, second) is None
     assert read(idle_client, runs)["status"] == "cancelled"
     unknown = idle_client.post(f"{validations(planned)}/99/cancel")
@@ -163,9 +164,9 @@ def test_a_plan_takes_its_validations_along(
     (one,) = ids(idle)
     prepared = jobs.prepared
 
-    def deleted(*arguments: object) -> object:
+    def deleted(*arguments: Any) -> object:
         assert idle_client.delete(f"/v1/plans/{planned['id']}").status_code == 204
-        return prepared(*arguments)  # type: ignore[arg-type]
+        return prepared(*arguments)
 
     monkeypatch.setattr(jobs, "prepared", deleted)
     jobs.run(idle.database, one)

@@ -41,7 +41,7 @@ def test_no_solve_leaves_its_memory_or_what_is_defined(tmp_path: Path) -> None:
         subprocess.run(["gcc", f"-print-file-name={name}"], capture_output=True, text=True).stdout
         for name in ("libasan.so", "libubsan.so")
     ]
-    if not all(os.path.isabs(name.strip()) for name in libraries):  # noqa: PTH117
+    if not all(Path(name.strip()).is_absolute() for name in libraries):
         pytest.skip("gcc has no sanitizers here")
     for name in ("solvers", "tests"):
         shutil.copytree(CHECKOUT / name, tmp_path / name)

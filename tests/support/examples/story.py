@@ -223,29 +223,7 @@ def _imports_and_estimates(client: httpx.Client) -> None:
         content=a_chain().SerializeToString(),
         headers={"Content-Type": "application/octet-stream"},
     )
-    for collection, body in (
-        (
-            "devices",
-            {
-                "name": "guess",
-                "processor": "cpu",
-                "frequency_max_hz": 1e9,
-                "busy_power_w": 3.0,
-                "idle_power_w": 1.0,
-                "tx_power_w": 0.2,
-            },
-        ),
-        (
-            "timings",
-            {
-                "name": "guess",
-                "processor": "camera-cpu",
-                "model": "small-net",
-                "time_s": 0.1,
-                "frequency_hz": 1e9,
-            },
-        ),
-    ):
+    for collection, body in ESTIMATES.items():
         at = f"/v1/{collection}/estimate"
         _asked(client, "POST", at, json=body, params={"dry_run": True})
         _asked(client, "POST", at, 201, json=body)
