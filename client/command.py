@@ -23,6 +23,7 @@ from client.terminal import (
     INTERRUPTED,
     NO_RESULT,
     answered,
+    background,
     json_line,
     machine,
     read_object,
@@ -210,12 +211,7 @@ def cancel(planning: PlanningClient, plan_id: str, keep_best: bool, as_json: boo
 @main.command()
 @click.argument("plan_id", metavar="ID")
 @click.argument("patch_file", metavar="PATCH", type=click.File("rb"))
-@click.option(
-    "--async", "in_background", is_flag=True, help="Only order the plan, and print its id."
-)
-@click.option(
-    "--wait", is_flag=True, help="With --async: order it in the background, but wait for its end."
-)
+@background
 @click.option(
     "--if-current", is_flag=True, help="Only to replace the plan, if nobody else has or does."
 )

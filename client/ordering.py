@@ -8,7 +8,15 @@ import click
 
 from client import present
 from client.planning import TABLES, Json, Kind, PlanningClient
-from client.terminal import answered, machine, name_of, read_object, read_value, shown_or_json
+from client.terminal import (
+    answered,
+    background,
+    machine,
+    name_of,
+    read_object,
+    read_value,
+    shown_or_json,
+)
 from notation import yaml
 
 _DOCUMENTS = (".json", ".yaml", ".yml")
@@ -37,12 +45,7 @@ _DOCUMENTS = (".json", ".yaml", ".yml")
     metavar="FIELD=VALUE",
     help="Any other field, e.g. options.margin=gaussian; may be repeated.",
 )
-@click.option(
-    "--async", "in_background", is_flag=True, help="Only order the plan, and print its id."
-)
-@click.option(
-    "--wait", is_flag=True, help="With --async: order it in the background, but wait for its end."
-)
+@background
 @click.option(
     "--dry-run", is_flag=True, help="Only validate, and estimate what planning would take."
 )

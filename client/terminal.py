@@ -25,6 +25,19 @@ def machine(command: F) -> F:
     )(command)
 
 
+def background(command: F) -> F:
+    """The options of who may not want to wait for a plan."""
+    wait = click.option(
+        "--wait",
+        is_flag=True,
+        help="With --async: order it in the background, but wait for its end.",
+    )
+    order = click.option(
+        "--async", "in_background", is_flag=True, help="Only order the plan, and print its id."
+    )
+    return order(wait(command))
+
+
 def answered(planning: PlanningClient, plan: Json, as_json: bool, *, wait: bool) -> None:
     """Show a plan that was ordered, its way if it is waited for, and end with the exit code of its
     status.
