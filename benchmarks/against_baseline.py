@@ -1,7 +1,8 @@
-"""Processor time against an earlier build: `python -m benchmarks.against_baseline FOLDER [case]`.
+"""Processor time of multi-user plans against an earlier build: `python -m
+benchmarks.against_baseline [case]`.
 
-FOLDER is a checkout of that build with its environment in .venv. Both builds solve every case in
-turn, each time in a process of its own, so that whatever else the machine does meets both.
+Both builds solve every case in turn, each time in a process of its own, so that whatever else the
+machine does meets both.
 """
 
 import json
@@ -9,6 +10,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
+from benchmarks import baseline
 
 _RUNS = 2
 # Runs in either build: only what both have may be named.
@@ -35,11 +38,15 @@ CASES = {
 }
 
 
-def solved(folder: Path, python: str, case: tuple[str, str]) -> list[float]:
+def solved(folder: Path, case: tuple[str, str]) -> list[float]:
     """Processor seconds, objective and bound of a case, by the build in a folder."""
     imports, problem = case
     done = subprocess.run(
-        [python, "-c", _SCRIPT.format(imports=imports, problem=problem)],
+        [
+            sys.executable,
+            "-c",
+            baseline.WITH_KERNEL + _SCRIPT.format(imports=imports, problem=problem),
+        ],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder), "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
@@ -52,22 +59,23 @@ def solved(folder: Path, python: str, case: tuple[str, str]) -> list[float]:
 
 def main() -> None:
     """Print the times, and by how much bound and objective differ."""
-    baseline, here = Path(sys.argv[1]).resolve(), Path(__file__).resolve().parent.parent
-    python = str(baseline / ".venv" / "bin" / "python")
     print(
         "| case | baseline [s] | now [s] | times | objective | bound |\n|---|---|---|---|---|---|"
     )
-    for name in sys.argv[2:] or CASES:
-        for _ in range(_RUNS):
-            before = solved(baseline, python, CASES[name])
-            now = solved(here, sys.executable, CASES[name])
-            apart = [
-                f"{new / old - 1.0:+.1e}" for old, new in zip(before[1:], now[1:], strict=True)
-            ]
-            print(
-                f"| {name} | {before[0]:.2f} | {now[0]:.2f} | {before[0] / now[0]:.1f} |"
-                f" {' | '.join(apart)} |"
-            )
+    with baseline.laid_out(baseline.COMMIT) as earlier:
+        for name in sys.argv[1:] or CASES:
+            for _ in range(_RUNS):
+                row(name, solved(earlier, CASES[name]), solved(baseline.CHECKOUT, CASES[name]))
+
+
+def row(name: str, before: list[float], now: list[float]) -> None:
+    """One line of the table."""
+    apart = [f"{new / old - 1.0:+.1e}" for old, new in zip(before[1:], now[1:], strict=True)]
+    print(
+        f"| {name} | {before[0]:.2f} | {now[0]:.2f} | {before[0] / now[0]:.1f} |"
+        f" {' | '.join(apart)} |",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

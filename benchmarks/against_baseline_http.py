@@ -1,43 +1,26 @@
 """A 12-user request through HTTP: beside an earlier build, a bare endpoint, and 32 clients.
 
-`python -m benchmarks.against_baseline_http [REVISION]`; the revision is checked out beside this one
+`python -m benchmarks.against_baseline_http [REVISION]`; the revision is laid out beside this one
 and run by the same interpreter, in turns, so that both see the same machine.
 """
 
 import json
-import os
-import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from benchmarks import machine
+from benchmarks import baseline, machine
+from benchmarks.http import REQUEST
+from benchmarks.rig import Process, scratch
 
-BASELINE = "2220e6e"
 ROUNDS, REQUESTS = 8, 40
 CLIENTS, SECONDS = 32, 20.0
-USERS = [
-    {
-        "id": f"camera-{n}",
-        "device": "jetson-xavier-nx-cpu",
-        "model": "alexnet",
-        "distance_m": 40.0 + 20.0 * n,
-        "deadline_s": 0.2,
-        "risk": 0.02,
-    }
-    for n in range(12)
-]
-REQUEST = {"channel": "lte-10mhz", "server": "nvidia-t4", "users": USERS}
-CHECKOUT = Path(__file__).parent.parent
-SERVE = "import sys; sys.argv = ['splitplan', *sys.argv[1:]]; from app.command import main; main()"
 # An endpoint that validates the same body and stores one row with the same care, and nothing else.
 BARE = """
 import json, sys, uuid
@@ -67,38 +50,26 @@ def plan(body: RobustRequest) -> dict:
 config = uvicorn.Config(app, port=0, log_level="error", access_log=False)
 server = uvicorn.Server(config)
 listener = config.bind_socket()
-print("listening on http://127.0.0.1:%d, bare" % listener.getsockname()[1], flush=True)
+print("listening on http://127.0.0.1:%d, bare" % listener.getsockname()[1], file=sys.stderr)
 server.run(sockets=[listener])
 """
 
 
 class Served:
-    """A process that answers on loopback."""
+    """A service, and one client of it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
-        self.process = process
-        for _ in range(1200):
-            found = re.search(r"listening on (http://\S+?),", log.read_text())
-            if found:
-                break
-            if process.poll() is not None:
-                raise RuntimeError(log.read_text())
-            time.sleep(0.1)
-        else:
-            raise TimeoutError(log.read_text())
-        self.url = found[1]
-        self.client = httpx.Client(base_url=self.url, timeout=60.0)
+    def __init__(self, process: Process) -> None:
+        self.process, self.url = process, process.address()
+        self.client = httpx.Client(base_url=self.url, timeout=60.0, trust_env=False)
 
     def processor_s(self) -> float:
         """Processor time of the process [s]."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+        spent = self.process.seen.cpu_times()
+        return float(spent.user + spent.system)
 
     def resident_mb(self) -> float:
         """Resident memory [MB]."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        (found,) = re.findall(r"VmRSS:\s+(\d+) kB", status)
-        return int(found) / 1e3
+        return float(self.process.seen.memory_info().rss) / 1e6
 
     def ask(self) -> float:
         """Seconds that a request takes."""
@@ -106,41 +77,27 @@ class Served:
         self.client.post("/v1/plans/robust", json=REQUEST).raise_for_status()
         return time.perf_counter() - begun
 
+    def close(self) -> None:
+        """End both."""
+        self.client.close()
+        self.process.end()
 
-@contextmanager
-def served(checkout: Path, folder: Path, program: str, *words: str) -> Iterator[Served]:
-    """A program of a checkout, served until the end."""
+
+def served(folder: Path, checkout: Path, **settings: object) -> Served:
+    """The service of a checkout, on a database of its own."""
     folder.mkdir()
-    environment = os.environ | {"SPLITPLAN_DATABASE_URL": f"sqlite:///{folder}/bench.db"}
-    environment |= {"PYTHONPATH": str(checkout), "SPLITPLAN_WORKERS": "0"}
-    environment |= {"PYTHONUNBUFFERED": "1"}
-    log = folder / "log"
-    with log.open("wb") as written:
-        process = subprocess.Popen(
-            [sys.executable, "-c", program, *words],
-            cwd=checkout,
-            env=environment,
-            stdout=written,
-            stderr=written,
-        )
-        try:
-            yield Served(process, log)
-        finally:
-            process.terminate()
-            process.wait(20)
+    database = f"sqlite:///{folder}/bench.db"
+    words = ("serve", "--migrate", "--load-catalogue", "--port", "0")
+    return Served(
+        Process(folder, *words, checkout=checkout, database_url=database, workers=0, **settings)
+    )
 
 
-@contextmanager
-def checked_out(revision: str) -> Iterator[Path]:
-    """An earlier build, beside this one."""
-    with tempfile.TemporaryDirectory(prefix="splitplan-baseline-") as folder:
-        where = Path(folder, "checkout")
-        git = ["git", "-C", str(CHECKOUT), "worktree"]
-        subprocess.run([*git, "add", "--quiet", "--detach", str(where), revision], check=True)
-        try:
-            yield where
-        finally:
-            subprocess.run([*git, "remove", "--force", str(where)], check=True)
+def bare(folder: Path) -> Served:
+    """The bare endpoint."""
+    folder.mkdir()
+    command = (sys.executable, "-c", BARE, f"sqlite:///{folder}/bench.db")
+    return Served(Process(folder, "bare", command=command))
 
 
 def in_turns(services: dict[str, Served]) -> None:
@@ -174,25 +131,25 @@ import httpx
 url, clients, seconds, body = sys.argv[1:]
 clients, seconds, body = int(clients), float(seconds), body.encode()
 headers = {"Content-Type": "application/json"}
-took, failed = [], []
+took, later = [], []
 async def one(client, until):
     while (begun := time.perf_counter()) < until:
         answer = await client.post("/v1/plans/robust", content=body, headers=headers)
         if answer.status_code != 201:
-            failed.append(answer.status_code)
+            later.append(answer.status_code)
         took.append(time.perf_counter() - begun)
 async def main():
     async with httpx.AsyncClient(base_url=url, timeout=60.0) as client:
         until = time.perf_counter() + seconds
         await asyncio.gather(*(one(client, until) for _ in range(clients)))
 asyncio.run(main())
-print(json.dumps({"took": took, "failed": failed}))
+print(json.dumps({"took": took, "later": later}))
 """
 
 
 def at_once(services: dict[str, Served]) -> None:
     """Print throughput and latency with many clients at once."""
-    print(f"| {CLIENTS} clients at once for {SECONDS:g} s | plans/s | p50, ms | p95, ms | failed |")
+    print(f"| {CLIENTS} clients at once for {SECONDS:g} s | plans/s | p50, ms | p95, ms | not at once |")
     print("|---|---|---|---|---|")
     for name, service in services.items():
         command = [sys.executable, "-c", LOAD, service.url, str(CLIENTS), str(SECONDS)]
@@ -203,24 +160,26 @@ def at_once(services: dict[str, Served]) -> None:
         ordered = sorted(told["took"])
         print(
             f"| {name} | {len(ordered) / SECONDS:.0f} | {1e3 * statistics.median(ordered):.0f} |"
-            f" {1e3 * ordered[int(0.95 * len(ordered))]:.0f} | {len(told['failed'])} |"
+            f" {1e3 * ordered[int(0.95 * len(ordered))]:.0f} | {len(told['later'])} |"
         )
     print()
 
 
-def main(revision: str = BASELINE) -> None:
+def main(revision: str = baseline.COMMIT) -> None:
     """Print all figures."""
     print(f"Measured on {machine.describe()}, against {revision}.\n")
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="splitplan-bench-")))
-        words = ("serve", "--migrate", "--load-catalogue", "--port", "0")
-        baseline = stack.enter_context(checked_out(revision))
-        services = {
-            "this build": served(CHECKOUT, folder / "this", SERVE, *words),
-            f"build {revision}": served(baseline, folder / "earlier", SERVE, *words),
-            "bare endpoint": served(CHECKOUT, folder / "bare", BARE, f"sqlite:///{folder}/bare.db"),
-        }
-        running = {name: stack.enter_context(service) for name, service in services.items()}
+        folder = stack.enter_context(scratch())
+        earlier = stack.enter_context(baseline.laid_out(revision))
+        running = {}
+        for name, start in {
+            "this build": lambda: served(folder / "this", baseline.CHECKOUT),
+            "with the kernel": lambda: served(folder / "auto", baseline.CHECKOUT, kernel="auto"),
+            f"build {revision}": lambda: served(folder / "earlier", earlier),
+            "bare endpoint": lambda: bare(folder / "bare"),
+        }.items():
+            running[name] = start()
+            stack.callback(running[name].close)
         in_turns(running)
         at_once(running)
 

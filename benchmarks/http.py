@@ -14,6 +14,21 @@ import httpx
 from benchmarks import machine
 
 REQUESTS = 200
+REQUEST = {
+    "channel": "lte-10mhz",
+    "server": "nvidia-t4",
+    "users": [
+        {
+            "id": f"camera-{n}",
+            "device": "jetson-xavier-nx-cpu",
+            "model": "alexnet",
+            "distance_m": 40.0 + 20.0 * n,
+            "deadline_s": 0.2,
+            "risk": 0.02,
+        }
+        for n in range(12)
+    ],
+}
 
 
 def main() -> None:
@@ -50,23 +65,11 @@ def address(log: Path) -> str:
 
 def measure(url: str) -> None:
     """One client, one request after the other."""
-    users = [
-        {
-            "id": f"camera-{n}",
-            "device": "jetson-xavier-nx-cpu",
-            "model": "alexnet",
-            "distance_m": 40.0 + 20.0 * n,
-            "deadline_s": 0.2,
-            "risk": 0.02,
-        }
-        for n in range(12)
-    ]
-    body = {"channel": "lte-10mhz", "server": "nvidia-t4", "users": users}
     with httpx.Client(base_url=url) as client:
         whole, solver = [], []
         for n in range(REQUESTS + 20):
             start = time.perf_counter()
-            answer = client.post("/v1/plans/robust", json=body).raise_for_status()
+            answer = client.post("/v1/plans/robust", json=REQUEST).raise_for_status()
             elapsed = 1e3 * (time.perf_counter() - start)
             if n >= 20:
                 whole.append(elapsed)

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,21 +20,31 @@ import httpx
 import psutil
 from sqlalchemy import create_engine, make_url, text
 
+from benchmarks.baseline import CHECKOUT
+
 COMMAND = (sys.executable, "-m", "app.command")
-CHECKOUT = Path(__file__).parent.parent
 
 
 class Process:
-    """A command of the operator in a process group of its own, and its log."""
+    """A command (of the operator, unless another is given) in a process group of its own, and its
+    log.
+    """
 
-    def __init__(self, folder: Path, *arguments: str, **settings: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        checkout: Path = CHECKOUT,
+        command: Sequence[str] = COMMAND,
+        **settings: object,
+    ) -> None:
         self.log = folder / f"{arguments[0]}-{uuid.uuid4().hex[:6]}.log"
         given = {f"SPLITPLAN_{name.upper()}": str(value) for name, value in settings.items()}
         with self.log.open("wb") as written:
             self.popen = subprocess.Popen(
-                [*COMMAND, *arguments],
+                [*command, *arguments],
                 env=os.environ | given,
-                cwd=CHECKOUT,
+                cwd=checkout,
                 stderr=written,
                 start_new_session=True,
             )

@@ -7,23 +7,17 @@ stretches for both alike.
 """
 
 import argparse
-import io
 import json
 import os
 import subprocess
 import sys
-import tarfile
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import machine
-
-CHECKOUT = Path(__file__).parent.parent
-BASELINE = "2220e6e"
+from benchmarks import baseline, machine
 
 # What either side runs, with what both commits have alone: least processor seconds of some runs,
 # energies and bounds.
@@ -101,7 +95,7 @@ class Side:
 
     def __init__(self, folder: Path) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _ONE_SIDE],
+            [sys.executable, "-c", baseline.WITH_KERNEL + _ONE_SIDE],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(folder)},
             stdin=subprocess.PIPE,
@@ -117,16 +111,6 @@ class Side:
         self.process.stdin.flush()
         answer: dict[str, Any] = json.loads(self.process.stdout.readline())
         return answer
-
-
-def laid_out(commit: str, folder: Path) -> Path:
-    """The files of a commit."""
-    packed = subprocess.run(
-        ["git", "archive", commit], cwd=CHECKOUT, check=True, capture_output=True
-    ).stdout
-    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        archive.extractall(folder, filter="data")
-    return folder
 
 
 def paired(sides: tuple[Side, Side], name: str, cases: Iterator[tuple[int, ...]]) -> list[Any]:
@@ -160,14 +144,14 @@ def compared(pairs: list[Any]) -> str:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--commit", default=BASELINE)
+    parser.add_argument("--commit", default=baseline.COMMIT)
     parser.add_argument("--users", type=int, default=1_000_000)
     parser.add_argument("--cells", type=int, default=1_000, help="random cells of 1 to 50 users")
     asked = parser.parse_args()
     print(f"Measured on {machine.describe()}, against {asked.commit}.\n")
     print("| cells | before, ms of CPU | now | times faster | plans |\n|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder:
-        sides = Side(laid_out(asked.commit, Path(folder))), Side(CHECKOUT)
+    with baseline.laid_out(asked.commit) as earlier:
+        sides = Side(earlier), Side(baseline.CHECKOUT)
         pairs = [
             (a, b) for a, b in paired(sides, "small", ((s,) for s in range(40))) if a["objective"]
         ]
