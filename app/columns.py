@@ -5,15 +5,16 @@ decimals or types of an extension. What is read here has one type for each kind 
 that stands for none of them is left as it is, for whoever looks at the columns to refuse by name.
 """
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from app.arrow import pa, pc
 from app.errors import BodyTooLarge
 
 # A column that pandas adds for the positions of rows, where they are no longer 0, 1, 2...

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -84,7 +85,7 @@ def main() -> None:
 def serve(host: str | None, port: int | None, migrate_first: bool, load_catalogue: bool) -> None:
     """Serve the API until told to stop."""
     # Only where it is served: solvers load this module too, as their main one.
-    from app.serving import listen, require_loopback, serve_until_stopped
+    from app.serving import listen, load, require_loopback, serve_until_stopped
 
     settings = read_settings()
     given = {"host": host, "port": port}
@@ -96,16 +97,42 @@ def serve(host: str | None, port: int | None, migrate_first: bool, load_catalogu
     # Taken before the database is touched: a second `serve` by mistake stops here.
     listener = listen(settings)
     with listener, _opened(settings) as database:
-        if migrate_first:
-            migration.migrate(database)
+        with _prepared(database, migrate_first=migrate_first, load_catalogue=load_catalogue):
+            load()
         version = _require_newest(database)
-        if load_catalogue:
-            _load(database)
         log.info(
             "database %s (schema version %s)", settings.shown()["SPLITPLAN_DATABASE_URL"], version
         )
         _say_kernel()
         serve_until_stopped(settings, listener)
+
+
+@contextmanager
+def _prepared(database: Database, *, migrate_first: bool, load_catalogue: bool) -> Iterator[None]:
+    """Have the database made what it must be meanwhile, where it is not.
+
+    By a process of its own, since what migrates and what checks profiles is needed at the first
+    start and after an upgrade only: a service would carry it along for as long as it runs.
+    """
+    with database.reading() as session:
+        version = migration.current(session.connection())
+        names = catalogue_service.shipped_names() if load_catalogue else set()
+        if migrate_first and version != migration.newest():
+            arguments = ["migrate", *(["--load-catalogue"] if load_catalogue else [])]
+        elif version == migration.newest() and names - catalogue_service.names_in_use(session):
+            arguments = ["catalogue", "load"]
+        else:
+            arguments = []
+    if not arguments:
+        yield
+        if names and version == migration.newest():
+            click.echo(f"catalogue: 0 profiles stored, {len(names)} left as they are", err=True)
+        return
+    command = (sys.executable, "-m", "app.command", *arguments)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as preparing:  # noqa: S603 (our own command)
+        yield
+    if preparing.returncode != 0:  # it has said why
+        raise click.exceptions.Exit(1)
 
 
 def _say_kernel() -> None:
@@ -146,10 +173,16 @@ def _end_with_parent() -> None:
 
 
 @main.command()
-def migrate() -> None:
+@click.option(
+    "--load-catalogue", is_flag=True, help="Then store the shipped profiles whose names are free."
+)
+def migrate(load_catalogue: bool) -> None:
     """Bring the database to the newest schema."""
+    _log()
     with _opened(read_settings()) as database:
         migration.migrate(database)
+        if load_catalogue:
+            _load(database)
         click.echo(f"the database is at schema version {migration.newest()}")
 
 

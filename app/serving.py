@@ -12,7 +12,6 @@ from types import FrameType
 import uvicorn
 
 from app.errors import ConfigurationError
-from app.main import create_app
 from app.pool import WorkerPool
 from app.settings import Settings
 
@@ -45,8 +44,15 @@ def listen(settings: Settings) -> socket.socket:
         ) from None
 
 
+def load() -> None:
+    """Load all that answers, for whoever has something else to wait for meanwhile."""
+    import app.main  # noqa: F401 (for its being loaded)
+
+
 def serve_until_stopped(settings: Settings, listener: socket.socket) -> None:
     """Answer on a socket, with the workers of the settings beside, until a signal ends it."""
+    from app.main import create_app  # most of what a start costs: see `load`
+
     app = create_app(settings)
     address, bound_port = listener.getsockname()[:2]
     url = f"http://[{address}]:{bound_port}" if ":" in address else f"http://{address}:{bound_port}"

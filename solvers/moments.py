@@ -1,9 +1,9 @@
 """Means and variances of a sum of times, and the margin that a risk of lateness asks for."""
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from solvers.arrays import Floats
+from solvers.later import special
 from solvers.margin import Margin
 
 
@@ -29,7 +29,7 @@ def margin_factor(risk: Floats, margin: Margin) -> Floats:
             wide = 3.0 * (1.0 - risk) / (1.0 + 3.0 * risk)
             return np.asarray(np.sqrt(np.where(risk <= 1.0 / 6.0, narrow, wide)))
         case Margin.GAUSSIAN:
-            return np.asarray(-ndtri(risk))
+            return np.asarray(-special.ndtri(risk))
         case _:
             return np.zeros_like(risk)
 
@@ -46,7 +46,7 @@ def risk_for(factor: Floats, margin: Margin) -> Floats:
             far, near = 4.0 / (9.0 * (1.0 + square)), (3.0 - square) / (3.0 * (1.0 + square))
             return np.asarray(np.where(square >= 5.0 / 3.0, far, near))
         case Margin.GAUSSIAN:
-            return np.asarray(ndtr(-factor))
+            return np.asarray(special.ndtr(-factor))
         case _:
             raise ValueError(f"the {margin} margin looks at no risk")
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import bdtrc, betainc, stdtr
 
 from solvers.arrays import Booleans, Floats
+from solvers.later import special
 
 LEVEL = 0.01  # how often one file of steady times is called unsteady, over all its series together
 SMALLEST_BATCH = 4
@@ -64,7 +64,7 @@ def order_p_value(values: Floats) -> float:
         return 1.0
     ratio = float(np.sum(np.diff(rank) ** 2)) / around
     shape = 5.0 * n * (n + 1) * (n - 1) ** 2 / (2.0 * (n - 2) * (5.0 * n * n - 2.0 * n - 9.0)) - 0.5
-    return float(betainc(shape, shape, min(ratio / 4.0, 1.0)))
+    return float(special.betainc(shape, shape, min(ratio / 4.0, 1.0)))
 
 
 def trend_p_value(values: Floats) -> float:
@@ -77,7 +77,9 @@ def trend_p_value(values: Floats) -> float:
     correlation = float(np.corrcoef(_ranks(values), np.arange(n))[0, 1])
     if abs(correlation) >= 1.0 - 1e-12:
         return 0.0
-    return float(2.0 * stdtr(n - 2, -abs(correlation) * np.sqrt((n - 2) / (1.0 - correlation**2))))
+    return float(
+        2.0 * special.stdtr(n - 2, -abs(correlation) * np.sqrt((n - 2) / (1.0 - correlation**2)))
+    )
 
 
 def _ranks(values: Floats) -> Floats:
@@ -163,7 +165,7 @@ def misses_p_value(misses: int, trials: int, risk: float) -> float:
     """Probability of at least as many misses where each inference is late with probability
     `risk`.
     """
-    return 1.0 if misses == 0 else float(bdtrc(misses - 1, trials, risk))
+    return 1.0 if misses == 0 else float(special.bdtrc(misses - 1, trials, risk))
 
 
 def look_level(look: int) -> float:
@@ -194,4 +196,4 @@ def _two_sided(distance: float, error: float, freedom: float) -> float:
         return 1.0 if distance == 0.0 else 0.0
     if not np.isfinite(error):
         return 1.0
-    return float(2.0 * stdtr(freedom, -abs(distance) / error))
+    return float(2.0 * special.stdtr(freedom, -abs(distance) / error))

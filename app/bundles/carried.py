@@ -1,5 +1,7 @@
 """A bundle, read: what it carries takes the place of the database."""
 
+from __future__ import annotations
+
 import base64
 import binascii
 import hashlib
@@ -10,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-import pyarrow as pa
 from pydantic import ValidationError
 
+from app.arrow import pa
 from app.bundles import digests
 from app.bundles.schemas import FORMAT, FORMAT_VERSION, BundledProfile, BundledSamples, PlanBundle
 from app.errors import ProfileNotFound, RevisionNotFound, SplitplanError

@@ -4,21 +4,22 @@ Users in JSON are digested as canonical JSON, users in columns as the bytes of t
 texts of their dictionaries, both block by block: neither ever is in memory as a whole twice.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from app.arrow import pa, pc
 from app.plans.columnar import BLOCK_ROWS
 from app.plans.family import Family, Outcome
 from app.plans.orders import digest
 from app.plans.stored import BLOCK
 
 Json = dict[str, Any]
-Block: TypeAlias = pa.Table | list[Json]
+Block: TypeAlias = "pa.Table | list[Json]"
 
 # These are given what is left of the time: they may say more on a faster machine.
 _BY_TIME = ("baselines", "margins", "steadiness")

@@ -39,6 +39,16 @@ def shipped() -> tuple[Profile, ...]:
     )
 
 
+def shipped_names() -> set[tuple[str, str]]:
+    """The (kind, name) pairs of the shipped profiles, which are not looked at any further."""
+    folder = files("app.catalogue")
+    return {
+        (kind.kind, entry["name"])
+        for kind in ORDER
+        for entry in orjson.loads(folder.joinpath(f"{kind.collection}.json").read_bytes())
+    }
+
+
 def names_in_use(session: Session) -> set[tuple[str, str]]:
     """The (kind, name) pairs the store has, deleted ones too: a name once taken is the user's."""
     return {

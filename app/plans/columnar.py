@@ -5,6 +5,8 @@ A column has the name and the meaning of the field of the same name in JSON; nes
 structs.
 """
 
+from __future__ import annotations
+
 import io
 import json
 import tempfile
@@ -12,14 +14,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Literal
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.ipc
-import pyarrow.parquet as pq
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
+from app.arrow import csv, ipc, pa, pc, pq
 from app.http.media import ARROW, CSV, PARQUET
 from app.plans.dictionaries import trimmed
 from app.plans.tables import PlanColumnsRow, PlanIndexRow
@@ -34,7 +32,6 @@ METADATA = b"splitplan"
 # A device asks for one row: a block is as much as is read for it.
 BLOCK_ROWS = 4096
 _INDEX_ROWS = 16_384
-_COMPRESSION = pa.ipc.IpcWriteOptions(compression="zstd")
 # What a Parquet answer may take in memory before it goes to disk.
 _SPOOLED_BYTE = 32 * 2**20
 
@@ -49,7 +46,7 @@ class Bulk:
     """SHA-256 of the body."""
 
     @property
-    def packed(self) -> "Packed":
+    def packed(self) -> Packed:
         """The users as they are stored."""
         return packed(self.users)
 
@@ -157,7 +154,7 @@ def written(media_type: str, tables: Iterable[pa.Table]) -> Iterator[bytes]:
     for table in tables:
         shown = _flat(table) if media_type == CSV else table
         if writer is None:
-            kind = pa.csv.CSVWriter if media_type == CSV else pa.ipc.new_stream
+            kind = csv.CSVWriter if media_type == CSV else ipc.new_stream
             writer = kind(sink, shown.schema)
         writer.write_table(shown)
         yield _drained(sink)
@@ -202,7 +199,9 @@ def _flat(table: pa.Table) -> pa.Table:
 
 def _packed(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema, options=_COMPRESSION) as writer:
+    with ipc.new_stream(
+        sink, table.schema, options=ipc.IpcWriteOptions(compression="zstd")
+    ) as writer:
         writer.write_table(table)
     packed: bytes = sink.getvalue().to_pybytes()
     return packed
@@ -210,5 +209,5 @@ def _packed(table: pa.Table) -> bytes:
 
 def unpacked(data: bytes) -> pa.Table:
     """A table from one of its blocks."""
-    with pa.ipc.open_stream(pa.BufferReader(data)) as reader:
+    with ipc.open_stream(pa.BufferReader(data)) as reader:
         return reader.read_all()

@@ -1,13 +1,15 @@
 """Which users two plans tell different things to carry out."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Any
 
-import pyarrow as pa
 from sqlalchemy.orm import Session
 
+from app.arrow import pa
 from app.plans import stored
 from app.plans.families import FAMILIES
 from app.plans.family import Outcome

@@ -1,11 +1,12 @@
 """Columns that say the same few things again and again, and cost a number each."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from app.arrow import pa, pc
 from solvers.arrays import Integers
 
 # A dictionary of so many entries is not worth a look.

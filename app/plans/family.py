@@ -1,13 +1,15 @@
 """What the service asks of a family of problems, and of a request that it has prepared."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, get_args
 
-import pyarrow as pa
 from pydantic import BaseModel
 
+from app.arrow import pa
 from app.field_names import branches
 from app.plans.columnar import Bulk
 from app.plans.resolve import Resolver, Source

@@ -4,11 +4,10 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.arrow import pa, pc
 from app.plans import columnar, stored
 from app.plans.tables import PlanColumnsRow, PlanIndexRow, PlanRow
 

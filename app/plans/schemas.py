@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-import httpx
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
@@ -34,6 +33,8 @@ PlanId = Annotated[str, StringConstraints(pattern=PLAN_ID_PATTERN)]
 
 def _callable(url: str) -> str:
     """An address whose host could be looked up."""
+    import httpx  # with its command line, some 2 MB and 0.1 s, for those who are called back
+
     try:
         parsed = httpx.URL(url)
         named = bool(parsed.raw_host.decode().encode("idna")) and 0 < (parsed.port or 80) < 2**16

@@ -2,20 +2,20 @@
 the request in the metadata of the schema or in parameters of the address.
 """
 
+from __future__ import annotations
+
 import hashlib
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import pyarrow as pa
-import pyarrow.ipc
-import pyarrow.parquet as pq
 from fastapi import Query, Request
 from pydantic import BaseModel
 from starlette.datastructures import QueryParams
 
 from app import columns
+from app.arrow import ipc, pa, pq
 from app.errors import (
     BodyTooLarge,
     FieldError,
@@ -141,7 +141,7 @@ def _arrow(body: bytes, limits: Limits) -> pa.Table:
     source = pa.BufferReader(body)
     # The format of files is a stream with a table of contents, and is sent as one.
     with (
-        pa.ipc.open_file(source) if body.startswith(_ARROW_FILE) else pa.ipc.open_stream(source)
+        ipc.open_file(source) if body.startswith(_ARROW_FILE) else ipc.open_stream(source)
     ) as reader:
         for batch in _batches(reader):
             rows, size = rows + batch.num_rows, size + batch.nbytes
@@ -151,7 +151,7 @@ def _arrow(body: bytes, limits: Limits) -> pa.Table:
 
 
 def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
-    if isinstance(reader, pa.ipc.RecordBatchFileReader):
+    if isinstance(reader, ipc.RecordBatchFileReader):
         return (reader.get_batch(n) for n in range(reader.num_record_batches))
     return iter(reader)
 

@@ -1,5 +1,7 @@
 """Plans as functions: order, solve and store, find again, forget."""
 
+from __future__ import annotations
+
 import logging
 import math
 from collections.abc import Iterator
@@ -7,11 +9,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow as pa
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from app import instants
+from app.arrow import pa
 from app.db import Database, table_of
 from app.errors import PlanInUse, PlanNotEnded, PlanNotFound
 from app.plans import names, stored, successions

@@ -4,6 +4,8 @@ Users are kept in blocks of JSON, or, where there are many, in columns; those of
 its body, or in columns as they came. Nobody else looks into rows for any of these.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -11,11 +13,11 @@ from importlib.metadata import version
 from typing import Any, Self
 
 import numpy as np
-import pyarrow as pa
 from sqlalchemy import ColumnElement, Text, cast, delete, insert, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app import instants
+from app.arrow import pa
 from app.db import table_of
 from app.errors import PlanUserNotFound
 from app.plans import columnar

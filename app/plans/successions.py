@@ -2,15 +2,17 @@
 transaction that makes it so.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import pyarrow as pa
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app import instants
+from app.arrow import pa
 from app.db import Database
 from app.errors import NameEventNotFound
 from app.plans import columnar, comparison, names

@@ -1,13 +1,15 @@
 """A stored plan as the problem that was solved and the decision that was made."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from sqlalchemy.orm import Session
 
+from app.arrow import pa
 from app.errors import PlanNotReplayable
 from app.plans import service, stored
 from app.plans.library import StoredLibrary

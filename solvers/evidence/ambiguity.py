@@ -8,9 +8,9 @@ second moment about the estimate at most g2 estimated variances (E. Delage, Y. Y
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
 from solvers.arrays import Floats
+from solvers.later import special
 
 FEWEST = 30  # times; of fewer nobody knows a fourth moment
 _MOST = 600.0  # of a logarithm, so that its number is finite
@@ -60,6 +60,6 @@ def estimated(times: Floats, delta: float) -> Ambiguity:
     peaked = float(np.mean(np.square(squares)) / np.mean(squares) ** 2)
     peaked *= 1.0 + 6.0 / np.sqrt(count)
     error = np.sqrt(max(peaked - (count - 3.0) / (count - 1.0), 0.0) / count)
-    g1 = float(stdtrit(count - 1.0, 1.0 - 0.25 * delta)) ** 2 / count
-    rise = float(stdtrit(count - 1.0, 1.0 - 0.5 * delta)) * error
+    g1 = float(special.stdtrit(count - 1.0, 1.0 - 0.25 * delta)) ** 2 / count
+    rise = float(special.stdtrit(count - 1.0, 1.0 - 0.5 * delta)) * error
     return Ambiguity(g1, float(np.exp(min(rise, _MOST))) + g1)

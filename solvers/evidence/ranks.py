@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import bdtrc, betaincinv
 
 from solvers.arrays import Floats
+from solvers.later import special
 
 # Parts that were not measured together share the risk in one of these ways. They are fixed before
 # anybody looks at a time, so that picking the best of them costs its share of delta and no more.
@@ -32,7 +32,7 @@ def rank_for(samples: int, risk: float, delta: float) -> int | None:
     low, high = 0, samples + 1  # no rank of 0 will do; one of samples + 1 always would
     while high - low > 1:
         middle = (low + high) // 2
-        if bdtrc(middle - 1, samples, 1.0 - risk) <= delta:
+        if special.bdtrc(middle - 1, samples, 1.0 - risk) <= delta:
             high = middle
         else:
             low = middle
@@ -53,7 +53,7 @@ def risk_of(rank: int, samples: int, delta: float) -> float:
     """Least risk at which the rank-th smallest of some times bounds the next, with confidence 1 -
     delta (the upper limit of Clopper and Pearson, Biometrika 26, 1934).
     """
-    return float(1.0 - betaincinv(rank, samples - rank + 1.0, delta))
+    return float(1.0 - special.betaincinv(rank, samples - rank + 1.0, delta))
 
 
 @dataclass(frozen=True, slots=True)

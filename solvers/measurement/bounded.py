@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.optimize import minimize_scalar, nnls
-from scipy.special import fdtrc, fdtri
 
 from solvers.arrays import Floats, Integers
+from solvers.later import optimize, special
 
 _CONFIDENCE = 0.95
 _REFUTED = 0.01
@@ -63,7 +62,7 @@ def estimated(design: Design, low: float, high: float) -> Estimate:
     """
 
     def squares(exponent: float) -> float:
-        return float(nnls(design.at(exponent), design.target)[1])
+        return float(optimize.nnls(design.at(exponent), design.target)[1])
 
     best = low
     if design.powered >= 0 and high > low:
@@ -71,11 +70,13 @@ def estimated(design: Design, low: float, high: float) -> Estimate:
         found = [squares(exponent) for exponent in grid]
         at = int(np.argmin(found))
         bounds = (grid[max(at - 1, 0)], grid[min(at + 1, _GRID - 1)])
-        refined = minimize_scalar(squares, bounds=bounds, method="bounded", options={"xatol": 1e-9})
+        refined = optimize.minimize_scalar(
+            squares, bounds=bounds, method="bounded", options={"xatol": 1e-9}
+        )
         candidates = [(float(found[at]), float(grid[at])), (float(refined.fun), float(refined.x))]
         best = min(candidates)[1]
     columns = design.at(best)
-    values = np.asarray(nnls(columns, design.target)[0], dtype=np.float64)
+    values = np.asarray(optimize.nnls(columns, design.target)[0], dtype=np.float64)
     return Estimate(values, float(best), design.target - columns @ values)
 
 
@@ -91,7 +92,9 @@ class Spread:
         """By how much the squares may grow for a number to be inside its 95 % interval."""
         if self.freedom < 1:
             return float("inf")
-        return max(self.mean_square, _LEAST_ERROR**2) * float(fdtri(1.0, self.freedom, _CONFIDENCE))
+        return max(self.mean_square, _LEAST_ERROR**2) * float(
+            special.fdtri(1.0, self.freedom, _CONFIDENCE)
+        )
 
 
 def spread_of(residual: Floats, numbers: int, groupings: dict[str, tuple[Integers, int]]) -> Spread:
@@ -114,7 +117,7 @@ def spread_of(residual: Floats, numbers: int, groupings: dict[str, tuple[Integer
         between = float(count @ mean**2)
         inside = float(residual @ residual) - between
         ratio = (between / freedom) / max(inside / within, 1e-300)
-        if fdtrc(freedom, within, ratio) < _REFUTED:
+        if special.fdtrc(freedom, within, ratio) < _REFUTED:
             grouped = Spread(between / freedom, freedom, name)
             found = max(found, grouped, key=Spread.allowed)
     return found

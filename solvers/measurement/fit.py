@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import chdtrc, log_ndtr, ndtri_exp, stdtrit
 
 from solvers.arrays import Floats
+from solvers.later import special
 
 _CONFIDENCE = 0.95
 Z_95 = 1.959963984540054  # normal quantile of 95 % confidence, two-sided
@@ -111,12 +111,12 @@ def _misfit(
     chi_square = squares * (known - 2.0) / known
     freedom = clocks - max(int(np.sum(estimate > 0.0)), 1)
     if not varies:
-        return float("nan"), 1.0, float(stdtrit(known, 0.5 + 0.5 * _CONFIDENCE))
-    p_value = float(chdtrc(freedom, chi_square))
+        return float("nan"), 1.0, float(special.stdtrit(known, 0.5 + 0.5 * _CONFIDENCE))
+    p_value = float(special.chdtrc(freedom, chi_square))
     if p_value >= 0.01:
-        return p_value, 1.0, float(stdtrit(known, 0.5 + 0.5 * _CONFIDENCE))
+        return p_value, 1.0, float(special.stdtrit(known, 0.5 + 0.5 * _CONFIDENCE))
     stretch = max(1.0, float(np.sqrt(chi_square / freedom)))
-    return p_value, stretch, float(stdtrit(min(freedom, known), 0.5 + 0.5 * _CONFIDENCE))
+    return p_value, stretch, float(special.stdtrit(min(freedom, known), 0.5 + 0.5 * _CONFIDENCE))
 
 
 def _interval(free: float, estimate: float, error: float, quantile: float) -> tuple[float, float]:
@@ -125,5 +125,7 @@ def _interval(free: float, estimate: float, error: float, quantile: float) -> tu
     high = free + quantile * error
     if free < 0.0:
         scale = error * quantile / Z_95
-        high = free - scale * float(ndtri_exp(np.log(1.0 - _CONFIDENCE) + log_ndtr(free / scale)))
+        high = free - scale * float(
+            special.ndtri_exp(np.log(1.0 - _CONFIDENCE) + special.log_ndtr(free / scale))
+        )
     return float(min(max(free - quantile * error, 0.0), estimate)), float(max(high, estimate))

@@ -1,10 +1,9 @@
 """The law of a device's power over its clock, fitted to measured energies or powers."""
 
 import numpy as np
-from scipy.optimize import nnls
-from scipy.special import stdtrit
 
 from solvers.arrays import Floats
+from solvers.later import optimize, special
 from solvers.measurement.bounded import Design, Estimate, Profile, Spread, estimated, spread_of
 from solvers.measurement.power_law import ClockPower, Errors, LawIntervals, PowerFit, PowerLaw
 from solvers.measurement.power_samples import PowerSamples
@@ -173,7 +172,7 @@ def _cube(samples: PowerSamples, clock: Floats, measured: Floats) -> PowerLaw:
     computing = np.where(samples.is_energy(), samples.time_s, 1.0)
     columns = [computing * (clock / top) ** 3]
     columns += [samples.wait_s] if np.any(samples.wait_s > 0.0) else []
-    values, _ = nnls(np.stack(columns, axis=1) / measured[:, None], np.ones(len(measured)))
+    values, _ = optimize.nnls(np.stack(columns, axis=1) / measured[:, None], np.ones(len(measured)))
     return PowerLaw(
         static_power_w=0.0,
         power_coefficient=float(values[0]) / top**3,
@@ -219,7 +218,7 @@ def _clock_power(
     mean = max(float(power_w.mean()), 0.0)
     low, high = 0.0, float("inf")
     if freedom >= 1:
-        half = mean * float(stdtrit(freedom, 0.975)) * float(np.sqrt(square / len(power_w)))
+        half = mean * float(special.stdtrit(freedom, 0.975)) * float(np.sqrt(square / len(power_w)))
         low, high = max(mean - half, 0.0), mean + half
     return ClockPower(
         frequency_hz=frequency_hz,

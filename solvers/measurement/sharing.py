@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
 
 from solvers.arrays import Floats
+from solvers.later import optimize
 
 # Two times whose logarithms differ by less are equally near: so much lies between two runs of a
 # board. Errors over the atlas hardly depend on it, from 0.03 to 1.
@@ -69,7 +69,7 @@ def mix_law(works: Sequence[Work], shares: Sequence[Floats], whole_s: Sequence[f
     terms = [work.terms / whole for work, whole in zip(works, whole_s, strict=True)]
     design = np.concatenate(terms)
     scale = design.max(axis=0)
-    found, _ = nnls(design / scale, np.concatenate([np.diff(share) for share in shares]))
+    found, _ = optimize.nnls(design / scale, np.concatenate([np.diff(share) for share in shares]))
     return MixLaw(seconds=np.asarray(found / scale))
 
 

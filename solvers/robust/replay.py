@@ -9,9 +9,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 
 from solvers.arrays import Booleans, Floats, Integers
+from solvers.later import special
 from solvers.robust.check.terms import chance, terms
 from solvers.robust.problem import TOLERANCE, Decision, Problem
 
@@ -239,11 +239,13 @@ def _judge(
     tail = 0.5 * (1.0 - _CONFIDENCE)
 
     def lower(level: float) -> Floats:
-        end = betaincinv(np.maximum(count, 1), trials - count + 1.0, level)
+        end = special.betaincinv(np.maximum(count, 1), trials - count + 1.0, level)
         return np.where(known, share, np.where(count > 0, end, 0.0))
 
     high = np.where(
-        count < trials, betaincinv(count + 1.0, np.maximum(trials - count, 1), 1.0 - tail), 1.0
+        count < trials,
+        special.betaincinv(count + 1.0, np.maximum(trials - count, 1), 1.0 - tail),
+        1.0,
     )
     least = lower(significance)
     return Misses(

@@ -5,9 +5,9 @@ from typing import Protocol
 
 import numpy as np
 from numpy.random import Generator
-from scipy.special import gammainc, gammaincc, gammainccinv, gammaincinv, gammaln, i0e, ndtr
 
 from solvers.arrays import Floats
+from solvers.later import special
 from solvers.records import require
 
 # A law is described between quantiles that leave out about this probability at each end.
@@ -66,30 +66,32 @@ class Nakagami:
     def log_gain_range(self) -> tuple[float, float]:
         """From the quantile that matters for E[1/G] (a Gamma(m - 1) law) to the upper quantile."""
         low = (
-            float(np.log(gammaincinv(self.m - 1.0, NEGLIGIBLE) / self.m))
+            float(np.log(special.gammaincinv(self.m - 1.0, NEGLIGIBLE) / self.m))
             if self.m > 1.5
             else -np.inf
         )
-        return low, float(np.log(gammainccinv(self.m, NEGLIGIBLE) / self.m))
+        return low, float(np.log(special.gammainccinv(self.m, NEGLIGIBLE) / self.m))
 
     def log_gain_density(self, log_gain: Floats) -> Floats:
         """m^m/Γ(m) · G^m e^(-mG)."""
         m = self.m
-        return np.asarray(np.exp(m * (np.log(m) + log_gain - np.exp(log_gain)) - gammaln(m)))
+        return np.asarray(
+            np.exp(m * (np.log(m) + log_gain - np.exp(log_gain)) - special.gammaln(m))
+        )
 
     def below(self, gain: Floats) -> Floats:
         """Regularised lower incomplete gamma function."""
-        return np.asarray(gammainc(self.m, self.m * gain))
+        return np.asarray(special.gammainc(self.m, self.m * gain))
 
     def above(self, gain: Floats) -> Floats:
         """Regularised upper incomplete gamma function."""
-        return np.asarray(gammaincc(self.m, self.m * gain))
+        return np.asarray(special.gammaincc(self.m, self.m * gain))
 
     def inverse_below(self, gain: Floats) -> Floats:
         """m/(m-1) times the lower incomplete gamma function of m - 1."""
         if not self.mean_inverse_rate_finite:
             return np.full_like(gain, np.inf)
-        return np.asarray(self.m / (self.m - 1.0) * gammainc(self.m - 1.0, self.m * gain))
+        return np.asarray(self.m / (self.m - 1.0) * special.gammainc(self.m - 1.0, self.m * gain))
 
     def sample(self, rng: Generator, size: tuple[int, ...]) -> Floats:
         """Independent gains."""
@@ -158,7 +160,7 @@ class Rician:
         return np.asarray(
             amplitude**2
             * np.exp(-((amplitude - np.sqrt(k)) ** 2))
-            * i0e(2.0 * np.sqrt(k) * amplitude)
+            * special.i0e(2.0 * np.sqrt(k) * amplitude)
         )
 
     def below(self, gain: Floats) -> Floats:
@@ -230,17 +232,19 @@ class LogNormal:
     def below(self, gain: Floats) -> Floats:
         """Normal distribution function."""
         with np.errstate(divide="ignore"):
-            return np.asarray(ndtr(np.log(gain) / self.std))
+            return np.asarray(special.ndtr(np.log(gain) / self.std))
 
     def above(self, gain: Floats) -> Floats:
         """Normal survival function."""
         with np.errstate(divide="ignore"):
-            return np.asarray(ndtr(-np.log(gain) / self.std))
+            return np.asarray(special.ndtr(-np.log(gain) / self.std))
 
     def inverse_below(self, gain: Floats) -> Floats:
         """e^(σ²/2) Φ(ln G/σ + σ)."""
         with np.errstate(divide="ignore"):
-            return np.asarray(np.exp(0.5 * self.std**2) * ndtr(np.log(gain) / self.std + self.std))
+            return np.asarray(
+                np.exp(0.5 * self.std**2) * special.ndtr(np.log(gain) / self.std + self.std)
+            )
 
     def sample(self, rng: Generator, size: tuple[int, ...]) -> Floats:
         """Independent gains."""

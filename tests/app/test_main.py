@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -219,3 +220,21 @@ def test_no_address_makes_the_service_fail(client: httpx.Client, known: dict[str
             assert answer.status_code < 500, (method, address[:80], query, answer.text)
             count += 1
     assert count > 1_000
+
+
+# Each of them was once loaded by every web and used by few: 40, 35, 15, 15 MB and less.
+_FOR_FEW = "scipy pyarrow dbos alembic httpx onnx cvxpy psycopg rich"
+
+
+@pytest.mark.slow
+def test_a_web_starts_without_what_few_requests_need() -> None:
+    code = (
+        "import sys, app.command, app.serving; from app.settings import Settings\n"
+        "app.serving.load()\n"
+        "app.main.create_app(Settings.model_construct(database_url='sqlite:///never-opened.db'))\n"
+        f"print(*sorted(set({_FOR_FEW!r}.split()) & set(sys.modules)))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert found.stdout.split() == []

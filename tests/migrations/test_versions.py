@@ -50,6 +50,7 @@ def test_up_without_drift_and_down_again(database: Database) -> None:
 @pytest.mark.slow
 def test_every_version_can_be_reached_and_left(database: Database) -> None:
     script = ScriptDirectory.from_config(migration.configuration())
+    assert migration.newest() == script.get_current_head()
     for revision in reversed([entry.revision for entry in script.walk_revisions()]):
         migration.migrate(database, revision)
         command.downgrade(migration.configuration(database), "-1")

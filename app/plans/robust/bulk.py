@@ -2,15 +2,16 @@
 something is wrong.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import ValidationError
 
+from app.arrow import pa, pc
 from app.columns import is_text
 from app.errors import FieldError, InvalidRequest
 from app.field_errors import field_errors, unknown_field

@@ -1,21 +1,20 @@
 """The cells of a CSV as columns of texts, numbers and lists."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
 
+from app.arrow import csv, pa, pc
 from app.errors import FieldError, InvalidRequest, MalformedJson
 from app.http.bodies import parse_json
 from app.plans.sheets.fields import Kind
 from app.plans.sheets.sheet import Sheet
 
 _LISTED = 100
-_NOTHING = pa.scalar(None, pa.string())
 _BLOCK_BYTE = 8 * 2**20
 _NUMBER = r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$"
 # Thousands to some, and a number with three decimals to others.
@@ -60,7 +59,7 @@ def _texts(sheet: Sheet, bound: Callable[[int, int], None]) -> pa.Table:
     for n, name in enumerate(names):
         trimmed = pc.utf8_trim_whitespace(table[name])
         nothing = pc.equal(trimmed, "")
-        table = table.set_column(n, name, pc.if_else(nothing, _NOTHING, trimmed))
+        table = table.set_column(n, name, pc.if_else(nothing, _nothing(), trimmed))
     said = np.zeros(table.num_rows, np.bool_)
     for name in names:
         said |= table[name].is_valid().to_numpy()
@@ -83,11 +82,11 @@ def _table(sheet: Sheet, schema: pa.Schema, bound: Callable[[int, int], None]) -
         raise sheet.misshapen("a quote does not end")
     batches, count, size = [], 0, 0
     try:
-        with pa.csv.open_csv(
+        with csv.open_csv(
             pa.BufferReader(rows.encode()),
-            pa.csv.ReadOptions(column_names=schema.names, block_size=_BLOCK_BYTE),
-            pa.csv.ParseOptions(delimiter=sheet.separator, newlines_in_values='"' in rows),
-            pa.csv.ConvertOptions(
+            csv.ReadOptions(column_names=schema.names, block_size=_BLOCK_BYTE),
+            csv.ParseOptions(delimiter=sheet.separator, newlines_in_values='"' in rows),
+            csv.ConvertOptions(
                 column_types=schema,
                 null_values=[""],
                 strings_can_be_null=True,
@@ -149,7 +148,7 @@ def _numbers(column: pa.Array, mark: str) -> tuple[pa.Array, Iterator[tuple[int,
     pointed = column if mark == "." else pc.replace_substring(column, mark, ".")
     is_number = pc.fill_null(pc.match_substring_regex(pointed, _NUMBER), False)
     # Arrow reads no plus; of what is beyond its numbers it makes infinity, as JSON does.
-    plain = pc.utf8_ltrim(pc.if_else(is_number, pointed, _NOTHING), "+")
+    plain = pc.utf8_ltrim(pc.if_else(is_number, pointed, _nothing()), "+")
     wrong = pc.indices_nonzero(pc.and_(column.is_valid(), pc.invert(is_number)))
     cells = ((row, column[row].as_py()) for row in wrong[:_LISTED].to_pylist())
     return plain.cast(pa.float64()), ((row, _no_number(cell)) for row, cell in cells)
@@ -181,3 +180,7 @@ def _values(column: pa.Array) -> tuple[pa.Array, Iterator[tuple[int, str]]]:
     wrong = ((row, said[code]) for row, code in enumerate(codes) if code in said)
     read = pa.array(values, pa.list_(pa.string()))
     return read.take(coded.indices), wrong
+
+
+def _nothing() -> pa.Scalar:
+    return pa.scalar(None, pa.string())

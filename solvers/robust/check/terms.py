@@ -6,9 +6,9 @@ Nothing here is shared with the solver: where a formula has another form, this i
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erfc, erfcinv
 
 from solvers.arrays import Floats, Integers
+from solvers.later import special
 from solvers.margin import OF_OPTIONS, Margin
 from solvers.robust.problem import Decision, Problem
 
@@ -141,7 +141,7 @@ def margin_s(margin: Margin, variance: Floats, risk: Floats) -> Floats:
             part = np.where(risk <= 1.0 / 6.0, 9.0 * risk / 4.0, (3.0 * risk + 1.0) / 4.0)
             return np.asarray(np.sqrt(variance / part - variance))
         case Margin.GAUSSIAN:
-            return np.asarray(np.sqrt(2.0 * variance) * erfcinv(2.0 * risk))
+            return np.asarray(np.sqrt(2.0 * variance) * special.erfcinv(2.0 * risk))
         case _:
             return np.zeros_like(variance)
 
@@ -189,7 +189,7 @@ def beyond_s(
                 near = 4.0 * variance <= (3.0 * risk + 1.0) * (variance + np.square(room_s))
                 kept = np.where(3.0 * np.square(room_s) >= 5.0 * variance, far, near)
             case Margin.GAUSSIAN:
-                kept = 0.5 * erfc(room_s / np.sqrt(2.0 * variance)) <= risk
+                kept = 0.5 * special.erfc(room_s / np.sqrt(2.0 * variance)) <= risk
             case _:
                 kept = np.ones_like(room_s, dtype=np.bool_)
         kept = (kept | (variance == 0.0)) & (room_s >= 0.0)

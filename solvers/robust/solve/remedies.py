@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import toms748
 
 from solvers.arrays import Floats, Integers
+from solvers.later import optimize
 from solvers.margin import Margin
 from solvers.moments import risk_for
 from solvers.physics import rate_bps, transfer_s
@@ -256,7 +256,7 @@ class Remedies:
                 low, high = high, 2.0 * high - low + 0.5
                 if high > _FURTHEST + 0.5:
                     return float("nan")
-            high = float(toms748(excess, low, high, xtol=1e-13, rtol=1e-15, maxiter=200))
+            high = float(optimize.toms748(excess, low, high, xtol=1e-13, rtol=1e-15, maxiter=200))
         factor, step = float(np.exp(high)), _LAST_PLACE
         while not self._fits(stretched(factor)):
             factor, step = factor * (1.0 + step), 2.0 * step

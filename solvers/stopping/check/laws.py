@@ -1,9 +1,9 @@
 """Laws of the channel, written for the check alone: densities of ln G, and where they count."""
 
 import numpy as np
-from scipy.special import chdtr, chdtri, erfc, gammaln, ive, xlogy
 
 from solvers.arrays import Floats
+from solvers.later import special
 from solvers.stopping.channel import Markov
 from solvers.stopping.fading import Fading, LogNormal, Nakagami, Rayleigh, Rician
 from solvers.stopping.problem import Problem
@@ -66,11 +66,13 @@ def log_gain_density(law: Fading, log_gain: Floats) -> Floats:
             return np.asarray(gain * np.exp(-gain))
         case Nakagami(m=m):
             # G ~ Gamma(m, 1/m): (mG)^m e^(-mG)/Gamma(m).
-            return np.asarray(np.exp(xlogy(m, m) + m * log_gain - m * gain - gammaln(m)))
+            return np.asarray(
+                np.exp(special.xlogy(m, m) + m * log_gain - m * gain - special.gammaln(m))
+            )
         case Rician(k_factor=k):
             scattered = (1.0 + k) * gain
             bessel = 2.0 * np.sqrt(k * scattered)
-            return np.asarray(scattered * np.exp(bessel - k - scattered) * ive(0, bessel))
+            return np.asarray(scattered * np.exp(bessel - k - scattered) * special.ive(0, bessel))
         case LogNormal(std_db=std_db):
             deviations = _DB * log_gain / std_db
             return np.asarray(np.exp(-0.5 * deviations**2) * _DB / (std_db * np.sqrt(2.0 * np.pi)))
@@ -85,7 +87,7 @@ def log_gain_span(law: Fading) -> tuple[float, float]:
         case Rayleigh():
             return -np.inf, float(np.log(reach**2))
         case Nakagami(m=m):
-            return -np.inf, float(np.log(chdtri(2.0 * m, _LEFT_OUT) / (2.0 * m)))
+            return -np.inf, float(np.log(special.chdtri(2.0 * m, _LEFT_OUT) / (2.0 * m)))
         case Rician(k_factor=k):
             sight, spread = np.sqrt(k / (1.0 + k)), reach / np.sqrt(1.0 + k)
             low = max(float(sight - spread), 0.0)
@@ -103,9 +105,9 @@ def deep_fade_weight(law: Fading, log_gain: float) -> float:
     """Part of E[1/G] that comes from gains below; 0 where E[1/G] is infinite or fades end."""
     match law:
         case Nakagami(m=m) if m > 1.0:
-            return float(chdtr(2.0 * (m - 1.0), 2.0 * m * np.exp(log_gain)))
+            return float(special.chdtr(2.0 * (m - 1.0), 2.0 * m * np.exp(log_gain)))
         case LogNormal(std_db=std_db):
             std = std_db / _DB
-            return float(0.5 * erfc(-(log_gain / std + std) / np.sqrt(2.0)))
+            return float(0.5 * special.erfc(-(log_gain / std + std) / np.sqrt(2.0)))
         case _:
             return 0.0

@@ -1,13 +1,15 @@
 """What a plan says of its users: SI arrays go in, the contract's JSON or columns come out."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from app.arrow import pa
 from app.plans.dictionaries import listed
 from app.plans.robust.assemble import Assembled
 from app.plans.robust.bulk import Ids
@@ -37,7 +39,7 @@ class _Coded:
     texts: Sequence[Any]
 
     @classmethod
-    def of(cls, codes: Integers, texts: Sequence[Any]) -> "_Coded":
+    def of(cls, codes: Integers, texts: Sequence[Any]) -> _Coded:
         """Of texts of which some are null."""
         known = np.array([text is not None for text in texts])
         places = np.where(known, np.cumsum(known) - 1, -1)
@@ -62,7 +64,7 @@ class _Shown:
     latency: tuple[str, ...]
 
     @classmethod
-    def of(cls, cells: Sequence[Cell]) -> "_Shown":
+    def of(cls, cells: Sequence[Cell]) -> _Shown:
         """What the users of some cells may differ in."""
         whole = any(np.any(cell.problem.workloads.standby_power_w > 0.0) for cell in cells)
         return cls(

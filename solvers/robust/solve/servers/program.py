@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import coo_matrix
 
 from solvers.arrays import Floats, Integers
+from solvers.later import optimize, sparse
 
 _EXACT = 1e-9  # of the program, whose numbers are near 1
 
@@ -37,17 +36,17 @@ def mix(
     groups = int(group.max()) + 1
     row, column = np.nonzero(used)
     entries, slack = used[row, column], np.arange(0 if missing_cost is None else budgets)
-    within = coo_matrix(
+    within = sparse.coo_matrix(
         (
             np.concatenate((entries, -np.ones(len(slack)))),
             (np.concatenate((row, slack)), np.concatenate((column, count + slack))),
         ),
         shape=(budgets, count + len(slack)),
     )
-    one_each = coo_matrix(
+    one_each = sparse.coo_matrix(
         (np.ones(count), (group, np.arange(count))), shape=(groups, count + len(slack))
     )
-    found = linprog(  # type: ignore[call-overload]  # its stubs know no sparse matrices
+    found = optimize.linprog(  # type: ignore[call-overload]  # its stubs know no sparse matrices
         np.concatenate((cost, np.full(len(slack), missing_cost or 0.0))),
         A_ub=within.tocsc(),
         b_ub=room,
