@@ -149,7 +149,7 @@ print(json.dumps({"took": took, "later": later}))
 
 def at_once(services: dict[str, Served]) -> None:
     """Print throughput and latency with many clients at once."""
-    print(f"| {CLIENTS} clients at once for {SECONDS:g} s | plans/s | p50, ms | p95, ms | not at once |")
+    print(f"| {CLIENTS} clients for {SECONDS:g} s | plans/s | p50, ms | p95, ms | not at once |")
     print("|---|---|---|---|---|")
     for name, service in services.items():
         command = [sys.executable, "-c", LOAD, service.url, str(CLIENTS), str(SECONDS)]
