@@ -350,7 +350,8 @@ def holds(service: Process, count: int) -> None:
     solvers = [
         process
         for process in worker.children(recursive=True)
-        if "spawn_main" in " ".join(process.cmdline())
+        if "multiprocessing.forkserver" in " ".join(process.cmdline())
+        and process.ppid() != worker.pid
     ]
     held = [process.memory_info().rss / 2**20 for process in solvers]
     print(

@@ -2,6 +2,7 @@
 stop.
 """
 
+import os
 import re
 import signal
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from tests.support.background import (
     ended,
     eventually,
     lives,
+    parent_of,
     read,
     submit,
     submit_long,
@@ -246,6 +248,28 @@ def test_a_killed_worker_leaves_its_validation_to_another(place: Place) -> None:
     place.worker()
     ended = eventually(lambda: document if "laws" in (document := client.get(job).json()) else None)
     assert (ended["laws"], ended["number"]) == (found["laws"], found["number"] + 1)
+
+
+@pytest.mark.soak
+@on_sqlite
+def test_what_solvers_are_copied_from_is_idle_and_may_die(place: Place) -> None:
+    client, worker = place.client, place.worker()
+    plan_id = submit_long(client, 700)
+    under_way(client, plan_id)
+    solver = worker.solver()
+    original = parent_of(solver)
+    assert len(list(Path(f"/proc/{original}/task").iterdir())) == 1, "no thread to lose in a copy"
+    opened = [str(file.readlink()) for file in Path(f"/proc/{original}/fd").iterdir()]
+    assert not [file for file in opened if ".db" in file], "no connection to share with a copy"
+    os.kill(original, signal.SIGKILL)
+    assert ended(client, plan_id)["status"] == "solved"
+    after = submit(client, a_small_cell())
+    assert ended(client, after)["status"] == "solved"
+    assert place.ends() == 2, "whatever was computed twice, it ended once"
+    assert worker.process.poll() is None
+    worker.send(signal.SIGKILL)
+    worker.process.wait(timeout=30.0)
+    eventually(lambda: not lives(solver), 10.0)
 
 
 @pytest.mark.soak

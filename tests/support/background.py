@@ -90,15 +90,20 @@ def under_way(client: httpx.Client, plan_id: str, within_s: float = 120.0) -> di
 
 
 def solvers_of(worker: int) -> list[int]:
-    """The solving processes that a worker has, warm ones too."""
-    found = []
+    """The solving processes that a worker has, warm ones too: copies of the one that it copies."""
+    parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             with suppress(OSError):
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                if parent == worker and b"spawn_main" in (entry / "cmdline").read_bytes():
-                    found.append(int(entry.name))
-    return found
+                parent = parent_of(int(entry.name))
+                if b"multiprocessing.forkserver" in (entry / "cmdline").read_bytes():
+                    parents[int(entry.name)] = parent
+    return [process for process, parent in parents.items() if parents.get(parent) == worker]
+
+
+def parent_of(process: int) -> int:
+    """The process that began a process. Raises OSError where that is gone."""
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def lives(process: int) -> bool:
