@@ -6,9 +6,9 @@ from typing import Protocol, TypeVar
 from sqlalchemy.orm import Session
 
 from app.errors import ProfileNotFound, RevisionNotFound
-from app.profiles import at_once, missing
+from app.profiles import lookups, missing
 from app.profiles import service as profiles
-from app.profiles.at_once import Found, Wanted
+from app.profiles.lookups import Found, Wanted
 from app.profiles.references import ProfileRef
 from app.profiles.schemas.profile import ProcessorKind, Profile
 from app.profiles.schemas.timing import Timing
@@ -47,7 +47,7 @@ class StoredLibrary:
 
     def expect(self, wanted: Wanted) -> None:
         """Look at once for what will be asked for."""
-        self._found = at_once.find(self.session, wanted)
+        self._found = lookups.find(self.session, wanted)
 
     def profile(self, kind: type[P], ref: ProfileRef) -> Stored[P]:
         """As `Library` says."""

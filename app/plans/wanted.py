@@ -5,7 +5,7 @@ from typing import Any
 
 from app.plans.pins import Pins
 from app.plans.schemas import Request
-from app.profiles.at_once import Key, TimingKey, Wanted
+from app.profiles.lookups import Key, TimingKey, Wanted
 from app.profiles.references import ProfileRef
 
 # What a user of any family may name, and of which kind that is.

@@ -16,7 +16,8 @@ from app.errors import (
     RevisionNotFound,
     StaleRevision,
 )
-from app.profiles import stored, timings
+from app.profiles import lookups, stored, timings
+from app.profiles.lookups import Wanted
 from app.profiles.references import ProfileRef
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.profile import ProcessorKind, Profile
@@ -99,16 +100,10 @@ def get(session: Session, kind: type[P], name: str, revision: int | None = None)
 
     Raises ProfileNotFound, RevisionNotFound.
     """
-    if revision is None:
-        latest = stored.latest(session, kind, name)
-        if latest is None:
-            raise ProfileNotFound(kind.kind, name)
-        return latest
-    numbered = revisions(kind).where(ProfileRow.name == name, RevisionRow.number == revision)
-    found = session.execute(numbered).all()
-    if found:
-        return stored.read(session, kind, found)[0]
-    if _find(session, kind, name) is not None:
+    found = lookups.profile(session, kind, ProfileRef(name, revision))
+    if found is not None:
+        return found
+    if revision is not None and _find(session, kind, name) is not None:
         raise RevisionNotFound(kind.kind, name, revision)
     raise ProfileNotFound(kind.kind, name)
 
@@ -127,10 +122,10 @@ def processors_named(
 ) -> list[Device | Server]:
     """The device and the server in use of that name; of one kind alone where it is said."""
     schemas: tuple[type[Device] | type[Server], ...] = (Device, Server)
-    found = (
-        stored.latest(session, schema, name) for schema in schemas if kind in (None, schema.kind)
-    )
-    return [each.body for each in found if each is not None]
+    ref = ProfileRef(name)
+    found = lookups.find(session, Wanted({(schema.kind, ref) for schema in schemas}))
+    each = (found.profile(schema, ref) for schema in schemas if kind in (None, schema.kind))
+    return [processor.body for processor in each if processor is not None]
 
 
 def timing_for(
@@ -140,9 +135,8 @@ def timing_for(
 
     Raises AmbiguousTiming.
     """
-    return only_timing(
-        processor, model, stored.latest_timings(session, processor, processor_kind, model)
-    )
+    found = lookups.timings(session, (processor, processor_kind, model))
+    return only_timing(processor, model, found)
 
 
 def only_timing(
@@ -150,7 +144,7 @@ def only_timing(
 ) -> Stored[Timing] | None:
     """Which of the timings of a processor with a model is meant. Raises AmbiguousTiming."""
     if len(found) > 1:
-        raise AmbiguousTiming(processor, model, [timing.name for timing in found[:10]])
+        raise AmbiguousTiming(processor, model, [timing.name for timing in found])
     return found[0] if found else None
 
 

@@ -1,19 +1,17 @@
-"""Revisions as they are read back: the statements that find them, and their bodies, parsed once."""
+"""Revisions as they are read back, with their bodies, parsed once."""
 
 import uuid
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from app.profiles.schemas.profile import ProcessorKind, Profile
-from app.profiles.schemas.timing import Timing
+from app.profiles.schemas.profile import Profile
 from app.profiles.tables import ProfileRow, RevisionRow
 
 P = TypeVar("P", bound=Profile)
@@ -29,20 +27,6 @@ class Stored(Generic[P]):
     body: P
     stale: dict[str, Any] | None = None
     """What refuted a timing in production."""
-
-
-def latest(session: Session, kind: type[P], name: str) -> Stored[P] | None:
-    """The latest revision of a name in use; None if no such name is."""
-    found = session.execute(_latest_of(kind), {"name": name}).all()
-    return read(session, kind, found)[0] if found else None
-
-
-def latest_timings(
-    session: Session, processor: str, processor_kind: ProcessorKind, model: str
-) -> list[Stored[Timing]]:
-    """The timings in use of that processor with that model, by name: the first ten at most."""
-    who = {"model": model, "processor": processor, "processor_kind": processor_kind}
-    return read(session, Timing, session.execute(_LATEST_TIMINGS, who).all())
 
 
 def read(session: Session, kind: type[P], found: Sequence[Any]) -> list[Stored[P]]:
@@ -66,30 +50,6 @@ def revisions(kind: type[Profile]) -> Select[str, int, datetime, uuid.UUID, dict
         .join(RevisionRow, RevisionRow.profile_id == ProfileRow.id)
         .where(ProfileRow.kind == kind.kind)
     )
-
-
-# Every plan asks these several times, and building a statement takes longer than running it.
-@cache
-def _latest_of(kind: type[Profile]) -> Select[str, int, datetime, uuid.UUID, dict[str, Any] | None]:
-    return revisions(kind).where(
-        ProfileRow.name == bindparam("name"),
-        RevisionRow.number == ProfileRow.latest,
-        ProfileRow.hidden.is_(False),
-    )
-
-
-_LATEST_TIMINGS = (
-    revisions(Timing)
-    .where(
-        RevisionRow.number == ProfileRow.latest,
-        ProfileRow.hidden.is_(False),
-        ProfileRow.timing_model == bindparam("model"),
-        ProfileRow.timing_processor == bindparam("processor"),
-        ProfileRow.timing_processor_kind == bindparam("processor_kind"),
-    )
-    .order_by(ProfileRow.name)
-    .limit(10)
-)
 
 
 class ParsedRevisions:

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from app.errors import FieldError, InvalidRequest, ProfileNotFound
 from app.nearest import is_it, nearest
-from app.profiles import missing, stored
+from app.profiles import lookups, missing
+from app.profiles.references import ProfileRef
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Model
 from app.profiles.schemas.profile import ProcessorKind, Profile
@@ -35,7 +36,7 @@ def processor_kind(session: Session, timing: Timing) -> ProcessorKind:
     kind = timing.processor_kind
     if kind is None and len(kinds) == 1:
         kind = kinds[0]
-    model = stored.latest(session, Model, timing.model)
+    model = lookups.profile(session, Model, ProfileRef(timing.model))
     if model is None:
         nothing = ProfileNotFound(Model.kind, timing.model)
         faults.append(FieldError("/model", missing.told(session, nothing)))

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 from app.errors import FieldError, InvalidRequest, ProfileNotFound
 from app.measurements.estimates.schemas import TimingEstimate
 from app.measurements.estimates.timings import estimated_timing
+from app.profiles import lookups
 from app.profiles import service as profiles
-from app.profiles import stored
 from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Model
 from app.profiles.schemas.profile import FieldWarning
@@ -35,7 +35,7 @@ def timing(session: Session, wanted: TimingEstimate) -> Timing:
 def others(session: Session, made: Timing) -> Iterator[FieldWarning]:
     """Timings of the same processor and model: a plan that names none cannot choose."""
     assert made.processor_kind is not None
-    same = stored.latest_timings(session, made.processor, made.processor_kind, made.model)
+    same = lookups.timings(session, (made.processor, made.processor_kind, made.model))
     if names := [repr(each.name) for each in same if each.name != made.name]:
         yield FieldWarning(
             field="/name",

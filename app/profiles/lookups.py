@@ -1,14 +1,18 @@
-"""The revisions that a request names, found by one statement instead of one for each name."""
+"""Stored profiles by what names them: the one place that looks for single revisions.
 
-from collections.abc import Collection, Iterator
+Whatever a caller names is looked for at once, by one statement instead of one for each name.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, zip_longest
 from operator import attrgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
+    Executable,
     Row,
     Select,
     bindparam,
@@ -29,13 +33,16 @@ from app.profiles.stored import Stored
 from app.profiles.tables import ProfileRow, RevisionRow
 
 P = TypeVar("P", bound=Profile)
+T = TypeVar("T")
 
 Key = tuple[str, ProfileRef]
 TimingKey = tuple[str, ProcessorKind, str]
 """Processor, its kind, and model."""
 
-# A statement may have so many parameters on every database; who names more is asked for one by one.
-_MOST = 500
+# So many names a statement asks for: of parameters, every database has a limit.
+_CHUNK = 500
+# Timings of the same that are told to whoever has to choose.
+_TIMINGS = 10
 _KINDS: dict[str, type[Profile]] = {schema.kind: schema for schema in SCHEMAS}
 _PROFILES, _REVISIONS = table_of(ProfileRow), table_of(RevisionRow)
 _profile, _revision = _PROFILES.c, _REVISIONS.c
@@ -55,7 +62,7 @@ class Found:
 
     profiles: dict[Key, Stored[Any]] = field(default_factory=dict)
     timings: dict[TimingKey, list[Stored[Timing]]] = field(default_factory=dict)
-    """By name; empty: there is none."""
+    """By name, the first ten at most; empty: there is none."""
 
     def profile(self, kind: type[P], ref: ProfileRef) -> Stored[P] | None:
         """A revision, if it was wanted and is there."""
@@ -63,34 +70,67 @@ class Found:
 
 
 def find(session: Session, wanted: Wanted) -> Found:
-    """Look for everything wanted; nothing where that would be more than a statement takes."""
+    """Look for everything wanted: for the latest revisions of names in use, for numbered ones of
+    all names, and for timings in use.
+    """
     latest = [(kind, ref.name) for kind, ref in wanted.profiles if ref.revision is None]
     numbered = [
         (kind, ref.name, ref.revision) for kind, ref in wanted.profiles if ref.revision is not None
     ]
     found = Found(timings={key: [] for key in wanted.timings})
-    if len(latest) + len(numbered) + len(wanted.timings) > _MOST:
-        return Found()
-    if latest or wanted.timings:
-        asked = {"latest": latest, "timings": list(wanted.timings)}
-        for row, each in _read(session, _LATEST, asked):
-            if row.of_processor:
-                of = row.timing_processor, row.timing_processor_kind, row.timing_model
-                found.timings[of].append(each)
-            else:
-                found.profiles[row.kind, ProfileRef(each.name)] = each
-    if numbered:
-        for row, each in _read(session, _NUMBERED, {"numbered": numbered}):
+    for names, keys in zip_longest(_chunks(latest), _chunks(wanted.timings), fillvalue=()):
+        rows = _rows(session, _LATEST, {"latest": names, "timings": keys})
+        timings = [row for row in rows if row.of_processor]
+        for row, each in _read(session, [row for row in rows if not row.of_processor]):
+            found.profiles[row.kind, ProfileRef(each.name)] = each
+        for row, each in _read(session, _first(timings)):
+            found.timings[_timed_by(row)].append(each)
+    for numbers in _chunks(numbered):
+        for row, each in _read(session, _rows(session, _NUMBERED, {"numbered": numbers})):
             found.profiles[row.kind, ProfileRef(each.name, each.revision)] = each
     return found
 
 
-def _read(
-    session: Session, statement: CompoundSelect[Any] | Select[Any], asked: dict[str, Any]
-) -> Iterator[tuple[Row[Any], Stored[Any]]]:
-    """The rows of a statement with what they stand for, by kind and name."""
+def profile(session: Session, kind: type[P], ref: ProfileRef) -> Stored[P] | None:
+    """The latest revision of a name in use, or a numbered one (also of a deleted name)."""
+    return find(session, Wanted({(kind.kind, ref)})).profile(kind, ref)
+
+
+def timings(session: Session, key: TimingKey) -> list[Stored[Timing]]:
+    """The timings in use of a processor with a model, by name: the first ten at most."""
+    return find(session, Wanted(timings={key})).timings[key]
+
+
+def _chunks(wanted: Collection[T]) -> Iterator[Sequence[T]]:
+    listed = list(wanted)
+    return (listed[start : start + _CHUNK] for start in range(0, len(listed), _CHUNK))
+
+
+def _timed_by(row: Row[Any]) -> TimingKey:
+    return row.timing_processor, row.timing_processor_kind, row.timing_model
+
+
+def _first(timings: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """Those that are told of each processor and model: the bodies of others are not read."""
+    counts = Counter[TimingKey]()
+    kept = []
+    for row in timings:
+        counts[_timed_by(row)] += 1
+        if counts[_timed_by(row)] <= _TIMINGS:
+            kept.append(row)
+    return kept
+
+
+def _rows(session: Session, statement: Executable, asked: dict[str, Any]) -> list[Row[Any]]:
+    """What a statement finds, by kind and name."""
+    session.flush()
     # Not through the session: there are no objects to keep track of, only rows.
-    rows = sorted(session.connection().execute(statement, asked), key=attrgetter("kind", "name"))
+    found = session.connection().execute(statement, asked)
+    return sorted(found, key=attrgetter("kind", "name"))
+
+
+def _read(session: Session, rows: Sequence[Row[Any]]) -> Iterator[tuple[Row[Any], Stored[Any]]]:
+    """Rows with what they stand for."""
     for kind, mine in groupby(rows, key=attrgetter("kind")):
         alike = list(mine)
         yield from zip(alike, stored.read(session, _KINDS[kind], alike), strict=True)
