@@ -78,11 +78,21 @@ ESTIMATES: dict[str, Body] = {
     },
 }
 
+BODIES_UNDER_OTHERS: dict[str, Body] = {
+    "/v1/plans/{plan_id}/replan": {"users": {"far": {"deadline_s": 0.3}}, "max_switches": 1},
+    "/v1/plans/{plan_id}/observations": {
+        "reports": [{"user": "near", "sequence": 1, "inferences": 1000, "misses": 12}]
+    },
+    "/v1/plans/{plan_id}/validations": {"trials": 1000, "seed": 1},
+    "/v1/timings/{name}/measurements": a_file(count=10, sessions=1, clocks_hz=(1e9,)),
+    "/v1/devices/{name}/power-measurements": a_power_file(),
+}
+
 
 def recorded(folder: Path) -> dict[str, Any]:
     """The examples of a service that has its database in a folder."""
     with _served(folder) as (service, client, recorder):
-        _profiles(client)
+        make_profiles(client)
         plan = _plans(client)
         _plan(client, recorder, plan)
         _current(client, recorder)
@@ -121,7 +131,8 @@ def _asked(client: httpx.Client, method: str, path: str, status: int = 200, **ho
     return answer.json() if answer.content[:1] in (b"{", b"[") else answer.text
 
 
-def _profiles(client: httpx.Client) -> None:
+def make_profiles(client: httpx.Client) -> None:
+    """A profile of each kind."""
     for collection, body in PROFILES.items():
         _asked(client, "POST", f"/v1/{collection}", 201, json=body)
         for under in ("", "/revisions", "/revisions/1"):

@@ -27,6 +27,9 @@ class How:
     busy_percent: float = 30.0
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+
+
 @dataclass(slots=True)
 class Stretch:
     """Lines that were measured together: a run of one workload, or of none."""
@@ -58,6 +61,8 @@ def lines_of(body: bytes) -> Iterator[tuple[int, str]]:
             line = raw.decode().strip()
         except UnicodeDecodeError:
             raise refusal(number, "is no UTF-8: is this a text file?") from None
+        if _CONTROL.search(line):  # a name with a NUL in it cannot be stored
+            raise refusal(number, "has a control character: is this a text file?")
         if line:
             yield number, line
 
