@@ -15,9 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from sqlalchemy import inspect, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import migration
+from app.auth import service as auth
+from app.auth.command import keys_group
+from app.auth.tables import ApiKeyRow
 from app.bundles.command import replay_command
 from app.catalogue import service as catalogue_service
 from app.db import Database, open_database
@@ -85,14 +89,14 @@ def main() -> None:
 def serve(host: str | None, port: int | None, migrate_first: bool, load_catalogue: bool) -> None:
     """Serve the API until told to stop."""
     # Only where it is served: solvers load this module too, as their main one.
-    from app.serving import listen, load, require_loopback, serve_until_stopped
+    from app.serving import listen, load, require_guarded, serve_until_stopped
 
     settings = read_settings()
     given = {"host": host, "port": port}
     settings = settings.model_copy(
         update={name: value for name, value in given.items() if value is not None}
     )
-    require_loopback(settings)
+    require_guarded(settings, lambda: _keys_made(settings))
     _log()
     # Taken before the database is touched: a second `serve` by mistake stops here.
     listener = listen(settings)
@@ -331,6 +335,7 @@ fit.later["power"] = _power
 catalogue.later["import"] = _imports
 main.later |= {"timings": _timings, "devices": _devices}
 main.add_command(replay_command)
+main.add_command(keys_group(_migrated))
 
 
 @main.command()
@@ -385,6 +390,16 @@ def _opened(settings: Settings) -> Iterator[Database]:
         raise ConfigurationError(f"the database {shown} failed: {cause}") from None
     finally:
         database.engine.dispose()
+
+
+def _keys_made(settings: Settings) -> bool:
+    """Whether a database that may not be there yet has keys."""
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
+        return False
+    with _opened(settings) as database, database.reading() as session:
+        known = inspect(session.connection()).has_table(ApiKeyRow.__tablename__)
+        return known and auth.any_made(session)
 
 
 def _require_newest(database: Database) -> str | None:

@@ -11,11 +11,30 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app import examples, problems
+from app.auth.callers import required_scope
+from app.errors import NotAuthenticated, ScopeMissing
 from app.http.media import JSON, YAML
 from app.http.paths import readers_of
 from app.quantities import LARGEST_INTEGER
 
 Json = dict[str, Any]
+
+_KEY = "bearer"
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": (
+        "A key made by `splitplan keys create`, where the service has any. What is listed with an"
+        " operation is the scope it needs: `read`, `plan` or `admin`, each of which includes those"
+        " before it."
+    ),
+}
+_CHALLENGE = {
+    "WWW-Authenticate": {
+        "schema": {"type": "string"},
+        "description": "RFC 6750: what was wrong with the key, or which scope it lacks",
+    }
+}
 
 _WRAPPED = re.compile(r"(?<=[^\n])\n(?! *[*-] |\n)[ \t]*")
 _SCHEMA_NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
@@ -95,6 +114,7 @@ def describe(app: FastAPI) -> Json:
         if JSON in content:
             content[YAML] = {"schema": content[JSON]["schema"]}
     problems.complete(document)
+    _say_keys(document)
     for operation in operations(document):
         _say_body(document, operation)
     unwrapped: Json = _unwrapped(document)
@@ -103,10 +123,23 @@ def describe(app: FastAPI) -> Json:
         _say_items(schema)
         _say_constant(schema)
         _forget_examples(schema)
-    unwrapped["security"] = []  # nobody is asked for a key
     unwrapped["servers"] = [{"url": "/", "description": "The service that answered with this"}]
     examples.add(unwrapped)
     return unwrapped
+
+
+def _say_keys(document: Json) -> None:
+    """Which operations ask for a key, and for what scope it must have."""
+    document["components"]["securitySchemes"] = {_KEY: _BEARER}
+    document["security"] = [{_KEY: []}, {}]
+    refusals = problems.documented(NotAuthenticated, ScopeMissing)
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            scope = required_scope(method.upper(), path)
+            # Nobody is asked for one where none was made.
+            operation["security"] = [] if scope is None else [{_KEY: [scope]}, {}]
+            for status in (401, 403) if scope is not None else ():
+                operation["responses"][str(status)] = refusals[status] | {"headers": _CHALLENGE}
 
 
 def schemas(document: Json) -> Iterator[Json]:

@@ -38,6 +38,14 @@ def in_one_line(failure: Exception) -> str:
     return str(failure).partition("\n")[0] or type(failure).__name__
 
 
+class NotAuthenticated(SplitplanError):
+    """Nobody knows who asks: there is no key, or none that is good."""
+
+
+class ScopeMissing(SplitplanError):
+    """Who asks is known, and may not do this."""
+
+
 class MalformedJson(SplitplanError):
     """The body is not JSON."""
 

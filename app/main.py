@@ -13,6 +13,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.responses import RedirectResponse
 
 from app import document, health, problems, suggestions
+from app.auth.guard import Authentication, Guard
 from app.bundles import routes as bundles
 from app.catalogue import routes as catalogue
 from app.db import open_database
@@ -44,6 +45,8 @@ server share each device gets.
   tags, so that `no` and `1:30` are texts and `1e6` is a number.
 * Failures are RFC 9457 problems (`application/problem+json`); `type` is an address in
   `/v1/problem-types`.
+* A service that has API keys asks everybody for one, as `Authorization: Bearer`. A key has a scope:
+  `read` to look, `plan` to plan too, `admin` to change profiles too.
 * Every address that answers GET answers HEAD.
 * Lists are `{items, next_cursor}`; pass `next_cursor` as `cursor`, or follow the `Link` header.
 """
@@ -81,16 +84,19 @@ def create_app(settings: Settings) -> FastAPI:
     database = open_database(settings.database_url, settings.sqlite_busy_timeout_s)
 
     queue = Queue(settings.database_url)
+    guard = Guard(database, settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         queue.close()
+        guard.close()
         database.engine.dispose()
 
     app = _described(lifespan)
     app.state.settings = settings
     app.state.database = database
+    app.state.guard = guard
     app.state.evidence = Receiver(database)
     app.state.queue = queue
     app.state.draining = threading.Event()  # set when the service is about to stop
@@ -100,6 +106,7 @@ def create_app(settings: Settings) -> FastAPI:
     suggestions.handle_missing(app)
     larger = {imports.PATH: settings.max_model_byte}
     app.add_middleware(BodyLimit, max_body_byte=settings.max_body_byte, larger=larger)
+    app.add_middleware(Authentication, guard=guard, refusal=problems.problem)
     app.add_middleware(HeadLikeGet)
     app.add_middleware(problems.LastResort)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it

@@ -16,6 +16,7 @@ from app.errors import (
     MeasurementNotFound,
     MethodNotAllowed,
     NameEventNotFound,
+    NotAuthenticated,
     NothingHere,
     NothingToBundle,
     NotReady,
@@ -32,6 +33,7 @@ from app.errors import (
     RevisionNotFound,
     RevisionRequired,
     RevisionsUnknown,
+    ScopeMissing,
     StaleRevision,
     TooManyUsers,
     UnsupportedMediaType,
@@ -68,6 +70,18 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         400,
         "The body is not the declared columnar file",
         "Send an Arrow stream, a Parquet file or CSV, whole, with the Content-Type that it has.",
+    ),
+    NotAuthenticated: ProblemType(
+        "not-authenticated",
+        401,
+        "The request has no key that is good",
+        "Send `Authorization: Bearer` with a key of this service that is in use.",
+    ),
+    ScopeMissing: ProblemType(
+        "scope-missing",
+        403,
+        "The key may not do this",
+        "Use a key with the scope that `detail` names.",
     ),
     NothingHere: ProblemType(
         "not-found", 404, "Nothing has this address", "Look the address up in /docs."

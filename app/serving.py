@@ -1,12 +1,12 @@
 """The HTTP service as a process: who may come in, where it listens, and how it stops."""
 
-import ipaddress
 import logging
 import os
 import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -18,17 +18,13 @@ from app.settings import Settings
 log = logging.getLogger("splitplan")
 
 
-def require_loopback(settings: Settings) -> None:
-    """Nobody is asked for a key, so only this machine may come in. Raises ConfigurationError."""
-    try:
-        loopback = settings.host == "localhost" or ipaddress.ip_address(settings.host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback and not settings.allow_unauthenticated:
+def require_guarded(settings: Settings, keys_made: Callable[[], bool]) -> None:
+    """Where nobody is asked for a key, only this machine may come in. Raises ConfigurationError."""
+    if not settings.is_loopback and not settings.allow_unauthenticated and not keys_made():
         raise ConfigurationError(
             f"{settings.host} is not a loopback address and there are no API keys: anyone who"
-            " reaches it could change everything. Set SPLITPLAN_ALLOW_UNAUTHENTICATED=true if a"
-            " proxy or container guards it"
+            " reaches it could change everything. Make one with `splitplan keys create`, or set"
+            " SPLITPLAN_ALLOW_UNAUTHENTICATED=true if a proxy or container guards it"
         )
 
 

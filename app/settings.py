@@ -1,6 +1,7 @@
 """The environment, read once."""
 
 import difflib
+import ipaddress
 import os
 from base64 import b64decode
 from pathlib import Path
@@ -39,13 +40,17 @@ class Settings(BaseSettings):
     database_url: str = Field(default_factory=_default_database_url)
     """sqlite:///path or postgresql://user:password@host/name."""
     host: str = "127.0.0.1"
-    """The address to listen on; only loopback addresses, unless `allow_unauthenticated`."""
+    """The address to listen on; without API keys only loopback addresses, unless
+    `allow_unauthenticated`.
+    """
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """0 takes a free port."""
     allow_unauthenticated: bool = False
     """Listen beyond loopback though nobody is asked for a key: only behind a proxy or in a
-    container that guards it.
+    container that guards it. As soon as there are keys, everybody is asked for one all the same.
     """
+    key_cache_s: Annotated[float, Field(ge=0.0, le=300.0)] = 5.0
+    """What was found of a key is believed for so long: a revoked one goes on until then."""
     sync_max_users: Annotated[int, Field(ge=0)] = 1000
     """Plans of more users are solved in the background."""
     sync_max_s: Annotated[float, Field(gt=0.0, le=60.0)] = 2.0
@@ -120,6 +125,14 @@ class Settings(BaseSettings):
         if key is not None and len(key) < _LEAST_SECRET_BYTE:
             raise ValueError(f"must be whsec_ and base64 of at least {_LEAST_SECRET_BYTE} bytes")
         return secret
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        try:
+            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
     def choose_kernel(self) -> None:
         """Have this process solve as the setting says. Raises ConfigurationError."""

@@ -3,6 +3,7 @@
 from alembic import context
 from sqlalchemy import text
 
+import app.auth.tables
 import app.evidence.tables
 import app.plans.tables
 import app.profiles.tables
@@ -13,6 +14,7 @@ from app.db import Base, Database, open_database
 from app.settings import read_settings
 
 TABLES = [
+    app.auth.tables,
     app.evidence.tables,
     app.samples.tables,
     app.plans.tables,

@@ -53,4 +53,5 @@ def emptied(service: Service) -> Service:
     with service.database.writing() as session:
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
+    service.app.state.guard.forget()
     return service

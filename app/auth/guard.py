@@ -1,0 +1,195 @@
+"""The door of the web: whose request it is, before anything of it is read."""
+
+import hashlib
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Connection
+
+from app.auth import service
+from app.auth.callers import ANYONE, NOBODY, SCOPES, Caller, Scope, required_scope
+from app.auth.service import Known
+from app.db import Database
+from app.errors import (
+    DatabaseUnavailable,
+    NotAuthenticated,
+    ScopeMissing,
+    SplitplanError,
+    in_one_line,
+)
+from app.settings import Settings
+
+log = logging.getLogger("splitplan")
+
+REALM = "splitplan"
+_USE_NOTED_EVERY = timedelta(minutes=1)
+# Keys remembered at a time, right and wrong ones.
+_REMEMBERED = 4096
+_LONGEST_KEY = 8192
+"""Of what is looked at: tokens of identity providers are one or two thousand bytes long."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What was found of a key, and until when (by this process's clock) that is believed."""
+
+    known: Known | str
+    """Or why it is refused."""
+    until: float
+
+
+class Guard:
+    """Tells whose a key is. What it found is believed for `key_cache_s`: so long a revoked key may
+    go on, and a first key may not be asked for.
+    """
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._believed_s = settings.key_cache_s
+        self._may_be_open = settings.is_loopback or settings.allow_unauthenticated
+        self._open_until = 0.0
+        self._keys_made = not self._may_be_open
+        self._looked: OrderedDict[bytes, _Looked] = OrderedDict()
+        # Of one thread: a use is noted when the database has time for it, and no request waits.
+        self._notes = ThreadPoolExecutor(1, "key-use")
+
+    def close(self) -> None:
+        """Finish what is to be noted."""
+        self._notes.shutdown()
+
+    def forget(self) -> None:
+        """Look anew: the keys are others now."""
+        self._looked.clear()
+        self._open_until, self._keys_made = 0.0, not self._may_be_open
+
+    async def caller_of(self, authorization: str | None, method: str, path: str) -> Caller:
+        """Who sends a request, if they may. Raises NotAuthenticated, ScopeMissing, and a database's
+        errors.
+        """
+        needed = required_scope(method, path)
+        if needed is None:
+            return NOBODY
+        caller = await self._caller(authorization)
+        if needed not in caller.scopes:
+            mine = max(caller.scopes, key=SCOPES.index, default="nothing")
+            raise ScopeMissing(f"This needs a key with the scope `{needed}`; yours has `{mine}`.")
+        return caller
+
+    async def _caller(self, authorization: str | None) -> Caller:
+        key = _bearer(authorization)
+        # A proxy that asks for passwords of its own may hand them on.
+        if (key is None or not key.startswith(service.PREFIX)) and await self._is_open():
+            return ANYONE
+        if key is None:
+            raise NotAuthenticated("This service asks for a key: send `Authorization: Bearer`.")
+        digest = hashlib.sha256(key.encode()).digest()  # what is remembered is no key
+        looked = self._looked.get(digest)
+        if looked is None or looked.until < time.monotonic():
+            looked = _Looked(
+                await run_in_threadpool(self._look, key), time.monotonic() + self._believed_s
+            )
+            self._looked[digest] = looked
+            self._looked.move_to_end(digest)
+            while len(self._looked) > _REMEMBERED:
+                self._looked.popitem(last=False)
+        if isinstance(looked.known, str):
+            raise NotAuthenticated(looked.known)
+        service.require_unexpired(looked.known.expires_at)
+        return looked.known.caller
+
+    async def _is_open(self) -> bool:
+        """Whether nobody is asked for a key: none was ever made, and who listens is guarded by
+        something else.
+        """
+        if not self._keys_made and self._open_until < time.monotonic():
+            self._keys_made = await run_in_threadpool(self._any_made)
+            self._open_until = time.monotonic() + self._believed_s
+        return not self._keys_made
+
+    def _any_made(self) -> bool:
+        with self._database.reading() as session:
+            return service.any_made(session)
+
+    def _look(self, key: str) -> Known | str:
+        try:
+            with self._database.reading() as session:
+                known = service.verify(session, key)
+        except NotAuthenticated as refused:
+            return refused.detail
+        now, key_id = datetime.now(UTC), known.caller.key_id
+        if key_id and (known.last_used_at is None or now - known.last_used_at > _USE_NOTED_EVERY):
+            self._notes.submit(self._note, key_id, now)
+        return known
+
+    def _note(self, key_id: str, at: datetime) -> None:
+        try:
+            with self._database.writing() as session:
+                service.note_use(session, key_id, at)
+        except SQLAlchemyError as away:
+            log.warning("the use of key %s is not noted: %s", key_id, in_one_line(away))
+
+
+def _bearer(authorization: str | None) -> str | None:
+    """The key in a header (RFC 6750), if there is one."""
+    scheme, _, key = (authorization or "").strip().partition(" ")
+    key = key.strip()
+    if scheme.lower() != "bearer" or not key.isascii():
+        return None
+    return key[:_LONGEST_KEY] or None
+
+
+def challenge(refused: SplitplanError, method: str, path: str, *, sent: bool) -> dict[str, str]:
+    """The header that goes with a refusal (RFC 6750, 3); `sent`: the request had a key."""
+    said = f'Bearer realm="{REALM}"'
+    if isinstance(refused, ScopeMissing):
+        needed: Scope | None = required_scope(method, path)
+        said += f', error="insufficient_scope", scope="{needed}"'
+    elif sent:
+        said += ', error="invalid_token"'
+    return {"WWW-Authenticate": said}
+
+
+class Authentication:
+    """ASGI middleware: `request.state.caller`, or a refusal before the body is read."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        guard: Guard,
+        refusal: Callable[[SplitplanError, str | None, dict[str, str] | None], Response],
+    ) -> None:
+        self.app, self._guard, self._refusal = app, guard, refusal
+
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        method = scope["method"]
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        authorization = Headers(scope=scope).get("authorization")
+        headers: dict[str, str] | None = None
+        refused: SplitplanError
+        try:
+            caller = await self._guard.caller_of(authorization, method, path)
+        except (NotAuthenticated, ScopeMissing) as no:
+            refused = no
+            headers = challenge(no, method, path, sent=_bearer(authorization) is not None)
+        except (OperationalError, InterfaceError, PoolTimeout) as away:
+            log.error("the database failed: %s", in_one_line(away))
+            refused = DatabaseUnavailable()
+        else:
+            scope.setdefault("state", {})["caller"] = caller
+            await self.app(scope, receive, send)
+            return
+        await self._refusal(refused, None, headers)(scope, receive, send)
