@@ -62,9 +62,9 @@ class Review(Induction):
 
     def note(self, what: Constraint, users: Integers, excess: Floats) -> None:
         """Record a violation for each user whose excess is above zero or not a number."""
-        for user, by in zip(users, excess, strict=True):
-            if not by <= 0.0:
-                self.violations.append(Violation(constraint=what, user=int(user), excess=float(by)))
+        over = ~(excess <= 0.0)
+        for user, by in zip(users[over].tolist(), excess[over].tolist(), strict=True):
+            self.violations.append(Violation(constraint=what, user=user, excess=by))
 
     def agree(
         self,
