@@ -11,7 +11,7 @@ KERNEL := solvers/compiled/build.py $(wildcard solvers/compiled/sources/*)
 .PHONY: help serve demo test soak fuzz check costs fix lint migrate openapi examples catalogue profiler bench lock hook fetched-kernel clean
 
 help:                                 ## what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: $(VENV)/serve.stamp            ## install, migrate, load the catalogue, serve on 127.0.0.1:8000
 	@exec $(BIN)/splitplan serve --migrate --load-catalogue

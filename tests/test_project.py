@@ -84,6 +84,14 @@ def anchors(page: Path) -> set[str]:
     return {heading.strip().replace(" ", "-") for heading in plain}
 
 
+def test_cases_on_one_database_stay_in_one_process(request: pytest.FixtureRequest) -> None:
+    """Or each process of a run starts every service on both."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        pytest.skip("there is one process")
+    cases = [item for item in request.session.items if item.get_closest_marker("xdist_group")]
+    assert [case.nodeid for case in cases if "@" not in case.nodeid] == []
+
+
 def test_what_is_made_is_a_target_of_the_makefile() -> None:
     targets = set(re.findall(r"^([\w-]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
     named = {

@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 HERE = Path(__file__).parent
 CACHE = HERE.parent.parent / ".pytest_cache" / "generators"
 LOCKS = ("package.json", "package-lock.json", "requirements.lock")
@@ -52,14 +54,22 @@ class Tools:
 
 
 def installed() -> Tools:
-    """The tools of the locks. Raises NotInstalled."""
+    """The tools of the locks; of several processes that ask, one installs them. Raises
+    NotInstalled.
+    """
     wanted = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in LOCKS)).hexdigest()[:16]
-    folder = CACHE / wanted
-    tools = Tools(folder)
-    if (folder / "whole").exists():
-        return tools
+    tools = Tools(CACHE / wanted)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with FileLock(CACHE / f"{wanted}.lock"):
+        if not (tools.folder / "whole").exists():
+            _install_all(tools)
+    return tools
+
+
+def _install_all(tools: Tools) -> None:
+    folder = tools.folder
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir()
     uv = Path(sys.executable).with_name("uv")
     _install([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], folder)
     locked: list[str | Path] = [
@@ -76,7 +86,6 @@ def installed() -> Tools:
     quietly = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     _install([tools.node, npm, "ci", *quietly], folder)
     (folder / "whole").touch()
-    return tools
 
 
 def _install(command: list[str | Path], inside: Path) -> None:
