@@ -54,59 +54,70 @@ def keys_group(opened: Opened) -> click.Group:
     """`splitplan keys`, on the database that `opened` opens."""
 
     @click.group("keys", help="API keys: who may use the service, and for which project.")
-    def keys() -> None:
-        pass
+    @click.pass_context
+    def keys(ctx: click.Context) -> None:
+        ctx.obj = opened
 
-    @keys.command("create")
-    @click.option("--name", required=True, callback=_label, help="What the key is for.")
-    @click.option(
-        "--project",
-        default=DEFAULT_PROJECT,
-        show_default=True,
-        callback=project_name,
-        help="Whose profiles and plans it sees.",
-    )
-    @click.option(
-        "--scope",
-        "scopes",
-        type=click.Choice(SCOPES),
-        multiple=True,
-        default=("read",),
-        show_default=True,
-        help="What it may do; each includes those before it.",
-    )
-    @click.option("--expires", callback=_expiry, help="90d, or a date; by default never.")
-    def create(name: str, project: str, scopes: Sequence[Scope], expires: datetime | None) -> None:
-        """Make a key and print it, this once: only its SHA-256 is stored."""
-        scope = max(scopes, key=SCOPES.index)
-        with opened() as database, database.writing() as session:
-            key = service.create(session, name, project, scope, expires)
-        may = ", ".join(sorted(up_to(scope), key=SCOPES.index))
-        until = "" if expires is None else f" until {instants.text(expires)}"
-        click.echo(f"for project {project}: {may}{until}; it is not shown again:", err=True)
-        click.echo(key)
-
-    @keys.command("list")
-    @click.option("--project", callback=project_name, help="Only the keys of this project.")
-    def list_all(project: str | None) -> None:
-        """Print the keys without their secrets, tab-separated, those no longer in use too."""
-        with opened() as database, database.reading() as session:
-            rows = service.list_keys(session, project)
-        click.echo("\t".join(_COLUMNS))
-        for row in rows:
-            click.echo("\t".join(_described(row)))
-
-    @keys.command("revoke")
-    @click.argument("key_id", metavar="ID")
-    def revoke(key_id: str) -> None:
-        """Take a key out of use for good; running services notice within SPLITPLAN_KEY_CACHE_S."""
-        with opened() as database, database.writing() as session:
-            row = service.revoke(session, key_id)
-            if row is None:
-                raise ConfigurationError(f"there is no key {key_id!r}: `splitplan keys list`")
-            click.echo(f"revoked {row.id} of project {row.project}: {row.name}")
-
+    for command in (create, list_all, revoke):
+        keys.add_command(command)
     return keys
+
+
+@click.command("create")
+@click.option("--name", required=True, callback=_label, help="What the key is for.")
+@click.option(
+    "--project",
+    default=DEFAULT_PROJECT,
+    show_default=True,
+    callback=project_name,
+    help="Whose profiles and plans it sees.",
+)
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice(SCOPES),
+    multiple=True,
+    default=("read",),
+    show_default=True,
+    help="What it may do; each includes those before it.",
+)
+@click.option("--expires", callback=_expiry, help="90d, or a date; by default never.")
+@click.pass_obj
+def create(
+    opened: Opened, name: str, project: str, scopes: Sequence[Scope], expires: datetime | None
+) -> None:
+    """Make a key and print it, this once: only its SHA-256 is stored."""
+    scope = max(scopes, key=SCOPES.index)
+    with opened() as database, database.writing() as session:
+        key = service.create(session, name, project, scope, expires)
+    may = ", ".join(sorted(up_to(scope), key=SCOPES.index))
+    until = "" if expires is None else f" until {instants.text(expires)}"
+    click.echo(f"for project {project}: {may}{until}; it is not shown again:", err=True)
+    click.echo(key)
+
+
+@click.command("list")
+@click.option("--project", callback=project_name, help="Only the keys of this project.")
+@click.pass_obj
+def list_all(opened: Opened, project: str | None) -> None:
+    """Print the keys without their secrets, tab-separated, those no longer in use too."""
+    with opened() as database, database.reading() as session:
+        rows = service.list_keys(session, project)
+    click.echo("\t".join(_COLUMNS))
+    for row in rows:
+        click.echo("\t".join(_described(row)))
+
+
+@click.command("revoke")
+@click.argument("key_id", metavar="ID")
+@click.pass_obj
+def revoke(opened: Opened, key_id: str) -> None:
+    """Take a key out of use for good; running services notice within SPLITPLAN_KEY_CACHE_S."""
+    with opened() as database, database.writing() as session:
+        row = service.revoke(session, key_id)
+        if row is None:
+            raise ConfigurationError(f"there is no key {key_id!r}: `splitplan keys list`")
+        click.echo(f"revoked {row.id} of project {row.project}: {row.name}")
 
 
 def _described(row: ApiKeyRow) -> tuple[str, ...]:
