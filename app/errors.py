@@ -62,6 +62,22 @@ class BodyTooLarge(SplitplanError):
     """The body is longer than the service accepts."""
 
 
+class HeadTooLarge(SplitplanError):
+    """The address and the headers are longer than the service reads."""
+
+
+class RequestTooSlow(SplitplanError):
+    """The request did not come to its end in time."""
+
+
+class TooManyConnections(SplitplanError):
+    """All connections are in use."""
+
+
+class TooMuchAtOnce(SplitplanError):
+    """The bodies that are being read take more together than the service holds."""
+
+
 class UnsupportedMediaType(SplitplanError):
     """The body is declared as something this operation does not read."""
 

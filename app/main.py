@@ -105,7 +105,12 @@ def create_app(settings: Settings) -> FastAPI:
     problems.handle_problems(app)
     suggestions.handle_missing(app)
     larger = {imports.PATH: settings.max_model_byte}
-    app.add_middleware(BodyLimit, max_body_byte=settings.max_body_byte, larger=larger)
+    app.add_middleware(
+        BodyLimit,
+        max_body_byte=settings.max_body_byte,
+        max_bodies_byte=settings.max_bodies_byte,
+        larger=larger,
+    )
     app.add_middleware(Authentication, guard=guard, refusal=problems.problem)
     app.add_middleware(HeadLikeGet)
     app.add_middleware(problems.LastResort)

@@ -6,6 +6,7 @@ from app.errors import (
     AmbiguousTiming,
     BodyTooLarge,
     DatabaseUnavailable,
+    HeadTooLarge,
     ImporterBusy,
     InternalError,
     InvalidRequest,
@@ -30,12 +31,15 @@ from app.errors import (
     ProfileExists,
     ProfileNotFound,
     QueueFull,
+    RequestTooSlow,
     RevisionNotFound,
     RevisionRequired,
     RevisionsUnknown,
     ScopeMissing,
     StaleRevision,
+    TooManyConnections,
     TooManyUsers,
+    TooMuchAtOnce,
     UnsupportedMediaType,
     ValidationNotFound,
 )
@@ -130,6 +134,12 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         405,
         "This address has no such method",
         "The Allow header lists the methods it has.",
+    ),
+    RequestTooSlow: ProblemType(
+        "request-too-slow",
+        408,
+        "The request came too slowly",
+        "Send it again, without pauses.",
     ),
     ProfileExists: ProblemType(
         "profile-exists",
@@ -227,6 +237,12 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         "If-Match is required",
         "Send If-Match with the ETag of the revision you read.",
     ),
+    HeadTooLarge: ProblemType(
+        "head-too-large",
+        431,
+        "The address and headers are too long",
+        "Send fewer or shorter headers, or put what the address says into a body.",
+    ),
     InternalError: ProblemType(
         "internal-error",
         500,
@@ -244,6 +260,18 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         503,
         "The database did not answer",
         "Retry after the seconds in Retry-After.",
+    ),
+    TooManyConnections: ProblemType(
+        "too-many-connections",
+        503,
+        "All connections are in use",
+        "Retry after the seconds in Retry-After, and use a connection again.",
+    ),
+    TooMuchAtOnce: ProblemType(
+        "too-much-at-once",
+        503,
+        "Too much is being sent at once",
+        "Retry after the seconds in Retry-After; nothing was changed.",
     ),
     QueueFull: ProblemType(
         "queue-full",

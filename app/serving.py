@@ -8,12 +8,17 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from app.connections import Bounds, bounded, sweep
 from app.errors import ConfigurationError
 from app.pool import WorkerPool
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 log = logging.getLogger("splitplan")
 
@@ -53,19 +58,26 @@ def serve_until_stopped(settings: Settings, listener: socket.socket) -> None:
     address, bound_port = listener.getsockname()[:2]
     url = f"http://[{address}]:{bound_port}" if ":" in address else f"http://{address}:{bound_port}"
     log.info("listening on %s, documentation at %s/docs", url, url)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=settings.access_log,
-        timeout_graceful_shutdown=10,
-        server_header=False,
-    )
     # The server hands each signal on once it has closed: it must end this block, not the
     # process on the spot.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     with WorkerPool(settings.workers, settings.shutdown_grace_s):
-        DrainingServer(config, app.state.draining, settings.drain_s).run(sockets=[listener])
+        server(settings, app, timeout_graceful_shutdown=10).run(sockets=[listener])
+
+
+def server(settings: Settings, app: "FastAPI", **options: Any) -> "DrainingServer":
+    """A server of an app, with the bounds of the settings; `options` are uvicorn's."""
+    config = uvicorn.Config(
+        app,
+        **{"log_config": None} | options,
+        access_log=settings.access_log,
+        server_header=False,
+        http=bounded(Bounds.of(settings)),
+        ws="none",
+        timeout_keep_alive=settings.idle_timeout_s,  # type: ignore[arg-type]  # a loop takes fractions, too
+    )
+    return DrainingServer(config, app.state.draining, settings.drain_s)
 
 
 class DrainingServer(uvicorn.Server):
@@ -74,6 +86,12 @@ class DrainingServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, draining: threading.Event, drain_s: float) -> None:
         super().__init__(config)
         self._draining, self._drain_s = draining, drain_s
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: twice of these, look after the connections."""
+        if counter % 5 == 0:
+            sweep(self.server_state.connections)
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 (uvicorn's signature)
         """Close, now if told twice, whoever is still connected if told again."""

@@ -61,6 +61,20 @@ class Settings(BaseSettings):
     """Users in one plan request in columns."""
     max_body_byte: Annotated[int, Field(ge=1024)] = 64 * 2**20
     """Longer bodies are refused."""
+    max_bodies_byte: Annotated[int, Field(ge=1024)] = 512 * 2**20
+    """Bodies that are being read at the same time may take so much together."""
+    max_head_byte: Annotated[int, Field(ge=1024, le=2**24)] = 64 * 2**10
+    """Longer addresses and headers of a request are refused."""
+    max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """Connections at a time; those that wait make room for new ones."""
+    head_timeout_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 20.0
+    """Address and headers of a request must have come after so long."""
+    body_timeout_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 20.0
+    """A body may stop for so long, and may come at less than 1 KiB a second for so long."""
+    idle_timeout_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 75.0
+    """A connection waits for its next request for so long."""
+    write_timeout_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 30.0
+    """An answer of which nothing was read for so long is given up."""
     max_model_byte: Annotated[int, Field(ge=1024)] = 2**30
     """Larger model files are not imported."""
     import_time_limit_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 30.0

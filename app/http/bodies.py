@@ -19,6 +19,7 @@ from app.errors import (
     InvalidRequest,
     MalformedJson,
     MalformedYaml,
+    TooMuchAtOnce,
     UnsupportedMediaType,
 )
 from app.http.media import JSON, YAML, MediaType, content_type, elements
@@ -29,16 +30,23 @@ from notation import yaml
 
 class BodyLimit:
     """ASGI middleware: stops reading a body at `max_body_byte`, whether or not its length was
-    declared, and reads none that is compressed, whose length says nothing.
+    declared, and reads none that is compressed, whose length says nothing; all bodies that are
+    being read may have `max_bodies_byte` together.
 
     The paths in `larger`, which keep their bodies on disk, have limits of their own.
     """
 
     def __init__(
-        self, app: ASGIApp, max_body_byte: int, larger: Mapping[str, int] | None = None
+        self,
+        app: ASGIApp,
+        max_body_byte: int,
+        max_bodies_byte: int,
+        larger: Mapping[str, int] | None = None,
     ) -> None:
         self.app = app
         self.max_body_byte = max_body_byte
+        self.max_bodies_byte = max_bodies_byte
+        self._held_byte = 0
         self.larger = dict(larger or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,11 +55,9 @@ class BodyLimit:
             return
         headers = Headers(scope=scope)
         declared, encoded = headers.get("content-length"), _encoded(headers)
-        max_body_byte = self.max_body_byte
-        if scope["method"] == "POST":
-            max_body_byte = self.larger.get(
-                scope["path"].removeprefix(scope.get("root_path", "")), max_body_byte
-            )
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        on_disk = scope["method"] == "POST" and path in self.larger
+        max_body_byte = self.larger[path] if on_disk else self.max_body_byte
         too_large = BodyTooLarge(f"The body may have at most {max_body_byte} bytes.")
         received = 0
 
@@ -64,19 +70,30 @@ class BodyLimit:
             if declared is not None and declared.isdecimal() and int(declared) > max_body_byte:
                 raise too_large
             message = await receive()
-            received += len(message.get("body", b""))
+            came = len(message.get("body", b""))
+            received += came
+            if not on_disk:
+                self._held_byte += came
             if received > max_body_byte:
                 raise too_large
+            if self._held_byte > self.max_bodies_byte and not on_disk:
+                detail = f"All bodies together may have {self.max_bodies_byte} bytes at a time."
+                raise TooMuchAtOnce(detail, retry_after_s=5)
             return message
 
         async def send_closing(message: Message) -> None:
             # A body without a declared length may have no end: only closing the connection stops
             # it.
-            if message["type"] == "http.response.start" and received > max_body_byte:
+            unread = received > max_body_byte or self._held_byte > self.max_bodies_byte
+            if message["type"] == "http.response.start" and unread:
                 message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
             await send(message)
 
-        await self.app(scope, receive_counted, send_closing)
+        try:
+            await self.app(scope, receive_counted, send_closing)
+        finally:
+            if not on_disk:
+                self._held_byte -= received
 
 
 def _encoded(headers: Headers) -> str | None:

@@ -25,6 +25,7 @@ LIKE_AN_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[^\s\",]*")
 UNSEEN = {
     *("ambiguous-timing", "body-too-large", "too-many-users"),
     *("database-unavailable", "importer-busy", "internal-error", "queue-full"),
+    *("head-too-large", "request-too-slow", "too-many-connections", "too-much-at-once"),
     "revisions-unknown",
 }
 

@@ -3,12 +3,12 @@
 import threading
 import time
 
-import uvicorn
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from app.db import Base, Database
 from app.main import create_app
+from app.serving import server
 from app.settings import Settings
 
 
@@ -21,10 +21,14 @@ class Service:
         self.database: Database = self.app.state.database
         if self.database.engine.dialect.name == "sqlite":
             event.listen(self.database.engine, "connect", _wait_for_no_disk)
-        config = uvicorn.Config(
-            self.app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=5
+        self._server = server(
+            settings,
+            self.app,
+            host="127.0.0.1",
+            port=0,
+            log_level="warning",
+            timeout_graceful_shutdown=5,
         )
-        self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run)
 
     def __enter__(self) -> "Service":
