@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     """Longer bodies are refused."""
     max_bodies_byte: Annotated[int, Field(ge=1024)] = 512 * 2**20
     """Bodies that are being read at the same time may take so much together."""
+    max_unpacked_byte: Annotated[int, Field(ge=1024, le=2**30)] = 256 * 2**20
+    """Columns may take so much once they are unpacked."""
     max_head_byte: Annotated[int, Field(ge=1024, le=2**24)] = 64 * 2**10
     """Longer addresses and headers of a request are refused."""
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1000

@@ -7,6 +7,7 @@ import itertools
 import os
 import subprocess
 import sys
+import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.errors import FieldError, InvalidRequest
+from app.errors import FieldError, InvalidRequest, TooMuchAtOnce
 from app.http.media import CSV
 from app.measurements.schemas.files import MOST_SAMPLES, MeasurementFile, ObservationFile
 from app.samples.packing import unpack
@@ -25,6 +26,8 @@ from solvers.measurement.samples import PARTS, Samples
 
 READER = ("-m", "app.measurements.reader")
 _READER_S = 60.0
+# What one takes times this is what all take together.
+_turns = threading.BoundedSemaphore(2)
 _OPTIONAL = ("cpu_time_s", "involuntary_switches")
 
 
@@ -93,9 +96,18 @@ def from_rows(body: bytes, media_type: str) -> SampleTable:
     samples may have.
 
     It is read by a process of its own with little memory and time, so that a hostile file harms
-    nobody. Raises InvalidRequest.
+    nobody. Raises InvalidRequest, TooMuchAtOnce.
     """
-    form = "csv" if media_type == CSV else "parquet"
+    if not _turns.acquire(timeout=_READER_S):
+        raise TooMuchAtOnce("Samples of others are being read.", retry_after_s=5)
+    try:
+        samples = _read_apart(body, "csv" if media_type == CSV else "parquet")
+    finally:
+        _turns.release()
+    return SampleTable(samples=samples, started_at=(None,) * (int(samples.session.max()) + 1))
+
+
+def _read_apart(body: bytes, form: str) -> Samples:
     # Only what Python itself needs from the environment: no settings, no passwords.
     environment = {
         name: os.environ[name]
@@ -122,8 +134,7 @@ def from_rows(body: bytes, media_type: str) -> SampleTable:
         raise InvalidRequest(
             [FieldError("", f"cannot be read as {form}: it is damaged, or larger than it looks")]
         )
-    samples = unpack(read.stdout)
-    return SampleTable(samples=samples, started_at=(None,) * (int(samples.session.max()) + 1))
+    return unpack(read.stdout)
 
 
 def pack_observations(file: ObservationFile) -> bytes:

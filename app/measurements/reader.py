@@ -14,6 +14,7 @@ from typing import Any
 
 MEMORY_BYTE = 3 * 2**30  # address space, of which the libraries take one
 PROCESSOR_S = 40
+_UNPACKED_BYTE = 128 * 2**20
 
 _INTEGERS = ("session", "cut", "order")
 _NUMBERS = ("frequency_hz", "requested_hz", "time_s", "cpu_time_s", "involuntary_switches")
@@ -103,12 +104,24 @@ def _parquet(body: bytes, most: int) -> Any:
     from pyarrow import parquet
 
     from app import columns
+    from app.errors import BodyTooLarge
 
     file = parquet.ParquetFile(pa.BufferReader(body))
     unnamed = columns.unnamed_index(file.schema_arrow)
     _known_columns([name for name in file.schema_arrow.names if name not in unnamed])
     _few(file.metadata.num_rows, most)
-    table = columns.plain(file.read(use_threads=False), MEMORY_BYTE)
+    unpacked = sum(file.metadata.row_group(n).total_byte_size for n in range(file.num_row_groups))
+    if unpacked > _UNPACKED_BYTE:
+        raise Refused("", f"unpacks to more than {_UNPACKED_BYTE} bytes: send fewer samples")
+    # A text of its dictionary may be meant by every row: it is kept once.
+    texts = [field.name for field in file.schema_arrow if columns.is_text(field.type)]
+    file = parquet.ParquetFile(pa.BufferReader(body), read_dictionary=texts)
+    table = file.read(use_threads=False)
+    table.validate(full=True)
+    try:
+        table = columns.plain(table, _UNPACKED_BYTE)
+    except BodyTooLarge as large:
+        raise Refused("", large.detail) from None
     for field in table.schema:
         kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
         if field.name == "part" and not columns.is_text(kind):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -14,15 +14,14 @@ from fastapi import Query, Request
 from pydantic import BaseModel
 from starlette.datastructures import QueryParams
 
-from app import columns
-from app.arrow import ipc, pa, pq
+from app import columns, columns_apart
+from app.arrow import pa
+from app.columns_apart import Limits
 from app.errors import (
-    BodyTooLarge,
     FieldError,
     InvalidRequest,
     MalformedColumns,
     MalformedJson,
-    TooManyUsers,
     UnsupportedMediaType,
 )
 from app.field_names import branches
@@ -36,27 +35,7 @@ from app.settings import Settings
 
 TABLES = (ARROW, PARQUET, CSV)
 
-# Compressed columns may unpack to so many times the largest body.
-_UNPACKED = 16
-_ARROW_FILE = b"ARROW1"
 _IN_CSV = "`outer.inner` within objects; lists as JSON, empty cells absent"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much a table may hold."""
-
-    users: int
-    byte: int
-
-    def __call__(self, rows: int, byte: int) -> None:
-        """Raises TooManyUsers or BodyTooLarge where there is more."""
-        if rows > self.users:
-            raise TooManyUsers(rows, self.users)
-        if byte > self.byte:
-            raise BodyTooLarge(
-                f"The columns may have at most {self.byte} bytes once they are unpacked."
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +56,10 @@ def read(
 ) -> Sent:
     """The request of a family whose requests and users have these schemas.
 
-    Raises UnsupportedMediaType, MalformedColumns, MalformedJson, TooManyUsers, BodyTooLarge, and
-    InvalidRequest.
+    Raises UnsupportedMediaType, MalformedJson, and what `columns_apart.read` does.
     """
     settings: Settings = request.app.state.settings
-    limits = Limits(max_users, _UNPACKED * settings.max_body_byte)
+    limits = Limits(max_users, settings.max_unpacked_byte)
     declared = declared_as(request, *TABLES)
     given = terms_in(request.query_params, schema)
     digest = hashlib.sha256(body).hexdigest()
@@ -122,54 +100,14 @@ def _sheet(
 
 
 def _columns(media_type: str, body: bytes, limits: Limits) -> pa.Table:
+    table = columns_apart.read(media_type, body, limits)
     try:
-        table = _arrow(body, limits) if media_type == ARROW else _parquet(body, limits)
-        table.validate(full=True)
-        table = columns.nested(columns.plain(table, limits.byte))
-    except (pa.ArrowException, OSError, ValueError, KeyError) as damaged:
-        said = str(damaged).strip().splitlines()
-        raise MalformedColumns(
-            f"The body is not {media_type}: {said[0][:200] if said else 'it cannot be read'}."
-        ) from None
+        table = columns.nested(table)
+    except ValueError as both:
+        raise MalformedColumns(f"The body is not {media_type}: {both}.") from None
     if len(set(table.column_names)) < len(table.column_names):
         raise MalformedColumns("Two columns have the same name.")
     return table
-
-
-def _arrow(body: bytes, limits: Limits) -> pa.Table:
-    batches, rows, size = [], 0, 0
-    source = pa.BufferReader(body)
-    # The format of files is a stream with a table of contents, and is sent as one.
-    with (
-        ipc.open_file(source) if body.startswith(_ARROW_FILE) else ipc.open_stream(source)
-    ) as reader:
-        for batch in _batches(reader):
-            rows, size = rows + batch.num_rows, size + batch.nbytes
-            limits(rows, size)
-            batches.append(batch)
-        return pa.Table.from_batches(batches, reader.schema)
-
-
-def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
-    if isinstance(reader, ipc.RecordBatchFileReader):
-        return (reader.get_batch(n) for n in range(reader.num_record_batches))
-    return iter(reader)
-
-
-def _parquet(body: bytes, limits: Limits) -> pa.Table:
-    # What the pages claim is checked while they are read: a few bytes can stand for gigabytes.
-    file = pq.ParquetFile(pa.BufferReader(body), memory_map=False)
-    limits(file.metadata.num_rows, 0)
-    batches, rows, size = [], 0, 0
-    for batch in file.iter_batches(batch_size=65_536):
-        rows, size = rows + batch.num_rows, size + batch.nbytes
-        limits(rows, size)
-        batches.append(batch)
-    table = pa.Table.from_batches(batches, file.schema_arrow)
-    # Some writers put it into the schema, some beside it.
-    return table.replace_schema_metadata(
-        (file.metadata.metadata or {}) | (table.schema.metadata or {})
-    )
 
 
 def terms_in(given: QueryParams, schema: type[BaseModel]) -> dict[str, Any]:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from app.arrow import csv, pa, pc
-from app.errors import FieldError, InvalidRequest, MalformedJson
+from app import columns_apart
+from app.arrow import pa, pc
+from app.columns_apart import Limits
+from app.errors import FieldError, InvalidRequest, MalformedColumns, MalformedJson
 from app.http.bodies import parse_json
+from app.http.media import CSV
 from app.plans.sheets.fields import Kind
 from app.plans.sheets.sheet import Sheet
 
 _LISTED = 100
-_BLOCK_BYTE = 8 * 2**20
+_NOT_CSV = f"The body is not {CSV}: "
 _NUMBER = r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$"
 # Thousands to some, and a number with three decimals to others.
 _GROUPED = r"^[-+]?[1-9][0-9]{0,2}[.,][0-9]{3}$"
@@ -23,14 +26,12 @@ _WITH_UNIT = re.compile(r"[-+]?[0-9.,]+\s*(?:[^\W\d]|[%°]).*")
 _MARKS = {".": "point", ",": "comma"}
 
 
-def columns(
-    sheet: Sheet, fields: Mapping[str, Kind], bound: Callable[[int, int], None]
-) -> pa.Table:
-    """The rows of a sheet; `bound` raises where so many rows and bytes are too many.
+def columns(sheet: Sheet, fields: Mapping[str, Kind], limits: Limits) -> pa.Table:
+    """The rows of a sheet.
 
-    Raises MalformedColumns, and InvalidRequest with pointers to users.
+    Raises what `columns_apart.read` does, and InvalidRequest with pointers to users.
     """
-    table = _texts(sheet, bound)
+    table = _texts(sheet, limits)
     numbers = [name for name in table.column_names if fields[name] == "number"]
     mark = _decimal_mark(table.select(numbers), sheet.separator)
     faults: list[FieldError] = []
@@ -50,12 +51,12 @@ def _row(fault: FieldError) -> int:
     return int(fault.pointer.split("/")[2])
 
 
-def _texts(sheet: Sheet, bound: Callable[[int, int], None]) -> pa.Table:
+def _texts(sheet: Sheet, limits: Limits) -> pa.Table:
     """The cells as texts without the spaces around them, null where nothing is left; without rows
     and unnamed columns of nothing.
     """
     names = [name or f"\0{n}" for n, name in enumerate(sheet.names)]
-    table = _table(sheet, pa.schema([(name, pa.string()) for name in names]), bound)
+    table = _table(sheet, pa.schema([(name, pa.string()) for name in names]), limits)
     for n, name in enumerate(names):
         trimmed = pc.utf8_trim_whitespace(table[name])
         nothing = pc.equal(trimmed, "")
@@ -74,32 +75,17 @@ def _texts(sheet: Sheet, bound: Callable[[int, int], None]) -> pa.Table:
     return table
 
 
-def _table(sheet: Sheet, schema: pa.Schema, bound: Callable[[int, int], None]) -> pa.Table:
+def _table(sheet: Sheet, schema: pa.Schema, limits: Limits) -> pa.Table:
     rows = sheet.rows
     if not rows.strip():
         return schema.empty_table()
     if rows.count('"') % 2:  # Arrow would take the last quote to end with the file
         raise sheet.misshapen("a quote does not end")
-    batches, count, size = [], 0, 0
+    told = {"names": schema.names, "separator": sheet.separator}
     try:
-        with csv.open_csv(
-            pa.BufferReader(rows.encode()),
-            csv.ReadOptions(column_names=schema.names, block_size=_BLOCK_BYTE),
-            csv.ParseOptions(delimiter=sheet.separator, newlines_in_values='"' in rows),
-            csv.ConvertOptions(
-                column_types=schema,
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=True,
-            ),
-        ) as reader:
-            for batch in reader:
-                count, size = count + batch.num_rows, size + batch.nbytes
-                bound(count, size)
-                batches.append(batch)
-    except pa.ArrowInvalid as invalid:
-        raise sheet.misshapen(str(invalid).strip().splitlines()[0][:200]) from None
-    return pa.Table.from_batches(batches, schema)
+        return columns_apart.read(CSV, rows.encode(), limits, **told)
+    except MalformedColumns as damaged:
+        raise sheet.misshapen(damaged.detail.removeprefix(_NOT_CSV).removesuffix(".")) from None
 
 
 def _decimal_mark(numbers: pa.Table, separator: str) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.columns_apart import Limits
 from app.errors import InvalidRequest, MalformedColumns
 from app.plans.robust.schemas import RobustUser
 from app.plans.sheets import columns, fields_of, opened
@@ -15,12 +16,13 @@ ROWS = [
 ]
 POINTS = 'id,distance_m,risk\ndoor,40.5,0.02\n"lobby, left",1500,\n'
 COMMAS = "id;distance_m;risk\ndoor;40,5;2e-2\nlobby, left;1500;\n"
+LIMITS = Limits(1000, 2**20)
 
 
 def read(text: str | bytes) -> list[dict[str, Any]]:
     sheet = opened(text if isinstance(text, bytes) else text.encode(), FIELDS)
     try:
-        rows: list[dict[str, Any]] = columns(sheet, FIELDS, lambda rows, byte: None).to_pylist()
+        rows: list[dict[str, Any]] = columns(sheet, FIELDS, LIMITS).to_pylist()
     except InvalidRequest as refused:
         raise InvalidRequest(sheet.located(refused.errors)) from None
     return rows
