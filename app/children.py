@@ -2,19 +2,22 @@
 its answer.
 """
 
-import logging
 import multiprocessing
 import os
 import signal
-import sys
 import threading
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 
 from pebble import ProcessFuture, ProcessPool
 
+from app import about
+from app.about import About
 from app.db import Database, open_database
 from app.plans.backlog import PLANS
 from app.settings import Settings
+from app.telemetry import logs, measures, traces
+from app.telemetry.measures import Solve
 from app.validations.jobs import VALIDATIONS
 
 # All that is done in the background.
@@ -30,6 +33,14 @@ os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
 _TASKS = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a child's lines and traces are about, whoever asked for the work."""
+
+    about: About
+    traceparent: str | None
+
+
 class ChildPool:
     """Child processes, started when first needed and kept warm; a broken one is made again."""
 
@@ -38,7 +49,9 @@ class ChildPool:
         self._pool: ProcessPool | None = None
         self._lock = threading.Lock()
 
-    def submit(self, noun: str, work_id: str, limit_s: float | None) -> "ProcessFuture[None]":
+    def submit(
+        self, noun: str, work_id: str, limit_s: float | None, context: Context
+    ) -> "ProcessFuture[list[Solve]]":
         """Have a child do a piece of work, at most for so long once it has begun."""
         with self._lock:
             if self._pool is None or not self._pool.active:
@@ -49,7 +62,7 @@ class ChildPool:
                     initargs=(self._settings,),
                     max_tasks=_TASKS,
                 )
-            return self._pool.schedule(_run, args=(noun, work_id), timeout=limit_s)
+            return self._pool.schedule(_run, args=(noun, work_id, context), timeout=limit_s)
 
     def kill(self) -> None:
         """End the children, whatever they are at."""
@@ -59,6 +72,7 @@ class ChildPool:
 
 
 _child: Database
+_solved: list[Solve] = []
 
 
 def _begin(settings: Settings) -> None:
@@ -68,9 +82,9 @@ def _begin(settings: Settings) -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
-    )
+    logs.start(settings)
+    traces.start(settings, "solver")
+    measures.tell(_solved.append)
     settings.choose_kernel()
     _child = open_database(settings.database_url, settings.sqlite_busy_timeout_s)
 
@@ -80,5 +94,13 @@ def _end_with(parent: BaseProcess) -> None:
     os._exit(1)
 
 
-def _run(noun: str, work_id: str) -> None:
-    WORK[noun].run(_child, work_id)
+def _run(noun: str, work_id: str, context: Context) -> list[Solve]:
+    """Do a piece of work; how its solvers ended, for the worker to count."""
+    with (
+        about.concerning(context.about),
+        traces.span(f"solver of {noun}", context.traceparent),
+    ):
+        WORK[noun].run(_child, work_id)
+    done = _solved.copy()
+    _solved.clear()
+    return done

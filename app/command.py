@@ -31,12 +31,13 @@ from app.profiles.reading import Wanted, read_model
 from app.profiles.references import ProfileRef
 from app.quantities import NAME_PATTERN
 from app.settings import Settings, read_settings
+from app.telemetry import logs
 from solvers.compiled.library import described, missing
 
 CHECKOUT = Path(__file__).parent.parent
 DOCUMENT = CHECKOUT / "openapi" / "openapi.json"
 
-log = logging.getLogger("splitplan")
+log = logging.getLogger(__name__)
 
 
 class Commands(click.Group):
@@ -89,7 +90,13 @@ def main() -> None:
 def serve(host: str | None, port: int | None, migrate_first: bool, load_catalogue: bool) -> None:
     """Serve the API until told to stop."""
     # Only where it is served: solvers load this module too, as their main one.
-    from app.serving import listen, load, require_guarded, serve_until_stopped
+    from app.serving import (
+        listen,
+        load,
+        require_certificate,
+        require_guarded,
+        serve_until_stopped,
+    )
 
     settings = read_settings()
     given = {"host": host, "port": port}
@@ -97,7 +104,8 @@ def serve(host: str | None, port: int | None, migrate_first: bool, load_catalogu
         update={name: value for name, value in given.items() if value is not None}
     )
     require_guarded(settings, lambda: _keys_made(settings))
-    _log()
+    require_certificate(settings)
+    logs.start(settings)
     # Taken before the database is touched: a second `serve` by mistake stops here.
     listener = listen(settings)
     with listener, _opened(settings) as database:
@@ -154,7 +162,7 @@ def worker(with_parent: bool) -> None:
     On Postgres as many as you like, on as many hosts; on SQLite one, and `serve` starts it.
     """
     settings = read_settings()
-    _log()
+    logs.start(settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -163,8 +171,10 @@ def worker(with_parent: bool) -> None:
     with _opened(settings) as database:
         _require_newest(database)
     # Only now: who cannot start need not load all that solves to say so.
+    from app.telemetry import traces
     from app.worker import Worker
 
+    traces.start(settings, "worker")
     Worker(settings).run(stop)
 
 
@@ -182,8 +192,9 @@ def _end_with_parent() -> None:
 )
 def migrate(load_catalogue: bool) -> None:
     """Bring the database to the newest schema."""
-    _log()
-    with _opened(read_settings()) as database:
+    settings = read_settings()
+    logs.start(settings)
+    with _opened(settings) as database:
         migration.migrate(database)
         if load_catalogue:
             _load(database)
@@ -367,14 +378,6 @@ def openapi(check: bool) -> None:
         click.echo(f"wrote {DOCUMENT}")
     elif not DOCUMENT.is_file() or DOCUMENT.read_bytes() != document:
         raise ConfigurationError(f"{DOCUMENT} is not what the code serves: run `splitplan openapi`")
-
-
-def _log() -> None:
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
-    )
-    for talkative in ("alembic", "httpx", "dbos"):
-        logging.getLogger(talkative).setLevel(logging.WARNING)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from uvicorn.server import ServerState
 from app.errors import HeadTooLarge, RequestTooSlow, SplitplanError, TooManyConnections
 from app.settings import Settings
 
-log = logging.getLogger("splitplan")
+log = logging.getLogger(__name__)
 
 # Requests sent ahead of the answers to earlier ones; common clients send none.
 _MOST_AHEAD = 64

@@ -106,7 +106,12 @@ def open_database(url: str, sqlite_busy_timeout_s: float = 30.0) -> Database:
     readers: Engine
     writers: Engine
     turn: Callable[[], AbstractContextManager[None]] = nullcontext
-    options: dict[str, Any] = {"json_serializer": _dump, "json_deserializer": orjson.loads}
+    options: dict[str, Any] = {
+        "json_serializer": _dump,
+        "json_deserializer": orjson.loads,
+        # What users store belongs in no message of an error.
+        "hide_parameters": True,
+    }
     if address.drivername in ("postgres", "postgresql"):
         address = address.set(drivername="postgresql+psycopg")
     if address.get_backend_name() == "postgresql":

@@ -92,6 +92,10 @@ class InvalidRequest(SplitplanError):
         super().__init__(f"{where}{first.detail}{more}", errors)
 
 
+class HostUnknown(SplitplanError):
+    """The request names a host that the service does not answer for."""
+
+
 class NothingHere(SplitplanError):
     """No operation has this path."""
 

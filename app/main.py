@@ -1,7 +1,7 @@
 """Where the web's parts meet."""
 
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from operator import attrgetter
@@ -10,9 +10,10 @@ from typing import Any
 import orjson
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse
 
-from app import document, health, problems, suggestions
+from app import document, health, metrics, problems, suggestions
 from app.auth.guard import Authentication, Guard
 from app.bundles import routes as bundles
 from app.catalogue import routes as catalogue
@@ -21,6 +22,7 @@ from app.evidence import routes as evidence
 from app.evidence.service import Receiver
 from app.http.bodies import BodyLimit
 from app.http.head import HeadLikeGet
+from app.http.protection import KnownHosts, SafeHeaders
 from app.measurements import routes as measurements
 from app.measurements.estimates import routes as estimates
 from app.measurements.power import routes as power_measurements
@@ -31,6 +33,8 @@ from app.profiles import imports
 from app.profiles import routes as profiles
 from app.queue import Queue
 from app.settings import Settings
+from app.telemetry import traces
+from app.telemetry.requests import Watched
 from app.validations import routes as validations
 
 DESCRIPTION = """\
@@ -91,6 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         queue.close()
         guard.close()
+        traces.stop()
         database.engine.dispose()
 
     app = _described(lifespan)
@@ -99,6 +104,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.guard = guard
     app.state.evidence = Receiver(database)
     app.state.queue = queue
+    app.state.metrics = metrics.registry(database, settings)
     app.state.draining = threading.Event()  # set when the service is about to stop
     app.state.names = NameWatch(database, app.state.draining)
     _include_routes(app)
@@ -113,9 +119,31 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(Authentication, guard=guard, refusal=problems.problem)
     app.add_middleware(HeadLikeGet)
+    if settings.allowed_hosts:
+        app.add_middleware(KnownHosts, hosts=settings.allowed_hosts)
     app.add_middleware(problems.LastResort)
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, **_shared_with(settings.cors_origins))
+    app.add_middleware(SafeHeaders)
+    app.add_middleware(Watched, access_log=settings.access_log)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
+
+
+def _shared_with(origins: Sequence[str]) -> dict[str, Any]:
+    """What pages of these origins may send and read."""
+    return {
+        "allow_origins": origins,
+        "allow_methods": ("GET", "POST", "PUT", "PATCH", "DELETE"),
+        "allow_headers": (
+            *("Authorization", "Content-Type", "If-Match", "If-None-Match", "Prefer"),
+            *("Idempotency-Key", "Last-Event-ID", "X-Request-ID", "traceparent", "tracestate"),
+        ),
+        "expose_headers": (
+            *("ETag", "Link", "Location", "Preference-Applied", "Retry-After", "X-Request-ID"),
+            *("RateLimit", "RateLimit-Policy"),
+        ),
+    }
 
 
 def _described(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
@@ -157,6 +185,7 @@ def _include_routes(app: FastAPI) -> None:
         catalogue.router,
         problems.router,
         health.router,
+        metrics.router,
     ):
         app.include_router(router)
 

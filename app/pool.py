@@ -10,7 +10,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-log = logging.getLogger("splitplan")
+log = logging.getLogger(__name__)
 
 _COMMAND = (sys.executable, "-m", "app.command", "worker", "--with-parent")
 # A worker that dies at once is not started again at once.

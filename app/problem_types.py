@@ -7,6 +7,7 @@ from app.errors import (
     BodyTooLarge,
     DatabaseUnavailable,
     HeadTooLarge,
+    HostUnknown,
     ImporterBusy,
     InternalError,
     InvalidRequest,
@@ -86,6 +87,12 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         403,
         "The key may not do this",
         "Use a key with the scope that `detail` names.",
+    ),
+    HostUnknown: ProblemType(
+        "host-unknown",
+        400,
+        "The host is not one of this service",
+        "Ask for the service by its own name, or have it added to SPLITPLAN_ALLOWED_HOSTS.",
     ),
     NothingHere: ProblemType(
         "not-found", 404, "Nothing has this address", "Look the address up in /docs."

@@ -39,7 +39,7 @@ MOST_ERRORS = 100
 MEDIA_TYPE = "application/problem+json"
 ROOT = "/v1/problem-types"
 
-log = logging.getLogger("splitplan")
+log = logging.getLogger(__name__)
 
 
 class ProblemError(BaseModel):
@@ -153,6 +153,8 @@ class LastResort:
             await self.app(scope, receive, send_noted)
         except ClientDisconnect:
             return  # nobody is left to be told
+        except SplitplanError as refused:  # by what stands before the routes
+            await problem(refused)(scope, receive, send)
         except Exception:
             instance = uuid.uuid4().urn
             log.exception("%s %s failed: %s", scope["method"], scope["path"], instance)

@@ -31,7 +31,7 @@ from app.errors import ConfigurationError, in_one_line
 if TYPE_CHECKING:
     from dbos import DBOSClient, EnqueueOptions
 
-log = logging.getLogger("splitplan")
+log = logging.getLogger(__name__)
 
 Lane = Literal["quick", "plan", "validation", "webhook"]
 Work = Callable[[str], None]

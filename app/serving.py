@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from app.settings import Settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-log = logging.getLogger("splitplan")
+log = logging.getLogger(__name__)
 
 
 def require_guarded(settings: Settings, keys_made: Callable[[], bool]) -> None:
@@ -31,6 +32,25 @@ def require_guarded(settings: Settings, keys_made: Callable[[], bool]) -> None:
             " reaches it could change everything. Make one with `splitplan keys create`, or set"
             " SPLITPLAN_ALLOW_UNAUTHENTICATED=true if a proxy or container guards it"
         )
+
+
+def require_certificate(settings: Settings) -> None:
+    """Whether the files for TLS are what they should be. Raises ConfigurationError."""
+    if settings.tls_cert is None:
+        return
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            settings.tls_cert, settings.tls_key, password=_no_password
+        )
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise ConfigurationError(
+            f"SPLITPLAN_TLS_CERT and SPLITPLAN_TLS_KEY do not make a certificate with its key:"
+            f" {error}"
+        ) from None
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted: the service can ask nobody for its password")
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -52,11 +72,17 @@ def load() -> None:
 
 def serve_until_stopped(settings: Settings, listener: socket.socket) -> None:
     """Answer on a socket, with the workers of the settings beside, until a signal ends it."""
+    from app import metrics
     from app.main import create_app  # most of what a start costs: see `load`
+    from app.telemetry import traces
 
+    traces.start(settings, "web")
     app = create_app(settings)
+    metrics.serve(app.state.metrics, settings)
     address, bound_port = listener.getsockname()[:2]
-    url = f"http://[{address}]:{bound_port}" if ":" in address else f"http://{address}:{bound_port}"
+    scheme = "http" if settings.tls_cert is None else "https"
+    host = f"[{address}]" if ":" in address else address
+    url = f"{scheme}://{host}:{bound_port}"
     log.info("listening on %s, documentation at %s/docs", url, url)
     # The server hands each signal on once it has closed: it must end this block, not the
     # process on the spot.
@@ -71,7 +97,11 @@ def server(settings: Settings, app: "FastAPI", **options: Any) -> "DrainingServe
     config = uvicorn.Config(
         app,
         **{"log_config": None} | options,
-        access_log=settings.access_log,
+        access_log=False,  # requests are logged where their ids are known
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
         server_header=False,
         http=bounded(Bounds.of(settings)),
         ws="none",

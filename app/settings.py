@@ -3,14 +3,17 @@
 import difflib
 import ipaddress
 import os
+import re
 from base64 import b64decode
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
+from urllib.parse import quote_plus, urlsplit
 
 from dotenv import dotenv_values
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -23,10 +26,28 @@ ENV_FILE = "SPLITPLAN_ENV_FILE"
 _OF_THE_CLIENT = ("SPLITPLAN_URL", "SPLITPLAN_API_KEY")
 # As Standard Webhooks asks.
 _LEAST_SECRET_BYTE = 24
+_HOST = re.compile(r"(\*\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 
 
 def _default_database_url() -> str:
     return f"sqlite:///{user_data_path('splitplan') / 'splitplan.db'}"
+
+
+class LogFormat(StrEnum):
+    """How lines of the log are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def _apart(given: object) -> object:
+    if isinstance(given, str):
+        return tuple(part.strip() for part in given.split(",") if part.strip())
+    return given
+
+
+_List = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_apart)]
+"""Given with commas."""
 
 
 class Settings(BaseSettings):
@@ -85,6 +106,28 @@ class Settings(BaseSettings):
     """How long a writer waits for the others before it gives up."""
     access_log: bool = False
     """Log a line for every request."""
+    log_format: LogFormat = LogFormat.TEXT
+    """How all processes log: text for people, json for programs."""
+    otlp_endpoint: str | None = None
+    """Send traces to this OTLP/HTTP address (http://collector:4318); needs splitplan[otel]."""
+    metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Tell /metrics on this port of `metrics_host` too, where nobody is asked for a key."""
+    metrics_host: str = "127.0.0.1"
+    """The address of the metrics' own port: one that only the monitoring reaches."""
+    allowed_hosts: _List = ()
+    """Names in the header Host that are answered, with commas, `*.example.org` for all below;
+    empty: all.
+    """
+    cors_origins: _List = ()
+    """Origins whose pages may call the service from a browser, with commas; empty: none."""
+    trusted_proxies: _List = ()
+    """Addresses or networks of proxies whose X-Forwarded-For and -Proto count, with commas; empty:
+    nobody's.
+    """
+    tls_cert: Path | None = None
+    """File of the certificate (PEM, with its chain): the service speaks TLS."""
+    tls_key: Path | None = None
+    """File of the certificate's private key (PEM, not encrypted)."""
     workers: Annotated[int, Field(ge=0)] = 1
     """Worker processes that `serve` starts beside itself, on SQLite at most one; 0 where others do
     the work.
@@ -150,6 +193,56 @@ class Settings(BaseSettings):
         except ValueError:
             return False
 
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _an_address(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(r"https?://[^/?#]+(/[^?#]*)?", url):
+            raise ValueError("must be http:// or https:// and the collector's host")
+        return url
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        hosts = tuple(host.lower() for host in hosts)
+        for host in hosts:
+            if not _HOST.fullmatch(host):
+                raise ValueError(f"{host!r} is not a host name without a port, or *. before one")
+        return hosts
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            parts = urlsplit(origin)
+            exact = f"{parts.scheme}://{parts.netloc}" == origin and "*" not in origin
+            if not exact or parts.scheme not in ("http", "https") or "@" in origin:
+                raise ValueError(f"{origin!r} is not an exact origin such as https://example.org")
+        return origins
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ipaddress.ip_network(proxy)
+            except ValueError:
+                raise ValueError(f"{proxy!r} is not an IP address or network") from None
+        return proxies
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError(f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY: set both or neither")
+        return self
+
+    def secrets(self) -> list[str]:
+        """What nobody may read in a log."""
+        password = make_url(self.database_url).password
+        found = [] if password is None else [str(password), quote_plus(str(password))]
+        if self.webhook_secret is not None:
+            found += [self.webhook_secret, self.webhook_secret.removeprefix("whsec_")]
+        return found
+
     def choose_kernel(self) -> None:
         """Have this process solve as the setting says. Raises ConfigurationError."""
         try:
@@ -164,10 +257,13 @@ class Settings(BaseSettings):
         }
         if self.webhook_secret is not None:
             values |= {"webhook_secret": "***"}
-        return {
-            PREFIX + name.upper(): "" if value is None else str(value)
-            for name, value in values.items()
-        }
+        return {PREFIX + name.upper(): _written(value) for name, value in values.items()}
+
+
+def _written(value: object) -> str:
+    if value is None:
+        return ""
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def read_settings() -> Settings:
@@ -190,5 +286,6 @@ def read_settings() -> Settings:
         return Settings(_env_file=env_file)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        name = PREFIX + str(first["loc"][0]).upper()
-        raise ConfigurationError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+        name = f"{PREFIX}{str(first['loc'][0]).upper()}: " if first["loc"] else ""
+        told = first["msg"].removeprefix("Value error, ")
+        raise ConfigurationError(f"{name}{told}") from None

@@ -23,7 +23,7 @@ from app.plans.tables import PlanRow
 from app.problems import problem
 from app.profiles import missing
 
-log = logging.getLogger("splitplan")
+log = logging.getLogger(__name__)
 
 
 def _profile(session: Session, error: SplitplanError) -> str:

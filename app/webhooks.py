@@ -21,8 +21,9 @@ from app.plans.schemas import ENDED
 from app.plans.stored import Notice
 from app.plans.tables import PlanRow
 from app.settings import Settings
+from app.telemetry import measures
 
-log = logging.getLogger("splitplan")
+log = logging.getLogger(__name__)
 
 # Seconds from one attempt to the next: as many attempts as pauses, and one more.
 PAUSES_S = (5.0, 30.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0)
@@ -75,6 +76,7 @@ def deliver(database: Database, settings: Settings, plan_id: str) -> tuple[int, 
         detail = str(failure) or type(failure).__name__
         status = "failed" if pause_s is None or isinstance(failure, Refused) else "waiting"
         log.warning("webhook of plan %s, attempt %d: %s", plan_id, attempts, detail)
+    measures.DELIVERIES.labels(status).inc()
     _record(database, plan_id, Notice(url, status, attempts, detail[:200]))
     return (attempts, pause_s) if status == "waiting" and pause_s is not None else None
 

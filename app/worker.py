@@ -21,8 +21,9 @@ from pebble import ProcessExpired, ProcessFuture
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app import webhooks, workers
-from app.children import WORK, ChildPool
+from app import about, webhooks, workers
+from app.about import About
+from app.children import WORK, ChildPool, Context
 from app.db import open_database
 from app.errors import in_one_line
 from app.plans import durable, jobs
@@ -30,10 +31,12 @@ from app.plans.backlog import PLANS
 from app.plans.durable import Ending, RunLimits, Work
 from app.queue import Engine, Queue
 from app.settings import Settings
+from app.telemetry import measures, traces
+from app.telemetry.measures import Solve
 from app.validations.jobs import VALIDATIONS
 from solvers.progress import Stop
 
-log = logging.getLogger("splitplan")
+log = logging.getLogger(__name__)
 
 # How often a worker looks whether some of its work is to be stopped, and how often for work that
 # nobody cares for.
@@ -56,7 +59,7 @@ _OVERTIME, _OVERTIME_S = 1.5, 120.0
 class _Running:
     """A piece of work that a child process is at, or will be."""
 
-    future: "ProcessFuture[None]"
+    future: "ProcessFuture[list[Solve]]"
     asked_to_stop: float | None = None
     stopped: bool = False
 
@@ -85,6 +88,8 @@ class Worker:
         self._running: dict[str, _Running] = {}
         self._ending = threading.Event()
         self._beaten = time.monotonic()
+        self._told: str | None = None
+        """What the database knows of what this worker has counted."""
 
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop. Raises ConfigurationError where there may be no other worker."""
@@ -115,30 +120,43 @@ class Worker:
     def _have_done(self, kind: Work, work_id: str, pool: ChildPool) -> None:
         """Have a child do a piece of work; come back when it has ended."""
         limits = jobs.insisting(lambda: kind.limits(self._database, work_id))
-        if limits is not None:
-            if limits.attempts < _ATTEMPTS:
-                self._do_in_child(kind, limits, pool)
-            else:
-                detail = (
-                    f"The {kind.noun} was begun {limits.attempts} times and never ended: the"
-                    " workers' log says why."
-                )
-                self._end_work(kind, work_id, Ending("failed", "crashed", detail))
-            if limits.has_webhook:
-                self._queue.put("webhook", work_id)
+        if limits is None:
+            return
+        what = About(limits.origin.request_id)
+        setattr(what, f"{kind.noun}_id", work_id)
+        within = limits.origin.traceparent
+        with about.concerning(what), traces.span(f"{kind.noun} in a worker", within):
+            if limits.accepted_at is not None and limits.attempts == 0:
+                traces.waited(limits.accepted_at, within, f"{kind.noun} in line")
+            self._have_it_done(kind, limits, pool)
+
+    def _have_it_done(self, kind: Work, limits: RunLimits, pool: ChildPool) -> None:
+        work_id = limits.work_id
+        if limits.attempts < _ATTEMPTS:
+            self._do_in_child(kind, limits, pool)
+        else:
+            detail = (
+                f"The {kind.noun} was begun {limits.attempts} times and never ended: the"
+                " workers' log says why."
+            )
+            self._end_work(kind, work_id, Ending("failed", "crashed", detail))
+        if limits.has_webhook:
+            self._queue.put("webhook", work_id)
 
     def _do_in_child(self, kind: Work, work: RunLimits, pool: ChildPool) -> None:
         work_id, limit_s = (
             work.work_id,
             None if work.time_limit_s is None else _OVERTIME * work.time_limit_s + _OVERTIME_S,
         )
+        context = Context(about.current(), traces.traceparent())
         for crashes in range(1, _CRASHES + 1):
             self._block_if_ending()
             try:
                 running = self._running[work_id] = _Running(
-                    pool.submit(kind.noun, work_id, limit_s)
+                    pool.submit(kind.noun, work_id, limit_s, context)
                 )
-                running.future.result()
+                for solve in running.future.result():
+                    measures.IN_WORKER.count(solve)
                 return
             except (CancelledError, TooLate) as cut:
                 self._block_if_ending()
@@ -147,6 +165,7 @@ class Worker:
                 return
             except (ProcessExpired, BrokenProcessPool) as crash:
                 self._block_if_ending()
+                measures.CRASHES.inc()
                 code = crash.exitcode if isinstance(crash, ProcessExpired) else "no code"
                 died = f"its process ended with {code} ({crashes} of {_CRASHES})"
                 log.error("%s %s: %s", kind.noun, work_id, died)
@@ -183,11 +202,13 @@ class Worker:
 
     def _beat(self) -> None:
         """Say that this worker lives, and take over from those that do not."""
+        told = measures.snapshot()
         cut_off = time.monotonic() - self._beaten > self._settings.lease_s
         with self._database.writing() as session:
-            workers.beat(session, self._engine.name, self._settings.slots)
+            news = None if told == self._told else told
+            workers.beat(session, self._engine.name, self._settings.slots, news)
             silent = workers.silent(session, self._settings.lease_s)
-        self._beaten = time.monotonic()
+        self._beaten, self._told = time.monotonic(), told
         # Who was frozen or without a database cannot tell the dead from those that were so too:
         # they have a lease more.
         if not cut_off:
@@ -261,6 +282,7 @@ class Worker:
                 kind.hand_back(self._database, left)
             with self._database.writing() as session:
                 workers.leave(session, self._engine.name, self._settings.lease_s)
+        traces.stop()
         log.info("worker %s stopped, %d handed back", self._engine.name, len(left))
         sys.stderr.flush()
         # The threads of work that was handed back stand still for ever.

@@ -2,7 +2,7 @@
 need not agree.
 """
 
-from sqlalchemy import ColumnElement, Float, String, delete, func, literal_column, select
+from sqlalchemy import ColumnElement, Float, String, Text, delete, func, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -22,15 +22,16 @@ class WorkerRow(Base):
     """Seconds since 1970 by the database's clock."""
     slots: Mapped[int]
     """Plans that it solves at a time."""
+    told: Mapped[str | None] = mapped_column(Text)
+    """What it has counted of itself and its solvers, as JSON."""
 
 
-def beat(session: Session, worker: str, slots: int) -> None:
-    """Say that a worker lives."""
+def beat(session: Session, worker: str, slots: int, told: str | None = None) -> None:
+    """Say that a worker lives, and what it has counted where that is news."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    row = insert(WorkerRow).values(id=worker, beat_s=_now_s(session), slots=slots)
-    session.execute(
-        row.on_conflict_do_update(index_elements=["id"], set_={"beat_s": row.excluded.beat_s})
-    )
+    row = insert(WorkerRow).values(id=worker, beat_s=now_s(session), slots=slots, told=told)
+    news = {"beat_s": row.excluded.beat_s} | ({} if told is None else {"told": told})
+    session.execute(row.on_conflict_do_update(index_elements=["id"], set_=news))
 
 
 def leave(session: Session, worker: str, lease_s: float) -> None:
@@ -42,18 +43,19 @@ def leave(session: Session, worker: str, lease_s: float) -> None:
 
 def silent(session: Session, lease_s: float) -> list[str]:
     """Workers that were not heard of for a lease; those long gone are forgotten."""
-    age_s = _now_s(session) - WorkerRow.beat_s
+    age_s = now_s(session) - WorkerRow.beat_s
     session.execute(delete(WorkerRow).where(age_s > _FORGOTTEN * lease_s))
     return list(session.scalars(select(WorkerRow.id).where(age_s > lease_s)))
 
 
 def living(session: Session, lease_s: float) -> int:
     """How many workers were heard of within a lease."""
-    age_s = _now_s(session) - WorkerRow.beat_s
+    age_s = now_s(session) - WorkerRow.beat_s
     return session.scalar(select(func.count()).where(age_s <= lease_s)) or 0
 
 
-def _now_s(session: Session) -> ColumnElement[float]:
+def now_s(session: Session) -> ColumnElement[float]:
+    """Seconds since 1970 by the database's clock."""
     if session.get_bind().dialect.name == "postgresql":
         return literal_column("extract(epoch FROM clock_timestamp())::float8", Float)
     return literal_column("(julianday('now') - 2440587.5) * 86400.0", Float)

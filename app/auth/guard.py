@@ -30,7 +30,7 @@ from app.errors import (
 )
 from app.settings import Settings
 
-log = logging.getLogger("splitplan")
+log = logging.getLogger(__name__)
 
 REALM = "splitplan"
 _USE_NOTED_EVERY = timedelta(minutes=1)

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app import about
 from app.errors import (
     BodyTooLarge,
     FieldError,
@@ -222,6 +223,8 @@ class StrictRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             unknown = request.query_params.keys() - known
+            if (plan_id := request.path_params.get("plan_id")) is not None:
+                about.name_plan(plan_id)
             if unknown:
                 raise InvalidRequest(
                     [_unknown(name[:100], known, told) for name in sorted(unknown)]

@@ -28,10 +28,13 @@ class HeadLikeGet:
                 await send({"type": "http.response.body", "body": b""})
                 answered = True
 
+        asked = {**scope, "method": "GET"}
         try:
-            await self.app({**scope, "method": "GET"}, receive, send_head)
+            await self.app(asked, receive, send_head)
         except* _Enough:
             pass
+        finally:
+            scope["route"] = asked.get("route")
 
 
 class _Enough(Exception):

@@ -18,7 +18,7 @@ from app.plans.schemas import UNENDED
 from app.plans.tables import DurableRow
 from app.queue import Lane, Queue
 
-log = logging.getLogger("splitplan")
+log = logging.getLogger(__name__)
 
 # Callers who want to wait longer listen to the plan's events.
 _MOST_WAIT_S = 60.0

@@ -11,6 +11,7 @@ from app.plans.durable import Ending, RunLimits, Waiting, Work
 from app.plans.schemas import UNENDED
 from app.plans.stored import Answer
 from app.plans.tables import PlanRow
+from app.telemetry.origin import Origin
 
 
 def run_limits(database: Database, plan_id: str) -> RunLimits | None:
@@ -19,14 +20,16 @@ def run_limits(database: Database, plan_id: str) -> RunLimits | None:
     """
     with database.reading() as session:
         row = session.execute(
-            select(stored.ANSWER, PlanRow.attempt, PlanRow.webhook_waiting).where(
-                PlanRow.id == plan_id, PlanRow.status.in_(UNENDED)
-            )
+            select(
+                *(stored.ANSWER, PlanRow.attempt, PlanRow.webhook_waiting, PlanRow.created_at),
+                *(PlanRow.request_id, PlanRow.traceparent),
+            ).where(PlanRow.id == plan_id, PlanRow.status.in_(UNENDED))
         ).one_or_none()
     if row is None:
         return None
-    kept, attempts, waits = row
-    return RunLimits(plan_id, Answer.read(kept).time_limit_s, attempts, bool(waits))
+    kept, attempts, waits, accepted_at, *origin = row
+    limit_s = Answer.read(kept).time_limit_s
+    return RunLimits(plan_id, limit_s, attempts, bool(waits), accepted_at, Origin(*origin))
 
 
 def hand_back(database: Database, plan_ids: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ attempt may write.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar
 
@@ -18,6 +18,7 @@ from app.plans.orders import Key
 from app.plans.schemas import UNENDED
 from app.plans.tables import DurableRow
 from app.queue import Lane
+from app.telemetry.origin import Origin
 from solvers.progress import Stop
 
 R = TypeVar("R", bound=DurableRow)
@@ -34,6 +35,8 @@ class RunLimits:
     time_limit_s: float | None  # None: there is none
     attempts: int
     has_webhook: bool = False
+    accepted_at: datetime | None = None
+    origin: Origin = field(default_factory=Origin)
 
 
 @dataclass(frozen=True, slots=True)

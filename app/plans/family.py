@@ -33,6 +33,13 @@ class Outcome:
     warnings: tuple[FieldWarning, ...] = ()
     """What looks like a mistake only once it is planned."""
 
+    @property
+    def gap(self) -> float | None:
+        """The proven relative gap, where there is one of the whole plan."""
+        certificate = (self.result or {}).get("certificate") or {}
+        gap: float | None = certificate.get("gap")
+        return gap
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared(ABC):

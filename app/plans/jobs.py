@@ -33,7 +33,7 @@ from app.plans.stored import Answer
 from app.plans.tables import PlanRow
 from solvers.progress import Cancelled, Step, Stop
 
-log = logging.getLogger("splitplan")
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 

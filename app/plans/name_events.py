@@ -24,7 +24,7 @@ from app.errors import in_one_line
 from app.plans import names, successions
 from app.plans.tables import NameEventRow, PlanNameRow
 
-log = logging.getLogger("splitplan")
+log = logging.getLogger(__name__)
 
 _LOOK_S = 0.3
 _HEARTBEAT_S = 15.0

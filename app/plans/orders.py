@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app import about
 from app.errors import FieldError, InvalidRequest
 from app.plans import wanted
 from app.plans.columnar import Bulk
@@ -22,6 +23,7 @@ from app.plans.resolve import Resolver
 from app.plans.schemas import Request
 from app.plans.stored import Answer, Notice
 from app.plans.tables import PlanRow
+from app.telemetry.origin import Origin
 
 R = TypeVar("R", bound=Request)
 Prepare = Callable[[R, Resolver], Prepared]
@@ -81,6 +83,7 @@ def prepared(
 def new_row(order: Order, key: Key | None) -> PlanRow:
     """A queued plan: everything but what a solver says."""
     prepared, request, lineage = order.prepared, order.prepared.request, order.lineage
+    origin = Origin.at_hand()
     answer = Answer.expected(prepared, None if lineage is None else lineage.changes)
     row = PlanRow(
         id=uuid.uuid4().hex,
@@ -102,7 +105,10 @@ def new_row(order: Order, key: Key | None) -> PlanRow:
         priority=request.priority,
         idempotency=key and key.scope,
         idempotency_body=key and key.body,
+        request_id=origin.request_id,
+        traceparent=origin.traceparent,
     )
+    about.name_plan(row.id)
     if request.webhook_url is not None:
         Notice(request.webhook_url).keep(row)
     return row

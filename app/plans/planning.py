@@ -44,7 +44,7 @@ from app.queue import Lane
 from app.settings import Settings
 from solvers.progress import Cancelled
 
-log = logging.getLogger("splitplan")
+log = logging.getLogger(__name__)
 
 
 def answers(

@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from app.errors import in_one_line
 from solvers.progress import Cancelled, Progress, Step, Stop
 
-log = logging.getLogger("splitplan")
+log = logging.getLogger(__name__)
 
 # How often what runs tells how far it has come, and asks whether it is still wanted.
 _WRITE_S = 0.3

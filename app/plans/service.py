@@ -21,10 +21,12 @@ from app.plans.family import Outcome, Prepared
 from app.plans.orders import Key, Lineage, Order, new_row
 from app.plans.schemas import ENDED, INLINE_USERS, REVOKED, UNENDED, PlanStatus
 from app.plans.tables import PlanEventRow, PlanRow
+from app.telemetry import measures, traces
+from app.telemetry.measures import Solve
 from solvers.progress import Cancelled, Progress, Step
 from solvers.registry import RefutedAnswer
 
-log = logging.getLogger("splitplan")
+log = logging.getLogger(__name__)
 
 _LOOK_AGAIN_S = 2
 _NEW_EVENT = insert(table_of(PlanEventRow))
@@ -65,6 +67,15 @@ def attempted(plan_id: str, prepared: Prepared, progress: Progress) -> Outcome:
 
     Raises Cancelled.
     """
+    name = f"solve {prepared.kind}"
+    with traces.span(name, users=prepared.users), traces.stages() as stages:
+        followed = progress if stages is None else progress.part(amend=stages.hear)
+        outcome = _attempted(plan_id, prepared, followed)
+    measures.solved(Solve(prepared.kind, outcome.status, outcome.solve_s, outcome.gap))
+    return outcome
+
+
+def _attempted(plan_id: str, prepared: Prepared, progress: Progress) -> Outcome:
     try:
         return prepared.solve(progress)
     except Cancelled:

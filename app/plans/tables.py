@@ -47,6 +47,10 @@ class DurableRow:
     """SHA-256 of path and Idempotency-Key."""
     idempotency_body: Mapped[str | None] = mapped_column(String(64))
     """SHA-256 of the body that came with the key."""
+    request_id: Mapped[str | None] = mapped_column(String(128))
+    """The id of the request that it came with, for the log of whoever works on it."""
+    traceparent: Mapped[str | None] = mapped_column(String(55))
+    """The trace that whoever works on it goes on in (W3C Trace Context); null: none."""
 
 
 class PlanRow(DurableRow, Base):
@@ -68,6 +72,7 @@ class PlanRow(DurableRow, Base):
             postgresql_where=_HAS_RESULT,
         ),
         Index(None, "status", "number", sqlite_where=_UNENDED, postgresql_where=_UNENDED),
+        Index(None, "status", "finished_at"),
         Index(None, "webhook_waiting", sqlite_where=_WAITING, postgresql_where=_WAITING),
         {"sqlite_autoincrement": True},
     )

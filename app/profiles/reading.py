@@ -25,7 +25,7 @@ PARAMETERS = {
     "max_tensors": "max_tensors",
 }
 
-log = logging.getLogger("splitplan")
+log = logging.getLogger(__name__)
 _slots = threading.BoundedSemaphore(AT_ONCE)
 
 

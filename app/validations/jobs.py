@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, select, update
@@ -16,13 +16,15 @@ from app.plans.jobs import insisting
 from app.plans.progress import ProgressWriter, Report, Standing, Superseded
 from app.plans.schemas import UNENDED
 from app.plans.tables import PlanRow
+from app.telemetry import traces
+from app.telemetry.origin import Origin
 from app.validations import service
 from app.validations.replaying import Findings, RefutedPlan, prepared, replayed
 from app.validations.schemas import REPLAYED, ValidationRequest
 from app.validations.tables import ValidationRow
 from solvers.progress import Cancelled, Progress, Step, Stop
 
-log = logging.getLogger("splitplan")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,10 @@ def _attempted(database: Database, mine: Claim, progress: Progress) -> Findings 
     Raises Superseded, PlanNotFound.
     """
     try:
-        return replayed(insisting(lambda: prepared(database, mine.plan_id, mine.asked)), progress)
+        ready = insisting(lambda: prepared(database, mine.plan_id, mine.asked))
+        with traces.span("replay"), traces.stages() as stages:
+            followed = progress if stages is None else progress.part(amend=stages.hear)
+            return replayed(ready, followed)
     except (Superseded, PlanNotFound):
         raise
     except Cancelled:
@@ -170,12 +175,17 @@ def _end_from_outside(database: Database, validation_id: str, ending: Ending) ->
 def _limits(database: Database, validation_id: str) -> RunLimits | None:
     """What is asked of a replay bounds its time, so it has no limit."""
     with database.reading() as session:
-        attempts = session.scalar(
-            select(ValidationRow.attempt).where(
-                ValidationRow.id == validation_id, ValidationRow.status.in_(UNENDED)
-            )
-        )
-    return None if attempts is None else RunLimits(validation_id, None, attempts)
+        row = session.execute(
+            select(
+                *(ValidationRow.attempt, ValidationRow.created_at),
+                *(ValidationRow.request_id, ValidationRow.traceparent),
+            ).where(ValidationRow.id == validation_id, ValidationRow.status.in_(UNENDED))
+        ).one_or_none()
+    if row is None:
+        return None
+    attempts, accepted_at, *origin = row
+    limits = RunLimits(validation_id, None, attempts)
+    return replace(limits, accepted_at=accepted_at, origin=Origin(*origin))
 
 
 def hand_back(database: Database, validation_ids: Iterable[str]) -> None:

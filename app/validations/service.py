@@ -13,6 +13,7 @@ from app.plans import durable
 from app.plans import service as plans
 from app.plans.orders import Key
 from app.plans.tables import PlanRow
+from app.telemetry.origin import Origin
 from app.validations.replaying import Findings, Replayable, question
 from app.validations.schemas import REPLAYED, UNBEGUN
 from app.validations.tables import ValidationRow
@@ -48,6 +49,7 @@ def accept(
 
 
 def _new(ready: Replayable, key: Key | None) -> ValidationRow:
+    origin = Origin.at_hand()
     return ValidationRow(
         id=uuid.uuid4().hex,
         status="queued",
@@ -55,6 +57,8 @@ def _new(ready: Replayable, key: Key | None) -> ValidationRow:
         attempt=0,
         idempotency=key and key.scope,
         idempotency_body=key and key.body,
+        request_id=origin.request_id,
+        traceparent=origin.traceparent,
         verdict=question(ready.asked),
         evidence={},
     )

@@ -60,7 +60,7 @@ def test_a_worker_that_dies_is_replaced_and_one_that_is_told_stops(
             plan_id = submit_long(client, 300)
             under_way(client, plan_id)
             (first,) = workers() - others
-            with caplog.at_level(logging.ERROR, "splitplan"):
+            with caplog.at_level(logging.ERROR, "app"):
                 os.kill(first, signal.SIGKILL)
                 assert ended(client, plan_id)["status"] == "solved"
             assert "a worker ended with code -9: another one starts" in caplog.text
@@ -80,7 +80,7 @@ def test_a_worker_that_cannot_start_is_tried_again_ever_more_rarely(
 ) -> None:
     monkeypatch.setenv("SPLITPLAN_DATABASE_URL", new_database_url)  # never migrated
     monkeypatch.setattr(pool, "_PAUSE_S", 0.05)
-    with caplog.at_level(logging.ERROR, "splitplan"), WorkerPool(1, grace_s=1.0):
+    with caplog.at_level(logging.ERROR, "app"), WorkerPool(1, grace_s=1.0):
         eventually(lambda: "starts in 0.2 s" in caplog.text)
     said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("Error")]
     assert said

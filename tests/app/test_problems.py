@@ -65,7 +65,7 @@ def test_an_unforeseen_failure_tells_only_an_id(
         def boom() -> None:
             raise RuntimeError("secret")
 
-        with caplog.at_level(logging.ERROR, "splitplan"):
+        with caplog.at_level(logging.ERROR, "app"):
             refused = httpx.get(f"{service.url}/boom", trust_env=False)
     assert (refused.status_code, slug(refused)) == (500, "internal-error")
     assert "secret" not in refused.text
