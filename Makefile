@@ -19,8 +19,9 @@ serve: $(VENV)/serve.stamp            ## install, migrate, load the catalogue, s
 demo: $(VENV)/serve.stamp             ## plan 12 cameras in a 5G cell through HTTP and print the plan
 	@exec $(BIN)/python -m client.demo
 
+# Three on two cores: cases on one database stay in one process, which often waits for the services that it started.
 test: $(VENV)/dev.stamp               ## everything, against a real Postgres too
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3
 
 # Another SEED is another day's search; the one that found something finds it again.
 ifndef SEED
@@ -37,7 +38,7 @@ fuzz: $(VENV)/dev.stamp               ## schemathesis with all checks against a 
 	$(BIN)/python -m benchmarks.fuzz --seconds $(SECONDS) --seed $(SEED)
 
 check: lint                           ## the inner loop: lint and the quick tests, migrations among them
-	$(BIN)/python -m pytest -n 2 -m "not slow and not soak"
+	$(BIN)/python -m pytest -n 3 -m "not slow and not soak"
 
 costs: $(VENV)/dev.stamp              ## processor time of every test, and which mark is wrong by it
 	$(BIN)/python -m pytest -p tests.support.costs

@@ -14,6 +14,7 @@ from tests.support.operator import failed, installed, serving, splitplan
 
 
 @pytest.mark.slow
+@pytest.mark.either
 def test_serve_migrates_loads_and_says_where_it_is(new_database_url: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with serving(

@@ -82,6 +82,7 @@ def ended(client: httpx.Client, plan: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.either
 def test_one_family_more_is_two_folders_and_its_entries(toy: httpx.Client) -> None:
     assert toy.post("/v1/models", json=a_model()).status_code == 201
     request = {
