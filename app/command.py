@@ -190,15 +190,24 @@ def _end_with_parent() -> None:
 @click.option(
     "--load-catalogue", is_flag=True, help="Then store the shipped profiles whose names are free."
 )
-def migrate(load_catalogue: bool) -> None:
-    """Bring the database to the newest schema."""
+@click.option("--to", "revision", metavar="VERSION", help="Another version than the newest.")
+@click.option("--lose-data", is_flag=True, help="Go back though an older schema cannot hold it.")
+def migrate(load_catalogue: bool, revision: str | None, lose_data: bool) -> None:
+    """Bring the database to the newest schema.
+
+    An older one is gone back to only where nothing would be lost by it, or with --lose-data.
+    """
+    from app.downgrade import move
+
+    if load_catalogue and revision is not None:
+        raise click.UsageError("--load-catalogue needs the newest schema: leave out --to")
     settings = read_settings()
     logs.start(settings)
     with _opened(settings) as database:
-        migration.migrate(database)
+        version = move(database, revision or "head", lose_data=lose_data)
         if load_catalogue:
             _load(database)
-        click.echo(f"the database is at schema version {migration.newest()}")
+        click.echo(f"the database is at schema version {version or 'none'}")
 
 
 @main.group(cls=Commands)
@@ -340,11 +349,23 @@ def _devices() -> click.Command:
     return devices_group(_migrated)
 
 
+def _backup() -> click.Command:
+    from app.backup.command import backup_command
+
+    return backup_command
+
+
+def _restore() -> click.Command:
+    from app.backup.command import restore_command
+
+    return restore_command
+
+
 assert isinstance(fit, Commands)
 assert isinstance(catalogue, Commands)
 fit.later["power"] = _power
 catalogue.later["import"] = _imports
-main.later |= {"timings": _timings, "devices": _devices}
+main.later |= {"timings": _timings, "devices": _devices, "backup": _backup, "restore": _restore}
 main.add_command(replay_command)
 main.add_command(keys_group(_migrated))
 

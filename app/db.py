@@ -206,12 +206,18 @@ class _SameFile:
             gone = "deleted or replaced while in use: put it back, or restart on the one to use"
             raise OperationalError("BEGIN", None, Exception(f"{self._path} was {gone}"))
 
-    def _before_connecting(self, *_: object) -> None:
+    def _before_connecting(self, _: Dialect, entry: ConnectionPoolEntry, *__: object) -> None:
         self._require()
+        entry.info[_SameFile] = self._found()
 
-    def _connected(self, _: DBAPIConnection, __: ConnectionPoolEntry) -> None:
+    def _connected(self, _: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        opened = entry.info.pop(_SameFile)
         if self._known is None:
             self._known = self._found()
+            # A new connection may wait for a lock while another file takes the place of its own.
+            if opened is not None and opened != self._known:
+                self._known = opened
+                self._require()
 
     def _begin(self, _: Connection) -> None:
         self._require()

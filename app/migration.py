@@ -10,6 +10,7 @@ from sqlalchemy import Connection, column, inspect, select, table
 
 import migrations
 from app.db import Database
+from app.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -19,14 +20,17 @@ if TYPE_CHECKING:
 _VERSION = table("alembic_version", column("version_num"))
 
 
-def configuration(database: Database | None = None) -> Config:
-    """Alembic, configured from the installed package rather than from a file."""
+def configuration(database: Database | None = None, connection: Connection | None = None) -> Config:
+    """Alembic, configured from the installed package rather than from a file.
+
+    It opens a transaction of its own on a database, and works in the one of a connection.
+    """
     from alembic.config import Config
 
     config = Config()
     folder = _folder()
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    config.attributes["database"] = database
+    config.attributes.update(database=database, connection=connection)
     return config
 
 
@@ -48,9 +52,26 @@ def create_folder(database: Database) -> None:
 
 
 @cache
+def known() -> tuple[str, ...]:
+    """Every version that this code can bring a database to, oldest first: revisions stand in one
+    line, in files of their numbers.
+    """
+    files = _folder().glob("versions/[0-9]*_*.py")
+    return tuple(sorted(file.name.partition("_")[0] for file in files))
+
+
 def newest() -> str:
-    """The version this code works with: revisions stand in one line, in files of their numbers."""
-    return max(file.name.partition("_")[0] for file in _folder().glob("versions/[0-9]*_*.py"))
+    """The version this code works with."""
+    return known()[-1]
+
+
+def require_known(version: str, name: str) -> None:
+    """Raises ConfigurationError for the schema of a newer release."""
+    if version not in known():
+        raise ConfigurationError(
+            f"{name} is at schema version {version}, made by a newer release: this program knows"
+            f" those up to {newest()}"
+        )
 
 
 def current(connection: Connection) -> str | None:

@@ -17,7 +17,8 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -257,15 +258,37 @@ class Engine:
         DBOS.destroy(workflow_completion_timeout_sec=math.ceil(grace_s))
 
     def _take_lock(self) -> None:
-        file = Path(f"{make_url(self._url).database}.lock")
-        self._lock = file.open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        self._lock, file = _lock(self._url)
+        if self._lock is None:
             raise ConfigurationError(
                 f"another worker holds {file}: an SQLite database has one, a Postgres database as"
                 " many as you like"
-            ) from None
+            )
+
+
+@contextmanager
+def hold_alone(database_url: str) -> Iterator[None]:
+    """No worker takes plans of a SQLite database meanwhile.
+
+    Raises ConfigurationError where one does.
+    """
+    held, file = _lock(engine_url(database_url))
+    if held is None:
+        raise ConfigurationError(f"a worker holds {file}: stop the service first")
+    with held:
+        yield
+
+
+def _lock(url: str) -> tuple[IO[str] | None, Path]:
+    """The lock of whoever takes plans of a SQLite database, None where another has it."""
+    file = Path(f"{make_url(url).database}.lock")
+    opened = file.open("w")
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        opened.close()
+        return None, file
+    return opened, file
 
 
 class _Seldom(logging.Filter):

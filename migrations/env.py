@@ -1,7 +1,7 @@
 """Run the migrations in one transaction, one process at a time."""
 
 from alembic import context
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 import app.auth.tables
 import app.evidence.tables
@@ -25,23 +25,27 @@ TABLES = [
 LOCK = 7_308_609_402  # any number, the same in every process
 
 
-def run(database: Database) -> None:
-    """Migrate under the database's write lock."""
+def run(connection: Connection) -> None:
+    """Migrate in the transaction that is open, under the database's write lock."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        render_as_batch=connection.dialect.name
+        == "sqlite",  # SQLite alters a table by making it again
+        compare_server_default=True,
+        # SQLite too: the transaction is opened before the first statement
+        transactional_ddl=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+attributes = context.config.attributes
+if (given := attributes.get("connection")) is not None:
+    run(given)
+else:
+    database: Database = attributes.get("database") or open_database(read_settings().database_url)
     with database.writing() as session:
-        connection = session.connection()
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        context.configure(
-            connection=connection,
-            target_metadata=Base.metadata,
-            render_as_batch=connection.dialect.name
-            == "sqlite",  # SQLite alters a table by making it again
-            compare_server_default=True,
-            # SQLite too: the transaction is opened before the first statement
-            transactional_ddl=True,
-        )
-        with context.begin_transaction():
-            context.run_migrations()
-
-
-run(context.config.attributes.get("database") or open_database(read_settings().database_url))
+        run(session.connection())

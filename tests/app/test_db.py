@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, select, text
+from sqlalchemy import Column, Integer, MetaData, Table, event, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from app.db import Database, Json, UtcDateTime, open_database
@@ -160,6 +160,18 @@ def test_a_database_file_that_is_gone_is_not_written_to(tmp_path: Path, replaced
     ):
         session.execute(text("CREATE TABLE lost (n INTEGER)"))
     assert not path.exists() or path.stat().st_size == 0
+
+
+def test_a_file_that_is_replaced_while_it_is_opened_is_not_written_to(tmp_path: Path) -> None:
+    """As when a backup is restored while the first connection waits for its lock."""
+    path, other = tmp_path / "plans.db", tmp_path / "other.db"
+    path.touch()
+    other.touch()
+    database = open_database(f"sqlite:///{path}")
+    event.listen(database.engine, "connect", lambda *_: other.replace(path), insert=True, once=True)
+    with pytest.raises(OperationalError, match="replaced"), database.writing() as session:
+        session.execute(text("CREATE TABLE lost (n INTEGER)"))
+    database.engine.dispose()
 
 
 def test_a_database_file_that_is_put_back_is_used_again(tmp_path: Path) -> None:
