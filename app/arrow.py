@@ -16,4 +16,6 @@ else:
     pc = Later("pyarrow.compute")
     pq = Later("pyarrow.parquet")
 
-__all__ = ["csv", "ipc", "pa", "pc", "pq"]
+LIBRARIES = csv, ipc, pa, pc, pq
+
+__all__ = ["LIBRARIES", "csv", "ipc", "pa", "pc", "pq"]

@@ -11,7 +11,7 @@ from multiprocessing.process import BaseProcess
 
 from pebble import ProcessFuture, ProcessPool
 
-from app import about
+from app import about, arrow
 from app.about import About
 from app.db import Database, open_database
 from app.plans.backlog import PLANS
@@ -19,6 +19,7 @@ from app.settings import Settings
 from app.telemetry import logs, measures, traces
 from app.telemetry.measures import Solve
 from app.validations.jobs import VALIDATIONS
+from solvers import later
 
 # All that is done in the background.
 WORK = {kind.noun: kind for kind in (PLANS, VALIDATIONS)}
@@ -26,7 +27,9 @@ WORK = {kind.noun: kind for kind in (PLANS, VALIDATIONS)}
 # A process that has loaded what solves, runs no thread and holds no connection: a child is a copy
 # of it, made in milliseconds, that shares its memory.
 _FORKSERVER = multiprocessing.get_context("forkserver")
-_FORKSERVER.set_forkserver_preload([__name__])
+_FORKSERVER.set_forkserver_preload(
+    [__name__, *(library.__name__ for library in (*arrow.LIBRARIES, *later.LIBRARIES))]
+)
 # Arrow's allocator would start a thread when it is loaded there.
 os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
 # Memory that large work left behind goes back to the system with its process.

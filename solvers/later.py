@@ -25,4 +25,6 @@ else:
     sparse = Later("scipy.sparse")
     special = Later("scipy.special")
 
-__all__ = ["Later", "optimize", "sparse", "special"]
+LIBRARIES = optimize, sparse, special
+
+__all__ = ["LIBRARIES", "Later", "optimize", "sparse", "special"]

@@ -183,13 +183,13 @@ class Progress:
         it means for the whole: by default its stage, objective and bound are the whole's.
         """
 
-        def hear(step: Step) -> None:
+        def pass_on(step: Step) -> None:
             said = step if amend is None else amend(step)
             self._fraction = max(low + (high - low) * step.fraction, self._fraction)
             self._hear(replace(said, fraction=self._fraction))
 
         return Progress(
-            hear,
+            silent if self._hear is silent else pass_on,  # nobody listens to this one either
             time_limit_s=min(time_limit_s, self._ends - self._clock()),
             clock=self._clock,
             stop=self._stop,
@@ -203,6 +203,8 @@ class Progress:
 
     def _tell(self, now: float, fraction: float) -> None:
         self._last, self._fraction = now, max(float(fraction), self._fraction)
+        if self._hear is silent:
+            return
         self._hear(
             Step(
                 stage=self._stage,

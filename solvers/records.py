@@ -44,4 +44,4 @@ def require_workloads(first: Integers, rows: int, kind: str) -> None:
 def all_finite(values: Floats, above: float | None = None) -> bool:
     """Whether all values are finite, and not negative or (with `above`) larger than that."""
     low = values >= 0.0 if above is None else values > above
-    return bool(np.all(low & np.isfinite(values)))
+    return bool((low & np.isfinite(values)).all())

@@ -30,7 +30,7 @@ answer."""
 _SEATS = threading.BoundedSemaphore(16)
 
 
-def _headers(
+async def _headers(  # a coroutine waits for no thread
     prefer: Annotated[
         str | None,
         Header(

@@ -139,3 +139,18 @@ def test_a_part_has_no_more_time_than_the_whole(clock: Clock) -> None:
     clock.now += 1.0
     assert short.over()
     assert not progress.over()
+
+
+def test_whom_nobody_hears_is_stopped_all_the_same() -> None:
+    whole = Progress(stop=lambda: Stop.DROP)
+    asked = list[Step]()
+
+    def amend(step: Step, /) -> Step:
+        asked.append(step)
+        return step
+
+    with pytest.raises(Cancelled):
+        whole.part(amend=amend).stage(Stage.TABLE)
+    quiet = Progress()
+    quiet.part(0.0, 0.5, amend=amend).stage(Stage.TABLE, 0.5)
+    assert asked == [], "nothing is made of steps that nobody hears"

@@ -35,6 +35,8 @@ from solvers.robust.problem import Workloads
 _BITS = 8
 # Every option of every user is priced: tiers behind many cuts, with many clocks, are many.
 _MOST_OPTIONS = 100_000
+# Larger tables take longer to solve than to make, and much memory to keep.
+_KEPT_ROWS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,7 @@ class Meanings:
     codecs: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Workload:
     """The options of one workload as columns of `Workloads`; faults and warnings point into the
     user's entry.
@@ -202,10 +204,25 @@ def _columns(rows: Sequence[_Row]) -> dict[str, NDArray[Any]]:
 
 def table(workloads: Sequence[Workload], load_s: Floats | None = None) -> Workloads:
     """All workloads of a problem as one table, with the seconds of servers that have a budget."""
+    rows = sum(len(some.load_s) for some in workloads)
+    if load_s is not None and load_s.size:
+        return _table(workloads, load_s)
+    if rows > _KEPT_ROWS:
+        return _table(workloads, np.zeros((rows, 0)))
+    return _kept_table(tuple(workloads))
+
+
+# The same workloads come again and again, each the same object (see `_workload`).
+@lru_cache(maxsize=128)
+def _kept_table(workloads: tuple[Workload, ...]) -> Workloads:
+    return _table(workloads, np.zeros((sum(len(some.load_s) for some in workloads), 0)))
+
+
+def _table(workloads: Sequence[Workload], load_s: Floats) -> Workloads:
     first = np.cumsum([0, *(len(some.columns["cut"]) for some in workloads)])
     return Workloads(
         first=first,
-        server_load_s=np.zeros((first[-1], 0)) if load_s is None else load_s,
+        server_load_s=load_s,
         **{
             name: np.array([getattr(some, name) for some in workloads])
             for name in Workloads.per_workload()

@@ -2,6 +2,7 @@
 plans like any other.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -15,7 +16,14 @@ from app.plans.robust.schemas import RobustRequest
 from solvers.progress import Progress
 from tests.support.answers import pointers
 from tests.support.builders import Body, a_channel, a_device, a_model, a_server_timing, a_timing
-from tests.support.robust.requests import a_cell, a_user, plan, solved
+from tests.support.robust.requests import (
+    a_cell,
+    a_stored_user,
+    a_user,
+    plan,
+    solved,
+    store_profiles,
+)
 from tests.support.servers import Service
 
 pytestmark = pytest.mark.either
@@ -116,3 +124,35 @@ def test_a_sender_next_to_one_who_spends_nothing(client: httpx.Client) -> None:
     alone, both = (solved(client, a_cell(*users)) for users in ([a_user()], [a_user(), idle]))
     assert both["objective"]["energy_j"] == pytest.approx(alone["objective"]["energy_j"], rel=1e-9)
     assert both["users"][1]["energy_j"] == both["users"][1]["bandwidth_hz"] == 0.0
+
+
+def test_what_was_met_before_never_stands_for_a_later_revision(client: httpx.Client) -> None:
+    """While some plan, another revises: who plans after a revision was answered plans with it."""
+    store_profiles(client)
+    request = a_cell(a_stored_user(), server="edge-gpu")
+
+    def spent(**fields: Any) -> tuple[int, float]:
+        result = plan(client, request | fields)
+        (device,) = (one for one in result["provenance"]["profiles"] if one["kind"] == "device")
+        return device["revision"], result["result"]["objective"]["energy_j"]
+
+    def revised(power_w: float) -> None:
+        body = a_device(tx_power_w=power_w)
+        answer = client.put("/v1/devices/camera-cpu", json=body, headers={"If-Match": "*"})
+        assert answer.status_code == 200, answer.text
+
+    found = {1: spent()[1]}
+    with ThreadPoolExecutor(4) as others:
+        for revision, power_w in enumerate((0.3, 0.4, 0.5), 2):
+            meanwhile = [others.submit(spent) for _ in range(4)]
+            revised(power_w)
+            found[revision] = energy = spent()[1]
+            assert spent() == (revision, energy)
+            for each in meanwhile:
+                assert each.result() in ((n, found[n]) for n in (revision - 1, revision))
+    assert len(set(found.values())) == 4
+    pinned = a_cell(a_stored_user(device="camera-cpu@1"), server="edge-gpu")
+    assert plan(client, pinned)["result"]["objective"]["energy_j"] == found[1]
+    client.delete("/v1/devices/camera-cpu").raise_for_status()
+    assert client.post("/v1/plans/robust", json=request).status_code == 422
+    assert plan(client, pinned)["result"]["objective"]["energy_j"] == found[1]
