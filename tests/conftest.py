@@ -33,6 +33,11 @@ def pytest_report_header() -> str:
     return f"random cells: SPLITPLAN_TEST_SEED={seeds.FIRST}"
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Files are named by their size: what they hold may differ between two processes of one run."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) and len(val) > 40 else None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]

@@ -15,7 +15,7 @@ def a_zip(*names: str) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name in names:
-            archive.writestr(name, bytes(100))
+            archive.writestr(zipfile.ZipInfo(name), bytes(100))
     return file.getvalue()
 
 
@@ -34,7 +34,7 @@ HEADER = b'{"weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
     ("content", "told"),
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n", "git lfs pull"),
-        (gzip.compress(a_chain().SerializeToString()), "gzip; unpack it first"),
+        (gzip.compress(a_chain().SerializeToString(), mtime=0), "gzip; unpack it first"),
         (b"\x1c\0\0\0TFL3" + bytes(64), "TensorFlow Lite"),
         (b"\x20\0\0\0ORTM" + bytes(64), "ORT format"),
         (a_zip("net/constants.pkl", "net/data.pkl"), "TorchScript"),
