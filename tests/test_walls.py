@@ -185,7 +185,7 @@ def test_no_folder_of_modules_is_outside_the_walls() -> None:
 
 FAMILIES = ("multiuser", "robust", "stopping")
 SHARED = (
-    {"arrays", "margin", "outcome", "records"}
+    {"arrays", "later", "margin", "outcome", "records"}
     | {f"{family}.problem" for family in FAMILIES}
     | {"multiuser.table", "stopping.channel", "stopping.decision", "stopping.fading"}
 )
