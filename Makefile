@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 KERNEL := solvers/compiled/build.py $(wildcard solvers/compiled/sources/*)
 
-.PHONY: help serve demo test soak fuzz check costs fix lint migrate openapi examples catalogue profiler bench lock hook fetched-kernel clean
+.PHONY: help serve demo test soak fuzz check costs fix lint migrate openapi examples licences catalogue profiler bench lock hook fetched-kernel clean
 
 help:                                 ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ openapi: $(VENV)/serve.stamp          ## write openapi/openapi.json from the cod
 examples: $(VENV)/dev.stamp           ## record from a service what the OpenAPI document shows, and write both
 	$(BIN)/python -m tests.support.examples
 	$(BIN)/splitplan openapi
+
+licences: $(VENV)/dev.stamp           ## write docs/licences.md: the licences of what ships
+	$(BIN)/python -m tests.support.licences
 
 catalogue: $(VENV)/dev.stamp          ## recompute the shipped networks from their architectures
 	$(BIN)/python -m app.catalogue.build
