@@ -155,7 +155,7 @@ class Settings(BaseSettings):
     """
     webhook_private: bool = False
     """Deliver webhooks to private addresses too."""
-    kernel: Kernel = Kernel.NUMPY
+    kernel: Kernel = Kernel.AUTO
     """Who solves: numpy, compiled, or the latter where it was built (auto)."""
 
     @field_validator("database_url")

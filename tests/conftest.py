@@ -81,15 +81,11 @@ def by_turns(items: list[pytest.Item]) -> set[pytest.Item]:
     }
 
 
-@pytest.fixture(autouse=True)
-def _kernel_on_trial(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The compiled kernel computes in tests of its own, though it is not the default yet."""
-    place = str(request.path)
-    if not ("/compiled/" in place or "/kernel/" in place or place.endswith("test_kernel.py")):
-        yield
-        return
-    with using(Kernel.AUTO):
-        yield
+@pytest.fixture(params=[Kernel.NUMPY, Kernel.AUTO], ids=["numpy", "compiled"])
+def either_kernel(request: pytest.FixtureRequest) -> Iterator[Kernel]:
+    """Each of those who may solve, in turn."""
+    with using(request.param):
+        yield request.param
 
 
 @pytest.fixture

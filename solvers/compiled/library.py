@@ -86,8 +86,7 @@ def _loaded() -> Library | str:
     return Library(handle, sources)
 
 
-# Until its bounds hold where nanoseconds decide, who wants the compiled one says so.
-_chosen = Kernel.NUMPY
+_chosen = Kernel.AUTO
 
 
 def use(kernel: Kernel) -> None:

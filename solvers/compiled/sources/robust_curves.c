@@ -4,6 +4,9 @@
 
 enum { STEPS = 100 };
 
+/* A part of itself that a share may be moved by at once: it is good to the square of that. */
+static const double CLOSE = 1e-7;
+
 double robust_least_hz(const Curve *c, const Cap *law) {
     if (!sends(c)) return 0.0;
     return c->scale_hz / snr_at_stretch(law, (c->most_s - c->unit_s) / c->unit_s) * (1.0 + PAD);
@@ -14,7 +17,7 @@ double robust_least_hz(const Curve *c, const Cap *law) {
    computing_j - (M - W) uplink + M unit G(price/M). */
 typedef struct {
     double uplink_s, per_cycles, per_price; /* unit/(price scale) */
-    double clock, fixed_j; /* computing_j - (M - W) uplink */
+    double computing_j, lent_j; /* the latter: (M - W) uplink */
     double watts, spare, stiffness;
 } Tangent;
 
@@ -30,7 +33,8 @@ static void lean(const Curve *c, Tangent *t, double uplink) {
     t->spare = fmax(power * ((alpha - 1.0) + alpha * stretch) - c->static_w, 0.0);
     t->stiffness = power * alpha * ((alpha - 1.0) + (alpha + 1.0) * stretch) * part;
     t->watts = c->watts + t->spare;
-    t->fixed_j = (c->static_w + power) * (time + c->overhead_s) + c->constant_j - t->spare * uplink;
+    t->computing_j = (c->static_w + power) * (time + c->overhead_s) + c->constant_j;
+    t->lent_j = t->spare * uplink;
 }
 
 /* The share that the price asks for by a tangent, and what follows. */
@@ -45,10 +49,11 @@ static Tried tried(const Curve *c, const Cap *law, const Tangent *t) {
     Tried found;
     found.at = snr_at_price(law, z);
     const double per_s = 1.0 / found.at.s, off = found.at.psi - z;
-    /* No more than lost_at, which asks for the smaller of the two. */
+    /* No less than lost_at, which asks for the smaller of the two. */
     const double lost = fabs(off) <= 1e-3 * z ? 1.002 * off * off * per_z * per_s : lost_at(&found.at, z);
-    found.value_j = t->fixed_j + t->watts * c->unit_s * (found.at.stretch + z * per_s - lost) - c->doubt_j -
-                    c->error_s * t->spare;
+    const double uplink = t->watts * c->unit_s * (found.at.stretch + z * per_s);
+    found.value_j = t->computing_j - t->lent_j + uplink - t->watts * c->unit_s * lost - c->doubt_j -
+                    c->error_s * t->spare - OF_TERMS * (t->computing_j + t->lent_j + uplink);
     found.uplink_s = c->unit_s * found.at.stretch;
     /* d time/d ln z is unit psi/s times the rate. */
     found.stiff = c->unit_s * found.at.psi * per_s * found.at.rate * t->stiffness / t->watts;
@@ -56,14 +61,19 @@ static Tried tried(const Curve *c, const Cap *law, const Tangent *t) {
     return found;
 }
 
-static void settle(const Curve *c, const Tangent *t, const Tried *found, Answer *a) {
+static void settle(const Curve *c, const Cap *law, const Tangent *t, const Tried *found, Answer *a) {
     const Snr *at = &found->at;
     /* Where the clock is stiff the time tells the share better than M does. */
     const double moved = found->step * found->stiff * at->s / (c->unit_s * at->psi);
     a->value_j = found->value_j;
     a->uplink_s = t->uplink_s;
-    a->share_hz = c->scale_hz / (polished(at, 1.0 / (t->watts * t->per_price)) * (1.0 - moved));
     a->rate = at->rate / (1.0 + found->stiff);
+    if (!(fabs(moved) < CLOSE)) { /* times next to each other are far apart for the clock: the share of the time itself */
+        const double uplink = fmax(t->uplink_s + found->step, c->unit_s * (1.0 + PAD));
+        a->share_hz = c->scale_hz / snr_at_stretch(law, (uplink - c->unit_s) / c->unit_s);
+        return;
+    }
+    a->share_hz = c->scale_hz / (polished(at, 1.0 / (t->watts * t->per_price)) * (1.0 - moved));
 }
 
 int robust_free_clock(const Curve *c, const Cap *law, double price, double cut_j, Answer *a) {
@@ -76,11 +86,13 @@ int robust_free_clock(const Curve *c, const Cap *law, double price, double cut_j
     lean(c, &t, a->uplink_s > low && a->uplink_s < high ? a->uplink_s : low + 0.6 * (high - low));
     for (int k = 0; k < STEPS; k++) {
         /* A chord is had for less, and discards most. */
-        if (k < 2 && cut_j < INFINITY &&
-            (t.fixed_j + t.watts * c->unit_s * cost_at_least(1.0 / (t.watts * t.per_price))) * (1.0 - 1e-14) -
-                    c->doubt_j - c->error_s * t.spare > cut_j + 1e-14 * t.spare * t.uplink_s) {
-            a->uplink_s = t.uplink_s; /* what discards it once may do so again */
-            return 0;
+        if (k < 2 && cut_j < INFINITY) {
+            const double uplink = t.watts * c->unit_s * cost_at_least(1.0 / (t.watts * t.per_price));
+            if (t.computing_j - t.lent_j + uplink - c->doubt_j - c->error_s * t.spare -
+                    2.0 * OF_TERMS * (t.computing_j + t.lent_j + uplink) > cut_j) {
+                a->uplink_s = t.uplink_s; /* what discards it once may do so again */
+                return 0;
+            }
         }
         const Tried at = tried(c, law, &t);
         if (at.value_j > cut_j) {
@@ -89,7 +101,7 @@ int robust_free_clock(const Curve *c, const Cap *law, double price, double cut_j
         }
         const double near = fmin(t.uplink_s, c->left_s - t.uplink_s);
         if (settled || fabs(at.step) <= 1e-8 * near || high - low <= 4e-16 * high) {
-            settle(c, &t, &at, a);
+            settle(c, law, &t, &at, a);
             return 1;
         }
         if (at.step > 0.0) low = t.uplink_s;
@@ -111,7 +123,7 @@ int robust_free_clock(const Curve *c, const Cap *law, double price, double cut_j
         lean(c, &t, next);
     }
     const Tried at = tried(c, law, &t);
-    settle(c, &t, &at, a);
+    settle(c, law, &t, &at, a);
     return at.value_j <= cut_j;
 }
 
@@ -156,7 +168,7 @@ void robust_options(const Cell *cell, const Cap *law, int64_t n, const int64_t *
 }
 
 int64_t robust_best(const Cap *law, Options *options, double price, double span, double most_hz, Answer *a) {
-    /* Values rise with the price, the best one by no more than its share times the span. */
+    /* Values rise with the price, what the best share costs by itself times the span. */
     const double rises = (1.0 + SPARE) * span, spare = SPARE / (1.0 + SPARE);
     int64_t best = -1;
     double cut = INFINITY, clock = 0.0, beside_j = 0.0;
@@ -174,7 +186,7 @@ int64_t robust_best(const Cap *law, Options *options, double price, double span,
             options->hint_s[lowest] = a->uplink_s;
             best = lowest;
             cut = a->value_j;
-            beside_j = rises * a->share_hz;
+            beside_j = span > 0.0 ? rises * a->share_hz + spent_at(options->curve + lowest, law, price, a) - cut : 0.0;
             options->beyond[lowest] = 0;
             if (a->uplink_s > 0.0) clock = clock_at(options->curve + lowest, a->uplink_s);
         }
@@ -198,7 +210,7 @@ int64_t robust_best(const Cap *law, Options *options, double price, double span,
         if (options->beyond[k] || other.value_j > cut || (best >= 0 && other.value_j == cut && k > best)) continue;
         best = k;
         cut = other.value_j;
-        beside_j = rises * other.share_hz;
+        beside_j = span > 0.0 ? rises * other.share_hz + spent_at(options->curve + k, law, price, &other) - cut : 0.0;
         *a = other;
     }
     return best;

@@ -7,11 +7,46 @@
 
 #include "robust_rates.h"
 
-/* The same numbers as in Python: curves.PAD, shares.ROUNDING and spending.TIME_ERROR. */
+/* Why a value is a bound, whatever it was computed at.
+
+   An option takes the least over clocks f and shares b of C(f) + W tau(b) + p b, where its time c/f + tau(b) is at most S,
+   the uplink's own tau(b) at most T, and b at most m. For multipliers M, N and q of these, none of them negative, it takes
+   no less than
+
+     [C(f) + M c/f] - M S - N T + [(W + M + N) tau(b) + (p + q) b] - q m
+
+   with both brackets at their least. The first is convex in the time c/f: it is least at the clock f of which M is what a
+   second more saves, at the cheapest clock for any smaller M and at the fastest for any larger one. The second is
+   (W + M + N) unit G(z), of which any share tells a lower bound (`lost_at`). So f and b need not belong to each other, nor
+   to the price: a clock, its M, and any share give a bound, and a better one the nearer they are (`tangent_j`, `at_end`).
+   Where b is held to m, q is what a hertz more would save there less p, and the bound is E(m) + p m; where that q would be
+   negative nothing is known of m, and what holds for all shares is all that holds (`held_to`).
+
+   In floating point: M, and psi, which q and z are made of, are off by a part d of themselves, which costs d squared, for
+   both brackets are flat where they are least. S, T and tau(b) are off by error_s at most, which costs (M + N) error_s
+   whatever the time that is left: the bound is linear in S. Everything else is sums and products of terms that are not
+   negative, some 20 roundings deep: OF_TERMS of each of the terms. A sum over users is compensated (`add`), and ROUNDING
+   of it covers that. */
+#define OF_TERMS (16 * 0x1p-52)
+/* The same numbers as in Python: curves.PAD, shares.ROUNDING, spending.TIME_ERROR and spending.CANCELLED. */
+#define CANCELLED (4 * 0x1p-52)
 #define PAD 1e-13
 #define ROUNDING 1e-14
 #define TIME_ERROR (8 * 0x1p-52)
 #define NO_TIME 1e-300
+
+/* A sum whose error does not grow with the number of its terms. */
+typedef struct {
+    double total, rest;
+} Sum;
+
+static inline void add(Sum *sum, double term) {
+    const double total = sum->total + term, of_term = total - sum->total;
+    sum->rest += (sum->total - (total - of_term)) + (term - of_term);
+    sum->total = total;
+}
+
+static inline double sum_of(const Sum *sum) { return sum->total + sum->rest; }
 
 /* A row of the workload table, with what no user changes. Filled in by solvers/robust/solve/kernel/cell.py. */
 typedef struct {
@@ -107,11 +142,17 @@ static inline int lay_out(const Cell *cell, const Cap *law, const Asking *who, i
     const Row *row = cell->row + r;
     const User *user = who->of;
     if (row->allowed == 0.0 || row->loss > user->max_loss) return 0;
-    double margin = row->margin_s;
+    double margin = row->margin_s, cancelled = 0.0;
     if (!cell->of_options) {
         const double high = row->variance_s2 + user->correlation * row->cross_s2;
         const double low = row->variance_low_s2 + user->correlation * row->cross_low_s2;
-        margin = user->factor * sqrt(fmax(fmax(high, low), 0.0));
+        const double deviation = sqrt(fmax(fmax(high, low), 0.0));
+        margin = user->factor * deviation;
+        if (user->correlation < 0.0) {
+            /* The variance is good to a part of what it is the difference of, its root to less. */
+            const double error = CANCELLED * (row->variance_s2 + row->cross_s2);
+            if (error > 0.0) cancelled = 2.0 * user->factor * error / (deviation + sqrt(error));
+        }
     }
     const double left = user->deadline_s - row->fixed_s - margin, fastest = row->fast_s;
     const double unit = row->unit_hz * who->per_scale;
@@ -147,7 +188,7 @@ static inline int lay_out(const Cell *cell, const Cap *law, const Asking *who, i
     c->fast_hz = row->fast_hz;
     c->most_s = most;
     c->kink_s = row->cycles > 0.0 ? left - slow_s : most;
-    c->error_s = TIME_ERROR * (user->deadline_s + row->fixed_s + fabs(margin));
+    c->error_s = TIME_ERROR * (user->deadline_s + row->fixed_s + fabs(margin)) + cancelled;
     c->doubt_j = doubt;
     c->slow_j = slow == row->slow_hz ? row->slow_j * weight : computing_j(c, slow);
     c->row = r;
@@ -160,46 +201,70 @@ static inline int lay_out(const Cell *cell, const Cap *law, const Asking *who, i
     return 1;
 }
 
-/* Least energy at the price of the share that takes some time `uplink_s`, an end of what is allowed or a kink: `most`
-   hertz or the least share, or where the clock leaves its least. Slopes to both sides bracket the price there, but for
-   rounding, which costs its square. */
-static inline void at_end(const Curve *c, const Cap *law, double price, double uplink_s, int least, Answer *a) {
-    const double s = snr_at_stretch(law, (uplink_s - c->unit_s) / c->unit_s);
-    const Snr at = snr_at(law, s);
-    const double per_watt = at.psi * c->unit_s / c->scale_hz;
-    double stiffness, clock = least ? clock_at(c, uplink_s) : c->slow_hz;
-    const double watts = clock_power(c, clock, &stiffness);
-    const double asked = price / per_watt - c->watts;
-    const int free = least ? clock > c->slow_hz : 1;
-    /* Where the price asks for another share than this one. */
-    double off = least ? fmin(asked - (free ? watts : 0.0), 0.0) : asked < 0.0 ? asked : fmax(asked - watts, 0.0);
-    const double doubt = c->error_s * fmax(fmax(asked, free && least ? watts : 0.0), 0.0);
-    a->share_hz = c->scale_hz / s * (least ? 1.0 + PAD : 1.0);
-    a->rate = 0.0;
-    off *= per_watt;
-    const double lost = off == 0.0 ? 0.0 : off * off / fmax(price - fmax(off, 0.0), NO_TIME) * a->share_hz;
-    a->value_j = (least ? computing_j(c, clock) : c->slow_j) + c->watts * uplink_s + price * a->share_hz - c->doubt_j -
-                 doubt - lost - (least ? 2.0 * PAD * price * a->share_hz : 0.0);
+/* The bound of a clock and a share: what the cycles take at that clock, `spare` watts for each second that both take beyond
+   `time_s` together with `error_s`, and the share of some ratio at the price of z. */
+static inline double tangent_j(const Curve *c, double computing, double spare, double time_s, const Snr *at, double z) {
+    const double lent = spare * time_s, uplink = (c->watts + spare) * c->unit_s * (at->stretch + z / at->s);
+    const double lost = (c->watts + spare) * c->unit_s * lost_at(at, z);
+    return computing - lent + uplink - lost - c->error_s * spare - c->doubt_j - OF_TERMS * (computing + lent + uplink);
 }
 
-/* Energy over a share, and what one more hertz saves. */
+/* Least energy at the price of the share that takes some time `uplink_s`, an end of what is allowed or a kink: the least
+   share, or where the clock leaves its least. The time is worth what makes that share the cheapest one, as far as the clock
+   agrees. */
+static inline void at_end(const Curve *c, const Cap *law, double price, double uplink_s, int least, Answer *a) {
+    const Snr at = snr_at(law, snr_at_stretch(law, (uplink_s - c->unit_s) / c->unit_s));
+    const double per_watt = at.psi * c->unit_s / c->scale_hz, asked = fmax(price / per_watt - c->watts, 0.0);
+    double stiffness, clock = least ? clock_at(c, uplink_s) : c->slow_hz;
+    const double watts = clock_power(c, clock, &stiffness);
+    const double spare = !least ? fmin(asked, watts) : clock > c->slow_hz ? fmax(asked, watts) : asked;
+    const double z = price * c->scale_hz / ((c->watts + spare) * c->unit_s);
+    a->share_hz = c->scale_hz / at.s * (least ? 1.0 + PAD : 1.0);
+    a->rate = 0.0;
+    a->value_j = tangent_j(c, least ? computing_j(c, clock) : c->slow_j, spare, uplink_s, &at, z);
+}
+
+/* Energy over a share, and what it may be overstated by. */
 static inline double energy_at(const Curve *c, const Cap *law, double share_hz, double *doubt_j) {
     double uplink = 0.0;
     if (sends(c)) {
         const double s = c->scale_hz / share_hz;
         uplink = c->unit_s * (s / fmin(log1p(s), law->cap));
     }
-    const double clock = clock_at(c, uplink);
+    const double clock = clock_at(c, uplink), energy = computing_j(c, clock) + c->watts * uplink;
     double stiffness;
-    *doubt_j = c->doubt_j + (clock > c->slow_hz ? c->error_s * clock_power(c, clock, &stiffness) : 0.0);
-    return computing_j(c, clock) + c->watts * uplink;
+    *doubt_j = c->doubt_j + (clock > c->slow_hz ? c->error_s * clock_power(c, clock, &stiffness) : 0.0) + OF_TERMS * energy;
+    return energy;
+}
+
+/* What an answer's share does cost at its price: no bound of the option there is above this. */
+static inline double spent_at(const Curve *c, const Cap *law, double price, const Answer *a) {
+    double doubt;
+    const double energy = energy_at(c, law, a->share_hz, &doubt);
+    return fmax((energy + price * a->share_hz) * (1.0 + OF_TERMS), a->value_j);
+}
+
+/* What the answer of an option is where its share is held to `most_hz`, or to the least share if that is more. */
+static inline void held_to(const Curve *c, const Cap *law, double price, double most_hz, Answer *a) {
+    const double share = fmax(robust_least_hz(c, law), most_hz);
+    const Snr at = snr_at(law, c->scale_hz / share);
+    const double uplink = c->unit_s * at.stretch, clock = clock_at(c, uplink);
+    double stiffness, spare = 0.0;
+    if (clock > c->slow_hz) spare = clock_power(c, clock, &stiffness);
+    if ((c->watts + spare) * at.psi * c->unit_s / c->scale_hz >= price) {
+        const double computing = computing_j(c, clock), sent = c->watts * uplink, paid = price * share;
+        const double bound = computing + sent + paid - c->error_s * spare - c->doubt_j - OF_TERMS * (computing + sent + paid);
+        a->value_j = price > 0.0 ? fmax(a->value_j, bound) : bound;
+    }
+    a->share_hz = share;
+    a->rate = 0.0;
 }
 
 /* A lower bound on the least of E + price b over all shares: the clock at its least for all of them. */
 static inline double least_at_least(const Curve *c, double price) {
     const double paid = c->watts * c->unit_s;
     const double uplink = sends(c) ? paid * cost_at_least(price * c->scale_hz / paid) : 0.0;
-    return (c->slow_j + uplink) * (1.0 - 1e-14) - c->doubt_j;
+    return (c->slow_j + uplink) * (1.0 - 2.0 * OF_TERMS) - c->doubt_j;
 }
 
 int robust_free_clock(const Curve *c, const Cap *law, double price, double cut_j, Answer *a);
@@ -207,35 +272,33 @@ int robust_free_clock(const Curve *c, const Cap *law, double price, double cut_j
 /* Least of E + price b over the shares up to `most_hz`; 0, and no answer, where that is proven to be beyond `cut_j`.
    Any price of 0 asks for all that is allowed. */
 static inline int priced(const Curve *c, const Cap *law, double price, double most_hz, double cut_j, Answer *a) {
-    double doubt;
     if (!sends(c)) {
+        double doubt;
         a->share_hz = a->rate = 0.0;
         a->value_j = energy_at(c, law, 1.0, &doubt) - doubt;
         return a->value_j <= cut_j;
     }
     if (price > 0.0) {
         const double per_watt = c->unit_s / c->scale_hz, z = price / (c->watts * per_watt);
-        const double paid = c->watts * c->unit_s;
         if (cut_j < INFINITY && least_at_least(c, price) > cut_j) return 0;
         const Snr at = snr_at_price(law, z);
         const double uplink = c->unit_s * at.stretch;
         if (uplink <= c->kink_s && uplink <= c->most_s) {
-            const double s = polished(&at, z);
-            a->share_hz = c->scale_hz / s;
+            a->share_hz = c->scale_hz / polished(&at, z);
             a->rate = at.rate;
-            a->value_j = c->slow_j + paid * (at.stretch + z / at.s - lost_at(&at, z)) - c->doubt_j;
+            a->value_j = tangent_j(c, c->slow_j, 0.0, 0.0, &at, z);
         } else if (c->kink_s >= c->most_s) {
             at_end(c, law, price, c->most_s, 1, a);
+            a->value_j = fmax(a->value_j, least_at_least(c, price));
         } else if (!robust_free_clock(c, law, price, cut_j, a)) {
             return 0;
+        } else {
+            /* Where there is next to no time to share, what it is worth may be next to nothing that can be told. */
+            a->value_j = fmax(a->value_j, least_at_least(c, price));
         }
         if (a->share_hz <= most_hz) return a->value_j <= cut_j;
     }
-    /* All that is allowed, and no less than the least: the curve falls all the way there. */
-    const double least = robust_least_hz(c, law);
-    a->share_hz = fmax(least, most_hz);
-    a->rate = 0.0;
-    a->value_j = energy_at(c, law, a->share_hz, &doubt) - doubt + price * a->share_hz * (1.0 - 2.0 * PAD);
+    held_to(c, law, price, most_hz, a);
     return a->value_j <= cut_j;
 }
 

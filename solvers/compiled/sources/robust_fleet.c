@@ -49,6 +49,7 @@ SP_EXPORT int64_t sp_robust_price(const Cell *cell, double price, const double *
         robust_forget(&options);
         return NO_MEMORY;
     }
+    Sum value = {0.0, 0.0};
     sums[0] = sums[1] = sums[2] = sums[3] = 0.0;
     for (int64_t n = from; n < to; n++) {
         Answer a = {INFINITY, 0.0, 0.0, 0.0};
@@ -62,10 +63,11 @@ SP_EXPORT int64_t sp_robust_price(const Cell *cell, double price, const double *
             sums[3] += 1.0;
             continue;
         }
-        sums[0] += a.value_j;
+        add(&value, a.value_j);
         sums[1] += fabs(a.value_j);
         sums[2] += a.share_hz;
     }
+    sums[0] = sum_of(&value);
     robust_forget(&options);
     return DONE;
 }
@@ -75,8 +77,9 @@ typedef struct {
     double low_j, high_j, slope_low, slope_high, span, corner;
 } Ceiling;
 
-static Ceiling ceiling_of(const Answer *low, const Answer *high, double span) {
-    Ceiling c = {low->value_j, high->value_j, low->share_hz, high->share_hz, span, 0.0};
+/* Of what the best shares at both prices cost there: lines that no bound of these options is above anywhere between. */
+static Ceiling ceiling_of(const Answer *low, double low_j, const Answer *high, double high_j, double span) {
+    Ceiling c = {low_j, high_j, low->share_hz, high->share_hz, span, 0.0};
     if (c.slope_low > c.slope_high) {
         c.corner = (c.high_j - c.slope_high * span - c.low_j) / (c.slope_low - c.slope_high);
         c.corner = fmin(fmax(c.corner, 0.0), span);
@@ -121,12 +124,13 @@ SP_EXPORT int64_t sp_robust_sweep(const Cell *cell, double low, double high, con
         robust_forget(&options);
         return NO_MEMORY;
     }
+    Sum value[2] = {{0.0, 0.0}, {0.0, 0.0}};
     for (int k = 0; k < 8; k++) sums[k] = 0.0;
     int64_t kept = 0;
     for (int64_t n = from; n < to; n++) {
         Answer end[2] = {NOTHING, NOTHING};
         int64_t row[2] = {-1, -1};
-        double spare = INFINITY;
+        double spare = INFINITY, spent[2] = {INFINITY, INFINITY};
         first[n - from] = kept;
         robust_options(cell, &law, n, NULL, 0, &options);
         for (int k = 0; k < 2; k++) {
@@ -136,7 +140,8 @@ SP_EXPORT int64_t sp_robust_sweep(const Cell *cell, double low, double high, con
                 sums[4 * k + 3] += 1.0;
                 continue;
             }
-            sums[4 * k] += end[k].value_j;
+            add(value + k, end[k].value_j);
+            spent[k] = spent_at(options.curve + best, &law, k ? high : low, end + k);
             sums[4 * k + 1] += fabs(end[k].value_j);
             sums[4 * k + 2] += end[k].share_hz;
             row[k] = options.curve[best].row;
@@ -146,7 +151,7 @@ SP_EXPORT int64_t sp_robust_sweep(const Cell *cell, double low, double high, con
             }
         }
         if (options.count == 0) continue;
-        const Ceiling ceiling = ceiling_of(end, end + 1, high - low);
+        const Ceiling ceiling = ceiling_of(end, spent[0], end + 1, spent[1], high - low);
         /* Above the ceiling's chord by its largest excess at both ends is above the ceiling. */
         const double sag = sag_of(&ceiling);
         if (!(sag <= spare)) robust_options(cell, &law, n, NULL, 0, &options);
@@ -163,6 +168,7 @@ SP_EXPORT int64_t sp_robust_sweep(const Cell *cell, double low, double high, con
         }
     }
     first[to - from] = kept;
+    for (int k = 0; k < 2; k++) sums[4 * k] = sum_of(value + k);
     robust_forget(&options);
     return kept;
 }

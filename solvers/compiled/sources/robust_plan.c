@@ -11,7 +11,12 @@ enum { FAILED = -1, NO_PLAN = 0, PLANNED = 1, PASSES = 100, STEPS = 100, TRIED =
 static const double SETTLED = 1e-7;
 
 void *robust_own(Solve *solve, int64_t count, size_t size) {
-    if (solve->owned == (int64_t)(sizeof solve->owns / sizeof *solve->owns)) return NULL;
+    enum { AT_ONCE = 32 };
+    if (solve->owned % AT_ONCE == 0) {
+        void **more = realloc(solve->owns, (size_t)(solve->owned + AT_ONCE) * sizeof *more);
+        if (more == NULL) return NULL;
+        solve->owns = more;
+    }
     void *room = malloc((size_t)(count > 0 ? count : 1) * size);
     if (room != NULL) solve->owns[solve->owned++] = room;
     return room;
@@ -60,6 +65,9 @@ static int lay_out_all(Solve *solve) {
     solve->first = robust_own(solve, cell->users + 1, sizeof *solve->first);
     solve->most_hz = robust_own(solve, cell->users, sizeof *solve->most_hz);
     solve->curve = robust_own(solve, room, sizeof *solve->curve);
+    solve->wide_hz = robust_own(solve, cell->users, sizeof *solve->wide_hz);
+    solve->narrow_hz = robust_own(solve, cell->users, sizeof *solve->narrow_hz);
+    if (solve->wide_hz == NULL || solve->narrow_hz == NULL) return FAILED;
     if (need == NULL || solve->first == NULL || solve->most_hz == NULL || solve->curve == NULL) return FAILED;
     double least = 0.0, surely = 0.0;
     for (int64_t n = 0; n < cell->users; n++) {
@@ -128,19 +136,20 @@ static int own_point(Solve *solve, Point *point) {
 }
 
 static void price_all(const Solve *solve, const Running *running, double price, Point *point) {
-    double value = 0.0, size = 0.0, demand = 0.0;
+    double size = 0.0, demand = 0.0;
+    Sum value = {0.0, 0.0};
     for (int64_t n = 0; n < solve->users; n++) {
         const int64_t begin = running->first[n];
         Options mine = {running->first[n + 1] - begin, running->curve + begin, running->bound_j + begin,
                         running->hint_s + begin, INFINITY, running->beyond + begin};
         point->choice[n] = begin + robust_best(&solve->law, &mine, price, 0.0, solve->most_hz[n], point->answer + n);
-        value += point->answer[n].value_j;
+        add(&value, point->answer[n].value_j);
         size += fabs(point->answer[n].value_j);
         demand += point->answer[n].share_hz;
     }
     const double whole = solve->cell->bandwidth_hz, paid = price * whole;
     point->price = price;
-    point->bound_j = value - paid - ROUNDING * (size + paid);
+    point->bound_j = sum_of(&value) - paid - ROUNDING * (size + paid);
     point->excess_hz = demand - whole;
     if (point->excess_hz > 0.0 && point->excess_hz <= ROUNDING * whole) point->excess_hz = 0.0;
 }
@@ -157,9 +166,12 @@ static void prune(const Solve *solve, Running *running, Point *low, Point *high)
     int64_t kept = 0;
     for (int64_t n = 0; n < solve->users; n++) {
         const Answer *a = low->answer + n, *b = high->answer + n;
+        /* Lines that no bound of the options chosen there is above. */
+        const double a_j = spent_at(running->curve + low->choice[n], &solve->law, low->price, a);
+        const double b_j = spent_at(running->curve + high->choice[n], &solve->law, high->price, b);
         double corner = 0.0;
         if (a->share_hz > b->share_hz) {
-            corner = (b->value_j - b->share_hz * span - a->value_j) / (a->share_hz - b->share_hz);
+            corner = (b_j - b->share_hz * span - a_j) / (a->share_hz - b->share_hz);
             corner = fmin(fmax(corner, 0.0), span);
         }
         const double at[3] = {0.0, corner, span};
@@ -182,7 +194,7 @@ static void prune(const Solve *solve, Running *running, Point *low, Point *high)
                 }
                 int below = 0;
                 for (int j = 0; j < 3 && !below; j++) {
-                    const double most = fmin(a->value_j + a->share_hz * at[j], b->value_j - b->share_hz * (span - at[j]));
+                    const double most = fmin(a_j + a->share_hz * at[j], b_j - b->share_hz * (span - at[j]));
                     below = from + (to - from) * (at[j] / span) <= most * (1.0 + 1e-11);
                 }
                 if (!below) break;
@@ -233,6 +245,7 @@ static int maximise(Solve *solve, double tolerance) {
         running.hint_s[k] = 0.0;
     }
     price_all(solve, &running, 0.0, &some);
+    const double free = some.bound_j;
     if (some.excess_hz <= ROUNDING * whole * (double)solve->users) {
         solve->bound_j = some.bound_j;
         solve->price = solve->low = solve->high = 0.0;
@@ -276,7 +289,7 @@ static int maximise(Solve *solve, double tolerance) {
         }
         exchange_points(some.excess_hz > 0.0 ? &low : &high, &some);
     }
-    solve->bound_j = best;
+    solve->bound_j = fmax(best, free);
     solve->price = best_price;
     solve->low = low.price;
     solve->high = high.price;
@@ -335,10 +348,71 @@ static void to_one(Solve *solve, Plan *plan, double rest) {
     }
 }
 
+/* A price at which shares are asked for, and what they are beyond the least ones. */
+typedef struct {
+    double log_price, total, beyond, mobile;
+} Asked;
+
+static void ask(Solve *solve, Plan *plan, Asked *at) {
+    const double price = exp(at->log_price);
+    at->total = at->beyond = at->mobile = 0.0;
+    for (int64_t n = 0; n < solve->users; n++) {
+        Answer a = NOTHING;
+        if (!sends(solve->curve + plan->choice[n])) continue;
+        robust_priced(solve, plan->choice[n], price, 2.0 * solve->cell->bandwidth_hz, &a);
+        const double need = solve->least_hz[plan->choice[n]];
+        if (a.share_hz <= need) {
+            a.share_hz = need;
+            a.rate = 0.0;
+        }
+        plan->share_hz[n] = a.share_hz;
+        at->total += a.share_hz;
+        at->beyond += a.share_hz - need;
+        at->mobile += a.share_hz * a.rate;
+    }
+}
+
+/* What a step of Newton's leaves over goes to those who move with the price. */
+static void hand_out(Solve *solve, Plan *plan, const Asked *at, double rest) {
+    const double off = rest / at->mobile, whole = solve->cell->bandwidth_hz;
+    plan->log_price = at->log_price - off;
+    plan->marginal = exp(plan->log_price);
+    for (int64_t n = 0; n < solve->users && off != 0.0; n++) {
+        Answer a = NOTHING;
+        if (!sends(solve->curve + plan->choice[n])) continue;
+        const double need = solve->least_hz[plan->choice[n]];
+        if (plan->share_hz[n] <= need) continue;
+        robust_priced(solve, plan->choice[n], exp(at->log_price), 2.0 * whole, &a);
+        plan->share_hz[n] = fmax(plan->share_hz[n] * (1.0 + fmax(off * a.rate, -0.5)), need);
+    }
+}
+
+/* Two prices next to each other ask for too much and for too little: the mean of what they ask for is as good as they
+   are, for energy is convex in the shares. */
+static void mix(const Solve *solve, Plan *plan, const Asked *wide, const Asked *narrow, double left) {
+    const double part = (left - narrow->beyond) / (wide->beyond - narrow->beyond);
+    for (int64_t n = 0; n < solve->users; n++)
+        plan->share_hz[n] = solve->narrow_hz[n] + part * (solve->wide_hz[n] - solve->narrow_hz[n]);
+    plan->log_price = narrow->log_price;
+    plan->marginal = exp(plan->log_price);
+}
+
+static void settle_energy(const Solve *solve, Plan *plan) {
+    double energy = 0.0, total = 0.0;
+    for (int64_t n = 0; n < solve->users; n++) {
+        double doubt;
+        energy += energy_at(solve->curve + plan->choice[n], &solve->law, plan->share_hz[n], &doubt);
+        total += plan->share_hz[n];
+    }
+    plan->energy_j = total <= solve->cell->bandwidth_hz * (1.0 + 1e-12) ? energy : INFINITY;
+}
+
 void robust_share_out(Solve *solve, double log_price, Plan *plan) {
+    const size_t size = (size_t)solve->users * sizeof *plan->share_hz;
     const double whole = solve->cell->bandwidth_hz;
-    double least = 0.0, low = -INFINITY, high = INFINITY, rest = 0.0, mobile = 0.0;
-    int senders = 0;
+    Asked wide = {-INFINITY, 0.0, 0.0, 0.0}, narrow = {INFINITY, 0.0, 0.0, 0.0}, at = {log_price, 0.0, 0.0, 0.0};
+    double least = 0.0, rest = 0.0;
+    int senders = 0, settled = 0, still = 0;
     for (int64_t n = 0; n < solve->users; n++) {
         plan->share_hz[n] = 0.0;
         if (!sends(solve->curve + plan->choice[n])) continue;
@@ -351,71 +425,43 @@ void robust_share_out(Solve *solve, double log_price, Plan *plan) {
     if (!(least <= whole)) return;
     const double left = whole - least, near = fmax(SETTLED * left, 4 * 0x1p-52 * whole);
     for (int step = 0; senders && step < STEPS; step++) {
-        double total = 0.0, beyond = 0.0;
-        const double price = exp(log_price);
-        mobile = 0.0;
-        for (int64_t n = 0; n < solve->users; n++) {
-            const Curve *c = solve->curve + plan->choice[n];
-            Answer a = NOTHING;
-            if (!sends(c)) continue;
-            robust_priced(solve, plan->choice[n], price, 2.0 * whole, &a);
-            const double need = solve->least_hz[plan->choice[n]];
-            if (a.share_hz <= need) {
-                a.share_hz = need;
-                a.rate = 0.0;
-            }
-            plan->share_hz[n] = a.share_hz;
-            total += a.share_hz;
-            beyond += a.share_hz - need;
-            mobile += a.share_hz * a.rate;
-        }
-        rest = left - beyond;
-        const double excess = log1p(fmax(-rest / whole, -1.0)), slope = mobile / total;
-        if (excess > 0.0) low = log_price;
-        else high = log_price;
+        ask(solve, plan, &at);
+        rest = left - at.beyond;
+        const double excess = log1p(fmax(-rest / whole, -1.0)), slope = at.mobile / at.total;
+        if (excess > 0.0) wide = at;
+        else narrow = at;
+        memcpy(excess > 0.0 ? solve->wide_hz : solve->narrow_hz, plan->share_hz, size);
         const double newton = slope > 0.0 ? excess / slope : copysign(INFINITY, excess);
-        if (fabs(newton) <= SETTLED || (slope == 0.0 && fabs(rest) <= near) ||
-            (isfinite(low) && high - low <= 4e-16 * fabs(low)))
-            break;
-        double goal = log_price + fmin(fmax(newton, -3.0), 3.0);
+        settled = fabs(newton) <= SETTLED;
+        still = slope == 0.0 && fabs(rest) <= near;
+        const double low = wide.log_price, high = narrow.log_price;
+        if (settled || still || (isfinite(low) && high - low <= 4e-16 * fabs(low))) break;
+        double goal = at.log_price + fmin(fmax(newton, -3.0), 3.0);
         if (!(goal > low && goal < high) && isfinite(low) && isfinite(high)) goal = 0.5 * (low + high);
-        log_price = goal;
+        at.log_price = goal;
     }
-    plan->log_price = senders ? log_price : -INFINITY;
-    if (senders && mobile > 0.0) {
-        const double off = rest / mobile;
-        plan->log_price -= off;
-        plan->marginal = exp(plan->log_price);
-        for (int64_t n = 0; n < solve->users; n++) {
-            const Curve *c = solve->curve + plan->choice[n];
-            Answer a = NOTHING;
-            if (!sends(c) || off == 0.0) continue;
-            const double need = solve->least_hz[plan->choice[n]];
-            if (plan->share_hz[n] <= need) continue;
-            robust_priced(solve, plan->choice[n], exp(log_price), 2.0 * whole, &a);
-            plan->share_hz[n] = fmax(plan->share_hz[n] * (1.0 + fmax(off * a.rate, -0.5)), need);
-        }
-    } else if (senders) {
-        to_one(solve, plan, rest);
-    }
-    plan->energy_j = 0.0;
-    for (int64_t n = 0; n < solve->users; n++) {
-        double doubt;
-        const Curve *c = solve->curve + plan->choice[n];
-        plan->energy_j += energy_at(c, &solve->law, plan->share_hz[n], &doubt);
+    plan->log_price = senders ? at.log_price : -INFINITY;
+    if (settled) hand_out(solve, plan, &at, rest);
+    else if (!still && wide.beyond > left && isfinite(narrow.log_price)) mix(solve, plan, &wide, &narrow, left);
+    else if (senders) to_one(solve, plan, rest);
+    settle_energy(solve, plan);
+    if (isinf(plan->energy_j) && isfinite(narrow.log_price)) { /* rounding overdrew */
+        memcpy(plan->share_hz, solve->narrow_hz, size);
+        settle_energy(solve, plan);
     }
 }
 
 double robust_bound_of(const Solve *solve, const Plan *plan) {
     const double price = exp(plan->log_price), paid = price * solve->cell->bandwidth_hz;
-    double value = 0.0, size = 0.0;
+    double size = 0.0;
+    Sum value = {0.0, 0.0};
     for (int64_t n = 0; n < solve->users; n++) {
         Answer a = NOTHING;
         robust_priced(solve, plan->choice[n], price, solve->most_hz[n], &a);
-        value += a.value_j;
+        add(&value, a.value_j);
         size += fabs(a.value_j);
     }
-    return value - paid - ROUNDING * (size + paid);
+    return sum_of(&value) - paid - ROUNDING * (size + paid);
 }
 
 /* ------------------------------------------------------------------------------------- completing, exchanging */
@@ -499,6 +545,7 @@ SP_EXPORT void sp_robust_close(Solve *solve) {
     if (solve == NULL) return;
     robust_forget_tree(solve->tree);
     for (int64_t k = 0; k < solve->owned; k++) free(solve->owns[k]);
+    free(solve->owns);
     free(solve);
 }
 

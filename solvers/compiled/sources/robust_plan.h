@@ -21,12 +21,13 @@ typedef struct {
     double *least_hz; /* (count,) NaN until it is asked for */
     double *hint_s;   /* (count,) where each was found last */
     double *most_hz;  /* (users,) what the others' least shares leave */
+    double *wide_hz, *narrow_hz; /* (users,) shares to both sides of a price that is being looked for */
     double bound_j, price, low, high;
     int64_t *above, *below; /* (users,) choices where demand fits, and where it does not */
     Plan plan;
     Tree *tree;
     int64_t owned;
-    void *owns[40];
+    void **owns;
 } Solve;
 
 /* Room that goes with the solve; NULL where there is none. */

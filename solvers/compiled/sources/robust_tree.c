@@ -54,7 +54,8 @@ static int keep_below(Solve *solve, Tree *tree, const double *price, int prices,
         return MEMORY;
     }
     for (int j = 0; j < prices; j++) {
-        double value = 0.0, size = 0.0;
+        double size = 0.0;
+        Sum value = {0.0, 0.0};
         const double paid = price[j] * solve->cell->bandwidth_hz;
         for (int64_t n = 0; n < solve->users; n++) {
             double least = INFINITY;
@@ -65,11 +66,12 @@ static int keep_below(Solve *solve, Tree *tree, const double *price, int prices,
                 least = fmin(least, a.value_j);
             }
             best[n * prices + j] = least;
-            value += least;
+            add(&value, least);
             size += fabs(least);
         }
-        root[j] = value - paid - ROUNDING * (size + paid);
-        solve->bound_j = fmax(solve->bound_j, root[j]);
+        root[j] = sum_of(&value) - paid - ROUNDING * (size + paid);
+        /* What was ruled out before is beyond the cutoff, and need not be beyond more. */
+        solve->bound_j = fmax(solve->bound_j, fmin(root[j], cutoff_j));
     }
     int64_t kept = 0;
     int empty = 0;

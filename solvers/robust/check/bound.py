@@ -78,7 +78,7 @@ def lower_bound_j(
         prices = [_LITTLE * abs(root) / problem.bandwidth_hz, *prices[1:]]
     detour = value - least[options.user]
     found = search(problem, prices, servers, goal_j, root, options, reach, detour)
-    return found if found.energy_j > root else Bound(root, found.rival)
+    return found if found.energy_j > root else Bound(root, found.rivals)
 
 
 def _held_j(problem: Problem, decision: Decision, price: float, server_price: Floats) -> Floats:

@@ -62,7 +62,7 @@ def efficiency_for(stretch: Floats, cap_u: float) -> Floats:
     return np.asarray(u)
 
 
-def _uplink_s(options: Options, u: Floats, swing: Floats) -> Floats:
+def uplink_s(options: Options, u: Floats, swing: Floats) -> Floats:
     """Uplink time at a spectral efficiency and its e^u - 1, NaN where silent without any."""
     narrow = u if options.cap_u == float("inf") else np.minimum(u, options.cap_u)
     return np.asarray(options.unit_s * swing / narrow)
@@ -102,15 +102,6 @@ def widest_j(options: Options, reach: Reach) -> Floats:
     return np.where(options.unit_s > 0.0, np.fmax(energy, silent), silent)
 
 
-def clock_hz(options: Options, share_hz: Floats) -> Floats:
-    """Clock that keeps the deadline with a share, rounded up."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        u = np.log1p(options.scale_hz / share_hz)
-        uplink = np.where(options.unit_s > 0.0, _uplink_s(options, u, np.expm1(u)), 0.0)
-    clock, free = _clock(options, uplink)
-    return np.where(free, np.minimum(clock * (1.0 + 1e-12), options.clock_max_hz), clock)
-
-
 def _below_tangent(
     value: Floats, slope: Floats, share: Floats, error: Floats, low: Floats, high: Floats
 ) -> Floats:
@@ -128,7 +119,7 @@ def _side(
     """
     swing = np.expm1(u)
     share = options.scale_hz / swing
-    uplink = _uplink_s(options, u, swing)
+    uplink = uplink_s(options, u, swing)
     clock, free = _clock(options, uplink)
     energy = options.device_j(clock)
     energy = energy + options.power_w * uplink
@@ -195,7 +186,7 @@ def _stationary(options: Options, price: Floats | float, reach: Reach) -> Floats
         # Beyond the cap (e^u - 1)²/L is the target; at the cap the marginal energy jumps over some.
         u = np.minimum(u, np.maximum(cap, np.log1p(np.exp(0.5 * (target + np.log(cap))))))
     at = np.clip(u, reach.least_u, reach.most_u)
-    _, free = _clock(options, _uplink_s(options, at, np.expm1(at)))
+    _, free = _clock(options, uplink_s(options, at, np.expm1(at)))
     some = np.flatnonzero(free & (options.unit_s > 0.0))
     if len(some):
         part = options[some]
@@ -212,7 +203,7 @@ def _secants(options: Options, per_watt: Floats, low: Floats, high: Floats) -> F
 
     def beyond(u: Floats, capped: Booleans | bool) -> Floats:
         swing = np.expm1(u)
-        clock, free = _clock(options, _uplink_s(options, u, swing))
+        clock, free = _clock(options, uplink_s(options, u, swing))
         shape = np.log(u + np.expm1(-u)) + 2.0 * np.log(swing / u)
         if options.cap_u < float("inf"):
             shape = np.where(capped, 2.0 * np.log(swing) - np.log(options.cap_u), shape)

@@ -19,7 +19,8 @@ def check(problem: Problem, decision: Decision, tolerance: float = TOLERANCE) ->
 
     Parameters
     ----------
-    tolerance : relative to each limit; 0 for a plan that has to be beyond doubt.
+    tolerance : relative to each limit; 0 for a plan beyond doubt, and less for one that
+        has time and spectrum to spare of it (clocks and losses are what they are).
 
     Returns
     -------
@@ -45,7 +46,7 @@ def check(problem: Problem, decision: Decision, tolerance: float = TOLERANCE) ->
         *_stages(problem, row, found, tolerance),
         (Constraint.BANDWIDTH_SIGN, -share, none),
     ):
-        broken = np.nonzero(~(excess <= tolerance * limit))[0]
+        broken = np.nonzero(~(excess <= max(tolerance, 0.0) * limit))[0]
         violations += [
             Violation(constraint=constraint, user=int(n), excess=float(excess[n]))
             for n in broken[:_REPORTED]

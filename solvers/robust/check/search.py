@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
-from solvers.robust.check.curves import Reach, clock_hz, least_j
+from solvers.robust.check.curves import Reach, least_j
 from solvers.robust.check.options import EXACT, Options
+from solvers.robust.check.rival import rivals
 from solvers.robust.problem import Decision, Problem
 
 _ROUNDING = 1e-14  # relative, of a sum
@@ -24,10 +25,10 @@ _RANGES = ((10, 1.0), (20, 8.0))
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What no plan goes below, and a plan that seems cheaper than the one held against it."""
+    """What no plan goes below, and plans that seem cheaper than the one held against it."""
 
     energy_j: float
-    rival: Decision | None = None
+    rivals: tuple[Decision, ...] = ()
 
 
 def search(
@@ -66,8 +67,8 @@ def search(
             return Bound(goal_j if complete else root_j)
     first = int(bound.argmin())
     of_users = chosen[first][np.argsort(order)]
-    rival = _plan(options[of_users], reach[of_users], float(log_price[first]))
-    return Bound(float(bound[first]) if complete else root_j, rival)
+    found = rivals(problem, options[of_users], reach[of_users], float(np.exp(log_price[first])))
+    return Bound(float(bound[first]) if complete else root_j, found)
 
 
 def _opened(
@@ -155,14 +156,6 @@ def _priced(
     return (
         np.hstack([every + one[:, None] for one in busy]),
         np.concatenate([paid + price @ capacity for price in servers]),
-    )
-
-
-def _plan(options: Options, reach: Reach, log_price: float) -> Decision:
-    """One option per user, shared out at a price."""
-    _, share = least_j(options, float(np.exp(log_price)), reach)
-    return Decision(
-        option=options.option, frequency_hz=clock_hz(options, share), bandwidth_hz=share
     )
 
 

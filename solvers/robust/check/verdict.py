@@ -11,6 +11,7 @@ from solvers.robust.check.bound import lower_bound_j
 from solvers.robust.check.constraints import Constraint
 from solvers.robust.check.limits import check
 from solvers.robust.check.options import EXACT
+from solvers.robust.check.rival import SPARE
 from solvers.robust.problem import TOLERANCE, Decision, Problem
 
 # A plan may use up the tolerance of its deadlines, which makes it cheaper than any bound allows.
@@ -50,10 +51,11 @@ def prove(
     broken = list(certificate.violations)
     if found.energy_j > energy_j * (1.0 + _TOLERATED):
         broken.append(_unbounded(found.energy_j - energy_j))
-    if found.rival is not None and strict:
-        rival = check(problem, found.rival, tolerance=EXACT)
-        if rival.holds and rival.objective < claimed_j * (1.0 - _TOLERATED):
-            broken.append(_unbounded(claimed_j - rival.objective))
+    # What a rival spends less for a limit that it keeps by rounding alone refutes nothing.
+    rivals = [check(problem, rival, tolerance=-SPARE) for rival in found.rivals]
+    cheapest_j = min((rival.objective for rival in rivals if rival.holds), default=np.inf)
+    if cheapest_j < claimed_j * (1.0 - _TOLERATED):
+        broken.append(_unbounded(claimed_j - cheapest_j))
     return replace(certificate, lower_bound=min(found.energy_j, energy_j), violations=tuple(broken))
 
 

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.arrays import Floats, Integers
+from solvers.margin import OF_OPTIONS
+from solvers.moments import margin_factor
 from solvers.rate_law import RateLaw
 from solvers.robust.budget import TimeBudget, time_budget
 from solvers.robust.problem import Problem
 from solvers.robust.solve.curves import PAD, Curves
 from solvers.robust.solve.rates import log_snr_for
-from solvers.robust.solve.spending import TIME_ERROR, spending_of
+from solvers.robust.solve.spending import CANCELLED, TIME_ERROR, spending_of
 
 _LN2 = float(np.log(2.0))
 # No signal-to-noise ratio comes near a cap beyond this [nat/s/Hz]: e^300.
@@ -151,9 +153,24 @@ def _without_ends(problem: Problem, budget: TimeBudget) -> dict[str, Any]:
         "cycles": work.cycles[row],
         "overhead_s": work.overhead_s[row],
         "clock_max_hz": work.clock_max_hz[row],
-        "time_error_s": TIME_ERROR * counted_s,
+        "time_error_s": TIME_ERROR * counted_s + _cancelled_s(problem, budget),
         **spending_of(problem, budget),
     }
+
+
+def _cancelled_s(problem: Problem, budget: TimeBudget) -> Floats | float:
+    """What margins may be off by where times of device and server that vary against each other
+    cancel: the variance is good to a part of what it is the difference of, its root to less.
+    """
+    if problem.margin in OF_OPTIONS or not np.any(problem.correlation < 0.0):
+        return 0.0
+    work, row, against = problem.workloads, budget.row, problem.correlation[budget.user]
+    device, server = work.device_variance_s2[row], work.server_variance_s2[row]
+    summed = device + server + problem.network_variance_s2 + 2.0 * np.sqrt(device * server)
+    error = CANCELLED * summed * (against < 0.0)
+    factor = margin_factor(problem.risk, problem.margin)[budget.user]
+    roots = np.sqrt(budget.variance_s2) + np.sqrt(error)
+    return np.asarray(2.0 * factor * error / np.where(roots > 0.0, roots, 1.0))
 
 
 def cap_of(law: RateLaw) -> float:

@@ -15,6 +15,8 @@ from solvers.robust.problem import Problem, Workloads
 # Times are good to this part of the deadline and of all that is taken from it: a few roundings of
 # sums, of the margin and of the uplink time (its unit, exponential and logarithm).
 TIME_ERROR = 8 * 2.0**-52
+# And variances to this part of what is added and taken off.
+CANCELLED = 4 * 2.0**-52
 
 
 def spending_of(problem: Problem, budget: TimeBudget) -> dict[str, Floats]:

@@ -1,11 +1,13 @@
 """Large cells are swept block by block, and look up often while they are."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import solvers.robust.solve.answer as solving
+from solvers.compiled.library import Kernel, using
 from solvers.margin import Margin
 from solvers.outcome import Options, Status
 from solvers.progress import Cancelled, Progress, Step
@@ -15,6 +17,13 @@ from solvers.robust.problem import Problem
 from solvers.robust.solve import solve
 from solvers.robust.solve.infeasible import diagnose
 from tests.support.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
+
+
+@pytest.fixture(autouse=True)
+def _by_numpy() -> Iterator[None]:
+    """These blocks are numpy's; the kernel has stretches of its own."""
+    with using(Kernel.NUMPY):
+        yield
 
 
 @pytest.fixture
