@@ -1,0 +1,133 @@
+"""One trace of all who work on a plan, received by a real OTLP/HTTP endpoint."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from app import migration
+from app.db import open_database
+from app.settings import Settings
+from app.telemetry import traces
+from tests.support.background import a_small_cell, a_worker, ended, eventually, submit
+from tests.support.operator import environment
+from tests.support.servers import Service
+
+CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+PROCESSES = {
+    "POST /v1/plans/robust": "web",
+    "plan in line": "worker",
+    "plan in a worker": "worker",
+    "solver of plan": "solver",
+    "solve robust": "solver",
+}
+
+
+class Collector:
+    """Whatever spans were sent, by name, with the process that sent them."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[str, Any]] = []
+        mine = self.spans
+
+        class Receive(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                if self.headers.get("content-encoding") == "gzip":
+                    import gzip
+
+                    body = gzip.decompress(body)
+                for of in ExportTraceServiceRequest.FromString(body).resource_spans:
+                    told = {each.key: each.value.string_value for each in of.resource.attributes}
+                    for scope in of.scope_spans:
+                        mine.extend((told["splitplan.process"], span) for span in scope.spans)
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Receive)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    collector = Collector()
+    thread = threading.Thread(target=collector.server.serve_forever)
+    thread.start()
+    yield collector
+    collector.server.shutdown()
+    collector.server.server_close()
+    thread.join()
+
+
+@pytest.mark.slow
+def test_a_plan_is_one_trace_from_its_caller_to_its_solver(
+    collector: Collector, new_database_url: str, tmp_path: Path
+) -> None:
+    settings = Settings(database_url=new_database_url, otlp_endpoint=collector.url)
+    database = open_database(new_database_url)
+    migration.migrate(database)
+    database.engine.dispose()
+    traces.start(settings, "web")
+    try:
+        with (
+            Service(settings) as service,
+            a_worker(settings, tmp_path / "log"),
+            httpx.Client(base_url=service.url, trust_env=False, verify=False) as client,
+        ):
+            plan_id = submit(client, a_small_cell(), traceparent=CALLER)
+            assert ended(client, plan_id)["status"] == "solved"
+            traces.stop()
+            eventually(lambda: {span.name for _, span in mine(collector)} >= set(PROCESSES))
+    finally:
+        traces.stop()
+    found = {span.name: (process, span) for process, span in mine(collector)}
+    told = {name: process for name, (process, _) in found.items()}
+    assert told.items() >= PROCESSES.items()
+    stages = [name for name in told if name.startswith("solve: ")]
+    assert stages, told
+
+    def parent(name: str) -> bytes:
+        return bytes(found[name][1].parent_span_id)
+
+    assert parent("POST /v1/plans/robust").hex() == CALLER.split("-")[2]
+    for name, above in {
+        "plan in line": "POST /v1/plans/robust", "plan in a worker": "POST /v1/plans/robust",
+        "solver of plan": "plan in a worker", "solve robust": "solver of plan",
+        stages[0]: "solve robust",
+    }.items():  # fmt: skip
+        assert parent(name) == found[above][1].span_id, name
+
+
+def mine(collector: Collector) -> list[tuple[str, Any]]:
+    trace = CALLER.split("-")[1]
+    return [(process, span) for process, span in collector.spans if span.trace_id.hex() == trace]
+
+
+@pytest.mark.slow
+def test_nothing_of_it_is_loaded_when_off(tmp_path: Path) -> None:
+    code = (
+        "import sys; from app.settings import Settings; from app.main import create_app; "
+        "from app.telemetry import traces; s = Settings(); traces.start(s, 'web'); create_app(s); "
+        "print([m for m in sys.modules if m.startswith('opentelemetry.sdk')])"
+    )
+    url = f"sqlite:///{tmp_path}/x.db"
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(SPLITPLAN_DATABASE_URL=url),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout == "[]\n"
