@@ -72,6 +72,7 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.mark.slow
+@pytest.mark.either
 def test_a_plan_is_one_trace_from_its_caller_to_its_solver(
     collector: Collector, new_database_url: str, tmp_path: Path
 ) -> None:
