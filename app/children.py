@@ -1,109 +1,198 @@
-"""The child processes of a worker, each at one piece of work at a time, from claiming it to storing
-its answer.
+"""The child processes of a worker, each working off what it is given until it is told to stop or is
+killed.
+
+They are copied from a process that has loaded all that solves, runs no thread and holds no
+connection: that takes hundredths of a second, and shares its memory.
 """
 
+import contextlib
+import gc
+import logging
 import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.process import BaseProcess
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from typing import Literal, Self
 
-from pebble import ProcessFuture, ProcessPool
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app import about, arrow
-from app.about import About
+from app import arrow
 from app.db import Database, open_database
+from app.errors import in_one_line
 from app.plans.backlog import PLANS
+from app.plans.durable import Taken
 from app.settings import Settings
 from app.telemetry import logs, measures, traces
 from app.telemetry.measures import Solve
 from app.validations.jobs import VALIDATIONS
 from solvers import later
 
+log = logging.getLogger(__name__)
+
 # All that is done in the background.
 WORK = {kind.noun: kind for kind in (PLANS, VALIDATIONS)}
 
-# A process that has loaded what solves, runs no thread and holds no connection: a child is a copy
-# of it, made in milliseconds, that shares its memory.
 _FORKSERVER = multiprocessing.get_context("forkserver")
 _FORKSERVER.set_forkserver_preload(
-    [__name__, *(library.__name__ for library in (*arrow.LIBRARIES, *later.LIBRARIES))]
+    [*(library.__name__ for library in (*arrow.LIBRARIES, *later.LIBRARIES)), __name__]
 )
 # Arrow's allocator would start a thread when it is loaded there.
 os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
-# Memory that large work left behind goes back to the system with its process.
-_TASKS = 200
+
+
+# One that is copied is ready at once; the first waits until its original has loaded.
+_START_S = 180.0
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """What a child's lines and traces are about, whoever asked for the work."""
+class Said:
+    """What a child says of pieces of its work, or of itself."""
 
-    about: About
-    traceparent: str | None
+    what: Literal["ready", "at", "ended", "broken", "done", "away"]
+    work_ids: Sequence[str] = ()
+    solves: Sequence[Solve] = ()
+    """How its solvers ended since it spoke last, for the worker to count."""
 
 
-class ChildPool:
-    """Child processes, started when first needed and kept warm; a broken one is made again."""
+class Gone(Exception):
+    """The child has ended, by itself or by force."""
 
-    def __init__(self, settings: Settings, size: int) -> None:
-        self._settings, self._size = settings, size
-        self._pool: ProcessPool | None = None
-        self._lock = threading.Lock()
+    def __init__(self, code: int | None) -> None:
+        super().__init__(code)
+        self.code = code
 
-    def submit(
-        self, noun: str, work_id: str, limit_s: float | None, context: Context
-    ) -> "ProcessFuture[list[Solve]]":
-        """Have a child do a piece of work, at most for so long once it has begun."""
-        with self._lock:
-            if self._pool is None or not self._pool.active:
-                self._pool = ProcessPool(
-                    self._size,
-                    context=_FORKSERVER,
-                    initializer=_begin,
-                    initargs=(self._settings,),
-                    max_tasks=_TASKS,
-                )
-            return self._pool.schedule(_run, args=(noun, work_id, context), timeout=limit_s)
+
+class Child:
+    """A process that does one piece of work after the other."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Start it. Raises OSError, EOFError."""
+        self._words, theirs = _FORKSERVER.Pipe()
+        held, self._tether = _FORKSERVER.Pipe(duplex=False)
+        self._process = _FORKSERVER.Process(
+            target=_work, args=(settings, theirs, held), daemon=True
+        )
+        with theirs, held:
+            self._process.start()
+
+    @classmethod
+    def ready(cls, settings: Settings) -> Self:
+        """One that is ready to work. Raises OSError, EOFError, Gone."""
+        child = cls(settings)
+        if child.hear(_START_S) is None:
+            child.kill()
+            raise TimeoutError(f"a child was not ready within {_START_S:g} s")
+        return child
+
+    def give(self, noun: str, taken: Sequence[Taken]) -> None:
+        """Have it work these off, in this order. Raises Gone."""
+        self._send((noun, list(taken)))
+
+    def stop_early(self) -> None:
+        """Have it begin nothing more of what it was given. Raises Gone."""
+        self._send(None)
+
+    def hear(self, within_s: float | None) -> Said | None:
+        """What it says next; None where it says nothing in time. Raises Gone."""
+        try:
+            if not self._words.poll(within_s):
+                return None
+            said: Said = self._words.recv()
+            return said
+        except (EOFError, OSError):
+            raise Gone(self._code()) from None
 
     def kill(self) -> None:
-        """End the children, whatever they are at."""
-        if self._pool is not None:
-            self._pool.stop()  # type: ignore[no-untyped-call]  # the library forgot
-            self._pool.join(5.0)
+        """End it, whatever it is at; `hear` raises Gone then."""
+        # A copy whose original was killed is nobody's child, and ends with the tether all the same.
+        self._tether.close()
+        pid = self._process.pid
+        assert pid is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    def _send(self, words: object) -> None:
+        try:
+            self._words.send(words)
+        except OSError:
+            raise Gone(self._code()) from None
+
+    def _code(self) -> int | None:
+        self._process.join(5.0)
+        code = self._process.exitcode
+        self._words.close()
+        self._tether.close()
+        return code
 
 
-_child: Database
-_solved: list[Solve] = []
+def make_ready() -> None:
+    """Start the process that children are copies of, so that the first need not wait for it."""
+    forkserver.ensure_running()
 
 
-def _begin(settings: Settings) -> None:
-    """Set up a child: its own connections, and an end with its parent, however that one ends."""
-    global _child
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # meant for the parent, which decides
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+_solves: list[Solve] = []
+
+
+class _Teller:
+    """Tells the parent, and hears whether that has enough."""
+
+    def __init__(self, words: Connection) -> None:
+        self._words = words
+
+    def at(self, work_id: str) -> None:
+        self._words.send(Said("at", (work_id,)))
+
+    def ended(self, work_ids: Sequence[str]) -> None:
+        solves = tuple(_solves)
+        _solves.clear()
+        self._words.send(Said("ended", tuple(work_ids), solves))
+
+    def broken(self, work_id: str) -> None:
+        self._words.send(Said("broken", (work_id,)))
+
+    def enough(self) -> bool:
+        return self._words.poll()
+
+
+def _work(settings: Settings, words: Connection, tether: Connection) -> None:
+    """Work off what comes, until the parent is gone, however that ends."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # meant for the parent, which decides
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(tether,), daemon=True).start()
     logs.start(settings)
     traces.start(settings, "solver")
-    measures.tell(_solved.append)
+    measures.tell(_solves.append)
     settings.choose_kernel()
-    _child = open_database(settings.database_url, settings.sqlite_busy_timeout_s)
+    database = open_database(settings.database_url, settings.sqlite_busy_timeout_s)
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # nobody is there
+        words.send(Said("ready"))
+        while True:
+            if (given := words.recv()) is not None:  # else told to stop early, after it had stopped
+                _work_off(database, words, *given)
 
 
-def _end_with(parent: BaseProcess) -> None:
-    parent.join()
+def _work_off(database: Database, words: Connection, noun: str, taken: Sequence[Taken]) -> None:
+    try:
+        WORK[noun].run(database, taken, _Teller(words))
+    except (OperationalError, InterfaceError, PoolTimeout) as away:
+        log.error("the database was away for too long: %s", in_one_line(away))
+        words.send(Said("away"))
+    else:
+        words.send(Said("done"))
+
+
+def _end_with(tether: Connection) -> None:
+    with contextlib.suppress(EOFError, OSError):
+        tether.recv_bytes()  # nothing is ever sent: it ends when the parent closes it, or is gone
     os._exit(1)
 
 
-def _run(noun: str, work_id: str, context: Context) -> list[Solve]:
-    """Do a piece of work; how its solvers ended, for the worker to count."""
-    with (
-        about.concerning(context.about),
-        traces.span(f"solver of {noun}", context.traceparent),
-    ):
-        WORK[noun].run(_child, work_id)
-    done = _solved.copy()
-    _solved.clear()
-    return done
+# What is there by now is there for good: no collection of garbage shall write into memory that
+# copies share.
+gc.collect()
+gc.freeze()

@@ -1,5 +1,6 @@
 """Where the web's parts meet."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -20,7 +21,7 @@ from app.catalogue import routes as catalogue
 from app.db import open_database
 from app.evidence import routes as evidence
 from app.evidence.service import Receiver
-from app.http.bodies import BodyLimit
+from app.http.bodies import WRITERS, BodyLimit
 from app.http.head import HeadLikeGet
 from app.http.protection import KnownHosts, SafeHeaders
 from app.measurements import routes as measurements
@@ -31,7 +32,6 @@ from app.plans import routes as plans
 from app.plans.name_events import NameWatch
 from app.profiles import imports
 from app.profiles import routes as profiles
-from app.queue import Queue
 from app.settings import Settings
 from app.telemetry import traces
 from app.telemetry.requests import Watched
@@ -87,13 +87,11 @@ def create_app(settings: Settings) -> FastAPI:
     settings.choose_kernel()
     database = open_database(settings.database_url, settings.sqlite_busy_timeout_s)
 
-    queue = Queue(settings.database_url)
     guard = Guard(database, settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        queue.close()
         guard.close()
         traces.stop()
         database.engine.dispose()
@@ -103,8 +101,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.database = database
     app.state.guard = guard
     app.state.evidence = Receiver(database)
-    app.state.queue = queue
     app.state.metrics = metrics.registry(database, settings)
+    app.state.writers = asyncio.Semaphore(WRITERS)
     app.state.draining = threading.Event()  # set when the service is about to stop
     app.state.names = NameWatch(database, app.state.draining)
     _include_routes(app)

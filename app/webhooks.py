@@ -1,33 +1,47 @@
 """Telling that a plan has ended, or is revoked: signed as in Standard Webhooks, tried again for a
 day, never to a private address.
 
-Each attempt is a job of its own; what came of it is kept with the plan.
+What is to be told, and when the next time, is kept with the plan; many are told at once, and few of
+them at one receiver, so that who never answers delays nobody else.
 """
 
 import asyncio
 import ipaddress
 import logging
 import socket
+import ssl
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import httpx
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, exists, not_, or_, select, update
+from sqlalchemy.orm import Session
 from standardwebhooks.webhooks import Webhook
 
 from app import instants
 from app.db import Database
+from app.errors import in_one_line
 from app.plans import service, stored
 from app.plans.schemas import ENDED
 from app.plans.stored import Notice
 from app.plans.tables import PlanRow
 from app.settings import Settings
 from app.telemetry import measures
+from app.workers import now_s
 
 log = logging.getLogger(__name__)
 
 # Seconds from one attempt to the next: as many attempts as pauses, and one more.
 PAUSES_S = (5.0, 30.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0)
 _PATIENCE_S = 15.0
+# So many are told at the same time, and at one receiver.
+_AT_ONCE, _AT_ONE = 256, 4
+# Who was about to tell it and has not said what came of it by then is gone.
+_GONE_S = 60.0
 # RFC 6052 and RFC 4291.
 _TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
@@ -37,22 +51,131 @@ class Refused(Exception):
     """The address may not be told anything; trying again would not help."""
 
 
-def due(database: Database, most: int = 500) -> list[tuple[str, int]]:
-    """Ended plans whose end nobody was told yet, and how often that was tried."""
-    with database.reading() as session:
-        rows = session.execute(
-            select(PlanRow.id, stored.WEBHOOK)
-            .where(PlanRow.webhook_waiting.is_(True), PlanRow.status.in_(ENDED))
-            .order_by(PlanRow.number)
-            .limit(most)
-        )
-        return [(plan_id, Notice.read(kept).attempts) for plan_id, kept in rows if kept is not None]
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is to be told of a plan, and where."""
+
+    plan_id: str
+    notice: Notice
+    name: str
+    body: bytes
+
+
+class Deliveries:
+    """Tells what is due, until the process ends."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database, self._settings = database, settings
+        self.bell = threading.Event()
+        """Rung when something may be due."""
+        self._names = ThreadPoolExecutor(64, "names of receivers")
+        self._busy: Counter[str] = Counter()
+        """How many are told at each receiver, by its origin."""
+        self._telling: set[asyncio.Task[None]] = set()
+
+    def due(self, session: Session) -> bool:
+        """Whether something could be told now."""
+        if self._settings.webhook_secret is None:
+            return False
+        return bool(session.scalar(select(exists().where(_due(session), self._free()))))
+
+    def run(self) -> None:
+        """Tell what is due whenever the bell is rung; nothing that goes wrong ends it."""
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        bell = ThreadPoolExecutor(1, "webhooks")
+        context = None
+        while True:
+            await asyncio.get_running_loop().run_in_executor(bell, self.bell.wait)
+            self.bell.clear()
+            try:
+                context = context or httpx.create_ssl_context(trust_env=False)
+                while taken := await asyncio.to_thread(self._take):
+                    for plan_id, origin in taken:
+                        task = asyncio.create_task(self._tell(plan_id, origin, context))
+                        self._telling.add(task)
+                        task.add_done_callback(self._telling.discard)
+            except Exception as failure:  # the database is away: the bell is rung again
+                log.warning("webhooks: %s", in_one_line(failure))
+
+    async def _tell(self, plan_id: str, origin: str, context: ssl.SSLContext) -> None:
+        try:
+            message = await asyncio.to_thread(_message, self._database, plan_id)
+            if message is not None:
+                notice = await _tried(self._settings, message, self._names, context)
+                await asyncio.to_thread(_record, self._database, plan_id, notice)
+        except Exception as failure:  # it is tried again, since nothing says what came of it
+            log.warning("webhook of plan %s: %s", plan_id, in_one_line(failure))
+        finally:
+            self._busy[origin] -= 1
+            if self._busy[origin] == 0:
+                del self._busy[origin]
+            self.bell.set()
+
+    def _take(self) -> list[tuple[str, str]]:
+        """Plans whose end is told now, each with the origin of its receiver, and noted as being
+        told.
+        """
+        room = _AT_ONCE - self._busy.total()
+        if room <= 0:
+            return []
+        taken: list[tuple[str, str]] = []
+        with self._database.writing() as session:
+            found = session.execute(
+                select(PlanRow.id, stored.WEBHOOK)
+                .where(_due(session), self._free())
+                .order_by(PlanRow.webhook_due_s.is_not(None), PlanRow.webhook_due_s, PlanRow.number)
+                .limit(room)
+                .with_for_update(skip_locked=True)
+            )
+            for plan_id, kept in found:
+                origin = "" if kept is None else Notice.read(kept).origin
+                if self._busy[origin] < _AT_ONE:
+                    self._busy[origin] += 1
+                    taken.append((plan_id, origin))
+            session.execute(
+                update(PlanRow)
+                .where(PlanRow.id.in_([plan_id for plan_id, _ in taken]))
+                .values(webhook_due_s=now_s(session) + _GONE_S)
+                .execution_options(synchronize_session=False)
+            )
+        return taken
+
+    def _free(self) -> ColumnElement[bool]:
+        """Whether a plan's receiver may be told one more now."""
+        full = [origin for origin, count in list(self._busy.items()) if count >= _AT_ONE]
+        return and_(True, *(not_(_at(origin)) for origin in full))
+
+
+def _due(session: Session) -> ColumnElement[bool]:
+    return and_(
+        PlanRow.webhook_waiting.is_(True),
+        PlanRow.status.in_(ENDED),
+        or_(PlanRow.webhook_due_s.is_(None), PlanRow.webhook_due_s <= now_s(session)),
+    )
+
+
+def _at(origin: str) -> ColumnElement[bool]:
+    url = PlanRow.webhook["url"].as_string()
+    return or_(
+        url == origin, *(url.startswith(origin + mark, autoescape=True) for mark in ("/", "?"))
+    )
 
 
 def deliver(database: Database, settings: Settings, plan_id: str) -> tuple[int, float] | None:
     """Try once to tell that a plan has ended; the number of the next attempt and the pause before
     it, if one is due.
     """
+    message = _message(database, plan_id)
+    if message is None:
+        return None
+    notice = asyncio.run(_tried(settings, message))
+    return _record(database, plan_id, notice)
+
+
+def _message(database: Database, plan_id: str) -> Message | None:
+    """What is to be told of a plan; None where nothing is."""
     with database.reading() as session:
         row = session.scalars(select(PlanRow).where(PlanRow.id == plan_id)).one_or_none()
         if row is None or not row.webhook_waiting or row.status not in ENDED:
@@ -65,67 +188,89 @@ def deliver(database: Database, settings: Settings, plan_id: str) -> tuple[int, 
         }
         notice = stored.notice_of(row)
         assert notice is not None  # it waits, so there is one
-        url, attempts = notice.url, notice.attempts + 1
-    pause_s = PAUSES_S[attempts - 1] if attempts <= len(PAUSES_S) else None
+    # A receiver knows a message again by this: the end of a plan and its revocation are two.
+    name = f"plan_{plan_id}" if revoked is None else f"plan_{plan_id}_revoked"
+    return Message(plan_id, notice, name, instants.json(told))
+
+
+async def _tried(
+    settings: Settings,
+    message: Message,
+    names: ThreadPoolExecutor | None = None,
+    context: ssl.SSLContext | None = None,
+) -> Notice:
+    """What comes of an attempt to tell a message."""
+    attempts = message.notice.attempts + 1
     try:
-        # A receiver knows a message again by this: the end of a plan and its revocation are two.
-        message = f"plan_{plan_id}" if revoked is None else f"plan_{plan_id}_revoked"
-        detail = _post(settings, url, message, instants.json(told))
-        status = "delivered"
+        async with asyncio.timeout(_PATIENCE_S):
+            status, detail = "delivered", await _post(settings, message, names, context)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, Refused) as failure:
         detail = str(failure) or type(failure).__name__
-        status = "failed" if pause_s is None or isinstance(failure, Refused) else "waiting"
-        log.warning("webhook of plan %s, attempt %d: %s", plan_id, attempts, detail)
+        last = attempts > len(PAUSES_S) or isinstance(failure, Refused)
+        status = "failed" if last else "waiting"
+        log.warning("webhook of plan %s, attempt %d: %s", message.plan_id, attempts, detail)
     measures.DELIVERIES.labels(status).inc()
-    _record(database, plan_id, Notice(url, status, attempts, detail[:200]))
-    return (attempts, pause_s) if status == "waiting" and pause_s is not None else None
+    return Notice(message.notice.url, status, attempts, detail[:200])
 
 
-def _record(database: Database, plan_id: str, notice: Notice) -> None:
+def _record(database: Database, plan_id: str, notice: Notice) -> tuple[int, float] | None:
+    """Keep what came of an attempt; the next one and the pause before it, if one is due."""
+    pause_s = PAUSES_S[notice.attempts - 1] if notice.status == "waiting" else None
     with database.writing() as session:
         row = session.scalars(
             select(PlanRow).where(PlanRow.id == plan_id).with_for_update()
         ).one_or_none()
         if row is not None:
             notice.keep(row)
+            if pause_s is not None:
+                now = session.scalar(select(now_s(session)))
+                row.webhook_due_s = (now or 0.0) + pause_s
+    return None if pause_s is None else (notice.attempts, pause_s)
 
 
-def _post(settings: Settings, url: str, message: str, body: bytes) -> str:
+async def _post(
+    settings: Settings,
+    message: Message,
+    names: ThreadPoolExecutor | None,
+    context: ssl.SSLContext | None,
+) -> str:
     """Send a signed message.
 
     Raises httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, Refused.
     """
     assert settings.webhook_secret is not None
     now = datetime.now(UTC)
-    target = httpx.URL(url)
-    address = _address(target, private=settings.webhook_private)
+    target = httpx.URL(message.notice.url)
+    # The very address that was looked at is called: a name that is asked twice may answer twice.
+    address = await asyncio.get_running_loop().run_in_executor(
+        names, partial(_address, target, private=settings.webhook_private)
+    )
+    signature = Webhook(settings.webhook_secret).sign(message.name, now, message.body.decode())
     headers = {
         "Host": target.netloc.decode(),
         "Content-Type": "application/json",
         "User-Agent": "splitplan",
-        "webhook-id": message,
+        "webhook-id": message.name,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Webhook(settings.webhook_secret).sign(message, now, body.decode()),
+        "webhook-signature": signature,
     }
-    # The very address that was looked at is called: a name that is asked twice may answer twice.
-    status = asyncio.run(_status(target.copy_with(host=address), target.host, headers, body))
+    # Whatever comes after the status is not read.
+    async with (
+        httpx.AsyncClient(
+            timeout=_PATIENCE_S, trust_env=False, verify=True if context is None else context
+        ) as client,
+        client.stream(
+            "POST",
+            target.copy_with(host=address),
+            content=message.body,
+            headers=headers,
+            extensions={"sni_hostname": target.host},
+        ) as answer,
+    ):
+        status = answer.status_code
     if not 200 <= status < 300:
         raise httpx.HTTPError(f"answered {status}")
     return f"answered {status}"
-
-
-async def _status(url: httpx.URL, host: str, headers: dict[str, str], body: bytes) -> int:
-    """What a message is answered with, all in all within `_PATIENCE_S`; whatever comes after the
-    status is not read.
-    """
-    async with (
-        asyncio.timeout(_PATIENCE_S),
-        httpx.AsyncClient(timeout=_PATIENCE_S, trust_env=False) as client,
-        client.stream(
-            "POST", url, content=body, headers=headers, extensions={"sni_hostname": host}
-        ) as answer,
-    ):
-        return answer.status_code
 
 
 def _address(target: httpx.URL, *, private: bool) -> str:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-from sqlalchemy import create_engine, func, make_url, select, text
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.db import Database, open_database
@@ -27,6 +27,7 @@ from app.plans import service
 from app.plans.schemas import ENDED, UNENDED
 from app.plans.tables import PlanEventRow, PlanRow
 from benchmarks import machine
+from benchmarks.baseline import CHECKOUT
 from benchmarks.rig import Postgres, Process, a_request, postgres, scratch, spread
 
 ROBUST = "/v1/plans/robust"
@@ -190,7 +191,6 @@ def embedded(folder: Path, kills: int = 20) -> None:
     drained_s = wait_until_ended(database, 300.0)
     time.sleep(1.0)
     told = verdict(database, crowd.accepted)
-    leftover = unfinished(url)
     serving.end()
     print(f"| kills of `serve` | of them mid-job | requests sent again | {VERDICT} |")
     print(f"|{'---|' * 8}")
@@ -203,68 +203,23 @@ def embedded(folder: Path, kills: int = 20) -> None:
         f"Seconds from start to answering: {spread(starts_s)}. The last plan ended {drained_s:.0f}"
         " s after the load."
     )
-    print(
-        f"Faults told to clients: {dict(crowd.faults) or 'none'}. Jobs left in the engine:"
-        f" {leftover or 'none'}.\n"
-    )
-
-
-def forgotten(folder: Path, plans: int = 30) -> None:
-    """The queue's file is deleted while the service is down: the plans' rows put all of them back
-    in line.
-    """
-    url = f"sqlite:///{folder}/forgotten.db"
-    settings = {"database_url": url, "sync_max_users": 100}
-    serving = Process(folder, "serve", "--migrate", "--load-catalogue", "--port", "0", **settings)
-    address = serving.address()
-    crowd = Crowd(lambda: address)
-    with crowd.submitting(iter([(SMALL if n % 3 else LONG, True) for n in range(plans)]), 2, 0.0):
-        while len(crowd.accepted) < plans:
-            time.sleep(0.05)
-    serving.kill()
-    files = list(folder.glob("forgotten.jobs.db*"))
-    for file in files:
-        file.unlink()
-    database = open_database(url)
-    with database.reading() as session:
-        waiting = session.scalar(select(func.count()).where(PlanRow.status.in_(UNENDED)))
-    serving = Process(folder, "serve", "--port", "0", **settings)
-    seconds = wait_until_ended(database, 200.0)
-    time.sleep(1.0)
-    print(f"| queue files deleted | plans unended then | s to the last end | {VERDICT} |")
-    print(f"|{'---|' * 8}")
-    print(f"| {len(files)} | {waiting} | {seconds:.0f} | {verdict(database, crowd.accepted)} |\n")
-    serving.end()
-
-
-def unfinished(url: str) -> dict[str, int]:
-    """Jobs that the engine still has."""
-    address = make_url(url)
-    if address.get_backend_name() == "sqlite":
-        file = Path(str(address.database))
-        address, table = (
-            address.set(database=str(file.with_name(f"{file.stem}.jobs{file.suffix}"))),
-            "workflow_status",
-        )
-    else:
-        address, table = address.set(drivername="postgresql+psycopg"), "dbos.workflow_status"
-    engine = create_engine(address)
-    with engine.connect() as connection:
-        found = connection.execute(
-            text(f"SELECT status, count(*) FROM {table} WHERE status <> 'SUCCESS' GROUP BY status")
-        ).all()
-    engine.dispose()
-    return {str(status): int(count) for status, count in found}
+    print(f"Faults told to clients: {dict(crowd.faults) or 'none'}.\n")
 
 
 class Fleet:
     """Web processes and workers on one Postgres."""
 
-    def __init__(self, folder: Path, url: str, webs: int, workers: int, **settings: object) -> None:
-        self._folder, self._settings = (
-            folder,
-            {"database_url": url, "workers": 0, "slots": 1, **settings},
-        )
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        webs: int,
+        workers: int,
+        checkout: Path = CHECKOUT,
+        **settings: object,
+    ) -> None:
+        self._folder, self._checkout = folder, checkout
+        self._settings = {"database_url": url, "workers": 0, "slots": 1, **settings}
         self.url, self.database = url, open_database(url)
         self.webs = [self._start("serve", "--migrate", "--load-catalogue", "--port", "0")]
         self.addresses = [self.webs[0].address()]
@@ -283,10 +238,8 @@ class Fleet:
 
     def busy(self) -> dict[str, list[tuple[str, int]]]:
         """The plans that each worker is at, with their attempts."""
-        wanted = text(
-            "SELECT w.executor_id, p.id, p.attempt FROM dbos.workflow_status w JOIN plan p ON"
-            " w.workflow_uuid LIKE '%-0-' || p.id WHERE w.status = 'PENDING' AND p.status ="
-            " 'running'"
+        wanted = select(PlanRow.taken_by, PlanRow.id, PlanRow.attempt).where(
+            PlanRow.status == "running"
         )
         found: dict[str, list[tuple[str, int]]] = {}
         with self.database.reading() as session:
@@ -312,7 +265,7 @@ class Fleet:
         self.database.engine.dispose()
 
     def _start(self, *arguments: str) -> Process:
-        return Process(self._folder, *arguments, **self._settings)
+        return Process(self._folder, *arguments, checkout=self._checkout, **self._settings)
 
 
 @dataclass
@@ -374,10 +327,7 @@ def killed(folder: Path, server: Postgres, kills: int = 15, plans: int = 200) ->
         print("| s from the kill to running elsewhere | least | median | p99 | most |")
         print("|---|---|---|---|---|")
         print(f"| {len(takeovers.seconds)} plans | {spread(takeovers.seconds)} |\n")
-        print(
-            f"{takeovers.ended_anyway} had ended by themselves. Jobs left:"
-            f" {unfinished(fleet.url) or 'none'}.\n"
-        )
+        print(f"{takeovers.ended_anyway} had ended by themselves.\n")
     finally:
         fleet.end()
 
@@ -409,10 +359,7 @@ def restarted(folder: Path, server: Postgres, plans: int = 60) -> None:
             f"{alive} of {len(names)} workers lived through it; the last plan ended {drained_s:.0f}"
             " s after the load."
         )
-        print(
-            f"Seconds per restart: {spread(seconds)}. Jobs left:"
-            f" {unfinished(fleet.url) or 'none'}.\n"
-        )
+        print(f"Seconds per restart: {spread(seconds)}.\n")
     finally:
         fleet.end()
 
@@ -421,9 +368,9 @@ def frozen(folder: Path, server: Postgres) -> None:
     """A worker stopped past its lease and continued: the whole tree, then only the parent."""
     print(
         "| frozen | lease s | s to running elsewhere | attempts | ended while frozen | changed"
-        " after | jobs left |"
+        " after |"
     )
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|")
     for whole in (True, False):
         # While only the parent stands still, its solver goes on: the takeover must come before the
         # solver's end.
@@ -467,7 +414,6 @@ def frozen(folder: Path, server: Postgres) -> None:
             print(
                 f"| {'worker and solvers' if whole else 'worker only'} | {lease_s:g} | {taken} |"
                 f" {attempts} | {len(ended)} of 42 | {changed} |"
-                f" {unfinished(fleet.url) or 'none'} |"
             )
             if changed:
                 raise AssertionError("a late result overwrote an answer")
@@ -487,8 +433,50 @@ def finished(database: Database) -> dict[str, tuple[object, int]]:
         return {plan_id: (when, attempt) for plan_id, when, attempt in rows}
 
 
-ON_SQLITE = {"embedded": embedded, "forgotten": forgotten}
-ON_POSTGRES = {"killed": killed, "restarted": restarted, "frozen": frozen}
+def batches(folder: Path, server: Postgres, kills: int = 30, plans: int = 3000) -> None:
+    """Kill -9 of random solving processes, and now and then of a worker, while they are at batches
+    of small plans, of which some are cancelled.
+    """
+    fleet, chance = Fleet(folder, server.new_database(), webs=1, workers=2), random.Random(3)
+    crowd = Crowd(lambda: fleet.addresses[0])
+    jobs, solvers, workers, cancelled = iter([(SMALL, True)] * plans), 0, 0, 0
+    try:
+        with (
+            crowd.submitting(jobs, clients=4, pause_s=0.0),
+            httpx.Client(base_url=fleet.addresses[0], timeout=60.0, trust_env=False) as canceller,
+        ):
+            while solvers + workers < kills:
+                time.sleep(chance.uniform(0.1, 0.5))
+                name = chance.choice(sorted(fleet.workers))
+                if (solvers + workers) % 10 == 9:
+                    fleet.workers.pop(name).kill()
+                    fleet.add_worker()
+                    workers += 1
+                elif busy := fleet.busy().get(name):
+                    canceller.post(f"/v1/plans/{chance.choice(busy)[0]}/cancel")
+                    for solver in fleet.workers[name].solvers():
+                        solver.kill()
+                    solvers += 1
+            while len(crowd.accepted) < plans:
+                time.sleep(0.1)
+        drained_s = wait_until_ended(fleet.database, 300.0)
+        with fleet.database.writing() as session:  # what was asked for is no fault
+            cancelled = session.execute(
+                update(PlanRow)
+                .where(PlanRow.status == "cancelled")
+                .values(status="solved", users=0)
+            ).rowcount
+        print(f"| solvers killed | workers killed | cancelled | {VERDICT} |")
+        print(f"|{'---|' * 8}")
+        told = verdict(fleet.database, crowd.accepted)
+        print(f"| {solvers} | {workers} | {cancelled} | {told} |\n")
+        print(f"The last plan ended {drained_s:.0f} s after the load.\n")
+    finally:
+        fleet.end()
+
+
+ON_SQLITE = {"embedded": embedded}
+ON_POSTGRES = {"batches": batches, "killed": killed, "restarted": restarted, "frozen": frozen}
 
 
 def main(names: list[str]) -> None:

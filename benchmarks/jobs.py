@@ -1,12 +1,11 @@
 """Background plans in numbers: `python -m benchmarks.jobs [NAME...]`.
 
-`throughput`: a thousand small plans at once through two services and two workers, against the bare
-engine. `writers`: eight writers on one SQLite file for a minute. `calm`: /livez and small plans
-beside a large job. `memory`: what a worker holds after two thousand plans. `stop`: how long a
+`throughput`: a thousand small plans at once through two services and two workers, beside an
+earlier build. `writers`: eight writers on one SQLite file for a minute. `calm`: /livez and small
+plans beside a large job. `memory`: what a worker holds after two thousand plans. `stop`: how long a
 service takes to end.
 """
 
-import itertools
 import signal
 import statistics
 import subprocess
@@ -16,33 +15,22 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
 import psutil
-from sqlalchemy import create_engine, make_url, select, text
+from sqlalchemy import func, select, text
 
 from app.db import Database, open_database
 from app.plans.tables import PlanRow
-from app.queue import Queue
-from benchmarks import machine
+from benchmarks import baseline, machine
 from benchmarks.chaos import ROBUST, Fleet, wait_until_ended
 from benchmarks.rig import CHECKOUT, Process, a_request, postgres, scratch
 
 PLANS, CLIENTS = 1000, 32
-
-# An engine whose jobs do nothing.
-NOTHING = """
-import sys
-from app.queue import Engine
-nothing = lambda plan_id: None
-Engine(sys.argv[1], 1, {"quick": nothing, "plan": nothing}).start()
-print("started", flush=True)
-sys.stdin.read()
-"""
 
 
 def client(url: str) -> httpx.Client:
@@ -61,105 +49,142 @@ def row(name: str, values_s: list[float]) -> str:
     return f"| {name} | {len(values_s)} | " + " | ".join(f"{ms:.1f}" for ms in shown) + " |"
 
 
-def throughput(folder: Path) -> None:
-    """A thousand small plans at once, against jobs that do nothing, on the same Postgres."""
-    with postgres(folder) as server:
+def throughput(folder: Path, commit: str = baseline.COMMIT) -> None:
+    """A thousand small plans at once, and some one by one, beside an earlier build on the same
+    Postgres, in turns.
+    """
+    with postgres(folder) as server, baseline.laid_out(commit) as earlier:
         print(
-            "| on Postgres | per second | accepted in ms: median | p99 | ended in s: median | p99 |"
+            "| 2 webs, 2 workers, Postgres | plans/s | solved/s once all wait | accepted, ms | to"
+            " begun, ms: one by one | ms of processor per plan: webs | workers | Postgres |"
+            " connections |"
         )
-        print("|---|---|---|---|---|---|")
-        bare(server.new_database())
-        fleet = Fleet(folder, server.new_database(), webs=2, workers=2)
-        most: Counter[str] = Counter()
-        try:
-            with watching(lambda: connections(fleet, most)):
-                accepted_s = submit(fleet)
-                wait_until_ended(fleet.database, 300.0)
-            with fleet.database.reading() as session:
-                rows = session.execute(
-                    select(PlanRow.created_at, PlanRow.finished_at).where(
-                        PlanRow.status == "solved"
-                    )
-                ).all()
-            assert len(rows) == PLANS, f"{len(rows)} were solved"
-            ended_s = [(finished - created).total_seconds() for created, finished in rows]
-            whole_s = (
-                max(row.finished_at for row in rows) - min(row.created_at for row in rows)
-            ).total_seconds()
-            report("plans of 3 users", PLANS / whole_s, accepted_s, ended_s)
-        finally:
-            fleet.end()
-        print(
-            f"\nMost connections to Postgres at a time: {most.total()}, of two services and two"
-            " workers.\n"
-        )
+        print("|---|---|---|---|---|---|---|---|---|")
+        for turn in range(2):
+            for name, checkout in (("this build", CHECKOUT), (f"build {commit}", earlier)):
+                place = folder / f"{turn}-{len(name)}"
+                place.mkdir()
+                fleet = Fleet(place, server.new_database(), webs=2, workers=2, checkout=checkout)
+                try:
+                    print(f"| {name} {measured(fleet)}", flush=True)
+                finally:
+                    fleet.end()
+        print()
 
 
-def submit(fleet: Fleet) -> list[float]:
-    """Send all plans from many clients; seconds to each 202."""
-    body, numbers, taken = orjson.dumps(a_request(3, gap=1e-6)), itertools.count(), []
-
-    def run(address: str) -> None:
-        with client(address) as sender:
-            while next(numbers) < PLANS:
-                begun = time.perf_counter()
-                headers = {"Prefer": "respond-async", "Content-Type": "application/json"}
-                answer = sender.post(ROBUST, content=body, headers=headers)
-                taken.append(time.perf_counter() - begun)
-                assert answer.status_code == 202, answer.text
-
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        for done in [clients.submit(run, fleet.addresses[n % 2]) for n in range(CLIENTS)]:
-            done.result()
-    return taken
-
-
-def report(name: str, per_s: float, accepted_s: list[float], ended_s: list[float]) -> None:
-    """A row of the table of throughput."""
-    accepted = f"{1e3 * statistics.median(accepted_s):.0f} | {1e3 * quantile(accepted_s, 0.99):.0f}"
-    print(
-        f"| {name} | {per_s:.0f} | {accepted} | {statistics.median(ended_s):.1f} |"
-        f" {quantile(ended_s, 0.99):.1f} |"
+def measured(fleet: Fleet) -> str:
+    """What becomes of many plans at once, and of some one by one, as a row of the table."""
+    submit(fleet, 40)  # warm
+    wait_until_ended(fleet.database, 120.0)
+    first = newest(fleet)
+    one_by_one(fleet, 40)
+    begun_s = [(row.started_at - row.created_at).total_seconds() for row in ended(fleet, first)]
+    first, most = newest(fleet), Counter[str]()
+    before = spent_s(fleet)
+    with watching(lambda: connections(fleet, most), 1.0):
+        accepted_s = submit(fleet, PLANS)
+        wait_until_ended(fleet.database, 300.0)
+    after = spent_s(fleet)
+    rows = ended(fleet, first)
+    assert len(rows) == PLANS, f"{len(rows)} were solved"
+    whole_s = (max(r.finished_at for r in rows) - min(r.created_at for r in rows)).total_seconds()
+    first = newest(fleet)
+    for process in fleet.workers.values():
+        process.signal(signal.SIGSTOP, whole=True)
+    submit(fleet, PLANS)
+    resumed = time.time()
+    for process in fleet.workers.values():
+        process.signal(signal.SIGCONT, whole=True)
+    wait_until_ended(fleet.database, 300.0)
+    drained_s = max(row.finished_at for row in ended(fleet, first)).timestamp() - resumed
+    spent = [1e3 * (late - early) / PLANS for early, late in zip(before, after, strict=True)]
+    return (
+        f"| {PLANS / whole_s:.0f} | {PLANS / drained_s:.0f} | {1e3 * accepted_s / PLANS:.1f}"
+        f" | {1e3 * statistics.median(begun_s):.0f}, p95 {1e3 * quantile(begun_s, 0.95):.0f}"
+        f" | {' | '.join(f'{ms:.1f}' for ms in spent)} | {most.total()} |"
     )
 
 
-def bare(url: str) -> None:
-    """Jobs that do nothing through the engine as the service sets it up, in two processes."""
-    engines = []
-    for _ in range(2):
-        command = [sys.executable, "-c", NOTHING, url]
-        engines.append(
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=CHECKOUT)
+def newest(fleet: Fleet) -> int:
+    """The number of the newest plan."""
+    with fleet.database.reading() as session:
+        return session.scalar(select(func.max(PlanRow.number))) or 0
+
+
+def ended(fleet: Fleet, after: int) -> list[Any]:
+    """When plans after a number were accepted, begun and solved."""
+    wanted = select(PlanRow.created_at, PlanRow.started_at, PlanRow.finished_at)
+    with fleet.database.reading() as session:
+        return list(
+            session.execute(wanted.where(PlanRow.status == "solved", PlanRow.number > after))
         )
-        assert engines[-1].stdout.readline() == b"started\n"  # type: ignore[union-attr]
-    queue, numbers, taken = Queue(url), itertools.count(), []
 
-    def put() -> None:
-        while (number := next(numbers)) < PLANS:
-            begun = time.perf_counter()
-            queue.put("quick", f"{number:032x}")
-            taken.append(time.perf_counter() - begun)
 
-    with ThreadPoolExecutor(CLIENTS) as putters:
-        for done in [putters.submit(put) for _ in range(CLIENTS)]:
-            done.result()
-    database = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
-    rows: list[Any] = []
-    with database.connect() as connection:
-        while len(rows) < PLANS:
-            time.sleep(0.1)
-            wanted = (
-                "SELECT created_at, updated_at FROM dbos.workflow_status WHERE status = 'SUCCESS'"
-            )
-            rows = list(connection.execute(text(wanted)).all())
-    database.dispose()
-    queue.close()
-    for engine in engines:
-        engine.kill()
-        engine.communicate()
-    ended_s = [1e-3 * (updated - created) for created, updated in rows]
-    whole_s = 1e-3 * (max(updated for _, updated in rows) - min(created for created, _ in rows))
-    report("jobs that do nothing", PLANS / whole_s, taken, ended_s)
+def spent_s(fleet: Fleet) -> tuple[float, float, float]:
+    """Processor time of webs, of workers with all that they started, and of Postgres [s]."""
+    workers = [each.seen for each in fleet.workers.values()]
+    solvers = [child for each in fleet.workers.values() for child in each.family()]
+    with fleet.database.reading() as session:
+        backend = session.scalar(text("SELECT pg_backend_pid()"))
+    server = psutil.Process(psutil.Process(backend).ppid())
+    return (
+        processor_s([each.seen for each in fleet.webs]),
+        processor_s(workers + solvers),
+        processor_s([server, *server.children()]),
+    )
+
+
+def processor_s(processes: list[psutil.Process]) -> float:
+    """Processor time of processes and of those of their children that have ended [s]."""
+    total = 0.0
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            spent = process.cpu_times()
+            total += spent.user + spent.system + spent.children_user + spent.children_system
+    return total
+
+
+# Clients that cost next to nothing: what they spend is taken from those who are measured.
+LOAD = """
+import asyncio, itertools, sys, time
+ports, plans, clients = sys.argv[1].split(","), int(sys.argv[2]), int(sys.argv[3])
+body = sys.argv[4].encode()
+numbers = itertools.count()
+head = ("POST /v1/plans/robust HTTP/1.1\\r\\nHost: x\\r\\nContent-Type: application/json\\r\\n"
+        "Prefer: respond-async\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body)).encode()
+async def one(port):
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+    while next(numbers) < plans:
+        writer.write(head + body)
+        told = (await reader.readuntil(b"\\r\\n\\r\\n")).lower()
+        assert b" 202 " in told[:20], told
+        length = int(told.split(b"content-length:")[1].split(b"\\r")[0])
+        await reader.readexactly(length)
+    writer.close()
+async def main():
+    await asyncio.gather(*(one(ports[n % len(ports)]) for n in range(clients)))
+begun = time.perf_counter()
+asyncio.run(main())
+print(time.perf_counter() - begun)
+"""
+
+
+def submit(fleet: Fleet, plans: int) -> float:
+    """Send plans from many clients; seconds until all were accepted."""
+    ports = ",".join(address.rpartition(":")[2] for address in fleet.addresses)
+    body = orjson.dumps(a_request(3, gap=1e-6)).decode()
+    command = [sys.executable, "-c", LOAD, ports, str(plans), str(CLIENTS), body]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def one_by_one(fleet: Fleet, plans: int) -> None:
+    """Send plans with pauses in which each of them ends."""
+    body = a_request(3, gap=1e-6)
+    with client(fleet.addresses[0]) as sender:
+        for _ in range(plans):
+            sender.post(ROBUST, json=body, headers={"Prefer": "respond-async"}).raise_for_status()
+            wait_until_ended(fleet.database, 60.0)
+            time.sleep(0.137)
 
 
 def connections(fleet: Fleet, most: Counter[str]) -> None:

@@ -78,6 +78,15 @@ class Process:
         """The processes that this one started, and theirs."""
         return self.seen.children(recursive=True) if self.popen.poll() is None else []
 
+    def solvers(self) -> list[psutil.Process]:
+        """The solving processes of a worker: copies of the one that its server of copies is."""
+        found = [
+            process
+            for process in self.family()
+            if "multiprocessing.forkserver" in " ".join(process.cmdline())
+        ]
+        return [process for process in found if process.ppid() != self.seen.pid]
+
     def signal(self, number: signal.Signals, *, whole: bool = False) -> None:
         """Send a signal to the process, or to all that it started too."""
         for process in [*(self.family() if whole else []), self.seen]:

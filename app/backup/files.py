@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import migration
 from app.db import open_database
 from app.errors import ConfigurationError, in_one_line
-from app.queue import engine_url, hold_alone
+from app.workers import hold_alone
 
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 # Whoever serves holds the database for hours, a command for less than this.
@@ -70,10 +70,6 @@ def restore(database_url: str, file: Path) -> Restored:
             with _unused(target):
                 before = _set_aside(target)
                 _put(part, target)
-            # What it knows of is not what is stored now; workers make it anew from the plans.
-            queue = make_url(engine_url(database_url)).database
-            for ending in ("", "-wal", "-shm"):
-                Path(f"{queue}{ending}").unlink(missing_ok=True)
     return Restored(version, before)
 
 

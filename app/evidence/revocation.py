@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import instants
+from app import instants, news
 from app.db import Database
 from app.errors import ProfileNotFound, SplitplanError
 from app.plans import names, orders, service, stored, successions
@@ -53,6 +53,7 @@ def revoke(
             stored.keep(session, child)
             stored.keep_request(session, child, order.bulk)
             service.tell(session, child.number, "queued")
+            news.tell(session, "plan")
             revoked["replanned_as"] = child.id
         elif reason is not None:
             revoked["not_replanned"] = reason
@@ -61,6 +62,7 @@ def revoke(
         successions.revoke(session, row)
         if (notice := stored.notice_of(row)) is not None:
             stored.Notice(notice.url).keep(row)  # told anew, of the revocation
+            news.tell(session, "webhook")
         return revoked
 
 

@@ -2,8 +2,10 @@
 parameters an operation has.
 """
 
+import asyncio
 import json
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import Request, Response, params
@@ -16,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import about
 from app.errors import (
     BodyTooLarge,
+    DatabaseUnavailable,
     FieldError,
     InvalidRequest,
     MalformedJson,
@@ -27,6 +30,13 @@ from app.http.media import JSON, YAML, MediaType, content_type, elements
 from app.http.paths import media_types
 from app.nearest import is_it, nearest
 from notation import yaml
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+WRITERS = 28
+"""So many requests that may write are worked on at a time, fewer than the web has threads (40): who
+writes needs another thread before it lets the next one go on, and would wait for those who wait for
+it if they had them all. The others wait without a thread, first come, first served.
+"""
 
 
 class BodyLimit:
@@ -213,6 +223,8 @@ class StrictRoute(APIRoute):
 
     takes: tuple[str, ...] = (JSON, YAML)
     """The media types of its bodies, where its documentation does not say them."""
+    streams: bool = False
+    """Whether it reads its bodies piece by piece, and looks itself after how many at once."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
@@ -231,9 +243,32 @@ class StrictRoute(APIRoute):
                 )
             if has_body:
                 request = await _read(request, self.path)
-            return await handler(request)
+            if request.method in _READING or self.streams:
+                return await handler(request)
+            if not has_body:
+                await request.body()
+            # Only now: nobody is waited for whose body is still on its way.
+            async with _in_line(request):
+                return await handler(request)
 
         return handle
+
+
+@asynccontextmanager
+async def _in_line(request: Request) -> AsyncIterator[None]:
+    """A place among the requests that may write. Raises DatabaseUnavailable where none is free in
+    time.
+    """
+    places: asyncio.Semaphore = request.app.state.writers
+    try:
+        async with asyncio.timeout(request.app.state.settings.sqlite_busy_timeout_s):
+            await places.acquire()
+    except TimeoutError:
+        raise DatabaseUnavailable from None
+    try:
+        yield
+    finally:
+        places.release()
 
 
 def _unknown(name: str, known: Collection[str], told: Collection[str]) -> FieldError:

@@ -1,7 +1,6 @@
 """Answers that come at once or later: what callers prefer, and what they are told."""
 
 import hashlib
-import logging
 import threading
 import time
 from typing import Annotated, Any
@@ -10,15 +9,11 @@ from fastapi import Depends, Header, Request, Response
 from sqlalchemy import select
 
 from app.db import Database
-from app.errors import in_one_line
 from app.http.answers import rendered
 from app.http.preferences import Preferences, preferences
 from app.plans import orders
 from app.plans.schemas import UNENDED
 from app.plans.tables import DurableRow
-from app.queue import Lane, Queue
-
-log = logging.getLogger(__name__)
 
 # Callers who want to wait longer listen to the plan's events.
 _MOST_WAIT_S = 60.0
@@ -120,14 +115,6 @@ def accepted(
     """The answer that something is under way, and about how long it takes."""
     headers = {"Location": address, "Retry-After": str(min(60, max(1, round(about_s))))}
     return rendered(document, 202, headers | asked.applied)
-
-
-def put(queue: Queue, lane: Lane, work_id: str, priority: str) -> None:
-    """Tell the workers of something that is stored: they find it without the queue, only later."""
-    try:
-        queue.put(lane, work_id, priority)
-    except Exception as failure:
-        log.warning("%s %s is not in the queue yet: %s", lane, work_id, in_one_line(failure))
 
 
 def ended_within(database: Database, rows: type[DurableRow], work_id: str, seconds: float) -> None:

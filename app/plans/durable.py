@@ -1,51 +1,42 @@
 """Work that outlives the processes that are at it, whatever it is: a plan, a validation.
 
-Every step is one transaction. Whoever begins the work counts up its `attempt`, and only the latest
-attempt may write.
+Its row is all there is of it: the queue is what is `queued`. Every step is one transaction. Whoever
+begins the work counts up its `attempt`, and only the latest attempt may write.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeVar
+from datetime import datetime
+from typing import Any, Literal, Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, and_, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from app import about
+from app.about import About
 from app.db import Database
 from app.errors import KeyReused, QueueFull
+from app.news import Lane
 from app.plans.orders import Key
 from app.plans.schemas import UNENDED
 from app.plans.tables import DurableRow
-from app.queue import Lane
+from app.telemetry import traces
 from app.telemetry.origin import Origin
 from solvers.progress import Stop
 
 R = TypeVar("R", bound=DurableRow)
 
-PAGE = 500
-"""So many lost pieces are looked for at a time."""
-
 
 @dataclass(frozen=True, slots=True)
-class RunLimits:
-    """What a worker needs to know of work that it is about to have done."""
+class Taken:
+    """The right of a worker to end a piece of work, until someone else takes it."""
 
     work_id: str
-    time_limit_s: float | None  # None: there is none
-    attempts: int
-    has_webhook: bool = False
-    accepted_at: datetime | None = None
-    origin: Origin = field(default_factory=Origin)
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Unended work, and what the queue needs to know of it."""
-
-    work_id: str
-    users: int
-    priority: str = "normal"
+    attempt: int
+    time_limit_s: float | None = None  # None: there is none
+    accepted_at: datetime | None = field(default=None, compare=False)
+    origin: Origin = field(default_factory=Origin, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +48,58 @@ class Ending:
     detail: str = ""
 
 
+class Teller(Protocol):
+    """What a process that works tells whoever watches over it."""
+
+    def at(self, work_id: str) -> None:
+        """It is at this piece now."""
+
+    def ended(self, work_ids: Sequence[str]) -> None:
+        """These have ended, or are someone else's: there is nothing left to do."""
+
+    def broken(self, work_id: str) -> None:
+        """This one can be neither read nor stored, and will not be next time either."""
+
+    def enough(self) -> bool:
+        """Whether it shall begin nothing more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """A kind of work, as workers see it."""
 
     noun: str
     rows: type[DurableRow]
-    lanes: Sequence[Lane]
-    """The first is that of small work, the last that of other."""
-    run: Callable[[Database, str], None]
-    """Do a piece and end it, in a process that may be killed."""
-    limits: Callable[[Database, str], RunLimits | None]
-    """Of an unended piece; None where there is nothing to do any more."""
+    lanes: dict[Lane, ColumnElement[bool]]
+    """What there is to be done of each lane, as a condition on rows."""
+    order: Sequence[ColumnElement[Any] | InstrumentedAttribute[Any]]
+    """Who goes first."""
+    limit_s: ColumnElement[float | None]
+    """How long a piece may take."""
+    run: Callable[[Database, Sequence[Taken], Teller], None]
+    """Do pieces one after the other and end them, in a process that may be killed."""
     end: Callable[[Database, str, Ending], object]
     """End a piece whose attempt was stopped from outside."""
-    hand_back: Callable[[Database, Iterable[str]], None]
-    """Put what runs of these back in line: their attempts end without an answer."""
-    unended: Callable[[Database, float, str], Sequence[Waiting]]
-    """What was accepted so many seconds ago and has not ended, by id from the first after one."""
+    tell: Callable[[Session, Sequence[str], Literal["queued", "running"]], None]
+    """Tell those who follow these pieces that they run, or are in line again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is taken at a time by one who works."""
+
+    kind: Work
+    lane: Lane
+    most: int
+
+
+def broken(noun: str) -> Ending:
+    """The end of a piece that can be neither read nor stored."""
+    detail = (
+        "The service failed around its work. The workers' log has the cause, under the id of the"
+        f" {noun}."
+    )
+    return Ending("failed", "internal", detail)
 
 
 def waiting(session: Session, rows: type[DurableRow]) -> int:
@@ -112,15 +137,27 @@ def unended(session: Session, rows: type[R], work_id: str) -> R | None:
     ).one_or_none()
 
 
-def begin(row: DurableRow) -> None:
-    """Begin an attempt at a piece that is held."""
-    row.status, row.attempt = "running", row.attempt + 1
-    row.started_at = row.started_at or datetime.now(UTC)
-
-
-def holds(rows: type[DurableRow], work_id: str, attempt: int) -> ColumnElement[bool]:
+def holds(rows: type[DurableRow], taken: Taken) -> ColumnElement[bool]:
     """Whether an attempt is still the one that may write, as a condition on the row."""
-    return and_(rows.id == work_id, rows.attempt == attempt, rows.status == "running")
+    return and_(rows.id == taken.work_id, rows.attempt == taken.attempt, rows.status == "running")
+
+
+def concerning(noun: str, piece: Taken) -> AbstractContextManager[About]:
+    """Have the lines of the log be about a piece, and about who asked for it."""
+    what = About(piece.origin.request_id)
+    setattr(what, f"{noun}_id", piece.work_id)
+    return about.concerning(what)
+
+
+@contextmanager
+def worked_on(noun: str, piece: Taken) -> Iterator[None]:
+    """Have lines and traces be about a piece, as long as a solver is at it."""
+    within = piece.origin.traceparent
+    with concerning(noun, piece):
+        if piece.accepted_at is not None and piece.attempt == 1:
+            traces.waited(piece.accepted_at, within, f"{noun} in line")
+        with traces.span(f"solver of {noun}", within):
+            yield
 
 
 def wanted_stopped(database: Database, rows: type[DurableRow]) -> dict[str, Stop]:
@@ -137,28 +174,3 @@ def ask_to_stop(row: DurableRow, stop: Stop) -> bool:
     if row.status == "running" and row.cancel != Stop.DROP:
         row.cancel = stop.value
     return row.status == "queued"
-
-
-def hand_back(
-    database: Database,
-    rows: type[R],
-    work_ids: Iterable[str],
-    tell: Callable[[Session, R], None] = lambda _, __: None,
-) -> None:
-    """Put what runs of these back in line: their attempts end without an answer."""
-    with database.writing() as session:
-        running = session.scalars(
-            select(rows)
-            .where(rows.id.in_(list(work_ids)), rows.status == "running")
-            .with_for_update()
-        )
-        for row in running:
-            # Counted up, so that the attempt that is given up can write no more.
-            row.status, row.attempt = "queued", row.attempt + 1
-            tell(session, row)
-
-
-def lost(rows: type[DurableRow], older_than_s: float, after: str) -> ColumnElement[bool]:
-    """Whether a piece has not ended and was accepted so long ago, of those after an id."""
-    before = datetime.now(UTC) - timedelta(seconds=older_than_s)
-    return and_(rows.status.in_(UNENDED), rows.created_at <= before, rows.id > after)

@@ -2,24 +2,29 @@
 
 Every step is one transaction. Whoever starts to solve a plan counts up its `attempt`, and only the
 latest attempt may write: a worker that was taken for dead and comes back finds that its answer is
-not wanted any more.
+not wanted any more. Small plans are taken, and their answers stored, several in one transaction;
+each stands or falls by its own attempt.
 """
 
 import logging
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from sqlalchemy import ColumnElement, Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from app.db import Database
+from app import news
+from app.db import Database, table_of
 from app.errors import PlanNotFound, in_one_line
+from app.news import Lane
 from app.plans import durable, names, orders, service, stored, successions, wanted
+from app.plans.durable import Taken, Teller
 from app.plans.families import FAMILIES
 from app.plans.family import Outcome, Prepared
 from app.plans.library import StoredLibrary
@@ -37,74 +42,187 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_END = (
+    update(table_of(PlanRow))
+    .where(PlanRow.number == bindparam("its"))
+    .values({name: bindparam(name) for name in ("status", "finished_at", "answer", "has_result")})
+)
+
 # A database that is away for longer than this has lost its attempt, not its plan: another attempt
 # will be made.
 _PATIENCE_S = 300.0
+# Answers of small plans wait for one another at most about so long before they are stored.
+_TOGETHER_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to end a plan, until someone else claims it."""
+    """A plan that was taken, and what is needed to end it."""
 
-    plan_id: str
+    taken: Taken
     number: int
-    attempt: int
     so_far: Answer
     name: str | None
     kind: str
+    has_webhook: bool
 
     def holds(self) -> ColumnElement[bool]:
-        """Whether the right stands, as a condition on the plan's row."""
-        return durable.holds(PlanRow, self.plan_id, self.attempt)
+        """Whether the right to end it stands, as a condition on the plan's row."""
+        return durable.holds(PlanRow, self.taken)
 
 
-def accept(database: Database, order: Order, key: Key | None, max_queued: int) -> str:
-    """Store a queued plan; its id.
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """What came of a plan, not stored yet."""
+
+    mine: Claim
+    outcome: Outcome
+    lineage: Lineage | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What changes in the plan's row."""
+        changed = service.changed_by(self.lineage, self.outcome)
+        return {
+            "status": self.outcome.status,
+            "finished_at": datetime.now(UTC),
+            "answer": self.mine.so_far.ended(self.outcome, changed).kept,
+            "has_result": self.outcome.result is not None,
+        }
+
+    @property
+    def stored_together(self) -> bool:
+        """Whether it is small, and changes nothing but its own rows."""
+        return self.mine.name is None and self.outcome.table is None
+
+
+def accept(
+    database: Database, order: Order, key: Key | None, max_queued: int, lane: Lane = "plan"
+) -> PlanRow:
+    """Store a queued plan.
 
     Raises QueueFull, IntegrityError where the key is taken, and PlanNotCurrent where the plan that
     it replaces is not the current one.
     """
     row = orders.new_row(order, key)
+    row.quick = lane == "quick"
     with database.writing() as session:
         durable.require_room(session, PlanRow, max_queued)
         names.hold_for(session, order.replaces, row.name)
         stored.keep(session, row)
         stored.keep_request(session, row, order.bulk)
         service.tell(session, row.number, "queued")
-    return row.id
+        news.tell(session, lane)
+    return row
 
 
-def claim(database: Database, plan_id: str) -> Claim | None:
-    """Begin an attempt; None where the plan has ended (or ends here, since someone asked to stop
-    it) or is gone.
+def claim(session: Session, taken: Taken) -> tuple[Claim, PlanRow] | None:
+    """A plan that was taken, and its row; None where it is someone else's by now."""
+    row = session.scalars(select(PlanRow).where(durable.holds(PlanRow, taken))).one_or_none()
+    if row is None:
+        return None
+    waits = bool(row.webhook_waiting)
+    return Claim(taken, row.number, stored.answer_of(row), row.name, row.kind, waits), row
+
+
+def run(database: Database, taken: Sequence[Taken], teller: Teller) -> None:
+    """Solve plans that were taken, one after the other, and end them, whatever happens; what
+    someone else has by now is left alone.
+
+    Raises a database's error only after it was away for minutes: the plans are then still there
+    for another attempt.
     """
-    with database.writing() as session:
-        row = durable.unended(session, PlanRow, plan_id)
-        if row is None:
-            return None
-        if row.cancel is not None:
-            _end(session, row, "cancelled")
-            return None
-        durable.begin(row)
-        service.tell(session, row.number, "running")
-        return Claim(row.id, row.number, row.attempt, stored.answer_of(row), row.name, row.kind)
+    waiting: list[Solved] = []
+    since = math.inf
+    for piece in taken:
+        if teller.enough():
+            break
+        teller.at(piece.work_id)
+        try:
+            with durable.worked_on("plan", piece):
+                solved = _attempted(database, piece)
+        except (OperationalError, InterfaceError, PoolTimeout):
+            raise
+        except Exception:
+            log.exception("plan %s failed outside of its solver", piece.work_id)
+            teller.broken(piece.work_id)
+            continue
+        if solved is None:
+            teller.ended([piece.work_id])
+            continue
+        waiting.append(solved)
+        since = min(since, time.monotonic())
+        if time.monotonic() - since > _TOGETHER_S or not solved.stored_together:
+            _store(database, waiting, teller)
+            waiting, since = [], math.inf
+    _store(database, waiting, teller)
 
 
-def run(database: Database, plan_id: str) -> None:
-    """Solve a stored plan and end it, whatever happens; a plan that someone else has is left alone.
-
-    Raises a database's error only after it was away for minutes: the plan is then still there for
-    another attempt.
-    """
-    mine = insisting(lambda: claim(database, plan_id))
-    if mine is None:
-        return
+def _attempted(database: Database, piece: Taken) -> Solved | None:
+    """What comes of a plan that was taken; None where it is someone else's."""
+    opened = insisting(lambda: _opened(database, piece))
+    if opened is None:
+        return None
+    mine, prepared, lineage = opened
     try:
-        with ProgressWriter(f"plan {plan_id}", _report(database, mine)) as writer:
-            outcome, lineage = _solved(database, mine, writer)
+        with ProgressWriter(f"plan {piece.work_id}", _report(database, mine)) as writer:
+            outcome = _outcome(piece.work_id, prepared, writer)
     except Superseded:
-        return
-    insisting(lambda: finish(database, mine, outcome, lineage))
+        return None
+    except Cancelled:
+        return Solved(mine, stopped("cancelled"))
+    return Solved(mine, outcome, lineage)
+
+
+def _store(database: Database, solved: Sequence[Solved], teller: Teller) -> None:
+    """End plans: what can be in one transaction, the rest, and what that fails of, by itself."""
+    together = [each for each in solved if each.stored_together]
+    alone = [each for each in solved if not each.stored_together]
+    try:
+        if together:
+            insisting(lambda: finish_together(database, together))
+            teller.ended([each.mine.taken.work_id for each in together])
+    except (OperationalError, InterfaceError, PoolTimeout):
+        raise
+    except Exception:
+        log.exception("plans are stored one by one")
+        alone = together + alone
+    for each in alone:
+        work_id = each.mine.taken.work_id
+        try:
+            insisting(lambda each=each: finish(database, each.mine, each.outcome, each.lineage))  # type: ignore[misc]
+        except (OperationalError, InterfaceError, PoolTimeout):
+            raise
+        except Exception:
+            log.exception("plan %s failed outside of its solver", work_id)
+            teller.broken(work_id)
+        else:
+            teller.ended([work_id])
+
+
+def finish_together(database: Database, solved: Sequence[Solved]) -> int:
+    """End plans that change nothing but their own rows in one transaction; those whose claim does
+    not hold any more are left as they are; how many ended.
+    """
+    numbers = [each.mine.number for each in solved]
+    running = (
+        select(PlanRow.number, PlanRow.attempt)
+        .where(PlanRow.number.in_(numbers), PlanRow.status == "running")
+        .order_by(PlanRow.number)
+        .with_for_update()
+    )
+    values = {each.mine.number: each.values for each in solved}
+    with database.writing() as session:
+        held = {tuple(row) for row in session.execute(running)}
+        ended = [each for each in solved if (each.mine.number, each.mine.taken.attempt) in held]
+        if ended:
+            rows = [{"its": each.mine.number, **values[each.mine.number]} for each in ended]
+            session.connection().execute(_END, rows)
+            stored.keep_few(session, {each.mine.number: each.outcome.users for each in ended})
+            service.tell_ended(session, {each.mine.number: each.outcome.status for each in ended})
+            if any(each.mine.has_webhook for each in ended):
+                news.tell(session, "webhook")
+    return len(ended)
 
 
 def finish(
@@ -113,12 +231,7 @@ def finish(
     """End a plan with what its solver said; False (and nothing changes) where the claim does not
     hold any more.
     """
-    values = {
-        "status": outcome.status,
-        "finished_at": datetime.now(UTC),
-        "answer": mine.so_far.ended(outcome, service.changed_by(lineage, outcome)).kept,
-        "has_result": outcome.result is not None,
-    }
+    values = Solved(mine, outcome, lineage).values
     packed = stored.packed_users(outcome)
     foreseen = successions.foresee(database, mine.name, mine.kind, outcome)
     with database.writing() as session:
@@ -131,6 +244,8 @@ def finish(
         stored.keep_users(session, mine.number, outcome, packed)
         service.tell(session, mine.number, outcome.status)
         successions.succeed(session, mine.number, foreseen)
+        if mine.has_webhook:
+            news.tell(session, "webhook")
     return True
 
 
@@ -224,31 +339,31 @@ def _report(database: Database, mine: Claim) -> Report:
     return report
 
 
-def _solved(
-    database: Database, mine: Claim, writer: ProgressWriter
-) -> tuple[Outcome, Lineage | None]:
-    prepared, lineage = insisting(lambda: _restored(database, mine.plan_id))
-    try:
-        outcome = service.attempted(mine.plan_id, prepared, writer.progress)
-    except Superseded:
-        raise
-    except Cancelled:
-        return stopped("cancelled"), None
+def _outcome(plan_id: str, prepared: Prepared, writer: ProgressWriter) -> Outcome:
+    """What the solver says. Raises Superseded, Cancelled."""
+    outcome = service.attempted(plan_id, prepared, writer.progress)
     if writer.stop is not None and outcome.status == "timed_out":
         outcome = replace(outcome, status="cancelled")
-    return outcome, lineage
+    return outcome
 
 
-def _restored(database: Database, plan_id: str) -> tuple[Prepared, Lineage | None]:
-    """A stored request on the revisions that it was accepted with."""
+def _opened(database: Database, piece: Taken) -> tuple[Claim, Prepared, Lineage | None] | None:
+    """A stored request on the revisions that it was accepted with; None where it is someone
+    else's.
+    """
     with database.reading() as session:
-        row = service.find(session, plan_id)
+        found = claim(session, piece)
+        if found is None:
+            return None
+        mine, row = found
         family = FAMILIES[row.kind]
         library, pins = StoredLibrary(session), stored.pins_of(row) or Pins()
         library.expect(wanted.pinned(pins))
         resolver = Resolver(library, pins=pins)
         prepared = stored.request_of(session, row).prepared(family, resolver)
-        return (prepared, None) if row.parent is None else inherited(session, row, prepared)
+        if row.parent is None:
+            return mine, prepared, None
+        return mine, *inherited(session, row, prepared)
 
 
 def stopped(status: Literal["cancelled", "timed_out"]) -> Outcome:
@@ -259,3 +374,5 @@ def stopped(status: Literal["cancelled", "timed_out"]) -> Outcome:
 def _end(session: Session, row: PlanRow, status: PlanStatus) -> None:
     row.status, row.finished_at = status, datetime.now(UTC)
     service.tell(session, row.number, status)
+    if row.webhook_waiting:
+        news.tell(session, "webhook")

@@ -25,6 +25,9 @@ from app.plans.stored import Answer, Notice
 from app.plans.tables import PlanRow
 from app.telemetry.origin import Origin
 
+# Who is in a hurry goes first.
+_RANK = {"high": 0, "normal": 1, "low": 2}
+
 R = TypeVar("R", bound=Request)
 Prepare = Callable[[R, Resolver], Prepared]
 
@@ -103,6 +106,9 @@ def new_row(order: Order, key: Key | None) -> PlanRow:
         pins=prepared.resolver.pins.kept,
         attempt=0,
         priority=request.priority,
+        quick=False,
+        rank=_RANK[request.priority],
+        deaths=0,
         idempotency=key and key.scope,
         idempotency_body=key and key.body,
         request_id=origin.request_id,

@@ -22,6 +22,7 @@ from app.errors import (
     UnsupportedMediaType,
 )
 from app.http.preferences import Preferences
+from app.news import Lane
 from app.plans import durable, jobs, service
 from app.plans.answering import (
     RETRY,
@@ -32,7 +33,6 @@ from app.plans.answering import (
     key_of,
     located,
     preferences_of,
-    put,
     repeated_wait_s,
 )
 from app.plans.orders import Order
@@ -40,7 +40,6 @@ from app.plans.progress import for_at_most
 from app.plans.schemas import Request as PlanRequest
 from app.plans.tables import PlanRow
 from app.problems import documented
-from app.queue import Lane
 from app.settings import Settings
 from solvers.progress import Cancelled
 
@@ -123,10 +122,8 @@ def _ordered(request: Request, order: Order) -> Response:
             except Cancelled:
                 lane = "plan"
             else:
-                if prepared.request.webhook_url is not None:
-                    put(request.app.state.queue, "webhook", document["id"], "normal")
                 return created(document, f"/v1/plans/{document['id']}", asked)
-        plan_id = jobs.accept(database, order, key, settings.max_queued)
+        row = jobs.accept(database, order, key, settings.max_queued, lane)
     except IntegrityError:
         # Of two at once the loser finds the winner's row: its insert waited for that one's commit.
         if key is None:
@@ -135,12 +132,11 @@ def _ordered(request: Request, order: Order) -> Response:
         if winner is None:
             raise PlanNotFound("The plan with this key was deleted just now.") from None
         return _replayed(database, winner, asked, TWIN_WAIT_S if small else 0.0)
-    document = _read(database, plan_id)  # before a worker is told: not ended yet
-    put(request.app.state.queue, lane, plan_id, prepared.request.priority)
+    document = service.accepted(row)
     left_s = 0.0 if asked.wait_s is None else asked.wait_s - (time.monotonic() - arrived)
     if left_s > 0.0:
-        ended_within(database, PlanRow, plan_id, left_s)
-        document = _read(database, plan_id)
+        ended_within(database, PlanRow, row.id, left_s)
+        document = _read(database, row.id)
     return _told(document, asked, prepared.size()[1], ended=201)
 
 

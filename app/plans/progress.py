@@ -48,8 +48,9 @@ Report = Callable[[Step | None], Standing]
 class ProgressWriter:
     """Writes into the database how far an attempt has come, and reads whether it is still wanted.
 
-    It has a thread of its own, since solvers look up when they please. `progress` is what a solver
-    is given; it raises `Superseded` in a solver whose attempt lost its work.
+    It has a thread of its own, since solvers look up when they please; most plans end before there
+    is anything to tell, and need none. `progress` is what a solver is given; it raises `Superseded`
+    in a solver whose attempt lost its work.
     """
 
     def __init__(self, name: str, report: Report) -> None:
@@ -59,18 +60,20 @@ class ProgressWriter:
         self._stop: Stop | None = None
         self._superseded = False
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._write, name=f"progress of {name}", daemon=True)
+        self._begun = time.monotonic()
+        self._thread: threading.Thread | None = None
         self.progress = Progress(self._hear, time_limit_s=math.inf, stop=self._asked)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._begun = time.monotonic()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, _: object, __: TracebackType | None
     ) -> None:
         self._done.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     @property
     def stop(self) -> Stop | None:
@@ -79,18 +82,28 @@ class ProgressWriter:
 
     def _hear(self, step: Step) -> None:
         self._latest = step
+        self._look()
 
     def _asked(self) -> Stop | None:
+        self._look()
         if self._superseded:
             raise Superseded
         return self._stop
 
+    def _look(self) -> None:
+        if self._thread is None and time.monotonic() - self._begun > _WRITE_S:
+            name = f"progress of {self._name}"
+            self._thread = threading.Thread(target=self._write, name=name, daemon=True)
+            self._thread.start()
+
     def _write(self) -> None:
-        while not self._done.wait(_WRITE_S):
+        while True:
             try:
                 self._write_once()
             except (OperationalError, InterfaceError, PoolTimeout) as away:
                 log.warning("%s cannot tell its progress: %s", self._name, in_one_line(away))
+            if self._done.wait(_WRITE_S):
+                return
 
     def _write_once(self) -> None:
         latest = self._latest

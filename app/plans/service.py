@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from app import instants
+from app import instants, news
 from app.arrow import pa
 from app.db import Database, table_of
 from app.errors import PlanInUse, PlanNotEnded, PlanNotFound
@@ -56,10 +56,17 @@ def carry_out(
         stored.keep_users(session, row.number, outcome, packed)
         tell(session, row.number, outcome.status)
         successions.succeed(session, row.number, foreseen)
+        if row.webhook_waiting:
+            news.tell(session, "webhook")
     if outcome.result is None and outcome.infeasible is None:
         return _document(row, None, no_progress(row.status))
     few = outcome.table is None and len(outcome.users) <= INLINE_USERS
     return _document(row, outcome.users if few else None)
+
+
+def accepted(row: PlanRow) -> dict[str, Any]:
+    """The answer that a plan is in line."""
+    return _document(row, None, no_progress(row.status))
 
 
 def attempted(plan_id: str, prepared: Prepared, progress: Progress) -> Outcome:
@@ -109,6 +116,16 @@ def tell(session: Session, plan_number: int, status: PlanStatus, step: Step | No
         }
     )
     _tell(session, plan_number, status, told)
+
+
+def tell_ended(session: Session, statuses: Mapping[int, PlanStatus]) -> None:
+    """Tell the ends of plans, by their numbers, to whoever follows them."""
+    now = datetime.now(UTC)
+    told = [
+        {"plan_number": number, "created_at": now, "status": status, "progress": None}
+        for number, status in statuses.items()
+    ]
+    session.connection().execute(_NEW_EVENT, told)
 
 
 def tell_revoked(session: Session, plan_number: int) -> None:

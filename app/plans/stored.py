@@ -170,6 +170,7 @@ class Notice:
     def keep(self, row: PlanRow) -> None:
         """Keep it with a plan."""
         row.webhook, row.webhook_waiting = asdict(self), self.status == "waiting"
+        row.webhook_due_s = None
 
 
 def notice_of(row: PlanRow) -> Notice | None:
@@ -264,11 +265,23 @@ def keep_users(session: Session, plan_number: int, outcome: Outcome, packed: Pac
     """Store what an outcome says of its users."""
     if packed is not None:
         columnar.store(session, plan_number, "users", packed)
-    for block, start in enumerate(range(0, len(outcome.users), BLOCK)):
-        entries = outcome.users[start : start + BLOCK]
-        ids = [entry["id"] for entry in entries]
-        some = {"plan_number": plan_number, "block": block, "ids": ids, "entries": entries}
-        session.connection().execute(_NEW_USERS, some)
+    keep_few(session, {plan_number: outcome.users})
+
+
+def keep_few(session: Session, users: Mapping[int, Sequence[Json]]) -> None:
+    """Store what outcomes say of their users, by the numbers of their plans, all at once."""
+    blocks = [
+        {
+            "plan_number": number,
+            "block": block,
+            "ids": [entry["id"] for entry in entries[start : start + BLOCK]],
+            "entries": entries[start : start + BLOCK],
+        }
+        for number, entries in users.items()
+        for block, start in enumerate(range(0, len(entries), BLOCK))
+    ]
+    if blocks:
+        session.connection().execute(_NEW_USERS, blocks)
 
 
 def forget_users(session: Session, plan_numbers: Sequence[int]) -> None:

@@ -9,10 +9,12 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     CheckConstraint,
+    Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
+    SmallInteger,
     String,
     false,
     text,
@@ -22,6 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db import Base, UtcDateTime
 
 _UNENDED = text("status IN ('queued', 'running')")
+_QUEUED = text("status = 'queued'")
 _WAITING = text("webhook_waiting")
 _HAS_RESULT = text("has_result")
 
@@ -41,6 +44,10 @@ class DurableRow:
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempt: Mapped[int] = mapped_column(server_default="0")
     """Whoever begins the work counts this up; only the latest attempt may write."""
+    taken_by: Mapped[str | None] = mapped_column(String(128))
+    """The worker whose attempt runs."""
+    deaths: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """How many workers died while they had it."""
     cancel: Mapped[str | None] = mapped_column(String(9))
     """`drop` or `keep_best`, once someone asked for the work to be stopped."""
     idempotency: Mapped[str | None] = mapped_column(String(64), index=True, unique=True)
@@ -73,6 +80,14 @@ class PlanRow(DurableRow, Base):
         ),
         Index(None, "status", "number", sqlite_where=_UNENDED, postgresql_where=_UNENDED),
         Index(None, "status", "finished_at"),
+        Index(
+            "ix_plan_queue",
+            "quick",
+            "rank",
+            "number",
+            sqlite_where=_QUEUED,
+            postgresql_where=_QUEUED,
+        ),
         Index(None, "webhook_waiting", sqlite_where=_WAITING, postgresql_where=_WAITING),
         {"sqlite_autoincrement": True},
     )
@@ -96,12 +111,18 @@ class PlanRow(DurableRow, Base):
     """The revisions that the request's references stood for; null for plans older than this column.
     """
     priority: Mapped[str] = mapped_column(String(6), server_default="normal")
+    quick: Mapped[bool] = mapped_column(server_default=false())
+    """Whether it is small, and does not wait behind long ones."""
+    rank: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    """`priority` as a number: the least goes first."""
     max_switches: Mapped[int | None]
     """How many users may leave the decision of `parent`; null: all."""
     webhook: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     """Where to tell that the plan ended, and how that went."""
     webhook_waiting: Mapped[bool | None]
     """Whether that is still to be told."""
+    webhook_due_s: Mapped[float | None] = mapped_column(Float(53))
+    """Not to be told before that, in seconds since 1970 by the database's clock; null: at once."""
     revoked: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     """Since when the plan is no longer trusted, and why: refuted by what its users saw."""
 

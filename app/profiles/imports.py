@@ -133,7 +133,13 @@ async def _written(parts: AsyncIterator[bytes], file: IO[bytes]) -> str:
     return digest.hexdigest()
 
 
-router = APIRouter(tags=["Models"], route_class=StrictRoute)
+class _StreamedRoute(StrictRoute):
+    """A route whose bodies go to a file as they come."""
+
+    streams = True
+
+
+router = APIRouter(tags=["Models"], route_class=_StreamedRoute)
 
 
 @router.post(

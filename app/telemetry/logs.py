@@ -15,7 +15,7 @@ from app.settings import LogFormat, Settings
 log = logging.getLogger(__name__)
 
 # They say at INFO what was asked of whom, tokens in addresses too.
-_TALKATIVE = ("alembic", "dbos", "httpx", "httpcore")
+_TALKATIVE = ("alembic", "httpx", "httpcore")
 # Shorter secrets are parts of ordinary words.
 _LEAST_SECRET = 6
 # A line is a line: nobody's input begins another.

@@ -1,23 +1,23 @@
 """A validation's way from accepted to ended, whoever is killed on it; see `app.plans.durable`."""
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, Float, cast, null, select, true, update
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import PlanNotFound
 from app.plans import durable
-from app.plans.durable import Ending, RunLimits, Waiting, Work
+from app.plans.durable import Ending, Taken, Teller, Work
 from app.plans.jobs import insisting
 from app.plans.progress import ProgressWriter, Report, Standing, Superseded
-from app.plans.schemas import UNENDED
 from app.plans.tables import PlanRow
 from app.telemetry import traces
-from app.telemetry.origin import Origin
 from app.validations import service
 from app.validations.replaying import Findings, RefutedPlan, prepared, replayed
 from app.validations.schemas import REPLAYED, ValidationRequest
@@ -29,47 +29,57 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to end a validation, until someone else claims it."""
+    """A validation that was taken, and what was asked of it."""
 
-    validation_id: str
+    taken: Taken
     plan_id: str
-    attempt: int
     asked: ValidationRequest
 
     def holds(self) -> ColumnElement[bool]:
-        """Whether the right stands, as a condition on the validation's row."""
-        return durable.holds(ValidationRow, self.validation_id, self.attempt)
+        """Whether the right to end it stands, as a condition on the validation's row."""
+        return durable.holds(ValidationRow, self.taken)
 
 
-def claim(database: Database, validation_id: str) -> Claim | None:
-    """Begin an attempt; None where the validation has ended (or ends here, since someone asked to
-    stop it) or is gone.
+def claim(database: Database, taken: Taken) -> Claim | None:
+    """A validation that was taken; None where it is someone else's by now."""
+    wanted = select(ValidationRow.verdict, PlanRow.id).join(
+        PlanRow, PlanRow.number == ValidationRow.plan_number
+    )
+    with database.reading() as session:
+        found = session.execute(wanted.where(durable.holds(ValidationRow, taken))).one_or_none()
+    if found is None:
+        return None
+    return Claim(taken, found.id, ValidationRequest.model_validate(found.verdict))
+
+
+def run(database: Database, taken: Sequence[Taken], teller: Teller) -> None:
+    """Replay plans and end the validations, whatever happens; what someone else has is left alone.
+
+    Raises a database's error only after it was away for minutes: the validations are then still
+    there for another attempt.
     """
-    with database.writing() as session:
-        row = durable.unended(session, ValidationRow, validation_id)
-        if row is None:
-            return None
-        if row.cancel is not None:
-            _end(row, Ending("cancelled"))
-            return None
-        durable.begin(row)
-        plan_id = session.scalars(select(PlanRow.id).where(PlanRow.number == row.plan_number)).one()
-        asked = ValidationRequest.model_validate(row.verdict)
-        return Claim(row.id, plan_id, row.attempt, asked)
+    for piece in taken:
+        if teller.enough():
+            return
+        teller.at(piece.work_id)
+        try:
+            with durable.worked_on("validation", piece):
+                _replay(database, piece)
+        except (OperationalError, InterfaceError, PoolTimeout):
+            raise
+        except Exception:
+            log.exception("validation %s failed outside of its replay", piece.work_id)
+            teller.broken(piece.work_id)
+        else:
+            teller.ended([piece.work_id])
 
 
-def run(database: Database, validation_id: str) -> None:
-    """Replay a plan and end the validation, whatever happens; one that someone else has is left
-    alone.
-
-    Raises a database's error only after it was away for minutes: the validation is then still there
-    for another attempt.
-    """
-    mine = insisting(lambda: claim(database, validation_id))
+def _replay(database: Database, piece: Taken) -> None:
+    mine = insisting(lambda: claim(database, piece))
     if mine is None:
         return
     try:
-        with ProgressWriter(f"validation {validation_id}", _report(database, mine)) as writer:
+        with ProgressWriter(f"validation {piece.work_id}", _report(database, mine)) as writer:
             outcome = _attempted(database, mine, writer.progress)
     except (Superseded, PlanNotFound):  # a plan that is deleted takes its validations along
         return
@@ -120,17 +130,17 @@ def _attempted(database: Database, mine: Claim, progress: Progress) -> Findings 
     except Cancelled:
         return Ending("cancelled")
     except RefutedPlan:
-        log.exception("validation %s: the check refuted the plan", mine.validation_id)
+        log.exception("validation %s: the check refuted the plan", mine.taken.work_id)
         detail = (
             "The check contradicts the stored plan: a fault of the service. The log has the"
             " evidence."
         )
         return Ending("failed", "refuted", detail)
     except Exception:
-        log.exception("validation %s failed", mine.validation_id)
+        log.exception("validation %s failed", mine.taken.work_id)
         detail = (
             f"The service failed while replaying. The log has the cause, under"
-            f" {mine.validation_id!r}."
+            f" {mine.taken.work_id!r}."
         )
         return Ending("failed", "internal", detail)
 
@@ -172,44 +182,13 @@ def _end_from_outside(database: Database, validation_id: str, ending: Ending) ->
             _end(row, ending)
 
 
-def _limits(database: Database, validation_id: str) -> RunLimits | None:
-    """What is asked of a replay bounds its time, so it has no limit."""
-    with database.reading() as session:
-        row = session.execute(
-            select(
-                *(ValidationRow.attempt, ValidationRow.created_at),
-                *(ValidationRow.request_id, ValidationRow.traceparent),
-            ).where(ValidationRow.id == validation_id, ValidationRow.status.in_(UNENDED))
-        ).one_or_none()
-    if row is None:
-        return None
-    attempts, accepted_at, *origin = row
-    limits = RunLimits(validation_id, None, attempts)
-    return replace(limits, accepted_at=accepted_at, origin=Origin(*origin))
-
-
-def hand_back(database: Database, validation_ids: Iterable[str]) -> None:
-    """Put running validations back in line: their attempts end without an answer."""
-    durable.hand_back(database, ValidationRow, validation_ids)
-
-
-def _unended(database: Database, older_than_s: float, after: str) -> Sequence[Waiting]:
-    wanted = select(ValidationRow.id, PlanRow.users).join(
-        PlanRow, PlanRow.number == ValidationRow.plan_number
-    )
-    wanted = wanted.where(durable.lost(ValidationRow, older_than_s, after))
-    with database.reading() as session:
-        rows = session.execute(wanted.order_by(ValidationRow.id).limit(durable.PAGE))
-        return [Waiting(*row) for row in rows]
-
-
 VALIDATIONS = Work(
     noun="validation",
     rows=ValidationRow,
-    lanes=("validation",),
+    lanes={"validation": true()},
+    order=(ValidationRow.created_at, ValidationRow.id),
+    limit_s=cast(null(), Float),  # what is asked of a replay bounds its time
     run=run,
-    limits=_limits,
     end=_end_from_outside,
-    hand_back=hand_back,
-    unended=_unended,
+    tell=lambda *_: None,  # nobody follows one
 )

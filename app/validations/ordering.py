@@ -21,7 +21,6 @@ from app.plans.answering import (
     ended_within,
     key_of,
     preferences_of,
-    put,
     repeated_wait_s,
 )
 from app.plans.progress import for_at_most
@@ -56,13 +55,9 @@ def ordered(request: Request, plan_id: str, body: ValidationRequest) -> Response
         if winner is None:
             raise
         return _replied(database, winner, asked)
-    if row.status == "queued":
-        put(request.app.state.queue, "validation", row.id, "normal")
-        if asked.wait_s is not None:
-            ended_within(
-                database, ValidationRow, row.id, asked.wait_s - (time.monotonic() - arrived)
-            )
-            return _told(_read(database, row.id), asked, ready.draws * _DRAW_S, 201)
+    if row.status == "queued" and asked.wait_s is not None:
+        ended_within(database, ValidationRow, row.id, asked.wait_s - (time.monotonic() - arrived))
+        return _told(_read(database, row.id), asked, ready.draws * _DRAW_S, 201)
     return _told(service.document(plan_id, row), asked, ready.draws * _DRAW_S, 201)
 
 

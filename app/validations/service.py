@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, defer
 
+from app import news
 from app.db import Database
 from app.errors import PlanNotFound, ValidationNotFound
 from app.plans import durable
@@ -45,6 +46,7 @@ def accept(
     with database.writing() as session:
         durable.require_room(session, ValidationRow, max_queued)
         _number(session, row, ready.plan_id)
+        news.tell(session, "validation")
     return row
 
 

@@ -222,8 +222,8 @@ def test_no_address_makes_the_service_fail(client: httpx.Client, known: dict[str
     assert count > 1_000
 
 
-# Each of them was once loaded by every web and used by few: 40, 35, 15, 15 MB and less.
-_FOR_FEW = "scipy pyarrow dbos alembic httpx onnx cvxpy psycopg rich"
+# Each of them was once loaded by every web and used by few: 40, 35, 15 MB and less.
+_FOR_FEW = "scipy pyarrow alembic httpx onnx cvxpy psycopg rich"
 
 
 @pytest.mark.slow

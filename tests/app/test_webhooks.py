@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,13 @@ import httpx
 import orjson
 import pytest
 from pydantic import ValidationError
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from app import migration, webhooks
 from app.db import open_database
+from app.plans.tables import PlanRow
 from app.settings import Settings
 from tests.support.background import a_small_cell, a_worker, eventually, read
 from tests.support.robust.requests import ROBUST, assert_nothing_stored, pointers
@@ -112,6 +115,19 @@ def deliver(service: Service, plan_id: str, **settings: Any) -> tuple[int, float
     return webhooks.deliver(service.database, service.settings.model_copy(update=settings), plan_id)
 
 
+def due(service: Service) -> bool:
+    """Whether a worker would tell something now."""
+    telling = webhooks.Deliveries(service.database, service.settings)
+    with service.database.reading() as session:
+        return telling.due(session)
+
+
+def waits(service: Service) -> bool:
+    """Whether something is to be told, now or later."""
+    with service.database.reading() as session:
+        return bool(session.scalars(select(PlanRow.id).where(PlanRow.webhook_waiting)).all())
+
+
 def test_a_message_is_signed_and_says_what_ended(
     caller: httpx.Client, telling: Service, listener: Listener
 ) -> None:
@@ -136,7 +152,7 @@ def test_a_message_is_signed_and_says_what_ended(
     assert document["webhook"]["attempts"] == 1
     # Told once: nothing is due, and asking again tells nobody.
     assert deliver(telling, plan_id) is None
-    assert webhooks.due(telling.database) == []
+    assert not waits(telling)
     assert len(listener.heard) == 1
 
 
@@ -152,7 +168,8 @@ def test_it_is_tried_again_for_a_day_and_then_no_more(
         assert deliver(telling, plan_id) == (attempt, pause_s)
         told = read(caller, plan_id)["webhook"]
         assert (told["status"], told["attempts"]) == ("waiting", attempt)
-        assert webhooks.due(telling.database) == [(plan_id, attempt)]
+        assert waits(telling), "and not before its time"
+        assert not due(telling)
     assert deliver(telling, plan_id) is None
     told = read(caller, plan_id)["webhook"]
     assert (told["status"], told["attempts"], told["detail"]) == (
@@ -160,7 +177,7 @@ def test_it_is_tried_again_for_a_day_and_then_no_more(
         attempts,
         "answered 500",
     )
-    assert webhooks.due(telling.database) == []
+    assert not waits(telling)
     assert sorted(webhooks.PAUSES_S) == list(webhooks.PAUSES_S)
     assert sum(webhooks.PAUSES_S) <= 86_400.0
     assert len({headers["webhook-id"] for _, headers, _ in listener.heard}) == 1, (
@@ -193,9 +210,9 @@ def test_only_ended_plans_are_told_of(
     body = a_small_cell(webhook_url=f"http://127.0.0.1:{listener.port}/")
     plan_id = caller.post(ROBUST, json=body, headers={"Prefer": "respond-async"}).json()["id"]
     assert deliver(telling, plan_id) is None
-    assert webhooks.due(telling.database) == []
+    assert not due(telling)
     caller.post(f"/v1/plans/{plan_id}/cancel")
-    assert webhooks.due(telling.database) == [(plan_id, 0)]
+    assert due(telling)
     assert deliver(telling, plan_id) is None
     assert orjson.loads(listener.heard[0][2])["data"]["status"] == "cancelled"
     assert deliver(telling, "0" * 32) is None, "deleted meanwhile"
@@ -557,3 +574,53 @@ def test_a_worker_tells_and_tells_again(
         for _, headers, body in listener.heard:
             Webhook(SECRET).verify(body, headers)
         assert "Traceback" not in worker.log
+
+
+class Silence:
+    """A server that takes connections, hears what they say and never answers."""
+
+    def __init__(self) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port: int = self._server.getsockname()[1]
+
+    def __enter__(self) -> "Silence":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.close()
+
+
+def test_who_never_answers_delays_nobody_else(
+    caller: httpx.Client, telling: Service, listener: Listener
+) -> None:
+    """Two dozen silent receivers, each asked more often than it may be at a time, and then a good
+    one: it is told before any of the others is given up.
+    """
+    with ExitStack() as stack:
+        silent = [stack.enter_context(Silence()) for _ in range(24)]
+        for receiver in silent:
+            told = a_told_plan(caller, f"http://127.0.0.1:{receiver.port}/")
+        with telling.database.writing() as session:
+            _many_for_one(session, told, webhooks._AT_ONCE)
+        deliveries = webhooks.Deliveries(telling.database, telling.settings)
+        threading.Thread(target=deliveries.run, daemon=True).start()
+        deliveries.bell.set()
+        eventually(lambda: deliveries._busy.total() >= 24 + webhooks._AT_ONE - 1)
+        good = a_told_plan(caller, f"http://127.0.0.1:{listener.port}/")
+        deliveries.bell.set()
+        eventually(lambda: read(caller, good)["webhook"]["status"] == "delivered")
+        assert deliveries._busy.total() >= 24, "and the others are still waited for"
+        assert max(deliveries._busy.values()) <= webhooks._AT_ONE
+        with telling.database.writing() as session:  # nothing more
+            session.execute(update(PlanRow).values(webhook_waiting=False))
+    eventually(lambda: not deliveries._busy)
+
+
+def _many_for_one(session: Session, plan_id: str, count: int) -> None:
+    """So many more plans that tell the receiver of one."""
+    row = session.scalars(select(PlanRow).where(PlanRow.id == plan_id)).one()
+    columns = [column.name for column in PlanRow.__table__.columns if column.name != "number"]
+    given = {name: getattr(row, name) for name in columns}
+    session.execute(
+        insert(PlanRow), [given | {"id": f"{plan_id[:24]}{n:08}"} for n in range(count)]
+    )

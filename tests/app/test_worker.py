@@ -5,6 +5,7 @@ stop.
 import os
 import re
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,10 +16,13 @@ from sqlalchemy import select
 
 from app import migration
 from app.db import open_database
+from app.errors import ConfigurationError
 from app.plans.tables import PlanEventRow, PlanRow
 from app.settings import Settings
+from app.worker import Worker
 from tests.support.background import (
     WorkerProcess,
+    a_long_fleet,
     a_small_cell,
     a_worker,
     ended,
@@ -26,13 +30,14 @@ from tests.support.background import (
     lives,
     parent_of,
     read,
+    solvers_of,
     submit,
     submit_long,
     under_way,
 )
 from tests.support.robust.requests import ROBUST
 from tests.support.servers import Service
-from tests.support.stopping.requests import store_profiles
+from tests.support.stopping.requests import STOPPING, store_profiles
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +45,7 @@ on_sqlite = pytest.mark.parametrize("backend", ["sqlite"], indirect=True, scope=
 on_postgres = pytest.mark.parametrize("backend", ["postgresql"], indirect=True, scope="session")
 
 # What takes minutes, in fractions of a second.
-IMPATIENT = "import app.worker as w\nw._OVERTIME, w._OVERTIME_S, w._SWEEP_S = 1.0, 1.0, 0.5"
+IMPATIENT = "import app.slots as s\ns._OVERTIME, s._OVERTIME_S = 1.0, 1.0"
 
 
 class Place:
@@ -158,9 +163,9 @@ def test_solvers_that_crash_and_hang(place: Place) -> None:
 
 
 @on_sqlite
-def test_a_worker_sweeps_up_what_nobody_cares_for(place: Place) -> None:
+def test_a_worker_takes_what_was_there_before_it(place: Place) -> None:
     client, database = place.client, place.service.database
-    accepted = [submit(client, a_small_cell()) for _ in range(3)]  # there is no queue yet
+    accepted = [submit(client, a_small_cell()) for _ in range(3)]
     begun = submit(client, a_small_cell())
     with database.writing() as session:  # as a service leaves it that is killed while it answers
         row = session.scalars(select(PlanRow).where(PlanRow.id == begun)).one()
@@ -170,6 +175,62 @@ def test_a_worker_sweeps_up_what_nobody_cares_for(place: Place) -> None:
         assert ended(client, plan_id)["status"] == "solved"
     assert place.attempts(begun) == 2
     assert place.ends() == 4
+    with pytest.raises(ConfigurationError, match=r"another worker holds .*\.lock"):
+        Worker(place.service.settings).run(threading.Event())
+
+
+# Plans of two robots stand still as long as there is no file of that name; run in every process of
+# a worker, once what solves is there.
+GATED = """
+import sys
+if "multiprocessing.forkserver" in " ".join(sys.orig_argv):
+    import pathlib, time
+    import app.plans.service as service
+    honest = service.attempted
+    def attempted(plan_id, prepared, progress):
+        while prepared.users == 2 and not pathlib.Path({gate!r}).exists():
+            time.sleep(0.01)
+        return honest(plan_id, prepared, progress)
+    service.attempted = attempted
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("how", ["killed", "cancelled", "hangs", "goes on"])
+def test_what_befalls_one_of_a_batch_befalls_it_alone(
+    place: Place, tmp_path: Path, how: str
+) -> None:
+    """Seven small plans are taken together; the third of them stands still until something is done
+    to it, and the others do not wait for that for long.
+    """
+    client, gate = place.client, tmp_path / "gate"
+    limit = {"options": {"time_limit_s": 0.2}} if how == "hangs" else {}
+    still = a_long_fleet(2, **limit)
+    small = [submit(client, a_small_cell()) for _ in range(2)]
+    one = submit(client, still, STOPPING)
+    small += [submit(client, a_small_cell()) for _ in range(4)]
+    (tmp_path / "gated.py").write_text(GATED.format(gate=str(gate)))
+    worker = place.worker(
+        f"{IMPATIENT}\nimport os; os.environ['PYTHONPATH'] = {str(tmp_path)!r}\n"
+        "import app.children as c; c._FORKSERVER.set_forkserver_preload(['gated', 'app.children'])"
+    )
+    for plan_id in small:
+        assert ended(client, plan_id)["status"] == "solved"
+    assert how == "hangs" or read(client, one)["status"] == "running"
+    assert place.attempts(one) == 1
+    if how == "cancelled":
+        client.post(f"/v1/plans/{one}/cancel")
+    elif how == "killed":
+        kill_solver(worker, min(solvers_of(worker.process.pid)))  # the first one
+        eventually(lambda: place.attempts(one) == 2)
+        gate.touch()
+    elif how == "goes on":
+        gate.touch()
+    otherwise = {"cancelled": "cancelled", "hangs": "timed_out"}
+    assert ended(client, one)["status"] == otherwise.get(how, "solved")
+    assert place.ends() == 7
+    assert ended(client, submit(client, a_small_cell()))["status"] == "solved"
+    assert "Traceback" not in worker.log
 
 
 @pytest.mark.soak

@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 from app.db import open_database
-from app.queue import engine_url
 from app.settings import Settings
 from tests.support.servers import Service
 
@@ -28,19 +27,17 @@ def queries() -> list[tuple[str, str]]:
 
 def test_every_query_runs(service: Service, worker: str, backend: str) -> None:
     database = open_database(service.settings.database_url)
-    engine = open_database(engine_url(service.settings.database_url))
     other = "SQLite" if backend == "postgresql" else "Postgres"
     ran = 0
     try:
         for comment, query in queries():
             if comment.startswith(other) or f"({other}" in comment:
                 continue
-            with (engine if "dbos." in query else database).reading() as session:
+            with database.reading() as session:
                 session.execute(text(query)).all()
             ran += 1
     finally:
         database.engine.dispose()
-        engine.engine.dispose()
     assert ran >= (8 if backend == "postgresql" else 3)
 
 
@@ -82,9 +79,3 @@ def test_webhooks_are_tried_as_it_says(pause: str) -> None:
     assert [
         float(number) * unit[name] for number, name in re.findall(r"(\d+) (s|min|h)\b", pause)
     ] == list(PAUSES_S)
-
-
-def test_the_queue_is_where_it_says() -> None:
-    assert (
-        make_url(engine_url("sqlite:////data/splitplan.db")).database == "/data/splitplan.jobs.db"
-    )

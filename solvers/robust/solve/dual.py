@@ -1,5 +1,4 @@
-"""The bandwidth price: a concave dual in one variable, every value of which is a proven lower
-bound.
+"""The bandwidth price: a concave dual in one variable, each value of it a proven lower bound.
 
 L(price) = sum_n min_o min_b (E_no(b) + price b) - price B
 """

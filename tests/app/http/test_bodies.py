@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -13,7 +14,7 @@ from app.errors import MalformedJson
 from app.http.bodies import parse_json
 from app.settings import Settings
 from tests.support.answers import pointers, slug
-from tests.support.builders import a_device
+from tests.support.builders import a_channel, a_device
 from tests.support.robust.requests import ROBUST, a_cell
 from tests.support.servers import Service
 
@@ -218,3 +219,29 @@ def test_the_document_says_where_yaml_is_taken() -> None:
         assert content["application/yaml"]["schema"] == content["application/json"]["schema"]
     measured = paths["/v1/timings/{name}/measurements"]["post"]["requestBody"]["content"]
     assert "application/yaml" not in measured
+
+
+def test_more_writers_at_once_than_there_are_threads(client: httpx.Client) -> None:
+    """Who writes was once given no thread to go on in while others waited for its end in all of
+    them.
+    """
+    stored = client.post("/v1/channels", json=a_channel(name="cell"))
+    assert stored.status_code == 201, stored.text
+    limits = httpx.Limits(max_connections=60)
+    with (
+        httpx.Client(
+            base_url=client.base_url, timeout=60.0, trust_env=False, verify=False, limits=limits
+        ) as crowd,
+        ThreadPoolExecutor(60) as writers,
+    ):
+        body = a_channel(name="cell")
+        asked = [
+            writers.submit(
+                crowd.put,
+                "/v1/channels/cell",
+                json=body | {"bandwidth_hz": 1e7 + number},
+                headers={"If-Match": "*"},
+            )
+            for number in range(60)
+        ]
+        assert {answer.result().status_code for answer in asked} == {200}

@@ -11,6 +11,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from app.plans import jobs, name_events, successions
+from app.plans.backlog import PLANS
 from app.plans.current_schemas import CurrentPlanEvent
 from app.plans.orders import Order
 from tests.support import background
@@ -18,6 +19,7 @@ from tests.support.background import LATER, Event, submit
 from tests.support.builders import Body
 from tests.support.robust.requests import ROBUST, a_cell, a_user, plan, refusal
 from tests.support.servers import Service
+from tests.support.working import taken, worked_off
 
 CURRENT = "/v1/plans/current"
 
@@ -89,7 +91,7 @@ def test_who_holds_a_plan_is_told_so(client: httpx.Client) -> None:
 def test_a_running_plan_has_a_tag_for_each_step(idle_client: httpx.Client, idle: Service) -> None:
     plan_id = submit(idle_client, a_hall("a"))
     tags = [idle_client.get(f"/v1/plans/{plan_id}").headers["etag"]]
-    assert jobs.claim(idle.database, plan_id) is not None
+    assert taken(idle.database, PLANS, plan_id) is not None
     tags.append(idle_client.get(f"/v1/plans/{plan_id}").headers["etag"])
     idle_client.post(f"/v1/plans/{plan_id}/cancel?keep_best=true")
     jobs.end(idle.database, plan_id, jobs.stopped("cancelled"))
@@ -261,11 +263,11 @@ def test_a_plan_of_the_background_takes_over(idle_client: httpx.Client, idle: Se
     slow, quick = (submit(idle_client, a_hall(user)) for user in "ab")
     with listening(idle_client) as told:
         assert next(told)[2]["plan"] is None
-        jobs.run(idle.database, quick)
+        worked_off(idle.database, PLANS, quick)
         assert next(told)[2]["plan"] == quick
-        jobs.run(idle.database, slow)
+        worked_off(idle.database, PLANS, slow)
         newest = submit(idle_client, a_hall("b", "c"))
-        jobs.run(idle.database, newest)
+        worked_off(idle.database, PLANS, newest)
         data = next(told)[2]
         assert (data["plan"], data["previous"]) == (newest, quick)
         assert data["changes"]["added"] == 1

@@ -8,7 +8,8 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from app.plans import backlog, events, jobs
+from app.plans import events, jobs, taking
+from app.plans.backlog import PLANS
 from app.plans.tables import PlanEventRow, PlanRow
 from tests.support.background import (
     UNENDED,
@@ -25,6 +26,7 @@ from tests.support.background import (
 from tests.support.robust.requests import ROBUST, refusal
 from tests.support.servers import Service
 from tests.support.stopping.requests import store_profiles
+from tests.support.working import taken
 
 
 def ids(told: list[Event]) -> list[int]:
@@ -139,8 +141,9 @@ def test_many_events_come_in_pages(
     monkeypatch.setattr(events, "_PAGE", 2)
     plan_id = submit(idle_client, a_small_cell())
     for _ in range(4):
-        assert jobs.claim(idle.database, plan_id) is not None
-        backlog.hand_back(idle.database, [plan_id])
+        piece = taken(idle.database, PLANS, plan_id)
+        assert piece is not None
+        taking.hand_back(idle.database, PLANS, [piece])
     idle_client.post(f"/v1/plans/{plan_id}/cancel")
     told = followed(idle_client, plan_id, "0")
     assert_whole(told)

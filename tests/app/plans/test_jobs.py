@@ -16,7 +16,8 @@ from sqlalchemy import select
 
 from app.http.media import ARROW, CSV, JSON, PARQUET
 from app.http.paging import encode_cursor
-from app.plans import backlog, durable, jobs
+from app.plans import durable, jobs, taking
+from app.plans.backlog import PLANS
 from app.plans.robust import run as robust
 from app.plans.tables import PlanEventRow, PlanRow
 from app.settings import Settings
@@ -37,6 +38,7 @@ from tests.support.builders import Body
 from tests.support.robust.requests import ROBUST, a_cell, a_user, assert_nothing_stored, refusal
 from tests.support.servers import Service
 from tests.support.stopping.requests import STOPPING, store_profiles
+from tests.support.working import taken, worked_off
 
 PATCH = {"Content-Type": "application/merge-patch+json"}
 TIMES = ("id", "created_at", "started_at", "finished_at")
@@ -302,7 +304,9 @@ def test_a_cancelled_plan_is_not_solved_later(
     cancel(client, first)
     ended(client, first)
     time.sleep(0.5)
-    assert read(client, second)["started_at"] is None or read(client, second)["status"] == "solved"
+    document = read(client, second)
+    assert document["status"] in ("cancelled", "solved")
+    assert (document["result"] is None) == (document["status"] == "cancelled")
 
 
 def test_a_running_plan_is_cancelled_long_before_its_end(client: httpx.Client, worker: str) -> None:
@@ -476,33 +480,36 @@ def test_many_at_once_all_end_once(client: httpx.Client, service: Service, worke
 
 
 def claimed(service: Service, plan_id: str) -> jobs.Claim:
-    mine = jobs.claim(service.database, plan_id)
-    assert mine is not None
-    return mine
+    piece = taken(service.database, PLANS, plan_id)
+    assert piece is not None
+    with service.database.reading() as session:
+        found = jobs.claim(session, piece)
+        assert found is not None
+        return found[0]
 
 
 def test_only_the_latest_attempt_may_end_a_plan(idle_client: httpx.Client, idle: Service) -> None:
     plan_id = submit(idle_client, a_small_cell())
     first = claimed(idle, plan_id)
     second = claimed(idle, plan_id)  # the first was taken for dead
-    assert (first.attempt, second.attempt) == (1, 2)
+    assert (first.taken.attempt, second.taken.attempt) == (1, 2)
     assert not jobs.finish(idle.database, first, jobs.stopped("timed_out"))
     assert read(idle_client, plan_id)["status"] == "running"
     assert jobs.finish(idle.database, second, jobs.stopped("cancelled"))
     assert not jobs.finish(idle.database, second, jobs.stopped("timed_out"))
     assert read(idle_client, plan_id)["status"] == "cancelled"
-    assert jobs.claim(idle.database, plan_id) is None
+    assert taken(idle.database, PLANS, plan_id) is None
 
 
 def test_what_is_handed_back_is_nobodys(idle_client: httpx.Client, idle: Service) -> None:
     plan_id = submit(idle_client, a_small_cell())
     mine = claimed(idle, plan_id)
-    backlog.hand_back(idle.database, [plan_id])
+    assert taking.hand_back(idle.database, PLANS, [mine.taken]) == 1
     assert read(idle_client, plan_id)["status"] == "queued"
     assert not jobs.finish(idle.database, mine, jobs.stopped("cancelled"))
-    jobs.run(idle.database, plan_id)
+    worked_off(idle.database, PLANS, plan_id)
     assert read(idle_client, plan_id)["status"] == "solved"
-    jobs.run(idle.database, plan_id)  # once more changes nothing
+    worked_off(idle.database, PLANS, plan_id)  # once more changes nothing
 
 
 def test_a_plan_asked_to_stop_is_not_begun_again(idle_client: httpx.Client, idle: Service) -> None:
@@ -510,7 +517,7 @@ def test_a_plan_asked_to_stop_is_not_begun_again(idle_client: httpx.Client, idle
     claimed(idle, plan_id)
     cancel(idle_client, plan_id)
     assert durable.wanted_stopped(idle.database, PlanRow) == {plan_id: "drop"}
-    assert jobs.claim(idle.database, plan_id) is None
+    assert taken(idle.database, PLANS, plan_id) is None
     assert read(idle_client, plan_id)["status"] == "cancelled"
     assert durable.wanted_stopped(idle.database, PlanRow) == {}
 

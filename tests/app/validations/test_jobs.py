@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from app.plans import durable
+from app.plans import durable, taking
 from app.validations import jobs, ordering, replaying
 from app.validations.schemas import Validation, ValidationJob, ValidationPage
 from app.validations.tables import ValidationRow
@@ -24,6 +24,7 @@ from tests.support.robust.requests import (
     store_profiles,
 )
 from tests.support.servers import Service
+from tests.support.working import taken, worked_off
 
 ASKED = {"trials": 300, "seed": 7}
 
@@ -60,6 +61,14 @@ def read(client: httpx.Client, job: Body) -> Body:
     return dict(answer.json())
 
 
+def claimed(service: Service, validation_id: str) -> jobs.Claim:
+    piece = taken(service.database, jobs.VALIDATIONS, validation_id)
+    assert piece is not None
+    mine = jobs.claim(service.database, piece)
+    assert mine is not None
+    return mine
+
+
 def findings(document: Body) -> Body:
     return {name: value for name, value in document.items() if name not in ("number", "created_at")}
 
@@ -76,7 +85,7 @@ def test_the_background_finds_what_is_found_at_once(
     listed = idle_client.get(validations(planned)).json()
     assert [each["object"] for each in listed["items"]] == ["validation", "validation_job"]
     ValidationPage.model_validate(listed)
-    jobs.run(idle.database, ids(idle)[1])
+    worked_off(idle.database, jobs.VALIDATIONS, ids(idle)[1])
     ended = read(idle_client, job)
     Validation.model_validate(ended)
     assert findings(ended) == findings(at_once.json())
@@ -117,13 +126,11 @@ def test_only_the_latest_attempt_ends_it(
 ) -> None:
     job = accepted(idle_client, planned)
     (one,) = ids(idle)
-    first = jobs.claim(idle.database, one)
-    assert first is not None
-    jobs.hand_back(idle.database, [one])
+    first = claimed(idle, one)
+    taking.hand_back(idle.database, jobs.VALIDATIONS, [first.taken])
     assert read(idle_client, job)["status"] == "queued"
-    second = jobs.claim(idle.database, one)
-    assert second is not None
-    assert second.attempt == first.attempt + 2
+    second = claimed(idle, one)
+    assert second.taken.attempt == first.taken.attempt + 1
     crashed = durable.Ending("failed", "crashed", "died")
     assert not jobs.finish(idle.database, first, crashed)
     assert read(idle_client, job)["status"] == "running"
@@ -134,7 +141,7 @@ def test_only_the_latest_attempt_ends_it(
         {"reason": "crashed", "detail": "died"},
     )
     ValidationJob.model_validate(ended)
-    assert jobs.claim(idle.database, one) is None
+    assert taken(idle.database, jobs.VALIDATIONS, one) is None
 
 
 def test_stopping_one_that_waits_and_one_that_runs(
@@ -145,13 +152,13 @@ def test_stopping_one_that_waits_and_one_that_runs(
     stopped = idle_client.post(f"{validations(planned)}/{waits['number']}/cancel")
     assert (stopped.status_code, stopped.json()["status"]) == (202, "cancelled")
     assert stopped.json()["finished_at"] is not None
-    jobs.run(idle.database, first)
+    worked_off(idle.database, jobs.VALIDATIONS, first)
     assert read(idle_client, waits)["status"] == "cancelled"
-    assert jobs.claim(idle.database, second) is not None
+    claimed(idle, second)
     asked = idle_client.post(f"{validations(planned)}/{runs['number']}/cancel")
     assert asked.json()["status"] == "running"
     assert durable.wanted_stopped(idle.database, jobs.VALIDATIONS.rows) == {second: "drop"}
-    assert jobs.claim(idle.database, second) is None
+    assert taken(idle.database, jobs.VALIDATIONS, second) is None
     assert read(idle_client, runs)["status"] == "cancelled"
     unknown = idle_client.post(f"{validations(planned)}/99/cancel")
     assert (unknown.status_code, slug(unknown)) == (404, "validation-not-found")
@@ -169,7 +176,7 @@ def test_a_plan_takes_its_validations_along(
         return prepared(*arguments)
 
     monkeypatch.setattr(jobs, "prepared", deleted)
-    jobs.run(idle.database, one)
+    worked_off(idle.database, jobs.VALIDATIONS, one)
     assert ids(idle) == []
 
 
@@ -191,7 +198,7 @@ def test_a_fault_of_ours_is_said(
         raise ZeroDivisionError
 
     monkeypatch.setattr(jobs, "replayed", fail)
-    jobs.run(idle.database, ids(idle)[0])
+    worked_off(idle.database, jobs.VALIDATIONS, ids(idle)[0])
     ended = read(idle_client, job)
     ValidationJob.model_validate(ended)
     assert (ended["status"], ended["failure"]["reason"]) == ("failed", reason)

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from dbos import run_dbos_database_migrations
 
 from app import migration, workers
 from app.db import open_database
 from app.document import describe
 from app.http.media import ARROW, CSV, JSON, YAML
-from app.queue import engine_url
 from app.settings import Settings
 from tests.support.builders import (
     Body,
@@ -111,7 +109,6 @@ def _served(folder: Path) -> Iterator[tuple[Service, httpx.Client, Recorder]]:
     database = open_database(settings.database_url)
     migration.migrate(database)
     database.engine.dispose()
-    run_dbos_database_migrations(engine_url(settings.database_url))  # as a worker's start does
     with Service(settings) as service:
         recorder = Recorder(describe(service.app))
         with httpx.Client(
