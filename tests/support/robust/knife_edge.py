@@ -13,7 +13,6 @@ from solvers.registry import answer
 from solvers.robust.problem import Problem
 from solvers.robust.solve.candidates import options_of
 from tests.support.robust.cells import a_cell, joined, random_cell, workloads
-from tests.support.robust.exact import exact_j
 
 _KINDS = ("generic", "levels", "tied", "single")
 
@@ -75,12 +74,13 @@ def least_shares_hz(problem: Problem) -> Floats:
     return options.least(np.where(possible, options.curves.least_hz, np.inf))
 
 
-def claims_beyond(problem: Problem, gap: float = 1e-6) -> tuple[Status, list[str]]:
-    """What solver and check claim of a cell beyond what holds in 50 digits."""
+def claims_beyond(
+    problem: Problem, exact: mpmath.mpf, gap: float = 1e-6
+) -> tuple[Status, list[str]]:
+    """What solver and check claim of a cell beyond its least energy in 50 digits."""
     solution, certificate = answer(problem)
     if solution.objective is None or certificate is None:
         return solution.status, []
-    exact = exact_j(problem)
     faults = []
     for who, bound in (("solver", solution.lower_bound), ("check", certificate.lower_bound)):
         if bound is not None and mpmath.mpf(bound) > exact * (1 + mpmath.mpf(2) ** -50):

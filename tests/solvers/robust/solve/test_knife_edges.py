@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from solvers.compiled.library import Kernel, using
 from solvers.outcome import Solution, Status
 from solvers.registry import FAMILIES, RefutedAnswer, answer
 from solvers.robust.problem import Decision, Problem
+from solvers.robust.solve import solve
 from solvers.robust.solve.candidates import options_of
 from tests.support.robust.exact import exact_j
 from tests.support.robust.knife_edge import (
@@ -22,16 +24,19 @@ from tests.support.seeds import Drawn
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("either_kernel")
 def test_no_certificate_claims_more_than_holds(drawn: Drawn) -> None:
     told: Counter[Status | None] = Counter()
-    for seed in drawn(36, soak=1_500):
+    for seed in drawn(8, soak=1_500):
         problem = knife_edge_cell(seed)
-        if problem is not None:
-            status, faults = claims_beyond(problem)
-            assert not faults, seed
+        if problem is None:
+            continue
+        exact = exact_j(problem)
+        for kernel in (Kernel.NUMPY, Kernel.AUTO):
+            with using(kernel):
+                status, faults = claims_beyond(problem, exact)
+            assert not faults, (seed, kernel)
             told[status] += 1
-    assert told[Status.OPTIMAL] > 0.5 * told.total() > 8
+    assert told[Status.OPTIMAL] > 0.5 * told.total() > 2
 
 
 @pytest.mark.parametrize("cycles", [(1e-6, 1e-3), (0.05, 20.0), (5.0, 2000.0)])
@@ -44,7 +49,7 @@ def test_a_false_bound_of_such_a_cell_is_refused(
     shares = least_shares_hz(problem)
     shares[0] = (problem.bandwidth_hz - shares[1]) * (1.0 - 1e-16)
     clocks, energy_j = options.curves[options.first[:-1]].carried_out(shares)
-    assert energy_j > 1.01 * float(exact_j(problem))
+    assert energy_j > 1.01 * solve(problem).objective
     decision = Decision(option=np.zeros(2, np.int64), frequency_hz=clocks, bandwidth_hz=shares)
 
     def boasting(*_: Any) -> Solution[Decision, Any]:
