@@ -36,7 +36,7 @@ def test_no_certificate_claims_more_than_holds(drawn: Drawn) -> None:
                 status, faults = claims_beyond(problem, exact)
             assert not faults, (seed, kernel)
             told[status] += 1
-    assert told[Status.OPTIMAL] > 0.5 * told.total() > 2
+    assert told[Status.OPTIMAL] > 0.5 * told.total() > 1
 
 
 @pytest.mark.parametrize("cycles", [(1e-6, 1e-3), (0.05, 20.0), (5.0, 2000.0)])
