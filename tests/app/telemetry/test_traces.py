@@ -1,7 +1,6 @@
 """One trace of all who work on a plan, received by a real OTLP/HTTP endpoint."""
 
-import subprocess
-import sys
+import gzip
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +16,6 @@ from app.db import open_database
 from app.settings import Settings
 from app.telemetry import traces
 from tests.support.background import a_small_cell, a_worker, ended, eventually, submit
-from tests.support.operator import environment
 from tests.support.servers import Service
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -42,8 +40,6 @@ class Collector:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 if self.headers.get("content-encoding") == "gzip":
-                    import gzip
-
                     body = gzip.decompress(body)
                 for of in ExportTraceServiceRequest.FromString(body).resource_spans:
                     told = {each.key: each.value.string_value for each in of.resource.attributes}
@@ -114,21 +110,3 @@ def test_a_plan_is_one_trace_from_its_caller_to_its_solver(
 def mine(collector: Collector) -> list[tuple[str, Any]]:
     trace = CALLER.split("-")[1]
     return [(process, span) for process, span in collector.spans if span.trace_id.hex() == trace]
-
-
-@pytest.mark.slow
-def test_nothing_of_it_is_loaded_when_off(tmp_path: Path) -> None:
-    code = (
-        "import sys; from app.settings import Settings; from app.main import create_app; "
-        "from app.telemetry import traces; s = Settings(); traces.start(s, 'web'); create_app(s); "
-        "print([m for m in sys.modules if m.startswith('opentelemetry.sdk')])"
-    )
-    url = f"sqlite:///{tmp_path}/x.db"
-    ran = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment(SPLITPLAN_DATABASE_URL=url),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert ran.stdout == "[]\n"
