@@ -1,4 +1,4 @@
-"""Processor time of multi-user plans against an earlier build: `python -m
+"""Processor time of multi-user and stopping plans against an earlier build: `python -m
 benchmarks.against_baseline [case]`.
 
 Both builds solve every case in turn, each time in a process of its own, so that whatever else the
@@ -16,25 +16,46 @@ from benchmarks import baseline
 _RUNS = 2
 # Runs in either build: only what both have may be named.
 _SCRIPT = """
-import inspect, json, time
+import inspect, json, math, time
 from solvers.outcome import Options
 {imports}
 problem = {problem}
 # Earlier builds were followed by a function that they had to be given.
 asked = inspect.signature(solve).parameters
-more = {{"report": lambda *_, **__: False}} if "report" in asked else {{}}
+more, options = {{}}, Options()
+if "report" in asked:
+    more, options = {{"report": lambda *_, **__: False}}, Options(time_limit_s=math.inf)
+else:
+    from solvers.progress import Progress
+    more = {{"progress": Progress(time_limit_s=math.inf)}}
 began = time.process_time()
-answer = solve(problem, Options(), **more)
+answer = solve(problem, options, **more)
 spent_s = time.process_time() - began
+if isinstance(answer, tuple):
+    answer, certificate = answer
+    assert certificate.holds
 print(json.dumps([spent_s, answer.objective, answer.lower_bound]))
 """
 _MULTIUSER = """
 from benchmarks.multiuser import fleet
 from solvers.multiuser.solve import solve
 """
+_STOPPING = """
+from benchmarks.stopping import cell
+from solvers.stopping.solve import solve
+"""
+_STOPPING_CHECKED = """
+from benchmarks.stopping import cell
+from solvers.registry import answer as solve
+"""
 CASES = {
     "multi-user, 1,000,000 users": (_MULTIUSER, "fleet(1_000_000, deadlines=False)"),
     "multi-user, 1,000,000 users, half with deadlines": (_MULTIUSER, "fleet(1_000_000)"),
+    "stopping, 100,000 devices": (_STOPPING, "cell(100_000, clairvoyant=False)"),
+    "stopping, 100,000 devices, checked": (
+        _STOPPING_CHECKED,
+        "cell(100_000, clairvoyant=False)",
+    ),
 }
 
 

@@ -1,6 +1,7 @@
 /* The library as a whole: what it is, and the tables that it fills once, before anybody asks. */
 #include "export.h"
 #include "robust_rates.h"
+#include "stopping_looks.h"
 
 #ifndef SP_SOURCES
 #define SP_SOURCES ""
@@ -12,4 +13,7 @@ SP_EXPORT int32_t sp_interface(void) { return SP_INTERFACE; }
 SP_EXPORT const char *sp_sources(void) { return SP_SOURCES; }
 
 /* To be called once, before any other function and from one thread. */
-SP_EXPORT void sp_begin(void) { robust_fill_tables(); }
+SP_EXPORT void sp_begin(void) {
+    robust_fill_tables();
+    stopping_fill_tables();
+}

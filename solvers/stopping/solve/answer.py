@@ -17,6 +17,7 @@ from solvers.stopping.solve.plan import Plan
 Block = tuple[int, Integers]  # a workload and some of its users
 
 BLOCK = 256  # users at once on an independent channel: what a core's cache holds
+PLANE = 1 << 21  # cuts² × users at once on one: some 50 ms at most, to hear of a stop in between
 SAMPLES = 1 << 22  # samples × users at once on a trace of gains
 CHAIN = 1 << 20  # cuts² × users × states at once on a Markov channel
 
@@ -72,9 +73,9 @@ def _blocks(problem: Problem) -> Iterator[Block]:
         users = np.flatnonzero(problem.workload == workload)
         if problem.mean_snr is not None:
             users = users[np.argsort(problem.mean_snr[users], kind="stable")]
-        size = BLOCK
+        size = int(np.clip(PLANE // (layers + 1) ** 2, 1, BLOCK))
         if isinstance(problem.law, GainTrace):
-            size = int(np.clip(SAMPLES // problem.law.gain.size, 1, BLOCK))
+            size = int(np.clip(SAMPLES // problem.law.gain.size, 1, size))
         if isinstance(problem.law, Markov):
             size = int(np.clip(CHAIN // ((layers + 1) ** 2 * problem.law.rate_bps.size), 1, BLOCK))
         for start in range(0, len(users), size):

@@ -9,6 +9,7 @@ from solvers.arrays import Booleans, Floats, Integers
 from solvers.stopping.problem import Waiting
 from solvers.stopping.solve.costs import Costs
 from solvers.stopping.solve.inverse_rate import InverseRate, expected_least
+from solvers.stopping.solve.table import Table
 
 TIE = 1e-12  # 1/R this close above the threshold is as good as on it, and ties stop
 
@@ -40,6 +41,7 @@ class Stopping:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             self.outage_looks = np.where(channel.up > 0.0, self.down / channel.up, np.inf)
             wait = costs.waiting * self.outage_looks
+        self._onward = np.empty(0)
         self.outage_wait = np.where(channel.up > 0.0, wait, np.inf)  # c_w (1-a)/a
 
     @cached_property
@@ -104,13 +106,36 @@ class Stopping:
         best += self.outage_wait
         return np.minimum(best, onward, out=best)
 
+    def curves(self, *, late: bool) -> tuple[Floats, Floats]:
+        """Expected running cost under each horizon, (horizons, users): of the look-ahead rule, and
+        the least there is, not a number where it is late.
+        """
+        furthest = np.full(len(self.down), self.costs.layers)
+        look = self.running_by_look_ahead(self.policy(self.onward_by_look_ahead, furthest))
+        if late:
+            return look, np.full_like(look, np.nan)
+        running, self._onward = self.backward_induction()
+        return look, running
+
+    def table(self, placement: Integers, *, by_look: bool) -> Table:
+        """The table under each user's placement; by backward induction once `curves` did it."""
+        each = np.arange(len(placement))
+        onward = self.onward_by_look_ahead if by_look else self._onward[:, placement, each]
+        policy = self.policy(onward, placement)
+        ends, waits, sending = self.played(policy, placement)
+        with np.errstate(divide="ignore"):
+            threshold = 1.0 / policy.cap
+        return Table(
+            threshold_bps=threshold, wait=policy.wait, ends=ends, waits=waits, sending=sending
+        )
+
     def backward_induction(self) -> tuple[Floats, Floats]:
         """Expected running cost under each horizon, (horizons, users), and C_k of each, (cuts,
         horizons, users).
         """
         zeta, layers = self.costs.zeta, self.costs.layers
         value = self.horizon.copy()
-        onward = np.full((layers + 1, *value.shape), np.inf)
+        onward = np.empty((layers + 1, *value.shape))  # of a cut, for the horizons beyond it alone
         for cut in range(layers - 1, -1, -1):
             np.add(value[cut + 1 :], zeta[cut + 1], out=onward[cut, cut + 1 :])
             value[cut + 1 :] = self.value(cut, onward[cut, cut + 1 :].copy())

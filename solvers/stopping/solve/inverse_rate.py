@@ -5,8 +5,8 @@ Everything follows from h(y) = E[min(1/R, y) | up], for E[min(S_k, C) | up] = mi
 - xi_k)/eta_k), C).
 """
 
-from dataclasses import dataclass
-from typing import Protocol, Self
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from solvers.arrays import Floats
 from solvers.stopping.channel import SAME_LEVEL, GainTrace, RateTrace
 from solvers.stopping.fading import Fading
+from solvers.stopping.solve.grid import Grid
 
 Indices = NDArray[np.intp]
+Spline = tuple[Floats, ...]  # cubic coefficients per cell, flat
 
 LN2 = float(np.log(2.0))
 TINY = 1e-300
 NEVER_UP = 1e-12  # a channel that is up less often counts as never up
 DEEP_SNR = 1e-4  # below it 1/ln(1 + s) = 1/s + 1/2 to a relative s²/12
-WIDEST = 0.1  # step of ln SNR in the deepest fades; more nodes are taken where it would be wider
-ORDER = 3  # Gauss-Legendre points between two nodes
 
 
 class InverseRate(Protocol):
@@ -31,9 +31,12 @@ class InverseRate(Protocol):
     """
 
     up: Floats  # (users,) P(SNR >= min)
-    mean: Floats  # (users,) E[1/R | up], 0 where never up
     fastest: Floats  # (users,) least 1/R worth counting
     slowest: Floats  # (users,) largest 1/R worth counting
+
+    @property
+    def mean(self) -> Floats:
+        """(users,) E[1/R | up], 0 where never up."""
 
     def capped(self, cap: Floats) -> Floats:
         """E[min(1/R, cap) | up] for cap > 0; at most cap up to interpolation, so the caller takes
@@ -56,48 +59,6 @@ def expected_least(channel: InverseRate, eta: Floats, xi: Floats, onward: Floats
     return np.minimum(least, onward, out=least)
 
 
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    """Nodes in ln G from the upper end of a law down, and what the law is between them."""
-
-    spacing: float  # of the nodes in ln(1 + v/high)
-    log_gain: Floats  # (nodes,) falling
-    step: Floats  # (nodes,) -d ln G per node
-    inside: Floats  # (nodes - 1, ORDER) Gauss-Legendre points between two nodes
-    mass: Floats  # (nodes - 1, ORDER) probability at each of these
-    above: Floats  # (nodes,) P(G >= node)
-    below: Floats  # (nodes,) P(G < node)
-
-    @classmethod
-    def over(cls, law: Fading, low: float, high: float, nodes: int) -> Self:
-        """A grid from ln G = low to high, of more than `nodes` nodes where it would be too wide."""
-        span = high - low
-        bend = float(np.log1p(span / high))
-        nodes = max(nodes, 1 + int(np.ceil(bend * (span + high) / WIDEST)))
-        warped = np.linspace(0.0, bend, nodes)
-        log_gain = high - high * np.expm1(warped)
-        step = (high - log_gain + high) * warped[1]
-        points, weights = (
-            np.asarray(part, dtype=np.float64) for part in np.polynomial.legendre.leggauss(ORDER)
-        )
-        half = 0.5 * (log_gain[:-1] - log_gain[1:])[:, None]
-        inside = log_gain[1:, None] + half * (points + 1.0)
-        mass = law.log_gain_density(inside) * (half * weights)
-        above = np.append(0.0, np.cumsum(mass.sum(axis=1)))
-        lowest = float(law.below(np.exp(log_gain[-1:]))[0])
-        below = lowest + np.append(np.cumsum(mass.sum(axis=1)[::-1])[::-1], 0.0)
-        return cls(float(warped[1]), log_gain, step, inside, mass, above, below)
-
-    def inverse_rate_beyond(self, mean_snr: Floats) -> Floats:
-        """(users, nodes) E[1/ln(1 + SNR); G >= node]."""
-        users, cells = len(mean_snr), self.mass.shape[0]
-        inverse = 1.0 / np.log1p(np.multiply.outer(mean_snr, np.exp(self.inside).ravel()))
-        beyond = np.zeros((users, cells + 1))
-        parts = (inverse.reshape(users, cells, ORDER) * self.mass).sum(axis=-1)
-        np.cumsum(parts, axis=1, out=beyond[:, 1:])
-        return beyond
-
-
 class Faded:
     """A continuous law: h is a cubic Hermite spline over nodes in ln SNR, exact at the nodes.
 
@@ -116,25 +77,18 @@ class Faded:
         low, high = law.log_gain_range
         low = max(low, float(np.log((min_snr or DEEP_SNR) / mean_snr.max())))
         self.width = high
-        grid = _Grid.over(law, min(low, high - 1.0), high, nodes)
+        grid = Grid.over(law, min(low, high - 1.0), high, nodes)
         self.least_gain = min_snr / mean_snr
         up = law.above(self.least_gain) if self.truncated else np.ones_like(mean_snr)
         self.up = np.where(up > NEVER_UP, up, 0.0)
         # 1/P(up), 0 where never up
         share = np.where(self.up > 0.0, 1.0 / np.maximum(up, NEVER_UP), 0.0)
-        under = law.below(self.least_gain)[:, None]
+        under = law.below(self.least_gain)
         # P(up and G < node)
-        between = np.where(grid.below < 0.5, grid.below - under, up[:, None] - grid.above)
-        beyond = grid.inverse_rate_beyond(mean_snr)
-        snr = np.multiply.outer(mean_snr, np.exp(grid.log_gain))
-        cap = 1.0 / np.log1p(snr)
-        rise = cap**2 * snr / (1.0 + snr) * grid.step  # d cap per node
-        scaled = share[:, None] * self.scale
-        self.spline = _hermite((beyond + cap * between) * scaled, rise * between * scaled)
-        self._excess_nodes = (cap * grid.above - beyond) * scaled, rise * grid.above * scaled
-        density = law.log_gain_density(grid.log_gain) * grid.step
-        self.above_spline = _hermite(grid.above[None], density[None])
-        self.share, self.deepest = share, beyond[:, -1] * self.scale
+        between = np.where(grid.below < 0.5, grid.below - under[:, None], up[:, None] - grid.above)
+        self.grid, self.under, self.between = grid, under, between
+        self.cap, self.beyond = grid.inverse_rates(mean_snr)
+        self.share, self.deepest = share, self.beyond[:, -1] * self.scale
 
         # Thresholds are looked up by x = ln(1 + SNR), held between the least usable SNR and the
         # upper end.
@@ -144,12 +98,44 @@ class Faded:
         self.x_low = np.log1p(mean_snr * np.exp(start))
         self.x_high = np.maximum(np.log1p(mean_snr * np.exp(high)), self.x_low)
         self.fastest, self.slowest = self.scale / self.x_high, self.scale / self.x_low
-        self.mean = self._at_nodes(self.spline, self.x_low, self.rows)
+
+    @cached_property
+    def mean(self) -> Floats:
+        mean = self._at_nodes(self.spline, self.x_low, self.rows)
         if not self.truncated:
-            self.mean = self.mean + (
-                self._deep_inverse(np.exp(grid.log_gain[-1])) - self.slowest * grid.below[-1]
-            )
-        self.mean = np.where(self.up > 0.0, self.mean, 0.0)
+            last = np.exp(self.grid.log_gain[-1])
+            mean = mean + (self._deep_inverse(last) - self.slowest * self.grid.below[-1])
+        return np.where(self.up > 0.0, mean, 0.0)
+
+    @cached_property
+    def _rise(self) -> Floats:
+        """d cap per node, (users, nodes)."""
+        snr = np.multiply.outer(self.mean_snr, np.exp(self.grid.log_gain))
+        return np.asarray(self.cap**2 * snr / (1.0 + snr) * self.grid.step)
+
+    @cached_property
+    def spline(self) -> Spline:
+        """Of h."""
+        scaled = (self.share * self.scale)[:, None]
+        value = (self.beyond + self.cap * self.between) * scaled
+        return _hermite(value, self._rise * self.between * scaled)
+
+    @cached_property
+    def above_slope(self) -> Floats:
+        """-dP(G >= node) per node, (nodes,)."""
+        return np.asarray(self.law.log_gain_density(self.grid.log_gain) * self.grid.step)
+
+    @cached_property
+    def above_spline(self) -> Spline:
+        """Of P(G >= node)."""
+        return _hermite(self.grid.above[None], self.above_slope[None])
+
+    @cached_property
+    def excess_spline(self) -> Spline:
+        """Of what `excess` is; not h's cap less it, for what is left of that where it is small."""
+        scaled = (self.share * self.scale)[:, None]
+        value = (self.cap * self.grid.above - self.beyond) * scaled
+        return _hermite(value, self._rise * self.grid.above * scaled)
 
     def _deep_inverse(self, gain: Floats | float) -> Floats:
         """E[1/R; G < gain] for gains of a negligible SNR."""
@@ -160,7 +146,7 @@ class Faded:
             self.law.inverse_below(gain) / self.mean_snr + 0.5 * self.law.below(gain)
         )
 
-    def _at_nodes(self, spline: tuple[Floats, ...], x: Floats, rows: Indices | int) -> Floats:
+    def _at_nodes(self, spline: Spline, x: Floats, rows: Indices | int) -> Floats:
         place = np.log(np.expm1(x))
         np.subtract(self.top, place, out=place)
         np.maximum(place, 0.0, out=place)
@@ -215,8 +201,7 @@ class Faded:
         return np.minimum(value, 1.0)
 
     def excess(self, cap: Floats) -> Floats:
-        spline = _hermite(*self._excess_nodes)
-        value = self._at_nodes(spline, self._x(cap), self.rows)
+        value = self._at_nodes(self.excess_spline, self._x(cap), self.rows)
         slow = cap > self.slowest
         return np.where(
             slow, cap - self.capped(cap), np.where(self._x(cap) >= self.x_high, 0.0, value)
@@ -281,7 +266,7 @@ class Sampled:
         return np.asarray(np.maximum(spared, 0.0) / self.counted)
 
 
-def _hermite(value: Floats, slope: Floats) -> tuple[Floats, ...]:
+def _hermite(value: Floats, slope: Floats) -> Spline:
     """Cubic coefficients per cell, flat; a last cell holds the last value."""
     v0, v1, s0, s1 = value[:, :-1], value[:, 1:], slope[:, :-1], slope[:, 1:]
     rise = v1 - v0

@@ -5,6 +5,8 @@ R = W min(c, e log2(1 + SNR/g)) is Shannon's rate U of a band e W at the SNR ove
 R has an atom at its top, P(R = W c) = P(1/U <= f).
 """
 
+from functools import cached_property
+
 import numpy as np
 
 from solvers.arrays import Floats
@@ -34,13 +36,24 @@ class CutOff:
 
     def __init__(self, channel: InverseRate, floor: float) -> None:
         self.channel, self.floor, self.up = channel, floor, channel.up
-        at = np.full_like(channel.up, floor)
-        # E[max(1/U, f)] = E[1/U] + f - E[min(1/U, f)], and so for what is capped above f.
-        self.raised = floor - np.minimum(channel.capped(at), floor)
-        self.spared = channel.excess(at)
-        self.mean = np.where(self.up > 0.0, channel.mean + self.raised, 0.0)
         self.fastest = np.maximum(channel.fastest, floor)
         self.slowest = np.maximum(channel.slowest, floor)
+
+    @cached_property
+    def raised(self) -> Floats:
+        """E[max(1/U, f)] - E[1/U] = f - E[min(1/U, f)], and so for what is capped above f."""
+        at = np.full_like(self.up, self.floor)
+        return np.asarray(self.floor - np.minimum(self.channel.capped(at), self.floor))
+
+    @cached_property
+    def spared(self) -> Floats:
+        """E[max(f - 1/U, 0)]."""
+        return self.channel.excess(np.full_like(self.up, self.floor))
+
+    @cached_property
+    def mean(self) -> Floats:
+        """E[1/R | up], 0 where never up."""
+        return np.where(self.up > 0.0, self.channel.mean + self.raised, 0.0)
 
     def capped(self, cap: Floats) -> Floats:
         above = self.channel.capped(np.maximum(cap, self.floor)) + self.raised

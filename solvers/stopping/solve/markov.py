@@ -10,6 +10,7 @@ from solvers.arrays import Booleans, Floats, Integers
 from solvers.stopping.channel import Markov
 from solvers.stopping.problem import Problem, Waiting
 from solvers.stopping.solve.costs import Costs
+from solvers.stopping.solve.table import Table
 
 # Waiting must beat the alternative by more than rounding, so that the policy iteration ends; ties
 # stop.
@@ -25,6 +26,7 @@ class MarkovStopping:
         if not isinstance(problem.law, Markov):
             raise TypeError("a Markov law is needed")
         self.costs, self.always = costs, problem.waiting is Waiting.ALWAYS
+        self.rate_bps, self._onward = problem.law.rate_bps, np.empty(0)
         self.step, self.start = problem.law.transition, problem.law.start
         self.out = problem.law.in_outage(problem.min_rate_bps)
         with np.errstate(divide="ignore"):
@@ -97,6 +99,33 @@ class MarkovStopping:
             cost[cut] = self.costs.ahead[cut] + forced @ law
             law = law @ self.step
         return cost
+
+    def curves(self, *, late: bool) -> tuple[Floats, Floats]:
+        """Expected running cost under each horizon, (horizons, users): of the look-ahead rule, and
+        the least there is, not a number where it is late.
+        """
+        furthest = np.full(self.costs.eta.shape[1], self.costs.layers)
+        look = self.running_by_look_ahead(self.policy(self.onward_by_look_ahead, furthest))
+        if late:
+            return look, np.full_like(look, np.nan)
+        running, self._onward = self.backward_induction()
+        return look, running
+
+    def table(self, placement: Integers, *, by_look: bool) -> Table:
+        """The table under each user's placement; by backward induction once `curves` did it."""
+        each = np.arange(len(placement))
+        onward = self.onward_by_look_ahead if by_look else self._onward[:, placement, each]
+        stop, wait = self.policy(onward, placement)
+        ends, waits, sending = self.played(stop, wait, placement)
+        return Table(
+            threshold_bps=rate_thresholds(stop, self.out, self.rate_bps),
+            wait=np.asarray(wait.any(axis=-1)),
+            ends=ends,
+            waits=waits,
+            sending=sending,
+            stop_states=stop,
+            wait_states=wait,
+        )
 
     def backward_induction(self) -> tuple[Floats, Floats]:
         """Expected running cost under each horizon, (horizons, users), and C_k, (cuts, horizons,
@@ -195,3 +224,14 @@ class MarkovStopping:
             ends[cut] = np.where(home, leaving.sum(-1), stopping.sum(-1))
             law = np.where(home[:, None], 0.0, leaving - stopping) @ self.step
         return ends, waits, sending
+
+
+def rate_thresholds(stop: Booleans, out: Booleans, rate_bps: Floats) -> Floats:
+    """Least rate to offload at, (cuts, users): 0 always, infinite never, NaN where the stop set is
+    no interval.
+    """
+    slowest = np.where(stop, rate_bps, np.inf).min(axis=-1)
+    left = np.where(stop | out, -np.inf, rate_bps).max(axis=-1)
+    return np.where(
+        np.isneginf(left) & np.isfinite(slowest), 0.0, np.where(left < slowest, slowest, np.nan)
+    )

@@ -11,8 +11,10 @@ from solvers.stopping.problem import FREE, Problem, Rule, Waiting
 from solvers.stopping.solve.clairvoyant import independent_bound, markov_bound
 from solvers.stopping.solve.costs import Costs, costs
 from solvers.stopping.solve.independent import Stopping
+from solvers.stopping.solve.kernel import Kernel, kernel_of
 from solvers.stopping.solve.look import look_at
 from solvers.stopping.solve.markov import MarkovStopping
+from solvers.stopping.solve.table import Table
 
 TIE = 1e-12  # totals closer than this are equal, and the smaller placement is taken
 NO_ROOM, NEVER_UP = 1, 2
@@ -57,14 +59,7 @@ class Plan:
         place = self.problem.placement_cost(users, workload).T
         fits, allowed = self._possible(workload, users)
 
-        look_onward = stopping.onward_by_look_ahead
-        furthest = np.full(len(users), cost.layers)
-        look_running = stopping.running_by_look_ahead(stopping.policy(look_onward, furthest))  # type: ignore[arg-type]
-        running, onward = (
-            (np.full_like(look_running, np.nan), look_onward)
-            if late
-            else stopping.backward_induction()
-        )
+        look_running, running = stopping.curves(late=late)
         by_look = late or self.problem.rule is Rule.ONE_STAGE_LOOK_AHEAD
         curve = look_running if by_look else running
         chosen, total = cheapest(curve + place, allowed)
@@ -77,9 +72,7 @@ class Plan:
         self._place(workload, users, chosen, place, curve)
         self.optimal[users] = not by_look
         each = np.arange(len(users))
-        self._carry(
-            users, workload, stopping, look_onward if by_look else onward[:, chosen, each], chosen
-        )
+        self._carry(users, workload, stopping.table(chosen, by_look=by_look))
         self._offer_fixed(users, stopping.fixed, place, fits)
         by_rule = {"look_ahead": look_running} | ({} if late else {"optimum": running})
         for name, rule in by_rule.items():
@@ -92,13 +85,15 @@ class Plan:
                 self._bound(stopping, cost, chosen), curve[chosen, each]
             )
 
-    def _stopping(self, cost: Costs, users: Integers) -> Stopping | MarkovStopping:
+    def _stopping(self, cost: Costs, users: Integers) -> Stopping | MarkovStopping | Kernel:
         """When to stop on this channel."""
         problem = self.problem
         if isinstance(problem.law, Markov):
             return MarkovStopping(cost, problem)
         mean_snr = np.ones(len(users)) if problem.mean_snr is None else problem.mean_snr[users]
-        return Stopping(cost, look_at(problem, mean_snr), problem.waiting)
+        channel = look_at(problem, mean_snr)
+        kernel = kernel_of(cost, channel, problem.waiting)
+        return kernel or Stopping(cost, channel, problem.waiting)
 
     def _possible(self, workload: int, users: Integers) -> tuple[Booleans, Booleans]:
         """(cuts, users): placements that fit in memory, and those of them that are asked for."""
@@ -120,36 +115,17 @@ class Plan:
         self.running_cost[users] = curve[chosen, each]
         self.curve[users, slice(0, len(curve))] = curve.T
 
-    def _carry(
-        self,
-        users: Integers,
-        workload: int,
-        stopping: Stopping | MarkovStopping,
-        onward: Floats,
-        placement: Integers,
-    ) -> None:
-        """Write the table for going on at `onward` under the placement, and the times and energies
-        it leads to.
-        """
-        problem, width = self.problem, slice(0, onward.shape[0])
-        if isinstance(stopping, MarkovStopping):
-            stop, wait = stopping.policy(onward, placement)
-            ends, waits, sending = stopping.played(stop, wait, placement)
-            self.stop_states[users, width] = stop.swapaxes(0, 1)
-            self.wait_states[users, width] = wait.swapaxes(0, 1)
-            assert isinstance(problem.law, Markov)
-            threshold = rate_thresholds(stop, stopping.out, problem.law.rate_bps)
-            waiting = wait.any(axis=-1)
-        else:
-            policy = stopping.policy(onward, placement)
-            ends, waits, sending = stopping.played(policy, placement)
-            with np.errstate(divide="ignore"):
-                threshold, waiting = 1.0 / policy.cap, policy.wait
-        self.threshold_bps[users, width] = threshold.T
-        self.wait[users, width] = waiting.T
+    def _carry(self, users: Integers, workload: int, table: Table) -> None:
+        """Write the tables, and the times and energies they lead to."""
+        width = slice(0, len(table.wait))
+        if table.stop_states is not None and table.wait_states is not None:
+            self.stop_states[users, width] = table.stop_states.swapaxes(0, 1)
+            self.wait_states[users, width] = table.wait_states.swapaxes(0, 1)
+        self.threshold_bps[users, width] = table.threshold_bps.T
+        self.wait[users, width] = table.wait.T
         # Rounding leaves it by a hair.
-        self.stop_probability[users, width] = np.clip(ends.T, 0.0, 1.0)
-        self._spend(users, workload, ends, waits, sending)
+        self.stop_probability[users, width] = np.clip(table.ends.T, 0.0, 1.0)
+        self._spend(users, workload, table.ends, table.waits, table.sending)
 
     def _spend(
         self, users: Integers, workload: int, ends: Floats, waits: Floats, sending: Floats
@@ -201,7 +177,7 @@ class Plan:
         self.offers[name][1, users] = place[at, each]
 
     def _bound(
-        self, stopping: Stopping | MarkovStopping, cost: Costs, placement: Integers
+        self, stopping: Stopping | MarkovStopping | Kernel, cost: Costs, placement: Integers
     ) -> Floats:
         if isinstance(stopping, MarkovStopping):
             return np.array(
@@ -257,14 +233,3 @@ def cheapest(total: Floats, allowed: Booleans) -> tuple[Integers, Floats]:
     total = np.where(allowed, total, np.inf)
     least = total.min(axis=0)
     return (total <= least * (1.0 + TIE)).argmax(axis=0), least
-
-
-def rate_thresholds(stop: Booleans, out: Booleans, rate_bps: Floats) -> Floats:
-    """Least rate to offload at, (cuts, users): 0 always, infinite never, NaN where the stop set is
-    no interval.
-    """
-    slowest = np.where(stop, rate_bps, np.inf).min(axis=-1)
-    left = np.where(stop | out, -np.inf, rate_bps).max(axis=-1)
-    return np.where(
-        np.isneginf(left) & np.isfinite(slowest), 0.0, np.where(left < slowest, slowest, np.nan)
-    )

@@ -18,6 +18,8 @@ from solvers.compiled.library import Kernel, use
 from solvers.robust.baselines import baselines
 from solvers.robust.solve import solve
 from tests.solvers.robust.solve.kernel.test_whole import a_cell, some_cell
+from tests.solvers.stopping.solve.test_kernel import some_problem
+from solvers.stopping.solve import solve as stopping
 from tests.support.robust.one_option import hostile_options
 
 use(Kernel.COMPILED)
@@ -29,6 +31,8 @@ for seed in range(150):
 for seed in range(30):
     solve(hostile_options(np.random.default_rng(seed), 20))
 solve(a_cell(6_000))
+for seed in range(200):
+    stopping(some_problem(seed))
 print("solved")
 """
 

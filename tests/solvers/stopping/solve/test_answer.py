@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from solvers.compiled.library import Kernel, using
 from solvers.outcome import Options, Status
 from solvers.progress import Cancelled, Progress, Step
 from solvers.stopping.channel import GainTrace, Markov, RateTrace
@@ -25,12 +26,16 @@ def planned(problem: Problem) -> Decision:
     return solution.decision
 
 
+@pytest.mark.parametrize("kernel", [Kernel.AUTO, Kernel.NUMPY])
 @pytest.mark.parametrize("waiting", list(Waiting))
 @pytest.mark.parametrize("rates", [[2e6, 1e7, 4e7], [0.0, 5e6, 3e7]], ids=["up", "outage"])
-def test_three_rates_four_layers_by_enumeration(waiting: Waiting, rates: Any) -> None:
+def test_three_rates_four_layers_by_enumeration(
+    waiting: Waiting, rates: Any, kernel: Kernel
+) -> None:
     for seed in range(20):
         problem = a_problem(layers=4, seed=seed, law=RateTrace(np.array(rates)), waiting=waiting)
-        curve = planned(problem).running_curve[0]
+        with using(kernel):
+            curve = planned(problem).running_curve[0]
         every = [cheapest_table(problem, placement) for placement in range(5)]
         np.testing.assert_allclose(curve, every, rtol=1e-9)
 
