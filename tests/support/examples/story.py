@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 
 from app import migration, workers
+from app.auth import service as keys
+from app.auth.callers import DEFAULT_PROJECT
 from app.db import open_database
 from app.document import describe
 from app.http.media import ARROW, CSV, JSON, YAML
@@ -100,6 +102,7 @@ def recorded(folder: Path) -> dict[str, Any]:
         _changes(client)
         _others(service, client)
         _refusals(client, plan)
+        _guarded(service, client)
         return recorder.kept
 
 
@@ -298,3 +301,13 @@ def _refusals(client: httpx.Client, plan: Body) -> None:
     )
     _asked(client, "PUT", mine, 428, json=device)
     _asked(client, "PUT", mine, 412, json=device, headers={"If-Match": '"99"'})
+
+
+def _guarded(service: Service, client: httpx.Client) -> None:
+    """What a service with keys answers to those who have none, or one for less."""
+    with service.database.writing() as session:
+        key = keys.create(session, "looks", DEFAULT_PROJECT, "read", None)
+    service.app.state.guard.forget()
+    _asked(client, "GET", "/v1/devices", 401)
+    mine = {"Authorization": f"Bearer {key}"}
+    _asked(client, "DELETE", "/v1/devices/camera-cpu", 403, headers=mine)
