@@ -130,7 +130,7 @@ class Slot:
         line = self._line
         taken = taking.take(self._database, line.kind, line.lane, self._worker, line.most)
         with self._lock:
-            self._left = {piece.work_id: piece for piece in taken}
+            self._left = {p.work_id: durable.traced(line.kind.noun, p) for p in taken}
             self._crashes.clear()
             self._asked_to_stop.clear()
         return bool(taken)

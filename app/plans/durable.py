@@ -6,7 +6,7 @@ begins the work counts up its `attempt`, and only the latest attempt may write.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -152,12 +152,20 @@ def concerning(noun: str, piece: Taken) -> AbstractContextManager[About]:
 @contextmanager
 def worked_on(noun: str, piece: Taken) -> Iterator[None]:
     """Have lines and traces be about a piece, as long as a solver is at it."""
+    with concerning(noun, piece), traces.span(f"solver of {noun}", piece.origin.traceparent):
+        yield
+
+
+def traced(noun: str, piece: Taken) -> Taken:
+    """A piece that a worker has taken just now, whose trace goes on from there."""
     within = piece.origin.traceparent
-    with concerning(noun, piece):
-        if piece.accepted_at is not None and piece.attempt == 1:
-            traces.waited(piece.accepted_at, within, f"{noun} in line")
-        with traces.span(f"solver of {noun}", within):
-            yield
+    if within is None:
+        return piece
+    if piece.accepted_at is not None and piece.attempt == 1:
+        traces.waited(piece.accepted_at, within, f"{noun} in line")
+    with traces.span(f"{noun} in a worker", within):
+        origin = replace(piece.origin, traceparent=traces.traceparent() or within)
+        return replace(piece, origin=origin)
 
 
 def wanted_stopped(database: Database, rows: type[DurableRow]) -> dict[str, Stop]:
