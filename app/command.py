@@ -216,10 +216,11 @@ def catalogue() -> None:
 
 
 @catalogue.command("load")
-def catalogue_load() -> None:
+@click.option("--restore", is_flag=True, help="Store those that were deleted, too.")
+def catalogue_load(restore: bool) -> None:
     """Store the shipped profiles whose names are free; never change one that is stored."""
     with _migrated() as database:
-        _load(database)
+        _load(database, restore=restore)
 
 
 def _profile_name(_: click.Context, __: click.Parameter, name: str) -> str:
@@ -437,9 +438,9 @@ def _require_newest(database: Database) -> str | None:
     return version
 
 
-def _load(database: Database) -> None:
+def _load(database: Database, *, restore: bool = False) -> None:
     with database.writing() as session:
-        loaded = catalogue_service.load(session, catalogue_service.shipped())
+        loaded = catalogue_service.load(session, catalogue_service.shipped(), restore=restore)
     for profile, reason in loaded.refused:
         click.echo(f"refused {profile.kind} {profile.name}: {reason}", err=True)
     click.echo(

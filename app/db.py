@@ -13,6 +13,7 @@ import orjson
 from fastapi import Depends, Request
 from sqlalchemy import (
     JSON,
+    URL,
     Connection,
     DateTime,
     Dialect,
@@ -30,6 +31,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from app.same_file import SameFile
 from app.turns import Turns
 
 # Constraint names are fixed by rule, so that a migration can drop what another database created.
@@ -40,6 +42,10 @@ NAMES = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+# Connections of those who write, and as many of those who read: more than the web lets write at a
+# time, and than other threads are left to read.
+_CONNECTIONS = 30
 
 Json = JSON().with_variant(JSONB(), "postgresql")
 
@@ -82,6 +88,7 @@ class Database:
     engine: Engine
     _readers: sessionmaker[Session]
     _writers: sessionmaker[Session]
+    _lookers: sessionmaker[Session]
     _turn: Callable[[], AbstractContextManager[None]] = nullcontext
     """What writers wait for before they ask the database."""
 
@@ -94,18 +101,31 @@ class Database:
             yield session
 
     @contextmanager
+    def looking(self) -> Iterator[Session]:
+        """As `reading`, by connections that nobody else can have taken: is the database there?"""
+        with self._lookers() as session:
+            yield session
+
+    @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session in one transaction, committed on leaving unless an exception passes through."""
         with self._turn(), self._writers.begin() as session:
             yield session
 
 
-def open_database(url: str, sqlite_busy_timeout_s: float = 30.0) -> Database:
-    """Build the engine for `url` (sqlite:///path, postgresql://...); connects to nothing yet."""
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a statement of a web may wait on Postgres before its request is refused [s]."""
+
+    lock_s: float
+    statement_s: float
+
+
+def open_database(
+    url: str, sqlite_busy_timeout_s: float = 30.0, patience: Patience | None = None
+) -> Database:
+    """Build the engines for `url` (sqlite:///path, postgresql://...); connects to nothing yet."""
     address = make_url(url)
-    readers: Engine
-    writers: Engine
-    turn: Callable[[], AbstractContextManager[None]] = nullcontext
     options: dict[str, Any] = {
         "json_serializer": _dump,
         "json_deserializer": orjson.loads,
@@ -115,32 +135,66 @@ def open_database(url: str, sqlite_busy_timeout_s: float = 30.0) -> Database:
     if address.drivername in ("postgres", "postgresql"):
         address = address.set(drivername="postgresql+psycopg")
     if address.get_backend_name() == "postgresql":
-        # As many connections as the web has threads (40), so that no request waits for one. A dead
-        # one is replaced.
-        options |= {"pool_size": 10, "max_overflow": 30, "pool_pre_ping": True}
-        options["connect_args"] = {"connect_timeout": 5}
-        engine = create_engine(address, **options)
-        readers, writers = engine.execution_options(postgresql_readonly=True), engine
-    elif address.get_backend_name() == "sqlite":
-        options |= {
-            "pool_size": 10,
-            "max_overflow": 30,
-            "connect_args": {"timeout": sqlite_busy_timeout_s},
-        }
-        engine = create_engine(address, **options)
-        event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-        if address.database not in (None, "", ":memory:"):
-            _SameFile(Path(str(address.database))).watch(engine)
-        readers, writers = engine, engine.execution_options(sqlite_immediate=True)
-        turn = partial(_in_turn, Turns(), sqlite_busy_timeout_s)
-    else:
-        raise ValueError(f"{address.get_backend_name()} is not supported: use sqlite or postgresql")
-    # Rows are turned into plain objects before the commit, so nothing needs to be read again after
-    # it.
+        return _postgres(address, options, patience)
+    if address.get_backend_name() == "sqlite":
+        return _sqlite(address, options, sqlite_busy_timeout_s)
+    raise ValueError(f"{address.get_backend_name()} is not supported: use sqlite or postgresql")
+
+
+def _postgres(address: URL, options: dict[str, Any], patience: Patience | None) -> Database:
+    # Those who read and those who look never wait for connections that writers have, who may
+    # wait for each other. A dead connection is replaced.
+    options |= {"pool_size": 10, "max_overflow": _CONNECTIONS - 10, "pool_pre_ping": True}
+    options |= {"pool_timeout": 10.0, "connect_args": {"connect_timeout": 5}}
+    engine = create_engine(address, **options)
+    readers = create_engine(address, **options)
+    lookers = create_engine(address, **options | {"pool_size": 1, "max_overflow": 1})
+    for other in (readers, lookers):
+        event.listen(engine, "engine_disposed", _with(other))
+    if patience is not None:
+        for each in (engine, readers, lookers):
+            event.listen(each, "connect", partial(_be_patient, patience))
     return Database(
-        engine, sessionmaker(readers), sessionmaker(writers, expire_on_commit=False), turn
+        engine,
+        sessionmaker(readers.execution_options(postgresql_readonly=True)),
+        _writing(engine),
+        sessionmaker(lookers.execution_options(postgresql_readonly=True)),
     )
+
+
+def _sqlite(address: URL, options: dict[str, Any], busy_timeout_s: float) -> Database:
+    options |= {"pool_size": 10, "max_overflow": 30, "connect_args": {"timeout": busy_timeout_s}}
+    engine = create_engine(address, **options)
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    if address.database not in (None, "", ":memory:"):
+        SameFile(Path(str(address.database))).watch(engine)
+    readers = sessionmaker(engine)
+    writers = _writing(engine.execution_options(sqlite_immediate=True))
+    return Database(engine, readers, writers, readers, partial(_in_turn, Turns(), busy_timeout_s))
+
+
+def _writing(engine: Engine) -> sessionmaker[Session]:
+    """Rows are turned into plain objects before the commit: nothing is read again after it."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def _with(other: Engine) -> Callable[[Engine], None]:
+    """Have the connections of another engine closed, too."""
+    return lambda _: other.dispose()
+
+
+def _be_patient(patience: Patience, connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    """For so long: a pooler may refuse options in the place where a connection begins."""
+    cursor = connection.cursor()
+    for name, seconds in (
+        ("lock_timeout", patience.lock_s),
+        ("statement_timeout", patience.statement_s),
+        ("idle_in_transaction_session_timeout", 2.0 * patience.statement_s),
+    ):
+        cursor.execute(f"SET {name} = {round(1000.0 * seconds)}")
+    cursor.close()
+    connection.commit()
 
 
 @contextmanager
@@ -175,52 +229,6 @@ def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> No
     cursor.execute("PRAGMA synchronous = FULL")  # what was answered survives a power cut
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
-
-
-class _SameFile:
-    """Refuses to go on where the file of a SQLite database was deleted or replaced.
-
-    Connections that are open would write into a file that has no name any more, and new ones would
-    make an empty file: what was answered as stored would be gone.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._known: tuple[int, int] | None = None
-
-    def watch(self, engine: Engine) -> None:
-        """Look before every connection and every transaction."""
-        event.listen(engine, "do_connect", self._before_connecting)
-        event.listen(engine, "connect", self._connected)
-        event.listen(engine, "begin", self._begin, insert=True)
-
-    def _found(self) -> tuple[int, int] | None:
-        try:
-            status = self._path.stat()
-        except OSError:
-            return None
-        return status.st_dev, status.st_ino
-
-    def _require(self) -> None:
-        if self._known is not None and self._found() != self._known:
-            gone = "deleted or replaced while in use: put it back, or restart on the one to use"
-            raise OperationalError("BEGIN", None, Exception(f"{self._path} was {gone}"))
-
-    def _before_connecting(self, _: Dialect, entry: ConnectionPoolEntry, *__: object) -> None:
-        self._require()
-        entry.info[_SameFile] = self._found()
-
-    def _connected(self, _: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
-        opened = entry.info.pop(_SameFile)
-        if self._known is None:
-            self._known = self._found()
-            # A new connection may wait for a lock while another file takes the place of its own.
-            if opened is not None and opened != self._known:
-                self._known = opened
-                self._require()
-
-    def _begin(self, _: Connection) -> None:
-        self._require()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -237,6 +237,22 @@ class DatabaseUnavailable(SplitplanError):
         super().__init__(detail, retry_after_s=2)
 
 
+class DatabaseBusy(DatabaseUnavailable):
+    """The database is there, but others hold what the request needs for too long."""
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """There is no room left for what should be stored."""
+
+
+class DatabaseReadOnly(DatabaseUnavailable):
+    """The database can be read, not changed."""
+
+
+class DatabaseReplaced(DatabaseUnavailable):
+    """The file of the database is no longer the one that was opened."""
+
+
 class NotReady(SplitplanError):
     """The service runs but cannot do its work yet."""
 

@@ -2,11 +2,14 @@
 
 from typing import Literal
 
+from anyio import to_thread
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
+from starlette.datastructures import State
 
 from app import migration, workers
-from app.db import ReadSession
+from app.db import Database
 from app.errors import NotReady
 from app.http.bodies import StrictRoute
 from app.plans import durable
@@ -53,13 +56,25 @@ async def livez() -> Liveness:
     summary="Can the service work?",
     responses=documented(NotReady),
 )
-def readyz(session: ReadSession, request: Request) -> Readiness:
+async def readyz(request: Request) -> Readiness:
     """Asks the database, whether its schema is the one this code needs, and whether a
     worker lives.
 
     Not ready either while the service is about to stop.
     """
-    if request.app.state.draining.is_set():
+    state = request.app.state
+    return await to_thread.run_sync(_looked, state, limiter=state.lookers)
+
+
+def _looked(state: State) -> Readiness:
+    database: Database = state.database
+    with database.looking() as session:
+        return _readiness(session, state)
+
+
+def _readiness(session: Session, state: State) -> Readiness:
+    """Raises NotReady."""
+    if state.draining.is_set():
         raise NotReady("The service is about to stop.")
     version = migration.current(session.connection())
     if version is None or version != migration.newest():
@@ -67,7 +82,7 @@ def readyz(session: ReadSession, request: Request) -> Readiness:
             f"The database is at schema version {version or 'none'}, this service needs"
             f" {migration.newest()}: run `splitplan migrate`."
         )
-    settings: Settings = request.app.state.settings
+    settings: Settings = state.settings
     alive = workers.living(session, settings.lease_s)
     if alive == 0:
         raise NotReady(

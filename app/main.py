@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 import orjson
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
@@ -18,7 +19,7 @@ from app import document, health, metrics, problems, suggestions
 from app.auth.guard import Authentication, Guard
 from app.bundles import routes as bundles
 from app.catalogue import routes as catalogue
-from app.db import open_database
+from app.db import Patience, open_database
 from app.evidence import routes as evidence
 from app.evidence.service import Receiver
 from app.http.bodies import WRITERS, BodyLimit
@@ -85,7 +86,8 @@ TAGS = [
 def create_app(settings: Settings) -> FastAPI:
     """The web service; connects to the database only when asked something."""
     settings.choose_kernel()
-    database = open_database(settings.database_url, settings.sqlite_busy_timeout_s)
+    patience = Patience(settings.lock_timeout_s, settings.statement_timeout_s)
+    database = open_database(settings.database_url, settings.sqlite_busy_timeout_s, patience)
 
     guard = Guard(database, settings)
 
@@ -99,6 +101,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = _described(lifespan)
     app.state.settings = settings
     app.state.database = database
+    app.state.lookers = CapacityLimiter(2)  # threads that /readyz need not share
     app.state.guard = guard
     app.state.evidence = Receiver(database)
     app.state.metrics = metrics.registry(database, settings)

@@ -2,48 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.errors import (
-    AmbiguousTiming,
-    BodyTooLarge,
-    DatabaseUnavailable,
-    HeadTooLarge,
-    HostUnknown,
-    ImporterBusy,
-    InternalError,
-    InvalidRequest,
-    KeyReused,
-    MalformedColumns,
-    MalformedJson,
-    MalformedYaml,
-    MeasurementNotFound,
-    MethodNotAllowed,
-    NameEventNotFound,
-    NotAuthenticated,
-    NothingHere,
-    NothingToBundle,
-    NotReady,
-    PlanInUse,
-    PlanNotCurrent,
-    PlanNotEnded,
-    PlanNotFound,
-    PlanNotReplayable,
-    PlanUserNotFound,
-    ProblemTypeNotFound,
-    ProfileExists,
-    ProfileNotFound,
-    QueueFull,
-    RequestTooSlow,
-    RevisionNotFound,
-    RevisionRequired,
-    RevisionsUnknown,
-    ScopeMissing,
-    StaleRevision,
-    TooManyConnections,
-    TooManyUsers,
-    TooMuchAtOnce,
-    UnsupportedMediaType,
-    ValidationNotFound,
-)
+from app import errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,235 +17,259 @@ class ProblemType:
 
 # The most specific class wins, so a subclass needs a row only where it differs from its parent.
 PROBLEMS: dict[type[Exception], ProblemType] = {
-    MalformedJson: ProblemType(
+    errors.MalformedJson: ProblemType(
         "malformed-json",
         400,
         "The body is not JSON",
         "Send UTF-8 JSON: no NaN or Infinity, no key twice in an object.",
     ),
-    MalformedYaml: ProblemType(
+    errors.MalformedYaml: ProblemType(
         "malformed-yaml",
         400,
         "The body is not YAML",
         "Send UTF-8 YAML 1.2 with what JSON has: no aliases, no tags, no key twice in an object.",
     ),
-    MalformedColumns: ProblemType(
+    errors.MalformedColumns: ProblemType(
         "malformed-columns",
         400,
         "The body is not the declared columnar file",
         "Send an Arrow stream, a Parquet file or CSV, whole, with the Content-Type that it has.",
     ),
-    NotAuthenticated: ProblemType(
+    errors.NotAuthenticated: ProblemType(
         "not-authenticated",
         401,
         "The request has no key that is good",
         "Send `Authorization: Bearer` with a key of this service that is in use.",
     ),
-    ScopeMissing: ProblemType(
+    errors.ScopeMissing: ProblemType(
         "scope-missing",
         403,
         "The key may not do this",
         "Use a key with the scope that `detail` names.",
     ),
-    HostUnknown: ProblemType(
+    errors.HostUnknown: ProblemType(
         "host-unknown",
         400,
         "The host is not one of this service",
         "Ask for the service by its own name, or have it added to SPLITPLAN_ALLOWED_HOSTS.",
     ),
-    NothingHere: ProblemType(
+    errors.NothingHere: ProblemType(
         "not-found", 404, "Nothing has this address", "Look the address up in /docs."
     ),
-    ProblemTypeNotFound: ProblemType(
+    errors.ProblemTypeNotFound: ProblemType(
         "problem-type-not-found",
         404,
         "No such problem type",
         "GET /v1/problem-types lists them all.",
     ),
-    ProfileNotFound: ProblemType(
+    errors.ProfileNotFound: ProblemType(
         "profile-not-found",
         404,
         "No such profile",
         "List the names of this kind, or POST the profile.",
     ),
-    RevisionNotFound: ProblemType(
+    errors.RevisionNotFound: ProblemType(
         "revision-not-found",
         404,
         "No such revision",
         "GET /{name}/revisions lists those that exist.",
     ),
-    PlanNotFound: ProblemType(
+    errors.PlanNotFound: ProblemType(
         "plan-not-found", 404, "No such plan", "GET /v1/plans lists those that exist."
     ),
-    PlanUserNotFound: ProblemType(
+    errors.PlanUserNotFound: ProblemType(
         "plan-user-not-found",
         404,
         "The plan has no such user",
         "GET the plan's users to see their ids.",
     ),
-    ValidationNotFound: ProblemType(
+    errors.ValidationNotFound: ProblemType(
         "validation-not-found",
         404,
         "The plan has no such validation",
         "GET the plan's validations to see them.",
     ),
-    MeasurementNotFound: ProblemType(
+    errors.MeasurementNotFound: ProblemType(
         "measurement-not-found",
         404,
         "The timing or device has no such measurement",
         "GET its measurements to see them.",
     ),
-    MethodNotAllowed: ProblemType(
+    errors.MethodNotAllowed: ProblemType(
         "method-not-allowed",
         405,
         "This address has no such method",
         "The Allow header lists the methods it has.",
     ),
-    RequestTooSlow: ProblemType(
+    errors.RequestTooSlow: ProblemType(
         "request-too-slow",
         408,
         "The request came too slowly",
         "Send it again, without pauses.",
     ),
-    ProfileExists: ProblemType(
+    errors.ProfileExists: ProblemType(
         "profile-exists",
         409,
         "The name is taken",
         "Choose another name, or PUT a new revision with If-Match.",
     ),
-    PlanNotReplayable: ProblemType(
+    errors.PlanNotReplayable: ProblemType(
         "plan-not-replayable",
         409,
         "This plan cannot be replayed",
         "`detail` says why; replay a solved robust plan.",
     ),
-    NothingToBundle: ProblemType(
+    errors.NothingToBundle: ProblemType(
         "nothing-to-bundle",
         409,
         "Nobody could make this plan again",
         "`detail` says what is missing; bundle a plan that ended with a result or with reasons.",
     ),
-    RevisionsUnknown: ProblemType(
+    errors.RevisionsUnknown: ProblemType(
         "revisions-unknown",
         409,
         "The plan's revisions are not known",
         "POST its request again as a new plan.",
     ),
-    PlanNotEnded: ProblemType(
+    errors.PlanNotEnded: ProblemType(
         "plan-not-ended",
         409,
         "The plan has not ended",
         "Wait for its end, or POST to its /cancel first.",
     ),
-    PlanInUse: ProblemType(
+    errors.PlanInUse: ProblemType(
         "plan-in-use",
         409,
         "A plan in line is made from this one",
         "Wait until the plan that `detail` names has ended.",
     ),
-    NameEventNotFound: ProblemType(
+    errors.NameEventNotFound: ProblemType(
         "name-event-not-found",
         404,
         "The name has no such event",
         "GET /v1/plans/current of the name, and compare with what you hold.",
     ),
-    PlanNotCurrent: ProblemType(
+    errors.PlanNotCurrent: ProblemType(
         "plan-not-current",
         412,
         "The plan is not the one to replace",
         "GET /v1/plans/current of the name, apply the change to that plan, and retry.",
     ),
-    StaleRevision: ProblemType(
+    errors.StaleRevision: ProblemType(
         "stale-revision",
         412,
         "The profile has changed since",
         "GET it again, apply the change to that, and retry.",
     ),
-    BodyTooLarge: ProblemType(
+    errors.BodyTooLarge: ProblemType(
         "body-too-large",
         413,
         "The body is too large",
         "`detail` says how long it may be: send fewer users, or refer to stored profiles by name.",
     ),
-    TooManyUsers: ProblemType(
+    errors.TooManyUsers: ProblemType(
         "too-many-users",
         413,
         "Too many users in one request",
         "Split the fleet, or have max_users raised.",
     ),
-    UnsupportedMediaType: ProblemType(
+    errors.UnsupportedMediaType: ProblemType(
         "unsupported-media-type",
         415,
         "The body's media type is not read here",
         "Set Content-Type as /docs says.",
     ),
-    InvalidRequest: ProblemType(
+    errors.InvalidRequest: ProblemType(
         "invalid-request",
         422,
         "The request does not hold together",
         "`errors` points at each fault and says the mend.",
     ),
-    AmbiguousTiming: ProblemType(
+    errors.AmbiguousTiming: ProblemType(
         "ambiguous-timing",
         422,
         "More than one timing fits",
         "Name the timing to use, or send it inline.",
     ),
-    KeyReused: ProblemType(
+    errors.KeyReused: ProblemType(
         "idempotency-key-reused",
         422,
         "The Idempotency-Key is taken",
         "Use a new key for a new request.",
     ),
-    RevisionRequired: ProblemType(
+    errors.RevisionRequired: ProblemType(
         "revision-required",
         428,
         "If-Match is required",
         "Send If-Match with the ETag of the revision you read.",
     ),
-    HeadTooLarge: ProblemType(
+    errors.HeadTooLarge: ProblemType(
         "head-too-large",
         431,
         "The address and headers are too long",
         "Send fewer or shorter headers, or put what the address says into a body.",
     ),
-    InternalError: ProblemType(
+    errors.InternalError: ProblemType(
         "internal-error",
         500,
         "The service failed",
         "Tell the operator the `instance` id: the log has the cause.",
     ),
-    ImporterBusy: ProblemType(
+    errors.ImporterBusy: ProblemType(
         "importer-busy",
         503,
         "No model can be imported now",
         "Retry after the seconds in Retry-After.",
     ),
-    DatabaseUnavailable: ProblemType(
+    errors.DatabaseUnavailable: ProblemType(
         "database-unavailable",
         503,
         "The database did not answer",
         "Retry after the seconds in Retry-After.",
     ),
-    TooManyConnections: ProblemType(
+    errors.TooManyConnections: ProblemType(
         "too-many-connections",
         503,
         "All connections are in use",
         "Retry after the seconds in Retry-After, and use a connection again.",
     ),
-    TooMuchAtOnce: ProblemType(
+    errors.TooMuchAtOnce: ProblemType(
         "too-much-at-once",
         503,
         "Too much is being sent at once",
         "Retry after the seconds in Retry-After; nothing was changed.",
     ),
-    QueueFull: ProblemType(
+    errors.DatabaseBusy: ProblemType(
+        "database-busy",
+        503,
+        "Others hold what the request needs",
+        "Retry after the seconds in Retry-After; nothing was changed.",
+    ),
+    errors.DatabaseFull: ProblemType(
+        "database-full",
+        503,
+        "There is no room to store anything",
+        "Tell the operator; what is stored can be read. Nothing was changed.",
+    ),
+    errors.DatabaseReadOnly: ProblemType(
+        "database-read-only",
+        503,
+        "The database cannot be changed now",
+        "Tell the operator; what is stored can be read. Nothing was changed.",
+    ),
+    errors.DatabaseReplaced: ProblemType(
+        "database-replaced",
+        503,
+        "The file of the database was deleted or replaced",
+        "Tell the operator: put the file back, or start the service again on the new one.",
+    ),
+    errors.QueueFull: ProblemType(
         "queue-full",
         503,
         "Too many plans are waiting",
         "Retry after the seconds in Retry-After; nothing was stored.",
     ),
-    NotReady: ProblemType(
+    errors.NotReady: ProblemType(
         "not-ready", 503, "The service cannot work yet", "`detail` says what is missing."
     ),
 }

@@ -9,12 +9,13 @@ from fastapi import APIRouter, FastAPI, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InternalError as InternalFailure
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import examples, instants
+from app import database_failures, examples, instants
 from app.errors import (
     BodyTooLarge,
     DatabaseUnavailable,
@@ -170,7 +171,7 @@ def handle_problems(app: FastAPI) -> None:
     app.add_exception_handler(SplitplanError, _splitplan_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
-    for unreachable in (OperationalError, InterfaceError, PoolTimeout):
+    for unreachable in (OperationalError, InterfaceError, PoolTimeout, InternalFailure):
         app.add_exception_handler(unreachable, _database_unavailable)
 
 
@@ -187,8 +188,11 @@ async def _validation_error(request: Request, error: Exception) -> Response:
 
 
 async def _database_unavailable(_: Request, error: Exception) -> Response:
+    told = database_failures.told(error)
+    if isinstance(error, InternalFailure) and type(told) is DatabaseUnavailable:
+        raise error
     log.error("the database failed: %s", error)
-    return problem(DatabaseUnavailable())
+    return problem(told)
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:

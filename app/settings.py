@@ -104,6 +104,10 @@ class Settings(BaseSettings):
     """Reading a model file may take so long."""
     sqlite_busy_timeout_s: Annotated[float, Field(gt=0.0, le=600.0)] = 30.0
     """How long a writer waits for the others before it gives up."""
+    lock_timeout_s: Annotated[float, Field(gt=0.0, le=600.0)] = 5.0
+    """How long a request waits on Postgres for what others have locked."""
+    statement_timeout_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 30.0
+    """How long one statement of a request may take on Postgres."""
     access_log: bool = False
     """Log a line for every request."""
     log_format: LogFormat = LogFormat.TEXT

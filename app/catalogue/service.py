@@ -49,21 +49,22 @@ def shipped_names() -> set[tuple[str, str]]:
     }
 
 
-def names_in_use(session: Session) -> set[tuple[str, str]]:
+def names_in_use(session: Session, *, deleted: bool = True) -> set[tuple[str, str]]:
     """The (kind, name) pairs the store has, deleted ones too: a name once taken is the user's."""
-    return {
-        (row.kind, row.name) for row in session.execute(select(ProfileRow.kind, ProfileRow.name))
-    }
+    wanted = select(ProfileRow.kind, ProfileRow.name)
+    if not deleted:
+        wanted = wanted.where(ProfileRow.hidden.is_(False))
+    return {(row.kind, row.name) for row in session.execute(wanted)}
 
 
-def load(session: Session, profiles: tuple[Profile, ...]) -> Loaded:
+def load(session: Session, profiles: tuple[Profile, ...], *, restore: bool = False) -> Loaded:
     """Store the profiles whose names were never taken; never touch one that was, so a second load
-    does nothing.
+    does nothing. Those that were deleted come back only where they are to be restored.
 
     A timing that no longer fits what the user made of its processor or model is refused with the
     reason.
     """
-    taken = names_in_use(session)
+    taken = names_in_use(session, deleted=not restore)
     created: list[Profile] = []
     skipped: list[Profile] = []
     refused: list[tuple[Profile, str]] = []

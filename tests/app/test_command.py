@@ -1,15 +1,17 @@
 """The operator's commands."""
 
+import re
 import signal
 import time
 from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, update
 
 from app import migration
 from app.db import open_database
+from app.profiles.tables import ProfileRow
 from tests.support.operator import failed, serving, splitplan
 
 
@@ -62,6 +64,16 @@ def test_catalogue_load_twice(new_database_url: str) -> None:
     assert "0 left as they are" in first.stderr
     second = splitplan("catalogue", "load", SPLITPLAN_DATABASE_URL=new_database_url)
     assert "catalogue: 0 profiles stored" in second.stderr
+    database = open_database(new_database_url)
+    with database.writing() as session:
+        session.execute(update(ProfileRow).where(ProfileRow.kind == "channel").values(hidden=True))
+    database.engine.dispose()
+    third = splitplan("catalogue", "load", SPLITPLAN_DATABASE_URL=new_database_url)
+    assert "catalogue: 0 profiles stored" in third.stderr, "a name once deleted is the user's"
+    fourth = splitplan("catalogue", "load", "--restore", SPLITPLAN_DATABASE_URL=new_database_url)
+    assert re.search(r"catalogue: [1-9]\d* profiles stored", fourth.stderr), fourth.stderr
+    fifth = splitplan("catalogue", "load", "--restore", SPLITPLAN_DATABASE_URL=new_database_url)
+    assert "catalogue: 0 profiles stored" in fifth.stderr
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ UNSEEN = {
     "host-unknown",
     *("database-unavailable", "importer-busy", "internal-error", "queue-full"),
     *("head-too-large", "request-too-slow", "too-many-connections", "too-much-at-once"),
+    *("database-busy", "database-full", "database-read-only", "database-replaced"),
     "revisions-unknown",
 }
 

@@ -1,0 +1,56 @@
+"""What a database says when it refuses, as a failure that can be told."""
+
+import sqlite3
+
+import psycopg.errors as postgres
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from app.errors import (
+    DatabaseBusy,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseReplaced,
+    DatabaseUnavailable,
+)
+from app.same_file import Replaced
+
+_OF_POSTGRES: dict[tuple[type[Exception], ...], type[DatabaseUnavailable]] = {
+    (postgres.LockNotAvailable, postgres.QueryCanceled, postgres.DeadlockDetected): DatabaseBusy,
+    (postgres.DiskFull,): DatabaseFull,
+    (postgres.ReadOnlySqlTransaction,): DatabaseReadOnly,
+}
+# The low byte of a code of SQLite says what kind it is.
+_OF_SQLITE: dict[int, type[DatabaseUnavailable]] = {
+    sqlite3.SQLITE_BUSY: DatabaseBusy,
+    sqlite3.SQLITE_LOCKED: DatabaseBusy,
+    sqlite3.SQLITE_FULL: DatabaseFull,
+    sqlite3.SQLITE_READONLY: DatabaseReadOnly,
+}
+_WORDS: dict[type[DatabaseUnavailable], str] = {
+    DatabaseBusy: "What the request needs is held by others; nothing was changed.",
+    DatabaseFull: "The database has no room left; nothing was changed.",
+    DatabaseReadOnly: "The database cannot be written to; nothing was changed.",
+    DatabaseReplaced: "The file of the database was deleted or replaced; nothing was changed.",
+}
+
+
+def told(error: Exception) -> DatabaseUnavailable:
+    """Why a database refused, as far as it says."""
+    kind = _kind(error)
+    return DatabaseUnavailable() if kind is DatabaseUnavailable else kind(_WORDS[kind])
+
+
+def _kind(error: Exception) -> type[DatabaseUnavailable]:
+    if isinstance(error, PoolTimeout):
+        return DatabaseBusy
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    if isinstance(cause, TimeoutError):
+        return DatabaseBusy
+    if isinstance(cause, Replaced):
+        return DatabaseReplaced
+    if isinstance(cause, sqlite3.Error):
+        code = getattr(cause, "sqlite_errorcode", 0)
+        return _OF_SQLITE.get(code & 0xFF, DatabaseUnavailable)
+    found = (kind for causes, kind in _OF_POSTGRES.items() if isinstance(cause, causes))
+    return next(found, DatabaseUnavailable)

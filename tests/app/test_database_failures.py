@@ -1,0 +1,111 @@
+"""Databases that are held, full, read-only or gone: who is told what, and who is answered still."""
+
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from app import migration
+from app.database_failures import told
+from app.db import open_database
+from app.errors import DatabaseBusy, DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
+from app.settings import Settings
+from tests.support.builders import a_device, a_server
+from tests.support.servers import Service
+
+
+@pytest.fixture
+def impatient(new_database_url: str) -> Iterator[Service]:
+    settings = Settings(database_url=new_database_url, lock_timeout_s=0.5, workers=0)
+    database = open_database(settings.database_url)
+    migration.migrate(database)
+    database.engine.dispose()
+    with Service(settings) as service:
+        yield service
+
+
+def client_of(service: Service) -> httpx.Client:
+    return httpx.Client(base_url=service.url, timeout=60.0, trust_env=False, verify=False)
+
+
+@pytest.mark.slow
+def test_one_hot_row_holds_up_nobody_else(impatient: Service) -> None:
+    with client_of(impatient) as client:
+        for body, at in ((a_device(), "devices"), (a_server(), "servers")):
+            assert client.post(f"/v1/{at}", json=body).status_code == 201
+
+        def put(n: int) -> int:
+            body = a_device(tx_power_w=0.1 + n / 1000.0)
+            headers = {"If-Match": "*"}
+            return client.put("/v1/devices/camera-cpu", json=body, headers=headers).status_code
+
+        with ThreadPoolExecutor(60) as callers:
+            puts = [callers.submit(put, n) for n in range(60)]
+            reads = [client.get("/v1/servers/edge-gpu").status_code for _ in range(20)]
+            said = Counter(one.result() for one in puts)
+    assert reads == [200] * 20
+    # Who read a revision that was replaced before its own was stored is told so.
+    assert set(said) <= {200, 412, 503}, said
+    assert said[200] >= 1, said
+
+
+@pytest.mark.slow
+def test_a_locked_table_does_not_take_the_service_with_it(impatient: Service) -> None:
+    if impatient.database.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has no locks on tables, and its readers wait for nobody")
+    with client_of(impatient) as client, impatient.database.engine.connect() as migrating:
+        migrating.execute(text("LOCK TABLE profile IN ACCESS EXCLUSIVE MODE"))
+        with ThreadPoolExecutor(45) as callers:
+            reads = [callers.submit(client.get, "/v1/devices") for _ in range(45)]
+            assert client.get("/livez").status_code == 200
+            ready = client.get("/readyz")
+            answers = [one.result() for one in reads]
+        assert "No worker was heard of" in ready.text, ready.text
+        assert {one.status_code for one in answers} == {503}
+        assert {one.json()["type"].rpartition("/")[2] for one in answers} == {"database-busy"}
+        assert all(one.headers["Retry-After"] == "2" for one in answers)
+        migrating.rollback()
+        assert client.get("/v1/devices").status_code == 200
+
+
+def test_a_file_that_is_gone_is_told_by_readyz(tmp_path: Path) -> None:
+    file = tmp_path / "splitplan.db"
+    database = open_database(f"sqlite:///{file}")
+    migration.migrate(database)
+    database.engine.dispose()
+    settings = Settings(database_url=f"sqlite:///{file}", workers=0)
+    with Service(settings) as service, client_of(service) as client:
+        assert client.post("/v1/devices", json=a_device()).status_code == 201
+        shutil.move(file, tmp_path / "away.db")
+        for refused in (client.post("/v1/servers", json=a_server()), client.get("/readyz")):
+            assert refused.status_code == 503
+            assert refused.json()["type"].endswith("/database-replaced")
+        shutil.move(tmp_path / "away.db", file)
+        assert client.post("/v1/servers", json=a_server()).status_code == 201
+
+
+def test_a_full_or_read_only_file_is_told_apart(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "x.db")
+    connection.execute("CREATE TABLE t (x)")
+    connection.execute("PRAGMA max_page_count = 2")
+    with pytest.raises(sqlite3.OperationalError) as full:
+        connection.execute("INSERT INTO t VALUES (zeroblob(100000))")
+    connection.execute("PRAGMA query_only = 1")
+    with pytest.raises(sqlite3.OperationalError) as read_only:
+        connection.execute("INSERT INTO t VALUES (1)")
+    connection.close()
+    late = TimeoutError("writers waited")
+    for cause, kind in (
+        (full.value, DatabaseFull),
+        (read_only.value, DatabaseReadOnly),
+        (late, DatabaseBusy),
+        (OSError("away"), DatabaseUnavailable),
+    ):
+        assert type(told(OperationalError("", None, cause))) is kind
