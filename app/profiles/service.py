@@ -64,7 +64,7 @@ def replace(session: Session, body: P, expected: Collection[int] | None) -> Stor
     Raises ProfileNotFound, StaleRevision, and InvalidRequest as `create` does.
     """
     kind = type(body)
-    row = _find(session, kind, body.name)
+    row = _find(session, kind, body.name, to_change=True)
     if row is None or row.hidden:
         raise ProfileNotFound(body.kind, body.name)
     if expected is not None and row.latest not in expected:
@@ -86,7 +86,7 @@ def hide(
 
     Raises ProfileNotFound, StaleRevision.
     """
-    row = _find(session, kind, name)
+    row = _find(session, kind, name, to_change=True)
     if row is None or row.hidden:
         raise ProfileNotFound(kind.kind, name)
     if expected is not None and row.latest not in expected:
@@ -207,11 +207,15 @@ def _described(body: Profile) -> dict[str, str | None]:
     }
 
 
-def _find(session: Session, kind: type[Profile], name: str) -> Row[int, int, bool] | None:
+def _find(
+    session: Session, kind: type[Profile], name: str, *, to_change: bool = False
+) -> Row[int, int, bool] | None:
+    """The name's row. Who is about to change it waits for whoever is changing it, and reads what
+    that one leaves: with `If-Match: *` nobody is told that another was first.
+    """
     columns = select(ProfileRow.id, ProfileRow.latest, ProfileRow.hidden)
-    return session.execute(
-        columns.where(ProfileRow.kind == kind.kind, ProfileRow.name == name)
-    ).one_or_none()
+    found = columns.where(ProfileRow.kind == kind.kind, ProfileRow.name == name)
+    return session.execute(found.with_for_update() if to_change else found).one_or_none()
 
 
 def _change(session: Session, row: Row[int, int, bool], **values: Any) -> bool:
