@@ -157,7 +157,7 @@ def _due(session: Session) -> ColumnElement[bool]:
 
 
 def _at(origin: str) -> ColumnElement[bool]:
-    url = PlanRow.webhook["url"].as_string()
+    url = stored.WEBHOOK_URL
     return or_(
         url == origin, *(url.startswith(origin + mark, autoescape=True) for mark in ("/", "?"))
     )

@@ -8,7 +8,7 @@ from sqlalchemy import insert, literal, select
 from sqlalchemy.orm import Session
 
 from app.db import Database, UtcDateTime, table_of
-from app.plans import jobs, service
+from app.plans import jobs, service, stored
 from app.plans.durable import Ending, Work
 from app.plans.tables import PlanEventRow, PlanRow
 
@@ -34,7 +34,7 @@ PLANS = Work(
     rows=PlanRow,
     lanes={"quick": PlanRow.quick.is_(True), "plan": PlanRow.quick.is_(False)},
     order=(PlanRow.rank, PlanRow.number),
-    limit_s=PlanRow.answer["options", "time_limit_s"].as_float(),
+    limit_s=stored.TIME_LIMIT_S,
     run=jobs.run,
     end=_end,
     tell=_tell,

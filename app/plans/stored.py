@@ -137,6 +137,13 @@ def end(row: PlanRow, outcome: Outcome, changed: Json | None = None) -> None:
     row.has_result = outcome.result is not None
 
 
+TIME_LIMIT_S = PlanRow.answer["options", "time_limit_s"].as_float()
+"""How long a plan may be solved, as the database reads it."""
+
+WEBHOOK_URL = PlanRow.webhook["url"].as_string()
+"""Where it is to be told that a plan has ended, as the database reads it."""
+
+
 def pins_of(row: PlanRow) -> Pins | None:
     """The revisions of a plan; None where it is older than they were kept."""
     return None if row.pins is None else Pins.of(row.pins)

@@ -16,7 +16,7 @@ ASKED, LOOKS = "solvers/stopping/problem.py", "solvers/stopping/solve/inverse_ra
 FAULTS: tuple[tuple[str, str, str], ...] = (
     (MOMENTS, "np.sqrt((1.0 - risk) / risk)", "0.5 * np.sqrt((1.0 - risk) / risk)"),
     (MOMENTS, "np.sqrt((1.0 - risk) / risk)", "np.sqrt(1.0 / (1.0 - risk))"),
-    (MOMENTS, "np.asarray(-ndtri(risk))", "np.asarray(-ndtri(2.0 * risk))"),
+    (MOMENTS, "np.asarray(-special.ndtri(risk))", "np.asarray(-special.ndtri(2.0 * risk))"),
     (MOMENTS, "2.0 * correlation * np.sqrt", "1.0 * correlation * np.sqrt"),
     (MOMENTS, "2.0 * correlation * np.sqrt", "-2.0 * correlation * np.sqrt"),
     (MOMENTS, "variance + server + network +", "variance + network +"),
