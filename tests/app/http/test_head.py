@@ -37,7 +37,8 @@ def test_head_is_get_without_its_content(client: httpx.Client, plan_id: str) -> 
             told = {name: got.headers[name] for name in got.headers if name not in OF_THE_MOMENT}
             assert told.items() <= dict(head.headers).items(), address
             length = got.headers.get("content-length")
-            assert head.headers.get("content-length") in (length, None), address
+            if path != "/metrics":  # each look is counted by the next
+                assert head.headers.get("content-length") in (length, None), address
         answered += got.is_success
     assert answered > len(GET) / 2
 

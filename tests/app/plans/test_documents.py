@@ -57,7 +57,7 @@ def test_every_operation_answers_as_documented(
 @pytest.fixture(scope="module")
 def document(running: Service) -> schemathesis.schemas.BaseSchema:
     """The document as the service serves it."""
-    return schemathesis.openapi.from_url(f"{running.url}/openapi.json")
+    return schemathesis.openapi.from_url(f"{running.url}/openapi.json", timeout=60.0)
 
 
 ANSWERS: dict[str, Body] = {
