@@ -53,7 +53,7 @@ def _label(_: click.Context, __: click.Parameter, given: str) -> str:
 def keys_group(opened: Opened) -> click.Group:
     """`splitplan keys`, on the database that `opened` opens."""
 
-    @click.group("keys", help="API keys: who may use the service, and for which project.")
+    @click.group("keys", help="API keys: who may use the service, and for what.")
     @click.pass_context
     def keys(ctx: click.Context) -> None:
         ctx.obj = opened
@@ -70,7 +70,7 @@ def keys_group(opened: Opened) -> click.Group:
     default=DEFAULT_PROJECT,
     show_default=True,
     callback=project_name,
-    help="Whose profiles and plans it sees.",
+    help="A label; nothing is separated by it yet.",
 )
 @click.option(
     "--scope",

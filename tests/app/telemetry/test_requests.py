@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app import about, metrics, workers
 from app.about import About
+from app.plans import taking
 from app.plans.backlog import PLANS
 from app.settings import LogFormat, Settings
 from app.telemetry import logs, measures
@@ -161,10 +162,9 @@ def test_what_workers_counted_is_told_by_every_web(client: httpx.Client, service
 def test_work_in_line_remembers_its_request(idle_client: httpx.Client, idle: Service) -> None:
     plan_id = submit(idle_client, a_small_cell(), **{"X-Request-ID": "later"})
     with idle.database.reading() as session:
-        limits = PLANS.limits(idle.database, plan_id)
-        assert limits is not None
-        assert limits.origin.request_id == "later"
         found = {(each.what, each.of): each.value for each in metrics.look(session)}
     assert (found["plans", "queued"], found["line", "plan"]) == (1.0, 1.0)
     assert 0.0 <= found["oldest", "plan"] < 600.0
     assert found["oldest", "validation"] is None
+    [taken] = taking.take(idle.database, PLANS, "quick", "one", most=1)
+    assert (taken.work_id, taken.origin.request_id) == (plan_id, "later")
