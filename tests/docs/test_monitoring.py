@@ -73,6 +73,7 @@ def check(at: str) -> None:
             assert answer.status_code == 200, answer.text
             return answer.json()["data"]
 
+        eventually(lambda: asking.get("/-/ready").is_success)
         eventually(lambda: asked("/api/v1/query", query="splitplan_workers_alive")["result"])
         rules = eventually(lambda: evaluated(asked("/api/v1/rules")))
         assert {rule["health"] for rule in rules} == {"ok"}, rules
