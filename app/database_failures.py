@@ -2,7 +2,6 @@
 
 import sqlite3
 
-import psycopg.errors as postgres
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -15,10 +14,13 @@ from app.errors import (
 )
 from app.same_file import Replaced
 
-_OF_POSTGRES: dict[tuple[type[Exception], ...], type[DatabaseUnavailable]] = {
-    (postgres.LockNotAvailable, postgres.QueryCanceled, postgres.DeadlockDetected): DatabaseBusy,
-    (postgres.DiskFull,): DatabaseFull,
-    (postgres.ReadOnlySqlTransaction,): DatabaseReadOnly,
+# By SQLSTATE, which an error carries: a web on SQLite does not load Postgres's driver.
+_OF_POSTGRES: dict[str, type[DatabaseUnavailable]] = {
+    "55P03": DatabaseBusy,  # lock not available
+    "57014": DatabaseBusy,  # query cancelled
+    "40P01": DatabaseBusy,  # deadlock detected
+    "53100": DatabaseFull,
+    "25006": DatabaseReadOnly,  # read-only transaction
 }
 # The low byte of a code of SQLite says what kind it is.
 _OF_SQLITE: dict[int, type[DatabaseUnavailable]] = {
@@ -52,5 +54,4 @@ def _kind(error: Exception) -> type[DatabaseUnavailable]:
     if isinstance(cause, sqlite3.Error):
         code = getattr(cause, "sqlite_errorcode", 0)
         return _OF_SQLITE.get(code & 0xFF, DatabaseUnavailable)
-    found = (kind for causes, kind in _OF_POSTGRES.items() if isinstance(cause, causes))
-    return next(found, DatabaseUnavailable)
+    return _OF_POSTGRES.get(getattr(cause, "sqlstate", None) or "", DatabaseUnavailable)
