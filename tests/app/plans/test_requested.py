@@ -6,9 +6,10 @@ from contextlib import contextmanager
 import httpx
 import numpy as np
 import pytest
-from sqlalchemy import Engine, event, select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
+from app.db import Database
 from app.evidence.schemas import MissReport
 from app.evidence.service import Receiver
 from app.plans import columnar, stored
@@ -38,18 +39,22 @@ def fleet(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @contextmanager
-def statements(engine: Engine) -> Iterator[list[str]]:
-    """What is asked of the database meanwhile."""
+def statements(database: Database) -> Iterator[list[str]]:
+    """What is asked of the database meanwhile, by who writes and by who reads."""
     seen: list[str] = []
+    with database.reading() as session:
+        engines = {database.engine, session.get_bind()}
 
     def look(*told: object) -> None:
         seen.append(str(told[2]))
 
-    event.listen(engine, "before_cursor_execute", look)
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", look)
     try:
         yield seen
     finally:
-        event.remove(engine, "before_cursor_execute", look)
+        for engine in engines:
+            event.remove(engine, "before_cursor_execute", look)
 
 
 def row_of(session: Session, plan_id: str) -> PlanRow:
@@ -84,7 +89,7 @@ def test_a_report_reads_no_more_of_a_large_plan_than_its_user(fleet: str, servic
     receiver = Receiver(service.database)
     for sequence, blocks in ((1, 1), (2, 0)):  # its risk is known the second time
         sent = MissReport(user="camera-700", sequence=sequence, inferences=10, misses=1)
-        with statements(service.database.engine) as seen:
+        with statements(service.database) as seen:
             told = receiver.receive(fleet, (sent,))
         assert told["users"][0]["risk"] == 0.02 + 0.05 * 700 / USERS
         assert not [one for one in seen if "plan.request," in one or "plan.pins" in one]

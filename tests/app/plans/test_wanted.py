@@ -47,7 +47,7 @@ def test_one_statement_finds_all(client: httpx.Client, service: Service, kind: s
 
     with service.database.reading() as session:
         pins = orders.prepared(session, family.prepare, request).resolver.pins
-        event.listen(service.database.engine, "before_cursor_execute", heard)
+        event.listen(session.get_bind(), "before_cursor_execute", heard)
         again = orders.prepared(session, family.prepare, request)
         assert len(asked) == 1, asked
         replanned = orders.prepared(session, family.prepare, request, Pins.of(pins.kept))

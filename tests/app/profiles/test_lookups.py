@@ -87,7 +87,7 @@ def test_asks_as_often_for_one_as_for_all(filled: Service) -> None:
     asked = list[str]()
     with filled.database.reading() as session:
         lookups.find(session, WANTED)  # and now the bodies are known
-        event.listen(filled.database.engine, "before_cursor_execute", lambda *a: asked.append(a[2]))
+        event.listen(session.get_bind(), "before_cursor_execute", lambda *a: asked.append(a[2]))
         lookups.find(session, WANTED)
         assert len(asked) == 2, "latest revisions and timings, and numbered revisions"
         lookups.profile(session, type(body("device", a_device())), ProfileRef("camera-cpu"))
