@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 # How often a worker looks whether some of its work is to be stopped.
 _LOOK_S = 0.2
 _TIDY_S = 60.0
+# How often for work that it has and does not know of: what it takes just now it knows by the next.
+_STRAYS_S = 10.0
 # Small plans take milliseconds: so many are taken, and their answers stored, at a time.
 _BATCH = 16
 
@@ -87,7 +89,7 @@ class Worker:
             threading.Thread(target=run, daemon=True).start()
         for look, every_s in (
             (self._beat, self._settings.lease_s / 3.0),
-            (self._find_strays, self._settings.lease_s / 3.0),
+            (self._find_strays, _STRAYS_S),
             (self._tidy, _TIDY_S),
             (self._stop_as_asked, _LOOK_S),
         ):
