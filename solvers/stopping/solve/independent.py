@@ -9,6 +9,7 @@ from solvers.arrays import Booleans, Floats, Integers
 from solvers.stopping.problem import Waiting
 from solvers.stopping.solve.costs import Costs
 from solvers.stopping.solve.inverse_rate import InverseRate, expected_least
+from solvers.stopping.solve.recursion import Recursion
 from solvers.stopping.solve.table import Table
 
 TIE = 1e-12  # 1/R this close above the threshold is as good as on it, and ties stop
@@ -31,17 +32,17 @@ class Stages:
     sending: Floats  # (cuts, users) E[1/R; ends there] [s/bit]
 
 
-class Stopping:
+class Stopping(Recursion[Policy]):
     """The stopping problem of a block of users of one workload, for every horizon at once."""
 
     def __init__(self, costs: Costs, channel: InverseRate, waiting: Waiting) -> None:
-        self.costs, self.channel, self.always = costs, channel, waiting is Waiting.ALWAYS
+        super().__init__(costs)
+        self.channel, self.always = channel, waiting is Waiting.ALWAYS
         self.down = 1.0 - channel.up
         self.outages = bool(np.any(self.down > 0.0))
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             self.outage_looks = np.where(channel.up > 0.0, self.down / channel.up, np.inf)
             wait = costs.waiting * self.outage_looks
-        self._onward = np.empty(0)
         self.outage_wait = np.where(channel.up > 0.0, wait, np.inf)  # c_w (1-a)/a
 
     @cached_property
@@ -106,21 +107,9 @@ class Stopping:
         best += self.outage_wait
         return np.minimum(best, onward, out=best)
 
-    def curves(self, *, late: bool) -> tuple[Floats, Floats]:
-        """Expected running cost under each horizon, (horizons, users): of the look-ahead rule, and
-        the least there is, not a number where it is late.
-        """
-        furthest = np.full(len(self.down), self.costs.layers)
-        look = self.running_by_look_ahead(self.policy(self.onward_by_look_ahead, furthest))
-        if late:
-            return look, np.full_like(look, np.nan)
-        running, self._onward = self.backward_induction()
-        return look, running
-
     def table(self, placement: Integers, *, by_look: bool) -> Table:
         """The table under each user's placement; by backward induction once `curves` did it."""
-        each = np.arange(len(placement))
-        onward = self.onward_by_look_ahead if by_look else self._onward[:, placement, each]
+        onward = self.onward(placement, by_look=by_look)
         policy = self.policy(onward, placement)
         ends, waits, sending = self.played(policy, placement)
         with np.errstate(divide="ignore"):

@@ -10,6 +10,7 @@ from solvers.arrays import Booleans, Floats, Integers
 from solvers.stopping.channel import Markov
 from solvers.stopping.problem import Problem, Waiting
 from solvers.stopping.solve.costs import Costs
+from solvers.stopping.solve.recursion import Recursion
 from solvers.stopping.solve.table import Table
 
 # Waiting must beat the alternative by more than rounding, so that the policy iteration ends; ties
@@ -17,7 +18,7 @@ from solvers.stopping.solve.table import Table
 CLEARLY = 1e-12
 
 
-class MarkovStopping:
+class MarkovStopping(Recursion[tuple[Booleans, Booleans]]):
     """The stopping problem of a block of users of one workload on a Markov channel, for every
     horizon at once.
     """
@@ -25,8 +26,8 @@ class MarkovStopping:
     def __init__(self, costs: Costs, problem: Problem) -> None:
         if not isinstance(problem.law, Markov):
             raise TypeError("a Markov law is needed")
-        self.costs, self.always = costs, problem.waiting is Waiting.ALWAYS
-        self.rate_bps, self._onward = problem.law.rate_bps, np.empty(0)
+        super().__init__(costs)
+        self.always, self.rate_bps = problem.waiting is Waiting.ALWAYS, problem.law.rate_bps
         self.step, self.start = problem.law.transition, problem.law.start
         self.out = problem.law.in_outage(problem.min_rate_bps)
         with np.errstate(divide="ignore"):
@@ -100,21 +101,9 @@ class MarkovStopping:
             law = law @ self.step
         return cost
 
-    def curves(self, *, late: bool) -> tuple[Floats, Floats]:
-        """Expected running cost under each horizon, (horizons, users): of the look-ahead rule, and
-        the least there is, not a number where it is late.
-        """
-        furthest = np.full(self.costs.eta.shape[1], self.costs.layers)
-        look = self.running_by_look_ahead(self.policy(self.onward_by_look_ahead, furthest))
-        if late:
-            return look, np.full_like(look, np.nan)
-        running, self._onward = self.backward_induction()
-        return look, running
-
     def table(self, placement: Integers, *, by_look: bool) -> Table:
         """The table under each user's placement; by backward induction once `curves` did it."""
-        each = np.arange(len(placement))
-        onward = self.onward_by_look_ahead if by_look else self._onward[:, placement, each]
+        onward = self.onward(placement, by_look=by_look)
         stop, wait = self.policy(onward, placement)
         ends, waits, sending = self.played(stop, wait, placement)
         return Table(
