@@ -192,7 +192,7 @@ def main(revision: str = baseline.COMMIT) -> None:
         running = {}
         for name, start in {
             "this build": lambda: served(folder / "this", baseline.CHECKOUT),
-            "with the kernel": lambda: served(folder / "auto", baseline.CHECKOUT, kernel="auto"),
+            "with numpy": lambda: served(folder / "numpy", baseline.CHECKOUT, kernel="numpy"),
             f"build {revision}": lambda: served(folder / "earlier", earlier),
             "bare endpoint": lambda: bare(folder / "bare"),
         }.items():
