@@ -26,12 +26,15 @@ def test_answers_come_in_order_and_progress_reaches_the_end(
 @pytest.mark.parametrize("where", ["here", "anywhere"])
 def test_what_fails_ends_all_and_is_told(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("solvers.compiled.crew.processors", lambda: 4)
-    me, done = threading.get_ident(), []
+    me, done, failing = threading.get_ident(), [], threading.Event()
 
     def call(start: int, stop: int) -> None:
         done.append(start)
         if where == "anywhere" or threading.get_ident() == me:
+            failing.set()
             raise MemoryError("no room")
+        # On a busy machine the others had done all before this thread came to anything.
+        assert failing.wait(60.0)
 
     with pytest.raises(MemoryError, match="no room"):
         each(call, parts(100_000, 1), lambda _: None)

@@ -110,8 +110,12 @@ def test_threads_change_no_digit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kernel", [Kernel.COMPILED, Kernel.NUMPY])
-def test_pricing_is_dropped_between_stretches(kernel: Kernel) -> None:
+def test_pricing_is_dropped_between_stretches(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     the_library()
+    # Alone: a helper that is quick may leave this thread fewer stretches to look up after.
+    monkeypatch.setattr("solvers.compiled.crew.processors", lambda: 1)
     asked: list[None] = []
 
     def stop() -> Stop | None:
