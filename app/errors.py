@@ -96,6 +96,10 @@ class HostUnknown(SplitplanError):
     """The request names a host that the service does not answer for."""
 
 
+class CrossOriginRefused(SplitplanError):
+    """A page of a browser asks for what no page of its origin may ask for."""
+
+
 class NothingHere(SplitplanError):
     """No operation has this path."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from operator import attrgetter
@@ -12,10 +12,11 @@ import orjson
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
-from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse
+from starlette.types import Scope
 
 from app import document, health, metrics, problems, suggestions
+from app.auth.callers import ANYONE
 from app.auth.guard import Authentication, Guard
 from app.bundles import routes as bundles
 from app.catalogue import routes as catalogue
@@ -23,8 +24,9 @@ from app.db import Patience, open_database
 from app.evidence import routes as evidence
 from app.evidence.service import Receiver
 from app.http.bodies import WRITERS, BodyLimit
+from app.http.cross_origin import CrossOrigin
 from app.http.head import HeadLikeGet
-from app.http.protection import KnownHosts, SafeHeaders
+from app.http.protection import KnownHosts, SafeHeaders, local, named
 from app.measurements import routes as measurements
 from app.measurements.estimates import routes as estimates
 from app.measurements.power import routes as power_measurements
@@ -118,33 +120,24 @@ def create_app(settings: Settings) -> FastAPI:
         max_bodies_byte=settings.max_bodies_byte,
         larger=larger,
     )
+    if settings.is_loopback and not settings.allowed_hosts:
+        # Whoever is asked for no key may be a page that a browser was led here by.
+        app.add_middleware(KnownHosts, known=local(settings.host), asked=_unknown_caller)
     app.add_middleware(Authentication, guard=guard, refusal=problems.problem)
     app.add_middleware(HeadLikeGet)
-    if settings.allowed_hosts:
-        app.add_middleware(KnownHosts, hosts=settings.allowed_hosts)
+    if settings.allowed_hosts and "*" not in settings.allowed_hosts:
+        app.add_middleware(KnownHosts, known=named(settings.allowed_hosts))
     app.add_middleware(problems.LastResort)
     if settings.cors_origins:
-        app.add_middleware(CORSMiddleware, **_shared_with(settings.cors_origins))
+        app.add_middleware(CrossOrigin, origins=settings.cors_origins, refusal=problems.problem)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Watched, access_log=settings.access_log)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
 
 
-def _shared_with(origins: Sequence[str]) -> dict[str, Any]:
-    """What pages of these origins may send and read."""
-    return {
-        "allow_origins": origins,
-        "allow_methods": ("GET", "POST", "PUT", "PATCH", "DELETE"),
-        "allow_headers": (
-            *("Authorization", "Content-Type", "If-Match", "If-None-Match", "Prefer"),
-            *("Idempotency-Key", "Last-Event-ID", "X-Request-ID", "traceparent", "tracestate"),
-        ),
-        "expose_headers": (
-            *("ETag", "Link", "Location", "Preference-Applied", "Retry-After", "X-Request-ID"),
-            *("RateLimit", "RateLimit-Policy"),
-        ),
-    }
+def _unknown_caller(scope: Scope) -> bool:
+    return scope["state"]["caller"] is ANYONE
 
 
 def _described(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:

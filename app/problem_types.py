@@ -53,6 +53,13 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         "The host is not one of this service",
         "Ask for the service by its own name, or have it added to SPLITPLAN_ALLOWED_HOSTS.",
     ),
+    errors.CrossOriginRefused: ProblemType(
+        "cross-origin-refused",
+        400,
+        "A page may not ask for this",
+        "Have the page's origin added to SPLITPLAN_CORS_ORIGINS, or ask with the methods and"
+        " headers that the answer allows.",
+    ),
     errors.NothingHere: ProblemType(
         "not-found", 404, "Nothing has this address", "Look the address up in /docs."
     ),

@@ -26,7 +26,7 @@ ENV_FILE = "SPLITPLAN_ENV_FILE"
 _OF_THE_CLIENT = ("SPLITPLAN_URL", "SPLITPLAN_API_KEY")
 # As Standard Webhooks asks.
 _LEAST_SECRET_BYTE = 24
-_HOST = re.compile(r"(\*\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
+_HOST = re.compile(r"\*|(\*\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 
 
 def _default_database_url() -> str:
@@ -119,8 +119,8 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     """The address of the metrics' own port: one that only the monitoring reaches."""
     allowed_hosts: _List = ()
-    """Names in the header Host that are answered, with commas, `*.example.org` for all below;
-    empty: all.
+    """Names in the header Host that are answered, with commas, `*.example.org` for all below, `*`
+    for all; empty: all, except that on loopback who has no key must name this machine.
     """
     cors_origins: _List = ()
     """Origins whose pages may call the service from a browser, with commas; empty: none."""

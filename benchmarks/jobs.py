@@ -150,7 +150,7 @@ import asyncio, itertools, sys, time
 ports, plans, clients = sys.argv[1].split(","), int(sys.argv[2]), int(sys.argv[3])
 body = sys.argv[4].encode()
 numbers = itertools.count()
-head = ("POST /v1/plans/robust HTTP/1.1\\r\\nHost: x\\r\\nContent-Type: application/json\\r\\n"
+head = ("POST /v1/plans/robust HTTP/1.1\\r\\nHost: [::1]\\r\\nContent-Type: application/json\\r\\n"
         "Prefer: respond-async\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body)).encode()
 async def one(port):
     reader, writer = await asyncio.open_connection("127.0.0.1", int(port))

@@ -2,8 +2,9 @@
 
 import base64
 import hashlib
+import ipaddress
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -87,17 +88,47 @@ class KnownHosts:
     the name of a page of theirs.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        known: Callable[[str], bool],
+        asked: Callable[[Scope], bool] = lambda _: True,
+    ) -> None:
+        """`asked`: whose host is looked at."""
         self.app = app
-        self._exact = {host for host in hosts if not host.startswith("*.")}
-        self._below = tuple(host[1:] for host in hosts if host.startswith("*."))
+        self._known, self._asked = known, asked
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] == "http" and self._asked(scope):
             host = _host(Headers(scope=scope).get("host", ""))
-            if host not in self._exact and not host.endswith(self._below):
+            if not self._known(host):
                 raise HostUnknown("The service does not answer for the host that was asked for.")
         await self.app(scope, receive, send)
+
+
+def named(hosts: Collection[str]) -> Callable[[str], bool]:
+    """Whether a host is one of these, or below one that begins with `*.`."""
+    exact = {host for host in hosts if not host.startswith("*.")}
+    below = tuple(host[1:] for host in hosts if host.startswith("*."))
+    return lambda host: host in exact or host.endswith(below)
+
+
+def local(own: str) -> Callable[[str], bool]:
+    """Whether a host is this machine to every browser, or `own`, on which the service listens: an
+    address, or a name that nobody else can have looked up as another (RFC 6761, 6.3).
+
+    A request that names none comes from no browser.
+    """
+
+    def known(host: str) -> bool:
+        if host in ("", "localhost", own.lower()) or host.endswith(".localhost"):
+            return True
+        try:
+            return bool(ipaddress.ip_address(host.removeprefix("[").removesuffix("]")))
+        except ValueError:
+            return False
+
+    return known
 
 
 def _host(given: str) -> str:

@@ -24,7 +24,7 @@ LIKE_AN_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[^\s\",]*")
 # What only happens to a service in trouble, or to what it would take long to send.
 UNSEEN = {
     *("ambiguous-timing", "body-too-large", "too-many-users"),
-    "host-unknown",
+    *("host-unknown", "cross-origin-refused"),
     *("database-unavailable", "importer-busy", "internal-error", "queue-full"),
     *("head-too-large", "request-too-slow", "too-many-connections", "too-much-at-once"),
     *("database-busy", "database-full", "database-read-only", "database-replaced"),

@@ -66,7 +66,7 @@ def _await_url(stderr: IO[str], log: Path) -> str:
     with log.open("a") as copy:
         for line in stderr:
             copy.write(line)
-            if found := re.search(r"listening on (http://\S+?),", line):
+            if found := re.search(r"listening on (https?://\S+?),", line):
                 return found[1]
     raise AssertionError(f"the service did not start: {log.read_text()}")
 

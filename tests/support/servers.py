@@ -39,7 +39,8 @@ class Service:
             assert time.monotonic() < deadline, "the server did not start in 120 s"
             time.sleep(0.005)
         port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+        scheme = "http" if self.settings.tls_cert is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{port}"
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -91,7 +91,7 @@ def send_head(service: Service, *headers: str) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", port), timeout=10.0)
     lines = [
         "POST /v1/devices HTTP/1.1",
-        "Host: x",
+        "Host: localhost",
         "Content-Type: application/json",
         *headers,
         "",

@@ -1,4 +1,4 @@
-"""What browsers are told, who may call from a page, and for which hosts the service answers."""
+"""What browsers are told, and for which hosts the service answers."""
 
 import httpx
 import pytest
@@ -6,6 +6,7 @@ import pytest
 from app.settings import Settings
 from tests.support.answers import slug
 from tests.support.builders import a_device
+from tests.support.keys import a_key, bearing
 from tests.support.servers import Service
 
 
@@ -29,27 +30,7 @@ def test_every_answer_is_safe_in_a_browser(client: httpx.Client) -> None:
         assert "strict-transport-security" not in headers
 
 
-def test_pages_of_chosen_origins_may_call_and_no_other(settings: Settings) -> None:
-    shared = settings.model_copy(update={"cors_origins": ("https://a.example",)})
-    asked = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "if-match"}
-    with Service(shared) as service:
-        at = f"{service.url}/v1/devices/x"
-        for origin, allowed in (
-            ("https://a.example", "https://a.example"),
-            ("https://b.example", None),
-        ):
-            preflight = httpx.options(at, headers={"Origin": origin, **asked}, trust_env=False)
-            assert preflight.headers.get("access-control-allow-origin") == allowed
-            refused = httpx.get(at, headers={"Origin": origin}, trust_env=False)
-            assert refused.status_code == 404
-            assert refused.headers.get("access-control-allow-origin") == allowed
-
-
-def test_no_page_may_call_by_default(client: httpx.Client) -> None:
-    answer = client.get("/livez", headers={"Origin": "https://a.example"})
-    assert not [name for name in answer.headers if name.startswith("access-control")]
-
-
+@pytest.mark.either
 @pytest.mark.parametrize(
     ("host", "status"),
     [
@@ -64,3 +45,48 @@ def test_only_known_hosts_are_answered(settings: Settings, host: str, status: in
     assert answer.status_code == status
     assert status == 200 or slug(answer) == "host-unknown"
     assert "x-request-id" in answer.headers
+
+
+LED_HERE = "page.attacker.example"
+
+
+@pytest.mark.either
+def test_a_page_that_led_a_browser_here_reaches_nothing(
+    service: Service, client: httpx.Client
+) -> None:
+    """DNS rebinding: a stranger's name is looked up as 127.0.0.1, without any setting."""
+    device = a_device()
+    for method, path in (
+        ("GET", "/v1/devices"), ("POST", "/v1/devices"), ("GET", "/metrics"), ("GET", "/nowhere"),
+    ):  # fmt: skip
+        answer = client.request(method, path, headers={"Host": f"{LED_HERE}:8000"}, json=device)
+        assert (answer.status_code, slug(answer)) == (400, "host-unknown"), path
+        assert LED_HERE not in answer.text
+    assert client.get("/v1/devices").json()["items"] == []
+    for host in (
+        "localhost:1",
+        "LocalHost",
+        "plans.localhost",
+        "127.0.0.1",
+        "[::1]:8000",
+        "10.0.0.7",
+    ):
+        assert client.get("/v1/devices", headers={"Host": host}).status_code == 200, host
+    for host in ("localhost.attacker.example", "127.0.0.1.attacker.example", "1.2.3.4.5", "[x]"):
+        assert client.get("/v1/devices", headers={"Host": host}).status_code == 400, host
+    # A stranger's page has no key; who has one may come by whatever name a proxy goes by.
+    headers = bearing(a_key(service, "read")) | {"Host": "plans.example.org"}
+    assert client.get("/v1/devices", headers=headers).status_code == 200
+
+
+@pytest.mark.either
+@pytest.mark.parametrize(
+    "given", [{"allowed_hosts": ("*",)}, {"host": "0.0.0.0", "allow_unauthenticated": True}]
+)
+def test_any_host_is_answered_where_that_is_set(
+    settings: Settings, service: Service, given: dict[str, object]
+) -> None:
+    with Service(settings.model_copy(update=given)) as open_to_all:
+        at = f"{open_to_all.url}/v1/devices"
+        answer = httpx.get(at, headers={"Host": LED_HERE}, trust_env=False)
+    assert answer.status_code == 200
