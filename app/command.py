@@ -362,11 +362,18 @@ def _restore() -> click.Command:
     return restore_command
 
 
+def _doctor() -> click.Command:
+    from app.doctor.command import doctor_command
+
+    return doctor_command
+
+
 assert isinstance(fit, Commands)
 assert isinstance(catalogue, Commands)
 fit.later["power"] = _power
 catalogue.later["import"] = _imports
 main.later |= {"timings": _timings, "devices": _devices, "backup": _backup, "restore": _restore}
+main.later["doctor"] = _doctor
 main.add_command(replay_command)
 main.add_command(keys_group(_migrated))
 

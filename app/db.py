@@ -46,6 +46,8 @@ NAMES = {
 # Connections of those who write, and as many of those who read: more than the web lets write at a
 # time, and than other threads are left to read.
 _CONNECTIONS = 30
+MOST_CONNECTIONS = 2 * _CONNECTIONS + 2
+"""That one web has to Postgres: of writers, of readers, and of who looks whether it is there."""
 
 Json = JSON().with_variant(JSONB(), "postgresql")
 

@@ -15,6 +15,8 @@ from app.errors import ConfigurationError
 if TYPE_CHECKING:
     from alembic.config import Config
 
+LOCK = 7_308_609_402  # of whoever migrates on Postgres: any number, the same in every process
+
 # What Alembic keeps of a database, and what it is read from without Alembic (half a second and
 # 14 MB), which only whoever migrates loads.
 _VERSION = table("alembic_version", column("version_num"))

@@ -5,6 +5,7 @@ import ipaddress
 import os
 import re
 from base64 import b64decode
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
@@ -275,21 +276,41 @@ def read_settings() -> Settings:
 
     Raises ConfigurationError.
     """
+    if strange := unknown(environment()):
+        raise ConfigurationError(strange[0])
+    try:
+        return Settings(_env_file=os.environ.get(ENV_FILE))
+    except ValidationError as error:
+        raise ConfigurationError(in_words(error)[0]) from None
+
+
+def environment() -> dict[str, str | None]:
+    """What is set, by the file or by the environment, which counts more.
+
+    Raises ConfigurationError where there is no such file.
+    """
     env_file = os.environ.get(ENV_FILE)
     if env_file is not None and not Path(env_file).is_file():
         raise ConfigurationError(f"{ENV_FILE} names {env_file}, which is not a file")
-    given = {**(dotenv_values(env_file) if env_file else {}), **os.environ}
+    return {**(dotenv_values(env_file) if env_file else {}), **os.environ}
+
+
+def unknown(given: Mapping[str, str | None]) -> list[str]:
+    """What is set and no setting, with the nearest name that is one."""
     known = {PREFIX + name.upper() for name in Settings.model_fields} | {ENV_FILE, *_OF_THE_CLIENT}
-    for name in sorted(given):
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, n=1)
-            raise ConfigurationError(
-                f"{name} is not a setting" + (f"; is it {near[0]}?" if near else "")
-            )
-    try:
-        return Settings(_env_file=env_file)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = f"{PREFIX}{str(first['loc'][0]).upper()}: " if first["loc"] else ""
-        told = first["msg"].removeprefix("Value error, ")
-        raise ConfigurationError(f"{name}{told}") from None
+    strange = [name for name in sorted(given) if name.upper().startswith(PREFIX)]
+    return [
+        f"{name} is not a setting" + (f"; is it {near[0]}?" if near else "")
+        for name in strange
+        if name.upper() not in known
+        for near in [difflib.get_close_matches(name.upper(), known, n=1)]
+    ]
+
+
+def in_words(refused: ValidationError) -> list[str]:
+    """What cannot be set to what it is set to, and why; never what that is."""
+    return [
+        (f"{PREFIX}{str(each['loc'][0]).upper()}: " if each["loc"] else "")
+        + each["msg"].removeprefix("Value error, ")
+        for each in refused.errors(include_url=False)
+    ]

@@ -10,6 +10,7 @@ import app.profiles.tables
 import app.samples.tables
 import app.validations.tables
 import app.workers
+from app import migration
 from app.db import Base, Database, open_database
 from app.settings import read_settings
 
@@ -22,13 +23,12 @@ TABLES = [
     app.validations.tables,
     app.workers,
 ]  # importing a feature's tables is what makes them known to Base
-LOCK = 7_308_609_402  # any number, the same in every process
 
 
 def run(connection: Connection) -> None:
     """Migrate in the transaction that is open, under the database's write lock."""
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": migration.LOCK})
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,

@@ -1,6 +1,7 @@
 """What is logged, in one form: by all processes of the service and all libraries in them."""
 
 import logging
+import os
 import sys
 import threading
 from collections.abc import Iterable
@@ -10,14 +11,13 @@ from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 from app import about
+from app.hidden import blanked, in_environment, longest_first
 from app.settings import LogFormat, Settings
 
 log = logging.getLogger(__name__)
 
 # They say at INFO what was asked of whom, tokens in addresses too.
 _TALKATIVE = ("alembic", "httpx", "httpcore")
-# Shorter secrets are parts of ordinary words.
-_LEAST_SECRET = 6
 # A line is a line: nobody's input begins another.
 _CONTROL = {code: repr(chr(code))[1:-1] for code in (*range(32), 127, 0x85, 0x2028, 0x2029)}
 
@@ -39,7 +39,7 @@ def start(settings: Settings) -> None:
 
 def formatter(settings: Settings) -> logging.Formatter:
     """How a record is written."""
-    secrets = settings.secrets()
+    secrets = longest_first([*settings.secrets(), *in_environment(os.environ)])
     return Json(secrets) if settings.log_format == LogFormat.JSON else Text(secrets)
 
 
@@ -56,11 +56,11 @@ class Text(logging.Formatter):
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        self._secrets = _longest_first(secrets)
+        self._secrets = list(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
         """The record, with the cause below it."""
-        return _without(self._secrets, super().format(record))
+        return blanked(super().format(record), self._secrets)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
         """One line."""
@@ -79,21 +79,11 @@ class Json(JsonFormatter):
             reserved_attrs=[*RESERVED_ATTRS, "color_message"],  # the web server's, for terminals
             timestamp="time",
         )
-        self._secrets = _longest_first(secrets)
+        self._secrets = list(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
         """The record and its cause as one object."""
-        return _without(self._secrets, super().format(record))
-
-
-def _longest_first(secrets: Iterable[str]) -> list[str]:
-    return sorted({each for each in secrets if len(each) >= _LEAST_SECRET}, key=len, reverse=True)
-
-
-def _without(secrets: list[str], line: str) -> str:
-    for secret in secrets:
-        line = line.replace(secret, "***")
-    return line
+        return blanked(super().format(record), self._secrets)
 
 
 def _ended(

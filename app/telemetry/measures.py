@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import orjson
@@ -10,6 +11,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Info,
     Metric,
     ProcessCollector,
     disable_created_metrics,
@@ -93,6 +95,10 @@ DELIVERIES = Counter(
     registry=WORKER,
 )
 
+Info("splitplan_worker_build", "What a worker runs.", registry=WORKER).info(
+    {"version": version("splitplan")}
+)
+
 _children: dict[tuple[str, str, str], tuple[Any, Any]] = {}
 
 
@@ -121,7 +127,7 @@ def tell(hear: Callable[[Solve], None]) -> None:
 
 
 # What the samples of a family are called after it.
-_SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
+_SUFFIXES = {"counter": ("_total",), "info": ("_info",), "histogram": ("_bucket", "_sum", "_count")}
 
 
 def sample_names(family: Metric) -> list[str]:
