@@ -26,7 +26,9 @@ from solvers.compiled.build import LIBRARY, compilers
 
 CHECKOUT = Path(__file__).parent.parent
 UV = Path(sys.executable).with_name("uv")
-LOCKED = re.compile(r"(\S+/python) -m pip install --disable-pip-version-check --require-hashes(?= -r)")
+LOCKED = re.compile(
+    r"(\S+/python) -m pip install --disable-pip-version-check --require-hashes(?= -r)"
+)
 OFFLINE = re.compile(
     r"NewConnectionError|NameResolutionError|Temporary failure in name"
     r" resolution|ConnectTimeoutError|dns error|client error \(Connect\)"
@@ -289,7 +291,7 @@ class Image:
             if name == "HOME" or name.startswith(("PIP_", "SSL_CERT_", "UV_"))
         }
         if not self.literally:
-            # What `make` has asked of pip in the same words is done by who takes a tenth of the time.
+            # What `make` has asked of pip in the same words, and quicker.
             by_uv = f"{UV} pip install --python \\1 --quiet --require-hashes"
             line = LOCKED.sub(by_uv, line)
         done = subprocess.run(

@@ -360,7 +360,7 @@ def test_a_frozen_worker_is_taken_over_and_fenced_off(place: Place) -> None:
 def test_workers_share_the_work(place: Place) -> None:
     client = place.client
     one, other = place.worker(), place.worker()
-    found = [submit_long(client, 100) for _ in range(4)]
+    found = [submit_long(client, 60) for _ in range(4)]
     eventually(lambda: sum(read(client, plan_id)["status"] == "running" for plan_id in found) == 2)
     for plan_id in found:
         assert ended(client, plan_id)["status"] == "solved"

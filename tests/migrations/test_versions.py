@@ -64,10 +64,10 @@ def test_several_processes_may_migrate_at_once(new_database_url: str) -> None:
     environment = {**os.environ, "SPLITPLAN_DATABASE_URL": new_database_url}
     running = [
         subprocess.Popen(command_line, env=environment, stdout=PIPE, stderr=STDOUT)
-        for _ in range(3)
+        for _ in range(2)
     ]
     outputs = [process.communicate(timeout=60)[0] for process in running]
-    assert [process.returncode for process in running] == [0, 0, 0], outputs
+    assert [process.returncode for process in running] == [0, 0], outputs
 
 
 def test_a_failed_migration_changes_nothing(

@@ -233,8 +233,7 @@ _SERVICE = {
 def copy_with_toy(folder: Path) -> Path:
     """The program with one family more, in a folder to be put first on the path."""
     for package in ("app", "client", "migrations", "notation", "profiler", "solvers"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(CHECKOUT / package, folder / package, ignore=ignored)
+        shutil.copytree(CHECKOUT / package, folder / package)  # with what is compiled of it
     shutil.copy(CHECKOUT / "pyproject.toml", folder)
     for home, modules in (("solvers/toy", _SCIENCE), ("app/plans/toy", _SERVICE)):
         (folder / home).mkdir()

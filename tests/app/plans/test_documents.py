@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from tests.support import seeds
 from tests.support.builders import Body
 from tests.support.robust.requests import a_cell, a_crowd, a_stored_cell, a_user, store_profiles
 from tests.support.servers import Service
@@ -39,7 +40,7 @@ def test_every_operation_answers_as_documented(
     operation = document[path][method]
 
     @settings(
-        max_examples=12,
+        max_examples=24 if seeds.SOAKING else 6,
         deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

@@ -72,8 +72,8 @@ def test_equals_brute_force_with_each_term_alone(term: str) -> None:
     assert compare(a_cell(1, terms), 1) is not None
 
 
-# 60 cells in every suite, 300 in `make soak`.
-BLOCKS = [pytest.param(k, marks=[] if k < 4 else pytest.mark.soak) for k in range(20)]
+# 30 cells in every suite, 300 in `make soak`.
+BLOCKS = [pytest.param(k, marks=[] if k < 2 else pytest.mark.soak) for k in range(20)]
 
 
 @pytest.mark.slow
@@ -161,10 +161,11 @@ def test_the_oracles_slope_is_that_of_its_curve(block: int) -> None:
 
 
 @pytest.mark.slow
-def test_the_check_accepts_the_oracles_plans_at_their_energies() -> None:
+@pytest.mark.parametrize("block", [0, *(pytest.param(k, marks=pytest.mark.soak) for k in (1, 2))])
+def test_the_check_accepts_the_oracles_plans_at_their_energies(block: int) -> None:
     """Two of three programs that share no formula, whatever the third says."""
     compared = 0
-    for seed in range(60):
+    for seed in range(block, 60, 3):
         problem = a_cell(seed)
         best, decision = best_plan(problem)
         if decision is not None:
@@ -172,4 +173,4 @@ def test_the_check_accepts_the_oracles_plans_at_their_energies() -> None:
             assert certificate.violations == (), seed
             assert certificate.objective == pytest.approx(best, rel=1e-12), seed
             compared += 1
-    assert compared > 40
+    assert compared > 13

@@ -213,7 +213,8 @@ LOOSER: dict[str, Callable[[Problem, float], Problem]] = {
 @pytest.mark.parametrize("what", LOOSER)
 def test_what_is_looser_never_costs_more(what: str, drawn: Drawn) -> None:
     compared = 0
-    for seed in drawn(40):
+    seeds = drawn(20, soak=120)
+    for seed in seeds:
         problem = a_cell(seed)
         if what == "servers' capacity" and problem.server_capacity:
             # From where the first has just enough.
@@ -227,7 +228,7 @@ def test_what_is_looser_never_costs_more(what: str, drawn: Drawn) -> None:
         assert after.objective is not None, seed
         assert after.objective <= before.objective * (1 + 3e-9), seed
         compared += 1
-    assert compared >= 20
+    assert compared >= len(seeds) // 2
 
 
 def test_one_more_server_never_costs_more(drawn: Drawn) -> None:

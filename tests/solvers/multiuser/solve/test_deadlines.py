@@ -155,7 +155,7 @@ def test_amounts_that_suffice_do_and_those_below_do_not() -> None:
 
 @pytest.mark.slow
 def test_amounts_of_many_cells(drawn: Drawn) -> None:
-    cells = drawn(150, soak=500)
+    cells = drawn(60, soak=500)
     assert assert_remedies_hold(cells, (2, 5, 12, 40, 150)) >= 0.6 * len(cells)
 
 

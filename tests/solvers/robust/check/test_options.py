@@ -190,10 +190,11 @@ def some_plan(problem: Problem) -> Decision:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("block", [0, pytest.param(1, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("users", [1, 2, 3])
-def test_no_prices_lift_the_bound_above_the_optimum_with_any_term(users: int) -> None:
+def test_no_prices_lift_the_bound_above_the_optimum_with_any_term(users: int, block: int) -> None:
     tight = []
-    for seed in range(12):
+    for seed in range(6 * block, 6 * block + 6):
         rng = np.random.default_rng(100 * users + seed)
         drawn = TERMS if seed % 2 else tuple(rng.choice(TERMS, 3, replace=False).tolist())
         problem = random_cell_with_everything(rng, users, drawn, 5)
@@ -210,7 +211,7 @@ def test_no_prices_lift_the_bound_above_the_optimum_with_any_term(users: int) ->
         widest = lower_bound_j(problem, plan, [0.0], np.inf, [np.zeros(servers)])
         assert widest.energy_j <= best * (1.0 + 1e-8), seed
         tight.append(min(*gaps, 1.0 - widest.energy_j / best))
-    assert len(tight) >= 8
+    assert len(tight) >= 4
     assert np.mean(np.array(tight) < 1e-4) > 0.7  # else the test would say little
 
 

@@ -14,7 +14,7 @@ from tests.support.robust.knife_edge import hasty
 
 pytestmark = pytest.mark.usefixtures("either_kernel")
 
-SEEDS = [pytest.param(k, marks=[] if k < 3 else pytest.mark.soak) for k in range(6)]
+SEEDS = [pytest.param(k, marks=[] if k < 2 else pytest.mark.soak) for k in range(6)]
 
 
 @pytest.mark.slow
@@ -30,9 +30,18 @@ def test_nothing_is_claimed_that_does_not_hold(block: int) -> None:
     assert statuses.count(Status.OPTIMAL) >= 4
 
 
+CYCLES = [(5.0, 2000.0), (0.05, 20.0), (1e-6, 1e-3), (1e-12, 5.0)]
+LEFT = [1e-12, 1e-9, 1e-7, 1e-5, 1e-3]
+# Each of either with half of the other; all with all in `make soak`.
+HASTY = [
+    pytest.param(cycles, left, marks=[pytest.mark.soak] if (row + column) % 2 else [])
+    for row, cycles in enumerate(CYCLES)
+    for column, left in enumerate(LEFT)
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("cycles", [(5.0, 2000.0), (0.05, 20.0), (1e-6, 1e-3), (1e-12, 5.0)])
-@pytest.mark.parametrize("left", [1e-12, 1e-9, 1e-7, 1e-5, 1e-3])
+@pytest.mark.parametrize(("cycles", "left"), HASTY)
 def test_clocks_that_nanoseconds_decide(cycles: tuple[float, float], left: float) -> None:
     problem = hasty(cycles, left)
     status, faults = faults_of(problem)
@@ -41,9 +50,10 @@ def test_clocks_that_nanoseconds_decide(cycles: tuple[float, float], left: float
 
 
 @pytest.mark.slow
-def test_the_next_hertz_above_the_least_total_is_planned() -> None:
+@pytest.mark.parametrize("block", [0, pytest.param(1, marks=pytest.mark.soak)])
+def test_the_next_hertz_above_the_least_total_is_planned(block: int) -> None:
     planned = 0
-    for seed in range(12):
+    for seed in range(6 * block, 6 * block + 6):
         problem = random_cell(np.random.default_rng(seed), 3, 3, ("generic", "levels")[seed % 2])
         least = solve(replace(problem, bandwidth_hz=problem.bandwidth_hz * 1e-3)).infeasibility
         if least is None or not np.isfinite(least.least_total_bandwidth_hz):
@@ -56,4 +66,4 @@ def test_the_next_hertz_above_the_least_total_is_planned() -> None:
         assert solution.objective is not None
         assert solution.objective == pytest.approx(float(exact_j(problem)), rel=2e-6)
         planned += 1
-    assert planned >= 3
+    assert planned >= 2

@@ -15,6 +15,7 @@ from solvers.registry import answer
 from solvers.robust.baselines import baselines
 from solvers.robust.problem import Problem
 from solvers.robust.solve import solve
+from solvers.robust.solve.certified import RobustSolution
 from solvers.robust.solve.infeasible import diagnose
 from tests.support.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
 
@@ -56,14 +57,19 @@ def cells() -> list[Problem]:
     return [*some, silent, starved, hopeless, a_cell(300)]
 
 
-WHOLE = [solve(problem) for problem in cells()]
+@pytest.fixture(scope="module")
+def answered() -> list[tuple[Problem, RobustSolution]]:
+    """Each of them with the answer of who sees it whole."""
+    with using(Kernel.AUTO):
+        return [(problem, solve(problem)) for problem in cells()]
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("sweeping")
-@pytest.mark.parametrize("number", range(len(WHOLE)))
-def test_swept_cell_has_the_answer_of_the_whole_one(number: int) -> None:
-    problem, whole = cells()[number], WHOLE[number]
+@pytest.mark.parametrize("number", range(16))
+def test_swept_cell_has_the_answer_of_the_whole_one(
+    answered: list[tuple[Problem, RobustSolution]], sweeping: None, number: int
+) -> None:
+    problem, whole = answered[number]
     swept, certificate = answer(problem)
     if whole.infeasibility is not None:
         assert swept.infeasibility is not None

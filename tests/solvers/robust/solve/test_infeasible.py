@@ -30,7 +30,8 @@ def feasible(problem: Problem) -> bool:
 @pytest.mark.parametrize("margin", [Margin.CANTELLI, Margin.GAUSSIAN, Margin.MEAN])
 def test_each_relaxation_of_a_lone_user_is_the_least(margin: Margin, drawn: Drawn) -> None:
     checked = {"deadline": 0, "risk": 0, "bandwidth": 0}
-    for seed in drawn(100, soak=300):
+    few = 100 if margin is Margin.GAUSSIAN else 40  # where a risk helps is rare there
+    for seed in drawn(few, soak=300):
         problem = random_cell(np.random.default_rng(seed), 1, 5, ("generic", "levels")[seed % 2])
         problem = replace(
             problem,

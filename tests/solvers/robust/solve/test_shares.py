@@ -8,7 +8,7 @@ from solvers.robust.solve import solve
 from tests.support.robust.cells import a_cell, joined, workloads
 from tests.support.robust.prices import at_its_cuts, price_error, priced_cell, slopes_j_per_hz
 
-SEEDS = [pytest.param(k, marks=[] if k < 2 else pytest.mark.slow) for k in range(20)]
+SEEDS = [pytest.param(k, marks=[] if k < 8 else pytest.mark.soak) for k in range(20)]
 
 
 @pytest.mark.slow
