@@ -95,6 +95,7 @@ def test_no_answer_and_no_line_tells_a_secret(
             assert planted not in line, line
 
 
+@pytest.mark.slow
 def test_a_database_that_refuses_tells_no_password(lines: list[str], settings: Settings) -> None:
     away = settings.model_copy(
         update={"database_url": f"postgresql://me:{PASSWORD}@127.0.0.1:1/none"}

@@ -263,6 +263,7 @@ def test_private_addresses_are_seen_in_every_spelling(host: str) -> None:
     assert webhooks._address(url, private=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "localhost", "[::ffff:127.0.0.1]"])
 def test_private_addresses_are_not_told(
     caller: httpx.Client, telling: Service, listener: Listener, host: str
@@ -590,6 +591,7 @@ class Silence:
         self._server.close()
 
 
+@pytest.mark.slow
 def test_who_never_answers_delays_nobody_else(
     caller: httpx.Client, telling: Service, listener: Listener
 ) -> None:

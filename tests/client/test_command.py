@@ -451,6 +451,7 @@ def test_measured_power_is_sent(
         assert (wrong.exit_code, words in wrong.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_the_current_plan_is_shown_and_followed(
     run: Run, service: Service, stocked: PlanningClient
 ) -> None:

@@ -38,6 +38,7 @@ def result(answer: Result) -> Json:
     return {"name": document["name"], "options": document["options"], **document["result"]}
 
 
+@pytest.mark.slow
 def test_one_plan_from_a_file_a_table_and_options(run: Run, tmp_path: Path) -> None:
     request = a_request(users=3, name="lobby", options={"seed": 3})
     _, users = as_csv(request)

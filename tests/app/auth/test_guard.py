@@ -76,6 +76,7 @@ def test_every_operation_asks_for_its_scope(service: Service, client: httpx.Clie
     assert client.post("/v1/plans/robust", headers=keys["plan"], json={}).status_code == 422
 
 
+@pytest.mark.slow
 def test_what_everybody_may_ask(service: Service, client: httpx.Client) -> None:
     a_key(service)
     for path in ("/livez", "/openapi.json", "/docs", "/v1/problem-types"):

@@ -266,6 +266,7 @@ def test_refuses_plans_that_promise_nothing(client: httpx.Client) -> None:
     assert gone.status_code == 404
 
 
+@pytest.mark.slow
 def test_many_report_at_once_and_nothing_is_lost(client: httpx.Client) -> None:
     document = a_plan(client, users=4)
     ids = [user["id"] for user in document["result"]["users"]]

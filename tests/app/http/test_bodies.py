@@ -221,6 +221,7 @@ def test_the_document_says_where_yaml_is_taken() -> None:
     assert "application/yaml" not in measured
 
 
+@pytest.mark.slow
 def test_more_writers_at_once_than_there_are_threads(client: httpx.Client) -> None:
     """Who writes was once given no thread to go on in while others waited for its end in all of
     them.

@@ -25,6 +25,7 @@ def plan_id(client: httpx.Client) -> str:
     return str(answer.json()["id"])
 
 
+@pytest.mark.slow
 def test_head_is_get_without_its_content(client: httpx.Client, plan_id: str) -> None:
     known = NAMES | {"plan_id": plan_id, "user_id": "camera-0"}
     answered = 0

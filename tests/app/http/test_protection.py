@@ -30,6 +30,7 @@ def test_every_answer_is_safe_in_a_browser(client: httpx.Client) -> None:
         assert "strict-transport-security" not in headers
 
 
+@pytest.mark.slow
 @pytest.mark.either
 @pytest.mark.parametrize(
     ("host", "status"),

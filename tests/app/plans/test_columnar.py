@@ -161,6 +161,7 @@ def test_any_arrow_type_that_holds_the_values_will_do(client: httpx.Client) -> N
     ]
 
 
+@pytest.mark.slow
 def test_columns_as_tools_write_them(client: httpx.Client) -> None:
     """Polars' categories and enumerations, its texts without copies, DuckDB's decimals, pandas'
     categories and index, runs, dictionaries of numbers.

@@ -234,6 +234,7 @@ def restarted(service: Service) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.mark.slow
 def test_a_key_holds_across_services_and_restarts(
     client: httpx.Client, restarted: httpx.Client
 ) -> None:

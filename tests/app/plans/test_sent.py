@@ -79,6 +79,7 @@ def stocked(client: httpx.Client) -> httpx.Client:
     return client
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", REQUESTS)
 def test_a_csv_and_json_are_the_same_plan(stocked: httpx.Client, kind: str) -> None:
     request = REQUESTS[kind]()
@@ -100,6 +101,7 @@ def test_a_csv_and_json_are_the_same_plan(stocked: httpx.Client, kind: str) -> N
         assert answer.json()["request_hash"] == told.json()["request_hash"]
 
 
+@pytest.mark.slow
 def test_a_stored_csv_is_given_back_and_replayed(stocked: httpx.Client) -> None:
     params, body = as_csv(a_robust_request())
     plan = post(stocked, cells.ROBUST, body, params=params).json()

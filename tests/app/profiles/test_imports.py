@@ -253,6 +253,7 @@ def test_models_have_a_limit_of_their_own(strict: httpx.Client) -> None:
     assert (other.status_code, slug(other)) == (413, "body-too-large")
 
 
+@pytest.mark.slow
 def test_a_graph_that_takes_too_long(settings: Settings) -> None:
     model = a_model("net (float[1] x) => (float[1] y) { y = Relu (x) }")
     # No process starts in so short a time, let alone reads anything.

@@ -52,6 +52,7 @@ def test_a_request_is_known_by_its_id(client: httpx.Client, given: str, kept: bo
         assert named == [given] if kept else re.fullmatch(r"[0-9a-f]{32}", named[0])
 
 
+@pytest.mark.slow
 def test_requests_and_plans_are_counted(client: httpx.Client) -> None:
     def look() -> tuple[float, ...]:
         told = client.get("/metrics").text
@@ -74,6 +75,7 @@ def test_requests_and_plans_are_counted(client: httpx.Client) -> None:
     assert [after - then for after, then in zip(look(), before, strict=True)] == [1.0] * 5
 
 
+@pytest.mark.slow
 def test_labels_are_as_many_as_addresses(client: httpx.Client) -> None:
     for n in range(20):
         client.get(f"/v1/devices/unknown-{n}")

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import httpx
+import pytest
 from alembic import command
 from sqlalchemy import text
 
@@ -15,6 +16,7 @@ from tests.support.answers import slug
 from tests.support.servers import Service
 
 
+@pytest.mark.slow
 def test_older_plans_stay_and_say_why_they_are_not_replayed(new_database_url: str) -> None:
     database = open_database(new_database_url)
     migration.migrate(database, "0002")
@@ -52,6 +54,7 @@ def test_older_plans_stay_and_say_why_they_are_not_replayed(new_database_url: st
     database.engine.dispose()
 
 
+@pytest.mark.slow
 def test_older_validations_stay_and_new_ones_that_have_not_ended_go(new_database_url: str) -> None:
     database = open_database(new_database_url)
     migration.migrate(database, "0011")

@@ -35,11 +35,13 @@ def paths(risk: float, true: float, runs: int, length: int, seed: int) -> np.nda
     return np.asarray(log_e_value(every))
 
 
+@pytest.mark.slow
 def test_a_kept_promise_is_refuted_no_more_often_than_delta_however_often_one_looks() -> None:
     alarms = (paths(0.05, 0.05, 600, 4000, 1).max(axis=1) >= np.log(1.0 / 0.05)).mean()
     assert alarms <= 0.05 + 3.0 * np.sqrt(0.05 * 0.95 / 600)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("multiple", "within"), [(2.0, 1500), (5.0, 150)])
 def test_a_broken_promise_shows_soon(multiple: float, within: int) -> None:
     above = paths(0.05, 0.05 * multiple, 200, 3000, 2) >= np.log(1.0 / 0.05)

@@ -81,6 +81,7 @@ def chosen_miss_shares(selection: Selection | None, options: int, samples: int) 
     return np.array(shares)
 
 
+@pytest.mark.slow
 def test_choosing_the_luckiest_breaks_the_promise_without_the_correction() -> None:
     assert np.mean(chosen_miss_shares(None, 100, 59) > 0.05) > 0.9
 

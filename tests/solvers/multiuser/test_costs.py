@@ -26,6 +26,7 @@ def returning(problem: Problem, seed: int, most_s: float = 0.05) -> Problem:
     return dataclasses.replace(problem, workloads=dataclasses.replace(work, result_s=result_s))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deadlines", [False, True])
 def test_exact_equals_enumeration(deadlines: bool) -> None:
     infeasible = 0
@@ -43,6 +44,7 @@ def test_exact_equals_enumeration(deadlines: bool) -> None:
     assert infeasible < 20
 
 
+@pytest.mark.slow
 def test_slower_results_never_cost_less() -> None:
     for seed in range(10):
         cell = a_cell(seed, 6)

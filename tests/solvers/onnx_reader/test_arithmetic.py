@@ -95,6 +95,7 @@ CASES: list[tuple[str, int, list[Array], dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("operator", "opset", "inputs", "attributes"), CASES)
 def test_results_are_the_references(
     operator: str, opset: int, inputs: list[Array], attributes: dict[str, Any]

@@ -101,6 +101,7 @@ def test_results_made_on_the_device_cross_too() -> None:
     assert {cut.tensors: cut.feature_byte for cut in two.cuts}["sum", "side"] == 4 * (256 + 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fusion_boundaries", [False, True])
 def test_a_transformer_is_cut_between_its_layers(fusion_boundaries: bool) -> None:
     """Its attention mask stays live, so that all of it is one segment, too large to try every

@@ -80,6 +80,7 @@ def test_the_chosen_cuts_cost_the_bound_itself() -> None:
     )
 
 
+@pytest.mark.slow
 def test_no_plan_with_a_cut_is_cheaper_than_told_where_servers_have_budgets() -> None:
     compared = 0
     for problem in served_cells(list(range(8)), 3, 4, 2):

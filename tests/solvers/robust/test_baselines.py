@@ -145,6 +145,7 @@ def test_what_is_not_searched_says_what_is_left_open() -> None:
     assert rough.gap > proven.gap, "or the case shows nothing"
 
 
+@pytest.mark.slow
 def test_every_rule_keeps_the_budgets_of_servers() -> None:
     compared = 0
     for problem in served_cells(list(range(10)), 3, 4, 2):

@@ -252,6 +252,7 @@ def without_idle(**fields: Any) -> Body:
     return body
 
 
+@pytest.mark.slow
 def test_idle_power_is_looked_for_in_turn(client: httpx.Client) -> None:
     store_camera(client)
     unknown = measured(client, without_idle())
@@ -269,6 +270,7 @@ def test_idle_power_is_looked_for_in_turn(client: httpx.Client) -> None:
     assert checks(above) == set()
 
 
+@pytest.mark.slow
 def test_the_raspberry_pi_is_fitted_from_its_figures(client: httpx.Client) -> None:
     store_camera(client, frequency_min_hz=6e8, frequency_max_hz=1.8e9)
     lines = FIGURES.read_text().splitlines()

@@ -425,6 +425,7 @@ def test_what_makes_no_sense_is_refused(
     assert all(fault.detail for fault in found)
 
 
+@pytest.mark.slow
 def test_options_beyond_counting_are_refused(resolver: Resolver) -> None:
     cuts = [
         {"name": str(m), "flop": 1000 * m, "feature_byte": 5000 - m, "parameter_byte": 0}

@@ -89,6 +89,7 @@ def test_it_costs_less_than_cantelli_where_samples_are_many(client: httpx.Client
     assert cantelli is None or found["objective"]["energy_j"] <= cantelli * (1.0 + 1e-6)
 
 
+@pytest.mark.slow
 def test_too_few_samples_say_how_many_are_missing(client: httpx.Client) -> None:
     stocked(client, count=40)
     answer = client.post(ROBUST, json=a_request(a_stored_user(risk=0.01), margin="samples"))
@@ -206,6 +207,7 @@ def test_a_network_delay_that_varies_is_nobodys_sample(client: httpx.Client) -> 
     assert pointers(answer) == ["/channel"]
 
 
+@pytest.mark.slow
 def test_the_plan_is_rebuilt_on_the_same_samples(client: httpx.Client) -> None:
     stocked(client)
     document = plan(client, a_request(margin="samples"))
@@ -242,6 +244,7 @@ def test_options_with_a_second_mode_are_left_out(client: httpx.Client) -> None:
     assert document["result"]["certificate"]["evidence"]["samples"] == 200
 
 
+@pytest.mark.slow
 def test_a_fleet_in_columns_rests_on_the_same_samples(client: httpx.Client) -> None:
     stocked(client)
     rows = [

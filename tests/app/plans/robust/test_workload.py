@@ -126,6 +126,7 @@ def test_a_sender_next_to_one_who_spends_nothing(client: httpx.Client) -> None:
     assert both["users"][1]["energy_j"] == both["users"][1]["bandwidth_hz"] == 0.0
 
 
+@pytest.mark.slow
 def test_what_was_met_before_never_stands_for_a_later_revision(client: httpx.Client) -> None:
     """While some plan, another revises: who plans after a revision was answered plans with it."""
     store_profiles(client)

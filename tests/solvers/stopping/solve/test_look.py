@@ -155,6 +155,7 @@ def test_every_channel_checks(kind: str, waiting: Waiting, rate_law: RateLaw) ->
         assert np.all(base.clairvoyant <= solution.decision.running_cost * (1.0 + 1e-9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("waiting", list(Waiting))
 @pytest.mark.parametrize(
     "kind", [kind for kind, law in every_law().items() if "markov" not in kind]

@@ -70,6 +70,7 @@ def test_the_least_factor_on_deadlines_is_where_plans_begin(drawn: Drawn) -> Non
     assert seen >= 1
 
 
+@pytest.mark.slow
 def test_a_server_too_small_for_anybody_is_named() -> None:
     named = 0
     for problem in crowded_cells(list(range(40)), 1):
@@ -86,6 +87,7 @@ def test_a_server_too_small_for_anybody_is_named() -> None:
     assert named >= 3
 
 
+@pytest.mark.slow
 def test_diagnosis_agrees_with_the_solver(drawn: Drawn) -> None:
     for problem in crowded_cells(drawn(10), 2):
         solution, found = solve(problem), diagnose(problem)

@@ -83,6 +83,7 @@ def test_more_of_a_server_never_costs_more(seed: int, factor: float, which: int)
         assert after.objective <= before.objective * (1.0 + 2e-6)
 
 
+@pytest.mark.slow
 def test_a_server_that_nobody_fills_changes_nothing() -> None:
     for seed in range(8):
         problem = served_cell(np.random.default_rng(seed), 5, 5, 2)
@@ -96,6 +97,7 @@ def test_a_server_that_nobody_fills_changes_nothing() -> None:
         assert solution.prices["dual_server_1_j_per_s"] == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_the_answer_does_not_depend_on_the_order_of_users_or_servers() -> None:
     rng = np.random.default_rng(5)
     for seed in range(6):
