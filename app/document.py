@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 
 from app import examples, problems
 from app.auth.callers import required_scope
-from app.errors import NotAuthenticated, ScopeMissing
+from app.errors import NotAuthenticated, ScopeMissing, TooManyRequests
 from app.http.media import JSON, YAML
 from app.http.paths import readers_of
 from app.quantities import LARGEST_INTEGER
@@ -33,6 +33,30 @@ _CHALLENGE = {
     "WWW-Authenticate": {
         "schema": {"type": "string"},
         "description": "RFC 6750: what was wrong with the key, or which scope it lacks",
+    }
+}
+
+_RATES: Json = {
+    "RateLimit-Policy": {
+        "schema": {"type": "string"},
+        "description": (
+            "How often the caller may ask, as the IETF's draft-ietf-httpapi-ratelimit-headers-11"
+            ' has it: `"requests";q=3000;w=10` is 3000 requests in a window of 10 s. Left out where'
+            " nothing is counted."
+        ),
+    },
+    "RateLimit": {
+        "schema": {"type": "string"},
+        "description": (
+            'What is left: of `"requests";r=2999;t=1` another 2999 requests would be answered now,'
+            " and the whole quota is there again after 1 s; where `r` is 0, one more after `t`."
+        ),
+    },
+}
+_AGAIN: Json = {
+    "Retry-After": {
+        "schema": {"type": "integer"},
+        "description": "Seconds after which another request is answered",
     }
 }
 
@@ -115,6 +139,7 @@ def describe(app: FastAPI) -> Json:
             content[YAML] = {"schema": content[JSON]["schema"]}
     problems.complete(document)
     _say_keys(document)
+    _say_rates(document)
     for operation in operations(document):
         _say_body(document, operation)
     unwrapped: Json = _unwrapped(document)
@@ -140,6 +165,17 @@ def _say_keys(document: Json) -> None:
             operation["security"] = [] if scope is None else [{_KEY: [scope]}, {}]
             for status in (401, 403) if scope is not None else ():
                 operation["responses"][str(status)] = refusals[status] | {"headers": _CHALLENGE}
+
+
+def _say_rates(document: Json) -> None:
+    """How often each operation may be asked, and that every answer tells what is left."""
+    document["components"]["headers"] = _RATES
+    for operation in operations(document):
+        problems.add(operation, TooManyRequests)
+        operation["responses"]["429"]["headers"] = _AGAIN
+        for answer in operation["responses"].values():
+            told = {name: {"$ref": f"#/components/headers/{name}"} for name in _RATES}
+            answer["headers"] = answer.get("headers", {}) | told
 
 
 def schemas(document: Json) -> Iterator[Json]:
@@ -288,7 +324,10 @@ def _explainable(document: Json) -> Iterator[tuple[str, str, Json]]:
             yield f"{at}, body", "", operation["requestBody"]
         for status, answer in operation["responses"].items():
             for name, header in answer.get("headers", {}).items():
-                yield f"{at}, header {name} of {status}", name, header
+                if "$ref" not in header:
+                    yield f"{at}, header {name} of {status}", name, header
+    for name, header in document["components"].get("headers", {}).items():
+        yield f"header {name}", name, header
     for tag in document.get("tags", ()):
         yield f"tag {tag['name']}", tag["name"], tag
 

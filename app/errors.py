@@ -1,6 +1,6 @@
 """What can go wrong, named for what happened; `problem_types.py` gives each its status."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -22,6 +22,9 @@ class FieldError:
 class SplitplanError(Exception):
     """A failure that can be told to the caller: `detail` is written for them."""
 
+    headers: Mapping[str, str] = {}
+    """What an answer that tells of it says in its head, beside Retry-After."""
+
     def __init__(
         self, detail: str, errors: Sequence[FieldError] = (), retry_after_s: int | None = None
     ) -> None:
@@ -36,6 +39,10 @@ def in_one_line(failure: Exception) -> str:
     with.
     """
     return str(failure).partition("\n")[0] or type(failure).__name__
+
+
+class LimitMet(SplitplanError):
+    """The caller, or all callers together, take more than they may."""
 
 
 class NotAuthenticated(SplitplanError):
@@ -58,28 +65,42 @@ class MalformedColumns(SplitplanError):
     """The body is not the columnar file that it is declared to be."""
 
 
-class BodyTooLarge(SplitplanError):
+class BodyTooLarge(LimitMet):
     """The body is longer than the service accepts."""
 
 
-class HeadTooLarge(SplitplanError):
+class HeadTooLarge(LimitMet):
     """The address and the headers are longer than the service reads."""
 
 
-class RequestTooSlow(SplitplanError):
+class RequestTooSlow(LimitMet):
     """The request did not come to its end in time."""
 
 
-class TooManyConnections(SplitplanError):
+class TooManyConnections(LimitMet):
     """All connections are in use."""
 
 
-class TooMuchAtOnce(SplitplanError):
+class TooMuchAtOnce(LimitMet):
     """The bodies that are being read take more together than the service holds."""
+
+
+class TooManyRequests(LimitMet):
+    """The caller asks more often than it may."""
 
 
 class UnsupportedMediaType(SplitplanError):
     """The body is declared as something this operation does not read."""
+
+
+class UnsupportedEncoding(UnsupportedMediaType):
+    """The body was compressed on its way in a form that is not read."""
+
+    headers: Mapping[str, str] = {"Accept-Encoding": "gzip"}  # RFC 9110, 15.5.16
+
+
+class MalformedEncoding(SplitplanError):
+    """The body is not compressed as it is declared to be."""
 
 
 class InvalidRequest(SplitplanError):
@@ -156,7 +177,7 @@ class AmbiguousTiming(SplitplanError):
         self.names = tuple(names)
 
 
-class TooManyUsers(SplitplanError):
+class TooManyUsers(LimitMet):
     """The request has more users than one request may have."""
 
     def __init__(self, users: int, most: int, otherwise: str = "send several requests") -> None:
@@ -192,7 +213,7 @@ class KeyReused(SplitplanError):
     """The Idempotency-Key came before, with another body."""
 
 
-class QueueFull(SplitplanError):
+class QueueFull(LimitMet):
     """More plans wait than the service takes on."""
 
 

@@ -18,15 +18,18 @@ from starlette.types import Scope
 from app import document, health, metrics, problems, suggestions
 from app.auth.callers import ANYONE
 from app.auth.guard import Authentication, Guard
+from app.auth.throttle import Throttle
 from app.bundles import routes as bundles
 from app.catalogue import routes as catalogue
 from app.db import Patience, open_database
 from app.evidence import routes as evidence
 from app.evidence.service import Receiver
-from app.http.bodies import WRITERS, BodyLimit
+from app.http.bodies import WRITERS
 from app.http.cross_origin import CrossOrigin
 from app.http.head import HeadLikeGet
+from app.http.incoming import BodyLimit
 from app.http.protection import KnownHosts, SafeHeaders, local, named
+from app.last_resort import LastResort
 from app.measurements import routes as measurements
 from app.measurements.estimates import routes as estimates
 from app.measurements.power import routes as power_measurements
@@ -105,6 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.database = database
     app.state.lookers = CapacityLimiter(2)  # threads that /readyz need not share
     app.state.guard = guard
+    app.state.throttle = Throttle(settings)
     app.state.evidence = Receiver(database)
     app.state.metrics = metrics.registry(database, settings)
     app.state.writers = asyncio.Semaphore(WRITERS)
@@ -114,20 +118,17 @@ def create_app(settings: Settings) -> FastAPI:
     problems.handle_problems(app)
     suggestions.handle_missing(app)
     larger = {imports.PATH: settings.max_model_byte}
-    app.add_middleware(
-        BodyLimit,
-        max_body_byte=settings.max_body_byte,
-        max_bodies_byte=settings.max_bodies_byte,
-        larger=larger,
-    )
+    app.add_middleware(BodyLimit, max_bodies_byte=settings.max_bodies_byte, larger=larger)
     if settings.is_loopback and not settings.allowed_hosts:
         # Whoever is asked for no key may be a page that a browser was led here by.
         app.add_middleware(KnownHosts, known=local(settings.host), asked=_unknown_caller)
-    app.add_middleware(Authentication, guard=guard, refusal=problems.problem)
+    app.add_middleware(
+        Authentication, guard=guard, throttle=app.state.throttle, refusal=problems.problem
+    )
     app.add_middleware(HeadLikeGet)
     if settings.allowed_hosts and "*" not in settings.allowed_hosts:
         app.add_middleware(KnownHosts, known=named(settings.allowed_hosts))
-    app.add_middleware(problems.LastResort)
+    app.add_middleware(LastResort)
     if settings.cors_origins:
         app.add_middleware(CrossOrigin, origins=settings.cors_origins, refusal=problems.problem)
     app.add_middleware(SafeHeaders)

@@ -35,6 +35,12 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         "The body is not the declared columnar file",
         "Send an Arrow stream, a Parquet file or CSV, whole, with the Content-Type that it has.",
     ),
+    errors.MalformedEncoding: ProblemType(
+        "malformed-encoding",
+        400,
+        "The body is not compressed as declared",
+        "Send it whole, as gzip writes it, or without Content-Encoding.",
+    ),
     errors.NotAuthenticated: ProblemType(
         "not-authenticated",
         401,
@@ -109,10 +115,7 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         "The Allow header lists the methods it has.",
     ),
     errors.RequestTooSlow: ProblemType(
-        "request-too-slow",
-        408,
-        "The request came too slowly",
-        "Send it again, without pauses.",
+        "request-too-slow", 408, "The request came too slowly", "Send it again, without pauses."
     ),
     errors.ProfileExists: ProblemType(
         "profile-exists",
@@ -209,6 +212,13 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         428,
         "If-Match is required",
         "Send If-Match with the ETag of the revision you read.",
+    ),
+    errors.TooManyRequests: ProblemType(
+        "too-many-requests",
+        429,
+        "The caller asks too often",
+        "Retry after the seconds in Retry-After; the headers RateLimit and RateLimit-Policy say"
+        " what is left, and how much there is.",
     ),
     errors.HeadTooLarge: ProblemType(
         "head-too-large",

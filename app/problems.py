@@ -1,7 +1,7 @@
 """Failures as RFC 9457 problems: the one place where an exception becomes an answer."""
 
 import logging
-import uuid
+from collections.abc import Collection
 from typing import Annotated, Any
 
 import orjson
@@ -12,16 +12,15 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import InternalError as InternalFailure
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import database_failures, examples, instants
 from app.errors import (
     BodyTooLarge,
     DatabaseUnavailable,
     FieldError,
-    InternalError,
     InvalidRequest,
+    LimitMet,
+    MalformedEncoding,
     MalformedJson,
     MalformedYaml,
     MethodNotAllowed,
@@ -35,6 +34,7 @@ from app.http.bodies import StrictRoute
 from app.http.paths import allowed_methods, below, near_addresses
 from app.nearest import is_it, nearest
 from app.problem_types import PROBLEMS, ProblemType, problem_type
+from app.telemetry import measures
 
 MOST_ERRORS = 100
 MEDIA_TYPE = "application/problem+json"
@@ -88,6 +88,8 @@ def problem(
     """The answer that tells of `error`."""
     kind = problem_type(type(error))
     assert kind is not None, f"{type(error).__name__} has no row in PROBLEMS"
+    if isinstance(error, LimitMet):
+        measures.met(kind.slug)
     content: dict[str, Any] = {
         "type": f"{ROOT}/{kind.slug}",
         "title": kind.title,
@@ -98,7 +100,7 @@ def problem(
         content["instance"] = instance
     if error.errors:
         content["errors"] = [_entry(fault) for fault in error.errors[:MOST_ERRORS]]
-    headers = dict(headers or {})
+    headers = {**error.headers, **(headers or {})}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     return Response(_render(content), kind.status, headers, MEDIA_TYPE)
@@ -129,41 +131,6 @@ def _entry(fault: FieldError) -> dict[str, str]:
     if fault.parameter is not None:
         entry["parameter"] = fault.parameter
     return entry
-
-
-class LastResort:
-    """ASGI middleware: what nobody handled becomes a 500 with an id, and the log keeps the
-    cause.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        started = False
-
-        async def send_noted(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
-
-        try:
-            await self.app(scope, receive, send_noted)
-        except ClientDisconnect:
-            return  # nobody is left to be told
-        except SplitplanError as refused:  # by what stands before the routes
-            await problem(refused)(scope, receive, send)
-        except Exception:
-            instance = uuid.uuid4().urn
-            log.exception("%s %s failed: %s", scope["method"], scope["path"], instance)
-            if started:
-                raise  # half an answer is out: only breaking the connection tells the caller
-            await problem(InternalError("The service failed; its log has the cause."), instance)(
-                scope, receive, send
-            )
 
 
 def handle_problems(app: FastAPI) -> None:
@@ -210,12 +177,24 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     raise error
 
 
+_TAKEN = {
+    "Accept-Encoding": {
+        "schema": {"type": "string"},
+        "description": "Where the body's Content-Encoding is none that is read: those that are",
+    }
+}
+
+
 def documented(*errors: type[SplitplanError]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an operation that may fail with these (and, as all do, with what is wrong
     in a request).
     """
+    return _told({*errors, InvalidRequest, DatabaseUnavailable})
+
+
+def _told(errors: Collection[type[SplitplanError]]) -> dict[int | str, dict[str, Any]]:
     by_status: dict[int, list[ProblemType]] = {}
-    for error in {*errors, InvalidRequest, DatabaseUnavailable}:
+    for error in errors:
         kind = problem_type(error)
         assert kind is not None
         by_status.setdefault(kind.status, []).append(kind)
@@ -276,14 +255,33 @@ def _catalogued(kind: ProblemType) -> ProblemTypeEntry:
 
 
 def complete(document: dict[str, Any]) -> None:
-    """Add to an OpenAPI document what `documented` refers to, and what can go wrong with any JSON
-    body, and with the YAML in its place.
+    """Add to an OpenAPI document what `documented` refers to, and what can go wrong with any body,
+    with JSON and with the YAML in its place.
     """
     problem_schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     document["components"]["schemas"] |= {**problem_schema.pop("$defs"), "Problem": problem_schema}
-    unreadable = documented(MalformedJson, MalformedYaml, BodyTooLarge, UnsupportedMediaType)
     for path in document["paths"].values():
         for operation in path.values():
-            if "application/json" in operation.get("requestBody", {}).get("content", {}):
-                for status, answer in unreadable.items():
-                    operation["responses"].setdefault(str(status), answer)
+            content = operation.get("requestBody", {}).get("content", {})
+            if content:
+                add(operation, MalformedEncoding, BodyTooLarge, UnsupportedMediaType)
+                media_type = operation["responses"]["415"]
+                media_type["headers"] = media_type.get("headers", {}) | _TAKEN
+            if "application/json" in content:
+                add(operation, MalformedJson, MalformedYaml)
+
+
+def add(operation: dict[str, Any], *errors: type[SplitplanError]) -> None:
+    """Tell of an operation that it may fail with these, beside what is told of it already."""
+    for status, told in _told(errors).items():
+        known = operation["responses"].setdefault(str(status), told)
+        if known is not told:
+            titles = {*known["description"].split("; "), *told["description"].split("; ")}
+            known["description"] = "; ".join(sorted(titles))
+            examples_of(known).update(examples_of(told))
+
+
+def examples_of(answer: dict[str, Any]) -> dict[str, Any]:
+    """The examples of a documented problem."""
+    found: dict[str, Any] = answer["content"][MEDIA_TYPE]["examples"]
+    return found

@@ -81,8 +81,16 @@ class Settings(BaseSettings):
     """Users in one plan request in JSON."""
     max_bulk_users: Annotated[int, Field(ge=1)] = 1_000_000
     """Users in one plan request in columns."""
+    requests_per_second: Annotated[float, Field(ge=0.1, le=1e6)] | None = None
+    """Requests of one API key, of which those of ten seconds may come at once; default: 300, and
+    any number of whoever is asked for no key.
+    """
+    address_requests_per_second: Annotated[float, Field(ge=0.1, le=1e6)] | None = None
+    """Requests of one address that come without a good key; default: 50, and any number from
+    loopback addresses and where nobody is asked for a key.
+    """
     max_body_byte: Annotated[int, Field(ge=1024)] = 64 * 2**20
-    """Longer bodies are refused."""
+    """Longer bodies are refused, and compressed ones that become longer."""
     max_bodies_byte: Annotated[int, Field(ge=1024)] = 512 * 2**20
     """Bodies that are being read at the same time may take so much together."""
     max_unpacked_byte: Annotated[int, Field(ge=1024, le=2**30)] = 256 * 2**20
@@ -143,6 +151,14 @@ class Settings(BaseSettings):
     """Long plans that one worker solves at a time."""
     max_queued: Annotated[int, Field(ge=1)] = 10_000
     """Plans in line; more are refused until some have ended."""
+    max_plans_at_once: Annotated[int, Field(ge=1)] | None = None
+    """Plans of one project in line or being solved in the background; default: 1000, and any number
+    where nobody is asked for a key.
+    """
+    max_stored_byte: Annotated[int, Field(ge=2**20)] | None = None
+    """What one project may have stored; default: 20 GiB, and any amount where nobody is asked for a
+    key.
+    """
     lease_s: Annotated[float, Field(ge=1.0, le=3600.0)] = 15.0
     """A worker that was silent for so long is taken for dead, and its plans are solved elsewhere.
     """

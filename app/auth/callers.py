@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from app.limits import NONE, OwnLimits
+
 Scope = Literal["read", "plan", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 """Each includes those before it."""
@@ -24,6 +26,8 @@ class Caller:
     project: str
     """Whose profiles and plans the caller sees and changes."""
     scopes: frozenset[Scope]
+    own_limits: OwnLimits = NONE
+    """What the key has instead of the settings."""
 
     @property
     def identity(self) -> str:

@@ -19,13 +19,16 @@ from starlette.types import Scope as Connection
 
 from app.auth import service
 from app.auth.callers import ANYONE, NOBODY, SCOPES, Caller, Scope, required_scope
+from app.auth.rates import Share
 from app.auth.service import Known
+from app.auth.throttle import Throttle, require_allowed, telling, told
 from app.db import Database
 from app.errors import (
     DatabaseUnavailable,
     NotAuthenticated,
     ScopeMissing,
     SplitplanError,
+    TooManyRequests,
     in_one_line,
 )
 from app.settings import Settings
@@ -73,20 +76,23 @@ class Guard:
         self._looked.clear()
         self._open_until, self._keys_made = 0.0, not self._may_be_open
 
-    async def caller_of(self, authorization: str | None, method: str, path: str) -> Caller:
-        """Who sends a request, if they may. Raises NotAuthenticated, ScopeMissing, and a database's
-        errors.
+    async def caller_of(
+        self,
+        authorization: str | None,
+        method: str,
+        path: str,
+        before_looking: Callable[[], None] = lambda: None,
+    ) -> Caller:
+        """Who sends a request; `before_looking` may refuse to look at a key that was never found
+        good. Raises NotAuthenticated, what that does, and a database's errors.
         """
-        needed = required_scope(method, path)
-        if needed is None:
+        if required_scope(method, path) is None:
             return NOBODY
-        caller = await self._caller(authorization)
-        if needed not in caller.scopes:
-            mine = max(caller.scopes, key=SCOPES.index, default="nothing")
-            raise ScopeMissing(f"This needs a key with the scope `{needed}`; yours has `{mine}`.")
-        return caller
+        return await self._caller(authorization, before_looking)
 
-    async def _caller(self, authorization: str | None) -> Caller:
+    async def _caller(
+        self, authorization: str | None, before_looking: Callable[[], None]
+    ) -> Caller:
         key = _bearer(authorization)
         # A proxy that asks for passwords of its own may hand them on.
         if (key is None or not key.startswith(service.PREFIX)) and await self._is_open():
@@ -96,6 +102,8 @@ class Guard:
         digest = hashlib.sha256(key.encode()).digest()  # what is remembered is no key
         looked = self._looked.get(digest)
         if looked is None or looked.until < time.monotonic():
+            if looked is None or isinstance(looked.known, str):
+                before_looking()
             looked = _Looked(
                 await run_in_threadpool(self._look, key), time.monotonic() + self._believed_s
             )
@@ -140,6 +148,14 @@ class Guard:
             log.warning("the use of key %s is not noted: %s", key_id, in_one_line(away))
 
 
+def require_scope(caller: Caller, method: str, path: str) -> None:
+    """Refuse what a caller may not do. Raises ScopeMissing."""
+    needed = required_scope(method, path)
+    if needed is not None and needed not in caller.scopes:
+        mine = max(caller.scopes, key=SCOPES.index, default="nothing")
+        raise ScopeMissing(f"This needs a key with the scope `{needed}`; yours has `{mine}`.")
+
+
 def _bearer(authorization: str | None) -> str | None:
     """The key in a header (RFC 6750), if there is one."""
     scheme, _, key = (authorization or "").strip().partition(" ")
@@ -161,35 +177,60 @@ def challenge(refused: SplitplanError, method: str, path: str, *, sent: bool) ->
 
 
 class Authentication:
-    """ASGI middleware: `request.state.caller`, or a refusal before the body is read."""
+    """ASGI middleware: `request.state.caller` and what they may take, `request.state.limits`, or a
+    refusal before the body is read.
+    """
 
     def __init__(
         self,
         app: ASGIApp,
         guard: Guard,
-        refusal: Callable[[SplitplanError, str | None, dict[str, str] | None], Response],
+        throttle: Throttle,
+        refusal: Callable[[SplitplanError], Response],
     ) -> None:
         self.app, self._guard, self._refusal = app, guard, refusal
+        self._throttle = throttle
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        method = scope["method"]
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        authorization = Headers(scope=scope).get("authorization")
-        headers: dict[str, str] | None = None
         refused: SplitplanError
         try:
-            caller = await self._guard.caller_of(authorization, method, path)
-        except (NotAuthenticated, ScopeMissing) as no:
+            caller, share = await self._admitted(scope)
+        except (NotAuthenticated, ScopeMissing, TooManyRequests) as no:
             refused = no
-            headers = challenge(no, method, path, sent=_bearer(authorization) is not None)
         except (OperationalError, InterfaceError, PoolTimeout) as away:
             log.error("the database failed: %s", in_one_line(away))
             refused = DatabaseUnavailable()
         else:
-            scope.setdefault("state", {})["caller"] = caller
-            await self.app(scope, receive, send)
+            state = scope.setdefault("state", {})
+            state["caller"], state["limits"] = caller, self._throttle.limits(caller)
+            await self.app(scope, receive, telling(share, send))
             return
-        await self._refusal(refused, None, headers)(scope, receive, send)
+        await self._refusal(refused)(scope, receive, send)
+
+    async def _admitted(self, scope: Connection) -> tuple[Caller, Share | None]:
+        """Who asks, and how often they still may; a refusal says so in its headers."""
+        method, throttle = scope["method"], self._throttle
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        authorization = Headers(scope=scope).get("authorization")
+        sent = _bearer(authorization) is not None
+        share: Share | None
+        try:
+            caller = await self._guard.caller_of(
+                authorization, method, path, lambda: throttle.require_trusted(scope)
+            )
+        except NotAuthenticated as no:
+            share = throttle.stranger(scope)
+            require_allowed(share)
+            no.headers = challenge(no, method, path, sent=sent) | told(share)
+            raise
+        share = throttle.caller(caller, scope, path)
+        require_allowed(share)
+        try:
+            require_scope(caller, method, path)
+        except ScopeMissing as no:
+            no.headers = challenge(no, method, path, sent=sent) | told(share)
+            raise
+        return caller, share

@@ -1,10 +1,16 @@
-"""How a request is read: no more bytes than allowed, JSON and YAML by the letter, only the
+"""How a request is read: JSON and YAML by the letter, only the
 parameters an operation has.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,21 +18,18 @@ from fastapi import Request, Response, params
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import MutableHeaders
 
 from app import about
 from app.errors import (
-    BodyTooLarge,
     DatabaseUnavailable,
     FieldError,
     InvalidRequest,
     MalformedJson,
     MalformedYaml,
-    TooMuchAtOnce,
     UnsupportedMediaType,
 )
-from app.http.media import JSON, YAML, MediaType, content_type, elements
+from app.http.media import JSON, YAML, MediaType, content_type
 from app.http.paths import media_types
 from app.nearest import is_it, nearest
 from notation import yaml
@@ -37,80 +40,6 @@ WRITERS = 28
 writes needs another thread before it lets the next one go on, and would wait for those who wait for
 it if they had them all. The others wait without a thread, first come, first served.
 """
-
-
-class BodyLimit:
-    """ASGI middleware: stops reading a body at `max_body_byte`, whether or not its length was
-    declared, and reads none that is compressed, whose length says nothing; all bodies that are
-    being read may have `max_bodies_byte` together.
-
-    The paths in `larger`, which keep their bodies on disk, have limits of their own.
-    """
-
-    def __init__(
-        self,
-        app: ASGIApp,
-        max_body_byte: int,
-        max_bodies_byte: int,
-        larger: Mapping[str, int] | None = None,
-    ) -> None:
-        self.app = app
-        self.max_body_byte = max_body_byte
-        self.max_bodies_byte = max_bodies_byte
-        self._held_byte = 0
-        self.larger = dict(larger or {})
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        declared, encoded = headers.get("content-length"), _encoded(headers)
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        on_disk = scope["method"] == "POST" and path in self.larger
-        max_body_byte = self.larger[path] if on_disk else self.max_body_byte
-        too_large = BodyTooLarge(f"The body may have at most {max_body_byte} bytes.")
-        received = 0
-
-        async def receive_counted() -> Message:
-            nonlocal received
-            if encoded is not None:
-                raise UnsupportedMediaType(
-                    f"The body has the Content-Encoding {encoded[:100]!r}: send it as it is."
-                )
-            if declared is not None and declared.isdecimal() and int(declared) > max_body_byte:
-                raise too_large
-            message = await receive()
-            came = len(message.get("body", b""))
-            received += came
-            if not on_disk:
-                self._held_byte += came
-            if received > max_body_byte:
-                raise too_large
-            if self._held_byte > self.max_bodies_byte and not on_disk:
-                detail = f"All bodies together may have {self.max_bodies_byte} bytes at a time."
-                raise TooMuchAtOnce(detail, retry_after_s=5)
-            return message
-
-        async def send_closing(message: Message) -> None:
-            # A body without a declared length may have no end: only closing the connection stops
-            # it.
-            unread = received > max_body_byte or self._held_byte > self.max_bodies_byte
-            if message["type"] == "http.response.start" and unread:
-                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
-            await send(message)
-
-        try:
-            await self.app(scope, receive_counted, send_closing)
-        finally:
-            if not on_disk:
-                self._held_byte -= received
-
-
-def _encoded(headers: Headers) -> str | None:
-    """What was done to a body on its way (RFC 9110, 8.4); None where nothing was."""
-    done = (coding for coding in elements(headers, "content-encoding"))
-    return next((coding for coding in done if coding.lower() != "identity"), None)
 
 
 def parse_json(body: bytes) -> Any:

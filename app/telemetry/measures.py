@@ -47,6 +47,12 @@ _LATENCY = Histogram(
     buckets=_REQUEST_S,
     registry=WEB,
 )
+_REFUSED = Counter(
+    "splitplan_refused_by_limit",
+    "Requests that met a limit, by the type of the problem.",
+    ("type",),
+    registry=WEB,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,11 @@ def requested(method: str, route: str, status: int, elapsed_s: float) -> None:
         found = _children[key] = (_REQUESTS.labels(*key), _LATENCY.labels(*key[:2]))
     found[0].inc()
     found[1].observe(elapsed_s)
+
+
+def met(limit: str) -> None:
+    """Count a request that met a limit."""
+    _REFUSED.labels(limit).inc()
 
 
 _hear: Callable[[Solve], None] = IN_WEB.count

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.errors import ConfigurationError, SplitplanError
+from app.errors import ConfigurationError, LimitMet, SplitplanError
 from app.problem_types import PROBLEMS, problem_type
 
 
@@ -17,4 +17,4 @@ def test_every_failure_told_over_http_has_a_row() -> None:
 
     # What commands tell an operator has none.
     without = {kind for kind in all_below(SplitplanError) if problem_type(kind) is None}
-    assert without == {SplitplanError, *all_below(ConfigurationError)}
+    assert without == {SplitplanError, LimitMet, *all_below(ConfigurationError)}

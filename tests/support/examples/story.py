@@ -10,6 +10,7 @@ import httpx
 from app import migration, workers
 from app.auth import service as keys
 from app.auth.callers import DEFAULT_PROJECT
+from app.auth.rates import Rates
 from app.db import open_database
 from app.document import describe
 from app.http.media import ARROW, CSV, JSON, YAML
@@ -23,6 +24,7 @@ from tests.support.builders import (
     a_timing,
 )
 from tests.support.examples.recording import Recorder
+from tests.support.keys import id_of
 from tests.support.multiuser import requests as shares
 from tests.support.onnx.graphs import a_chain
 from tests.support.power import a_power_file
@@ -286,6 +288,8 @@ def _refusals(client: httpx.Client, plan: Body) -> None:
     _asked(client, "POST", f"/v1/plans/{waiting['id']}/cancel", 202)
     _asked(client, "GET", f"/v1/plans/{waiting['id']}/bundle", 409)
     _asked(client, "POST", "/v1/devices", 409, json=device)
+    torn = {"Content-Type": JSON, "Content-Encoding": "gzip"}
+    _asked(client, "POST", cells.ROBUST, 400, content=b"{", headers=torn)
     for media_type, status in ((JSON, 400), (YAML, 400), (ARROW, 400), ("text/html", 415)):
         headers = {"Content-Type": media_type}
         _asked(client, "POST", cells.ROBUST, status, content=b"{", headers=headers)
@@ -311,3 +315,7 @@ def _guarded(service: Service, client: httpx.Client) -> None:
     _asked(client, "GET", "/v1/devices", 401)
     mine = {"Authorization": f"Bearer {key}"}
     _asked(client, "DELETE", "/v1/devices/camera-cpu", 403, headers=mine)
+    rates = service.app.state.throttle.rates = Rates(clock=lambda: 0.0)
+    while rates.take(f"key {id_of(key)}", 300.0).allowed:
+        pass
+    _asked(client, "GET", "/v1/devices", 429, headers=mine)
