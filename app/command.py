@@ -18,7 +18,7 @@ import click
 from sqlalchemy import inspect, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import migration
+from app import migration, projects
 from app.auth import service as auth
 from app.auth.command import keys_group
 from app.auth.tables import ApiKeyRow
@@ -126,7 +126,7 @@ def _prepared(database: Database, *, migrate_first: bool, load_catalogue: bool) 
     By a process of its own, since what migrates and what checks profiles is needed at the first
     start and after an upgrade only: a service would carry it along for as long as it runs.
     """
-    with database.reading() as session:
+    with database.of(projects.SHARED).reading() as session:
         version = migration.current(session.connection())
         names = catalogue_service.shipped_names() if load_catalogue else set()
         if migrate_first and version != migration.newest():
@@ -301,7 +301,7 @@ def models_import(
         if print_only:
             click.echo(model.model_dump_json(indent=2))
         else:
-            with _migrated() as database, database.writing() as session:
+            with _of_project() as database, database.writing() as session:
                 made = profiles.create(session, model)
             click.echo(f"stored {ProfileRef(made.name, made.revision)} with {len(model.cuts)} cuts")
     except InvalidRequest as error:
@@ -319,6 +319,15 @@ def _migrated() -> Iterator[Database]:
         yield database
 
 
+@contextmanager
+def _of_project() -> Iterator[Database]:
+    """The database as the project of the settings sees it."""
+    settings = read_settings()
+    with _opened(settings) as database:
+        _require_newest(database)
+        yield database.of(settings.project)
+
+
 @main.group(cls=Commands)
 def fit() -> None:
     """Laws, fitted to what was measured."""
@@ -327,13 +336,13 @@ def fit() -> None:
 def _power(*fixed: str) -> click.Command:
     from app.measurements.power.command import power_command
 
-    return power_command(_migrated, *fixed)
+    return power_command(_of_project, *fixed)
 
 
 def _imports() -> click.Command:
     from app.catalogue.tools.command import import_group
 
-    imports = import_group(_migrated)
+    imports = import_group(_of_project)
     imports.add_command(_power("tegrastats"))
     return imports
 
@@ -341,13 +350,13 @@ def _imports() -> click.Command:
 def _timings() -> click.Command:
     from app.measurements.estimates.command import timings_group
 
-    return timings_group(_migrated)
+    return timings_group(_of_project)
 
 
 def _devices() -> click.Command:
     from app.measurements.estimates.command import devices_group
 
-    return devices_group(_migrated)
+    return devices_group(_of_project)
 
 
 def _backup() -> click.Command:
@@ -376,6 +385,18 @@ main.later |= {"timings": _timings, "devices": _devices, "backup": _backup, "res
 main.later["doctor"] = _doctor
 main.add_command(replay_command)
 main.add_command(keys_group(_migrated))
+
+
+@main.command("webhook-secret")
+@click.argument("project", callback=_profile_name)
+def webhook_secret(project: str) -> None:
+    """Print what the webhooks of a project are signed with, for its receivers."""
+    from app.projects import secret_of
+
+    secret = read_settings().webhook_secret
+    if secret is None:
+        raise ConfigurationError("SPLITPLAN_WEBHOOK_SECRET is not set: webhooks are refused")
+    click.echo(secret_of(secret, project))
 
 
 @main.command()
@@ -446,8 +467,12 @@ def _require_newest(database: Database) -> str | None:
 
 
 def _load(database: Database, *, restore: bool = False) -> None:
-    with database.writing() as session:
-        loaded = catalogue_service.load(session, catalogue_service.shipped(), restore=restore)
+    shipped = catalogue_service.shipped()
+    with database.of(projects.SHARED).writing() as session:
+        loaded = catalogue_service.load(session, shipped)
+    if restore:  # deleted is what a project has taken out of its own sight
+        with database.of(read_settings().project).writing() as session:
+            loaded = catalogue_service.load(session, shipped, restore=True)
     for profile, reason in loaded.refused:
         click.echo(f"refused {profile.kind} {profile.name}: {reason}", err=True)
     click.echo(

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,9 +28,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from app import projects
 from app.same_file import SameFile
 from app.turns import Turns
 
@@ -85,34 +86,75 @@ def table_of(row: type[Base]) -> Table:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One engine and the ways to open a session on it."""
+    """One engine and the ways to open a session on it: of one project, or of all of them."""
 
     engine: Engine
-    _readers: sessionmaker[Session]
-    _writers: sessionmaker[Session]
-    _lookers: sessionmaker[Session]
+    _readers: Engine
+    _writers: Engine
+    _lookers: Engine
     _turn: Callable[[], AbstractContextManager[None]] = nullcontext
     """What writers wait for before they ask the database."""
+    project: str | None = None
+    """Whose rows sessions see and store; None: everybody's, for whoever looks after all work."""
+
+    def of(self, project: str) -> "Database":
+        """The same database as a project sees it."""
+        return replace(self, project=project)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that sees one snapshot on SQLite, takes no write lock and is rolled back at the
         end.
         """
-        with self._readers() as session:
+        with self._session(self._readers) as session:
             yield session
 
     @contextmanager
     def looking(self) -> Iterator[Session]:
         """As `reading`, by connections that nobody else can have taken: is the database there?"""
-        with self._lookers() as session:
+        with self._session(self._lookers) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session in one transaction, committed on leaving unless an exception passes through."""
-        with self._turn(), self._writers.begin() as session:
+        # Rows are turned into plain objects before the commit, so nothing needs to be read again
+        # after it.
+        with (
+            self._turn(),
+            self._session(self._writers, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
+
+    @contextmanager
+    def changing_schema(self) -> Iterator[Connection]:
+        """A connection in one transaction in which tables may be made anew.
+
+        SQLite alters a table by making it again, and to drop one that others refer to would empty
+        those too: it looks at references at the end only.
+        """
+        with self._turn(), self._writers.connect() as connection:
+            sqlite = connection.dialect.name == "sqlite"
+            if sqlite:  # has no effect within a transaction
+                connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
+            try:
+                with connection.begin():
+                    yield connection
+                    if sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+                        raise RuntimeError("the migration left references to rows that are gone")
+            finally:
+                if sqlite:  # no other session gets a connection that does not look at references
+                    connection.invalidate()
+
+    def _session(self, engine: Engine, *, expire_on_commit: bool = True) -> Session:
+        if self.project is None:
+            return Session(engine, expire_on_commit=expire_on_commit)
+        return projects.SessionOfOne(
+            engine.execution_options(**projects.OF_ONE),
+            expire_on_commit=expire_on_commit,
+            info=projects.info_of(self.project),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +195,16 @@ def _postgres(address: URL, options: dict[str, Any], patience: Patience | None) 
     lookers = create_engine(address, **options | {"pool_size": 1, "max_overflow": 1})
     for other in (readers, lookers):
         event.listen(engine, "engine_disposed", _with(other))
+    for each in (engine, readers):
+        event.listen(each, "before_cursor_execute", projects.keep_to_one)
     if patience is not None:
         for each in (engine, readers, lookers):
             event.listen(each, "connect", partial(_be_patient, patience))
     return Database(
         engine,
-        sessionmaker(readers.execution_options(postgresql_readonly=True)),
-        _writing(engine),
-        sessionmaker(lookers.execution_options(postgresql_readonly=True)),
+        readers.execution_options(postgresql_readonly=True),
+        engine,
+        lookers.execution_options(postgresql_readonly=True),
     )
 
 
@@ -171,14 +215,9 @@ def _sqlite(address: URL, options: dict[str, Any], busy_timeout_s: float) -> Dat
     event.listen(engine, "begin", _begin_sqlite)
     if address.database not in (None, "", ":memory:"):
         SameFile(Path(str(address.database))).watch(engine)
-    readers = sessionmaker(engine)
-    writers = _writing(engine.execution_options(sqlite_immediate=True))
-    return Database(engine, readers, writers, readers, partial(_in_turn, Turns(), busy_timeout_s))
-
-
-def _writing(engine: Engine) -> sessionmaker[Session]:
-    """Rows are turned into plain objects before the commit: nothing is read again after it."""
-    return sessionmaker(engine, expire_on_commit=False)
+    event.listen(engine, "before_cursor_execute", projects.keep_to_one)
+    writers = engine.execution_options(sqlite_immediate=True)
+    return Database(engine, engine, writers, engine, partial(_in_turn, Turns(), busy_timeout_s))
 
 
 def _with(other: Engine) -> Callable[[Engine], None]:
@@ -240,21 +279,24 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
+def database_of(request: Request) -> Database:
+    """The database as the caller's project sees it."""
+    database: Database = request.app.state.database
+    return database.of(request.state.caller.project)
+
+
 def open_read_session(request: Request) -> Iterator[Session]:
     """The session of a request that changes nothing."""
-    database: Database = request.app.state.database
-    with database.reading() as session:
+    with database_of(request).reading() as session:
         yield session
 
 
 def open_write_session(request: Request) -> Iterator[Session]:
     """The session of a request that changes something: all of it or nothing."""
-    database: Database = request.app.state.database
-    with database.writing() as session:
+    with database_of(request).writing() as session:
         yield session
 
 
-# scope="function": the commit happens before the answer leaves, so a failed commit can never answer
-# 200.
+# scope="function": the commit comes before the answer leaves: if it fails, nobody is told 200.
 ReadSession = Annotated[Session, Depends(open_read_session, scope="function")]
 WriteSession = Annotated[Session, Depends(open_write_session, scope="function")]

@@ -47,8 +47,7 @@ def _place(version: str | None) -> int:
 
 def _downgrade(database: Database, revision: str, version: str, lose_data: bool) -> None:
     """Go back if that and the way up again leaves everything as it is, and try this first."""
-    with database.writing() as session:
-        connection = session.connection()
+    with database.changing_schema() as connection:
         if connection.dialect.name == "postgresql":
             # Whoever still writes waits: what came after the look would not be seen.
             for table in inspect(connection).get_table_names():

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from app import projects
 from app.errors import ConfigurationError
 from solvers.compiled.library import Kernel, KernelMissing, use
 
@@ -62,15 +63,11 @@ class Settings(BaseSettings):
     database_url: str = Field(default_factory=_default_database_url)
     """sqlite:///path or postgresql://user:password@host/name."""
     host: str = "127.0.0.1"
-    """The address to listen on; without API keys only loopback addresses, unless
-    `allow_unauthenticated`.
-    """
+    """The address to listen on; without keys only loopback, unless `allow_unauthenticated`."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """0 takes a free port."""
     allow_unauthenticated: bool = False
-    """Listen beyond loopback though nobody is asked for a key: only behind a proxy or in a
-    container that guards it. As soon as there are keys, everybody is asked for one all the same.
-    """
+    """Listen beyond loopback without keys: behind a proxy or container that guards it."""
     key_cache_s: Annotated[float, Field(ge=0.0, le=300.0)] = 5.0
     """What was found of a key is believed for so long: a revoked one goes on until then."""
     sync_max_users: Annotated[int, Field(ge=0)] = 1000
@@ -117,6 +114,8 @@ class Settings(BaseSettings):
     """How long a request waits on Postgres for what others have locked."""
     statement_timeout_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 30.0
     """How long one statement of a request may take on Postgres."""
+    project: projects.Project = projects.DEFAULT
+    """Whose profiles the operator's commands store; what requests see is said by their keys."""
     access_log: bool = False
     """Log a line for every request."""
     log_format: LogFormat = LogFormat.TEXT
@@ -210,9 +209,9 @@ class Settings(BaseSettings):
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the service."""
         try:
-            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+            return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
-            return False
+            return self.host == "localhost"
 
     @field_validator("otlp_endpoint")
     @classmethod

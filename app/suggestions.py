@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from app.db import Database
+from app.db import Database, database_of
 from app.errors import (
     PlanNotFound,
     PlanUserNotFound,
@@ -64,7 +64,7 @@ def handle_missing(app: FastAPI) -> None:
 
 async def _missing(request: Request, error: Exception) -> Response:
     assert isinstance(error, SplitplanError)
-    error.detail = await run_in_threadpool(_advised, request.app.state.database, error)
+    error.detail = await run_in_threadpool(_advised, database_of(request), error)
     return problem(error)
 
 

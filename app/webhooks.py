@@ -29,6 +29,7 @@ from app.plans import service, stored
 from app.plans.schemas import ENDED
 from app.plans.stored import Notice
 from app.plans.tables import PlanRow
+from app.projects import secret_of
 from app.settings import Settings
 from app.telemetry import measures
 from app.workers import now_s
@@ -56,6 +57,7 @@ class Message:
     """What is to be told of a plan, and where."""
 
     plan_id: str
+    project: str
     notice: Notice
     name: str
     body: bytes
@@ -167,8 +169,7 @@ def deliver(database: Database, settings: Settings, plan_id: str) -> tuple[int, 
     """Try once to tell that a plan has ended; the number of the next attempt and the pause before
     it, if one is due.
     """
-    message = _message(database, plan_id)
-    if message is None:
+    if (message := _message(database, plan_id)) is None:
         return None
     notice = asyncio.run(_tried(settings, message))
     return _record(database, plan_id, notice)
@@ -190,7 +191,7 @@ def _message(database: Database, plan_id: str) -> Message | None:
         assert notice is not None  # it waits, so there is one
     # A receiver knows a message again by this: the end of a plan and its revocation are two.
     name = f"plan_{plan_id}" if revoked is None else f"plan_{plan_id}_revoked"
-    return Message(plan_id, notice, name, instants.json(told))
+    return Message(plan_id, row.project, notice, name, instants.json(told))
 
 
 async def _tried(
@@ -245,7 +246,8 @@ async def _post(
     address = await asyncio.get_running_loop().run_in_executor(
         names, partial(_address, target, private=settings.webhook_private)
     )
-    signature = Webhook(settings.webhook_secret).sign(message.name, now, message.body.decode())
+    secret = secret_of(settings.webhook_secret, message.project)
+    signature = Webhook(secret).sign(message.name, now, message.body.decode())
     headers = {
         "Host": target.netloc.decode(),
         "Content-Type": "application/json",

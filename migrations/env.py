@@ -47,5 +47,5 @@ if (given := attributes.get("connection")) is not None:
     run(given)
 else:
     database: Database = attributes.get("database") or open_database(read_settings().database_url)
-    with database.writing() as session:
-        run(session.connection())
+    with database.changing_schema() as connection:
+        run(connection)

@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from app import projects
 from app.limits import NONE, OwnLimits
 
 Scope = Literal["read", "plan", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 """Each includes those before it."""
-
-DEFAULT_PROJECT = "default"
-"""Whose everything is that nobody named a project for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +38,9 @@ def up_to(scope: Scope) -> frozenset[Scope]:
     return frozenset(SCOPES[: SCOPES.index(scope) + 1])
 
 
-ANYONE = Caller(None, DEFAULT_PROJECT, up_to("admin"))
+ANYONE = Caller(None, projects.DEFAULT, up_to("admin"))
 """Who comes where nobody is asked for a key."""
-NOBODY = Caller(None, DEFAULT_PROJECT, frozenset())
+NOBODY = Caller(None, projects.DEFAULT, frozenset())
 """Who asks what everybody may ask: not looked at, whatever key was sent."""
 
 # Nothing of a project is in these.

@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from app import instants
+from app import instants, projects
 from app.auth import service
-from app.auth.callers import DEFAULT_PROJECT, SCOPES, Scope, up_to
+from app.auth.callers import SCOPES, Scope, up_to
 from app.auth.tables import ApiKeyRow
 from app.db import Database
 from app.errors import ConfigurationError
-from app.quantities import NAME_PATTERN
 
 _IN_DAYS = re.compile(r"([1-9]\d{0,4})d")
 _COLUMNS = ("id", "project", "scope", "state", "created", "expires", "last used", "name")
@@ -23,9 +22,10 @@ Opened = Callable[[], AbstractContextManager[Database]]
 
 def project_name(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
     """A project as a command is told it."""
-    if given is not None and not re.fullmatch(NAME_PATTERN, given):
-        raise click.BadParameter(f"must match {NAME_PATTERN}")
-    return given
+    try:
+        return None if given is None else projects.checked(given)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def _expiry(_: click.Context, __: click.Parameter, given: str | None) -> datetime | None:
@@ -67,10 +67,10 @@ def keys_group(opened: Opened) -> click.Group:
 @click.option("--name", required=True, callback=_label, help="What the key is for.")
 @click.option(
     "--project",
-    default=DEFAULT_PROJECT,
+    default=projects.DEFAULT,
     show_default=True,
     callback=project_name,
-    help="A label; nothing is separated by it yet.",
+    help="Whose profiles and plans it sees.",
 )
 @click.option(
     "--scope",

@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 
 from app.bundles import service
 from app.bundles.schemas import PlanBundle
-from app.db import Database, ReadSession
+from app.db import Database, ReadSession, database_of
 from app.errors import (
     InvalidRequest,
     NothingToBundle,
@@ -68,7 +68,7 @@ def get_plan_request(session: ReadSession, request: Request, plan_id: PlanIdPath
     media_type = preferred(request.headers, offered)
     if media_type == JSON:
         return rendered(service.request(row), headers=VARY)
-    exported = _exported(request.app.state.database, plan_id, media_type)
+    exported = _exported(database_of(request), plan_id, media_type)
     return StreamingResponse(exported, 200, VARY, media_type)
 
 
@@ -96,7 +96,7 @@ def get_plan_bundle(session: ReadSession, request: Request, plan_id: PlanIdPath)
     every digit agrees. Users in columns are Arrow streams of 4,096 rows, in base64.
     """
     service.bundled(session, plan_id)
-    written = _written(request.app.state.database, plan_id)
+    written = _written(database_of(request), plan_id)
     name = f'attachment; filename="{plan_id}.bundle.json"'
     return StreamingResponse(written, 200, {"Content-Disposition": name}, JSON)
 

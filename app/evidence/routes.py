@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.db import Database, ReadSession
+from app.db import ReadSession, database_of
 from app.errors import (
     BodyTooLarge,
     InvalidRequest,
@@ -53,10 +53,10 @@ def report_observations(request: Request, plan_id: PlanIdPath, body: MissReports
     against the plan as a whole is beyond doubt the plan is revoked: it says so, its events and its
     webhook tell it, and with `options.on_revocation: "replan"` another is made.
     """
-    database: Database = request.app.state.database
+    database = database_of(request)
     settings: Settings = request.app.state.settings
     receiver: service.Receiver = request.app.state.evidence
-    told = receiver.receive(plan_id, body.reports)
+    told = receiver.receive(database, plan_id, body.reports)
     if "revoked" not in told and service.is_refuted(told):
         revoked = revoke(database, plan_id, told, settings.max_users)
         if revoked is not None:

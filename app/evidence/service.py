@@ -38,20 +38,25 @@ class _Received:
 
 
 class Receiver:
-    """Counts the reports that come to one process, those that wait for each other together."""
+    """Counts the reports that come to one process, those that wait for each other together,
+    whosever they are.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._counting = Together(self._count, MOST_REPORTS)
 
-    def receive(self, plan_id: str, reports: tuple[MissReport, ...]) -> dict[str, Any]:
-        """Count reports, each once; what is known of the plan and of their users afterwards.
+    def receive(
+        self, database: Database, plan_id: str, reports: tuple[MissReport, ...]
+    ) -> dict[str, Any]:
+        """Count reports on a plan of the project, each once; what is known of the plan and of
+        their users afterwards.
 
         Raises PlanNotFound, PlanNotReplayable, InvalidRequest where a user is not the plan's:
         nothing is counted then.
         """
         names = list(dict.fromkeys(report.user for report in reports))
-        with self._database.reading() as session:
+        with database.reading() as session:
             promise = promise_of(session, plan_id)
             risks = risks_of(session, promise, names, reports)
         received = _Received(promise, names, reports, risks)

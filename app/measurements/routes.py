@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from app import instants
-from app.db import Database, ReadSession
+from app.db import ReadSession, database_of
 from app.errors import (
     BodyTooLarge,
     InvalidRequest,
@@ -135,7 +135,7 @@ def measure(
     (`plan`) change no numbers: if they refute the revision that the plan was made with, it is
     called stale, and `plans` lists those that rest on it. Raw samples are kept.
     """
-    database: Database = request.app.state.database
+    database = database_of(request)
     told = Header(model, processor, processor_kind, model_sha256, in_body=False)
     if sent.media_type != JSON:
         document = service.receive(

@@ -11,6 +11,7 @@ from app.errors import MeasurementNotFound, ProfileNotFound
 from app.profiles import service as profiles
 from app.profiles.references import ProfileRef
 from app.profiles.schemas.device import Device
+from app.profiles.schemas.profile import Profile
 from app.profiles.schemas.timing import Timing
 from app.profiles.tables import ProfileRow
 from app.samples.behind import clocks_of, samples_behind
@@ -18,6 +19,9 @@ from app.samples.tables import MeasuredSamplesRow, MeasurementRow
 from solvers.arrays import Floats
 from solvers.measurement.samples import Part, Samples
 from solvers.measurement.times import standardised
+
+# What is measured.
+_MEASURED: dict[str, type[Profile]] = {schema.kind: schema for schema in (Device, Timing)}
 
 
 def list_measurements(session: Session, name: str, after: int, limit: int) -> list[dict[str, Any]]:
@@ -114,6 +118,7 @@ def hold(session: Session, name: str, kind: str = Timing.kind) -> tuple[int | No
 
     Whoever else measures it waits for the end of this transaction.
     """
+    profiles.own(session, _MEASURED[kind], name)
     wanted = select(ProfileRow.id).where(ProfileRow.kind == kind, ProfileRow.name == name)
     key = session.scalar(wanted.with_for_update())
     last = session.scalar(

@@ -114,7 +114,7 @@ def follow_current_plan(
     Ids increase and are kept, so a reconnecting reader is sent what it missed; one with an unknown
     id, or none, is first told how things stand. A name may be followed before it has a plan.
     """
-    return stream(request.app, name, last_event_id)
+    return stream(request, name, last_event_id)
 
 
 @router.get(

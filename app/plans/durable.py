@@ -21,6 +21,7 @@ from app.news import Lane
 from app.plans.orders import Key
 from app.plans.schemas import UNENDED
 from app.plans.tables import DurableRow
+from app.projects import DEFAULT, everywhere
 from app.telemetry import traces
 from app.telemetry.origin import Origin
 from solvers.progress import Stop
@@ -37,6 +38,9 @@ class Taken:
     time_limit_s: float | None = None  # None: there is none
     accepted_at: datetime | None = field(default=None, compare=False)
     origin: Origin = field(default_factory=Origin, compare=False)
+    project: str = field(default=DEFAULT, compare=False)
+    """Whose it is: workers look after the work of all projects, and what they do of a piece sees
+    that project alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +107,9 @@ def broken(noun: str) -> Ending:
 
 
 def waiting(session: Session, rows: type[DurableRow]) -> int:
-    """How many pieces are in line."""
+    """How many pieces are in line, of all projects."""
     queued = select(func.count()).select_from(rows).where(rows.status == "queued")
-    return session.scalar(queued) or 0
+    return session.scalar(everywhere(queued)) or 0
 
 
 def require_room(session: Session, rows: type[DurableRow], most: int) -> None:

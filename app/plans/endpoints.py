@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.routing import Match
 from starlette.types import Scope
 
-from app.db import Database
+from app.db import database_of
 from app.errors import InvalidRequest, TooManyUsers
 from app.field_errors import validated
 from app.http.answers import rendered
@@ -104,7 +104,7 @@ def _door(family: Family) -> APIRouter:
 
 
 def _planned(request: Request, family: Family, body: PlanRequest, *, dry_run: bool) -> Response:
-    database: Database = request.app.state.database
+    database = database_of(request)
     created_at = datetime.now(UTC)
     if not dry_run and (again := known_answer(request)) is not None:
         return again
@@ -153,7 +153,7 @@ def _planned_table(request: Request, family: Family, body: bytes, *, dry_run: bo
 
 def _planned_columns(request: Request, family: Family, bulk: Bulk, *, dry_run: bool) -> Response:
     assert family.prepare_bulk is not None
-    database: Database = request.app.state.database
+    database = database_of(request)
     created_at = datetime.now(UTC)
     request.value = [bulk.terms, bulk.digest]  # type: ignore[attr-defined]  # as StrictRoute does with JSON
     if not dry_run and (again := known_answer(request)) is not None:

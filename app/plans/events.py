@@ -5,13 +5,13 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from sqlalchemy import func, select
 from starlette.concurrency import run_in_threadpool
 
 from app import instants
-from app.db import Database
+from app.db import Database, database_of
 from app.errors import PlanNotFound
 from app.plans import service
 from app.plans.schemas import ENDED, REVOKED
@@ -30,18 +30,20 @@ _LARGEST_ID = 2**31 - 1
 Event = tuple[int, str, dict[str, Any]]
 
 
-def stream(app: FastAPI, plan_id: str, last_event_id: str | None) -> Response:
+def stream(request: Request, plan_id: str, last_event_id: str | None) -> Response:
     """What happened to a plan since an event, and what happens until its end.
 
     Raises PlanNotFound.
     """
-    database: Database = app.state.database
+    database = database_of(request)
     after = _position(database, plan_id, last_event_id)
     events = _since(database, plan_id, after)
     if not events and _ended(database, plan_id):
         return Response(status_code=204)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return EventSourceResponse(_told(app, plan_id, after, events), headers=headers)
+    return EventSourceResponse(
+        _told(request.app, database, plan_id, after, events), headers=headers
+    )
 
 
 def _position(database: Database, plan_id: str, last_event_id: str | None) -> int:
@@ -96,7 +98,7 @@ def _ended(database: Database, plan_id: str) -> bool:
 
 
 async def _told(
-    app: FastAPI, plan_id: str, after: int, events: list[Event]
+    app: FastAPI, database: Database, plan_id: str, after: int, events: list[Event]
 ) -> AsyncIterator[bytes]:
     heard = time.monotonic()
     while True:
@@ -117,6 +119,6 @@ async def _told(
             heard = time.monotonic()
         await asyncio.sleep(_LOOK_S)
         try:
-            events = await run_in_threadpool(_since, app.state.database, plan_id, after)
+            events = await run_in_threadpool(_since, database, plan_id, after)
         except PlanNotFound:
             return  # deleted while it was followed

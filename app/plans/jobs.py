@@ -140,7 +140,7 @@ def run(database: Database, taken: Sequence[Taken], teller: Teller) -> None:
         teller.at(piece.work_id)
         try:
             with durable.worked_on("plan", piece):
-                solved = _attempted(database, piece)
+                solved = _attempted(database.of(piece.project), piece)
         except (OperationalError, InterfaceError, PoolTimeout):
             raise
         except Exception:
@@ -190,7 +190,8 @@ def _store(database: Database, solved: Sequence[Solved], teller: Teller) -> None
     for each in alone:
         work_id = each.mine.taken.work_id
         try:
-            insisting(lambda each=each: finish(database, each.mine, each.outcome, each.lineage))  # type: ignore[misc]
+            own = database.of(each.mine.taken.project)
+            insisting(lambda own=own, each=each: finish(own, each.mine, each.outcome, each.lineage))  # type: ignore[misc]
         except (OperationalError, InterfaceError, PoolTimeout):
             raise
         except Exception:
@@ -277,8 +278,14 @@ def end(database: Database, plan_id: str, outcome: Outcome) -> bool:
 
 def forget_old(database: Database, retain_days: float, most: int = 100) -> int:
     """Delete plans that ended so long ago, except the newest and the current one of each name and
-    parents of unended plans; how many.
+    parents of unended plans; how many, of every project up to `most`.
     """
+    with database.reading() as session:
+        projects = session.scalars(select(PlanRow.project).distinct()).all()
+    return sum(_forget_old(database.of(project), retain_days, most) for project in projects)
+
+
+def _forget_old(database: Database, retain_days: float, most: int) -> int:
     wanted = _forgettable(datetime.now(UTC) - timedelta(days=retain_days))
     with database.writing() as session:
         found = session.execute(wanted.order_by(PlanRow.number).limit(most)).all()

@@ -10,16 +10,16 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from fastapi import FastAPI, Response
+from fastapi import Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from app import instants
-from app.db import Database
+from app.db import Database, database_of
 from app.errors import in_one_line
 from app.plans import names, successions
 from app.plans.tables import NameEventRow, PlanNameRow
@@ -40,6 +40,8 @@ LARGEST_ID = 2**63 - 1
 
 Event = tuple[int, bytes]
 """An event's id, and the event as it is sent."""
+Followed = tuple[str, str]
+"""A project, and a name of its plans."""
 
 
 @dataclass(slots=True)
@@ -65,13 +67,13 @@ class NameWatch:
 
     def __init__(self, database: Database, draining: threading.Event) -> None:
         self._database, self.draining = database, draining
-        self._feeds: dict[str, _Feed] = {}
+        self._feeds: dict[Followed, _Feed] = {}
         self._looking: asyncio.Task[None] | None = None
 
     @contextmanager
-    def listening(self, name: str) -> Iterator[_Feed]:
+    def listening(self, followed: Followed) -> Iterator[_Feed]:
         """Follow a name; in the event loop."""
-        feed = self._feeds.setdefault(name, _Feed())
+        feed = self._feeds.setdefault(followed, _Feed())
         feed.listeners += 1
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
@@ -80,14 +82,16 @@ class NameWatch:
         finally:
             feed.listeners -= 1
             if not feed.listeners:
-                del self._feeds[name]
+                del self._feeds[followed]
 
-    async def since(self, name: str, feed: _Feed, after: int) -> list[Event]:
+    async def since(self, followed: Followed, feed: _Feed, after: int) -> list[Event]:
         """Events of a name after one, read once for all who have come as far."""
         async with feed.read:
             first, events = feed.page
             if not first <= after or not events or events[-1][0] <= after:
-                events = await run_in_threadpool(_since, self._database, name, after)
+                project, name = followed
+                mine = self._database.of(project)
+                events = await run_in_threadpool(_since, mine, name, after)
                 feed.page = after, events
         return [event for event in events if event[0] > after]
 
@@ -102,18 +106,19 @@ class NameWatch:
                 except (OperationalError, InterfaceError, PoolTimeout) as away:
                     log.warning("names of plans are not looked at: %s", in_one_line(away))
                     continue
-            for name, feed in self._feeds.items():
-                if self.draining.is_set() or latest.get(name, feed.latest) != feed.latest:
-                    feed.latest = latest.get(name, feed.latest)
+            for followed, feed in self._feeds.items():
+                if self.draining.is_set() or latest.get(followed, feed.latest) != feed.latest:
+                    feed.latest = latest.get(followed, feed.latest)
                     feed.wake()
 
 
-def stream(app: FastAPI, name: str, last_event_id: str | None) -> Response:
+def stream(request: Request, name: str, last_event_id: str | None) -> Response:
     """What happened to a name since an event, and what happens from now on."""
-    watch: NameWatch = app.state.names
-    after, first = _beginning(app.state.database, name, last_event_id)
+    watch: NameWatch = request.app.state.names
+    after, first = _beginning(database_of(request), name, last_event_id)
+    followed = request.state.caller.project, name
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return EventSourceResponse(_told(watch, name, after, first), headers=headers)
+    return EventSourceResponse(_told(watch, followed, after, first), headers=headers)
 
 
 def _beginning(database: Database, name: str, last_event_id: str | None) -> tuple[int, list[Event]]:
@@ -155,14 +160,16 @@ def _since(database: Database, name: str, after: int) -> list[Event]:
         return [(event.id, _sent(event.id, event.kind, event.data)) for event in found]
 
 
-def _latest(database: Database, followed: list[str]) -> dict[str, int]:
+def _latest(database: Database, followed: list[Followed]) -> dict[Followed, int]:
     """The latest event of each name that has any."""
-    found: dict[str, int] = {}
+    whose = tuple_(PlanNameRow.project, PlanNameRow.name)
+    found: dict[Followed, int] = {}
     with database.reading() as session:
         for start in range(0, len(followed), _TOGETHER):
-            some = PlanNameRow.name.in_(followed[start : start + _TOGETHER])
-            rows = session.execute(select(PlanNameRow.name, PlanNameRow.event).where(some))
-            found |= {row.name: row.event for row in rows}
+            some = whose.in_(followed[start : start + _TOGETHER])
+            columns = select(PlanNameRow.project, PlanNameRow.name, PlanNameRow.event)
+            rows = session.execute(columns.where(some))
+            found |= {(row.project, row.name): row.event for row in rows}
     return found
 
 
@@ -173,9 +180,9 @@ def _sent(event_id: int, kind: str, data: successions.Json) -> bytes:
 
 
 async def _told(
-    watch: NameWatch, name: str, after: int, events: list[Event]
+    watch: NameWatch, followed: Followed, after: int, events: list[Event]
 ) -> AsyncIterator[bytes]:
-    with watch.listening(name) as feed:
+    with watch.listening(followed) as feed:
         while True:
             for event_id, content in events:
                 yield content
@@ -191,7 +198,7 @@ async def _told(
                     yield KEEPALIVE_COMMENT
                 continue
             try:
-                events = await watch.since(name, feed, after)
+                events = await watch.since(followed, feed, after)
             except (OperationalError, InterfaceError, PoolTimeout):
                 return  # the reader comes back, and misses nothing
             if not events:  # forgotten together with the name

@@ -17,6 +17,7 @@ from app.plans import stored
 from app.plans.schemas import ENDED, UNENDED
 from app.plans.tables import PlanNameRow, PlanRow
 from app.plans.tags import tag_of
+from app.projects import project_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ def hold(session: Session, names: Iterable[str | None]) -> None:
     for name in sorted({name for name in names if name is not None}):
         held = select(PlanNameRow.name).where(PlanNameRow.name == name).with_for_update()
         while session.scalar(held) is None:
-            session.execute(insert(PlanNameRow).values(name=name).on_conflict_do_nothing())
+            new = insert(PlanNameRow).values(project=project_of(session), name=name)
+            session.execute(new.on_conflict_do_nothing())
 
 
 def forget_unused(session: Session, most: int) -> None:

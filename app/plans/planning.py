@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Request, Response
 from sqlalchemy.exc import IntegrityError
 
-from app.db import Database
+from app.db import Database, database_of
 from app.errors import (
     BodyTooLarge,
     FieldError,
@@ -104,7 +104,7 @@ def ordered(request: Request, order: Order) -> Response:
 
 
 def _ordered(request: Request, order: Order) -> Response:
-    database: Database = request.app.state.database
+    database = database_of(request)
     settings: Settings = request.app.state.settings
     asked, key = preferences_of(request), key_of(request)
     prepared = order.prepared
@@ -142,7 +142,7 @@ def _ordered(request: Request, order: Order) -> Response:
 
 def known_answer(request: Request) -> Response | None:
     """The answer to a request that came before with the same key."""
-    database: Database = request.app.state.database
+    database = database_of(request)
     key = key_of(request)
     plan_id = durable.known(database, PlanRow, key) if key is not None else None
     try:

@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from app.db import Database, ReadSession, WriteSession
+from app.db import Database, ReadSession, WriteSession, database_of
 from app.errors import (
     InvalidRequest,
     PlanInUse,
@@ -178,7 +178,7 @@ def replan_plan(request: Request, plan_id: PlanIdPath, body: PlanPatch) -> Respo
     With `If-Match` a plan is made only to replace its parent: of two who ask at once, or while the
     other's plan is on its way, one is refused.
     """
-    database: Database = request.app.state.database
+    database = database_of(request)
     patch = {key: value for key, value in request.value.items() if key != "max_switches"}  # type: ignore[attr-defined]  # of StrictRoute
     settings: Settings = request.app.state.settings
     if (again := known_answer(request)) is not None:
@@ -241,7 +241,7 @@ def follow_plan(
     Ids increase and are kept, so a reconnecting reader is sent what it missed; one with an unknown
     id, or none, is sent how things stand.
     """
-    return stream(request.app, plan_id, last_event_id)
+    return stream(request, plan_id, last_event_id)
 
 
 @router.delete(
@@ -285,7 +285,7 @@ def list_plan_users(
     media_type = preferred(request.headers, (JSON, CSV, *columnar.READ))
     if media_type != JSON:
         service.ended(session, plan_id)
-        exported = _exported(request.app.state.database, plan_id, media_type)
+        exported = _exported(database_of(request), plan_id, media_type)
         return StreamingResponse(exported, 200, VARY, media_type)
     start = int(decode_cursor(cursor, int)[0]) if cursor else 0
     users = service.list_users(session, plan_id, start, limit + 1)

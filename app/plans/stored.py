@@ -29,6 +29,7 @@ from app.plans.schemas import INLINE_USERS
 from app.plans.tables import PlanRow, PlanUsersRow
 from app.plans.versions import versions
 from app.profiles.references import ProfileRef
+from app.projects import project_of
 
 Json = dict[str, Any]
 
@@ -251,6 +252,7 @@ def keep(session: Session, row: PlanRow) -> None:
 
     Raises IntegrityError where its Idempotency-Key is taken.
     """
+    row.project = project_of(session)
     given = {name: value for name, value in vars(row).items() if name in _COLUMNS}
     key = session.connection().execute(_NEW_PLAN, given).inserted_primary_key
     assert key is not None

@@ -11,6 +11,7 @@ from sqlalchemy import (
     CheckConstraint,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -22,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UtcDateTime
+from app.projects import DEFAULT, OfProject
 
 _UNENDED = text("status IN ('queued', 'running')")
 _QUEUED = text("status = 'queued'")
@@ -31,7 +33,7 @@ _HAS_RESULT = text("has_result")
 # Plain JSON, not JSONB: an answer read again has its fields in the order in which it was given.
 
 
-class DurableRow:
+class DurableRow(OfProject):
     """What is kept of work that outlives the processes that are at it."""
 
     __tablename__: str
@@ -51,7 +53,7 @@ class DurableRow:
     cancel: Mapped[str | None] = mapped_column(String(9))
     """`drop` or `keep_best`, once someone asked for the work to be stopped."""
     idempotency: Mapped[str | None] = mapped_column(String(64), index=True, unique=True)
-    """SHA-256 of path and Idempotency-Key."""
+    """SHA-256 of API key (its id), path and Idempotency-Key."""
     idempotency_body: Mapped[str | None] = mapped_column(String(64))
     """SHA-256 of the body that came with the key."""
     request_id: Mapped[str | None] = mapped_column(String(128))
@@ -70,9 +72,11 @@ class PlanRow(DurableRow, Base):
             " 'timed_out')",
             name="status",
         ),
-        Index(None, "name", "number"),
+        Index(None, "project", "number"),
+        Index(None, "project", "name", "number"),
         Index(
             "ix_plan_current",
+            "project",
             "name",
             "number",
             sqlite_where=text("has_result = 1"),
@@ -185,29 +189,34 @@ class PlanEventRow(Base):
     progress: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
-class PlanNameRow(Base):
+class PlanNameRow(OfProject, Base):
     """A name of plans. Whoever changes which of them is current, or adds one, holds its row."""
 
     __tablename__ = "plan_name"
 
+    project: Mapped[str] = mapped_column(String(63), server_default=DEFAULT, primary_key=True)
     name: Mapped[str] = mapped_column(String(63), primary_key=True)
     event: Mapped[int] = mapped_column(BigInteger, server_default="0")
     """The latest event of the name; 0: none."""
 
 
-class NameEventRow(Base):
+class NameEventRow(OfProject, Base):
     """That a name has another current plan, or that the one it has was revoked."""
 
     __tablename__ = "name_event"
-    __table_args__ = (Index(None, "name", "id"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index(None, "project", "name", "id"),
+        ForeignKeyConstraint(
+            ["project", "name"], ["plan_name.project", "plan_name.name"], ondelete="CASCADE"
+        ),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(
         BigInteger().with_variant(Integer(), "sqlite"), primary_key=True
     )
     """Increases with time within a name; never given twice."""
-    name: Mapped[str] = mapped_column(
-        ForeignKey("plan_name.name", ondelete="CASCADE"), type_=String(63)
-    )
+    name: Mapped[str] = mapped_column(String(63))
     kind: Mapped[str] = mapped_column(String(8))
     """`current` or `revoked`."""
     data: Mapped[dict[str, Any]] = mapped_column(JSON)

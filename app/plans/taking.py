@@ -42,6 +42,7 @@ def take(database: Database, kind: Work, lane: Lane, worker: str, most: int) -> 
             Taken(
                 *(row.id, row.attempt + 1, row.limit_s, row.created_at),
                 Origin(row.request_id, row.traceparent),
+                row.project,
             )
             for row in begun
         ]
@@ -57,7 +58,7 @@ def _first(kind: Work, lane: Lane, most: int) -> Select[*tuple[Any, ...]]:
     rows = kind.rows
     wanted = select(
         *(rows.id, rows.attempt, rows.cancel, rows.deaths, rows.created_at),
-        *(rows.request_id, rows.traceparent, kind.limit_s.label("limit_s")),
+        *(rows.request_id, rows.traceparent, rows.project, kind.limit_s.label("limit_s")),
     )
     queued = wanted.where(rows.status == "queued", kind.lanes[lane]).order_by(*kind.order)
     return queued.limit(most).with_for_update(skip_locked=True)

@@ -10,7 +10,7 @@ from typing import IO, Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from app.db import Database
+from app.db import database_of
 from app.errors import BodyTooLarge, ImporterBusy, ProfileExists, UnsupportedMediaType
 from app.http.bodies import StrictRoute, declared_as
 from app.http.media import contents
@@ -173,7 +173,7 @@ def import_model(
     in the file's own graph. Provenance is `analytic`.
     """
     settings: Settings = request.app.state.settings
-    database: Database = request.app.state.database
+    database = database_of(request)
     found = read_model(upload.file, upload.sha256, upload.wanted, settings.import_time_limit_s)
     # No transaction is open while the file is read.
     with database.writing() as session:

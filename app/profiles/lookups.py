@@ -15,6 +15,7 @@ from sqlalchemy import (
     Executable,
     Row,
     Select,
+    String,
     bindparam,
     literal,
     select,
@@ -31,6 +32,7 @@ from app.profiles.schemas.revisions import SCHEMAS
 from app.profiles.schemas.timing import Timing
 from app.profiles.stored import Stored
 from app.profiles.tables import ProfileRow, RevisionRow
+from app.projects import project_of, seen_in
 
 P = TypeVar("P", bound=Profile)
 T = TypeVar("T")
@@ -46,6 +48,8 @@ _TIMINGS = 10
 _KINDS: dict[str, type[Profile]] = {schema.kind: schema for schema in SCHEMAS}
 _PROFILES, _REVISIONS = table_of(ProfileRow), table_of(RevisionRow)
 _profile, _revision = _PROFILES.c, _REVISIONS.c
+# Of these statements, which go around the session, each says itself what the project sees.
+_SEEN = seen_in(_PROFILES, _profile, bindparam("project", type_=String()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,7 @@ def _first(timings: Sequence[Row[Any]]) -> list[Row[Any]]:
 def _rows(session: Session, statement: Executable, asked: dict[str, Any]) -> list[Row[Any]]:
     """What a statement finds, by kind and name."""
     session.flush()
+    asked = {"project": project_of(session), **asked}
     # Not through the session: there are no objects to keep track of, only rows.
     found = session.connection().execute(statement, asked)
     return sorted(found, key=attrgetter("kind", "name"))
@@ -137,18 +142,22 @@ def _read(session: Session, rows: Sequence[Row[Any]]) -> Iterator[tuple[Row[Any]
 
 
 def _revisions(*, of_processor: bool) -> Select[Any]:
-    return select(
-        literal(of_processor).label("of_processor"),
-        _profile.kind,
-        _profile.name,
-        _profile.timing_processor,
-        _profile.timing_processor_kind,
-        _profile.timing_model,
-        _revision.number,
-        _revision.created_at,
-        _revision.id,
-        _revision.stale,
-    ).join_from(_PROFILES, _REVISIONS)
+    return (
+        select(
+            literal(of_processor).label("of_processor"),
+            _profile.kind,
+            _profile.name,
+            _profile.timing_processor,
+            _profile.timing_processor_kind,
+            _profile.timing_model,
+            _revision.number,
+            _revision.created_at,
+            _revision.id,
+            _revision.stale,
+        )
+        .join_from(_PROFILES, _REVISIONS)
+        .where(_SEEN)
+    )
 
 
 def _latest(what: ColumnElement[bool], *, of_processor: bool) -> Select[Any]:

@@ -25,6 +25,7 @@ from app.profiles.schemas.server import Server
 from app.profiles.schemas.timing import Timing
 from app.profiles.stored import Stored, revisions
 from app.profiles.tables import ProfileRow, RevisionRow
+from app.projects import project_of
 
 P = TypeVar("P", bound=Profile)
 
@@ -39,6 +40,7 @@ def create(session: Session, body: P) -> Stored[P]:
     row = _find(session, type(body), body.name)
     if row is None:
         values = {
+            "project": project_of(session),
             "kind": body.kind,
             "name": body.name,
             "latest": 1,
@@ -74,6 +76,7 @@ def replace(session: Session, body: P, expected: Collection[int] | None) -> Stor
     if current.body == body:
         return current
     number = row.latest + 1
+    row = own(session, kind, body.name) or row
     if not _change(session, row, latest=number, **_described(body)):
         raise _stale(session, kind, body.name)
     return _add_revision(session, row.id, number, body)
@@ -91,6 +94,7 @@ def hide(
         raise ProfileNotFound(kind.kind, name)
     if expected is not None and row.latest not in expected:
         raise StaleRevision(kind.kind, name, row.latest)
+    row = own(session, kind, name) or row
     if not _change(session, row, hidden=True):
         raise _stale(session, kind, name)
 
@@ -177,6 +181,7 @@ def list_revisions(
 
 def mark_stale(session: Session, name: str, revision: int, evidence: dict[str, Any]) -> bool:
     """Remember what refuted a revision of a timing; False if something did before."""
+    own(session, Timing, name)
     found = session.scalars(
         select(RevisionRow)
         .join(ProfileRow, RevisionRow.profile_id == ProfileRow.id)
@@ -189,6 +194,38 @@ def mark_stale(session: Session, name: str, revision: int, evidence: dict[str, A
         return False
     found.stale = evidence
     return True
+
+
+Found = Row[int, int, bool, str]
+"""Key, latest revision, whether it is hidden, and whose it is."""
+
+
+def own(session: Session, kind: type[Profile], name: str) -> Found | None:
+    """A name, deleted or not, as the project's own, to be changed: a shared one is copied with all
+    its revisions, and from then on the project sees its copy. None where there is no such name.
+    """
+    shared = _find(session, kind, name)
+    if shared is None or shared.project == project_of(session):
+        return shared
+    columns = (ProfileRow.timing_processor, ProfileRow.timing_processor_kind)
+    row = session.execute(
+        select(ProfileRow.latest, *columns, ProfileRow.timing_model).where(
+            ProfileRow.id == shared.id
+        )
+    ).one()
+    values = {"project": project_of(session), "kind": kind.kind, "name": name, "hidden": False}
+    try:
+        with session.begin_nested():
+            key = session.scalars(
+                insert(ProfileRow).values({**values, **row._mapping}).returning(ProfileRow.id)
+            ).one()
+    except IntegrityError:  # another client was first
+        return _find(session, kind, name)
+    revision = (RevisionRow.number, RevisionRow.created_at, RevisionRow.body, RevisionRow.stale)
+    for each in session.execute(select(*revision).where(RevisionRow.profile_id == shared.id)).all():
+        copy = {"id": uuid.uuid4(), "profile_id": key, **each._mapping}
+        session.execute(insert(RevisionRow).values(copy))
+    return _find(session, kind, name)
 
 
 def _settled(session: Session, body: P) -> P:
@@ -209,16 +246,20 @@ def _described(body: Profile) -> dict[str, str | None]:
 
 def _find(
     session: Session, kind: type[Profile], name: str, *, to_change: bool = False
-) -> Row[int, int, bool] | None:
+) -> Found | None:
     """The name's row. Who is about to change it waits for whoever is changing it, and reads what
     that one leaves: with `If-Match: *` nobody is told that another was first.
     """
-    columns = select(ProfileRow.id, ProfileRow.latest, ProfileRow.hidden)
+    columns = select(ProfileRow.id, ProfileRow.latest, ProfileRow.hidden, ProfileRow.project)
     found = columns.where(ProfileRow.kind == kind.kind, ProfileRow.name == name)
-    return session.execute(found.with_for_update() if to_change else found).one_or_none()
+    row = session.execute(found.with_for_update() if to_change else found).one_or_none()
+    if to_change and row is not None and row.project != project_of(session):
+        # Whoever held the shared row may have left the project a copy of its own.
+        return session.execute(found.with_for_update()).one_or_none()
+    return row
 
 
-def _change(session: Session, row: Row[int, int, bool], **values: Any) -> bool:
+def _change(session: Session, row: Found, **values: Any) -> bool:
     """Change a name that is still as it was read; False if another client was first."""
     unchanged = (
         ProfileRow.id == row.id,

@@ -9,18 +9,20 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, Json, UtcDateTime
+from app.projects import OfProjectOrShared
 
 NullableJson = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 # Byte order on every database, so that a list has one order everywhere.
 NameText = String(63).with_variant(String(63, collation="C"), "postgresql")
 
 
-class ProfileRow(Base):
+class ProfileRow(OfProjectOrShared, Base):
     """A name within its kind, and which revision it stands for."""
 
     __tablename__ = "profile"
     __table_args__ = (
-        UniqueConstraint("kind", "name"),
+        UniqueConstraint("kind", "name", "project"),
+        Index(None, "project", "kind", "name"),
         CheckConstraint("kind IN ('device', 'model', 'channel', 'server', 'timing')", name="kind"),
         CheckConstraint("latest >= 1", name="latest"),
         # An omitted timing is looked up by what it describes.

@@ -64,7 +64,7 @@ def run(database: Database, taken: Sequence[Taken], teller: Teller) -> None:
         teller.at(piece.work_id)
         try:
             with durable.worked_on("validation", piece):
-                _replay(database, piece)
+                _replay(database.of(piece.project), piece)
         except (OperationalError, InterfaceError, PoolTimeout):
             raise
         except Exception:

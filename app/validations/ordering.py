@@ -11,7 +11,7 @@ from fastapi import Request, Response
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app.db import Database
+from app.db import Database, database_of
 from app.errors import PlanNotFound
 from app.http.preferences import Preferences
 from app.plans import durable
@@ -42,7 +42,7 @@ def ordered(request: Request, plan_id: str, body: ValidationRequest) -> Response
 
     Raises PlanNotFound, PlanNotEnded, PlanNotReplayable, InvalidRequest, KeyReused, QueueFull.
     """
-    database: Database = request.app.state.database
+    database = database_of(request)
     asked, key = preferences_of(request), key_of(request)
     arrived = time.monotonic()
     if key is not None and (before := durable.known(database, ValidationRow, key)) is not None:
@@ -65,7 +65,7 @@ def _begun(request: Request, ready: Replayable, asked: Preferences) -> Validatio
     """A validation that is replayed already, where it is small and nobody waits for too long; else
     one that is in line.
     """
-    database: Database = request.app.state.database
+    database = database_of(request)
     settings: Settings = request.app.state.settings
     if ready.draws <= AT_ONCE_DRAWS and not asked.respond_async:
         wait_s = math.inf if asked.wait_s is None else asked.wait_s

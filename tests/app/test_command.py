@@ -49,7 +49,7 @@ def test_serve_needs_a_migrated_database(new_database_url: str) -> None:
 def test_migrate_creates_the_folder(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/a/b/c.db"
     assert splitplan("migrate", SPLITPLAN_DATABASE_URL=url).returncode == 0
-    database = open_database(url)
+    database = open_database(url).of("default")
     with database.reading() as session:
         assert migration.current(session.connection()) == migration.newest()
     database.engine.dispose()

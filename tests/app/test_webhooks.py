@@ -112,19 +112,21 @@ def a_told_plan(caller: httpx.Client, url: str) -> str:
 
 
 def deliver(service: Service, plan_id: str, **settings: Any) -> tuple[int, float] | None:
-    return webhooks.deliver(service.database, service.settings.model_copy(update=settings), plan_id)
+    return webhooks.deliver(
+        service.everything, service.settings.model_copy(update=settings), plan_id
+    )
 
 
 def due(service: Service) -> bool:
     """Whether a worker would tell something now."""
-    telling = webhooks.Deliveries(service.database, service.settings)
-    with service.database.reading() as session:
+    telling = webhooks.Deliveries(service.everything, service.settings)
+    with service.everything.reading() as session:
         return telling.due(session)
 
 
 def waits(service: Service) -> bool:
     """Whether something is to be told, now or later."""
-    with service.database.reading() as session:
+    with service.everything.reading() as session:
         return bool(session.scalars(select(PlanRow.id).where(PlanRow.webhook_waiting)).all())
 
 
@@ -602,9 +604,9 @@ def test_who_never_answers_delays_nobody_else(
         silent = [stack.enter_context(Silence()) for _ in range(24)]
         for receiver in silent:
             told = a_told_plan(caller, f"http://127.0.0.1:{receiver.port}/")
-        with telling.database.writing() as session:
+        with telling.everything.writing() as session:
             _many_for_one(session, told, webhooks._AT_ONCE)
-        deliveries = webhooks.Deliveries(telling.database, telling.settings)
+        deliveries = webhooks.Deliveries(telling.everything, telling.settings)
         threading.Thread(target=deliveries.run, daemon=True).start()
         deliveries.bell.set()
         eventually(lambda: deliveries._busy.total() >= 24 + webhooks._AT_ONE - 1)
@@ -613,7 +615,7 @@ def test_who_never_answers_delays_nobody_else(
         eventually(lambda: read(caller, good)["webhook"]["status"] == "delivered")
         assert deliveries._busy.total() >= 24, "and the others are still waited for"
         assert max(deliveries._busy.values()) <= webhooks._AT_ONE
-        with telling.database.writing() as session:  # nothing more
+        with telling.everything.writing() as session:  # nothing more
             session.execute(update(PlanRow).values(webhook_waiting=False))
     eventually(lambda: not deliveries._busy)
 

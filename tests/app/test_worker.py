@@ -79,7 +79,7 @@ class Place:
 
 @contextmanager
 def a_place(settings: Settings, folder: Path) -> Iterator[Place]:
-    database = open_database(settings.database_url)
+    database = open_database(settings.database_url).of("default")
     migration.migrate(database)
     database.engine.dispose()
     with ExitStack() as stack:

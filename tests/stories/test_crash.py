@@ -109,7 +109,7 @@ def test_what_was_answered_survives_a_kill(new_database_url: str, tmp_path: Path
     assert not seen.refused, seen.refused[0].text
     assert min(len(seen.devices), len(seen.plans)) >= ENOUGH
 
-    database = open_database(new_database_url)
+    database = open_database(new_database_url).of("default")
     if database.engine.dialect.name == "sqlite":
         with database.reading() as session:
             assert session.scalars(text("PRAGMA integrity_check")).all() == ["ok"]

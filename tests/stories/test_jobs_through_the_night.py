@@ -123,7 +123,7 @@ def test_every_accepted_plan_ends_once_though_all_is_killed(
         assert service.process.wait(timeout=60.0) == 0
         eventually(lambda: not any(lives(process) for process in family), 10.0)
 
-    database = open_database(new_database_url)
+    database = open_database(new_database_url).of("default")
     found = plans(database)
     database.engine.dispose()
     assert found.keys() == {done, *accepted}
@@ -160,7 +160,7 @@ def test_a_service_that_is_told_to_stop_says_so_and_finishes(
         eventually(lambda: not any(lives(process) for process in family), 10.0)
         with pytest.raises(httpx.TransportError):
             client.get("/livez")
-    database = open_database(new_database_url)
+    database = open_database(new_database_url).of("default")
     assert plans(database) == {plan_id: ("solved", 1, 1)}
     database.engine.dispose()
 

@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
+from app import projects
 from app.auth import service as auth
-from app.auth.callers import DEFAULT_PROJECT, Scope
+from app.auth.callers import Scope
 from tests.support.servers import Service
 
 Headers = dict[str, str]
@@ -12,12 +13,12 @@ Headers = dict[str, str]
 def a_key(
     service: Service,
     scope: Scope = "admin",
-    project: str = DEFAULT_PROJECT,
+    project: str = projects.DEFAULT,
     name: str = "a test",
     expires_at: datetime | None = None,
 ) -> str:
     """A new key, asked for at once."""
-    with service.database.writing() as session:
+    with service.everything.writing() as session:
         key = auth.create(session, name, project, scope, expires_at)
     service.app.state.guard.forget()
     return key

@@ -6,6 +6,7 @@ import time
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
+from app import projects
 from app.db import Base, Database
 from app.main import create_app
 from app.serving import server
@@ -18,7 +19,8 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.app = create_app(settings)
-        self.database: Database = self.app.state.database
+        self.everything: Database = self.app.state.database
+        self.database = self.everything.of(projects.DEFAULT)
         if self.database.engine.dialect.name == "sqlite":
             event.listen(self.database.engine, "connect", _wait_for_no_disk)
         self._server = server(
@@ -55,7 +57,7 @@ def _wait_for_no_disk(connection: DBAPIConnection, _: object) -> None:
 
 def emptied(service: Service) -> Service:
     """A service with nothing in its tables."""
-    with service.database.writing() as session:
+    with service.everything.writing() as session:
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
     service.app.state.guard.forget()

@@ -26,6 +26,7 @@ class Silent:
 
 def taken(database: Database, kind: Work, work_id: str) -> Taken | None:
     """A new attempt at a piece, whoever had it; None where it has ended."""
+    database = replace(database, project=None)  # workers look after all of them
     only = replace(kind, lanes={"quick": kind.rows.id == work_id})
     taking.take_over(database, only, [])
     found = taking.take(database, only, "quick", "someone", 1)
@@ -35,4 +36,4 @@ def taken(database: Database, kind: Work, work_id: str) -> Taken | None:
 def worked_off(database: Database, kind: Work, work_id: str) -> None:
     """Do one piece, unless it has ended."""
     if (piece := taken(database, kind, work_id)) is not None:
-        kind.run(database, [piece], Silent())
+        kind.run(replace(database, project=None), [piece], Silent())

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.db import Database
+from app.db import database_of
 from app.errors import InvalidRequest, ProfileExists
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute
@@ -88,7 +88,7 @@ def estimate_timing(
     beside what the time varies by from one inference to the next; `worst_s` the share's upper end.
     Provenance is `analytic`: measure the cuts (`/measurements`) before a deadline rests on them.
     """
-    database: Database = request.app.state.database
+    database = database_of(request)
     with database.reading() as session:
         made = service.timing(session, body)
         found = (*service.others(session, made), *warnings_of(made))
@@ -102,7 +102,7 @@ def estimate_timing(
 
 def _stored(request: Request, response: Response, made: Profile) -> dict[str, Any]:
     """What the answer says of revision 1 of a new name."""
-    database: Database = request.app.state.database
+    database = database_of(request)
     with database.writing() as session:
         kept = profiles.create(session, made)
     response.headers["Location"] = f"/v1/{kept.body.collection}/{kept.name}"

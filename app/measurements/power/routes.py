@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from app.db import Database, ReadSession
+from app.db import ReadSession, database_of
 from app.errors import (
     BodyTooLarge,
     FieldError,
@@ -156,7 +156,7 @@ def measure(
     said, not made up; clocks that cannot have run by the time that was taken are named, and their
     samples are left out only where that is asked for. Raw samples are kept.
     """
-    database: Database = request.app.state.database
+    database = database_of(request)
     if sent.media_type == JSON:
         _no_parameters(request)
         file = validated(PowerFile, parse_json(sent.content))

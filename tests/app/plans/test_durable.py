@@ -16,16 +16,16 @@ from tests.support.working import Silent
 
 
 def take(service: Service, most: int, worker: str = "one") -> list[durable.Taken]:
-    return taking.take(service.database, PLANS, "quick", worker, most)
+    return taking.take(service.everything, PLANS, "quick", worker, most)
 
 
 def row(service: Service, plan_id: str) -> PlanRow:
-    with service.database.reading() as session:
+    with service.everything.reading() as session:
         return session.scalars(select(PlanRow).where(PlanRow.id == plan_id)).one()
 
 
 def set_deaths(service: Service, plan_id: str, deaths: int) -> None:
-    with service.database.writing() as session:
+    with service.everything.writing() as session:
         session.execute(update(PlanRow).where(PlanRow.id == plan_id).values(deaths=deaths))
 
 
@@ -40,7 +40,7 @@ def test_who_is_in_a_hurry_goes_first_and_then_who_came_first(
     assert [piece.work_id for piece in take(idle, 3)] == [low]
     assert take(idle, 3) == []
     assert {row(idle, plan_id).taken_by for plan_id in (low, one, two, high)} == {"one"}
-    assert taking.take(idle.database, PLANS, "plan", "one", 1) == []
+    assert taking.take(idle.everything, PLANS, "plan", "one", 1) == []
 
 
 def test_many_who_take_at_once_take_each_once(idle: Service, idle_client: httpx.Client) -> None:
@@ -63,33 +63,33 @@ def test_a_batch_ends_together_but_for_what_is_someone_elses(
     found = [submit(idle_client, a_small_cell()) for _ in range(4)]
     taken = take(idle, 4)
     lost, cancelled, *mine = found
-    assert taking.hand_back(idle.database, PLANS, taken[:1]) == 1
+    assert taking.hand_back(idle.everything, PLANS, taken[:1]) == 1
     idle_client.post(f"/v1/plans/{cancelled}/cancel")
     (again,) = take(idle, 4, "two")
     assert (again.work_id, again.attempt) == (lost, taken[0].attempt + 1)
-    PLANS.run(idle.database, taken, Silent())
+    PLANS.run(idle.everything, taken, Silent())
     assert read(idle_client, lost)["status"] == "running"
     # Asked to stop too late: its answer was there before anyone looked.
     assert {read(idle_client, plan_id)["status"] for plan_id in (cancelled, *mine)} == {"solved"}
-    PLANS.run(idle.database, [again], Silent())
+    PLANS.run(idle.everything, [again], Silent())
     assert read(idle_client, lost)["status"] == "solved"
-    assert taking.hand_back(idle.database, PLANS, [*taken, again]) == 0, "nothing ends twice"
+    assert taking.hand_back(idle.everything, PLANS, [*taken, again]) == 0, "nothing ends twice"
 
 
 def test_only_what_the_dead_had_is_in_line_again(idle: Service, idle_client: httpx.Client) -> None:
     for _ in range(3):
         submit(idle_client, a_small_cell())
     (dead,), (living,), (nobodys,) = (take(idle, 1, name) for name in ("dead", "living", "old"))
-    with idle.database.writing() as session:  # as the last release left it
+    with idle.everything.writing() as session:  # as the last release left it
         session.execute(update(PlanRow).where(PlanRow.id == nobodys.work_id).values(taken_by=None))
-    assert taking.take_over(idle.database, PLANS, ["living"]) == 2
-    assert taking.take_over(idle.database, PLANS, ["living"]) == 0
+    assert taking.take_over(idle.everything, PLANS, ["living"]) == 2
+    assert taking.take_over(idle.everything, PLANS, ["living"]) == 0
     assert [row(idle, piece.work_id).status for piece in (dead, living, nobodys)] == [
         "queued",
         "running",
         "queued",
     ]
-    assert taking.taken_by(idle.database, PLANS, "living") == [
+    assert taking.taken_by(idle.everything, PLANS, "living") == [
         durable.Taken(living.work_id, living.attempt)
     ]
 
@@ -101,7 +101,7 @@ def test_what_a_worker_died_of_is_taken_alone_and_in_the_end_given_up(
     set_deaths(idle, two, 1)
     assert [piece.work_id for piece in take(idle, 3)] == [two]
     assert [piece.work_id for piece in take(idle, 3)] == [one, three]
-    assert taking.take_over(idle.database, PLANS, []) == 3
+    assert taking.take_over(idle.everything, PLANS, []) == 3
     set_deaths(idle, one, 20)
     assert [piece.work_id for piece in take(idle, 3)] == [two]
     document = read(idle_client, one)
@@ -112,11 +112,11 @@ def test_what_a_worker_died_of_is_taken_alone_and_in_the_end_given_up(
 def test_a_process_that_died_is_begun_again_once(idle: Service, idle_client: httpx.Client) -> None:
     submit(idle_client, a_small_cell())
     (first,) = take(idle, 1)
-    second = taking.take_again(idle.database, PLANS, first)
+    second = taking.take_again(idle.everything, PLANS, first)
     assert second == durable.Taken(first.work_id, 2, first.time_limit_s)
-    assert taking.take_again(idle.database, PLANS, first) is None
+    assert taking.take_again(idle.everything, PLANS, first) is None
     idle_client.post(f"/v1/plans/{first.work_id}/cancel")
-    assert taking.take_again(idle.database, PLANS, second) is None
+    assert taking.take_again(idle.everything, PLANS, second) is None
     assert read(idle_client, first.work_id)["status"] == "cancelled"
 
 

@@ -504,7 +504,7 @@ def test_only_the_latest_attempt_may_end_a_plan(idle_client: httpx.Client, idle:
 def test_what_is_handed_back_is_nobodys(idle_client: httpx.Client, idle: Service) -> None:
     plan_id = submit(idle_client, a_small_cell())
     mine = claimed(idle, plan_id)
-    assert taking.hand_back(idle.database, PLANS, [mine.taken]) == 1
+    assert taking.hand_back(idle.everything, PLANS, [mine.taken]) == 1
     assert read(idle_client, plan_id)["status"] == "queued"
     assert not jobs.finish(idle.database, mine, jobs.stopped("cancelled"))
     worked_off(idle.database, PLANS, plan_id)

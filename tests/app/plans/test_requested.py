@@ -90,7 +90,7 @@ def test_a_report_reads_no_more_of_a_large_plan_than_its_user(fleet: str, servic
     for sequence, blocks in ((1, 1), (2, 0)):  # its risk is known the second time
         sent = MissReport(user="camera-700", sequence=sequence, inferences=10, misses=1)
         with statements(service.database) as seen:
-            told = receiver.receive(fleet, (sent,))
+            told = receiver.receive(service.database, fleet, (sent,))
         assert told["users"][0]["risk"] == 0.02 + 0.05 * 700 / USERS
         assert not [one for one in seen if "plan.request," in one or "plan.pins" in one]
         assert len([one for one in seen if "FROM plan_columns" in one]) == blocks

@@ -324,7 +324,7 @@ def test_the_command_stores_the_same(tmp_path: Path) -> None:
     printed = splitplan(*arguments, "--print", SPLITPLAN_DATABASE_URL=url)
     assert printed.returncode == 0, printed.stderr
     profile = json.loads(printed.stdout)
-    database = open_database(url)
+    database = open_database(url).of("default")
     migration.migrate(database)
     stored = splitplan(*arguments, SPLITPLAN_DATABASE_URL=url)
     assert stored.stdout == f"stored net@1 with {len(profile['cuts'])} cuts\n"

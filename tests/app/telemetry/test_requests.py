@@ -152,7 +152,7 @@ def test_what_workers_counted_is_told_by_every_web(client: httpx.Client, service
     with service.database.writing() as session:
         workers.beat(session, "w-1", 2, told)
         workers.beat(session, "w-1", 2)  # no news: what it has told stays
-    service.app.state.metrics = metrics.registry(service.database, service.settings)
+    service.app.state.metrics = metrics.registry(service.everything, service.settings)
     seen = client.get("/metrics").text
     counted = {"worker": "w-1", "kind": "robust", "outcome": "solved"}
     assert value(seen, "splitplan_worker_solve_duration_seconds_count", **counted) >= 1.0
@@ -163,10 +163,10 @@ def test_what_workers_counted_is_told_by_every_web(client: httpx.Client, service
 
 def test_work_in_line_remembers_its_request(idle_client: httpx.Client, idle: Service) -> None:
     plan_id = submit(idle_client, a_small_cell(), **{"X-Request-ID": "later"})
-    with idle.database.reading() as session:
+    with idle.everything.reading() as session:
         found = {(each.what, each.of): each.value for each in metrics.look(session)}
     assert (found["plans", "queued"], found["line", "plan"]) == (1.0, 1.0)
     assert 0.0 <= found["oldest", "plan"] < 600.0
     assert found["oldest", "validation"] is None
-    [taken] = taking.take(idle.database, PLANS, "quick", "one", most=1)
+    [taken] = taking.take(idle.everything, PLANS, "quick", "one", most=1)
     assert (taken.work_id, taken.origin.request_id) == (plan_id, "later")

@@ -127,7 +127,7 @@ def test_only_the_latest_attempt_ends_it(
     job = accepted(idle_client, planned)
     (one,) = ids(idle)
     first = claimed(idle, one)
-    taking.hand_back(idle.database, jobs.VALIDATIONS, [first.taken])
+    taking.hand_back(idle.everything, jobs.VALIDATIONS, [first.taken])
     assert read(idle_client, job)["status"] == "queued"
     second = claimed(idle, one)
     assert second.taken.attempt == first.taken.attempt + 1

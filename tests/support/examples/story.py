@@ -9,11 +9,11 @@ import httpx
 
 from app import migration, workers
 from app.auth import service as keys
-from app.auth.callers import DEFAULT_PROJECT
 from app.auth.rates import Rates
 from app.db import open_database
 from app.document import describe
 from app.http.media import ARROW, CSV, JSON, YAML
+from app.projects import DEFAULT
 from app.settings import Settings
 from tests.support.builders import (
     Body,
@@ -310,7 +310,7 @@ def _refusals(client: httpx.Client, plan: Body) -> None:
 def _guarded(service: Service, client: httpx.Client) -> None:
     """What a service with keys answers to those who have none, or one for less."""
     with service.database.writing() as session:
-        key = keys.create(session, "looks", DEFAULT_PROJECT, "read", None)
+        key = keys.create(session, "looks", DEFAULT, "read", None)
     service.app.state.guard.forget()
     _asked(client, "GET", "/v1/devices", 401)
     mine = {"Authorization": f"Bearer {key}"}

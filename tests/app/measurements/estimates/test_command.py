@@ -21,7 +21,7 @@ TIMING = ["--name", "guess", "--processor", "my-board", "--model", "small-net"]
 @pytest.mark.slow
 def test_a_device_and_its_timing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/plans.db"
-    database = open_database(url)
+    database = open_database(url).of("default")
     migration.migrate(database)
     with database.writing() as session:
         profiles.create(session, Model.model_validate(a_model()))

@@ -20,7 +20,7 @@ IDLE = ["--idle", str(LOGS / "15w_idle.tegra"), "--idle", str(LOGS / "maxn_idle.
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
     """A database of the newest schema with a camera in it."""
-    opened = open_database(f"sqlite:///{tmp_path}/plans.db")
+    opened = open_database(f"sqlite:///{tmp_path}/plans.db").of("default")
     migration.migrate(opened)
     with opened.writing() as session:
         profiles.create(session, Device.model_validate(a_device()))

@@ -1,0 +1,275 @@
+"""Two projects on one service: neither sees, changes or can tell anything of the other."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine, event, select
+
+from app import projects
+from app.catalogue.service import load
+from app.db import Base
+from app.plans import jobs
+from app.plans.backlog import PLANS
+from app.profiles.schemas.device import Device
+from app.profiles.schemas.model import Model
+from app.profiles.schemas.timing import Timing
+from app.profiles.tables import ProfileRow
+from tests.support.builders import a_device, a_model, a_timing
+from tests.support.document import DOCUMENT
+from tests.support.examples.story import (
+    BODIES_UNDER_OTHERS,
+    ESTIMATES,
+    PROFILES,
+    REQUESTS,
+    make_profiles,
+)
+from tests.support.keys import a_key, bearing
+from tests.support.onnx.graphs import a_chain
+from tests.support.robust.requests import ROBUST
+from tests.support.servers import Service
+from tests.support.sheets import a_file
+from tests.support.working import worked_off
+
+pytestmark = pytest.mark.slow
+
+Body = dict[str, Any]
+
+NAMES = {collection: body["name"] for collection, body in PROFILES.items()}
+UNKNOWN = "0f" * 16
+
+
+@contextmanager
+def of_project(service: Service, project: str) -> Iterator[httpx.Client]:
+    headers = bearing(a_key(service, project=project))
+    with httpx.Client(
+        base_url=service.url, timeout=60.0, trust_env=False, verify=False, headers=headers
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def theirs(service: Service) -> Iterator[httpx.Client]:
+    with of_project(service, "theirs") as client:
+        yield client
+
+
+@pytest.fixture
+def mine(service: Service, theirs: httpx.Client) -> Iterator[httpx.Client]:
+    with of_project(service, "mine") as client:
+        yield client
+
+
+def done(answer: httpx.Response, status: int) -> Any:
+    assert answer.status_code == status, answer.text
+    return answer.json() if answer.content else None
+
+
+@pytest.fixture
+def plan(theirs: httpx.Client) -> Body:
+    """A plan of theirs, with everything around it: profiles, evidence, a validation, measurements,
+    events.
+    """
+    make_profiles(theirs)
+    made = done(theirs.post(ROBUST, json=REQUESTS[ROBUST], headers={"Idempotency-Key": "k"}), 201)
+    at = f"/v1/plans/{made['id']}"
+    for path, body in BODIES_UNDER_OTHERS.items():
+        name = NAMES["timings"] if "/timings/" in path else NAMES["devices"]
+        where = path.replace("{plan_id}", made["id"]).replace("{name}", name)
+        sent = {key: value for key, value in body.items() if key != "max_switches"}
+        done(theirs.post(where, json=sent), 200 if "observations" in path else 201)
+    assert done(theirs.get(f"{at}/validations"), 200)["items"]
+    return dict(made)
+
+
+def stored(service: Service) -> dict[str, list[str]]:
+    """All that is stored, but for when keys were used."""
+    with service.everything.reading() as session:
+        return {
+            table.name: sorted(str(tuple(row)) for row in session.execute(select(table)))
+            for table in Base.metadata.sorted_tables
+            if table.name != "api_key"
+        }
+
+
+def statements(ask: Any) -> tuple[httpx.Response, int]:
+    """An answer, and how many statements it took: what a stopwatch would tell."""
+    seen: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if "api_key" not in statement:
+            seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        return ask(), len(seen)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+def addressed() -> Iterator[tuple[str, str]]:
+    """Every operation whose address names something that is stored."""
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            by_name = any(each["name"] == "name" for each in operation.get("parameters", ()))
+            if ("{" in path or (by_name and "current" in path)) and "problem-types" not in path:
+                yield method.upper(), path
+
+
+def asked(method: str, path: str, plan_id: str, names: dict[str, str], event_id: int) -> Body:
+    """A request of an operation for these ids and names."""
+    collection = path.split("/")[2]
+    name = names.get(collection, "")
+    url = path.replace("{plan_id}", plan_id).replace("{name}", name)
+    url = url.replace("{user_id}", "near").replace("{event_id}", str(event_id))
+    url = re.sub(r"\{(number|revision)\}", "1", url)
+    how: Body = {"method": method, "url": url, "headers": {"If-Match": "*"}}
+    if "/current" in path:
+        how["params"] = {"name": names["plans"]}
+    if path.endswith("/replan"):
+        how["headers"] = {}
+    if method == "PUT":
+        how["json"] = {**PROFILES[collection], "name": name}
+    elif method == "POST":
+        how["json"] = BODIES_UNDER_OTHERS.get(path)
+    return how
+
+
+def test_what_is_anothers_is_answered_as_what_nobody_has(
+    service: Service, theirs: httpx.Client, mine: httpx.Client, plan: Body
+) -> None:
+    known = {**NAMES, "plans": "hall"}
+    # Of the same length, and near nothing.
+    unknown = {kind: "z" * len(name) for kind, name in known.items()}
+    # What is done once in a process is done.
+    mine.delete("/v1/channels/none", headers={"If-Match": "*"})
+    before = stored(service)
+    operations = sorted(set(addressed()))
+    assert len(operations) > 50
+    for method, path in operations:
+        if path.endswith("/current/events"):
+            continue  # has no end: below
+        theirs_asked = asked(method, path, plan["id"], known, 1)
+        nobodys = asked(method, path, UNKNOWN, unknown, 1)
+        answer, cost = statements(lambda how=theirs_asked: mine.request(**how))
+        other, usual = statements(lambda how=nobodys: mine.request(**how))
+        # To measure a timing that is not there yet needs a processor that is.
+        missing = 422 if path == "/v1/timings/{name}/measurements" and method == "POST" else 404
+        assert answer.status_code == other.status_code == missing, (method, path, answer.text)
+        text = other.text.replace(UNKNOWN, plan["id"])
+        collection = path.split("/")[2]
+        text = text.replace(unknown.get(collection, "?"), known.get(collection, "?"))
+        assert answer.text == text, (method, path)
+        assert cost == usual, (method, path)
+        kept = ("content-length", "date", "x-request-id")
+        assert {k: v for k, v in answer.headers.items() if k not in kept} == {
+            k: v for k, v in other.headers.items() if k not in kept
+        }
+    assert stored(service) == before
+    # To its owner all of it is there.
+    for path in (f"/v1/plans/{plan['id']}", "/v1/plans/current?name=hall", "/v1/plans"):
+        assert theirs.get(path).status_code == 200
+
+
+def test_lists_and_names_are_a_projects_own(
+    service: Service, theirs: httpx.Client, mine: httpx.Client, plan: Body
+) -> None:
+    lists = [path for path, methods in DOCUMENT["paths"].items() if "get" in methods]
+    for path in lists:
+        if "{" in path or not path.startswith("/v1/") or "current" in path:
+            continue
+        answer = done(mine.get(path), 200)
+        if path not in ("/v1/catalogue", "/v1/problem-types"):
+            assert answer["items"] == [], path
+            assert done(theirs.get(path), 200)["items"], path
+    with mine.stream("GET", "/v1/plans/current/events?name=hall") as events:
+        first = next(line for line in events.iter_lines() if line.startswith("data:"))
+    assert json.loads(first[5:])["plan"] is None
+    before = stored(service)
+    # What a body names is looked for in the project alone.
+    refused = done(mine.post(ROBUST, json=REQUESTS[ROBUST]), 422)
+    assert "camera-cpu" in str(refused)
+    inline = {**REQUESTS[ROBUST], "supersedes": plan["id"]}
+    assert "there is no plan" in str(done(mine.post(ROBUST, json=inline), 422))
+    observed = {"plan": plan["id"], "observations": [{"user": "near", "device_s": [0.1] * 20}]}
+    at = f"/v1/timings/{NAMES['timings']}/measurements"
+    assert mine.post(at, json=observed).status_code in (404, 422)
+    assert stored(service) == before
+    # And what one project has taken is free in another.
+    make_profiles(mine)
+    key = {"Idempotency-Key": "k"}
+    own = done(mine.post(ROBUST, json=REQUESTS[ROBUST], headers=key), 201)
+    assert own["id"] != plan["id"]
+    assert done(mine.post(ROBUST, json=REQUESTS[ROBUST], headers=key), 200)["id"] == own["id"]
+    assert done(mine.get("/v1/plans/current?name=hall"), 200)["id"] == own["id"]
+    assert done(theirs.get("/v1/plans/current?name=hall"), 200)["id"] != own["id"]
+    for collection, body in ESTIMATES.items():
+        done(mine.post(f"/v1/{collection}/estimate", json=body), 201)
+    network = a_chain().SerializeToString()
+    sent = {"Content-Type": "application/octet-stream"}
+    for client in (mine, theirs):
+        done(client.post("/v1/models/import?name=net", content=network, headers=sent), 201)
+
+
+def test_workers_and_retention_keep_to_the_project_of_a_plan(
+    idle: Service,
+) -> None:
+    with of_project(idle, "theirs") as theirs, of_project(idle, "mine") as mine:
+        for client, power_w in ((theirs, 1.0), (mine, 0.1)):
+            make_profiles(client)
+            device = {**PROFILES["devices"], "tx_power_w": power_w}
+            at = f"/v1/devices/{NAMES['devices']}"
+            done(client.put(at, json=device, headers={"If-Match": "*"}), 200)
+        energy_j = {}
+        for project, client in (("theirs", theirs), ("mine", mine)):
+            now = done(client.post(ROBUST, json=REQUESTS[ROBUST]), 201)
+            later = done(
+                client.post(ROBUST, json=REQUESTS[ROBUST], headers={"Prefer": "respond-async"}), 202
+            )
+            worked_off(idle.everything, PLANS, later["id"])
+            then = done(client.get(f"/v1/plans/{later['id']}"), 200)
+            assert then["result"] == now["result"]
+            energy_j[project] = then["result"]["objective"]["energy_j"]
+        assert energy_j["theirs"] > energy_j["mine"]
+        assert jobs.forget_old(idle.everything, 0.0) == 2, "all but the newest of either name"
+        for client in (theirs, mine):
+            assert len(done(client.get("/v1/plans"), 200)["items"]) == 1
+
+
+def test_a_shared_profile_is_ones_own_once_it_is_changed(
+    service: Service, theirs: httpx.Client, mine: httpx.Client
+) -> None:
+    shipped = (
+        Device.model_validate(a_device(provenance="analytic")),
+        Model.model_validate(a_model(provenance="analytic")),
+        Timing.model_validate(a_timing(provenance="analytic")),
+    )
+    with service.everything.of(projects.SHARED).writing() as session:
+        assert len(load(session, shipped).created) == 3
+    at, body = "/v1/devices/camera-cpu", {**shipped[0].model_dump(mode="json"), "tx_power_w": 2.0}
+    first = done(mine.get(at), 200)
+    assert mine.post("/v1/devices", json=body).status_code == 409
+    assert mine.put(at, json=body, headers={"If-Match": '"2"'}).status_code == 412
+    changed = mine.put(at, json=body, headers={"If-Match": mine.get(at).headers["ETag"]})
+    assert done(changed, 200)["revision"] == 2
+    assert done(mine.get(f"{at}/revisions/1"), 200) == first
+    assert len(done(mine.get("/v1/devices"), 200)["items"]) == 1
+    assert done(theirs.get(at), 200) == first, "the others' is as it was"
+    assert theirs.get(f"{at}/revisions/2").status_code == 404
+    # Deleted, it is so for this project alone, and its numbers go on.
+    assert mine.delete(at, headers={"If-Match": "*"}).status_code == 204
+    assert mine.get(at).status_code == 404
+    assert done(mine.post("/v1/devices", json=body), 201)["revision"] == 3
+    assert done(theirs.get(at), 200) == first
+    # What is measured is measured by a project.
+    measured = "/v1/timings/camera-cpu.small-net/measurements"
+    file = a_file(count=10, sessions=1, clocks_hz=(1e9,))
+    assert done(theirs.post(measured, json=file), 201)["revision"] == 2
+    assert done(mine.get(measured), 200)["items"] == []
+    assert done(mine.get("/v1/timings/camera-cpu.small-net"), 200)["revision"] == 1
+    with service.everything.of(projects.SHARED).reading() as session:
+        assert set(session.scalars(select(ProfileRow.latest))) == {1}
