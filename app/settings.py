@@ -63,11 +63,15 @@ class Settings(BaseSettings):
     database_url: str = Field(default_factory=_default_database_url)
     """sqlite:///path or postgresql://user:password@host/name."""
     host: str = "127.0.0.1"
-    """The address to listen on; without keys only loopback, unless `allow_unauthenticated`."""
+    """The address to listen on; without API keys only loopback addresses, unless
+    `allow_unauthenticated`.
+    """
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """0 takes a free port."""
     allow_unauthenticated: bool = False
-    """Listen beyond loopback without keys: behind a proxy or container that guards it."""
+    """Listen beyond loopback though nobody is asked for a key: only behind a proxy or in a
+    container that guards it. As soon as there are keys, everybody is asked for one all the same.
+    """
     key_cache_s: Annotated[float, Field(ge=0.0, le=300.0)] = 5.0
     """What was found of a key is believed for so long: a revoked one goes on until then."""
     sync_max_users: Annotated[int, Field(ge=0)] = 1000
@@ -209,9 +213,9 @@ class Settings(BaseSettings):
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the service."""
         try:
-            return ipaddress.ip_address(self.host).is_loopback
+            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
         except ValueError:
-            return self.host == "localhost"
+            return False
 
     @field_validator("otlp_endpoint")
     @classmethod

@@ -84,12 +84,13 @@ def repeated_wait_s(asked: Preferences, otherwise_s: float) -> float:
 
 
 def key_of(request: Request) -> orders.Key | None:
-    """The Idempotency-Key, which counts for the API key and the path it was sent with."""
+    """The Idempotency-Key, which counts for the caller and the path it was sent with."""
     given = request.headers.get("idempotency-key")
     if given is None:
         return None
+    caller: Caller = request.state.caller
     # Of those without a key as it was before there were keys: what was kept then still counts.
-    whose = "" if (key_id := request.state.caller.key_id) is None else f"{key_id}\0"
+    whose = "" if caller == ANYONE else f"{caller.project}\0{caller.key_id}\0"
     scope = hashlib.sha256(f"{whose}{request.url.path}\0{given}".encode()).hexdigest()
     return orders.Key(scope, orders.digest(request.value))  # type: ignore[attr-defined]  # of StrictRoute
 

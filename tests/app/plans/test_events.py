@@ -143,7 +143,7 @@ def test_many_events_come_in_pages(
     for _ in range(4):
         piece = taken(idle.database, PLANS, plan_id)
         assert piece is not None
-        taking.hand_back(idle.database, PLANS, [piece])
+        taking.hand_back(idle.everything, PLANS, [piece])
     idle_client.post(f"/v1/plans/{plan_id}/cancel")
     told = followed(idle_client, plan_id, "0")
     assert_whole(told)
