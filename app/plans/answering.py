@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Request, Response
 from sqlalchemy import select
 
+from app.auth.callers import ANYONE, Caller
 from app.db import Database
 from app.http.answers import rendered
 from app.http.preferences import Preferences, preferences

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import make_url, update
+from sqlalchemy import make_url
 
 from app import migration
+from app.catalogue.service import shipped_names
 from app.db import open_database
-from app.profiles.tables import ProfileRow
+from app.profiles import service as profiles
+from app.profiles.schemas.channel import Channel
 from tests.support.operator import failed, serving, splitplan
 
 
@@ -65,8 +67,10 @@ def test_catalogue_load_twice(new_database_url: str) -> None:
     second = splitplan("catalogue", "load", SPLITPLAN_DATABASE_URL=new_database_url)
     assert "catalogue: 0 profiles stored" in second.stderr
     database = open_database(new_database_url)
-    with database.writing() as session:
-        session.execute(update(ProfileRow).where(ProfileRow.kind == "channel").values(hidden=True))
+    with database.of("default").writing() as session:
+        for kind, name in sorted(shipped_names()):
+            if kind == "channel":
+                profiles.hide(session, Channel, name)
     database.engine.dispose()
     third = splitplan("catalogue", "load", SPLITPLAN_DATABASE_URL=new_database_url)
     assert "catalogue: 0 profiles stored" in third.stderr, "a name once deleted is the user's"
