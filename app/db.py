@@ -150,11 +150,7 @@ class Database:
     def _session(self, engine: Engine, *, expire_on_commit: bool = True) -> Session:
         if self.project is None:
             return Session(engine, expire_on_commit=expire_on_commit)
-        return projects.SessionOfOne(
-            engine.execution_options(**projects.OF_ONE),
-            expire_on_commit=expire_on_commit,
-            info=projects.info_of(self.project),
-        )
+        return projects.session_of(self.project, engine, expire_on_commit=expire_on_commit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from pydantic import AfterValidator
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Engine,
     Executable,
     String,
     and_,
@@ -43,8 +44,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _PROJECT = "project"
 _EVERYWHERE = "every_project"
 
-OF_ONE = {_PROJECT: True}
-"""Options of the connections of sessions of one project."""
+# Of the connections of sessions of one project.
+_OF_ONE = {_PROJECT: True}
 
 S = TypeVar("S", bound=Executable)
 
@@ -113,9 +114,13 @@ class SessionOfOne(Session):
     """A session that sees and stores what is of one project."""
 
 
-def info_of(project: str) -> dict[str, str]:
-    """What such a session knows its project by."""
-    return {_PROJECT: project}
+def session_of(project: str, engine: Engine, *, expire_on_commit: bool) -> SessionOfOne:
+    """A session of a project, whose connections say so."""
+    return SessionOfOne(
+        engine.execution_options(**_OF_ONE),
+        expire_on_commit=expire_on_commit,
+        info={_PROJECT: project},
+    )
 
 
 def project_of(session: Session) -> str:
