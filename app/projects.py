@@ -10,6 +10,7 @@ session without.
 import base64
 import hmac
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
@@ -23,6 +24,7 @@ from sqlalchemy import (
     and_,
     event,
     exists,
+    func,
     or_,
     select,
 )
@@ -43,6 +45,7 @@ SHARED = "shared"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _PROJECT = "project"
 _EVERYWHERE = "every_project"
+_NUMBERS = {"plan": "number", "profile": "id", "validation": "plan_number", "name_event": "id"}
 
 # Of the connections of sessions of one project.
 _OF_ONE = {_PROJECT: True}
@@ -159,6 +162,14 @@ def _conditions(project: str, changes: bool) -> tuple[ExecutableOption, ...]:
     )
 
 
+def those_of(session: Session, rows: type[OfProject]) -> Iterator[str]:
+    """The projects that have such rows; each is one look at an index that begins with it."""
+    last = ""
+    while found := session.scalar(select(func.min(rows.project)).where(rows.project > last)):
+        yield found
+        last = found
+
+
 def classes(base: type[Any] = OfProject) -> list[type[OfProject]]:
     """Every mapped class whose rows say whose they are."""
     found: list[type[OfProject]] = []
@@ -200,8 +211,9 @@ def keep_to_one(
         return
     reads, stores = _patterns()
     for table, alias in reads.findall(text):
-        # A row by its own key was found before.
-        if not re.search(rf'"?\b{alias or table}"?\.(project\b|(number|id) = [?%])', text):
+        # By such a number a row that was found before is read on, or changed.
+        key = _NUMBERS.get(table, _PROJECT)
+        if not re.search(rf'"?\b{alias or table}"?\.(project\b|{key} = [?%])', text):
             raise RuntimeError(f"a statement on {table} that is not of one project: {text}")
     if stores.search(text):
         raise RuntimeError(f"a row of no project: {text}")

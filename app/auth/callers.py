@@ -27,6 +27,10 @@ class Caller:
     own_limits: OwnLimits = NONE
     """What the key has instead of the settings."""
 
+    def __post_init__(self) -> None:
+        """Nobody is of what all projects see. Raises ValueError."""
+        projects.checked(self.project)
+
     @property
     def identity(self) -> str:
         """One text for each caller: of those without a key, `anonymous`."""
@@ -46,6 +50,8 @@ NOBODY = Caller(None, projects.DEFAULT, frozenset())
 # Nothing of a project is in these.
 _PUBLIC = frozenset({"/", "/livez", "/readyz", "/docs", "/docs/oauth2-redirect", "/openapi.json"})
 _PUBLIC_BELOW = ("/v1/problem-types", "/static-offline-docs/")
+_OF_ALL = frozenset({"/metrics"})
+"""What tells of all projects together."""
 
 
 def required_scope(method: str, path: str) -> Scope | None:
@@ -57,8 +63,13 @@ def required_scope(method: str, path: str) -> Scope | None:
     """
     if path in _PUBLIC or path.startswith(_PUBLIC_BELOW):
         return None
-    if path == "/metrics":  # of all projects together
+    if path in _OF_ALL:
         return "admin"
     if method in ("GET", "HEAD", "OPTIONS"):
         return "read"
     return "plan" if path.startswith("/v1/plans/") else "admin"
+
+
+def is_for(caller: Caller, path: str) -> bool:
+    """Whether a caller's project may hear what is told there: of all together only `default`."""
+    return path not in _OF_ALL or caller.project == projects.DEFAULT

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
 from app.auth import service
-from app.auth.callers import ANYONE, NOBODY, SCOPES, Caller, Scope, required_scope
+from app.auth.callers import ANYONE, NOBODY, SCOPES, Caller, Scope, is_for, required_scope
 from app.auth.rates import Share
 from app.auth.service import Known
 from app.auth.throttle import Throttle, require_allowed, telling, told
@@ -31,6 +31,7 @@ from app.errors import (
     TooManyRequests,
     in_one_line,
 )
+from app.projects import DEFAULT
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -154,6 +155,8 @@ def require_scope(caller: Caller, method: str, path: str) -> None:
     if needed is not None and needed not in caller.scopes:
         mine = max(caller.scopes, key=SCOPES.index, default="nothing")
         raise ScopeMissing(f"This needs a key with the scope `{needed}`; yours has `{mine}`.")
+    if not is_for(caller, path):
+        raise ScopeMissing(f"{path} tells of all projects: it needs a key of `{DEFAULT}`.")
 
 
 def _bearer(authorization: str | None) -> str | None:

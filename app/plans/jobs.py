@@ -19,7 +19,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from app import news
+from app import news, projects
 from app.db import Database, table_of
 from app.errors import PlanNotFound, in_one_line
 from app.news import Lane
@@ -35,7 +35,7 @@ from app.plans.replan import inherited
 from app.plans.resolve import Resolver
 from app.plans.schemas import ENDED, UNENDED, PlanStatus
 from app.plans.stored import Answer
-from app.plans.tables import PlanRow
+from app.plans.tables import PlanNameRow, PlanRow
 from solvers.progress import Cancelled, Step, Stop
 
 log = logging.getLogger(__name__)
@@ -280,9 +280,9 @@ def forget_old(database: Database, retain_days: float, most: int = 100) -> int:
     """Delete plans that ended so long ago, except the newest and the current one of each name and
     parents of unended plans; how many, of every project up to `most`.
     """
-    with database.reading() as session:
-        projects = session.scalars(select(PlanRow.project).distinct()).all()
-    return sum(_forget_old(database.of(project), retain_days, most) for project in projects)
+    with database.reading() as session:  # of some names all plans are gone
+        found = {*projects.those_of(session, PlanRow), *projects.those_of(session, PlanNameRow)}
+    return sum(_forget_old(database.of(project), retain_days, most) for project in sorted(found))
 
 
 def _forget_old(database: Database, retain_days: float, most: int) -> int:

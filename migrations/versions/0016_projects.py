@@ -112,3 +112,9 @@ def _require_one_project() -> None:
                 f"the table {table} has rows of the project {found!r}, which the earlier schema"
                 " could not tell from those of others: delete them first"
             )
+    used = "SELECT id FROM api_key WHERE project <> 'default' AND revoked_at IS NULL LIMIT 1"
+    if (key := op.get_bind().execute(sa.text(used)).scalar()) is not None:
+        raise ConfigurationError(
+            f"the key {key} is of another project than `default`, and would see what is stored"
+            " there: `splitplan keys revoke` it first"
+        )

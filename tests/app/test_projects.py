@@ -7,7 +7,9 @@ from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app import projects
+from app.auth.callers import Caller, up_to
 from app.db import Base, table_of
+from app.plans import jobs
 from app.plans.tables import PlanNameRow, PlanRow, PlanUsersRow
 from app.profiles.tables import ProfileRow
 from app.projects import everywhere, secret_of
@@ -98,6 +100,7 @@ def test_what_goes_around_the_session_is_refused(two: Service) -> None:
     around = [
         select(plans.c.id),
         select(plans.alias("p").c.id),
+        select(plans.c.kind).where(plans.c.id == "whose-ever"),
         select(table_of(PlanUsersRow).c.block).join_from(table_of(PlanUsersRow), plans),
         select(func.count()).select_from(profiles),
         update(profiles).values(latest=3),
@@ -120,6 +123,18 @@ def test_a_row_of_another_project_is_stored_as_ones_own(service: Service) -> Non
         session.add(PlanNameRow(project="other", name="hall"))
     with service.everything.reading() as session:
         assert session.scalars(select(PlanNameRow.project)).all() == ["one"]
+
+
+def test_nobody_is_of_what_all_projects_see() -> None:
+    for project in (projects.SHARED, "", "A", "a" * 64):
+        with pytest.raises(ValueError, match=r"must match|all projects see"):
+            Caller("k", project, up_to("read"))
+
+
+def test_names_are_forgotten_whose_project_has_no_plans_any_more(two: Service) -> None:
+    assert jobs.forget_old(two.everything, 1.0) == 0
+    with two.everything.reading() as session:
+        assert session.scalars(select(PlanNameRow.name)).all() == []
 
 
 def test_each_project_has_a_secret_for_its_webhooks() -> None:

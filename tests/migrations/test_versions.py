@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app import migration
 from app.db import Database, open_database
+from app.errors import ConfigurationError
 
 
 @pytest.fixture
@@ -192,3 +193,61 @@ def test_measurements_are_of_power_too_from_0009_on(database: Database) -> None:
     migration.migrate(database)
     measured(2, "power")
     assert counts() == (2, 2)
+
+
+@pytest.mark.slow
+def test_projects_come_and_go_from_0016_on(database: Database) -> None:
+    """Both ways with rows that others refer to; what projects were promised is never mixed."""
+
+    def ran(*statements: str) -> None:
+        with database.writing() as session:
+            for statement in statements:
+                session.connection().exec_driver_sql(statement)
+
+    def found(what: str) -> set[tuple[object, ...]]:
+        with database.reading() as session:
+            return {tuple(row) for row in session.execute(text(what))}
+
+    def a_profile(key: int, project: str, name: str) -> list[str]:
+        values = f"({key}, '{project}', 'server', '{name}', 1, false)"
+        columns = "profile_id, id, number, created_at, body"
+        body = f"{key}, '{'0' * 31}{key}', 1, '2026-01-01', '{{}}'"
+        return [
+            f"INSERT INTO profile (id, project, kind, name, latest, hidden) VALUES {values}",
+            f"INSERT INTO profile_revision ({columns}) VALUES ({body})",
+        ]
+
+    migration.migrate(database, "0015")
+    ran(
+        a_plan("robust"),
+        "INSERT INTO plan_event (plan_number, created_at, status) VALUES (1, '2026-01-01', 'x')",
+        "INSERT INTO plan_name (name, event) VALUES ('hall', 1)",
+        "INSERT INTO name_event (name, kind, data) VALUES ('hall', 'current', '{}')",
+    )
+    ran(
+        *(
+            each.replace("project, ", "").replace("'default', ", "")
+            for each in a_profile(1, "default", "edge")
+        )
+    )
+    migration.migrate(database, "0016")
+    assert found("SELECT plan.project, plan_event.status FROM plan, plan_event") == {
+        ("default", "x")
+    }
+    assert found("SELECT project, name FROM name_event") == {("default", "hall")}
+    ran(*a_profile(2, "shared", "edge"), *a_profile(3, "shared", "cloud"))
+    back = migration.configuration(database)
+    ran(*a_profile(4, "other", "edge"))
+    with pytest.raises(ConfigurationError, match="project 'other'"):
+        command.downgrade(back, "0015")
+    assert len(found("SELECT id FROM profile")) == 4
+    ran("DELETE FROM profile_revision WHERE profile_id = 4", "DELETE FROM profile WHERE id = 4")
+    key = "'k', 'd', 'n', 'other', 'read', '2026-01-01'"
+    ran(f"INSERT INTO api_key (id, digest, name, project, scope, created_at) VALUES ({key})")
+    with pytest.raises(ConfigurationError, match="the key k"):
+        command.downgrade(back, "0015")
+    ran("UPDATE api_key SET revoked_at = '2026-01-01'")
+    command.downgrade(back, "0015")
+    assert found("SELECT id, name FROM profile") == {(1, "edge"), (3, "cloud")}
+    assert found("SELECT profile_id FROM profile_revision") == {(1,), (3,)}
+    assert found("SELECT name, status FROM name_event, plan_event") == {("hall", "x")}

@@ -41,6 +41,33 @@ Body = dict[str, Any]
 
 NAMES = {collection: body["name"] for collection, body in PROFILES.items()}
 UNKNOWN = "0f" * 16
+# Of the same length, and near nothing.
+NOBODYS = {
+    "camera-cpu.small-net": f"{'z' * 10}.{'x' * 9}",
+    "camera-cpu": "z" * 10,
+    "small-net": "x" * 9,
+    "cell": "q" * 4,
+    "edge-gpu": "j" * 8,
+    "hall": "w" * 4,
+}
+HELD = (
+    {"If-Match": "*"},
+    # What its owner may hold of it.
+    {"If-Match": '"1"', "If-None-Match": "*", "Idempotency-Key": "k", "Last-Event-ID": "1"},
+)
+DRY: tuple[Body, ...] = ({}, {"dry_run": "true"})
+RESTING_ON_OTHERS: dict[str, Body] = {
+    **REQUESTS,
+    "/v1/timings/estimate": ESTIMATES["timings"],
+    "/v1/timings": PROFILES["timings"],
+}
+OF_NOTHING_NAMED = {
+    ("GET", path)
+    for path in ("/livez", "/metrics", "/readyz", "/v1/problem-types", "/v1/problem-types/{slug}")
+} | {
+    ("GET", path) for path in ("/v1/catalogue", "/v1/plans", *(f"/v1/{each}" for each in PROFILES))
+}
+"""Public, of all projects together, or lists."""
 
 
 @contextmanager
@@ -120,17 +147,19 @@ def addressed() -> Iterator[tuple[str, str]]:
                 yield method.upper(), path
 
 
-def asked(method: str, path: str, plan_id: str, names: dict[str, str], event_id: int) -> Body:
+def asked(
+    method: str, path: str, plan_id: str, names: dict[str, str], held: dict[str, str]
+) -> Body:
     """A request of an operation for these ids and names."""
     collection = path.split("/")[2]
     name = names.get(collection, "")
     url = path.replace("{plan_id}", plan_id).replace("{name}", name)
-    url = url.replace("{user_id}", "near").replace("{event_id}", str(event_id))
+    url = url.replace("{user_id}", "near").replace("{event_id}", "1")
     url = re.sub(r"\{(number|revision)\}", "1", url)
-    how: Body = {"method": method, "url": url, "headers": {"If-Match": "*"}}
+    how: Body = {"method": method, "url": url, "headers": dict(held)}
     if "/current" in path:
         how["params"] = {"name": names["plans"]}
-    if path.endswith("/replan"):
+    if path.endswith("/replan") and held == HELD[0]:
         how["headers"] = {}
     if method == "PUT":
         how["json"] = {**PROFILES[collection], "name": name}
@@ -139,37 +168,81 @@ def asked(method: str, path: str, plan_id: str, names: dict[str, str], event_id:
     return how
 
 
+def every_operation() -> Iterator[tuple[str, str]]:
+    for path, methods in DOCUMENT["paths"].items():
+        yield from ((method.upper(), path) for method in methods)
+
+
+def with_bodies() -> Iterator[tuple[str, str]]:
+    """Every operation whose address names nothing, but whose body may."""
+    for method, path in every_operation():
+        if method == "POST" and (method, path) not in set(addressed()):
+            yield method, path
+
+
+def parameters(method: str, path: str) -> set[str]:
+    operation = DOCUMENT["paths"][path][method.lower()]
+    return {each["name"] for each in operation.get("parameters", ())}
+
+
+def renamed(value: Any) -> Any:
+    """The same with names that nobody has."""
+    if isinstance(value, dict):
+        return {key: renamed(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [renamed(each) for each in value]
+    return NOBODYS.get(value, value) if isinstance(value, str) else value
+
+
+def told_alike(
+    client: httpx.Client, theirs: Body, nobodys: Body, plan_id: str, status: int
+) -> None:
+    """What is another's is told as what nobody has, and takes as many looks at the database."""
+    what = theirs["method"], theirs["url"]
+    answer, cost = statements(lambda: client.request(**theirs))
+    other, usual = statements(lambda: client.request(**nobodys))
+    assert answer.status_code == other.status_code == status, (what, answer.text)
+    text = other.text
+    for known, unknown in (*NOBODYS.items(), (plan_id, UNKNOWN)):
+        text = text.replace(unknown, known)
+    assert answer.text == text, what
+    assert cost == usual, what
+    kept = ("content-length", "date", "ratelimit", "x-request-id")
+    assert {k: v for k, v in answer.headers.items() if k not in kept} == {
+        k: v for k, v in other.headers.items() if k not in kept
+    }
+
+
 def test_what_is_anothers_is_answered_as_what_nobody_has(
     service: Service, theirs: httpx.Client, mine: httpx.Client, plan: Body
 ) -> None:
-    known = {**NAMES, "plans": "hall"}
-    # Of the same length, and near nothing.
-    unknown = {kind: "z" * len(name) for kind, name in known.items()}
     # What is done once in a process is done.
     mine.delete("/v1/channels/none", headers={"If-Match": "*"})
     before = stored(service)
-    operations = sorted(set(addressed()))
+    operations, others = sorted(set(addressed())), sorted(set(with_bodies()))
     assert len(operations) > 50
+    assert {*operations, *others} | {*OF_NOTHING_NAMED} == set(every_operation())
     for method, path in operations:
         if path.endswith("/current/events"):
             continue  # has no end: below
-        theirs_asked = asked(method, path, plan["id"], known, 1)
-        nobodys = asked(method, path, UNKNOWN, unknown, 1)
-        answer, cost = statements(lambda how=theirs_asked: mine.request(**how))
-        other, usual = statements(lambda how=nobodys: mine.request(**how))
         # To measure a timing that is not there yet needs a processor that is.
         missing = 422 if path == "/v1/timings/{name}/measurements" and method == "POST" else 404
-        assert answer.status_code == other.status_code == missing, (method, path, answer.text)
-        text = other.text.replace(UNKNOWN, plan["id"])
-        collection = path.split("/")[2]
-        text = text.replace(unknown.get(collection, "?"), known.get(collection, "?"))
-        assert answer.text == text, (method, path)
-        assert cost == usual, (method, path)
-        kept = ("content-length", "date", "x-request-id")
-        assert {k: v for k, v in answer.headers.items() if k not in kept} == {
-            k: v for k, v in other.headers.items() if k not in kept
-        }
+        for held in HELD:
+            how = asked(method, path, plan["id"], {**NAMES, "plans": "hall"}, held)
+            nobodys = {kind: NOBODYS[name] for kind, name in NAMES.items()}
+            unknown = asked(method, path, UNKNOWN, {**nobodys, "plans": NOBODYS["hall"]}, held)
+            told_alike(mine, how, unknown, plan["id"], missing)
+    for method, path in others:
+        if (body := RESTING_ON_OTHERS.get(path)) is None:
+            continue
+        sent = body | ({"supersedes": plan["id"]} if path in REQUESTS else {})
+        nobodys = renamed(body) | ({"supersedes": UNKNOWN} if path in REQUESTS else {})
+        for params in DRY if "dry_run" in parameters(method, path) else DRY[:1]:
+            how = {"method": method, "url": path, "params": params}
+            told_alike(mine, how | {"json": sent}, how | {"json": nobodys}, plan["id"], 422)
     assert stored(service) == before
+    told = done(mine.get("/metrics"), 403)
+    assert told["detail"] == "/metrics tells of all projects: it needs a key of `default`."
     # To its owner all of it is there.
     for path in (f"/v1/plans/{plan['id']}", "/v1/plans/current?name=hall", "/v1/plans"):
         assert theirs.get(path).status_code == 200
