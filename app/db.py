@@ -1,13 +1,14 @@
 """The engine, the two kinds of session, and the one commit of a request."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import Context, copy_context
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import orjson
 from fastapi import Depends, Request
@@ -33,6 +34,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from app import projects
 from app.same_file import SameFile
+from app.together import Together
 from app.turns import Turns
 
 # Constraint names are fixed by rule, so that a migration can drop what another database created.
@@ -49,6 +51,11 @@ NAMES = {
 _CONNECTIONS = 30
 MOST_CONNECTIONS = 2 * _CONNECTIONS + 2
 """That one web has to Postgres: of writers, of readers, and of who looks whether it is there."""
+
+# So many writers share a commit: with more, the first would wait for the last.
+_TOGETHER = 64
+
+T = TypeVar("T")
 
 Json = JSON().with_variant(JSONB(), "postgresql")
 
@@ -94,6 +101,8 @@ class Database:
     _lookers: Engine
     _turn: Callable[[], AbstractContextManager[None]] = nullcontext
     """What writers wait for before they ask the database."""
+    _together: Together[Any, Any] | None = None
+    """Who writes for others too, where a commit may be that of several."""
     project: str | None = None
     """Whose rows sessions see and store; None: everybody's, for whoever looks after all work."""
 
@@ -127,6 +136,23 @@ class Database:
         ):
             yield session
 
+    def write_together(self, act: Callable[[Session], T]) -> T:
+        """Call `act`, which writes little, with a session as `writing` has it; on SQLite in a
+        transaction with others who wait.
+
+        It may be called again, where the transaction failed of another one.
+        """
+        if self._together is None:
+            with self.writing() as session:
+                return act(session)
+        told: T = self._together.carry_out(_Write(self, act, copy_context()), 1)
+        return told
+
+    def _write_all(self, writes: Sequence["_Write"]) -> list[Any]:
+        """Carry out what several threads want written, in one transaction."""
+        with self._turn(), self._writers.connect() as connection, connection.begin():
+            return [write.on(connection) for write in writes]
+
     @contextmanager
     def changing_schema(self) -> Iterator[Connection]:
         """A connection in one transaction in which tables may be made anew.
@@ -147,10 +173,28 @@ class Database:
                 if sqlite:  # no other session gets a connection that does not look at references
                     connection.invalidate()
 
-    def _session(self, engine: Engine, *, expire_on_commit: bool = True) -> Session:
-        if self.project is None:
-            return Session(engine, expire_on_commit=expire_on_commit)
-        return projects.session_of(self.project, engine, expire_on_commit=expire_on_commit)
+    def _session(self, bind: Engine | Connection, *, expire_on_commit: bool = True) -> Session:
+        return projects.session_of(self.project, bind, expire_on_commit=expire_on_commit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """What a thread wants written, by whichever of those who wait."""
+
+    database: Database
+    act: Callable[[Session], Any]
+    context: Context
+
+    def on(self, connection: Connection) -> Any:
+        """Write it, in a transaction of others."""
+        return self.context.run(self._written, connection)
+
+    def _written(self, connection: Connection) -> Any:
+        with (
+            self.database._session(connection, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            return self.act(session)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +257,9 @@ def _sqlite(address: URL, options: dict[str, Any], busy_timeout_s: float) -> Dat
         SameFile(Path(str(address.database))).watch(engine)
     event.listen(engine, "before_cursor_execute", projects.keep_to_one)
     writers = engine.execution_options(sqlite_immediate=True)
-    return Database(engine, engine, writers, engine, partial(_in_turn, Turns(), busy_timeout_s))
+    turn = partial(_in_turn, Turns(), busy_timeout_s)
+    alone = Database(engine, engine, writers, engine, turn)
+    return replace(alone, _together=Together(alone._write_all, _TOGETHER, (OperationalError,)))
 
 
 def _with(other: Engine) -> Callable[[Engine], None]:

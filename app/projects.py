@@ -47,9 +47,6 @@ _PROJECT = "project"
 _EVERYWHERE = "every_project"
 _NUMBERS = {"plan": "number", "profile": "id", "validation": "plan_number", "name_event": "id"}
 
-# Of the connections of sessions of one project.
-_OF_ONE = {_PROJECT: True}
-
 S = TypeVar("S", bound=Executable)
 
 
@@ -117,13 +114,21 @@ class SessionOfOne(Session):
     """A session that sees and stores what is of one project."""
 
 
-def session_of(project: str, engine: Engine, *, expire_on_commit: bool) -> SessionOfOne:
-    """A session of a project, whose connections say so."""
-    return SessionOfOne(
-        engine.execution_options(**_OF_ONE),
-        expire_on_commit=expire_on_commit,
-        info={_PROJECT: project},
-    )
+def session_of(
+    project: str | None, bind: Engine | Connection, *, expire_on_commit: bool
+) -> Session:
+    """A session of a project, or of all, whose connections say so: the next one may have the same.
+
+    In a transaction of a connection, whoever began that ends it.
+    """
+    options: dict[str, Any] = {
+        "bind": bind.execution_options(**{_PROJECT: project is not None}),
+        "expire_on_commit": expire_on_commit,
+        "join_transaction_mode": "rollback_only",
+    }
+    if project is None:
+        return Session(**options)
+    return SessionOfOne(**options, info={_PROJECT: project})
 
 
 def project_of(session: Session) -> str:
@@ -204,7 +209,7 @@ def keep_to_one(
     """
     compiled = context.compiled
     if (
-        _PROJECT not in connection.get_execution_options()
+        not connection.get_execution_options().get(_PROJECT)
         or getattr(compiled, "keeps_to_one", False)
         or context.execution_options.get(_EVERYWHERE)
     ):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_SWITCH_S = 0.001
+
 
 def require_guarded(settings: Settings, keys_made: Callable[[], bool]) -> None:
     """Where nobody is asked for a key, only this machine may come in. Raises ConfigurationError."""
@@ -76,6 +78,8 @@ def serve_until_stopped(settings: Settings, listener: socket.socket) -> None:
     from app.main import create_app  # most of what a start costs: see `load`
     from app.telemetry import traces
 
+    # Of several threads that compute the loop waits for each so long before it may go on.
+    sys.setswitchinterval(_SWITCH_S)
     traces.start(settings, "web")
     app = create_app(settings)
     metrics.serve(app.state.metrics, settings)

@@ -16,8 +16,8 @@ from app.evidence.promises import Promise, promise_of, risks_of
 from app.evidence.schemas import MOST_REPORTS, MissReport
 from app.evidence.sequences import counted, missing, with_number
 from app.evidence.tables import PlanEvidenceRow, UserEvidenceRow
-from app.evidence.together import Together
 from app.plans.tables import PlanRow
+from app.together import Together
 from solvers.evidence.betting import MULTIPLES, log_e_value, log_wealth
 
 _SHOWN = 1000

@@ -106,13 +106,20 @@ def accept(
     """
     row = orders.new_row(order, key)
     row.quick = lane == "quick"
-    with database.writing() as session:
+
+    def store(session: Session) -> None:
         durable.require_room(session, PlanRow, max_queued)
         names.hold_for(session, order.replaces, row.name)
         stored.keep(session, row)
         stored.keep_request(session, row, order.bulk)
         service.tell(session, row.number, "queued")
         news.tell(session, lane)
+
+    if order.bulk is None:
+        database.write_together(store)
+    else:
+        with database.writing() as session:
+            store(session)
     return row
 
 

@@ -49,7 +49,8 @@ def carry_out(
     stored.end(row, outcome, changed_by(order.lineage, outcome))
     packed = stored.packed_users(outcome)
     foreseen = successions.foresee(database, row.name, row.kind, outcome)
-    with database.writing() as session:
+
+    def store(session: Session) -> None:
         names.hold_for(session, order.replaces, row.name)
         stored.keep(session, row)
         stored.keep_request(session, row, order.bulk)
@@ -58,6 +59,12 @@ def carry_out(
         successions.succeed(session, row.number, foreseen)
         if row.webhook_waiting:
             news.tell(session, "webhook")
+
+    if packed is None and order.bulk is None:
+        database.write_together(store)
+    else:  # nobody waits for what takes a while to be written
+        with database.writing() as session:
+            store(session)
     if outcome.result is None and outcome.infeasible is None:
         return _document(row, None, no_progress(row.status))
     few = outcome.table is None and len(outcome.users) <= INLINE_USERS

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, event, select, text
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, event, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
+from sqlalchemy.orm import Session
 
 from app.db import Database, Json, UtcDateTime, open_database
+from app.errors import ProfileExists
 from app.profiles import service as profiles
 from app.profiles.schemas.device import Device
 from tests.support.builders import a_device
@@ -83,6 +85,79 @@ def test_writers_of_one_service_are_refused_in_time_and_lose_no_connection(
     with database.writing() as session:
         assert session.scalar(text("SELECT 1")) == 1
     database.engine.dispose()
+
+
+def written(database: Database, asked: list[tuple[str, str]]) -> tuple[list[int], list[object]]:
+    """How many transactions were committed for writers who all came while another wrote, each a
+    device of a project by its name; and what each was told.
+    """
+    told: list[object] = [None] * len(asked)
+    commits: list[int] = []
+
+    def write(n: int) -> None:
+        project, name = asked[n]
+
+        def act(session: Session) -> int:
+            profiles.create(session, Device.model_validate(a_device(name=name)))
+            return len(profiles.list_latest(session, Device, None, 10))
+
+        try:
+            told[n] = database.of(project).write_together(act)
+        except ProfileExists as refused:
+            told[n] = type(refused)
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(len(asked))]
+    together = database._together
+    assert together is not None
+    with database.writing():  # the first waits for this one, and the others for the first
+        for n, thread in enumerate(threads):
+            thread.start()
+            while not together._acting or len(together._waiting) < n:
+                assert thread.is_alive()
+    event.listen(database.engine, "commit", lambda _: commits.append(1))
+    for thread in threads:
+        thread.join()
+    return commits, told
+
+
+def test_writers_who_wait_share_a_commit_and_see_their_own_project(
+    service: Service, backend: str
+) -> None:
+    if backend != "sqlite":
+        pytest.skip("Postgres has commits reach the disk together by itself")
+    asked = [("one", "a"), ("one", "b"), ("two", "b"), ("one", "c"), ("two", "c"), ("two", "d")]
+    commits, told = written(service.database, asked)
+    assert told == [1, 2, 1, 3, 2, 3]
+    assert len(commits) <= 2, "of the first, and of the others"
+
+
+def test_one_who_is_refused_takes_nobody_along(service: Service, backend: str) -> None:
+    if backend != "sqlite":
+        pytest.skip("on Postgres everybody has a transaction of their own")
+    asked = [("one", "a"), ("one", "b"), ("one", "a"), ("one", "c")]
+    _, told = written(service.database, asked)
+    assert told == [1, 2, ProfileExists, 3]
+    with service.database.of("one").reading() as session:
+        assert len(profiles.list_latest(session, Device, None, 10)) == 3
+
+
+def test_nobody_is_told_that_something_is_stored_which_is_not(
+    service: Service, backend: str
+) -> None:
+    if backend != "sqlite":
+        pytest.skip("on Postgres everybody has a transaction of their own")
+
+    def fail(_: Connection) -> None:
+        raise OperationalError("COMMIT", None, OSError("no space left"))
+
+    event.listen(service.database.engine, "commit", fail)
+    with pytest.raises(OperationalError, match="no space left"):
+        service.database.of("one").write_together(
+            lambda session: profiles.create(session, Device.model_validate(a_device()))
+        )
+    event.remove(service.database.engine, "commit", fail)
+    with service.database.of("one").reading() as session:
+        assert profiles.list_latest(session, Device, None, 10) == []
 
 
 @pytest.fixture
