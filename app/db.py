@@ -1,6 +1,5 @@
 """The engine, the two kinds of session, and the one commit of a request."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import Context, copy_context
@@ -27,12 +26,11 @@ from sqlalchemy import (
     make_url,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
-from sqlalchemy.pool import ConnectionPoolEntry
 
-from app import projects
+from app import drivers, projects
+from app.drivers import Patience
 from app.same_file import SameFile
 from app.together import Together
 from app.turns import Turns
@@ -197,21 +195,13 @@ class _Write:
             return self.act(session)
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a statement of a web may wait on Postgres before its request is refused [s]."""
-
-    lock_s: float
-    statement_s: float
-
-
 def open_database(
     url: str, sqlite_busy_timeout_s: float = 30.0, patience: Patience | None = None
 ) -> Database:
     """Build the engines for `url` (sqlite:///path, postgresql://...); connects to nothing yet."""
     address = make_url(url)
     options: dict[str, Any] = {
-        "json_serializer": _dump,
+        "json_serializer": drivers.written,
         "json_deserializer": orjson.loads,
         # What users store belongs in no message of an error.
         "hide_parameters": True,
@@ -239,7 +229,7 @@ def _postgres(address: URL, options: dict[str, Any], patience: Patience | None) 
         event.listen(each, "before_cursor_execute", projects.keep_to_one)
     if patience is not None:
         for each in (engine, readers, lookers):
-            event.listen(each, "connect", partial(_be_patient, patience))
+            event.listen(each, "connect", partial(drivers.be_patient, patience))
     return Database(
         engine,
         readers.execution_options(postgresql_readonly=True),
@@ -251,13 +241,13 @@ def _postgres(address: URL, options: dict[str, Any], patience: Patience | None) 
 def _sqlite(address: URL, options: dict[str, Any], busy_timeout_s: float) -> Database:
     options |= {"pool_size": 10, "max_overflow": 30, "connect_args": {"timeout": busy_timeout_s}}
     engine = create_engine(address, **options)
-    event.listen(engine, "connect", _configure_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "connect", drivers.configure_sqlite)
+    event.listen(engine, "begin", drivers.begin_sqlite)
     if address.database not in (None, "", ":memory:"):
         SameFile(Path(str(address.database))).watch(engine)
     event.listen(engine, "before_cursor_execute", projects.keep_to_one)
     writers = engine.execution_options(sqlite_immediate=True)
-    turn = partial(_in_turn, Turns(), busy_timeout_s)
+    turn = partial(Turns().one, busy_timeout_s)
     alone = Database(engine, engine, writers, engine, turn)
     return replace(alone, _together=Together(alone._write_all, _TOGETHER, (OperationalError,)))
 
@@ -265,60 +255,6 @@ def _sqlite(address: URL, options: dict[str, Any], busy_timeout_s: float) -> Dat
 def _with(other: Engine) -> Callable[[Engine], None]:
     """Have the connections of another engine closed, too."""
     return lambda _: other.dispose()
-
-
-def _be_patient(patience: Patience, connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    """For so long: a pooler may refuse options in the place where a connection begins."""
-    cursor = connection.cursor()
-    for name, seconds in (
-        ("lock_timeout", patience.lock_s),
-        ("statement_timeout", patience.statement_s),
-        ("idle_in_transaction_session_timeout", 2.0 * patience.statement_s),
-    ):
-        cursor.execute(f"SET {name} = {round(1000.0 * seconds)}")
-    cursor.close()
-    connection.commit()
-
-
-@contextmanager
-def _in_turn(turns: Turns, within_s: float) -> Iterator[None]:
-    """The turn of one writer of this process; other processes are waited for by SQLite's lock."""
-    if not turns.take(within_s):
-        late = TimeoutError(f"writers waited for more than {within_s:g} s")
-        raise OperationalError("BEGIN IMMEDIATE", None, late)
-    try:
-        yield
-    finally:
-        turns.hand_on()
-
-
-def _dump(value: object) -> str:
-    """JSON. Raises ValueError for NaN."""
-    try:
-        written = orjson.dumps(value)
-    except TypeError:  # longer integers, other keys than strings
-        written = b"null"
-    if b"null" not in written:  # which is how orjson writes NaN, without a word
-        return written.decode()
-    return json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
-
-
-def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    connection.isolation_level = (
-        None  # the driver opens no transaction by itself: _begin_sqlite does
-    )
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not block each other
-    cursor.execute("PRAGMA synchronous = FULL")  # what was answered survives a power cut
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A deferred transaction that turns into a writer fails at once when another writer came
-    # between; one that takes the lock first waits for its turn (the busy timeout).
-    immediate = connection.get_execution_options().get("sqlite_immediate", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
 def database_of(request: Request) -> Database:

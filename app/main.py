@@ -21,7 +21,8 @@ from app.auth.guard import Authentication, Guard
 from app.auth.throttle import Throttle
 from app.bundles import routes as bundles
 from app.catalogue import routes as catalogue
-from app.db import Patience, open_database
+from app.db import open_database
+from app.drivers import Patience
 from app.evidence import routes as evidence
 from app.evidence.service import Receiver
 from app.http.bodies import WRITERS

@@ -1,7 +1,11 @@
 """Turns: whoever comes first goes first."""
 
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Event, Lock
+
+from sqlalchemy.exc import OperationalError
 
 
 class Turns:
@@ -43,3 +47,17 @@ class Turns:
                 self._waiting.popleft().set()
             else:
                 self._taken = False
+
+    @contextmanager
+    def one(self, within_s: float) -> Iterator[None]:
+        """The turn of one writer of this process; other processes are waited for by SQLite's lock.
+
+        Raises OperationalError where it does not come in time.
+        """
+        if not self.take(within_s):
+            late = TimeoutError(f"writers waited for more than {within_s:g} s")
+            raise OperationalError("BEGIN IMMEDIATE", None, late)
+        try:
+            yield
+        finally:
+            self.hand_on()

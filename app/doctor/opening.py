@@ -8,7 +8,8 @@ from pathlib import Path
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.orm import Session
 
-from app.db import Patience, open_database
+from app.db import open_database
+from app.drivers import Patience
 from app.settings import Settings
 
 _PATIENCE = Patience(lock_s=2.0, statement_s=60.0)
