@@ -1,6 +1,11 @@
 """Run the migrations in one transaction, one process at a time."""
 
+from contextlib import ExitStack
+from typing import Any
+
 from alembic import context
+from alembic.runtime.migration import MigrationInfo
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
 import app.auth.tables
@@ -25,8 +30,18 @@ TABLES = [
 ]  # importing a feature's tables is what makes them known to Base
 
 
-def run(connection: Connection) -> None:
+def refuse_to_go_back(*, step: MigrationInfo, **_: Any) -> None:
+    """Raise CommandError where a step has gone back, which takes the whole transaction back."""
+    if not step.is_upgrade:
+        raise CommandError(
+            "alembic does not look at what is lost by going back: nothing was changed."
+            " `splitplan migrate --to VERSION` looks, and goes back where nothing is"
+        )
+
+
+def run(connection: Connection, *, back: bool) -> None:
     """Migrate in the transaction that is open, under the database's write lock."""
+    each_step: Any = None if back else refuse_to_go_back
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": migration.LOCK})
     context.configure(
@@ -37,6 +52,7 @@ def run(connection: Connection) -> None:
         compare_server_default=True,
         # SQLite too: the transaction is opened before the first statement
         transactional_ddl=True,
+        on_version_apply=each_step,
     )
     with context.begin_transaction():
         context.run_migrations()
@@ -44,8 +60,13 @@ def run(connection: Connection) -> None:
 
 attributes = context.config.attributes
 if (given := attributes.get("connection")) is not None:
-    run(given)
+    run(given, back=True)
 else:
-    database: Database = attributes.get("database") or open_database(read_settings().database_url)
-    with database.changing_schema() as connection:
-        run(connection)
+    # Who gives a database knows what is in it; the command line of alembic gives none.
+    known: Database | None = attributes.get("database")
+    with ExitStack() as stack:
+        if (database := known) is None:
+            database = open_database(read_settings().database_url)
+            stack.callback(database.engine.dispose)
+        with database.changing_schema() as connection:
+            run(connection, back=known is not None)

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from alembic import command
+from alembic.util import CommandError
 from sqlalchemy import text
 
 from app import migration
@@ -73,6 +74,20 @@ def test_going_back_loses_nothing_that_nobody_said_may_be(
     with database.writing() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     assert "9999, made by a newer release" in failed(to("head"))
+
+
+def test_alembic_alone_does_not_go_back(
+    database: Database, new_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asks nobody whether something is lost."""
+    monkeypatch.setenv("SPLITPLAN_DATABASE_URL", new_database_url)
+    command.upgrade(migration.configuration(), "head")
+    before = held(database)
+    for where in ("-1", "base"):
+        with pytest.raises(CommandError, match="splitplan migrate --to"):
+            command.downgrade(migration.configuration(), where)
+    assert version(database) == migration.newest()
+    assert held(database) == before
 
 
 def next_release(folder: Path) -> Path:
