@@ -22,7 +22,7 @@ typedef struct {
 } Tangent;
 
 static void lean(const Curve *c, Tangent *t, double uplink) {
-    const double slack = fmax(c->left_s - uplink, 0.5 * c->cycles / c->fast_hz + NO_TIME), alpha = c->exponent;
+    const double slack = larger(c->left_s - uplink, 0.5 * c->cycles / c->fast_hz + NO_TIME), alpha = c->exponent;
     double clock = c->cycles / slack, time = slack;
     if (clock < c->slow_hz || clock > c->fast_hz) {
         clock = clock < c->slow_hz ? c->slow_hz : c->fast_hz;
@@ -30,7 +30,7 @@ static void lean(const Curve *c, Tangent *t, double uplink) {
     }
     const double power = power_at(c, clock), part = clock * t->per_cycles, stretch = c->overhead_s * part;
     t->uplink_s = uplink;
-    t->spare = fmax(power * ((alpha - 1.0) + alpha * stretch) - c->static_w, 0.0);
+    t->spare = larger(power * ((alpha - 1.0) + alpha * stretch) - c->static_w, 0.0);
     t->stiffness = power * alpha * ((alpha - 1.0) + (alpha + 1.0) * stretch) * part;
     t->watts = c->watts + t->spare;
     t->computing_j = (c->static_w + power) * (time + c->overhead_s) + c->constant_j;
@@ -66,43 +66,62 @@ static void settle(const Curve *c, const Cap *law, const Tangent *t, const Tried
     /* Where the clock is stiff the time tells the share better than M does. */
     const double moved = found->step * found->stiff * at->s / (c->unit_s * at->psi);
     a->value_j = found->value_j;
-    a->uplink_s = t->uplink_s;
+    a->uplink_s = t->uplink_s + found->step;
     a->rate = at->rate / (1.0 + found->stiff);
+    a->drift_s = c->unit_s * at->psi / at->s * a->rate;
+    a->slope_hz = c->scale_hz / at->s;
     if (!(fabs(moved) < CLOSE)) { /* times next to each other are far apart for the clock: the share of the time itself */
-        const double uplink = fmax(t->uplink_s + found->step, c->unit_s * (1.0 + PAD));
+        const double uplink = larger(a->uplink_s, c->unit_s * (1.0 + PAD));
         a->share_hz = c->scale_hz / snr_at_stretch(law, (uplink - c->unit_s) / c->unit_s);
         return;
     }
     a->share_hz = c->scale_hz / (polished(at, 1.0 / (t->watts * t->per_price)) * (1.0 - moved));
 }
 
-int robust_free_clock(const Curve *c, const Cap *law, double price, double cut_j, Answer *a) {
-    const double kink = fmax(c->kink_s, c->unit_s), most = c->most_s;
+/* Whether a chord of the tangent, had for less, tells that it is above the cut. */
+static int chord_is_above(const Curve *c, const Tangent *t, const Cut *cut) {
+    const double z = 1.0 / (t->watts * t->per_price), worth = t->watts * c->unit_s;
+    for (int k = 0; k <= cut->wide; k++) {
+        const double uplink = worth * cost_at_least(z * cut->part[k]);
+        const double value = t->computing_j - t->lent_j + uplink - c->doubt_j - c->error_s * t->spare -
+                             2.0 * OF_TERMS * (t->computing_j + t->lent_j + uplink);
+        if (!(value > cut->at_j[k])) return 0;
+    }
+    return 1;
+}
+
+static void begin(const Curve *c, double price, double uplink, Tangent *t) {
+    t->per_cycles = 1.0 / c->cycles;
+    t->per_price = c->unit_s / (price * c->scale_hz);
+    lean(c, t, uplink);
+}
+
+int robust_is_above_chord(const Curve *c, double price, double uplink_s, const Cut *cut) {
+    Tangent t;
+    begin(c, price, smaller(larger(uplink_s, larger(c->kink_s, c->unit_s)), c->most_s), &t);
+    return chord_is_above(c, &t, cut);
+}
+
+int robust_free_clock(const Curve *c, const Cap *law, double price, const Cut *cut, Answer *a) {
+    const double kink = larger(c->kink_s, c->unit_s), most = c->most_s;
     double low = kink, high = most;
     Tangent t;
     int settled = 0;
-    t.per_cycles = 1.0 / c->cycles;
-    t.per_price = c->unit_s / (price * c->scale_hz);
-    lean(c, &t, a->uplink_s > low && a->uplink_s < high ? a->uplink_s : low + 0.6 * (high - low));
+    begin(c, price, a->uplink_s > low && a->uplink_s < high ? a->uplink_s : low + 0.6 * (high - low), &t);
     for (int k = 0; k < STEPS; k++) {
-        /* A chord is had for less, and discards most. */
-        if (k < 2 && cut_j < INFINITY) {
-            const double uplink = t.watts * c->unit_s * cost_at_least(1.0 / (t.watts * t.per_price));
-            if (t.computing_j - t.lent_j + uplink - c->doubt_j - c->error_s * t.spare -
-                    2.0 * OF_TERMS * (t.computing_j + t.lent_j + uplink) > cut_j) {
-                a->uplink_s = t.uplink_s; /* what discards it once may do so again */
-                return 0;
-            }
+        if (k < 2 && cut->at_j[0] < INFINITY && chord_is_above(c, &t, cut)) {
+            a->uplink_s = t.uplink_s; /* what discards it once may do so again */
+            return ABOVE;
         }
         const Tried at = tried(c, law, &t);
-        if (at.value_j > cut_j) {
+        if (is_above(cut, at.value_j, c->scale_hz / at.at.s)) {
             a->uplink_s = t.uplink_s;
-            return 0;
+            return ABOVE;
         }
-        const double near = fmin(t.uplink_s, c->left_s - t.uplink_s);
-        if (settled || fabs(at.step) <= 1e-8 * near || high - low <= 4e-16 * high) {
+        const double near = smaller(t.uplink_s, c->left_s - t.uplink_s);
+        if (settled || fabs(at.step) <= CLOSE * near || high - low <= 4e-16 * high) {
             settle(c, law, &t, &at, a);
-            return 1;
+            return FOUND;
         }
         if (at.step > 0.0) low = t.uplink_s;
         else high = t.uplink_s;
@@ -113,10 +132,11 @@ int robust_free_clock(const Curve *c, const Cap *law, double price, double cut_j
             Tangent end = t;
             lean(c, &end, least ? most : kink);
             const double asked = tried(c, law, &end).uplink_s;
-            if (least ? asked >= most : asked <= kink) {
-                at_end(c, law, price, least ? most : kink, least, a);
-                return a->value_j <= cut_j;
+            if (least && asked >= most) {
+                at_end(c, law, price, most, 1, a);
+                return FOUND;
             }
+            if (first && asked <= kink) return SLOW;
         }
         if (!(next > low && next < high)) next = 0.5 * (low + high);
         else settled = fabs(at.step) <= 3e-5 * near;
@@ -124,7 +144,7 @@ int robust_free_clock(const Curve *c, const Cap *law, double price, double cut_j
     }
     const Tried at = tried(c, law, &t);
     settle(c, law, &t, &at, a);
-    return at.value_j <= cut_j;
+    return FOUND;
 }
 
 int64_t robust_most_options(const Cell *cell, int64_t from, int64_t to) {
@@ -142,15 +162,13 @@ int robust_room(Options *options, int64_t most) {
     options->curve = malloc(size * sizeof *options->curve);
     options->bound_j = malloc(size * sizeof *options->bound_j);
     options->hint_s = malloc(size * sizeof *options->hint_s);
-    options->beyond = malloc(size);
-    return options->beyond != NULL && options->curve != NULL && options->bound_j != NULL && options->hint_s != NULL;
+    return options->curve != NULL && options->bound_j != NULL && options->hint_s != NULL;
 }
 
 void robust_forget(Options *options) {
     free(options->curve);
     free(options->bound_j);
     free(options->hint_s);
-    free(options->beyond);
 }
 
 void robust_options(const Cell *cell, const Cap *law, int64_t n, const int64_t *rows, int64_t count, Options *options) {
@@ -167,51 +185,29 @@ void robust_options(const Cell *cell, const Cap *law, int64_t n, const int64_t *
     for (int64_t k = 0; k < options->count; k++) options->hint_s[k] = 0.0;
 }
 
-int64_t robust_best(const Cap *law, Options *options, double price, double span, double most_hz, Answer *a) {
-    /* Values rise with the price, what the best share costs by itself times the span. */
-    const double rises = (1.0 + SPARE) * span, spare = SPARE / (1.0 + SPARE);
-    int64_t best = -1;
-    double cut = INFINITY, clock = 0.0, beside_j = 0.0;
-    options->spare_j = INFINITY;
-    if (options->count == 1) {
-        options->bound_j[0] = 0.0;
-    } else if (options->count > 1 && price > 0.0) {
-        int64_t lowest = 0;
-        for (int64_t k = 0; k < options->count; k++) {
-            options->bound_j[k] = least_at_least(options->curve + k, price);
-            if (options->bound_j[k] < options->bound_j[lowest]) lowest = k;
-        }
-        a->uplink_s = options->hint_s[lowest];
-        if (priced(options->curve + lowest, law, price, most_hz, INFINITY, a)) {
-            options->hint_s[lowest] = a->uplink_s;
-            best = lowest;
-            cut = a->value_j;
-            beside_j = span > 0.0 ? rises * a->share_hz + spent_at(options->curve + lowest, law, price, a) - cut : 0.0;
-            options->beyond[lowest] = 0;
-            if (a->uplink_s > 0.0) clock = clock_at(options->curve + lowest, a->uplink_s);
-        }
-    } else {
-        for (int64_t k = 0; k < options->count; k++) options->bound_j[k] = 0.0;
-    }
+int64_t robust_best(const Cap *law, Options *options, double price, double most_hz, Answer *a) {
+    int64_t first = 0, best = -1;
+    double cut = INFINITY, clock = 0.0;
+    /* By far most are ruled out by the bound of all shares, once the most promising one is known. */
     for (int64_t k = 0; k < options->count; k++) {
+        options->bound_j[k] = options->count > 1 && price > 0.0 ? least_at_least(options->curve + k, price) : 0.0;
+        if (options->bound_j[k] < options->bound_j[first]) first = k;
+    }
+    for (int64_t j = -1; j < options->count; j++) {
+        const int64_t k = j < 0 ? first : j;
+        if (k >= options->count || j == first || options->bound_j[k] > cut) continue;
+        const Curve *c = options->curve + k;
         Answer other = NOTHING;
-        if (k == best) continue;
-        options->beyond[k] = options->bound_j[k] > cut + beside_j;
-        if (options->beyond[k]) {
-            options->spare_j = fmin(options->spare_j, spare * beside_j);
-            continue;
-        }
         /* Other cuts of the same device are often best at a clock near that of the best so far. */
         const double hint = options->hint_s[k];
-        other.uplink_s = hint > 0.0 || clock == 0.0 ? hint : options->curve[k].left_s - options->curve[k].cycles / clock;
-        options->beyond[k] = !priced(options->curve + k, law, price, most_hz, cut + beside_j, &other);
+        other.uplink_s = hint > 0.0 || clock == 0.0 ? hint : c->left_s - c->cycles / clock;
+        const int found = priced(c, law, price, most_hz, cut, &other);
         options->hint_s[k] = other.uplink_s;
-        if (options->beyond[k]) options->spare_j = fmin(options->spare_j, spare * beside_j);
-        if (options->beyond[k] || other.value_j > cut || (best >= 0 && other.value_j == cut && k > best)) continue;
+        if (!found || (best >= 0 && other.value_j == cut && k > best)) continue;
         best = k;
         cut = other.value_j;
-        beside_j = span > 0.0 ? rises * other.share_hz + spent_at(options->curve + k, law, price, &other) - cut : 0.0;
         *a = other;
+        if (j < 0 && a->uplink_s > 0.0) clock = clock_at(c, a->uplink_s);
     }
     return best;
 }

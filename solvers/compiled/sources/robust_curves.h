@@ -95,8 +95,33 @@ typedef struct {
     double share_hz;
     double rate; /* -d ln share/d ln price; 0 where the share does not move */
     double uplink_s; /* where the clock is free; before that, where to begin to look for it, if it is inside */
+    double drift_s;  /* d uplink_s/d ln price there */
+    double slope_hz; /* a share that makes a line of the value, see `Cut`; NAN where there is none */
 } Answer;
-#define NOTHING ((Answer){INFINITY, 0.0, 0.0, 0.0})
+#define NOTHING ((Answer){INFINITY, 0.0, 0.0, 0.0, 0.0, NAN})
+
+/* What an option has to lie above at two prices around the one it is asked at, to be above a line through both of them
+   everywhere between.
+
+   A tangent's bound is concave in the price p, its slope the cheapest share b. As -dE/db falls at least as fast as 1/b,
+   b falls at most as fast as 1/p, so that the bound is V + b p ln(p'/p) at any other price p' at least: concave too, and
+   above the line between wherever it is above it at both ends. */
+typedef struct {
+    double at_j[2];
+    double part[2];  /* the two prices, in parts of the one asked at */
+    double rises[2]; /* p ln(p'/p), rounded down by more than a share is off */
+    int wide;        /* whether the two differ */
+} Cut;
+
+static inline Cut cut_at(double cut_j) {
+    const Cut cut = {{cut_j, cut_j}, {1.0, 1.0}, {0.0, 0.0}, 0};
+    return cut;
+}
+
+static inline int is_above(const Cut *cut, double value_j, double slope_hz) {
+    if (!cut->wide) return value_j > cut->at_j[0];
+    return value_j + slope_hz * cut->rises[0] > cut->at_j[0] && value_j + slope_hz * cut->rises[1] > cut->at_j[1];
+}
 
 static inline double power_at(const Curve *c, double clock) {
     return c->kappa * (c->exponent == 3.0 ? clock * clock * clock : pow(clock, c->exponent));
@@ -112,12 +137,12 @@ static inline double clock_power(const Curve *c, double clock, double *stiffness
     if (c->cycles <= 0.0) return 0.0;
     const double power = power_at(c, clock), alpha = c->exponent, stretch = c->overhead_s * clock / c->cycles;
     *stiffness = power * alpha * ((alpha - 1.0) + (alpha + 1.0) * stretch) * (clock / c->cycles);
-    return fmax(power * ((alpha - 1.0) + alpha * stretch) - c->static_w, 0.0);
+    return larger(power * ((alpha - 1.0) + alpha * stretch) - c->static_w, 0.0);
 }
 
 static inline double clock_at(const Curve *c, double uplink_s) {
-    const double slack = fmax(c->left_s - uplink_s, 0.5 * c->cycles / c->fast_hz + NO_TIME);
-    return fmin(fmax(c->cycles / slack, c->slow_hz), c->fast_hz);
+    const double slack = larger(c->left_s - uplink_s, 0.5 * c->cycles / c->fast_hz + NO_TIME);
+    return smaller(larger(c->cycles / slack, c->slow_hz), c->fast_hz);
 }
 
 static inline int sends(const Curve *c) { return c->unit_s > 0.0; }
@@ -125,14 +150,22 @@ static inline int sends(const Curve *c) { return c->unit_s > 0.0; }
 /* A user, with what all its options share. */
 typedef struct {
     const User *of;
-    double whole; /* stretch of the uplink time over the whole uplink */
+    double whole_snr; /* over the whole uplink */
     double per_scale;
 } Asking;
 
 static inline Asking asking(const Cell *cell, int64_t n) {
-    const double s = cell->user[n].scale_hz / cell->bandwidth_hz;
-    const Asking who = {cell->user + n, s / fmin(log1p(s), cell->cap), 1.0 / cell->user[n].scale_hz};
+    const Asking who = {cell->user + n, cell->user[n].scale_hz / cell->bandwidth_hz, 1.0 / cell->user[n].scale_hz};
     return who;
+}
+
+/* The bound of `least_at_least`, before an option is laid out: no clock costs less than the cheapest. */
+static inline double row_at_least(const Row *row, const Asking *who, double price) {
+    const User *user = who->of;
+    const double unit = row->unit_hz * who->per_scale, slow = row->slow_j * user->weight;
+    const double paid = (user->radio_w + row->standby_w) * user->weight * row->part * unit;
+    const double uplink = unit > 0.0 ? paid * cost_at_least(price * user->scale_hz / paid) : 0.0;
+    return (slow + uplink) * (1.0 - 2.0 * OF_TERMS);
 }
 
 double robust_least_hz(const Curve *c, const Cap *law);
@@ -146,7 +179,7 @@ static inline int lay_out(const Cell *cell, const Cap *law, const Asking *who, i
     if (!cell->of_options) {
         const double high = row->variance_s2 + user->correlation * row->cross_s2;
         const double low = row->variance_low_s2 + user->correlation * row->cross_low_s2;
-        const double deviation = sqrt(fmax(fmax(high, low), 0.0));
+        const double deviation = sqrt(larger(larger(high, low), 0.0));
         margin = user->factor * deviation;
         if (user->correlation < 0.0) {
             /* The variance is good to a part of what it is the difference of, its root to less. */
@@ -166,9 +199,9 @@ static inline int lay_out(const Cell *cell, const Cap *law, const Asking *who, i
         const double beside = cell->of_options ? row->device_std_s : user->factor * row->device_std_s;
         const double cycles_s = user->period_s - row->overhead_s - beside;
         if (!(cycles_s >= fastest)) return 0;
-        if (unit > 0.0) most = fmin(most, user->period_s);
+        if (unit > 0.0) most = smaller(most, user->period_s);
         if (row->cycles > 0.0) {
-            const double least = fmin(row->cycles / fmax(cycles_s, 0.0), row->fast_hz);
+            const double least = smaller(row->cycles / larger(cycles_s, 0.0), row->fast_hz);
             if (least > slow) {
                 double stiffness;
                 const double error = TIME_ERROR * (user->period_s + row->overhead_s + fabs(beside));
@@ -192,8 +225,10 @@ static inline int lay_out(const Cell *cell, const Cap *law, const Asking *who, i
     c->doubt_j = doubt;
     c->slow_j = slow == row->slow_hz ? row->slow_j * weight : computing_j(c, slow);
     c->row = r;
-    if (unit > 0.0) {
-        const double at_whole = unit * who->whole;
+    const double snr = who->whole_snr;
+    /* s/ln(1 + s) is at most 1 + s/2: most options are far from needing the whole uplink. */
+    if (unit > 0.0 && !(unit * larger(1.0 + 0.5 * snr, snr / law->cap) <= 0.999 * most)) {
+        const double at_whole = unit * (snr / smaller(log1p(snr), law->cap));
         if (at_whole > most * (1.0 - 1e-11) &&
             (at_whole > most * (1.0 + 1e-11) || robust_least_hz(c, law) > cell->bandwidth_hz))
             return 0;
@@ -214,10 +249,10 @@ static inline double tangent_j(const Curve *c, double computing, double spare, d
    agrees. */
 static inline void at_end(const Curve *c, const Cap *law, double price, double uplink_s, int least, Answer *a) {
     const Snr at = snr_at(law, snr_at_stretch(law, (uplink_s - c->unit_s) / c->unit_s));
-    const double per_watt = at.psi * c->unit_s / c->scale_hz, asked = fmax(price / per_watt - c->watts, 0.0);
+    const double per_watt = at.psi * c->unit_s / c->scale_hz, asked = larger(price / per_watt - c->watts, 0.0);
     double stiffness, clock = least ? clock_at(c, uplink_s) : c->slow_hz;
     const double watts = clock_power(c, clock, &stiffness);
-    const double spare = !least ? fmin(asked, watts) : clock > c->slow_hz ? fmax(asked, watts) : asked;
+    const double spare = !least ? smaller(asked, watts) : clock > c->slow_hz ? larger(asked, watts) : asked;
     const double z = price * c->scale_hz / ((c->watts + spare) * c->unit_s);
     a->share_hz = c->scale_hz / at.s * (least ? 1.0 + PAD : 1.0);
     a->rate = 0.0;
@@ -229,7 +264,7 @@ static inline double energy_at(const Curve *c, const Cap *law, double share_hz, 
     double uplink = 0.0;
     if (sends(c)) {
         const double s = c->scale_hz / share_hz;
-        uplink = c->unit_s * (s / fmin(log1p(s), law->cap));
+        uplink = c->unit_s * (s / smaller(log1p(s), law->cap));
     }
     const double clock = clock_at(c, uplink), energy = computing_j(c, clock) + c->watts * uplink;
     double stiffness;
@@ -241,12 +276,12 @@ static inline double energy_at(const Curve *c, const Cap *law, double share_hz, 
 static inline double spent_at(const Curve *c, const Cap *law, double price, const Answer *a) {
     double doubt;
     const double energy = energy_at(c, law, a->share_hz, &doubt);
-    return fmax((energy + price * a->share_hz) * (1.0 + OF_TERMS), a->value_j);
+    return larger((energy + price * a->share_hz) * (1.0 + OF_TERMS), a->value_j);
 }
 
 /* What the answer of an option is where its share is held to `most_hz`, or to the least share if that is more. */
 static inline void held_to(const Curve *c, const Cap *law, double price, double most_hz, Answer *a) {
-    const double share = fmax(robust_least_hz(c, law), most_hz);
+    const double share = larger(robust_least_hz(c, law), most_hz);
     const Snr at = snr_at(law, c->scale_hz / share);
     const double uplink = c->unit_s * at.stretch, clock = clock_at(c, uplink);
     double stiffness, spare = 0.0;
@@ -254,7 +289,7 @@ static inline void held_to(const Curve *c, const Cap *law, double price, double 
     if ((c->watts + spare) * at.psi * c->unit_s / c->scale_hz >= price) {
         const double computing = computing_j(c, clock), sent = c->watts * uplink, paid = price * share;
         const double bound = computing + sent + paid - c->error_s * spare - c->doubt_j - OF_TERMS * (computing + sent + paid);
-        a->value_j = price > 0.0 ? fmax(a->value_j, bound) : bound;
+        a->value_j = price > 0.0 ? larger(a->value_j, bound) : bound;
     }
     a->share_hz = share;
     a->rate = 0.0;
@@ -267,39 +302,86 @@ static inline double least_at_least(const Curve *c, double price) {
     return (c->slow_j + uplink) * (1.0 - 2.0 * OF_TERMS) - c->doubt_j;
 }
 
-int robust_free_clock(const Curve *c, const Cap *law, double price, double cut_j, Answer *a);
+/* Whether `least_at_least` alone tells that an option is above. */
+static inline int is_above_at_least(const Curve *c, double price, const Cut *cut) {
+    for (int k = 0; k <= cut->wide; k++)
+        if (!(least_at_least(c, price * cut->part[k]) > cut->at_j[k])) return 0;
+    return 1;
+}
 
-/* Least of E + price b over the shares up to `most_hz`; 0, and no answer, where that is proven to be beyond `cut_j`.
-   Any price of 0 asks for all that is allowed. */
-static inline int priced(const Curve *c, const Cap *law, double price, double most_hz, double cut_j, Answer *a) {
-    if (!sends(c)) {
-        double doubt;
-        a->share_hz = a->rate = 0.0;
-        a->value_j = energy_at(c, law, 1.0, &doubt) - doubt;
-        return a->value_j <= cut_j;
+enum { ABOVE = 0, FOUND = 1, SLOW = 2 };
+/* The clock is free: an answer; ABOVE the cut; or SLOW, where it is at its least or next to it. */
+int robust_free_clock(const Curve *c, const Cap *law, double price, const Cut *cut, Answer *a);
+
+/* Whether a chord of the tangent at some time tells that an option is above. */
+int robust_is_above_chord(const Curve *c, double price, double uplink_s, const Cut *cut);
+
+/* Least of E + price b over all shares, but for those that hold it to an end; 0 where it is above the cut. */
+static inline int unheld(const Curve *c, const Cap *law, double price, const Cut *cut, Answer *a) {
+    const double z = price * c->scale_hz / (c->watts * c->unit_s);
+    int found = SLOW;
+    a->slope_hz = NAN;
+    a->drift_s = 0.0;
+    if (cut->at_j[0] < INFINITY && is_above_at_least(c, price, cut)) return 0;
+    if (c->kink_s < c->most_s) {
+        if (a->uplink_s > c->kink_s && a->uplink_s < c->most_s && a->uplink_s > c->unit_s)
+            found = robust_free_clock(c, law, price, cut, a);
+        else if (cut->at_j[0] < INFINITY && robust_is_above_chord(c, price, a->uplink_s, cut))
+            return 0;
     }
-    if (price > 0.0) {
-        const double per_watt = c->unit_s / c->scale_hz, z = price / (c->watts * per_watt);
-        if (cut_j < INFINITY && least_at_least(c, price) > cut_j) return 0;
+    if (found == SLOW) {
         const Snr at = snr_at_price(law, z);
         const double uplink = c->unit_s * at.stretch;
         if (uplink <= c->kink_s && uplink <= c->most_s) {
             a->share_hz = c->scale_hz / polished(&at, z);
+            a->slope_hz = c->scale_hz / at.s;
             a->rate = at.rate;
             a->value_j = tangent_j(c, c->slow_j, 0.0, 0.0, &at, z);
-        } else if (c->kink_s >= c->most_s) {
-            at_end(c, law, price, c->most_s, 1, a);
-            a->value_j = fmax(a->value_j, least_at_least(c, price));
-        } else if (!robust_free_clock(c, law, price, cut_j, a)) {
-            return 0;
-        } else {
-            /* Where there is next to no time to share, what it is worth may be next to nothing that can be told. */
-            a->value_j = fmax(a->value_j, least_at_least(c, price));
+            return 1;
         }
-        if (a->share_hz <= most_hz) return a->value_j <= cut_j;
+        if (c->kink_s >= c->most_s) {
+            at_end(c, law, price, c->most_s, 1, a);
+        } else {
+            /* What the cycles are worth makes the time no longer. */
+            const double kink = larger(c->kink_s, c->unit_s);
+            if (!(a->uplink_s > kink && a->uplink_s < c->most_s))
+                a->uplink_s = kink + 0.6 * (smaller(uplink, c->most_s) - kink);
+            found = robust_free_clock(c, law, price, cut, a);
+            if (found == SLOW) at_end(c, law, price, c->kink_s, 0, a);
+        }
+    }
+    if (found == ABOVE) return 0;
+    /* Where there is next to no time to share, what it is worth may be next to nothing that can be told. */
+    const double least = least_at_least(c, price);
+    if (least > a->value_j) {
+        a->value_j = least;
+        a->slope_hz = NAN;
+    }
+    return 1;
+}
+
+/* Least of E + price b over the shares up to `most_hz`; 0, and no answer, where that is proven to be above the cut.
+   Any price of 0 asks for all that is allowed. */
+static inline int priced_within(const Curve *c, const Cap *law, double price, double most_hz, const Cut *cut, Answer *a) {
+    if (!sends(c)) {
+        double doubt;
+        a->share_hz = a->rate = a->slope_hz = 0.0;
+        a->value_j = energy_at(c, law, 1.0, &doubt) - doubt;
+        return !is_above(cut, a->value_j, 0.0);
+    }
+    if (price > 0.0) {
+        if (!unheld(c, law, price, cut, a)) return 0;
+        if (a->share_hz <= most_hz) return !is_above(cut, a->value_j, a->slope_hz);
     }
     held_to(c, law, price, most_hz, a);
-    return a->value_j <= cut_j;
+    a->slope_hz = NAN;
+    return !is_above(cut, a->value_j, NAN);
+}
+
+/* As `priced_within`, above one number. */
+static inline int priced(const Curve *c, const Cap *law, double price, double most_hz, double cut_j, Answer *a) {
+    const Cut cut = cut_at(cut_j);
+    return priced_within(c, law, price, most_hz, &cut, a);
 }
 
 /* Every option of one user that keeps its limits; room for those of the largest workload. */
@@ -308,8 +390,6 @@ typedef struct {
     Curve *curve;
     double *bound_j;
     double *hint_s; /* where each was found last, to begin there */
-    double spare_j;
-    uint8_t *beyond; /* whether each is proven to be dearer than the best, by more than was asked */
 } Options;
 
 int64_t robust_most_options(const Cell *cell, int64_t from, int64_t to);
@@ -317,9 +397,7 @@ int robust_room(Options *options, int64_t most);
 void robust_forget(Options *options);
 /* `rows` of them, or those of the workload where there are none; nothing is known of where they are. */
 void robust_options(const Cell *cell, const Cap *law, int64_t n, const int64_t *rows, int64_t count, Options *options);
-/* The cheapest, the first row of equals: its index; -1 where there is none. Those told to be beyond are dearer than it
-   at all prices up to `span` more, and by `spare_j` at both ends. */
-int64_t robust_best(const Cap *law, Options *options, double price, double span, double most_hz, Answer *a);
-#define SPARE 0.02
+/* The cheapest, the first row of equals: its index; -1 where there is none. */
+int64_t robust_best(const Cap *law, Options *options, double price, double most_hz, Answer *a);
 
 #endif

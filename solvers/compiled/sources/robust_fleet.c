@@ -6,171 +6,263 @@
 
 enum { DONE = 0, NO_MEMORY = -1 };
 
+/* The least share of a user; infinite where it has no option. */
+static double least_of_all(const Options *options, const Cap *law) {
+    int64_t best = -1;
+    double widest = 0.0;
+    for (int64_t k = 0; k < options->count; k++) {
+        const Curve *c = options->curve + k;
+        if (!sends(c)) return 0.0;
+        /* One scale for all: the share is least where the uplink may be slowed most. */
+        if (c->most_s > widest * c->unit_s) {
+            widest = c->most_s / c->unit_s;
+            best = k;
+        }
+    }
+    return best < 0 ? INFINITY : robust_least_hz(options->curve + best, law);
+}
+
 /* The least share of every user, infinite where none of its options keeps its limits; and what it surely is, with the
    rounding of times taken off. */
 SP_EXPORT int64_t sp_robust_least(const Cell *cell, int64_t from, int64_t to, double *least_hz, double *surely_hz) {
     const Cap law = cap_of(cell->cap);
-    for (int64_t n = from; n < to; n++) {
-        const Asking who = asking(cell, n);
-        const int64_t *first = cell->first + cell->workload[n];
-        Curve best, surely, some;
-        double widest = 0.0, sure = 0.0;
-        int silent = 0;
-        for (int64_t r = first[0]; r < first[1] && !silent; r++) {
-            if (!lay_out(cell, &law, &who, r, &some)) continue;
-            silent = !sends(&some);
-            /* One scale for all: the share is least where the uplink may be slowed most. */
-            if (some.most_s > widest * some.unit_s) {
-                widest = some.most_s / some.unit_s;
-                best = some;
-            }
-            if (some.most_s + 2.0 * some.error_s > sure * some.unit_s) {
-                sure = (some.most_s + 2.0 * some.error_s) / some.unit_s;
-                surely = some;
-                surely.most_s += 2.0 * some.error_s;
-            }
-        }
-        least_hz[n] = silent ? 0.0 : widest > 0.0 ? robust_least_hz(&best, &law) : INFINITY;
-        if (surely_hz != NULL)
-            surely_hz[n] = silent ? 0.0 : sure > 0.0 ? robust_least_hz(&surely, &law) * (1.0 - 4.0 * PAD) : INFINITY;
-    }
-    return DONE;
-}
-
-/* Everybody's best option at a price: sums are of the values, of their sizes, of the shares, and of users without one.
-   `rows` from first[n] to first[n + 1] are the options of user n, all of its workload where there are none; `hint_s`,
-   one for each row and 0 to begin with, is where it was found last. */
-SP_EXPORT int64_t sp_robust_price(const Cell *cell, double price, const double *most_hz, int64_t from, int64_t to,
-                                  const int64_t *first, const int64_t *rows, double *hint_s, int64_t *choice,
-                                  double *share_hz, double *sums) {
-    const Cap law = cap_of(cell->cap);
     Options options;
     if (!robust_room(&options, robust_most_options(cell, from, to))) {
         robust_forget(&options);
         return NO_MEMORY;
     }
-    Sum value = {0.0, 0.0};
-    sums[0] = sums[1] = sums[2] = sums[3] = 0.0;
     for (int64_t n = from; n < to; n++) {
-        Answer a = {INFINITY, 0.0, 0.0, 0.0};
-        robust_options(cell, &law, n, rows ? rows + first[n] : NULL, rows ? first[n + 1] - first[n] : 0, &options);
-        if (rows) memcpy(options.hint_s, hint_s + first[n], (size_t)options.count * sizeof *hint_s);
-        const int64_t best = robust_best(&law, &options, price, 0.0, most_hz[n], &a);
-        if (rows) memcpy(hint_s + first[n], options.hint_s, (size_t)options.count * sizeof *hint_s);
-        choice[n] = best < 0 ? -1 : options.curve[best].row;
-        if (share_hz) share_hz[n] = a.share_hz;
-        if (best < 0) {
-            sums[3] += 1.0;
-            continue;
-        }
-        add(&value, a.value_j);
-        sums[1] += fabs(a.value_j);
-        sums[2] += a.share_hz;
+        robust_options(cell, &law, n, NULL, 0, &options);
+        least_hz[n] = least_of_all(&options, &law);
+        for (int64_t k = 0; k < options.count; k++) options.curve[k].most_s += 2.0 * options.curve[k].error_s;
+        surely_hz[n] = least_of_all(&options, &law) * (1.0 - 4.0 * PAD);
     }
-    sums[0] = sum_of(&value);
     robust_forget(&options);
     return DONE;
 }
 
-/* What an option must not lie above to be somebody's best at some price between two: see dual.not_fixed. */
+/* Sums over users at a price: as they are told to whoever asked. */
 typedef struct {
-    double low_j, high_j, slope_low, slope_high, span, corner;
-} Ceiling;
+    Sum value_j;
+    double size_j, demand_hz, without, mobile_hz; /* mobile: shares times the rates at which they fall with the price */
+} Demand;
 
-/* Of what the best shares at both prices cost there: lines that no bound of these options is above anywhere between. */
-static Ceiling ceiling_of(const Answer *low, double low_j, const Answer *high, double high_j, double span) {
-    Ceiling c = {low_j, high_j, low->share_hz, high->share_hz, span, 0.0};
-    if (c.slope_low > c.slope_high) {
-        c.corner = (c.high_j - c.slope_high * span - c.low_j) / (c.slope_low - c.slope_high);
-        c.corner = fmin(fmax(c.corner, 0.0), span);
+enum { TOLD = 5 };
+
+static void count_in(Demand *demand, const Answer *a) {
+    add(&demand->value_j, a->value_j);
+    demand->size_j += fabs(a->value_j);
+    demand->demand_hz += a->share_hz;
+    demand->mobile_hz += a->share_hz * a->rate;
+}
+
+static void tell(const Demand *demand, double *sums) {
+    const double told[TOLD] = {sum_of(&demand->value_j), demand->size_j, demand->demand_hz, demand->without,
+                               demand->mobile_hz};
+    memcpy(sums, told, sizeof told);
+}
+
+/* A price, or two with one in between, at which users are asked; and what of a user's options may be the best there, with
+   what each answered. */
+typedef struct {
+    const Cell *cell;
+    Cap law;
+    double price;
+    Cut line;
+    int64_t count, *index; /* among the rows asked */
+    Curve *curve;
+    Answer *answer;
+    double *bound_j, *hint_s;
+} Pass;
+
+static int open_pass(Pass *pass, const Cell *cell, double price, double low, double high, int64_t most) {
+    const size_t size = (size_t)(most + 1);
+    pass->cell = cell;
+    pass->law = cap_of(cell->cap);
+    pass->price = price;
+    pass->line = cut_at(INFINITY);
+    pass->line.wide = low < high;
+    for (int k = 0; k < 2 && low < high; k++) {
+        pass->line.part[k] = (k ? high : low) / price;
+        pass->line.rises[k] = price * log(pass->line.part[k]) * (1.0 + (k ? -1e-8 : 1e-8));
     }
-    return c;
+    pass->index = malloc(size * sizeof *pass->index);
+    pass->curve = malloc(size * sizeof *pass->curve);
+    pass->answer = malloc(size * sizeof *pass->answer);
+    pass->bound_j = malloc(size * sizeof *pass->bound_j);
+    pass->hint_s = malloc(size * 2 * sizeof *pass->hint_s);
+    return pass->index && pass->curve && pass->answer && pass->bound_j && pass->hint_s;
 }
 
-static double sag_of(const Ceiling *c) {
-    const double at = c->corner, most = fmin(c->low_j + c->slope_low * at, c->high_j - c->slope_high * (c->span - at));
-    const double sag = most - (c->low_j + (c->high_j - c->low_j) * (at / c->span));
-    return fmax(sag, 0.0) + 1e-11 * (fabs(c->low_j) + fabs(c->high_j));
+static void close_pass(Pass *pass) {
+    free(pass->index);
+    free(pass->curve);
+    free(pass->answer);
+    free(pass->bound_j);
+    free(pass->hint_s);
 }
 
-static int below(const Ceiling *c, double low_j, double high_j) {
-    const double at[3] = {0.0, c->corner, c->span};
-    for (int k = 0; k < 3; k++) {
-        const double most = fmin(c->low_j + c->slope_low * at[k], c->high_j - c->slope_high * (c->span - at[k]));
-        if (low_j + (high_j - low_j) * (at[k] / c->span) <= most * (1.0 + 1e-11)) return 1;
+/* A line that no bound of one option is above: what it does cost at the price. */
+static void draw(Pass *pass, const Curve *c, const Answer *a) {
+    if (!pass->line.wide) {
+        pass->line.at_j[0] = pass->line.at_j[1] = a->value_j;
+        return;
     }
-    return 0;
+    const double spent = spent_at(c, &pass->law, pass->price, a), paid = pass->price * a->share_hz;
+    for (int k = 0; k < 2; k++) pass->line.at_j[k] = (spent + paid * (pass->line.part[k] - 1.0)) * (1.0 + 1e-11);
 }
 
-/* Keeps what is not proven to be dearer than the best wherever it matters. */
-static void drop_beyond(Options *options) {
+/* The best of some rows of a user, the first of equals: an index of what runs; -1 where there is none. By far most are
+   ruled out by the bound of all shares and clocks, once the most promising one is known. `hint_s` has two numbers for
+   each row: where it was found last, and how that moves with the price's logarithm, of which `moved` is the change. */
+static int64_t run(Pass *pass, int64_t n, double most_hz, const int64_t *rows, int64_t first_row, int64_t count,
+                   double *hint_s, double moved) {
+    const Cell *cell = pass->cell;
+    const Asking who = asking(cell, n);
+    int64_t first = 0, best = -1;
+    double best_j = INFINITY, clock = 0.0;
+    pass->count = 0;
+    pass->line.at_j[0] = pass->line.at_j[1] = INFINITY;
+    for (int64_t k = 0; k < count; k++) {
+        const Row *row = cell->row + (rows ? rows[k] : first_row + k);
+        pass->bound_j[k] = count > 1 ? row_at_least(row, &who, pass->price * pass->line.part[0]) : 0.0;
+        if (pass->bound_j[k] < pass->bound_j[first]) first = k;
+    }
+    for (int64_t j = -1; j < count; j++) {
+        const int64_t k = j < 0 ? first : j, row = rows ? rows[k] : first_row + k;
+        /* Values rise with the price. */
+        if (k >= count || j == first || pass->bound_j[k] > pass->line.at_j[1]) continue;
+        if (pass->line.wide && pass->bound_j[k] > pass->line.at_j[0] &&
+            row_at_least(cell->row + row, &who, pass->price * pass->line.part[1]) > pass->line.at_j[1])
+            continue;
+        Curve *c = pass->curve + pass->count;
+        Answer a = NOTHING;
+        if (!lay_out(cell, &pass->law, &who, row, c)) continue;
+        /* Other cuts of the same device are often best at a clock near that of the best so far. */
+        if (hint_s[2 * k] > 0.0) a.uplink_s = hint_s[2 * k] + hint_s[2 * k + 1] * moved;
+        else if (clock > 0.0) a.uplink_s = c->left_s - c->cycles / clock;
+        const int found = priced_within(c, &pass->law, pass->price, most_hz, &pass->line, &a);
+        hint_s[2 * k] = a.uplink_s;
+        hint_s[2 * k + 1] = a.drift_s;
+        if (!found) continue;
+        pass->index[pass->count] = k;
+        pass->answer[pass->count++] = a;
+        if (a.value_j > best_j || (a.value_j == best_j && k > pass->index[best])) continue;
+        best = pass->count - 1;
+        best_j = a.value_j;
+        draw(pass, c, &a);
+        if (clock == 0.0 && a.uplink_s > 0.0) clock = clock_at(c, a.uplink_s);
+    }
+    return best;
+}
+
+/* Everybody's best option at a price: sums are of the values, of their sizes, of the shares, of users without one, and of
+   shares times rates. `rows` from first[n] to first[n + 1] are the options of user n, all of its workload where there are
+   none; `hint_s` has two numbers for each, 0 to begin with: see `run`. */
+SP_EXPORT int64_t sp_robust_price(const Cell *cell, double price, double moved, const double *most_hz, int64_t from,
+                                  int64_t to, const int64_t *first, const int64_t *rows, double *hint_s,
+                                  int64_t *choice, double *share_hz, double *rate, double *sums) {
+    Demand demand = {{0.0, 0.0}, 0.0, 0.0, 0.0, 0.0};
+    Pass pass;
+    const int room = open_pass(&pass, cell, price, price, price, robust_most_options(cell, from, to));
+    for (int64_t n = from; room && n < to; n++) {
+        const int64_t begin = first[n], first_row = cell->first[cell->workload[n]];
+        const int64_t best = run(&pass, n, most_hz[n], rows ? rows + begin : NULL, first_row, first[n + 1] - begin,
+                                 hint_s + 2 * begin, moved);
+        const Answer none = NOTHING, *a = best < 0 ? &none : pass.answer + best;
+        choice[n] = best < 0 ? -1 : pass.curve[best].row;
+        share_hz[n] = a->share_hz;
+        rate[n] = a->rate;
+        if (best < 0) demand.without += 1.0;
+        else count_in(&demand, a);
+    }
+    tell(&demand, sums);
+    close_pass(&pass);
+    return room ? DONE : NO_MEMORY;
+}
+
+/* Whether an option that runs is above the line after all, by what it answered, or by answers at both ends. */
+static int drops(const Pass *pass, double most_hz, int64_t j) {
+    const Answer *a = pass->answer + j;
+    if (is_above(&pass->line, a->value_j, a->slope_hz)) return 1;
+    if (isfinite(a->slope_hz)) return 0;
+    for (int k = 0; k < 2; k++) {
+        Answer end = NOTHING;
+        end.uplink_s = a->uplink_s;
+        if (priced(pass->curve + j, &pass->law, pass->price * pass->line.part[k], most_hz, pass->line.at_j[k], &end))
+            return 0;
+    }
+    return 1;
+}
+
+/* As sp_robust_price, of all options; beside it those that may be somebody's best between two prices around it, in the
+   order of rows and users: their number, `first` of the users from `from` on, and where each was found. `rows` and `hint_s`
+   have room for all options of these users. Sums are followed by the largest share. */
+SP_EXPORT int64_t sp_robust_sweep(const Cell *cell, double price, double low, double high, const double *most_hz,
+                                  int64_t from, int64_t to, int64_t *first, int64_t *rows, double *hint_s,
+                                  double *sums) {
+    Demand demand = {{0.0, 0.0}, 0.0, 0.0, 0.0, 0.0};
+    Pass pass;
+    const int room = open_pass(&pass, cell, price, low, high, robust_most_options(cell, from, to));
+    double widest = 0.0;
     int64_t kept = 0;
-    for (int64_t k = 0; k < options->count; k++) {
-        if (options->beyond[k]) continue;
-        options->curve[kept] = options->curve[k];
-        options->hint_s[kept++] = options->hint_s[k];
-    }
-    options->count = kept;
-}
-
-/* The options that may be somebody's best between two prices, in the order of users: their number, and `first` of the
-   users from `from` on. `rows` has room for all options of these users. Sums are as those of sp_robust_price, of the
-   one price and then of the other. */
-SP_EXPORT int64_t sp_robust_sweep(const Cell *cell, double low, double high, const double *most_hz, int64_t from,
-                                  int64_t to, int64_t *first, int64_t *rows, double *sums) {
-    const Cap law = cap_of(cell->cap);
-    Options options;
-    if (!robust_room(&options, robust_most_options(cell, from, to))) {
-        robust_forget(&options);
-        return NO_MEMORY;
-    }
-    Sum value[2] = {{0.0, 0.0}, {0.0, 0.0}};
-    for (int k = 0; k < 8; k++) sums[k] = 0.0;
-    int64_t kept = 0;
-    for (int64_t n = from; n < to; n++) {
-        Answer end[2] = {NOTHING, NOTHING};
-        int64_t row[2] = {-1, -1};
-        double spare = INFINITY, spent[2] = {INFINITY, INFINITY};
+    for (int64_t n = from; room && n < to; n++) {
+        const int64_t *own = cell->first + cell->workload[n], begin = kept, count = own[1] - own[0];
         first[n - from] = kept;
-        robust_options(cell, &law, n, NULL, 0, &options);
-        for (int k = 0; k < 2; k++) {
-            const int64_t best =
-                robust_best(&law, &options, k ? high : low, k ? 0.0 : high - low, most_hz[n], end + k);
-            if (best < 0) {
-                sums[4 * k + 3] += 1.0;
-                continue;
-            }
-            add(value + k, end[k].value_j);
-            spent[k] = spent_at(options.curve + best, &law, k ? high : low, end + k);
-            sums[4 * k + 1] += fabs(end[k].value_j);
-            sums[4 * k + 2] += end[k].share_hz;
-            row[k] = options.curve[best].row;
-            if (k == 0) {
-                drop_beyond(&options);
-                spare = options.spare_j;
-            }
+        memset(pass.hint_s, 0, (size_t)count * 2 * sizeof *pass.hint_s);
+        const int64_t best = run(&pass, n, most_hz[n], NULL, own[0], count, pass.hint_s, 0.0);
+        if (best < 0) {
+            demand.without += 1.0;
+            continue;
         }
-        if (options.count == 0) continue;
-        const Ceiling ceiling = ceiling_of(end, spent[0], end + 1, spent[1], high - low);
-        /* Above the ceiling's chord by its largest excess at both ends is above the ceiling. */
-        const double sag = sag_of(&ceiling);
-        if (!(sag <= spare)) robust_options(cell, &law, n, NULL, 0, &options);
-        for (int64_t k = 0; k < options.count; k++) {
-            const Curve *c = options.curve + k;
-            int stays = c->row == row[0] || c->row == row[1];
-            if (!stays && below(&ceiling, least_at_least(c, low), least_at_least(c, high))) {
-                Answer a = NOTHING;
-                a.uplink_s = options.hint_s[k];
-                stays = priced(c, &law, low, most_hz[n], ceiling.low_j + sag, &a) ||
-                        priced(c, &law, high, most_hz[n], ceiling.high_j + sag, &a);
+        count_in(&demand, pass.answer + best);
+        widest = larger(widest, pass.answer[best].share_hz);
+        for (int64_t j = 0; j < pass.count; j++) {
+            if (j != best && drops(&pass, most_hz[n], j)) continue;
+            const int64_t row = pass.curve[j].row;
+            int64_t at = kept++;
+            for (; at > begin && rows[at - 1] > row; at--) {
+                rows[at] = rows[at - 1];
+                memcpy(hint_s + 2 * at, hint_s + 2 * (at - 1), 2 * sizeof *hint_s);
             }
-            if (stays) rows[kept++] = c->row;
+            rows[at] = row;
+            hint_s[2 * at] = pass.answer[j].uplink_s;
+            hint_s[2 * at + 1] = pass.answer[j].drift_s;
         }
     }
     first[to - from] = kept;
-    for (int k = 0; k < 2; k++) sums[4 * k] = sum_of(value + k);
-    robust_forget(&options);
-    return kept;
+    tell(&demand, sums);
+    sums[TOLD] = widest;
+    close_pass(&pass);
+    return room ? kept : NO_MEMORY;
+}
+
+/* Shares of chosen options, moved with the price by a part `off` of it at the rates told, but not below the least ones;
+   sums are of the shares, and of the energy over them. */
+SP_EXPORT int64_t sp_robust_hand_out(const Cell *cell, double off, int64_t from, int64_t to, const int64_t *choice,
+                                     const double *rate, double *share_hz, double *sums) {
+    const Cap law = cap_of(cell->cap);
+    Sum shares = {0.0, 0.0}, energy = {0.0, 0.0};
+    int lacking = 0;
+    for (int64_t n = from; n < to; n++) {
+        const Asking who = asking(cell, n);
+        Curve c;
+        double doubt;
+        const int possible = lay_out(cell, &law, &who, choice[n], &c);
+        lacking |= !possible;
+        if (!possible) continue;
+        if (sends(&c)) {
+            share_hz[n] *= 1.0 + larger(off * rate[n], -0.5);
+            const double s = c.scale_hz / share_hz[n];
+            if (c.unit_s * (s / smaller(log1p(s), law.cap)) > c.most_s * (1.0 - PAD))
+                share_hz[n] = larger(share_hz[n], robust_least_hz(&c, &law));
+            add(&shares, share_hz[n]);
+        }
+        add(&energy, energy_at(&c, &law, share_hz[n], &doubt));
+    }
+    sums[0] = sum_of(&shares);
+    sums[1] = lacking ? INFINITY : sum_of(&energy);
+    return DONE;
 }
 
 /* What chosen options ask for at a price, and what they need at least; sums are of the shares, of what is beyond the
@@ -182,14 +274,14 @@ SP_EXPORT int64_t sp_robust_respond(const Cell *cell, double price, int64_t from
     sums[0] = sums[1] = sums[2] = 0.0;
     for (int64_t n = from; n < to; n++) {
         const Asking who = asking(cell, n);
-        Answer a = {0.0, 0.0, 0.0, 0.0};
+        Answer a = NOTHING;
         Curve c;
         if (lay_out(cell, &law, &who, choice[n], &c) && sends(&c)) {
             a.uplink_s = hint_s[n];
             priced(&c, &law, price, 2.0 * cell->bandwidth_hz, INFINITY, &a);
             hint_s[n] = a.uplink_s;
             if (!(least_hz[n] >= 0.0)) least_hz[n] = robust_least_hz(&c, &law);
-            a.share_hz = fmax(a.share_hz, least_hz[n]);
+            a.share_hz = larger(a.share_hz, least_hz[n]);
             if (a.share_hz == least_hz[n]) a.rate = 0.0;
         } else {
             least_hz[n] = 0.0;

@@ -93,7 +93,7 @@ static int lay_out_all(Solve *solve) {
             for (int64_t k = solve->first[n]; k < solve->count; k++) {
                 const Curve *c = solve->curve + k;
                 if ((c->most_s + 2.0 * c->error_s) * (1.0 + 1e-9) >= stretch * c->unit_s)
-                    sure = fmin(sure, surely_of(c, &solve->law));
+                    sure = smaller(sure, surely_of(c, &solve->law));
             }
         }
         need[n] = sure;
@@ -120,7 +120,6 @@ typedef struct {
     int64_t *first, *option;
     Curve *curve;
     double *bound_j, *hint_s;
-    uint8_t *beyond;
 } Running;
 
 typedef struct {
@@ -141,8 +140,8 @@ static void price_all(const Solve *solve, const Running *running, double price, 
     for (int64_t n = 0; n < solve->users; n++) {
         const int64_t begin = running->first[n];
         Options mine = {running->first[n + 1] - begin, running->curve + begin, running->bound_j + begin,
-                        running->hint_s + begin, INFINITY, running->beyond + begin};
-        point->choice[n] = begin + robust_best(&solve->law, &mine, price, 0.0, solve->most_hz[n], point->answer + n);
+                        running->hint_s + begin};
+        point->choice[n] = begin + robust_best(&solve->law, &mine, price, solve->most_hz[n], point->answer + n);
         add(&value, point->answer[n].value_j);
         size += fabs(point->answer[n].value_j);
         demand += point->answer[n].share_hz;
@@ -172,7 +171,7 @@ static void prune(const Solve *solve, Running *running, Point *low, Point *high)
         double corner = 0.0;
         if (a->share_hz > b->share_hz) {
             corner = (b_j - b->share_hz * span - a_j) / (a->share_hz - b->share_hz);
-            corner = fmin(fmax(corner, 0.0), span);
+            corner = smaller(larger(corner, 0.0), span);
         }
         const double at[3] = {0.0, corner, span};
         const int64_t begin = running->first[n], end = running->first[n + 1];
@@ -194,7 +193,7 @@ static void prune(const Solve *solve, Running *running, Point *low, Point *high)
                 }
                 int below = 0;
                 for (int j = 0; j < 3 && !below; j++) {
-                    const double most = fmin(a_j + a->share_hz * at[j], b_j - b->share_hz * (span - at[j]));
+                    const double most = smaller(a_j + a->share_hz * at[j], b_j - b->share_hz * (span - at[j]));
                     below = from + (to - from) * (at[j] / span) <= most * (1.0 + 1e-11);
                 }
                 if (!below) break;
@@ -216,7 +215,7 @@ static double tried_price(const Point *low, const Point *high, double whole, dou
     if (halve) {
         price = sqrt(low->price * high->price);
     } else if (step % 2) {
-        const double over = log1p(low->excess_hz / whole), under = log1p(fmax(high->excess_hz / whole, -0.99));
+        const double over = log1p(low->excess_hz / whole), under = log1p(larger(high->excess_hz / whole, -0.99));
         price = low->price * exp(log(high->price / low->price) * over / (over - under));
     } else {
         price = meet;
@@ -230,12 +229,11 @@ static int maximise(Solve *solve, double tolerance) {
                        robust_own(solve, solve->count, sizeof *running.option),
                        robust_own(solve, solve->count, sizeof *running.curve),
                        robust_own(solve, solve->count, sizeof *running.bound_j),
-                       robust_own(solve, solve->count, sizeof *running.hint_s),
-                       robust_own(solve, solve->count, sizeof *running.beyond)};
+                       robust_own(solve, solve->count, sizeof *running.hint_s)};
     Point low, high, some;
     solve->above = robust_own(solve, solve->users, sizeof *solve->above);
     solve->below = robust_own(solve, solve->users, sizeof *solve->below);
-    if (!running.first || !running.option || !running.curve || !running.bound_j || !running.hint_s || !running.beyond || !own_point(solve, &low) ||
+    if (!running.first || !running.option || !running.curve || !running.bound_j || !running.hint_s || !own_point(solve, &low) ||
         !own_point(solve, &high) || !own_point(solve, &some) || !solve->above || !solve->below)
         return FAILED;
     memcpy(running.first, solve->first, (size_t)(solve->users + 1) * sizeof *running.first);
@@ -253,7 +251,7 @@ static int maximise(Solve *solve, double tolerance) {
         memcpy(solve->below, some.choice, (size_t)solve->users * sizeof *solve->below);
         return PLANNED;
     }
-    double price = fmax(some.bound_j, NO_TIME) / whole, factor = 8.0;
+    double price = larger(some.bound_j, NO_TIME) / whole, factor = 8.0;
     int over = 0, fits = 0;
     for (int k = 0; k < PASSES && !(over && fits); k++) {
         price_all(solve, &running, price, &some);
@@ -269,7 +267,7 @@ static int maximise(Solve *solve, double tolerance) {
         if (k > 3) factor *= 2.0;
     }
     if (!(over && fits)) return FAILED;
-    double best = fmax(low.bound_j, high.bound_j), best_price = low.bound_j > high.bound_j ? low.price : high.price;
+    double best = larger(low.bound_j, high.bound_j), best_price = low.bound_j > high.bound_j ? low.price : high.price;
     double before = INFINITY, pruned = INFINITY;
     for (int step = 0; step < PASSES; step++) {
         const double fall = low.excess_hz - high.excess_hz;
@@ -289,7 +287,7 @@ static int maximise(Solve *solve, double tolerance) {
         }
         exchange_points(some.excess_hz > 0.0 ? &low : &high, &some);
     }
-    solve->bound_j = fmax(best, free);
+    solve->bound_j = larger(best, free);
     solve->price = best_price;
     solve->low = low.price;
     solve->high = high.price;
@@ -302,8 +300,8 @@ static int maximise(Solve *solve, double tolerance) {
 
 /* ------------------------------------------------------------------------------------------------ sharing out */
 
-/* -dE/db at a share, for a larger and for a smaller one: they differ at kinks alone. */
-static void marginals(const Curve *c, const Cap *law, double share_hz, double *larger, double *smaller) {
+/* -dE/db at a share, for a more_w and for a fewer_w one: they differ at kinks alone. */
+static void marginals(const Curve *c, const Cap *law, double share_hz, double *more_w, double *fewer_w) {
     const double s = c->scale_hz / share_hz, near = 1e-12;
     Snr wide = snr_at(law, s), narrow = wide;
     if (fabs(s - law->snr) <= near * s) {
@@ -314,8 +312,8 @@ static void marginals(const Curve *c, const Cap *law, double share_hz, double *l
     double stiffness;
     const double watts = c->watts + clock_power(c, clock_at(c, uplink), &stiffness);
     const int bends = c->kink_s < c->most_s;
-    *larger = (bends && uplink > c->kink_s * (1.0 + near) ? watts : c->watts) * wide.psi * c->unit_s / c->scale_hz;
-    *smaller = (bends && uplink >= c->kink_s * (1.0 - near) ? watts : c->watts) * narrow.psi * c->unit_s / c->scale_hz;
+    *more_w = (bends && uplink > c->kink_s * (1.0 + near) ? watts : c->watts) * wide.psi * c->unit_s / c->scale_hz;
+    *fewer_w = (bends && uplink >= c->kink_s * (1.0 - near) ? watts : c->watts) * narrow.psi * c->unit_s / c->scale_hz;
 }
 
 /* Nobody moves with the price: who gains most takes what is left over, who loses least gives what is overdrawn. */
@@ -324,11 +322,11 @@ static void to_one(Solve *solve, Plan *plan, double rest) {
     double best = 0.0;
     for (int64_t n = 0; n < solve->users; n++) {
         const Curve *c = solve->curve + plan->choice[n];
-        double larger, smaller;
+        double more_w, fewer_w;
         if (!sends(c)) continue;
-        marginals(c, &solve->law, plan->share_hz[n], &larger, &smaller);
+        marginals(c, &solve->law, plan->share_hz[n], &more_w, &fewer_w);
         if (rest < 0.0 && plan->share_hz[n] <= robust_least_of(solve, plan->choice[n])) continue;
-        const double gain = rest >= 0.0 ? larger : -smaller;
+        const double gain = rest >= 0.0 ? more_w : -fewer_w;
         if (taker < 0 || gain > best) {
             taker = n;
             best = gain;
@@ -336,15 +334,15 @@ static void to_one(Solve *solve, Plan *plan, double rest) {
     }
     if (taker >= 0) {
         const double least = robust_least_of(solve, plan->choice[taker]);
-        plan->share_hz[taker] = fmax(plan->share_hz[taker] + rest, least);
+        plan->share_hz[taker] = larger(plan->share_hz[taker] + rest, least);
     }
     plan->marginal = 0.0;
     for (int64_t n = 0; n < solve->users; n++) {
         const Curve *c = solve->curve + plan->choice[n];
-        double larger, smaller;
+        double more_w, fewer_w;
         if (!sends(c)) continue;
-        marginals(c, &solve->law, plan->share_hz[n], &larger, &smaller);
-        plan->marginal = fmax(plan->marginal, larger);
+        marginals(c, &solve->law, plan->share_hz[n], &more_w, &fewer_w);
+        plan->marginal = larger(plan->marginal, more_w);
     }
 }
 
@@ -383,7 +381,7 @@ static void hand_out(Solve *solve, Plan *plan, const Asked *at, double rest) {
         const double need = solve->least_hz[plan->choice[n]];
         if (plan->share_hz[n] <= need) continue;
         robust_priced(solve, plan->choice[n], exp(at->log_price), 2.0 * whole, &a);
-        plan->share_hz[n] = fmax(plan->share_hz[n] * (1.0 + fmax(off * a.rate, -0.5)), need);
+        plan->share_hz[n] = larger(plan->share_hz[n] * (1.0 + larger(off * a.rate, -0.5)), need);
     }
 }
 
@@ -423,11 +421,11 @@ void robust_share_out(Solve *solve, double log_price, Plan *plan) {
     plan->marginal = 0.0;
     plan->log_price = -INFINITY;
     if (!(least <= whole)) return;
-    const double left = whole - least, near = fmax(SETTLED * left, 4 * 0x1p-52 * whole);
+    const double left = whole - least, near = larger(SETTLED * left, 4 * 0x1p-52 * whole);
     for (int step = 0; senders && step < STEPS; step++) {
         ask(solve, plan, &at);
         rest = left - at.beyond;
-        const double excess = log1p(fmax(-rest / whole, -1.0)), slope = at.mobile / at.total;
+        const double excess = log1p(larger(-rest / whole, -1.0)), slope = at.mobile / at.total;
         if (excess > 0.0) wide = at;
         else narrow = at;
         memcpy(excess > 0.0 ? solve->wide_hz : solve->narrow_hz, plan->share_hz, size);
@@ -436,7 +434,7 @@ void robust_share_out(Solve *solve, double log_price, Plan *plan) {
         still = slope == 0.0 && fabs(rest) <= near;
         const double low = wide.log_price, high = narrow.log_price;
         if (settled || still || (isfinite(low) && high - low <= 4e-16 * fabs(low))) break;
-        double goal = at.log_price + fmin(fmax(newton, -3.0), 3.0);
+        double goal = at.log_price + smaller(larger(newton, -3.0), 3.0);
         if (!(goal > low && goal < high) && isfinite(low) && isfinite(high)) goal = 0.5 * (low + high);
         at.log_price = goal;
     }
@@ -594,7 +592,7 @@ SP_EXPORT void sp_robust_in_reach(const Solve *solve, uint8_t *same) {
         for (int64_t k = solve->first[n]; k < solve->first[n + 1]; k++) {
             Answer a = NOTHING;
             priced(solve->curve + k, &solve->law, solve->price, solve->most_hz[n], INFINITY, &a);
-            least = fmin(least, a.value_j);
+            least = smaller(least, a.value_j);
         }
         const double spare = solve->plan.energy_j - solve->bound_j + least;
         const double cap_hz = solve->cell->user[n].scale_hz / solve->law.snr * surely;
@@ -604,21 +602,21 @@ SP_EXPORT void sp_robust_in_reach(const Solve *solve, uint8_t *same) {
             double doubt, low, high;
             if (!sends(c)) continue;
             priced(c, &solve->law, solve->price, solve->most_hz[n], INFINITY, &a);
-            const double need = robust_least_hz(c, &solve->law), widest = fmax(solve->most_hz[n], need);
+            const double need = robust_least_hz(c, &solve->law), widest = larger(solve->most_hz[n], need);
             low = a.share_hz;
             const double cheapest = energy_at(c, &solve->law, widest, &doubt);
             high = (spare - (cheapest - doubt)) / solve->price;
             if (!(high > low)) continue;
             for (int j = 0; j < HALVINGS; j++) {
-                const double middle = 0.5 * (low + high), share = fmin(fmax(middle, need), widest);
+                const double middle = 0.5 * (low + high), share = smaller(larger(middle, need), widest);
                 const double energy = energy_at(c, &solve->law, share, &doubt);
                 if (energy - doubt + solve->price * middle > spare) high = middle;
                 else low = middle;
             }
-            useful = fmax(useful, high);
+            useful = larger(useful, high);
         }
         same[n] = useful <= cap_hz;
-        if (same[n]) most = fmax(most, useful);
+        if (same[n]) most = larger(most, useful);
     }
     for (int64_t n = 0; n < solve->users; n++)
         same[n] = same[n] && solve->cell->user[n].scale_hz / solve->law.snr * surely >= most;

@@ -16,7 +16,7 @@ double robust_slow_snr_at_price(double z) {
         const double slope = 2.0 + ratio * (ratio / difference - 2.0 / l);
         const double step = (value - target) / slope;
         x -= step;
-        if (fabs(step) <= 4e-16 * fmax(1.0, fabs(x))) break;
+        if (fabs(step) <= 4e-16 * larger(1.0, fabs(x))) break;
     }
     return exp(x);
 }
@@ -30,7 +30,7 @@ double robust_slow_snr_at_stretch(double excess) {
         const double slope = bend(s, l) / l * (1.0 + ratio) / ratio;
         const double step = (log(ratio) - target) / slope;
         x -= step;
-        if (fabs(step) <= 4e-16 * fmax(1.0, fabs(x))) break;
+        if (fabs(step) <= 4e-16 * larger(1.0, fabs(x))) break;
     }
     return exp(x);
 }

@@ -39,7 +39,7 @@ void robust_forget_tree(Tree *tree) {
 }
 
 static void fill_prices(const Solve *solve, double *price) {
-    const double reach = fmin(4.0, 0.1 + 12.0 / (double)solve->users);
+    const double reach = smaller(4.0, 0.1 + 12.0 / (double)solve->users);
     for (int j = 0; j < PRICES; j++)
         price[j] = solve->price * exp(reach * sinh(BEND * (2.0 * j / (PRICES - 1) - 1.0)) / sinh(BEND));
 }
@@ -63,7 +63,7 @@ static int keep_below(Solve *solve, Tree *tree, const double *price, int prices,
                 Answer a = NOTHING;
                 robust_priced(solve, tree->option[k], price[j], solve->most_hz[n], &a);
                 tree->value[k * PRICES + j] = a.value_j;
-                least = fmin(least, a.value_j);
+                least = smaller(least, a.value_j);
             }
             best[n * prices + j] = least;
             add(&value, least);
@@ -71,7 +71,7 @@ static int keep_below(Solve *solve, Tree *tree, const double *price, int prices,
         }
         root[j] = sum_of(&value) - paid - ROUNDING * (size + paid);
         /* What was ruled out before is beyond the cutoff, and need not be beyond more. */
-        solve->bound_j = fmax(solve->bound_j, fmin(root[j], cutoff_j));
+        solve->bound_j = larger(solve->bound_j, smaller(root[j], cutoff_j));
     }
     int64_t kept = 0;
     int empty = 0;
@@ -81,7 +81,7 @@ static int keep_below(Solve *solve, Tree *tree, const double *price, int prices,
         for (int64_t k = begin; k < end; k++) {
             double lifted = -INFINITY;
             for (int j = 0; j < prices; j++)
-                lifted = fmax(lifted, root[j] + tree->value[k * PRICES + j] - best[n * prices + j]);
+                lifted = larger(lifted, root[j] + tree->value[k * PRICES + j] - best[n * prices + j]);
             if (!(lifted < cutoff_j)) continue;
             tree->option[kept] = tree->option[k];
             memmove(tree->value + kept * PRICES, tree->value + k * PRICES, PRICES * sizeof *tree->value);
@@ -102,10 +102,10 @@ static int order(Solve *solve, Tree *tree, const int64_t *alike) {
     for (int64_t n = 0; n < solve->users; n++) {
         double low = INFINITY, high = -INFINITY;
         for (int64_t k = tree->first[n]; k < tree->first[n + 1]; k++) {
-            low = fmin(low, tree->least_hz[k]);
-            high = fmax(high, tree->least_hz[k]);
+            low = smaller(low, tree->least_hz[k]);
+            high = larger(high, tree->least_hz[k]);
         }
-        widest[alike[n]] = fmax(widest[alike[n]], high - low);
+        widest[alike[n]] = larger(widest[alike[n]], high - low);
         tree->settled[n] = tree->option[tree->first[n]];
     }
     tree->open = 0;
@@ -141,7 +141,7 @@ static void sum_up(const Solve *solve, const Tree *tree, const double *price, in
         double sum = 0.0, size = paid;
         for (int64_t n = 0; n < solve->users; n++) {
             double most = 0.0;
-            for (int64_t k = tree->first[n]; k < tree->first[n + 1]; k++) most = fmax(most, fabs(value[k * prices + j]));
+            for (int64_t k = tree->first[n]; k < tree->first[n + 1]; k++) most = larger(most, fabs(value[k * prices + j]));
             size += most;
             if (tree->first[n + 1] - tree->first[n] == 1) sum += value[tree->first[n] * prices + j];
         }
@@ -150,7 +150,7 @@ static void sum_up(const Solve *solve, const Tree *tree, const double *price, in
         for (int64_t d = tree->open - 1; d >= 0; d--) {
             const int64_t n = tree->user[d];
             double least = INFINITY;
-            for (int64_t k = tree->first[n]; k < tree->first[n + 1]; k++) least = fmin(least, value[k * prices + j]);
+            for (int64_t k = tree->first[n]; k < tree->first[n + 1]; k++) least = smaller(least, value[k * prices + j]);
             rest[d * prices + j] = rest[(d + 1) * prices + j] + least;
         }
     }
@@ -201,7 +201,7 @@ static double at_fine(const Tree *tree, int64_t depth, int64_t child, int64_t p)
 static double refined(const Tree *tree, int64_t depth, int64_t child, const double *total, int top, double cutoff) {
     const int at = top < 1 ? 1 : top > PRICES - 2 ? PRICES - 2 : top;
     const double bend = total[at - 1] - 2.0 * total[at] + total[at + 1];
-    const double beside = bend < 0.0 ? fmin(fmax(0.5 * (total[at - 1] - total[at + 1]) / bend, -1.0), 1.0) : 0.0;
+    const double beside = bend < 0.0 ? smaller(larger(0.5 * (total[at - 1] - total[at + 1]) / bend, -1.0), 1.0) : 0.0;
     const int64_t last = tree->fine_prices - 1;
     int64_t here = (int64_t)llrint(((double)at + beside) * (double)tree->finer);
     double best = at_fine(tree, depth, child, here);
@@ -246,7 +246,7 @@ static void expand(const Solve *solve, Tree *tree) {
                 top = j;
             }
         }
-        if (bound < cutoff && tree->fine_base != NULL) bound = fmax(bound, refined(tree, d, k, total, top, cutoff));
+        if (bound < cutoff && tree->fine_base != NULL) bound = larger(bound, refined(tree, d, k, total, top, cutoff));
         if (!(bound < cutoff)) continue;
         int64_t at = count++;
         for (; at > 0 && tree->child_j[begin + at - 1] > bound; at--) {
@@ -265,20 +265,20 @@ static void take_leaf(Solve *solve, Tree *tree) {
     for (int64_t d = 0; d < tree->open; d++) tree->leaf.choice[tree->user[d]] = tree->option[tree->taken[d]];
     robust_share_out(solve, isfinite(solve->plan.log_price) ? solve->plan.log_price : 0.0, &tree->leaf);
     if (!isfinite(tree->leaf.energy_j)) return;
-    const double own = fmax(robust_bound_of(solve, &tree->leaf), tree->bound_j[tree->depth]);
+    const double own = larger(robust_bound_of(solve, &tree->leaf), tree->bound_j[tree->depth]);
     if (tree->leaf.energy_j < solve->plan.energy_j) robust_copy(solve, &solve->plan, &tree->leaf);
     /* Done with only where its own dual is beyond the plan less the gap. */
-    if (own < solve->plan.energy_j * tree->margin) tree->undecided_j = fmin(tree->undecided_j, own);
+    if (own < solve->plan.energy_j * tree->margin) tree->undecided_j = smaller(tree->undecided_j, own);
 }
 
 /* What is proven if the search ends here. */
 static double proven(const Solve *solve, const Tree *tree) {
-    double least = fmin(tree->undecided_j, solve->plan.energy_j * tree->margin);
+    double least = smaller(tree->undecided_j, solve->plan.energy_j * tree->margin);
     for (int64_t d = 0; d <= tree->depth; d++) {
-        if (tree->fresh[d]) least = fmin(least, tree->bound_j[d]);
-        else if (tree->next[d] < tree->end[d]) least = fmin(least, tree->child_j[tree->next[d]]);
+        if (tree->fresh[d]) least = smaller(least, tree->bound_j[d]);
+        else if (tree->next[d] < tree->end[d]) least = smaller(least, tree->child_j[tree->next[d]]);
     }
-    return fmax(solve->bound_j, least);
+    return larger(solve->bound_j, least);
 }
 
 /* Prepares the search for plans that are cheaper by half the gap; `alike` numbers users who are the same in everything.
@@ -323,7 +323,7 @@ SP_EXPORT int64_t sp_robust_search(Solve *solve, const int64_t *alike, double ga
     if (left == GOES_ON) left = order(solve, tree, alike);
     if (left == MEMORY) return MEMORY;
     if (left == ENDED) {
-        solve->bound_j = fmax(solve->bound_j, cutoff);
+        solve->bound_j = larger(solve->bound_j, cutoff);
         numbers[0] = solve->bound_j;
         return ENDED;
     }
@@ -337,12 +337,12 @@ SP_EXPORT int64_t sp_robust_search(Solve *solve, const int64_t *alike, double ga
     for (int64_t d = tree->open - 1; d >= 0; d--) {
         const int64_t n = tree->user[d];
         double least = INFINITY;
-        for (int64_t k = tree->first[n]; k < tree->first[n + 1]; k++) least = fmin(least, tree->least_hz[k]);
+        for (int64_t k = tree->first[n]; k < tree->first[n + 1]; k++) least = smaller(least, tree->least_hz[k]);
         tree->rest_hz[d] = tree->rest_hz[d + 1] + least;
         tree->begin[d] = tree->first[n];
     }
     tree->bound_j[0] = -INFINITY;
-    for (int j = 0; j < PRICES; j++) tree->bound_j[0] = fmax(tree->bound_j[0], tree->sum[j] + tree->rest[j]);
+    for (int j = 0; j < PRICES; j++) tree->bound_j[0] = larger(tree->bound_j[0], tree->sum[j] + tree->rest[j]);
     tree->depth = 0;
     tree->fresh[0] = 1;
     numbers[0] = solve->bound_j;

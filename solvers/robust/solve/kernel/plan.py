@@ -5,10 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from solvers.arrays import Floats, Integers
+from solvers.compiled.crew import parts
 from solvers.robust.budget import budget_of
 from solvers.robust.problem import Decision, Problem
 from solvers.robust.solve.candidates import curves_of
 from solvers.robust.solve.kernel.cell import options
+
+_AT_ONCE = 65_536  # users: temporary arrays stay in the cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +38,13 @@ def carried_out(problem: Problem, found: Found) -> tuple[Decision, float]:
     """The plan with its clocks, and the energy [J] of these very numbers: by numpy's formulas, as
     all plans.
     """
-    users = np.arange(problem.users)
-    budget = budget_of(problem, np.arange(problem.users + 1), users, found.rows)
-    clock, energy = curves_of(problem, budget).carried_out(found.share_hz)
+    clock, energy = np.empty(problem.users), 0.0
+    for start, stop in parts(problem.users, _AT_ONCE):
+        users, pairs = np.arange(start, stop), np.arange(stop - start + 1)
+        budget = budget_of(problem, pairs, users, found.rows[start:stop])
+        curves = curves_of(problem, budget)
+        clock[start:stop], spent_j = curves.carried_out(found.share_hz[start:stop])
+        energy += spent_j
     decision = Decision(
         option=options(problem, found.rows), frequency_hz=clock, bandwidth_hz=found.share_hz
     )

@@ -16,13 +16,23 @@ from solvers.robust.solve.shares import ROUNDING
 _STRETCH = 4_096
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Kept:
-    """Rows of the workload table, those of user n from `first[n]` to `first[n + 1]`."""
+    """Rows of the workload table, those of user n from `first[n]` to `first[n + 1]`; all of its
+    workload where there are none.
+    """
 
     first: Integers
-    rows: Integers
-    hint_s: Floats  # where each was found last; changes with every use
+    rows: Integers | None
+    # (rows, 2) where each was found last, and how that moves with ln price; changes with every use
+    hint_s: Floats
+    price: float  # of the last use
+
+    def moved_to(self, price: float) -> float:
+        """The change of ln price since the last use."""
+        moved = float(np.log(price / self.price)) if price > 0.0 and self.price > 0.0 else 0.0
+        self.price = price
+        return moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,21 @@ class Point:
     price: float
     bound_j: float
     excess_hz: float
+    mobile_hz: float  # -d demand/d ln price, where nobody's choice changes
     choice: Integers  # (users,) rows
+    share_hz: Floats
+    rate: Floats  # (users,) -d ln share/d ln price
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What may be somebody's best between two prices; and the demand at one in between, for which
+    the choices are not told.
+    """
+
+    kept: Kept
+    point: Point
+    widest_hz: float  # of all shares at it
 
 
 class Pricing:
@@ -56,42 +80,53 @@ class Pricing:
         least, surely = np.empty(self.users), np.empty(self.users)
         call = self._call("sp_robust_least", "iiaa")
         at = self.cell.address
-        self._each(lambda start, stop: call(at, start, stop, address(least), address(surely)))
+        self._each(
+            lambda start, stop: required(call(at, start, stop, address(least), address(surely)))
+        )
         return least, surely
 
-    def at(
-        self, price: float, most_hz: Floats, kept: Kept | None = None, shares: Floats | None = None
-    ) -> Point:
-        """Every user's best option at a price.
+    def everything(self) -> Kept:
+        """All options."""
+        first = self.cell.first
+        counts = first[self.cell.workload + 1] - first[self.cell.workload]
+        ends = np.concatenate(([0], np.cumsum(counts)))
+        return Kept(ends, None, np.zeros((int(ends[-1]), 2)), 0.0)
 
-        shares : filled with what each asks for.
-        """
+    def at(self, price: float, most_hz: Floats, kept: Kept | None = None) -> Point:
+        """Every user's best option at a price, of all or of those kept."""
+        kept = self.everything() if kept is None else kept
         choice = np.empty(self.users, dtype=np.int64)
-        call = self._call("sp_robust_price", "naiiaaaaaa")
+        share, rate = np.empty(self.users), np.empty(self.users)
+        call = self._call("sp_robust_price", "nnaiiaaaaaaa")
+        moved = kept.moved_to(price)
 
         def stretch(start: int, stop: int) -> Floats:
-            sums = np.empty(4)
+            sums = np.empty(5)
             required(
                 call(
                     self.cell.address,
                     price,
+                    moved,
                     address(most_hz),
                     start,
                     stop,
-                    address(None if kept is None else kept.first),
-                    address(None if kept is None else kept.rows),
-                    address(None if kept is None else kept.hint_s),
+                    address(kept.first),
+                    address(kept.rows),
+                    address(kept.hint_s),
                     address(choice),
-                    address(shares),
+                    address(share),
+                    address(rate),
                     address(sums),
                 )
             )
             return sums
 
-        return self._point(price, np.sum(self._each(stretch), axis=0), choice)
+        return self._point(price, np.sum(self._each(stretch), axis=0), choice, share, rate)
 
-    def _point(self, price: float, sums: Floats, choice: Integers) -> Point:
-        value_j, size_j, demand_hz, without = (float(one) for one in sums)
+    def _point(
+        self, price: float, sums: Floats, choice: Integers, share: Floats, rate: Floats
+    ) -> Point:
+        value_j, size_j, demand_hz, without, mobile_hz = (float(one) for one in sums)
         paid_j = price * self.bandwidth_hz
         bound_j = value_j - paid_j - ROUNDING * (size_j + paid_j)
         excess_hz = demand_hz - self.bandwidth_hz
@@ -99,22 +134,23 @@ class Pricing:
         if 0.0 < excess_hz <= ROUNDING * self.bandwidth_hz:
             excess_hz = 0.0
         assert without == 0.0, "a user without an option was priced"
-        return Point(price, bound_j, excess_hz, choice)
+        return Point(price, bound_j, excess_hz, mobile_hz, choice, share, rate)
 
-    def between(self, low: float, high: float, most_hz: Floats) -> tuple[Kept, tuple[Point, Point]]:
-        """The options that may be somebody's best between two prices; and both of these, without
-        choices.
+    def between(self, low: float, price: float, high: float, most_hz: Floats) -> Swept | None:
+        """The options that may be somebody's best between two prices, and the demand at one in
+        between; None where somebody has no option.
         """
-        call = self._call("sp_robust_sweep", "nnaiiaaa")
+        call = self._call("sp_robust_sweep", "nnnaiiaaaa")
         counts = self.cell.first[self.cell.workload + 1] - self.cell.first[self.cell.workload]
 
-        def stretch(start: int, stop: int) -> tuple[Integers, Integers, Floats]:
+        def stretch(start: int, stop: int) -> tuple[Integers, Integers, Floats, Floats]:
             first = np.empty(stop - start + 1, dtype=np.int64)
-            rows = np.empty(int(counts[start:stop].sum()), dtype=np.int64)
-            sums = np.empty(8)
+            room = int(counts[start:stop].sum())
+            rows, hint, sums = np.empty(room, dtype=np.int64), np.empty((room, 2)), np.empty(6)
             kept = required(
                 call(
                     self.cell.address,
+                    price,
                     low,
                     high,
                     address(most_hz),
@@ -122,22 +158,49 @@ class Pricing:
                     stop,
                     address(first),
                     address(rows),
+                    address(hint),
                     address(sums),
                 )
             )
-            return first, rows[:kept].copy(), sums
+            return first, rows[:kept].copy(), hint[:kept].copy(), sums
 
         found = self._each(stretch)
-        sums = np.sum([one[2] for one in found], axis=0)
-        before = np.cumsum([0, *(len(rows) for _, rows, _ in found)])
+        told = np.array([sums for *_, sums in found])
+        sums = told.sum(axis=0)
+        if sums[3] > 0.0:
+            return None
+        before = np.cumsum([0, *(len(one[1]) for one in found)])
         first = np.concatenate(
             [one[0][:-1] + begin for one, begin in zip(found, before[:-1], strict=True)]
             + [before[-1:]]
         )
-        nobody = np.empty(0, dtype=np.int64)
-        kept = Kept(first, np.concatenate([rows for _, rows, _ in found]), np.zeros(first[-1]))
-        ends = (self._point(low, sums[:4], nobody), self._point(high, sums[4:], nobody))
-        return kept, ends
+        rows, hint = (np.concatenate([one[k] for one in found]) for k in (1, 2))
+        nothing = np.empty(0)
+        point = self._point(price, sums[:5], nothing.astype(np.int64), nothing, nothing)
+        return Swept(Kept(first, rows, hint, price), point, float(told[:, 5].max()))
+
+    def hand_out(self, point: Point, off: float, share: Floats) -> tuple[float, float]:
+        """Move the shares of a point's choices by a part `off` of its price, down to the least
+        ones at most: what they are together, and the energy over them.
+        """
+        call = self._call("sp_robust_hand_out", "niiaaaa")
+
+        def stretch(start: int, stop: int) -> Floats:
+            sums = np.empty(2)
+            call(
+                self.cell.address,
+                off,
+                start,
+                stop,
+                address(point.choice),
+                address(point.rate),
+                address(share),
+                address(sums),
+            )
+            return sums
+
+        total, energy = np.sum(self._each(stretch), axis=0).tolist()
+        return total, energy
 
     def respond(
         self, price: float, choice: Integers, hint_s: Floats, least_hz: Floats

@@ -8,7 +8,7 @@ import pytest
 from solvers.progress import Cancelled, Progress, Stop
 from solvers.robust.problem import Problem
 from solvers.robust.solve.candidates import Candidates, options_of
-from solvers.robust.solve.dual import Relaxation, not_fixed, points_at
+from solvers.robust.solve.dual import Relaxation, points_at
 from tests.support.robust.cells import a_cell, random_cell
 from tests.support.robust.everything import TERMS, random_cell_with_everything
 from tests.support.robust.kernel import most_of, pricing_of, the_library
@@ -86,6 +86,8 @@ def test_every_option_is_priced_as_by_numpy(drawn: Drawn) -> None:
 
 @pytest.mark.slow
 def test_users_and_sweeps_are_those_of_numpy(drawn: Drawn) -> None:
+    kept: list[int] = []
+    laid_out: list[int] = []
     for seed in drawn(42, soak=1_000):
         problem = some_cell(seed)
         options, possible = options_of(problem)
@@ -101,24 +103,43 @@ def test_users_and_sweeps_are_those_of_numpy(drawn: Drawn) -> None:
             options, problem.bandwidth_hz, least_total_hz=float(surely.sum())
         ).priceable()
         most, base = most_of(problem, surely), relaxation.first_price() or 1e-9
-        low, high = base * 0.7, base * 1.3
+        low, high = base * 0.9, base * 1.1
         row = rows(problem, options)
-        points = points_at(relaxation, np.array([low, high]))
-        for point in points:
+        for point in points_at(relaxation, np.array([low, high])):
             mine = pricing.at(point.price, most)
             assert mine.bound_j == pytest.approx(point.bound_j, rel=1e-9)
             assert mine.excess_hz == pytest.approx(
                 point.excess_hz, rel=1e-6, abs=1e-9 * problem.bandwidth_hz
             )
             assert np.array_equal(mine.choice, row[point.choice]), seed
-        kept, ends = pricing.between(low, high, most)
-        assert [end.bound_j for end in ends] == pytest.approx(
-            [point.bound_j for point in points], rel=1e-9
-        )
-        running = set(row[not_fixed(relaxation, *points)].tolist())
-        assert running <= set(kept.rows.tolist()), seed
-        inside = pricing.at(base, most, kept)
-        assert inside.bound_j == pytest.approx(pricing.at(base, most).bound_j, rel=1e-13)
+        swept = pricing.between(low, base, high, most)
+        assert swept is not None
+        assert swept.point.bound_j == pytest.approx(pricing.at(base, most).bound_j, rel=1e-9)
+        kept.append(len(swept.kept.rows))
+        laid_out.append(len(row))
+        # Nothing is missed of what was dropped, at the ends neither.
+        for price in np.linspace(low, high, 9):
+            mine, of_all = pricing.at(price, most, swept.kept), pricing.at(price, most)
+            assert mine.bound_j == pytest.approx(of_all.bound_j, rel=1e-12), (seed, price)
+    assert sum(kept) < 0.7 * sum(laid_out)
+
+
+@pytest.mark.slow
+def test_nothing_is_dropped_that_is_the_best_at_any_price(drawn: Drawn) -> None:
+    # A user of many options for which few things decide, over a wide bracket.
+    for seed in drawn(40, soak=2_000):
+        problem = some_cell(seed)
+        options, possible = options_of(problem)
+        if not options.least(np.where(possible, options.curves.least_hz, np.inf)).sum() < np.inf:
+            continue
+        pricing, whole = pricing_of(problem), np.full(problem.users, problem.bandwidth_hz)
+        base = 10.0 ** np.random.default_rng(seed).uniform(-12, -6)
+        swept = pricing.between(0.2 * base, base, 5.0 * base, whole)
+        assert swept is not None
+        for price in base * np.geomspace(0.2, 5.0, 15):
+            price = float(np.clip(price, 0.2 * base, 5.0 * base))
+            mine, of_all = pricing.at(price, whole, swept.kept), pricing.at(price, whole)
+            assert mine.bound_j == pytest.approx(of_all.bound_j, rel=1e-12), (seed, price)
 
 
 def test_sums_do_not_depend_on_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
