@@ -11,28 +11,31 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app import examples, problems
-from app.auth.callers import required_scope
-from app.errors import NotAuthenticated, ScopeMissing, TooManyRequests
+from app.auth.callers import SCOPES, Scope, required_scope
+from app.errors import IssuerUnavailable, NotAuthenticated, ScopeMissing, TooManyRequests
 from app.http.media import JSON, YAML
 from app.http.paths import readers_of
+from app.oidc import DISCOVERY, OidcSettings
 from app.quantities import LARGEST_INTEGER
 
 Json = dict[str, Any]
 
-_KEY = "bearer"
+_KEY, _TOKEN = "bearer", "oidc"
 _BEARER = {
     "type": "http",
     "scheme": "bearer",
     "description": (
-        "A key made by `splitplan keys create`, where the service has any. What is listed with an"
-        " operation is the scope it needs: `read`, `plan` or `admin`, each of which includes those"
-        " before it."
+        "A key made by `splitplan keys create`, where the service has any, or, where it trusts an"
+        " OpenID Connect provider, an access token of that (a JWT, RFC 9068). What is listed with"
+        " an operation is the scope it needs: `read`, `plan` or `admin`, each of which includes"
+        " those before it."
     ),
+    "bearerFormat": "API key or JWT",
 }
 _CHALLENGE = {
     "WWW-Authenticate": {
         "schema": {"type": "string"},
-        "description": "RFC 6750: what was wrong with the key, or which scope it lacks",
+        "description": "RFC 6750: what was wrong with the key or token, or which scope it lacks",
     }
 }
 
@@ -121,8 +124,8 @@ _EMPTY = {
 _OF_ADDRESS = re.compile(r"_v\d+_|__|_(get|put|post|patch|delete)$")
 
 
-def describe(app: FastAPI) -> Json:
-    """What /openapi.json serves."""
+def describe(app: FastAPI, trusted: OidcSettings | None = None) -> Json:
+    """What /openapi.json serves, of a service that trusts an identity provider or none."""
     document = get_openapi(
         title=app.title,
         version=app.version,
@@ -138,7 +141,7 @@ def describe(app: FastAPI) -> Json:
         if JSON in content:
             content[YAML] = {"schema": content[JSON]["schema"]}
     problems.complete(document)
-    _say_keys(document)
+    _say_keys(document, trusted or OidcSettings.model_construct())
     _say_rates(document)
     for operation in operations(document):
         _say_body(document, operation)
@@ -153,18 +156,30 @@ def describe(app: FastAPI) -> Json:
     return unwrapped
 
 
-def _say_keys(document: Json) -> None:
-    """Which operations ask for a key, and for what scope it must have."""
+def _say_keys(document: Json, settings: OidcSettings) -> None:
+    """Which operations ask for a key or a token, and for what scope it must have."""
+    # Nobody is asked for a key where none was made; of a provider's tokens it is known.
+    otherwise: dict[Scope | None, Json] = {each: {} for each in (None, *SCOPES)}
     document["components"]["securitySchemes"] = {_KEY: _BEARER}
-    document["security"] = [{_KEY: []}, {}]
+    if settings.oidc_issuer is not None:
+        document["components"]["securitySchemes"][_TOKEN] = {
+            "type": "openIdConnect",
+            "openIdConnectUrl": settings.oidc_issuer.rstrip("/") + DISCOVERY,
+            "description": "The provider whose access tokens are accepted.",
+        }
+        otherwise = {scope: {_TOKEN: list(settings.oidc_names(scope)[:1])} for scope in SCOPES}
+        otherwise[None] = {_TOKEN: []}
+    document["security"] = [{_KEY: []}, otherwise[None]]
     refusals = problems.documented(NotAuthenticated, ScopeMissing)
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             scope = required_scope(method.upper(), path)
-            # Nobody is asked for one where none was made.
-            operation["security"] = [] if scope is None else [{_KEY: [scope]}, {}]
-            for status in (401, 403) if scope is not None else ():
+            operation["security"] = [] if scope is None else [{_KEY: [scope]}, otherwise[scope]]
+            if scope is None:
+                continue
+            for status in (401, 403):
                 operation["responses"][str(status)] = refusals[status] | {"headers": _CHALLENGE}
+            problems.add(operation, IssuerUnavailable)
 
 
 def _say_rates(document: Json) -> None:

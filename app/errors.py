@@ -50,7 +50,13 @@ class NotAuthenticated(SplitplanError):
 
 
 class ScopeMissing(SplitplanError):
-    """Who asks is known, and may not do this."""
+    """Who asks is known, and may not do this; `scope` is what to ask for to be given it."""
+
+    scope = ""
+
+
+class IssuerUnavailable(SplitplanError):
+    """The identity provider would have to be asked who this is, and does not answer."""
 
 
 class MalformedJson(SplitplanError):

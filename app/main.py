@@ -56,8 +56,9 @@ server share each device gets.
   tags, so that `no` and `1:30` are texts and `1e6` is a number.
 * Failures are RFC 9457 problems (`application/problem+json`); `type` is an address in
   `/v1/problem-types`.
-* A service that has API keys asks everybody for one, as `Authorization: Bearer`. A key has a scope:
-  `read` to look, `plan` to plan too, `admin` to change profiles too.
+* A service that has API keys asks everybody for one, as `Authorization: Bearer`; one that trusts an
+  identity provider takes its access tokens too. Either has a scope: `read` to look, `plan` to plan
+  too, `admin` to change profiles too.
 * Every address that answers GET answers HEAD.
 * Lists are `{items, next_cursor}`; pass `next_cursor` as `cursor`, or follow the `Link` header.
 """
@@ -99,6 +100,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        guard.start()
         yield
         guard.close()
         traces.stop()
@@ -204,5 +206,5 @@ def openapi_document() -> bytes:
 def _openapi(app: FastAPI) -> dict[str, Any]:
     """The document, made once."""
     if app.openapi_schema is None:
-        app.openapi_schema = document.describe(app)
+        app.openapi_schema = document.describe(app, app.state.settings)
     return app.openapi_schema

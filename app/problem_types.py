@@ -44,14 +44,14 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
     errors.NotAuthenticated: ProblemType(
         "not-authenticated",
         401,
-        "The request has no key that is good",
-        "Send `Authorization: Bearer` with a key of this service that is in use.",
+        "The request has no key or token that is good",
+        "Send `Authorization: Bearer` with a key, or a token, that this service accepts.",
     ),
     errors.ScopeMissing: ProblemType(
         "scope-missing",
         403,
-        "The key may not do this",
-        "Use a key with the scope that `detail` names.",
+        "The key or token may not do this",
+        "Use one with the scope that `detail` names.",
     ),
     errors.HostUnknown: ProblemType(
         "host-unknown",
@@ -237,6 +237,12 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         503,
         "No model can be imported now",
         "Retry after the seconds in Retry-After.",
+    ),
+    errors.IssuerUnavailable: ProblemType(
+        "issuer-unavailable",
+        503,
+        "The identity provider does not answer",
+        "Retry after the seconds in Retry-After, or use an API key.",
     ),
     errors.DatabaseUnavailable: ProblemType(
         "database-unavailable",

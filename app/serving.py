@@ -28,11 +28,13 @@ _SWITCH_S = 0.001
 
 def require_guarded(settings: Settings, keys_made: Callable[[], bool]) -> None:
     """Where nobody is asked for a key, only this machine may come in. Raises ConfigurationError."""
-    if not settings.is_loopback and not settings.allow_unauthenticated and not keys_made():
+    guarded = settings.is_loopback or settings.allow_unauthenticated or settings.oidc_issuer
+    if not guarded and not keys_made():
         raise ConfigurationError(
             f"{settings.host} is not a loopback address and there are no API keys: anyone who"
-            " reaches it could change everything. Make one with `splitplan keys create`, or set"
-            " SPLITPLAN_ALLOW_UNAUTHENTICATED=true if a proxy or container guards it"
+            " reaches it could change everything. Make one with `splitplan keys create`, set"
+            " SPLITPLAN_OIDC_ISSUER, or SPLITPLAN_ALLOW_UNAUTHENTICATED=true if a proxy or"
+            " container guards it"
         )
 
 

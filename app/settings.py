@@ -13,13 +13,15 @@ from urllib.parse import quote_plus, urlsplit
 
 from dotenv import dotenv_values
 from platformdirs import user_data_path
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from app import projects
+from app.environment import Listed
 from app.errors import ConfigurationError
+from app.oidc import OidcSettings, is_this_machine
 from solvers.compiled.library import Kernel, KernelMissing, use
 
 PREFIX = "SPLITPLAN_"
@@ -42,17 +44,7 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-def _apart(given: object) -> object:
-    if isinstance(given, str):
-        return tuple(part.strip() for part in given.split(",") if part.strip())
-    return given
-
-
-_List = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_apart)]
-"""Given with commas."""
-
-
-class Settings(BaseSettings):
+class Settings(OidcSettings):
     """Every setting: `SPLITPLAN_` and its name in capitals."""
 
     # `read_settings` refuses unknown names; the file may hold other programs' settings too.
@@ -130,13 +122,13 @@ class Settings(BaseSettings):
     """Tell /metrics on this port of `metrics_host` too, where nobody is asked for a key."""
     metrics_host: str = "127.0.0.1"
     """The address of the metrics' own port: one that only the monitoring reaches."""
-    allowed_hosts: _List = ()
+    allowed_hosts: Listed = ()
     """Names in the header Host that are answered, with commas, `*.example.org` for all below, `*`
     for all; empty: all, except that on loopback who has no key must name this machine.
     """
-    cors_origins: _List = ()
+    cors_origins: Listed = ()
     """Origins whose pages may call the service from a browser, with commas; empty: none."""
-    trusted_proxies: _List = ()
+    trusted_proxies: Listed = ()
     """Addresses or networks of proxies whose X-Forwarded-For and -Proto count, with commas; empty:
     nobody's.
     """
@@ -212,10 +204,7 @@ class Settings(BaseSettings):
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the service."""
-        try:
-            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_this_machine(self.host)
 
     @field_validator("otlp_endpoint")
     @classmethod

@@ -11,7 +11,10 @@ from tests.support.licences import PAGE, rows, shipped
 CHECKOUT = Path(__file__).parent.parent
 LOCKS = sorted(
     path
-    for path in [*CHECKOUT.glob("requirements*.lock"), *CHECKOUT.glob("tests/*/requirements*.lock")]
+    for path in [
+        *CHECKOUT.glob("requirements*.lock"),
+        *CHECKOUT.glob("tests/**/requirements*.lock"),
+    ]
 )
 
 
@@ -29,7 +32,7 @@ def test_every_package_is_pinned_with_its_hashes(lock: Path) -> None:
 
 
 def test_every_package_of_npm_is_pinned_with_its_hash() -> None:
-    for lock in CHECKOUT.glob("tests/*/package-lock.json"):
+    for lock in CHECKOUT.glob("tests/**/package-lock.json"):
         packages = json.loads(lock.read_text())["packages"]
         assert [name for name, entry in packages.items() if name and "integrity" not in entry] == []
 

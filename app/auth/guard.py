@@ -2,12 +2,14 @@
 
 import hashlib
 import logging
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -18,13 +20,14 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
 from app.auth import service
-from app.auth.callers import ANYONE, NOBODY, SCOPES, Caller, Scope, is_for, required_scope
+from app.auth.callers import ANYONE, NOBODY, SCOPES, Caller, is_for, required_scope
 from app.auth.rates import Share
 from app.auth.service import Known
 from app.auth.throttle import Throttle, require_allowed, telling, told
 from app.db import Database
 from app.errors import (
     DatabaseUnavailable,
+    IssuerUnavailable,
     NotAuthenticated,
     ScopeMissing,
     SplitplanError,
@@ -34,14 +37,19 @@ from app.errors import (
 from app.projects import DEFAULT
 from app.settings import Settings
 
+if TYPE_CHECKING:
+    from app.auth.tokens import Tokens
+
 log = logging.getLogger(__name__)
 
 REALM = "splitplan"
 _USE_NOTED_EVERY = timedelta(minutes=1)
 # Keys remembered at a time, right and wrong ones.
 _REMEMBERED = 4096
-_LONGEST_KEY = 8192
-"""Of what is looked at: tokens of identity providers are one or two thousand bytes long."""
+_LONGEST_KEY = 16_384
+"""Tokens of identity providers are one or two thousand bytes long, more with many groups."""
+_UNQUOTABLE = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
+"""What may not stand in an `error_description` (RFC 6750, 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +69,26 @@ class Guard:
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
         self._believed_s = settings.key_cache_s
-        self._may_be_open = settings.is_loopback or settings.allow_unauthenticated
+        self._may_be_open = settings.oidc_issuer is None and (
+            settings.is_loopback or settings.allow_unauthenticated
+        )
+        self._tokens = _tokens(settings)
         self._open_until = 0.0
         self._keys_made = not self._may_be_open
         self._looked: OrderedDict[bytes, _Looked] = OrderedDict()
         # Of one thread: a use is noted when the database has time for it, and no request waits.
         self._notes = ThreadPoolExecutor(1, "key-use")
 
+    def start(self) -> None:
+        """Get ready for the first token, in the event loop of the web."""
+        if self._tokens is not None:
+            self._tokens.issuer.begin()
+
     def close(self) -> None:
         """Finish what is to be noted."""
         self._notes.shutdown()
+        if self._tokens is not None:
+            self._tokens.issuer.close()
 
     def forget(self) -> None:
         """Look anew: the keys are others now."""
@@ -85,7 +103,7 @@ class Guard:
         before_looking: Callable[[], None] = lambda: None,
     ) -> Caller:
         """Who sends a request; `before_looking` may refuse to look at a key that was never found
-        good. Raises NotAuthenticated, what that does, and a database's errors.
+        good. Raises NotAuthenticated, IssuerUnavailable, what that does, and a database's errors.
         """
         if required_scope(method, path) is None:
             return NOBODY
@@ -95,27 +113,56 @@ class Guard:
         self, authorization: str | None, before_looking: Callable[[], None]
     ) -> Caller:
         key = _bearer(authorization)
+        is_key = key is not None and key.startswith(service.PREFIX)
         # A proxy that asks for passwords of its own may hand them on.
-        if (key is None or not key.startswith(service.PREFIX)) and await self._is_open():
+        if not is_key and await self._is_open():
             return ANYONE
         if key is None:
-            raise NotAuthenticated("This service asks for a key: send `Authorization: Bearer`.")
+            or_token = "" if self._tokens is None else f", or a token of {self._tokens.issuer.url}"
+            raise NotAuthenticated(
+                f"This service asks for a key{or_token}: send `Authorization: Bearer`."
+            )
+        if len(key) > _LONGEST_KEY:
+            raise NotAuthenticated(f"Keys and tokens have at most {_LONGEST_KEY} characters.")
         digest = hashlib.sha256(key.encode()).digest()  # what is remembered is no key
         looked = self._looked.get(digest)
         if looked is None or looked.until < time.monotonic():
             if looked is None or isinstance(looked.known, str):
                 before_looking()
-            looked = _Looked(
-                await run_in_threadpool(self._look, key), time.monotonic() + self._believed_s
-            )
+            found = await self._find_out(key, is_key=is_key)
+            looked = _Looked(found, time.monotonic() + self._believed_s)
             self._looked[digest] = looked
             self._looked.move_to_end(digest)
             while len(self._looked) > _REMEMBERED:
                 self._looked.popitem(last=False)
         if isinstance(looked.known, str):
             raise NotAuthenticated(looked.known)
-        service.require_unexpired(looked.known.expires_at)
+        service.require_unexpired("key" if is_key else "token", looked.known.expires_at)
         return looked.known.caller
+
+    async def _find_out(self, key: str, *, is_key: bool) -> Known | str:
+        if self._tokens is None or is_key:
+            return await run_in_threadpool(self._look, key)
+        try:
+            return await self._tokens.verify(key)
+        except NotAuthenticated as refused:
+            return refused.detail
+
+    def require_scope(self, caller: Caller, method: str, path: str) -> None:
+        """Refuse what a caller may not do. Raises ScopeMissing."""
+        needed = required_scope(method, path)
+        if needed is None or (needed in caller.scopes and is_for(caller, path)):
+            return
+        what, wanted = "key", str(needed)
+        if self._tokens is not None and self._tokens.brought(caller):
+            what, wanted = "token", self._tokens.name_of(needed)
+        if needed in caller.scopes:
+            no = ScopeMissing(f"{path} tells of all projects: it needs a {what} of `{DEFAULT}`.")
+        else:
+            mine = max(caller.scopes, key=SCOPES.index, default="nothing")
+            no = ScopeMissing(f"This needs a {what} with the scope `{wanted}`; yours has `{mine}`.")
+        no.scope = wanted
+        raise no
 
     async def _is_open(self) -> bool:
         """Whether nobody is asked for a key: none was ever made, and who listens is guarded by
@@ -149,33 +196,30 @@ class Guard:
             log.warning("the use of key %s is not noted: %s", key_id, in_one_line(away))
 
 
-def require_scope(caller: Caller, method: str, path: str) -> None:
-    """Refuse what a caller may not do. Raises ScopeMissing."""
-    needed = required_scope(method, path)
-    if needed is not None and needed not in caller.scopes:
-        mine = max(caller.scopes, key=SCOPES.index, default="nothing")
-        raise ScopeMissing(f"This needs a key with the scope `{needed}`; yours has `{mine}`.")
-    if not is_for(caller, path):
-        raise ScopeMissing(f"{path} tells of all projects: it needs a key of `{DEFAULT}`.")
+def _tokens(settings: Settings) -> "Tokens | None":
+    """Who tells whose a token is, where an identity provider is set."""
+    if settings.oidc_issuer is None:
+        return None
+    from app.auth.tokens import Tokens  # what verifies signatures takes 15 MB
+
+    return Tokens(settings)
 
 
 def _bearer(authorization: str | None) -> str | None:
-    """The key in a header (RFC 6750), if there is one."""
+    """The key or token in a header (RFC 6750), if there is one."""
     scheme, _, key = (authorization or "").strip().partition(" ")
     key = key.strip()
-    if scheme.lower() != "bearer" or not key.isascii():
-        return None
-    return key[:_LONGEST_KEY] or None
+    return key if scheme.lower() == "bearer" and key and key.isascii() else None
 
 
-def challenge(refused: SplitplanError, method: str, path: str, *, sent: bool) -> dict[str, str]:
+def challenge(refused: NotAuthenticated | ScopeMissing, *, sent: bool) -> dict[str, str]:
     """The header that goes with a refusal (RFC 6750, 3); `sent`: the request had a key."""
     said = f'Bearer realm="{REALM}"'
     if isinstance(refused, ScopeMissing):
-        needed: Scope | None = required_scope(method, path)
-        said += f', error="insufficient_scope", scope="{needed}"'
+        said += f', error="insufficient_scope", scope="{refused.scope}"'
     elif sent:
-        said += ', error="invalid_token"'
+        why = _UNQUOTABLE.sub("'", refused.detail)
+        said += f', error="invalid_token", error_description="{why}"'
     return {"WWW-Authenticate": said}
 
 
@@ -201,7 +245,7 @@ class Authentication:
         refused: SplitplanError
         try:
             caller, share = await self._admitted(scope)
-        except (NotAuthenticated, ScopeMissing, TooManyRequests) as no:
+        except (NotAuthenticated, IssuerUnavailable, ScopeMissing, TooManyRequests) as no:
             refused = no
         except (OperationalError, InterfaceError, PoolTimeout) as away:
             log.error("the database failed: %s", in_one_line(away))
@@ -224,16 +268,17 @@ class Authentication:
             caller = await self._guard.caller_of(
                 authorization, method, path, lambda: throttle.require_trusted(scope)
             )
-        except NotAuthenticated as no:
+        except (NotAuthenticated, IssuerUnavailable) as no:
             share = throttle.stranger(scope)
             require_allowed(share)
-            no.headers = challenge(no, method, path, sent=sent) | told(share)
+            asked = challenge(no, sent=sent) if isinstance(no, NotAuthenticated) else {}
+            no.headers = asked | told(share)
             raise
         share = throttle.caller(caller, scope, path)
         require_allowed(share)
         try:
-            require_scope(caller, method, path)
+            self._guard.require_scope(caller, method, path)
         except ScopeMissing as no:
-            no.headers = challenge(no, method, path, sent=sent) | told(share)
+            no.headers = challenge(no, sent=sent) | told(share)
             raise
         return caller, share

@@ -24,7 +24,7 @@ _NO_DIGEST = "0" * 64
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A key that is in use, as it was when it was looked at."""
+    """A key that is in use, or a token, as it was when it was looked at."""
 
     caller: Caller
     expires_at: datetime | None
@@ -83,15 +83,15 @@ def verify(session: Session, key: str) -> Known:
     # Only who has the secret is told what became of it.
     if row.revoked_at is not None:
         raise NotAuthenticated("This key was revoked.")
-    require_unexpired(row.expires_at)
+    require_unexpired("key", row.expires_at)
     caller = Caller(row.id, row.project, up_to(cast(Scope, row.scope)))
     return Known(caller, row.expires_at, row.last_used_at)
 
 
-def require_unexpired(expires_at: datetime | None) -> None:
+def require_unexpired(what: str, expires_at: datetime | None) -> None:
     """Refuse what is only good for a time that is over. Raises NotAuthenticated."""
     if expires_at is not None and expires_at <= datetime.now(UTC):
-        raise NotAuthenticated(f"This key expired at {expires_at:%Y-%m-%dT%H:%M:%SZ}.")
+        raise NotAuthenticated(f"This {what} expired at {expires_at:%Y-%m-%dT%H:%M:%SZ}.")
 
 
 def note_use(session: Session, key_id: str, at: datetime) -> None:

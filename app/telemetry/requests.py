@@ -77,8 +77,10 @@ def _log(scope: Scope, route: str, answer: _Answer, elapsed_s: float) -> None:
     # Without the query, in which users may have put tokens.
     path = scope.get("raw_path", b"").decode("latin-1") or scope["path"]
     client = scope.get("client")
+    caller = scope.get("state", {}).get("caller")  # of those who were let in
     told = {
         "client": client[0] if client else None,
+        "caller": getattr(caller, "identity", None),
         "method": scope["method"],
         "path": path,
         "route": route,

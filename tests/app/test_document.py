@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
 
 from app.document import describe, operations, schemas, unclear_names, unexplained
+from app.oidc import OidcSettings
 from app.quantities import LARGEST_INTEGER
 from tests.support.document import DOCUMENT
 
@@ -55,6 +56,31 @@ def test_names_that_are_of_no_use_are_refused() -> None:
         "operation read_v1_2_get: named by its address, or not in words",
         "operation plan_V1: named by its address, or not in words",
     ]
+
+
+def test_a_service_that_trusts_a_provider_says_which() -> None:
+    app = FastAPI()
+    answer = create_model("Answer", least=(int, 1))
+
+    @app.post("/v1/plans/robust", response_model=answer)
+    @app.get("/livez", response_model=answer)
+    def read() -> None:
+        """Nothing."""
+
+    trusted = OidcSettings(
+        oidc_issuer="https://id.example.org/", oidc_audience=("plan",), oidc_plan=("planner", "x")
+    )
+    document = describe(app, trusted)
+    scheme = document["components"]["securitySchemes"]["oidc"]
+    assert scheme["type"] == "openIdConnect"
+    where = "https://id.example.org/.well-known/openid-configuration"
+    assert scheme["openIdConnectUrl"] == where
+    asked = document["paths"]["/v1/plans/robust"]["post"]
+    assert asked["security"] == [{"bearer": ["plan"]}, {"oidc": ["planner"]}]
+    assert "issuer-unavailable" in asked["responses"]["503"]["description"]
+    assert document["paths"]["/livez"]["get"]["security"] == []
+    assert document["security"] == [{"bearer": []}, {"oidc": []}]
+    assert DOCUMENT["security"] == [{"bearer": []}, {}], "where nobody is known to be asked"
 
 
 def test_everything_is_described() -> None:

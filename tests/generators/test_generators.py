@@ -12,12 +12,13 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.generators.tools import CACHE, HERE, NotInstalled, Tools, installed
 from tests.support.builders import Body
 from tests.support.multiuser import requests as multiuser
 from tests.support.robust import requests as robust
 from tests.support.stopping import requests as stopping
+from tests.support.tools import CACHE, NotInstalled, Tools, fetched
 
+HERE = Path(__file__).parent
 CHECKOUT = HERE.parent.parent
 DOCUMENT = CHECKOUT / "openapi" / "openapi.json"
 REQUESTS: dict[str, Body] = {
@@ -41,7 +42,7 @@ on_sqlite = pytest.mark.parametrize("backend", ["sqlite"], indirect=True, scope=
 @pytest.fixture(scope="module")
 def tools() -> Tools:
     try:
-        return installed()
+        return fetched()
     except NotInstalled as failure:
         if os.environ.get("CI"):
             raise

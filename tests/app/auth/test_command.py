@@ -68,8 +68,10 @@ def test_an_unknown_key_cannot_be_revoked(url: str) -> None:
 
 
 def test_beyond_loopback_with_a_key(url: str) -> None:
-    """With a key the service gets as far as the port, which cannot be had."""
+    """With a key or an issuer the service gets as far as the port, which cannot be had."""
     where = {"SPLITPLAN_DATABASE_URL": url, "SPLITPLAN_HOST": "192.0.2.1"}
     assert "splitplan keys create" in failed(splitplan("serve", **where))
+    trusted = {"SPLITPLAN_OIDC_ISSUER": "https://id.example.org", "SPLITPLAN_OIDC_AUDIENCE": "plan"}
+    assert "cannot listen on 192.0.2.1" in failed(splitplan("serve", **where, **trusted))
     assert splitplan("keys", "create", "--name", "x", SPLITPLAN_DATABASE_URL=url).returncode == 0
     assert "cannot listen on 192.0.2.1" in failed(splitplan("serve", **where))

@@ -84,6 +84,15 @@ def test_what_everybody_may_ask(service: Service, client: httpx.Client) -> None:
     assert client.get("/readyz").status_code in (200, 503)
 
 
+def test_why_a_key_is_refused_is_told_in_the_header(service: Service, client: httpx.Client) -> None:
+    a_key(service)
+    told = client.get("/v1/devices", headers=bearing(WRONG)).headers["WWW-Authenticate"]
+    why = 'error="invalid_token", error_description="This service has no such key."'
+    assert told == f'Bearer realm="splitplan", {why}'
+    long = client.get("/v1/devices", headers=bearing("x" * 20_000))
+    assert (long.status_code, "at most 16384" in long.json()["detail"]) == (401, True)
+
+
 @pytest.mark.parametrize(
     "sent",
     ["Bearer", "Bearer ", "bearer x", "Basic {key}", "{key}", "Bearer {key}x", "Bearer SPK{rest}"],
@@ -203,8 +212,10 @@ def test_a_service_that_others_reach_is_never_open(service: Service) -> None:
     assert asyncio.run(caller()) is ANYONE
     assert asyncio.run(caller(host="::1")) is ANYONE
     assert asyncio.run(caller(host="0.0.0.0", allow_unauthenticated=True)) is ANYONE
-    with pytest.raises(NotAuthenticated):
-        asyncio.run(caller(host="0.0.0.0"))
+    trusted = {"oidc_issuer": "https://id.example.org", "oidc_audience": ("plan",)}
+    for closed in ({"host": "0.0.0.0"}, trusted, {**trusted, "allow_unauthenticated": True}):
+        with pytest.raises(NotAuthenticated):
+            asyncio.run(caller(**closed))
 
 
 def test_the_document_says_what_each_operation_needs() -> None:

@@ -24,6 +24,7 @@ from tests.support.builders import (
     a_timing,
 )
 from tests.support.examples.recording import Recorder
+from tests.support.identity import Key, claims
 from tests.support.keys import id_of
 from tests.support.multiuser import requests as shares
 from tests.support.onnx.graphs import a_chain
@@ -105,6 +106,7 @@ def recorded(folder: Path) -> dict[str, Any]:
         _others(service, client)
         _refusals(client, plan)
         _guarded(service, client)
+        _without_its_provider(service, recorder)
         return recorder.kept
 
 
@@ -116,14 +118,18 @@ def _served(folder: Path) -> Iterator[tuple[Service, httpx.Client, Recorder]]:
     database.engine.dispose()
     with Service(settings) as service:
         recorder = Recorder(describe(service.app))
-        with httpx.Client(
-            base_url=service.url,
-            timeout=60.0,
-            trust_env=False,
-            verify=False,
-            event_hooks={"response": [recorder.listen]},
-        ) as client:
+        with _client(service, recorder) as client:
             yield service, client, recorder
+
+
+def _client(service: Service, recorder: Recorder) -> httpx.Client:
+    return httpx.Client(
+        base_url=service.url,
+        timeout=60.0,
+        trust_env=False,
+        verify=False,
+        event_hooks={"response": [recorder.listen]},
+    )
 
 
 def _asked(client: httpx.Client, method: str, path: str, status: int = 200, **how: Any) -> Any:
@@ -319,3 +325,15 @@ def _guarded(service: Service, client: httpx.Client) -> None:
     while rates.take(f"key {id_of(key)}", 300.0).allowed:
         pass
     _asked(client, "GET", "/v1/devices", 429, headers=mine)
+
+
+def _without_its_provider(service: Service, recorder: Recorder) -> None:
+    """What a service answers to tokens of a provider that is away."""
+    away = {"oidc_issuer": "http://127.0.0.1:9", "oidc_audience": ("https://plan.example.org",)}
+    token = Key.made("one").signed(claims("http://127.0.0.1:9"))
+    with (
+        Service(service.settings.model_copy(update=away)) as trusting,
+        _client(trusting, recorder) as client,
+    ):
+        mine = {"Authorization": f"Bearer {token}"}
+        _asked(client, "GET", "/v1/devices", 503, headers=mine)

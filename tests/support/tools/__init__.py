@@ -1,4 +1,6 @@
-"""The generators and linters, installed from their locks once, and kept for the next run."""
+"""Programs that tests use and that have locks of their own: generators, linters, an identity
+provider. Installed once, and kept for the next run.
+"""
 
 import hashlib
 import os
@@ -11,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 
 HERE = Path(__file__).parent
-CACHE = HERE.parent.parent / ".pytest_cache" / "generators"
+CACHE = HERE.parents[2] / ".pytest_cache" / "tools"
 LOCKS = ("package.json", "package-lock.json", "requirements.lock")
 
 
@@ -53,7 +55,7 @@ class Tools:
         return self.run([self.node, self.folder / "node_modules" / path, *arguments], inside)
 
 
-def installed() -> Tools:
+def fetched() -> Tools:
     """The tools of the locks; of several processes that ask, one installs them. Raises
     NotInstalled.
     """
