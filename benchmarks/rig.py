@@ -12,7 +12,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +161,14 @@ class Postgres:
         self._control("start", "-l", str(self._server.log), "-o", options)
         return time.monotonic() - begun
 
+    def processes(self) -> list[psutil.Process]:
+        """The server and what it started; nobody while it is away."""
+        with suppress(OSError, ValueError, psutil.NoSuchProcess):
+            number = (self._server.pgdata / "postmaster.pid").read_text().partition("\n")[0]
+            postmaster = psutil.Process(int(number))
+            return [postmaster, *postmaster.children()]
+        return []
+
     def _control(self, *arguments: str) -> None:
         command = [self._server.bin_path / "pg_ctl", "-w", "-D", self._server.pgdata, *arguments]
         subprocess.run(
@@ -173,6 +181,8 @@ class Postgres:
 
     def stop(self) -> None:
         """End the server and remove its data."""
+        with suppress(subprocess.CalledProcessError):
+            self._control("stop", "-m", "immediate")  # one that was restarted it does not know
         self._server.cleanup_mode = "stop"
         self._server.cleanup()
 
