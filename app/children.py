@@ -18,11 +18,9 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Literal, Self
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-
 from app import arrow
 from app.db import Database, open_database
+from app.drivers import AWAY
 from app.errors import in_one_line
 from app.plans.backlog import PLANS
 from app.plans.durable import Taken
@@ -179,7 +177,7 @@ def _work(settings: Settings, words: Connection, tether: Connection) -> None:
 def _work_off(database: Database, words: Connection, noun: str, taken: Sequence[Taken]) -> None:
     try:
         WORK[noun].run(database, taken, _Teller(words))
-    except (OperationalError, InterfaceError, PoolTimeout) as away:
+    except AWAY as away:
         log.error("the database was away for too long: %s", in_one_line(away))
         words.send(Said("away"))
     else:

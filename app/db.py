@@ -227,6 +227,8 @@ def _postgres(address: URL, options: dict[str, Any], patience: Patience | None) 
         event.listen(engine, "engine_disposed", _with(other))
     for each in (engine, readers):
         event.listen(each, "before_cursor_execute", projects.keep_to_one)
+    for each in (engine, readers, lookers):
+        event.listen(each, "handle_error", drivers.not_now, retval=True)
     if patience is not None:
         for each in (engine, readers, lookers):
             event.listen(each, "connect", partial(drivers.be_patient, patience))

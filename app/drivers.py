@@ -1,12 +1,26 @@
-"""What a database's driver is told: how JSON is written, how connections and transactions begin."""
+"""What a database's driver is told: how JSON is written, how connections and transactions begin;
+and what it says when it refuses.
+"""
 
 import json
 from dataclasses import dataclass
 
 import orjson
 from sqlalchemy import Connection
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
+
+AWAY = (OperationalError, InterfaceError, PoolTimeout)
+"""What a database raises that is gone, or cannot do now what it does at other times: what was asked
+may go well when it is asked again."""
+
+# Of what Postgres's driver calls internal errors: a server that may only be read, and sessions that
+# it ended for being idle or at one transaction for too long.
+_NOT_NOW = frozenset({"25006", "25P03", "25P04"})
+
+_CACHE_KB = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +44,19 @@ def be_patient(patience: Patience, connection: DBAPIConnection, _: ConnectionPoo
     connection.commit()
 
 
+def not_now(context: ExceptionContext) -> Exception | None:
+    """What the driver calls an internal error, and is none, as any other refusal."""
+    error = context.sqlalchemy_exception
+    state = getattr(context.original_exception, "sqlstate", None)
+    if not isinstance(error, InternalError) or state not in _NOT_NOW:
+        return None
+    return OperationalError(
+        *(error.statement, error.params, context.original_exception),
+        hide_parameters=error.hide_parameters,
+        connection_invalidated=context.is_disconnect,
+    )
+
+
 def written(value: object) -> str:
     """JSON. Raises ValueError for NaN."""
     try:
@@ -51,6 +78,9 @@ def configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> Non
     cursor.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not block each other
     cursor.execute("PRAGMA synchronous = FULL")  # what was answered survives a power cut
     cursor.execute("PRAGMA foreign_keys = ON")
+    # Each connection has a cache of its own, thrown away whenever another has written: 2 MB each
+    # by default.
+    cursor.execute(f"PRAGMA cache_size = {-_CACHE_KB}")
     cursor.close()
 
 

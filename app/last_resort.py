@@ -6,8 +6,9 @@ import uuid
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.drivers import AWAY
 from app.errors import InternalError, SplitplanError
-from app.problems import problem
+from app.problems import away_told, problem
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,10 @@ class LastResort:
             return  # nobody is left to be told
         except SplitplanError as refused:  # by what stands before the routes
             await problem(refused)(scope, receive, send)
-        except Exception:
+        except Exception as error:
+            if isinstance(error, AWAY) and not started:  # when it was asked who asks
+                await away_told(error)(scope, receive, send)
+                return
             instance = uuid.uuid4().urn
             log.exception("%s %s failed: %s", scope["method"], scope["path"], instance)
             if started:

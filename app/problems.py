@@ -8,12 +8,10 @@ import orjson
 from fastapi import APIRouter, FastAPI, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import InternalError as InternalFailure
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from app import database_failures, examples, instants
+from app.drivers import AWAY
 from app.errors import (
     BodyTooLarge,
     DatabaseUnavailable,
@@ -28,6 +26,7 @@ from app.errors import (
     ProblemTypeNotFound,
     SplitplanError,
     UnsupportedMediaType,
+    in_one_line,
 )
 from app.field_errors import field_errors
 from app.http.bodies import StrictRoute
@@ -138,8 +137,8 @@ def handle_problems(app: FastAPI) -> None:
     app.add_exception_handler(SplitplanError, _splitplan_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
-    for unreachable in (OperationalError, InterfaceError, PoolTimeout, InternalFailure):
-        app.add_exception_handler(unreachable, _database_unavailable)
+    for away in AWAY:
+        app.add_exception_handler(away, _database_away)
 
 
 async def _splitplan_error(_: Request, error: Exception) -> Response:
@@ -154,12 +153,14 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     return problem(InvalidRequest(field_errors(error.errors(), error.body, schema)))
 
 
-async def _database_unavailable(_: Request, error: Exception) -> Response:
-    told = database_failures.told(error)
-    if isinstance(error, InternalFailure) and type(told) is DatabaseUnavailable:
-        raise error
-    log.error("the database failed: %s", error)
-    return problem(told)
+async def _database_away(_: Request, error: Exception) -> Response:
+    return away_told(error)
+
+
+def away_told(error: Exception) -> Response:
+    """The answer where a database raised one of `AWAY`."""
+    log.error("the database failed: %s", in_one_line(error))
+    return problem(database_failures.told(error))
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from app import allocator
 from app.connections import Bounds, bounded, sweep
 from app.errors import ConfigurationError
 from app.pool import WorkerPool
@@ -76,6 +77,7 @@ def load() -> None:
 
 def serve_until_stopped(settings: Settings, listener: socket.socket) -> None:
     """Answer on a socket, with the workers of the settings beside, until a signal ends it."""
+    allocator.keep_together()
     from app import metrics
     from app.main import create_app  # most of what a start costs: see `load`
     from app.telemetry import traces

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -26,7 +25,6 @@ from app.auth.service import Known
 from app.auth.throttle import Throttle, require_allowed, telling, told
 from app.db import Database
 from app.errors import (
-    DatabaseUnavailable,
     IssuerUnavailable,
     NotAuthenticated,
     ScopeMissing,
@@ -247,9 +245,6 @@ class Authentication:
             caller, share = await self._admitted(scope)
         except (NotAuthenticated, IssuerUnavailable, ScopeMissing, TooManyRequests) as no:
             refused = no
-        except (OperationalError, InterfaceError, PoolTimeout) as away:
-            log.error("the database failed: %s", in_one_line(away))
-            refused = DatabaseUnavailable()
         else:
             state = scope.setdefault("state", {})
             state["caller"], state["limits"] = caller, self._throttle.limits(caller)

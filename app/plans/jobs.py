@@ -15,12 +15,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select, update
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from app import news, projects
 from app.db import Database, table_of
+from app.drivers import AWAY
 from app.errors import PlanNotFound, in_one_line
 from app.news import Lane
 from app.plans import durable, names, orders, service, stored, successions, wanted
@@ -148,7 +147,7 @@ def run(database: Database, taken: Sequence[Taken], teller: Teller) -> None:
         try:
             with durable.worked_on("plan", piece):
                 solved = _attempted(database.of(piece.project), piece)
-        except (OperationalError, InterfaceError, PoolTimeout):
+        except AWAY:
             raise
         except Exception:
             log.exception("plan %s failed outside of its solver", piece.work_id)
@@ -189,7 +188,7 @@ def _store(database: Database, solved: Sequence[Solved], teller: Teller) -> None
         if together:
             insisting(lambda: finish_together(database, together))
             teller.ended([each.mine.taken.work_id for each in together])
-    except (OperationalError, InterfaceError, PoolTimeout):
+    except AWAY:
         raise
     except Exception:
         log.exception("plans are stored one by one")
@@ -199,7 +198,7 @@ def _store(database: Database, solved: Sequence[Solved], teller: Teller) -> None
         try:
             own = database.of(each.mine.taken.project)
             insisting(lambda own=own, each=each: finish(own, each.mine, each.outcome, each.lineage))  # type: ignore[misc]
-        except (OperationalError, InterfaceError, PoolTimeout):
+        except AWAY:
             raise
         except Exception:
             log.exception("plan %s failed outside of its solver", work_id)
@@ -325,7 +324,7 @@ def insisting(step: Callable[[], T]) -> T:
     while True:
         try:
             return step()
-        except (OperationalError, InterfaceError, PoolTimeout) as away:
+        except AWAY as away:
             if time.monotonic() > patience:
                 raise
             log.warning("the database is away, trying again: %s", in_one_line(away))

@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 from fastapi import Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from sqlalchemy import func, select, tuple_
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from app import instants
 from app.db import Database, database_of
+from app.drivers import AWAY
 from app.errors import in_one_line
 from app.plans import names, successions
 from app.plans.tables import NameEventRow, PlanNameRow
@@ -103,7 +102,7 @@ class NameWatch:
             else:
                 try:
                     latest = await run_in_threadpool(_latest, self._database, list(self._feeds))
-                except (OperationalError, InterfaceError, PoolTimeout) as away:
+                except AWAY as away:
                     log.warning("names of plans are not looked at: %s", in_one_line(away))
                     continue
             for followed, feed in self._feeds.items():
@@ -199,7 +198,7 @@ async def _told(
                 continue
             try:
                 events = await watch.since(followed, feed, after)
-            except (OperationalError, InterfaceError, PoolTimeout):
+            except AWAY:
                 return  # the reader comes back, and misses nothing
             if not events:  # forgotten together with the name
                 after = feed.latest

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-
+from app.drivers import AWAY
 from app.errors import in_one_line
 from solvers.progress import Cancelled, Progress, Step, Stop
 
@@ -100,7 +98,7 @@ class ProgressWriter:
         while True:
             try:
                 self._write_once()
-            except (OperationalError, InterfaceError, PoolTimeout) as away:
+            except AWAY as away:
                 log.warning("%s cannot tell its progress: %s", self._name, in_one_line(away))
             if self._done.wait(_WRITE_S):
                 return

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Float, cast, null, select, true, update
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from app.db import Database
+from app.drivers import AWAY
 from app.errors import PlanNotFound
 from app.plans import durable
 from app.plans.durable import Ending, Taken, Teller, Work
@@ -65,7 +64,7 @@ def run(database: Database, taken: Sequence[Taken], teller: Teller) -> None:
         try:
             with durable.worked_on("validation", piece):
                 _replay(database.of(piece.project), piece)
-        except (OperationalError, InterfaceError, PoolTimeout):
+        except AWAY:
             raise
         except Exception:
             log.exception("validation %s failed outside of its replay", piece.work_id)

@@ -5,20 +5,27 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
+import orjson
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from app import migration
 from app.database_failures import told
 from app.db import open_database
+from app.drivers import AWAY
 from app.errors import DatabaseBusy, DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
+from app.plans import jobs
+from app.plans.backlog import PLANS
 from app.settings import Settings
+from tests.support.background import a_small_cell, submit
 from tests.support.builders import a_device, a_server
 from tests.support.servers import Service
+from tests.support.working import Silent, taken
 
 
 @pytest.fixture
@@ -33,6 +40,73 @@ def impatient(new_database_url: str) -> Iterator[Service]:
 
 def client_of(service: Service) -> httpx.Client:
     return httpx.Client(base_url=service.url, timeout=60.0, trust_env=False, verify=False)
+
+
+@contextmanager
+def unwritable(service: Service, how: str) -> Iterator[None]:
+    """A database that may only be read, or that has no room."""
+    engine = service.database.engine
+    if engine.dialect.name == "sqlite":
+        forbid, allow = {
+            "read-only": ("query_only = 1", "query_only = 0"),
+            "full": ("max_page_count = 1", "max_page_count = 1073741823"),
+        }[how]
+        now = forbid
+        with closing(sqlite3.connect(str(engine.url.database))) as connection:
+            connection.execute("VACUUM")  # what migrations left free would be room
+
+        def begin(connection: Connection) -> None:
+            connection.exec_driver_sql(f"PRAGMA {now}")
+
+        event.listen(engine, "begin", begin, insert=True)
+        yield
+        now = allow
+    else:
+        set_read_only(engine, "on")
+        yield
+        set_read_only(engine, "off")
+
+
+def set_read_only(engine: Engine, which: str) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        name = connection.exec_driver_sql("SELECT current_database()").scalar_one()
+        connection.exec_driver_sql("SET default_transaction_read_only = off")
+        connection.exec_driver_sql(
+            f"ALTER DATABASE {name} SET default_transaction_read_only = {which}"
+        )
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    engine.dispose()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["read-only", "full"])
+def test_where_nothing_can_be_written_nothing_is_lost(
+    impatient: Service, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = impatient.database
+    if how == "full" and database.engine.dialect.name == "postgresql":
+        pytest.skip("a test has no disk of its own to fill")
+    monkeypatch.setattr(jobs, "_PATIENCE_S", 0.0)
+    with client_of(impatient) as client:
+        plan_id = submit(client, a_small_cell())
+        piece = taken(database, PLANS, plan_id)
+        assert piece is not None
+        with unwritable(impatient, how):
+            names = (f"camera-{n}" for n in range(30))
+            answers = (client.post("/v1/devices", json=a_device(name=name)) for name in names)
+            refused = next(answer for answer in answers if answer.status_code != 201)
+            assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
+            assert refused.json()["type"] == f"/v1/problem-types/database-{how}"
+            with pytest.raises(AWAY):
+                PLANS.run(database, [piece], Silent())
+            assert client.get(f"/v1/plans/{plan_id}").json()["status"] == "running"
+        PLANS.run(database, [piece], Silent())
+        assert client.get(f"/v1/plans/{plan_id}").json()["status"] == "solved"
+        again = a_device(name=orjson.loads(refused.request.content)["name"])
+        assert client.post("/v1/devices", json=again).status_code == 201
 
 
 @pytest.mark.slow
@@ -79,7 +153,7 @@ def test_a_file_that_is_gone_is_told_by_readyz(tmp_path: Path) -> None:
     database = open_database(f"sqlite:///{file}")
     migration.migrate(database)
     database.engine.dispose()
-    settings = Settings(database_url=f"sqlite:///{file}", workers=0)
+    settings = Settings(database_url=f"sqlite:///{file}", workers=0, key_cache_s=0.0)
     with Service(settings) as service, client_of(service) as client:
         assert client.post("/v1/devices", json=a_device()).status_code == 201
         shutil.move(file, tmp_path / "away.db")
