@@ -114,6 +114,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.throttle = Throttle(settings)
     app.state.evidence = Receiver(database)
     app.state.metrics = metrics.registry(database, settings)
+    guard.measure(app.state.metrics)
     app.state.writers = asyncio.Semaphore(WRITERS)
     app.state.draining = threading.Event()  # set when the service is about to stop
     app.state.names = NameWatch(database, app.state.draining)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -81,6 +82,11 @@ class Guard:
         """Get ready for the first token, in the event loop of the web."""
         if self._tokens is not None:
             self._tokens.issuer.begin()
+
+    def measure(self, registry: CollectorRegistry) -> None:
+        """Have it told there how the identity provider is, where one is set."""
+        if self._tokens is not None:
+            self._tokens.issuer.measure(registry)
 
     def close(self) -> None:
         """Finish what is to be noted."""

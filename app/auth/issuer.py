@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import jwt
+from prometheus_client import CollectorRegistry, Gauge
 
 from app.errors import IssuerUnavailable, in_one_line
 from app.oidc import DISCOVERY, is_confidential
@@ -58,6 +59,21 @@ class Issuer:
         """Ask for the keys, waiting for nobody."""
         if self._asking is None or self._asking.done():
             self._asking = asyncio.get_running_loop().create_task(self._ask())
+
+    def measure(self, registry: CollectorRegistry) -> None:
+        """Have it told whether the provider answers, and of when what is known of it is."""
+        up = Gauge(
+            "splitplan_issuer_up",
+            "Whether the identity provider answered when it was last asked.",
+            registry=registry,
+        )
+        up.set_function(lambda: float(bool(self._published) and not self._failed))
+        age = Gauge(
+            "splitplan_issuer_keys_age_seconds",
+            "Since when its keys are known as they are [s]; infinite: they never were.",
+            registry=registry,
+        )
+        age.set_function(lambda: time.monotonic() - self._seen_at)
 
     def close(self) -> None:
         """Ask no more."""
@@ -133,7 +149,7 @@ class Issuer:
             self._not_before = time.monotonic() + _ASK_AGAIN_S
             return
         if self._failed or not self._published:
-            log.info("tokens of %s are accepted: %d keys", self.url, len(published))
+            log.info("tokens of %s are accepted; keys: %d", self.url, len(published))
         self._failed = False
         self._seen_at = time.monotonic()
         if published != self._published:

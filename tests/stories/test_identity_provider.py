@@ -210,6 +210,8 @@ def test_the_provider_goes_away_and_comes_back(
     assert int(answer.headers["Retry-After"]) in range(1, 11)
     assert status(client, key) == 200
     assert status(client, "neither.of.them") == 401
+    told = client.get("/metrics", headers=bearing(a_key(trusting))).text
+    assert "splitplan_issuer_up 0.0\n" in told
     assert client.get("/livez").status_code == 200
     id_provider.order("up")
     id_provider.order("silence")  # it takes the call, and says nothing
