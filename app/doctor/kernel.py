@@ -22,7 +22,6 @@ _USERS = 6
 # What each proves of its plan: the gap that is asked for by default.
 _GAP = 1e-6
 _EXTRAS = {
-    "diptest": "power and times are taken to have one mode",
     "opentelemetry-sdk": "no traces (splitplan[otel])",
     "onnxruntime": "no profiling on this machine (splitplan[profiler])",
 }

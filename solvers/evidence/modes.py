@@ -1,15 +1,12 @@
 """Whether times have one mode, as the unimodal margin assumes."""
 
-import importlib.util
-
 import numpy as np
 
 from solvers.arrays import Floats
+from solvers.evidence.dip import dip
+from solvers.evidence.uniform_dips import QUANTILES, SIZES
 
-# The test is a compiled library, which not every machine has a wheel of.
-TESTABLE = importlib.util.find_spec("diptest") is not None
 FEWEST = 30  # times; fewer show nothing of a second mode
-_MOST = 72_000  # beyond, the test's table has no entry
 LEVEL = 0.01
 
 
@@ -20,9 +17,32 @@ def one_mode_p_value(times: Floats) -> float | None:
     law, its least favourable one: it hardly ever rejects one mode falsely, and does not see a
     second mode of a few per cent of the times.
     """
-    if not TESTABLE or len(times) < FEWEST or float(np.ptp(times)) == 0.0:
+    if len(times) < FEWEST or float(np.ptp(times)) == 0.0:
         return None
-    from diptest import diptest
+    return dip_p_value(dip(times), len(times))
 
-    step = -(-len(times) // _MOST)
-    return float(diptest(np.sort(times[::step]))[1])
+
+def dip_p_value(dip: float, count: int) -> float:
+    """Probability that as many times of the uniform law dip as far.
+
+    Interpolated between simulated quantiles of sqrt(n) dip (`benchmarks/dips.py`): in the logarithm
+    of the probability, and in that of n between sizes; beyond the largest its own hold. Farther
+    than the rarest quantile the simulation tells nothing but that quantile's probability. There a
+    bound takes over: a dip is at most half of Kuiper's statistic, whose law is known (M. A.
+    Stephens, J. R. Stat. Soc. B 32, 1970).
+    """
+    tails, *quantiles = np.array(QUANTILES).T
+    place = np.interp(np.log(count), np.log(SIZES), np.arange(len(SIZES)))
+    reached = [np.interp(place, np.arange(len(SIZES)), row) for row in np.array(quantiles).T]
+    scaled = float(np.sqrt(count) * dip)
+    if scaled > reached[-1]:
+        return min(float(tails[-1]), _kuiper_tail(2.0 * dip, count))
+    log_tail = np.interp(scaled, [0.0, *reached], np.log([1.0, *tails]))
+    return float(np.exp(log_tail))
+
+
+def _kuiper_tail(statistic: float, count: int) -> float:
+    """Probability that Kuiper's statistic of `count` values exceeds this one."""
+    root = float(np.sqrt(count))
+    squares = np.arange(1, 21) ** 2 * ((root + 0.155 + 0.24 / root) * statistic) ** 2
+    return float(2.0 * np.sum((4.0 * squares - 1.0) * np.exp(-2.0 * squares)))

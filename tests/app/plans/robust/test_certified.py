@@ -6,7 +6,6 @@ import httpx
 import numpy as np
 import pytest
 
-from solvers.evidence.modes import TESTABLE
 from solvers.evidence.ranks import rank_for
 from tests.support.answers import pointers
 from tests.support.builders import Body, a_channel
@@ -225,7 +224,6 @@ def test_one_mode_is_assumed_without_samples_and_said_to_be(client: httpx.Client
     assert (evidence["samples"], evidence["users_without"]) == (0, 1)
 
 
-@pytest.mark.skipif(not TESTABLE, reason="no wheel of the dip test for this machine")
 def test_options_with_a_second_mode_are_left_out(client: httpx.Client) -> None:
     levels = list(CLOCKS_HZ)
     store(client, frequency_levels_hz=levels)
