@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 KERNEL := solvers/compiled/build.py $(wildcard solvers/compiled/sources/*)
 
-.PHONY: help serve demo test soak fuzz check costs fix lint migrate openapi examples licences catalogue profiler bench lock hook fetched-kernel clean
+.PHONY: help serve demo test soak fuzz check costs fix lint migrate openapi examples licences sbom catalogue profiler bench lock hook fetched-kernel clean
 
 help:                                 ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ examples: $(VENV)/dev.stamp           ## record from a service what the OpenAPI 
 
 licences: $(VENV)/dev.stamp           ## write docs/licences.md: the licences of what ships
 	$(BIN)/python -m tests.support.licences
+
+sbom: $(VENV)/dev.stamp               ## dist/splitplan.cdx.json: what ships, for machines (CycloneDX)
+	$(BIN)/python -m tests.support.sbom dist/splitplan.cdx.json
 
 catalogue: $(VENV)/dev.stamp          ## recompute the shipped networks from their architectures
 	$(BIN)/python -m app.catalogue.build

@@ -137,7 +137,9 @@ def test_only_what_is_shipped_is_sent_to_the_build(context: Path, dockerfile: li
 
 def test_the_final_stage_is_small_and_nobodys_root(dockerfile: list[Stage]) -> None:
     final = dockerfile[-1]
-    assert all(re.fullmatch(r"python:3\.11\.\d+-slim-[a-z]+", stage.image) for stage in dockerfile)
+    pinned = r"python:3\.11\.\d+-slim-[a-z]+(@sha256:[0-9a-f]{64})?"
+    assert all(re.fullmatch(pinned, stage.image) for stage in dockerfile)
+    assert len({stage.image for stage in dockerfile}) == 1
     user, group = final.last("USER").rest.split(":")
     assert int(user) > 0
     assert int(group) > 0

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.licences import PAGE, rows, shipped
+from tests.support.sbom import bill
 
 CHECKOUT = Path(__file__).parent.parent
 LOCKS = sorted(
@@ -43,3 +44,26 @@ def test_the_page_of_licences_is_what_the_packages_say() -> None:
     assert [name for name in shipped() if not re.search(rf"\b{re.escape(name)}\b", page)] == []
     listed = re.findall(r"^\| ([a-z0-9._-]+) \| \S+ \|", page, re.MULTILINE)
     assert set(listed) - {"package"} <= set(shipped())
+
+
+@pytest.mark.slow
+def test_the_bill_of_materials_has_all_that_ships_and_is_always_the_same() -> None:
+    """Its schema is checked where it is made."""
+    said = bill()
+    assert said == bill()
+    parts = {part["bom-ref"]: part for part in said["components"]}
+    assert {name.partition("@")[0] for name in parts if name.startswith("pkg:pypi/")} == {
+        f"pkg:pypi/{name}" for name in shipped()
+    }
+    for name, part in parts.items():
+        if name.startswith("pkg:pypi/"):
+            (files,) = part["externalReferences"]
+            assert len(files["hashes"]) >= 1
+            assert part.get("licenses") or part["name"] not in rows()
+        elif not name.startswith("pkg:docker/"):
+            assert all(file["hashes"] for file in part["components"])
+            assert len(part["components"]) >= 1
+    (image,) = (part for part in parts.values() if part["type"] == "container")
+    assert image["version"] in (CHECKOUT / "Dockerfile").read_text()
+    (root,) = (one for one in said["dependencies"] if one["ref"] == "splitplan")
+    assert set(root["dependsOn"]) == set(parts)
