@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import migration, projects
 from app.auth import service as auth
-from app.auth.command import keys_group
+from app.auth.command import keys_group, project_name
 from app.auth.tables import ApiKeyRow
 from app.bundles.command import replay_command
 from app.catalogue import service as catalogue_service
@@ -388,7 +388,7 @@ main.add_command(keys_group(_migrated))
 
 
 @main.command("webhook-secret")
-@click.argument("project", callback=_profile_name)
+@click.argument("project", callback=project_name)
 def webhook_secret(project: str) -> None:
     """Print what the webhooks of a project are signed with, for its receivers."""
     from app.projects import secret_of

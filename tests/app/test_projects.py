@@ -145,3 +145,4 @@ def test_each_project_has_a_secret_for_its_webhooks() -> None:
     told = splitplan("webhook-secret", "hall", SPLITPLAN_WEBHOOK_SECRET=master)
     assert told.stdout.strip() == secret_of(master, "hall")
     assert "is not set" in failed(splitplan("webhook-secret", "hall"))
+    assert "all projects see" in splitplan("webhook-secret", projects.SHARED).stderr
