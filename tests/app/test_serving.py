@@ -1,5 +1,6 @@
 """Who may come in, and where the service listens."""
 
+import gc
 import logging
 import socket
 import ssl
@@ -9,6 +10,7 @@ import httpx
 import pytest
 import trustme
 
+from app.serving import load
 from app.settings import Settings
 from tests.support.operator import failed, installed, serving, splitplan
 from tests.support.servers import Service
@@ -138,3 +140,12 @@ def test_whose_word_counts_of_who_asks(
     assert (answer.headers.get("strict-transport-security") == A_YEAR) is secure
     (line,) = [record for record in caplog.records if record.name == "app.telemetry.requests"]
     assert line.client == client  # type: ignore[attr-defined]
+
+
+def test_what_is_loaded_is_looked_through_for_garbage_no_more() -> None:
+    try:
+        load()
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()
