@@ -25,10 +25,18 @@ Contents = Mapping[str, Mapping[str | None, Held]]
 
 
 def contents(connection: Connection, but_for: frozenset[str]) -> Contents:
-    """All that is stored, whichever order it comes in; reads everything."""
+    """All that is stored, whichever order it comes in, but for some tables, or columns of them
+    (`plan.stored_byte`); reads everything.
+    """
     inspector = inspect(connection)
     return {
-        table: _of(connection, table, inspector.get_pk_constraint(table)["constrained_columns"])
+        table: {
+            column: held
+            for column, held in _of(
+                connection, table, inspector.get_pk_constraint(table)["constrained_columns"]
+            ).items()
+            if f"{table}.{column}" not in but_for
+        }
         for table in inspector.get_table_names()
         if table not in but_for
     }

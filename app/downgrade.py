@@ -8,8 +8,9 @@ from app.contents import contents, lost
 from app.db import Database
 from app.errors import ConfigurationError
 
-# Workers that live write here every few seconds, and the version changes by design.
-_PASSING = frozenset({"worker", "alembic_version"})
+# Workers that live write here every few seconds, the version changes by design, and sizes are
+# measured anew.
+_PASSING = frozenset({"worker", "alembic_version", "plan.stored_byte"})
 
 
 def move(database: Database, revision: str = "head", *, lose_data: bool = False) -> str | None:

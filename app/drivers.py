@@ -70,6 +70,14 @@ def written(value: object) -> str:
     return json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
 
 
+def json_byte(value: object) -> int:
+    """How long a value is as JSON in a row [byte]."""
+    try:
+        return len(orjson.dumps(value))
+    except TypeError:
+        return len(written(value))
+
+
 def configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = (
         None  # the driver opens no transaction by itself: begin_sqlite does

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One fault: where (an RFC 6901 pointer into the body, or the name of a parameter) and what
-    remedies it.
-    """
+    """One fault: where (an RFC 6901 pointer into the body, or a parameter) and what remedies it."""
 
     pointer: str
     detail: str
@@ -35,9 +33,7 @@ class SplitplanError(Exception):
 
 
 def in_one_line(failure: Exception) -> str:
-    """What went wrong, without the statement and its parameters that a database's error goes on
-    with.
-    """
+    """What went wrong, without the statement that a database's error goes on with."""
     return str(failure).partition("\n")[0] or type(failure).__name__
 
 
@@ -162,10 +158,8 @@ class StaleRevision(SplitplanError):
     """The caller edited a revision that is no longer the latest."""
 
     def __init__(self, kind: str, name: str, latest: int) -> None:
-        super().__init__(
-            f"The {kind} profile {name!r} is at revision {latest} now; read it, apply the change"
-            " again, retry."
-        )
+        stale = f"The {kind} profile {name!r} is at revision {latest} now"
+        super().__init__(f"{stale}; read it, apply the change again, retry.")
 
 
 class RevisionRequired(SplitplanError):
@@ -176,10 +170,8 @@ class AmbiguousTiming(SplitplanError):
     """More than one stored timing describes the processor with the model."""
 
     def __init__(self, processor: str, model: str, names: Sequence[str]) -> None:
-        super().__init__(
-            f"{len(names)} timings describe {processor!r} with {model!r} ({', '.join(names)}): name"
-            " one."
-        )
+        timings = f"{len(names)} timings describe {processor!r} with {model!r}"
+        super().__init__(f"{timings} ({', '.join(names)}): name one.")
         self.names = tuple(names)
 
 
@@ -221,6 +213,14 @@ class KeyReused(SplitplanError):
 
 class QueueFull(LimitMet):
     """More plans wait than the service takes on."""
+
+
+class TooManyAtOnce(LimitMet):
+    """The project has more plans in line or being solved than it may have."""
+
+
+class StorageFull(LimitMet):
+    """The project has stored as much as it may."""
 
 
 class PlanUserNotFound(SplitplanError):

@@ -1,7 +1,10 @@
 """What one caller may take: the settings, and what a key has of its own instead."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Protocol, Self
+
+from fastapi import Depends, Request
 
 from app.settings import Settings
 
@@ -24,6 +27,12 @@ class OwnLimits:
     max_bulk_users: int | None = None
     max_plans_at_once: int | None = None
     max_stored_byte: int | None = None
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any]) -> Self:
+        """Those in a row, of this release."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in kept.items() if name in known})
 
     def given(self) -> dict[str, float]:
         """Those that there are."""
@@ -59,3 +68,25 @@ def setting(settings: Settings, name: str, *, of_many: bool) -> Any:
     """A setting; where it was not set, what is sound for one of many callers."""
     value = getattr(settings, name)
     return _OF_MANY.get(name) if value is None and of_many else value
+
+
+class Storage(Protocol):
+    """Who knows what projects have stored: `request.app.state.storage`."""
+
+    def require_room(self, project: str, most_byte: int, more_byte: int) -> None:
+        """Refuse a project that has so much stored more. Raises StorageFull."""
+
+
+def require_storage(request: Request) -> None:
+    """Refuse to store anything where the caller's project has stored all it may. Raises
+    StorageFull.
+    """
+    most_byte = request.state.limits.max_stored_byte
+    if most_byte is not None:
+        storage: Storage = request.app.state.storage
+        sent = request.headers.get("content-length", "0")
+        storage.require_room(request.state.caller.project, most_byte, int(sent))
+
+
+STORES = Depends(require_storage)
+"""Of routes that store what they are sent."""

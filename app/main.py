@@ -1,6 +1,5 @@
 """Where the web's parts meet."""
 
-import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -25,10 +24,10 @@ from app.db import open_database
 from app.drivers import Patience
 from app.evidence import routes as evidence
 from app.evidence.service import Receiver
-from app.http.bodies import WRITERS
 from app.http.cross_origin import CrossOrigin
 from app.http.head import HeadLikeGet
 from app.http.incoming import BodyLimit
+from app.http.places import Places
 from app.http.protection import KnownHosts, SafeHeaders, local, named
 from app.last_resort import LastResort
 from app.measurements import routes as measurements
@@ -40,6 +39,7 @@ from app.plans.name_events import NameWatch
 from app.profiles import imports
 from app.profiles import routes as profiles
 from app.settings import Settings
+from app.storage import Storage
 from app.telemetry import traces
 from app.telemetry.requests import Watched
 from app.validations import routes as validations
@@ -111,11 +111,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.database = database
     app.state.lookers = CapacityLimiter(2)  # threads that /readyz need not share
     app.state.guard = guard
+    app.state.storage = Storage(database)
     app.state.throttle = Throttle(settings)
     app.state.evidence = Receiver(database)
     app.state.metrics = metrics.registry(database, settings)
     guard.measure(app.state.metrics)
-    app.state.writers = asyncio.Semaphore(WRITERS)
+    app.state.writers = Places()
     app.state.draining = threading.Event()  # set when the service is about to stop
     app.state.names = NameWatch(database, app.state.draining)
     _include_routes(app)

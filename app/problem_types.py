@@ -220,6 +220,12 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         "Retry after the seconds in Retry-After; the headers RateLimit and RateLimit-Policy say"
         " what is left, and how much there is.",
     ),
+    errors.TooManyAtOnce: ProblemType(
+        "too-many-at-once",
+        429,
+        "The project has too much under way",
+        "Retry after the seconds in Retry-After, or cancel some; nothing was stored.",
+    ),
     errors.HeadTooLarge: ProblemType(
         "head-too-large",
         431,
@@ -291,6 +297,12 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         503,
         "Too many plans are waiting",
         "Retry after the seconds in Retry-After; nothing was stored.",
+    ),
+    errors.StorageFull: ProblemType(
+        "storage-full",
+        507,
+        "The project has stored as much as it may",
+        "Delete plans that nobody needs, or have the limit raised; nothing was stored.",
     ),
     errors.NotReady: ProblemType(
         "not-ready", 503, "The service cannot work yet", "`detail` says what is missing."

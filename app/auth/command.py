@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
 
@@ -13,9 +14,10 @@ from app.auth.callers import SCOPES, Scope, up_to
 from app.auth.tables import ApiKeyRow
 from app.db import Database
 from app.errors import ConfigurationError
+from app.limits import OwnLimits
 
 _IN_DAYS = re.compile(r"([1-9]\d{0,4})d")
-_COLUMNS = ("id", "project", "scope", "state", "created", "expires", "last used", "name")
+_COLUMNS = ("id", "project", "scope", "state", "created", "expires", "last used", "limits", "name")
 
 Opened = Callable[[], AbstractContextManager[Database]]
 
@@ -50,6 +52,26 @@ def _label(_: click.Context, __: click.Parameter, given: str) -> str:
     return given
 
 
+# What a key may have of its own, instead of the setting of that name.
+_LIMITS: dict[str, click.FloatRange | click.IntRange] = {
+    "requests_per_second": click.FloatRange(0.1, 1e6),
+    "max_body_byte": click.IntRange(1024),
+    "max_users": click.IntRange(1),
+    "max_bulk_users": click.IntRange(1),
+    "max_plans_at_once": click.IntRange(1),
+    "max_stored_byte": click.IntRange(2**20),
+}
+
+
+def _limited(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that takes limits of a key's own."""
+    for name, kind in reversed(_LIMITS.items()):
+        option = f"--{name.replace('_', '-')}"
+        said = f"Instead of SPLITPLAN_{name.upper()}."
+        command = click.option(option, name, type=kind, help=said)(command)
+    return command
+
+
 def keys_group(opened: Opened) -> click.Group:
     """`splitplan keys`, on the database that `opened` opens."""
 
@@ -82,14 +104,22 @@ def keys_group(opened: Opened) -> click.Group:
     help="What it may do; each includes those before it.",
 )
 @click.option("--expires", callback=_expiry, help="90d, or a date; by default never.")
+@_limited
 @click.pass_obj
 def create(
-    opened: Opened, name: str, project: str, scopes: Sequence[Scope], expires: datetime | None
+    opened: Opened,
+    /,
+    name: str,
+    project: str,
+    scopes: Sequence[Scope],
+    expires: datetime | None,
+    **own: Any,
 ) -> None:
     """Make a key and print it, this once: only its SHA-256 is stored."""
+    limits = OwnLimits(**own)
     scope = max(scopes, key=SCOPES.index)
     with opened() as database, database.writing() as session:
-        key = service.create(session, name, project, scope, expires)
+        key = service.create(session, name, project, scope, expires, limits)
     may = ", ".join(sorted(up_to(scope), key=SCOPES.index))
     until = "" if expires is None else f" until {instants.text(expires)}"
     click.echo(f"for project {project}: {may}{until}; it is not shown again:", err=True)
@@ -131,6 +161,7 @@ def _described(row: ApiKeyRow) -> tuple[str, ...]:
         instants.text(row.created_at),
         ends,
         used,
+        " ".join(f"{name}={value}" for name, value in (row.limits or {}).items()),
         row.name,
     )
 

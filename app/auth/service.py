@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.auth.callers import Caller, Scope, up_to
 from app.auth.tables import ApiKeyRow
 from app.errors import NotAuthenticated
+from app.limits import NONE, OwnLimits
 
 PREFIX = "spk_"
 _KEY = re.compile(rf"{PREFIX}([0-9a-f]{{12}})_([0-9a-f]{{64}})")
@@ -32,7 +33,12 @@ class Known:
 
 
 def create(
-    session: Session, name: str, project: str, scope: Scope, expires_at: datetime | None
+    session: Session,
+    name: str,
+    project: str,
+    scope: Scope,
+    expires_at: datetime | None,
+    limits: OwnLimits = NONE,
 ) -> str:
     """Make a key; what is returned is not kept anywhere, and cannot be shown again."""
     key_id, secret = secrets.token_hex(6), secrets.token_bytes(_SECRET_BYTE)
@@ -45,6 +51,7 @@ def create(
             scope=scope,
             created_at=datetime.now(UTC),
             expires_at=expires_at,
+            limits=limits.given() or None,
         )
     )
     return f"{PREFIX}{key_id}_{secret.hex()}"
@@ -84,7 +91,8 @@ def verify(session: Session, key: str) -> Known:
     if row.revoked_at is not None:
         raise NotAuthenticated("This key was revoked.")
     require_unexpired("key", row.expires_at)
-    caller = Caller(row.id, row.project, up_to(cast(Scope, row.scope)))
+    own = NONE if row.limits is None else OwnLimits.read(row.limits)
+    caller = Caller(row.id, row.project, up_to(cast(Scope, row.scope)), own)
     return Known(caller, row.expires_at, row.last_used_at)
 
 

@@ -4,7 +4,7 @@ the last of them is revoked.
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, String
+from sqlalchemy import JSON, CheckConstraint, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, UtcDateTime
@@ -27,5 +27,7 @@ class ApiKeyRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    limits: Mapped[dict[str, float] | None] = mapped_column(JSON(none_as_null=True))
+    """What it may take instead of what the settings say (`OwnLimits`)."""
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """To the minute or so: a request writes nothing."""

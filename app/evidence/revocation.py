@@ -50,8 +50,7 @@ def revoke(
         }
         if order is not None:
             child = orders.new_row(order, None)
-            stored.keep(session, child)
-            stored.keep_request(session, child, order.bulk)
+            stored.keep(session, child, order.bulk)
             service.tell(session, child.number, "queued")
             news.tell(session, "plan")
             revoked["replanned_as"] = child.id

@@ -24,7 +24,6 @@ from app.http.bodies import StrictRoute
 from app.http.paging import Cursor, Limit, decode_cursor, rendered_page
 from app.plans.routes import PlanIdPath
 from app.problems import documented
-from app.settings import Settings
 
 router = APIRouter(
     prefix="/v1/plans/{plan_id}/observations", tags=["Evidence"], route_class=StrictRoute
@@ -54,11 +53,10 @@ def report_observations(request: Request, plan_id: PlanIdPath, body: MissReports
     webhook tell it, and with `options.on_revocation: "replan"` another is made.
     """
     database = database_of(request)
-    settings: Settings = request.app.state.settings
     receiver: service.Receiver = request.app.state.evidence
     told = receiver.receive(database, plan_id, body.reports)
     if "revoked" not in told and service.is_refuted(told):
-        revoked = revoke(database, plan_id, told, settings.max_users)
+        revoked = revoke(database, plan_id, told, request.state.limits.max_users)
         if revoked is not None:
             told["revoked"] = revoked
     return rendered(told)

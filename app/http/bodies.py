@@ -2,16 +2,14 @@
 parameters an operation has.
 """
 
-import asyncio
 import json
 from collections.abc import (
-    AsyncIterator,
     Callable,
     Collection,
     Coroutine,
     Sequence,
 )
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from fastapi import Request, Response, params
@@ -22,7 +20,6 @@ from starlette.datastructures import MutableHeaders
 
 from app import about
 from app.errors import (
-    DatabaseUnavailable,
     FieldError,
     InvalidRequest,
     MalformedJson,
@@ -31,15 +28,11 @@ from app.errors import (
 )
 from app.http.media import JSON, YAML, MediaType, content_type
 from app.http.paths import media_types
+from app.http.places import Places
 from app.nearest import is_it, nearest
 from notation import yaml
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
-WRITERS = 28
-"""So many requests that may write are worked on at a time, fewer than the web has threads (40): who
-writes needs another thread before it lets the next one go on, and would wait for those who wait for
-it if they had them all. The others wait without a thread, first come, first served.
-"""
 
 
 def parse_json(body: bytes) -> Any:
@@ -183,21 +176,14 @@ class StrictRoute(APIRoute):
         return handle
 
 
-@asynccontextmanager
-async def _in_line(request: Request) -> AsyncIterator[None]:
+def _in_line(request: Request) -> AbstractAsyncContextManager[None]:
     """A place among the requests that may write. Raises DatabaseUnavailable where none is free in
     time.
     """
-    places: asyncio.Semaphore = request.app.state.writers
-    try:
-        async with asyncio.timeout(request.app.state.settings.sqlite_busy_timeout_s):
-            await places.acquire()
-    except TimeoutError:
-        raise DatabaseUnavailable from None
-    try:
-        yield
-    finally:
-        places.release()
+    places: Places = request.app.state.writers
+    caller = request.state.caller
+    project = None if caller.key_id is None else caller.project
+    return places.place(project, request.app.state.settings.sqlite_busy_timeout_s)
 
 
 def _unknown(name: str, known: Collection[str], told: Collection[str]) -> FieldError:

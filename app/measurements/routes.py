@@ -17,6 +17,7 @@ from app.errors import (
     PlanNotFound,
     ProfileNotFound,
     StaleRevision,
+    StorageFull,
     UnsupportedMediaType,
 )
 from app.field_errors import validated
@@ -24,6 +25,7 @@ from app.http.answers import rendered
 from app.http.bodies import StrictRoute, declared_as, parse_json
 from app.http.media import CSV, JSON, PARQUET, VARY, contents, preferred
 from app.http.paging import Cursor, Limit, decode_cursor, rendered_page
+from app.limits import STORES
 from app.measurements import files, observations, service, stored
 from app.measurements.schemas.files import MeasurementFile, ObservationFile
 from app.measurements.schemas.reports import AnyMeasurement, MeasurementPage
@@ -99,7 +101,9 @@ Digest = Annotated[
     status_code=201,
     response_model=AnyMeasurement,
     openapi_extra=_BODY,
+    dependencies=[STORES],
     responses=documented(
+        StorageFull,
         MalformedJson,
         BodyTooLarge,
         UnsupportedMediaType,

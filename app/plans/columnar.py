@@ -58,6 +58,11 @@ class Packed:
     blocks: list[bytes]
     places: list[tuple[str, bytes]]
 
+    @property
+    def byte(self) -> int:
+        """What it takes [byte]."""
+        return sum(map(len, self.blocks)) + sum(len(data) for _, data in self.places)
+
 
 def packed(table: pa.Table, ids: pa.ChunkedArray | None = None) -> Packed:
     """A table in blocks, and with `ids` the index of its rows."""

@@ -8,20 +8,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeVar
 
+from fastapi import Request
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app import about
 from app.about import About
 from app.db import Database
-from app.errors import KeyReused, QueueFull
+from app.errors import KeyReused, QueueFull, TooManyAtOnce
 from app.news import Lane
 from app.plans.orders import Key
 from app.plans.schemas import UNENDED
 from app.plans.tables import DurableRow
-from app.projects import DEFAULT, everywhere
+from app.projects import DEFAULT, everywhere, project_of
 from app.telemetry import traces
 from app.telemetry.origin import Origin
 from solvers.progress import Stop
@@ -112,11 +113,56 @@ def waiting(session: Session, rows: type[DurableRow]) -> int:
     return session.scalar(everywhere(queued)) or 0
 
 
-def require_room(session: Session, rows: type[DurableRow], most: int) -> None:
-    """Raise QueueFull where so many pieces are in line."""
-    if (line := waiting(session, rows)) >= most:
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much work there may be before more is refused."""
+
+    queued: int
+    """In line, of all projects."""
+    at_once: int | None = None
+    """Of one project, in line or being done; None: as much as is in line."""
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """What the settings and the caller's own limits say."""
+        most: int | None = request.state.limits.max_plans_at_once
+        return cls(request.app.state.settings.max_queued, most)
+
+
+def require_room(session: Session, rows: type[DurableRow], room: Room) -> None:
+    """Refuse more work. Raises QueueFull, TooManyAtOnce.
+
+    On SQLite who writes is alone. On Postgres others may store theirs at the same time: what is
+    about to be committed is looked at again by `require_still_room`.
+    """
+    if room.at_once is not None:
+        _require_few(session, rows, room.at_once - 1)
+    if (line := waiting(session, rows)) >= room.queued:
         raise QueueFull(
             f"{line} {rows.__tablename__}s are in line.", retry_after_s=min(60, 1 + line // 100)
+        )
+
+
+def require_still_room(session: Session, rows: type[DurableRow], room: Room) -> None:
+    """Refuse what was stored in this transaction, as its last step, where others of the project
+    were first. Raises TooManyAtOnce.
+    """
+    if room.at_once is None or session.get_bind().dialect.name != "postgresql":
+        return
+    # Held until the commit, which follows at once: whoever comes next sees what was stored here.
+    turn = func.hashtextextended(f"{rows.__tablename__} {project_of(session)}", 0)
+    session.execute(select(func.pg_advisory_xact_lock(turn)))
+    _require_few(session, rows, room.at_once)
+
+
+def _require_few(session: Session, rows: type[DurableRow], most: int) -> None:
+    own = select(func.count()).select_from(rows).where(rows.status.in_(UNENDED))
+    if (found := session.scalar(own) or 0) > most:
+        noun = rows.__tablename__
+        raise TooManyAtOnce(
+            f"{found} {noun}s of the project are in line or being worked on, as many as it may"
+            " have at once.",
+            retry_after_s=min(60, 1 + found // 100),
         )
 
 

@@ -16,6 +16,7 @@ from app.field_errors import validated
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute
 from app.http.media import content_type
+from app.limits import Limits
 from app.plans import orders, sent, stored
 from app.plans.answering import HEADERS
 from app.plans.columnar import Bulk
@@ -27,7 +28,6 @@ from app.plans.orders import Order
 from app.plans.planning import answers, known_answer, ordered, require_webhooks
 from app.plans.resolve import Resolver
 from app.plans.schemas import Request as PlanRequest
-from app.settings import Settings
 
 DryRun = Annotated[bool, Query(description="Only validate and estimate; store nothing.")]
 
@@ -35,12 +35,12 @@ DryRun = Annotated[bool, Query(description="Only validate and estimate; store no
 def _few_enough(family: Family) -> Callable[[Request], Awaitable[None]]:
     async def refuse_many(request: Request) -> None:
         """Refuse long lists of users before each of them is looked at."""
-        settings: Settings = request.app.state.settings
+        limits: Limits = request.state.limits
         body = getattr(request, "value", None)
         users = body.get("users") if isinstance(body, dict) else None
-        if isinstance(users, list) and len(users) > settings.max_users:
-            otherwise = [] if family.prepare_bulk is None else [sent.instead(settings)]
-            raise TooManyUsers(len(users), settings.max_users, *otherwise)
+        if isinstance(users, list) and len(users) > limits.max_users:
+            otherwise = [] if family.prepare_bulk is None else [sent.instead(limits)]
+            raise TooManyUsers(len(users), limits.max_users, *otherwise)
 
     return refuse_many
 
@@ -137,9 +137,9 @@ _TableBody = Annotated[bytes, Depends(_read_body)]
 
 
 def _planned_table(request: Request, family: Family, body: bytes, *, dry_run: bool) -> Response:
-    settings: Settings = request.app.state.settings
+    limits: Limits = request.state.limits
     many = family.prepare_bulk is not None
-    max_users = settings.max_bulk_users if many else settings.max_users
+    max_users = limits.max_bulk_users if many else limits.max_users
     given = sent.read(request, body, family.request, family.user, max_users)
     try:
         if many:

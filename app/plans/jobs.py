@@ -19,11 +19,12 @@ from sqlalchemy.orm import Session
 
 from app import news, projects
 from app.db import Database, table_of
-from app.drivers import AWAY
+from app.drivers import AWAY, json_byte
 from app.errors import PlanNotFound, in_one_line
 from app.news import Lane
 from app.plans import durable, names, orders, service, stored, successions, wanted
-from app.plans.durable import Taken, Teller
+from app.plans.columnar import Packed
+from app.plans.durable import Room, Taken, Teller
 from app.plans.families import FAMILIES
 from app.plans.family import Outcome, Prepared
 from app.plans.library import StoredLibrary
@@ -45,6 +46,7 @@ _END = (
     update(table_of(PlanRow))
     .where(PlanRow.number == bindparam("its"))
     .values({name: bindparam(name) for name in ("status", "finished_at", "answer", "has_result")})
+    .values(stored_byte=PlanRow.stored_byte + bindparam("more_byte"))
 )
 
 # A database that is away for longer than this has lost its attempt, not its plan: another attempt
@@ -89,6 +91,11 @@ class Solved:
             "has_result": self.outcome.result is not None,
         }
 
+    def more_byte(self, packed: Packed | None) -> int:
+        """What its row and users take beyond what they did [byte]."""
+        before, after = self.mine.so_far.kept, self.values["answer"]
+        return stored.users_byte(self.outcome, packed) + json_byte(after) - json_byte(before)
+
     @property
     def stored_together(self) -> bool:
         """Whether it is small, and changes nothing but its own rows."""
@@ -96,23 +103,23 @@ class Solved:
 
 
 def accept(
-    database: Database, order: Order, key: Key | None, max_queued: int, lane: Lane = "plan"
+    database: Database, order: Order, key: Key | None, room: Room, lane: Lane = "plan"
 ) -> PlanRow:
     """Store a queued plan.
 
-    Raises QueueFull, IntegrityError where the key is taken, and PlanNotCurrent where the plan that
-    it replaces is not the current one.
+    Raises QueueFull, TooManyAtOnce, IntegrityError where the key is taken, and PlanNotCurrent where
+    the plan that it replaces is not the current one.
     """
     row = orders.new_row(order, key)
     row.quick = lane == "quick"
 
     def store(session: Session) -> None:
-        durable.require_room(session, PlanRow, max_queued)
+        durable.require_room(session, PlanRow, room)
         names.hold_for(session, order.replaces, row.name)
-        stored.keep(session, row)
-        stored.keep_request(session, row, order.bulk)
+        stored.keep(session, row, order.bulk)
         service.tell(session, row.number, "queued")
         news.tell(session, lane)
+        durable.require_still_room(session, PlanRow, room)
 
     if order.bulk is None:
         database.write_together(store)
@@ -219,11 +226,16 @@ def finish_together(database: Database, solved: Sequence[Solved]) -> int:
         .with_for_update()
     )
     values = {each.mine.number: each.values for each in solved}
+    more = {each.mine.number: each.more_byte(None) for each in solved}
     with database.writing() as session:
         held = {tuple(row) for row in session.execute(running)}
         ended = [each for each in solved if (each.mine.number, each.mine.taken.attempt) in held]
         if ended:
-            rows = [{"its": each.mine.number, **values[each.mine.number]} for each in ended]
+            rows = [
+                {"its": each.mine.number, "more_byte": more[each.mine.number]}
+                | values[each.mine.number]
+                for each in ended
+            ]
             session.connection().execute(_END, rows)
             stored.keep_few(session, {each.mine.number: each.outcome.users for each in ended})
             service.tell_ended(session, {each.mine.number: each.outcome.status for each in ended})
@@ -238,8 +250,8 @@ def finish(
     """End a plan with what its solver said; False (and nothing changes) where the claim does not
     hold any more.
     """
-    values = Solved(mine, outcome, lineage).values
-    packed = stored.packed_users(outcome)
+    solved, packed = Solved(mine, outcome, lineage), stored.packed_users(outcome)
+    values = solved.values | {"stored_byte": PlanRow.stored_byte + solved.more_byte(packed)}
     foreseen = successions.foresee(database, mine.name, mine.kind, outcome)
     with database.writing() as session:
         names.hold(session, [mine.name])

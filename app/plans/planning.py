@@ -18,10 +18,13 @@ from app.errors import (
     PlanNotCurrent,
     PlanNotFound,
     QueueFull,
+    StorageFull,
+    TooManyAtOnce,
     TooManyUsers,
     UnsupportedMediaType,
 )
 from app.http.preferences import Preferences
+from app.limits import require_storage
 from app.news import Lane
 from app.plans import durable, jobs, service
 from app.plans.answering import (
@@ -35,6 +38,7 @@ from app.plans.answering import (
     preferences_of,
     repeated_wait_s,
 )
+from app.plans.durable import Room
 from app.plans.orders import Order
 from app.plans.progress import for_at_most
 from app.plans.schemas import Request as PlanRequest
@@ -62,6 +66,8 @@ def answers(
         InvalidRequest,
         KeyReused,
         QueueFull,
+        TooManyAtOnce,
+        StorageFull,
     ) | {
         200: {"model": known, "description": known_is, "headers": headers},
         201: {"model": plan, "description": "The plan", "headers": headers},
@@ -109,6 +115,7 @@ def _ordered(request: Request, order: Order) -> Response:
     asked, key = preferences_of(request), key_of(request)
     prepared = order.prepared
     arrived = time.monotonic()
+    require_storage(request)
     small = prepared.users <= settings.sync_max_users and not prepared.heavy
     at_once = small and not asked.respond_async
     lane: Lane = "quick" if small else "plan"
@@ -123,12 +130,15 @@ def _ordered(request: Request, order: Order) -> Response:
                 lane = "plan"
             else:
                 return created(document, f"/v1/plans/{document['id']}", asked)
-        row = jobs.accept(database, order, key, settings.max_queued, lane)
-    except IntegrityError:
-        # Of two at once the loser finds the winner's row: its insert waited for that one's commit.
+        row = jobs.accept(database, order, key, Room.of(request), lane)
+    except (IntegrityError, QueueFull, TooManyAtOnce) as lost:
+        # Of two at once the loser finds the winner's row: its insert waited for that one's commit,
+        # or it was the winner who took the last place.
         if key is None:
             raise
         winner = durable.known(database, PlanRow, key)
+        if winner is None and not isinstance(lost, IntegrityError):
+            raise
         if winner is None:
             raise PlanNotFound("The plan with this key was deleted just now.") from None
         return _replayed(database, winner, asked, TWIN_WAIT_S if small else 0.0)

@@ -186,7 +186,7 @@ def replan_plan(request: Request, plan_id: PlanIdPath, body: PlanPatch) -> Respo
     if (replaces := _replaces(request, plan_id)) is not None:
         with database.reading() as session:  # and again in the transaction that stores the plan
             names.require(session, replaces)
-    order = replan(database, plan_id, patch, body.max_switches, settings.max_users)
+    order = replan(database, plan_id, patch, body.max_switches, request.state.limits.max_users)
     order = replace(order, replaces=replaces)
     require_webhooks(settings, order.prepared.request)
     return ordered(request, order)

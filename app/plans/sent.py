@@ -27,6 +27,7 @@ from app.errors import (
 from app.field_names import branches
 from app.http.bodies import declared_as, parse_json
 from app.http.media import ARROW, CSV, PARQUET, contents
+from app.limits import Limits as CallerLimits
 from app.plans import sheets
 from app.plans.columnar import METADATA, Bulk
 from app.plans.sheets.fields import kind_of
@@ -192,9 +193,9 @@ def documented(schema: type[BaseModel]) -> dict[str, Any]:
     return {"parameters": parameters, "requestBody": {"content": content}}
 
 
-def instead(settings: Settings) -> str:
+def instead(limits: CallerLimits) -> str:
     """What whoever sends too many users as JSON can do."""
     return (
-        f"up to {settings.max_bulk_users} go in one request as columns, with Content-Type"
+        f"up to {limits.max_bulk_users} go in one request as columns, with Content-Type"
         f" {' or '.join(TABLES)} (docs/large-fleets.md)"
     )

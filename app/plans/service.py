@@ -52,8 +52,7 @@ def carry_out(
 
     def store(session: Session) -> None:
         names.hold_for(session, order.replaces, row.name)
-        stored.keep(session, row)
-        stored.keep_request(session, row, order.bulk)
+        stored.keep(session, row, order.bulk, stored.users_byte(outcome, packed))
         stored.keep_users(session, row.number, outcome, packed)
         tell(session, row.number, outcome.status)
         successions.succeed(session, row.number, foreseen)

@@ -19,6 +19,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from app import instants
 from app.arrow import pa
 from app.db import table_of
+from app.drivers import json_byte
 from app.errors import PlanUserNotFound
 from app.plans import columnar
 from app.plans.columnar import Bulk, Packed
@@ -134,7 +135,8 @@ def answer_of(row: PlanRow) -> Answer:
 
 def end(row: PlanRow, outcome: Outcome, changed: Json | None = None) -> None:
     """Keep what a solver said."""
-    row.answer = answer_of(row).ended(outcome, changed).kept
+    before, row.answer = row.answer, answer_of(row).ended(outcome, changed).kept
+    row.stored_byte = (row.stored_byte or 0) + json_byte(row.answer) - json_byte(before)
     row.has_result = outcome.result is not None
 
 
@@ -247,22 +249,27 @@ def request_blocks(session: Session, row: PlanRow) -> Iterator[bytes]:
     return columnar.packed_blocks(session, row.number, "request")
 
 
-def keep(session: Session, row: PlanRow) -> None:
-    """Store a new plan, and tell it its number; the row itself stays outside of the session.
+def keep(session: Session, row: PlanRow, bulk: Bulk | None, told: int = 0) -> None:
+    """Store a new plan with the users of a request that came as columns, and tell it its number;
+    the row itself stays outside of the session. `told` is what its answer says of users [byte].
 
     Raises IntegrityError where its Idempotency-Key is taken.
     """
     row.project = project_of(session)
+    asked = None if bulk is None else bulk.packed
+    row.stored_byte = json_byte(row.request) + json_byte(row.answer) + told
+    row.stored_byte += 0 if asked is None else asked.byte
     given = {name: value for name, value in vars(row).items() if name in _COLUMNS}
     key = session.connection().execute(_NEW_PLAN, given).inserted_primary_key
     assert key is not None
     row.number = key[0]
+    if asked is not None:
+        columnar.store(session, row.number, "request", asked)
 
 
-def keep_request(session: Session, row: PlanRow, bulk: Bulk | None) -> None:
-    """Store the users of a request that came as columns."""
-    if bulk is not None:
-        columnar.store(session, row.number, "request", bulk.packed)
+def users_byte(outcome: Outcome, packed: Packed | None) -> int:
+    """What an outcome says of its users, as it is stored [byte]."""
+    return json_byte(outcome.users) + (0 if packed is None else packed.byte)
 
 
 def packed_users(outcome: Outcome) -> Packed | None:

@@ -92,6 +92,8 @@ class PlanRow(DurableRow, Base):
             sqlite_where=_QUEUED,
             postgresql_where=_QUEUED,
         ),
+        Index(None, "project", "stored_byte"),
+        Index("ix_plan_at_once", "project", sqlite_where=_UNENDED, postgresql_where=_UNENDED),
         Index(None, "webhook_waiting", sqlite_where=_WAITING, postgresql_where=_WAITING),
         {"sqlite_autoincrement": True},
     )
@@ -107,6 +109,8 @@ class PlanRow(DurableRow, Base):
     users: Mapped[int]
     request: Mapped[dict[str, Any]] = mapped_column(JSON)
     request_hash: Mapped[str] = mapped_column(String(64))
+    stored_byte: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """What request, answer and users take as JSON or columns, to be added up by project."""
     answer: Mapped[dict[str, Any]] = mapped_column(JSON)
     """Options, warnings, result or reasons, provenance: as answered, without users."""
     has_result: Mapped[bool] = mapped_column(server_default=false())

@@ -11,9 +11,16 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from app.db import database_of
-from app.errors import BodyTooLarge, ImporterBusy, ProfileExists, UnsupportedMediaType
+from app.errors import (
+    BodyTooLarge,
+    ImporterBusy,
+    ProfileExists,
+    StorageFull,
+    UnsupportedMediaType,
+)
 from app.http.bodies import StrictRoute, declared_as
 from app.http.media import contents
+from app.limits import STORES
 from app.problems import documented
 from app.profiles import service
 from app.profiles.etags import ETAG, etag
@@ -148,9 +155,10 @@ router = APIRouter(tags=["Models"], route_class=_StreamedRoute)
     operation_id="import_model",
     summary="Import a model from ONNX",
     response_model=ImportedModel,
+    dependencies=[STORES],
     responses={
         201: {"headers": ETAG | LOCATION},
-        **documented(ProfileExists, BodyTooLarge, UnsupportedMediaType, ImporterBusy),
+        **documented(ProfileExists, BodyTooLarge, UnsupportedMediaType, ImporterBusy, StorageFull),
     },
     openapi_extra={
         "requestBody": {

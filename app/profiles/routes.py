@@ -15,10 +15,12 @@ from app.errors import (
     RevisionNotFound,
     RevisionRequired,
     StaleRevision,
+    StorageFull,
 )
 from app.http.bodies import StrictRoute
 from app.http.etags import held
 from app.http.paging import Cursor, Limit, cut_page, decode_cursor, link_next, page_of
+from app.limits import STORES
 from app.problems import documented
 from app.profiles import service
 from app.profiles.etags import (
@@ -105,7 +107,8 @@ class _Collection:
             operation_id=f"create_{self._kind}",
             summary=f"Store a {self._kind}",
             response_model=self._answer,
-            responses={201: {"headers": ETAG | LOCATION}, **documented(ProfileExists)},
+            dependencies=[STORES],
+            responses={201: {"headers": ETAG | LOCATION}, **documented(ProfileExists, StorageFull)},
         )
         def create(body: self._schema, session: WriteSession, response: Response) -> Any:  # type: ignore[name-defined]
             """Revision 1 of a new name. The numbers of a deleted name go on where they ended."""
@@ -166,9 +169,10 @@ class _Collection:
             operation_id=f"replace_{self._kind}",
             summary=f"Revise a {self._kind}",
             response_model=self._answer,
+            dependencies=[STORES],
             responses={
                 200: {"headers": ETAG},
-                **documented(ProfileNotFound, StaleRevision, RevisionRequired),
+                **documented(ProfileNotFound, StaleRevision, RevisionRequired, StorageFull),
             },
         )
         def replace(

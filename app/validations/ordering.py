@@ -12,8 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app.db import Database, database_of
-from app.errors import PlanNotFound
+from app.errors import PlanNotFound, QueueFull, TooManyAtOnce
 from app.http.preferences import Preferences
+from app.limits import require_storage
 from app.plans import durable
 from app.plans.answering import (
     TWIN_WAIT_S,
@@ -23,9 +24,9 @@ from app.plans.answering import (
     preferences_of,
     repeated_wait_s,
 )
+from app.plans.durable import Room
 from app.plans.progress import for_at_most
 from app.plans.tables import PlanRow
-from app.settings import Settings
 from app.validations import service
 from app.validations.replaying import Replayable, prepared, replayed
 from app.validations.schemas import ValidationRequest
@@ -40,7 +41,8 @@ _DRAW_S = 40e-9
 def ordered(request: Request, plan_id: str, body: ValidationRequest) -> Response:
     """Answer a request for a validation.
 
-    Raises PlanNotFound, PlanNotEnded, PlanNotReplayable, InvalidRequest, KeyReused, QueueFull.
+    Raises PlanNotFound, PlanNotEnded, PlanNotReplayable, InvalidRequest, KeyReused, QueueFull,
+    TooManyAtOnce, StorageFull.
     """
     database = database_of(request)
     asked, key = preferences_of(request), key_of(request)
@@ -48,9 +50,10 @@ def ordered(request: Request, plan_id: str, body: ValidationRequest) -> Response
     if key is not None and (before := durable.known(database, ValidationRow, key)) is not None:
         return _replied(database, before, asked)
     ready = prepared(database, plan_id, body)
+    require_storage(request)
     try:
         row = _begun(request, ready, asked)
-    except IntegrityError:
+    except (IntegrityError, QueueFull, TooManyAtOnce):
         winner = None if key is None else durable.known(database, ValidationRow, key)
         if winner is None:
             raise
@@ -66,13 +69,12 @@ def _begun(request: Request, ready: Replayable, asked: Preferences) -> Validatio
     one that is in line.
     """
     database = database_of(request)
-    settings: Settings = request.app.state.settings
     if ready.draws <= AT_ONCE_DRAWS and not asked.respond_async:
         wait_s = math.inf if asked.wait_s is None else asked.wait_s
         with contextlib.suppress(Cancelled):  # its caller waits no longer: it goes in line
             found = replayed(ready, for_at_most(wait_s))
             return service.keep(database, ready, found, key_of(request))
-    return service.accept(database, ready, key_of(request), settings.max_queued)
+    return service.accept(database, ready, key_of(request), Room.of(request))
 
 
 def _replied(database: Database, validation_id: str, asked: Preferences) -> Response:

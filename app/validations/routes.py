@@ -16,6 +16,8 @@ from app.errors import (
     PlanNotFound,
     PlanNotReplayable,
     QueueFull,
+    StorageFull,
+    TooManyAtOnce,
     UnsupportedMediaType,
     ValidationNotFound,
 )
@@ -66,6 +68,8 @@ _AHEAD = located("validation")
         PlanNotReplayable,
         KeyReused,
         QueueFull,
+        TooManyAtOnce,
+        StorageFull,
     )
     | {
         200: {

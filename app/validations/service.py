@@ -12,6 +12,7 @@ from app.db import Database
 from app.errors import PlanNotFound, ValidationNotFound
 from app.plans import durable
 from app.plans import service as plans
+from app.plans.durable import Room
 from app.plans.orders import Key
 from app.plans.tables import PlanRow
 from app.telemetry.origin import Origin
@@ -35,18 +36,17 @@ def keep(
     return row
 
 
-def accept(
-    database: Database, ready: Replayable, key: Key | None, max_queued: int
-) -> ValidationRow:
+def accept(database: Database, ready: Replayable, key: Key | None, room: Room) -> ValidationRow:
     """Store a replay that is still to be made.
 
-    Raises PlanNotFound, QueueFull, IntegrityError where the key is taken.
+    Raises PlanNotFound, QueueFull, TooManyAtOnce, IntegrityError where the key is taken.
     """
     row = _new(ready, key)
     with database.writing() as session:
-        durable.require_room(session, ValidationRow, max_queued)
+        durable.require_room(session, ValidationRow, room)
         _number(session, row, ready.plan_id)
         news.tell(session, "validation")
+        durable.require_still_room(session, ValidationRow, room)
     return row
 
 

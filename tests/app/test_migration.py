@@ -30,7 +30,7 @@ def database(new_database_url: str) -> Iterator[Database]:
 
 def held(database: Database) -> Contents:
     with database.reading() as session:
-        return contents(session.connection(), frozenset({"alembic_version"}))
+        return contents(session.connection(), frozenset({"alembic_version", "plan.stored_byte"}))
 
 
 def version(database: Database) -> str | None:

@@ -5,9 +5,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from app.db import database_of
-from app.errors import InvalidRequest, ProfileExists
+from app.errors import (
+    InvalidRequest,
+    ProfileExists,
+    StorageFull,
+)
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute
+from app.limits import require_storage
 from app.measurements.estimates import service
 from app.measurements.estimates.devices import estimated_device
 from app.measurements.estimates.schemas import (
@@ -39,7 +44,7 @@ DryRun = Annotated[bool, Query(description="Show what would be stored, and store
     responses={
         200: {"description": "Of a dry run.", "model": EstimatedDevice},
         201: {"headers": ETAG | LOCATION},
-        **documented(ProfileExists, InvalidRequest),
+        **documented(ProfileExists, InvalidRequest, StorageFull),
     },
 )
 def estimate_device(
@@ -72,7 +77,7 @@ def estimate_device(
     responses={
         200: {"description": "Of a dry run.", "model": EstimatedTiming},
         201: {"headers": ETAG | LOCATION},
-        **documented(ProfileExists, InvalidRequest),
+        **documented(ProfileExists, InvalidRequest, StorageFull),
     },
 )
 def estimate_timing(
@@ -102,6 +107,7 @@ def estimate_timing(
 
 def _stored(request: Request, response: Response, made: Profile) -> dict[str, Any]:
     """What the answer says of revision 1 of a new name."""
+    require_storage(request)
     database = database_of(request)
     with database.writing() as session:
         kept = profiles.create(session, made)

@@ -15,6 +15,7 @@ from app.errors import (
     MeasurementNotFound,
     ProfileNotFound,
     StaleRevision,
+    StorageFull,
     UnsupportedMediaType,
 )
 from app.field_errors import validated
@@ -22,6 +23,7 @@ from app.http.answers import rendered
 from app.http.bodies import StrictRoute, declared_as, parse_json
 from app.http.media import CSV, JSON, VARY, contents, preferred
 from app.http.paging import Cursor, Limit, decode_cursor, rendered_page
+from app.limits import STORES
 from app.measurements.power import service
 from app.measurements.power.fitting import Wanted
 from app.measurements.power.logs import FORMS, Form
@@ -120,7 +122,9 @@ def _wanted(
     status_code=201,
     response_model=PowerMeasurement,
     openapi_extra=_BODY,
+    dependencies=[STORES],
     responses=documented(
+        StorageFull,
         MalformedJson,
         BodyTooLarge,
         UnsupportedMediaType,

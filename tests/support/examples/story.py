@@ -13,6 +13,7 @@ from app.auth.rates import Rates
 from app.db import open_database
 from app.document import describe
 from app.http.media import ARROW, CSV, JSON, YAML
+from app.limits import OwnLimits
 from app.projects import DEFAULT
 from app.settings import Settings
 from tests.support.builders import (
@@ -321,6 +322,7 @@ def _guarded(service: Service, client: httpx.Client) -> None:
     _asked(client, "GET", "/v1/devices", 401)
     mine = {"Authorization": f"Bearer {key}"}
     _asked(client, "DELETE", "/v1/devices/camera-cpu", 403, headers=mine)
+    _limited(service, client)
     rates = service.app.state.throttle.rates = Rates(clock=lambda: 0.0)
     while rates.take(f"key {id_of(key)}", 300.0).allowed:
         pass
@@ -337,3 +339,17 @@ def _without_its_provider(service: Service, recorder: Recorder) -> None:
     ):
         mine = {"Authorization": f"Bearer {token}"}
         _asked(client, "GET", "/v1/devices", 503, headers=mine)
+
+
+def _limited(service: Service, client: httpx.Client) -> None:
+    """What is answered to those whose project has all that it may."""
+    cell = REQUESTS[cells.ROBUST]
+    for limits, status in (
+        (OwnLimits(max_plans_at_once=1), 429),
+        (OwnLimits(max_stored_byte=1), 507),
+    ):
+        with service.everything.writing() as session:
+            key = keys.create(session, "limited", DEFAULT, "plan", None, limits)
+        mine = {"Authorization": f"Bearer {key}"}
+        client.post(cells.ROBUST, json=cell, headers=LATER | mine)
+        _asked(client, "POST", cells.ROBUST, status, json=cell, headers=LATER | mine)
