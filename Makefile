@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 KERNEL := solvers/compiled/build.py $(wildcard solvers/compiled/sources/*)
 
-.PHONY: help serve demo test soak fuzz check costs fix lint migrate openapi examples licences sbom catalogue profiler bench lock hook fetched-kernel clean
+.PHONY: help serve demo test soak fuzz load check costs fix lint migrate openapi examples licences sbom catalogue profiler bench lock hook fetched-kernel clean
 
 help:                                 ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,10 +32,13 @@ soak: $(VENV)/dev.stamp               ## what kills processes for minutes, and w
 	@echo "to have this run again: make soak SEED=$(SEED)"
 	SPLITPLAN_TEST_SEED=$(SEED) $(BIN)/python -m pytest --hypothesis-profile=soak --hypothesis-seed=$(SEED) -m "soak or drawn or hypothesis or either"
 
-SECONDS := 480
+SECONDS := 600
 
-fuzz: $(VENV)/dev.stamp               ## schemathesis with all checks against a service of its own: SECONDS=480, SEED=...
+fuzz: $(VENV)/dev.stamp               ## schemathesis with all checks, without keys and with them: SECONDS=600 each, SEED=...
 	$(BIN)/python -m benchmarks.fuzz --seconds $(SECONDS) --seed $(SEED)
+
+load: $(VENV)/dev.stamp               ## 200 mixed requests a second on SQLite, then on Postgres with two workers: SECONDS=600 each
+	$(BIN)/python -m benchmarks.load --seconds $(SECONDS)
 
 check: lint                           ## the inner loop: lint and the quick tests, migrations among them
 	$(BIN)/python -m pytest -n 3 -m "not slow and not soak"

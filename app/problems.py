@@ -16,6 +16,7 @@ from app.errors import (
     BodyTooLarge,
     DatabaseUnavailable,
     FieldError,
+    HeadTooLarge,
     InvalidRequest,
     LimitMet,
     MalformedEncoding,
@@ -24,6 +25,7 @@ from app.errors import (
     MethodNotAllowed,
     NothingHere,
     ProblemTypeNotFound,
+    RequestTooSlow,
     SplitplanError,
     UnsupportedMediaType,
     in_one_line,
@@ -256,15 +258,17 @@ def _catalogued(kind: ProblemType) -> ProblemTypeEntry:
 
 
 def complete(document: dict[str, Any]) -> None:
-    """Add to an OpenAPI document what `documented` refers to, and what can go wrong with any body,
-    with JSON and with the YAML in its place.
+    """Add to an OpenAPI document what `documented` refers to, and what can go wrong with any head
+    and any body, with JSON and with the YAML in its place.
     """
     problem_schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     document["components"]["schemas"] |= {**problem_schema.pop("$defs"), "Problem": problem_schema}
     for path in document["paths"].values():
         for operation in path.values():
             content = operation.get("requestBody", {}).get("content", {})
+            add(operation, HeadTooLarge)
             if content:
+                add(operation, RequestTooSlow)
                 add(operation, MalformedEncoding, BodyTooLarge, UnsupportedMediaType)
                 media_type = operation["responses"]["415"]
                 media_type["headers"] = media_type.get("headers", {}) | _TAKEN

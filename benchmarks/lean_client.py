@@ -61,6 +61,9 @@ class _Connection(asyncio.Protocol):
         self._end(Broken(str(reason or "the connection was closed")))
 
     def data_received(self, data: bytes) -> None:
+        if self._parser is None:  # refused before anything was asked
+            self.transport.abort()
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -93,6 +96,8 @@ class _Connection(asyncio.Protocol):
                 self._ended.set_exception(failure)
 
     async def ask(self, request: bytes, enough: Enough | None) -> Answer:
+        if self.transport.is_closing():
+            raise Broken("the connection was closed before anything was asked")
         self._answer, self._enough = Answer(), enough
         self._ended = asyncio.get_running_loop().create_future()
         self._parser = httptools.HttpResponseParser(self)
