@@ -156,6 +156,7 @@ class Writers:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 def test_an_earlier_build_is_replaced_while_it_works(
     program: Path, new_database_url: str, tmp_path: Path
 ) -> None:
