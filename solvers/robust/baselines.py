@@ -74,12 +74,17 @@ class _Rules:
         """Whether to search among so many options."""
         return self.prove or count <= _SEARCHED
 
-    def found(self, problem: Problem, progress: Progress) -> RobustSolution | None:
-        """The plan of another problem; None where there is none."""
+    def with_margin(self, problem: Problem, progress: Progress) -> RobustSolution | None:
+        """The plan of a problem that differs in its margin alone; None where there is none."""
         prove = self.searched(pairs(problem))
-        tables = Tables.of(problem)
-        if tables is not None:
+        if self.tables is not None:
+            tables = self.tables.with_margin(problem)
             return tables.planned(None, self.options, progress, prove=prove)
+        return self.found(problem, progress)
+
+    def found(self, problem: Problem, progress: Progress) -> RobustSolution | None:
+        """The plan of another problem, without the kernel's tables."""
+        prove = self.searched(pairs(problem))
         solution = attempt(problem, self.options, progress, prove=prove)
         return solution if isinstance(solution, Solution) else None
 
@@ -146,7 +151,7 @@ def _over_margins(rules: _Rules, problem: Problem, progress: Progress) -> dict[M
             part = progress.part(
                 k / len(margins), (k + 1) / len(margins), time_limit_s=limit_s / len(margins)
             )
-            plan = rules.found(replace(problem, margin=margin), part)
+            plan = rules.with_margin(replace(problem, margin=margin), part)
         found[margin] = (
             Baseline(energy_j=None)
             if plan is None
@@ -266,7 +271,7 @@ def _mean_only(rules: _Rules, problem: Problem, progress: Progress) -> Baseline:
     plan, margin = rules.plan, _margin_s(problem)
     blind = replace(problem, margin=Margin.MEAN)
     same = plan is not None and not np.any(margin)
-    found = plan if same else rules.found(blind, progress)
+    found = plan if same else rules.with_margin(blind, progress)
     if found is None or found.decision is None or found.objective is None:
         return Baseline(energy_j=None)
     if (

@@ -310,24 +310,18 @@ SP_EXPORT double sp_robust_energy(const Cell *cell, int64_t from, int64_t to, co
 }
 
 /* Each user's least energy over its options with one share for everybody; infinite where none keeps its limits. */
-SP_EXPORT int64_t sp_robust_equal(const Cell *cell, double each_hz, int64_t from, int64_t to, int64_t *choice,
-                                  double *energy_j) {
+SP_EXPORT int64_t sp_robust_equal(const Cell *cell, double each_hz, int64_t from, int64_t to, double *energy_j) {
     const Cap law = cap_of(cell->cap);
     for (int64_t n = from; n < to; n++) {
         const Asking who = asking(cell, n);
         const int64_t *first = cell->first + cell->workload[n];
         energy_j[n] = INFINITY;
-        choice[n] = -1;
         for (int64_t r = first[0]; r < first[1]; r++) {
             Curve c;
             double doubt;
             if (!lay_out(cell, &law, &who, r, &c)) continue;
             if (sends(&c) && robust_least_hz(&c, &law) > each_hz) continue;
-            const double energy = energy_at(&c, &law, each_hz, &doubt);
-            if (energy < energy_j[n]) {
-                energy_j[n] = energy;
-                choice[n] = r;
-            }
+            energy_j[n] = smaller(energy_at(&c, &law, each_hz, &doubt), energy_j[n]);
         }
     }
     return DONE;

@@ -2,9 +2,11 @@
 numpy's.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from solvers.arrays import Booleans, Floats
+from solvers.arrays import Booleans
 from solvers.compiled.library import Library, library
 from solvers.outcome import Options
 from solvers.progress import Progress
@@ -13,7 +15,7 @@ from solvers.robust.solve.certified import RobustSolution, certified
 from solvers.robust.solve.kernel import fleet
 from solvers.robust.solve.kernel.cell import Cell, covers, pairs
 from solvers.robust.solve.kernel.plan import Found, carried_out
-from solvers.robust.solve.kernel.pricing import Pricing
+from solvers.robust.solve.kernel.pricing import equally
 from solvers.robust.solve.kernel.whole import planned
 
 # Options up to which a cell is solved in a few short calls.
@@ -37,8 +39,9 @@ def by_kernel(
 class Tables:
     """A small cell as the kernel reads it, for all that is asked of the same options."""
 
-    def __init__(self, library: Library, problem: Problem) -> None:
-        self._library, self._problem, self._cell = library, problem, Cell(problem)
+    def __init__(self, library: Library, cell: Cell) -> None:
+        self._library, self._cell = library, cell
+        self._at_tolerance: Cell | None = None
 
     @classmethod
     def of(cls, problem: Problem) -> "Tables | None":
@@ -46,7 +49,18 @@ class Tables:
         found = library()
         if found is None or not covers(problem) or pairs(problem) > _AT_ONCE:
             return None
-        return cls(found, problem)
+        return cls(found, Cell(problem))
+
+    def with_margin(self, problem: Problem) -> "Tables":
+        """Those of a problem that differs in its margin alone."""
+        return Tables(self._library, self._cell.with_margin(problem))
+
+    def _limits(self) -> Iterator[Cell]:
+        """The cell, and then its limits at the end of their tolerance."""
+        yield self._cell
+        if self._at_tolerance is None:
+            self._at_tolerance = Cell(self._cell.problem.at_tolerance(), self._cell.rows)
+        yield self._at_tolerance
 
     def planned(
         self, rows: Booleans | None, options: Options, progress: Progress, *, prove: bool
@@ -54,9 +68,8 @@ class Tables:
         """The plan with some rows of the workload table only; None where there is none, also not
         at the end of the tolerance.
         """
-        for relaxed in (False, True):
-            cell = Cell(self._problem.at_tolerance()) if relaxed else self._cell
-            cell = cell if rows is None else cell.among(rows)
+        for limits in self._limits():
+            cell = limits if rows is None else limits.among(rows)
             found = planned(self._library, cell, options, progress, prove=prove)
             if found is not None:
                 decision, energy = carried_out(cell.problem, found)
@@ -67,13 +80,10 @@ class Tables:
         """Energy of everybody's best row with an equal share of the uplink; infinite where
         somebody has none, also not at the end of the tolerance.
         """
-        energy = self._equally_j(self._cell, rows)
-        if np.any(np.isinf(energy)):
-            relaxed = Cell(self._problem.at_tolerance())
-            energy = np.minimum(energy, self._equally_j(relaxed, rows))
+        energy = np.full(self._cell.problem.users, np.inf)
+        for limits in self._limits():
+            cell = limits if rows is None else limits.among(rows)
+            energy = np.minimum(energy, equally(self._library, cell))
+            if np.all(np.isfinite(energy)):
+                break
         return float(energy.sum())
-
-    def _equally_j(self, cell: Cell, rows: Booleans | None) -> Floats:
-        cell = cell if rows is None else cell.among(rows)
-        pricing = Pricing(self._library, cell, Progress())
-        return pricing.equally(pricing.bandwidth_hz / pricing.users)[1]

@@ -77,10 +77,12 @@ class Cell:
     Servers with budgets are not in it: what has some is not for the kernel (`covers`).
     """
 
-    def __init__(self, problem: Problem, rows: Floats | None = None) -> None:
+    def __init__(
+        self, problem: Problem, rows: Floats | None = None, people: Floats | None = None
+    ) -> None:
         self.problem = problem
         self.rows = rows_of(problem) if rows is None else rows
-        self.people = _users_of(problem)
+        self.people = _users_of(problem) if people is None else people
         self.first = np.ascontiguousarray(problem.workloads.first, dtype=np.int64)
         self.workload = np.ascontiguousarray(problem.workload, dtype=np.int64)
         self.record = _Record(
@@ -100,7 +102,14 @@ class Cell:
         """The same cell with some rows of the workload table only."""
         table = self.rows.copy()
         table[:, _ROW.index("allowed")] *= rows
-        return Cell(self.problem, table)
+        return Cell(self.problem, table, self.people)
+
+    def with_margin(self, problem: Problem) -> "Cell":
+        """Another problem, that differs in its margin alone: rows know of it only where it is one
+        of options.
+        """
+        alike = not {problem.margin, self.problem.margin} & set(OF_OPTIONS)
+        return Cell(problem, self.rows if alike else None)
 
 
 def covers(problem: Problem) -> bool:

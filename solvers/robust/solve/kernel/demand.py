@@ -14,7 +14,7 @@ from solvers.robust.solve.shares import ROUNDING
 
 # A few users tell where to look, more of them where the price lies, to about the square root of
 # their number.
-_SAMPLES = ((256, 0.2), (1_024, 0.05))
+_SAMPLES = ((64, 0.4), (512, 0.08))
 _TIGHT = 0.5  # of the uplink
 _PASSES = 60
 _STEEP = (0.2, 8.0)  # -d ln demand/d ln price: about 1/2, more where choices change

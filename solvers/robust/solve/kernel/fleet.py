@@ -19,14 +19,16 @@ from solvers.robust.solve.shares import ROUNDING
 
 _DUAL_TOLERANCE = 1e-3
 # To both sides of what a sample tells; a bracket that misses is moved.
-_REACH = 0.06
+_REACH = 0.1
 _SWEEPS = 12
 _PASSES = 60
 _STALE = 2  # passes that may leave most of a bracket before it is halved
 _TRIED_AT_ONCE = 4
 # The parts of the gap asked for at which a plan is at its bound, and at which there is no point in
 # looking for a better one between the choices to both sides of the price.
-_AT_ITS_BOUND, _ENOUGH = 3e-3, 2e-2
+_AT_ITS_BOUND, _ENOUGH = 5e-3, 2e-2
+# Up to so many users; what a single choice leaves open is less in larger cells.
+_FEW = 10_000
 
 
 @dataclass(slots=True)
@@ -123,11 +125,12 @@ def _priced(
     were swept; None where the gap stays open.
     """
     progress, gap, point = pricing.progress, options.gap, swept.point
+    finer = gap * min(1.0, _FEW / pricing.users)
     progress.stage(Stage.PRICE, 0.5, 0.65)
     best: Plan | None = None
     stale, width = 0, np.inf
     for step in range(_PASSES):
-        if bracket.settled(_DUAL_TOLERANCE * gap):
+        if bracket.settled(_DUAL_TOLERANCE * finer):
             break
         goal = float(np.log(point.price)) + log_excess(pricing, point) / clipped(steep)
         price = _tried(pricing, bracket, goal, step, halve=stale >= _STALE)
@@ -137,9 +140,9 @@ def _priced(
         bracket.met(point)
         progress.bound = bracket.best.bound_j
         steep = max(smooth(pricing, point), secant(pricing, before, point))
-        plan = at_its_price(pricing, point, _AT_ITS_BOUND * gap * bracket.best.bound_j)
+        plan = at_its_price(pricing, point, _AT_ITS_BOUND * finer * bracket.best.bound_j)
         best = better(best, plan)
-        if best and _open_j(best, bracket) <= _AT_ITS_BOUND * gap * best.energy_j:
+        if best and _open_j(best, bracket) <= _AT_ITS_BOUND * finer * best.energy_j:
             return _found(best, bracket)
         before_width, width = width, bracket.high / bracket.low - 1.0
         stale = stale + 1 if width > 0.5 * before_width else 0

@@ -242,19 +242,6 @@ class Pricing:
         )
         return float(np.sum(parts_j))
 
-    def equally(self, each_hz: float) -> tuple[Integers, Floats]:
-        """Each user's best row with one share for everybody, and its energy; -1 and infinite where
-        none keeps its limits.
-        """
-        choice, energy = np.empty(self.users, dtype=np.int64), np.empty(self.users)
-        call = self._call("sp_robust_equal", "niiaa")
-        self._each(
-            lambda start, stop: call(
-                self.cell.address, each_hz, start, stop, address(choice), address(energy)
-            )
-        )
-        return choice, energy
-
     def option(self, user: int, row: int, price: float, most_hz: float) -> Floats | None:
         """Value, share, rate, least share and energy of one option at a price; None where it
         cannot keep its limits.
@@ -263,3 +250,14 @@ class Pricing:
         call = self._call("sp_robust_option", "iinna")
         found = call(self.cell.address, user, row, price, most_hz, address(told))
         return told if found else None
+
+
+def equally(library: Library, cell: Cell) -> Floats:
+    """Each user's least energy with an equal share of the uplink; infinite where no row keeps its
+    limits.
+    """
+    users = cell.problem.users
+    energy = np.empty(users)
+    call = library.function("sp_robust_equal", "aniia")
+    call(cell.address, cell.problem.bandwidth_hz / users, 0, users, address(energy))
+    return energy
