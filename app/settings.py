@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError
 from app import projects
 from app.environment import Listed
 from app.errors import ConfigurationError
+from app.hidden import blanked, in_address
 from app.oidc import OidcSettings, is_this_machine
 from solvers.compiled.library import Kernel, KernelMissing, use
 
@@ -254,7 +255,7 @@ class Settings(OidcSettings):
         found = [] if password is None else [str(password), quote_plus(str(password))]
         if self.webhook_secret is not None:
             found += [self.webhook_secret, self.webhook_secret.removeprefix("whsec_")]
-        return found
+        return [*found, *in_address(self.database_url), *in_address(self.otlp_endpoint or "")]
 
     def choose_kernel(self) -> None:
         """Have this process solve as the setting says. Raises ConfigurationError."""
@@ -264,13 +265,16 @@ class Settings(OidcSettings):
             raise ConfigurationError(f"{PREFIX}KERNEL={self.kernel}: {error}") from None
 
     def shown(self) -> dict[str, str]:
-        """The settings as the environment names them, the database's password hidden."""
+        """The settings as the environment names them, without their secrets."""
         values = self.model_dump() | {
             "database_url": make_url(self.database_url).render_as_string(hide_password=True)
         }
         if self.webhook_secret is not None:
             values |= {"webhook_secret": "***"}
-        return {PREFIX + name.upper(): _written(value) for name, value in values.items()}
+        return {
+            PREFIX + name.upper(): blanked(_written(value), self.secrets())
+            for name, value in values.items()
+        }
 
 
 def _written(value: object) -> str:

@@ -32,6 +32,7 @@ from app.plans.tables import PlanRow
 from app.projects import secret_of
 from app.settings import Settings
 from app.telemetry import measures
+from app.undelivered import FAILURES, Refused, Unwelcome, in_words
 from app.workers import now_s
 
 log = logging.getLogger(__name__)
@@ -46,10 +47,6 @@ _GONE_S = 60.0
 # RFC 6052 and RFC 4291.
 _TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-
-
-class Refused(Exception):
-    """The address may not be told anything; trying again would not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +202,8 @@ async def _tried(
     try:
         async with asyncio.timeout(_PATIENCE_S):
             status, detail = "delivered", await _post(settings, message, names, context)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, Refused) as failure:
-        detail = str(failure) or type(failure).__name__
+    except (*FAILURES, Refused, Unwelcome) as failure:
+        detail = in_words(failure, _PATIENCE_S)
         last = attempts > len(PAUSES_S) or isinstance(failure, Refused)
         status = "failed" if last else "waiting"
         log.warning("webhook of plan %s, attempt %d: %s", message.plan_id, attempts, detail)
@@ -237,7 +234,7 @@ async def _post(
 ) -> str:
     """Send a signed message.
 
-    Raises httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, Refused.
+    Raises those of FAILURES, Unwelcome, Refused.
     """
     assert settings.webhook_secret is not None
     now = datetime.now(UTC)
@@ -271,7 +268,7 @@ async def _post(
     ):
         status = answer.status_code
     if not 200 <= status < 300:
-        raise httpx.HTTPError(f"answered {status}")
+        raise Unwelcome(f"answered {status}")
     return f"answered {status}"
 
 

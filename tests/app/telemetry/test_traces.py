@@ -1,21 +1,18 @@
 """One trace of all who work on a plan, received by a real OTLP/HTTP endpoint."""
 
-import gzip
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from app import migration
 from app.db import open_database
 from app.settings import Settings
 from app.telemetry import traces
 from tests.support.background import a_small_cell, a_worker, ended, eventually, submit
+from tests.support.collector import Collector
 from tests.support.servers import Service
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -29,42 +26,10 @@ PROCESSES = {
 }
 
 
-class Collector:
-    """Whatever spans were sent, by name, with the process that sent them."""
-
-    def __init__(self) -> None:
-        self.spans: list[tuple[str, Any]] = []
-        mine = self.spans
-
-        class Receive(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                if self.headers.get("content-encoding") == "gzip":
-                    body = gzip.decompress(body)
-                for of in ExportTraceServiceRequest.FromString(body).resource_spans:
-                    told = {each.key: each.value.string_value for each in of.resource.attributes}
-                    for scope in of.scope_spans:
-                        mine.extend((told["splitplan.process"], span) for span in scope.spans)
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Receive)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    collector = Collector()
-    thread = threading.Thread(target=collector.server.serve_forever)
-    thread.start()
-    yield collector
-    collector.server.shutdown()
-    collector.server.server_close()
-    thread.join()
+    with Collector() as collector:
+        yield collector
 
 
 @pytest.mark.slow

@@ -27,6 +27,8 @@ class Recorder:
         ]
         self._plain = Plain()
         self.kept: dict[str, Any] = {}
+        self.heard: list[str] = []
+        """Everything, whatever it was: address, headers and content."""
 
     def listen(self, answer: httpx.Response) -> None:
         """Keep an exchange: a hook of a client. Events, which may have no end, are for `keep`."""
@@ -35,6 +37,8 @@ class Recorder:
 
     def keep(self, answer: httpx.Response, content: bytes) -> None:
         """Keep what was asked, and so much of the answer."""
+        said = content.decode(errors="replace")
+        self.heard.append(f"{answer.request.url.path} {answer.headers} {said}")
         media_type, sent = _essence(answer.headers), _essence(answer.request.headers)
         if media_type == PROBLEM:
             told = json.loads(content)

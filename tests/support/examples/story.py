@@ -95,25 +95,32 @@ BODIES_UNDER_OTHERS: dict[str, Body] = {
 
 def recorded(folder: Path) -> dict[str, Any]:
     """The examples of a service that has its database in a folder."""
-    with _served(folder) as (service, client, recorder):
-        make_profiles(client)
-        plan = _plans(client)
-        _plan(client, recorder, plan)
-        _current(client, recorder)
-        _evidence(client, plan)
-        _measurements(client)
-        _imports_and_estimates(client)
-        _changes(client)
-        _others(service, client)
-        _refusals(client, plan)
-        _guarded(service, client)
-        _without_its_provider(service, recorder)
+    with served(folder) as (service, client, recorder):
+        tell(service, client, recorder)
         return recorder.kept
 
 
+def tell(service: Service, client: httpx.Client, recorder: Recorder) -> None:
+    """The whole story, of a service with nothing in it; it has keys afterwards."""
+    make_profiles(client)
+    plan = _plans(client)
+    _plan(client, recorder, plan)
+    _current(client, recorder)
+    _evidence(client, plan)
+    _measurements(client)
+    _imports_and_estimates(client)
+    _changes(client)
+    _others(service, client)
+    _refusals(client, plan)
+    _guarded(service, client)
+    _without_its_provider(service, recorder)
+
+
 @contextmanager
-def _served(folder: Path) -> Iterator[tuple[Service, httpx.Client, Recorder]]:
-    settings = Settings(database_url=f"sqlite:///{folder / 'examples.db'}", max_queued=10)
+def served(folder: Path, **given: Any) -> Iterator[tuple[Service, httpx.Client, Recorder]]:
+    """A service with its database in a folder, a caller, and what hears all that it answers."""
+    url = f"sqlite:///{folder / 'examples.db'}"
+    settings = Settings(database_url=url, **{"max_queued": 10} | given)
     database = open_database(settings.database_url)
     migration.migrate(database)
     database.engine.dispose()
