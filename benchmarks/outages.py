@@ -111,7 +111,7 @@ def change(server: Postgres, statement: str) -> None:
 
 
 def full(folder: Path, seconds: float, rate_hz: float) -> list[str]:
-    """SQLite on a disk that is filled by someone else for 5 to 30 s, again and again."""
+    """SQLite on a disk that is filled by someone else for 30 to 60 s, again and again."""
     disk, done = folder / "disk", Done()
     disk.mkdir()
     with mounted(disk, "256m"):
@@ -124,7 +124,7 @@ def full(folder: Path, seconds: float, rate_hz: float) -> list[str]:
                     while True:
                         os.write(filler, bytes(size))
             os.close(filler)
-            time.sleep(chance.uniform(5.0, 30.0))  # its log has room for the first seconds
+            time.sleep(chance.uniform(30.0, 60.0))  # its log has room for the first half minute
             (disk / "of-someone-else").unlink()
             done.what["full"] += 1
             done.away_s.append(time.monotonic() - begun)
