@@ -12,6 +12,7 @@ from app.errors import (
     DatabaseReplaced,
     DatabaseUnavailable,
 )
+from app.lending import none_left
 from app.same_file import Replaced
 
 # By SQLSTATE, which an error carries: a web on SQLite does not load Postgres's driver.
@@ -47,7 +48,7 @@ def _kind(error: Exception) -> type[DatabaseUnavailable]:
     if isinstance(error, PoolTimeout):
         return DatabaseBusy
     cause = error.orig if isinstance(error, DBAPIError) else None
-    if isinstance(cause, TimeoutError):
+    if isinstance(cause, TimeoutError) or none_left(cause):
         return DatabaseBusy
     if isinstance(cause, Replaced):
         return DatabaseReplaced

@@ -31,6 +31,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 from app import drivers, projects
 from app.drivers import Patience
+from app.lending import KeepingPool, LendingPool
 from app.same_file import SameFile
 from app.together import Together
 from app.turns import Turns
@@ -220,9 +221,10 @@ def _postgres(address: URL, options: dict[str, Any], patience: Patience | None) 
     # wait for each other. A dead connection is replaced.
     options |= {"pool_size": 10, "max_overflow": _CONNECTIONS - 10, "pool_pre_ping": True}
     options |= {"pool_timeout": 10.0, "connect_args": {"connect_timeout": 5}}
-    engine = create_engine(address, **options)
-    readers = create_engine(address, **options)
-    lookers = create_engine(address, **options | {"pool_size": 1, "max_overflow": 1})
+    engine = create_engine(address, poolclass=LendingPool, **options)
+    readers = create_engine(address, poolclass=LendingPool, **options)
+    options |= {"pool_size": 1, "max_overflow": 1, "poolclass": KeepingPool}
+    lookers = create_engine(address, **options)
     for other in (readers, lookers):
         event.listen(engine, "engine_disposed", _with(other))
     for each in (engine, readers):

@@ -154,7 +154,7 @@ def room(connection: Connection, settings: Settings, workers: int) -> Iterator[F
         warning(
             "connections",
             f"{what} {limit} connections, one web and its workers may want {needed}:"
-            " under load requests are answered 503 `database-busy`",
+            " under load requests wait for them, some in vain (503 `database-busy`)",
             f"Raise it to {needed} and {MOST_CONNECTIONS} more for each further web.",
         )
         for what, limit in limits.items()

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
@@ -118,17 +117,13 @@ def plans(session: Session, known: Heard) -> Iterator[Finding]:
             f"{noun}s", _in_line(session, rows, noun), _stuck(session, rows, noun, known)
         )
     recent = PlanRow.finished_at > datetime.now(UTC) - _DAY
-    failed = session.execute(
-        select(PlanRow.id, PlanRow.answer).where(PlanRow.status == "failed", recent).limit(_MOST)
+    by_us = stored.FAILURE_REASON.in_(("internal", "crashed"))
+    ours = session.scalars(
+        select(PlanRow.id).where(PlanRow.status == "failed", recent, by_us).limit(_MOST)
     ).all()
-    ours = [plan_id for plan_id, answer in failed if _is_ours(answer)]
     if ours:
         said = f"{len(ours)} plans of the last day failed by a fault of the service: {listed(ours)}"
         yield warning("plans", said, "The workers' log has the cause, under the plan's id.")
-
-
-def _is_ours(answer: dict[str, Any]) -> bool:
-    return (answer.get("failure") or {}).get("reason") in ("internal", "crashed")
 
 
 def _in_line(session: Session, rows: type[DurableRow], noun: str) -> str:
@@ -186,7 +181,7 @@ def _stuck(session: Session, rows: type[DurableRow], noun: str, known: Heard) ->
 def webhooks(session: Session, settings: Settings) -> Iterator[Finding]:
     """Receivers that are not reached."""
     waits = session.scalars(
-        select(PlanRow.webhook)
+        select(stored.WEBHOOK)
         .where(PlanRow.webhook_waiting.is_(True), PlanRow.status.in_(ENDED))
         .limit(_MOST)
     ).all()
@@ -199,8 +194,8 @@ def webhooks(session: Session, settings: Settings) -> Iterator[Finding]:
         return
     recent = PlanRow.finished_at > datetime.now(UTC) - _DAY
     told = session.scalars(
-        select(PlanRow.webhook)
-        .where(PlanRow.webhook_waiting.is_(False), PlanRow.webhook.is_not(None), recent)
+        select(stored.WEBHOOK)
+        .where(PlanRow.webhook_waiting.is_(False), stored.WEBHOOK.is_not(None), recent)
         .order_by(PlanRow.number.desc())
         .limit(_MOST)
     ).all()

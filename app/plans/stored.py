@@ -143,6 +143,9 @@ def end(row: PlanRow, outcome: Outcome, changed: Json | None = None) -> None:
 TIME_LIMIT_S = PlanRow.answer["options", "time_limit_s"].as_float()
 """How long a plan may be solved, as the database reads it."""
 
+FAILURE_REASON = PlanRow.answer["failure", "reason"].as_string()
+"""Why a plan failed, as the database reads it."""
+
 WEBHOOK_URL = PlanRow.webhook["url"].as_string()
 """Where it is to be told that a plan has ended, as the database reads it."""
 

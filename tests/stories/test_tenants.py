@@ -128,7 +128,8 @@ def statements(ask: Any) -> tuple[httpx.Response, int]:
     seen: list[str] = []
 
     def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        if "api_key" not in statement and not statement.startswith("BEGIN"):  # of the key
+        # Of the caller's key, and what the caller stores itself, are looked at now and then.
+        if not any(own in statement for own in ("api_key", "BEGIN", "SELECT sum(")):
             seen.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)

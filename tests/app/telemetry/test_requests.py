@@ -125,7 +125,7 @@ def test_every_line_of_a_request_names_it(
     mine = [line for line in lines if line.get("request_id") == "mine"]
     assert [line["logger"] for line in mine] == [
         "app.somewhere",
-        "app.problems",
+        "app.last_resort",
         "app.telemetry.requests",
     ]
     assert "RuntimeError" in str(mine[1]["exception"])
