@@ -53,11 +53,16 @@ def keys() -> tuple[Key, Key]:
 
 @pytest.fixture(scope="module")
 def trusting(settings: Settings, running_provider: Provider) -> Iterator[Service]:
-    """A service that was started before its provider could answer."""
+    """A service that was started before its provider was there."""
+    running_provider.order("down")
     trusted = {"oidc_issuer": running_provider.url, "oidc_audience": (AUDIENCE,)}
     named = settings.model_copy(update={**trusted, "oidc_project_claim": "team"})
     with pytest.MonkeyPatch.context() as patient, Service(named) as service:
         patient.setattr(issuer, "_TIMEOUT_S", 60.0)  # others may have the processors
+        # A question that is on its way when the provider comes would wait for its silence.
+        while not service.app.state.guard._tokens.issuer._failed:
+            time.sleep(0.01)
+        running_provider.order("up")
         yield service
 
 
