@@ -46,7 +46,8 @@ def _held(processes: list[psutil.Process]) -> tuple[float, float]:
     return rss, pss
 
 
-def _spent_s(processes: list[psutil.Process]) -> float:
+def processor_s(processes: list[psutil.Process]) -> float:
+    """Processor time of processes and of those of their children that have ended [s]."""
     total = 0.0
     for process in processes:
         with suppress(psutil.NoSuchProcess):
@@ -80,7 +81,7 @@ def watched(groups: Groups, stored_byte: Callable[[], int]) -> Iterator[Footprin
             look()
         look()
 
-    before = {name: _spent_s(processes) for name, processes in groups().items()}
+    before = {name: processor_s(processes) for name, processes in groups().items()}
     thread = threading.Thread(target=run)
     thread.start()
     try:
@@ -90,7 +91,7 @@ def watched(groups: Groups, stored_byte: Callable[[], int]) -> Iterator[Footprin
         thread.join()
         kept.seconds = time.monotonic() - begun
         for name, processes in groups().items():
-            kept.spent_s[name] = _spent_s(processes) - before.get(name, 0.0)
+            kept.spent_s[name] = processor_s(processes) - before.get(name, 0.0)
 
 
 def growth_mb_per_min(samples: list[Sample], name: str) -> tuple[float, float, float]:

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from app.db import Database, open_database
 from app.plans.tables import PlanRow
 from benchmarks import baseline, machine
 from benchmarks.chaos import ROBUST, Fleet, wait_until_ended
+from benchmarks.footprint import processor_s
 from benchmarks.rig import CHECKOUT, Process, a_request, postgres, scratch
 
 PLANS, CLIENTS = 1000, 32
@@ -132,16 +133,6 @@ def spent_s(fleet: Fleet) -> tuple[float, float, float]:
         processor_s(workers + solvers),
         processor_s([server, *server.children()]),
     )
-
-
-def processor_s(processes: list[psutil.Process]) -> float:
-    """Processor time of processes and of those of their children that have ended [s]."""
-    total = 0.0
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            spent = process.cpu_times()
-            total += spent.user + spent.system + spent.children_user + spent.children_system
-    return total
 
 
 # Clients that cost next to nothing: what they spend is taken from those who are measured.

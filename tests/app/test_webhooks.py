@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from app.db import open_database
 from app.plans.tables import PlanRow
 from app.settings import Settings
 from tests.support.background import a_small_cell, a_worker, eventually, read
+from tests.support.loopback import Loopback, Quiet
 from tests.support.robust.requests import ROBUST, assert_nothing_stored, pointers
 from tests.support.servers import Service
 
@@ -33,7 +34,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 Said = tuple[str, dict[str, str], bytes]
 
 
-class Listener:
+class Listener(Loopback):
     """A real HTTP server that hears messages and answers with a status."""
 
     def __init__(self) -> None:
@@ -42,7 +43,7 @@ class Listener:
         self.location: str | None = None
         listener = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet, BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 listener.heard.append(
@@ -54,21 +55,7 @@ class Listener:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_port
-        self._thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
-
-    def __enter__(self) -> "Listener":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self._thread.join()
+        super().__init__(Handler)
 
 
 @pytest.fixture

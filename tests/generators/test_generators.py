@@ -16,7 +16,7 @@ from tests.support.builders import Body
 from tests.support.multiuser import requests as multiuser
 from tests.support.robust import requests as robust
 from tests.support.stopping import requests as stopping
-from tests.support.tools import CACHE, NotInstalled, Tools, fetched
+from tests.support.tools import CACHE, Tools, fetched_or_skipped
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parent.parent
@@ -41,12 +41,7 @@ on_sqlite = pytest.mark.parametrize("backend", ["sqlite"], indirect=True, scope=
 
 @pytest.fixture(scope="module")
 def tools() -> Tools:
-    try:
-        return fetched()
-    except NotInstalled as failure:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"the registries cannot be reached: {failure}")
+    return fetched_or_skipped()
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from tests.support.identity import AUDIENCE, Key, Provider, claims, provider
 from tests.support.keys import a_key, bearing
 from tests.support.operator import environment
 from tests.support.servers import Service, emptied
-from tests.support.tools import NotInstalled, Tools, fetched
+from tests.support.tools import Tools, fetched_or_skipped
 
 pytestmark = [
     pytest.mark.slow,
@@ -32,12 +32,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def tools() -> Tools:
-    try:
-        return fetched()
-    except NotInstalled as failure:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"the registries cannot be reached: {failure}")
+    return fetched_or_skipped()
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,22 @@
 """A real OTLP/HTTP endpoint."""
 
 import gzip
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests.support.loopback import Loopback, Quiet
 
-class Collector:
+
+class Collector(Loopback):
     """Whatever spans were sent, by name, with the process that sent them."""
 
     def __init__(self, status: int = 200) -> None:
         self.spans: list[tuple[str, Any]] = []
         mine = self.spans
 
-        class Receive(BaseHTTPRequestHandler):
+        class Receive(Quiet, BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 if self.headers.get("content-encoding") == "gzip":
@@ -28,18 +29,5 @@ class Collector:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Receive)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self._thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
-
-    def __enter__(self) -> "Collector":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self._thread.join()
+        super().__init__(Receive)
+        self.url = f"http://127.0.0.1:{self.port}"
