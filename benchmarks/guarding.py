@@ -5,14 +5,12 @@ taken out at its start, and asked in turns, request by request. What is compared
 time of the whole process, by its own clock: neighbours on the machine hardly show in it.
 """
 
-import ctypes
 import os
 import random
 import re
 import statistics
 import subprocess
 import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,7 +18,7 @@ import httpx
 
 from benchmarks import baseline, machine
 from benchmarks.http import REQUEST
-from benchmarks.rig import COMMAND, Process, scratch
+from benchmarks.rig import COMMAND, Process, ProcessorClock, scratch
 
 REQUESTS, UNCOUNTED = 400, 40
 # Run instead of `python -m app.command`, with what to take out as the first word.
@@ -83,17 +81,13 @@ class Running:
             trust_env=False,
             headers={"Authorization": f"Bearer {found[0]}"},
         )
-        clock = ctypes.c_int()
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.clock_getcpuclockid(self.process.popen.pid, ctypes.byref(clock)):
-            raise OSError("the clock of the service's processor time cannot be read")
-        self._clock = clock.value
+        self._clock = ProcessorClock(self.process.popen.pid)
 
     def ask(self) -> float:
         """Processor time that a request takes [ms]."""
-        before = time.clock_gettime_ns(self._clock)
+        before = self._clock.ms()
         self.client.post("/v1/plans/robust", json=REQUEST).raise_for_status()
-        return (time.clock_gettime_ns(self._clock) - before) / 1e6
+        return self._clock.ms() - before
 
     def close(self) -> None:
         """End both."""

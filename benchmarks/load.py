@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import Database, open_database
 from benchmarks import chaos, load_checks, machine
+from benchmarks.baseline import CHECKOUT
 from benchmarks.footprint import Footprint, print_by_minute, watched
 from benchmarks.lean_client import Web
 from benchmarks.load_kinds import NAMES, Fleet, Listener
@@ -45,12 +46,15 @@ class Installation:
 
 
 @contextmanager
-def on_sqlite(folder: Path, _webs: int, data: Path | None = None) -> Iterator[Installation]:
+def on_sqlite(
+    folder: Path, _webs: int, data: Path | None = None, checkout: Path = CHECKOUT
+) -> Iterator[Installation]:
     """`splitplan serve` as it is, its database in a folder of its own if there is one."""
     file = (data or folder) / "load.db"
     serving = Process(
         folder,
         *("serve", "--migrate", "--load-catalogue", "--port", "0"),
+        checkout=checkout,
         database_url=f"sqlite:///{file}",
     )
     database = open_database(f"sqlite:///{file}")
@@ -69,10 +73,11 @@ def on_sqlite(folder: Path, _webs: int, data: Path | None = None) -> Iterator[In
 
 
 @contextmanager
-def on_postgres(folder: Path, webs: int) -> Iterator[Installation]:
+def on_postgres(folder: Path, webs: int, checkout: Path = CHECKOUT) -> Iterator[Installation]:
     """Webs and two workers on a Postgres server of their own."""
     with postgres(folder) as server:
-        fleet = chaos.Fleet(folder, server.new_database(), webs=webs, workers=2)
+        url = server.new_database()
+        fleet = chaos.Fleet(folder, url, webs=webs, workers=2, checkout=checkout)
 
         def groups() -> dict[str, list[psutil.Process]]:
             workers = [each for one in fleet.workers.values() for each in [one.seen, *one.family()]]
