@@ -10,13 +10,13 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any
 
 from fastapi import Request, Response, params
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
 
 from app import about
 from app.errors import (
@@ -26,6 +26,7 @@ from app.errors import (
     MalformedYaml,
     UnsupportedMediaType,
 )
+from app.http.calls import Call
 from app.http.media import JSON, YAML, MediaType, content_type
 from app.http.paths import media_types
 from app.http.places import Places
@@ -104,16 +105,9 @@ def _send(expected: Sequence[str]) -> str:
 
 
 class _ReadRequest(Request):
-    """A request whose body was read by the letter before FastAPI asks for it."""
+    """A request whose body was read by the letter."""
 
-    content: bytes
     value: Any
-
-    async def body(self) -> bytes:
-        return self.content
-
-    async def json(self) -> Any:
-        return self.value
 
 
 async def _read(request: Request, path: str) -> _ReadRequest:
@@ -124,15 +118,13 @@ async def _read(request: Request, path: str) -> _ReadRequest:
     known = declared is not None and (declared.is_json or declared.is_yaml)
     if not known or declared is None or declared.charset != "utf-8":
         declared = declared_as(request, *(media_types(request, path) or [JSON]))
-    headers = MutableHeaders(request.headers)
-    read = _ReadRequest({**request.scope, "headers": headers.raw}, request.receive)
-    read.content = await request.body()
+    read = _ReadRequest(request.scope, request.receive)
+    content = await request.body()
     if declared.is_json:
-        read.value = parse_json(read.content)
+        read.value = parse_json(content)
     else:
         # It takes several times as long as JSON, and others want to be heard meanwhile.
-        read.value = await run_in_threadpool(parse_yaml, read.content)
-        headers["content-type"] = JSON  # of nothing else FastAPI asks for the value
+        read.value = await run_in_threadpool(parse_yaml, content)
     return read
 
 
@@ -149,31 +141,38 @@ class StrictRoute(APIRoute):
     """Whether it reads its bodies piece by piece, and looks itself after how many at once."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler = super().get_route_handler()
+        call = Call.of(self)
+        # What has coroutines is called by FastAPI, which has no say in how a body is read.
+        assert call is not None or self.body_field is None, f"{self.path} takes a body"
+        answer = super().get_route_handler() if call is None else call.answer
         fields = get_flat_params(self.dependant)
         known = {field.alias for field in fields if isinstance(field.field_info, params.Query)}
         told = {each["name"] for each in (self.openapi_extra or {}).get("parameters", ())}
-        has_body = self.body_field is not None
 
         async def handle(request: Request) -> Response:
-            unknown = request.query_params.keys() - known
             if (plan_id := request.path_params.get("plan_id")) is not None:
                 about.name_plan(plan_id)
-            if unknown:
-                raise InvalidRequest(
-                    [_unknown(name[:100], known, told) for name in sorted(unknown)]
-                )
-            if has_body:
-                request = await _read(request, self.path)
+            if request.scope["query_string"]:
+                _require_known(request, known, told)
+            asked = partial(answer, request)
+            if call is not None and self.body_field is not None:
+                read = await _read(request, self.path)
+                asked = partial(call.answer, read, read.value)
             if request.method in _READING or self.streams:
-                return await handler(request)
-            if not has_body:
+                return await asked()
+            if self.body_field is None:
                 await request.body()
             # Only now: nobody is waited for whose body is still on its way.
             async with _in_line(request):
-                return await handler(request)
+                return await asked()
 
         return handle
+
+
+def _require_known(request: Request, known: Collection[str], told: Collection[str]) -> None:
+    """Refuse query parameters that an operation has not. Raises InvalidRequest."""
+    if unknown := request.query_params.keys() - known:
+        raise InvalidRequest([_unknown(name[:100], known, told) for name in sorted(unknown)])
 
 
 def _in_line(request: Request) -> AbstractAsyncContextManager[None]:

@@ -26,7 +26,7 @@ answer."""
 _SEATS = threading.BoundedSemaphore(16)
 
 
-async def _headers(  # a coroutine waits for no thread
+def _headers(
     prefer: Annotated[
         str | None,
         Header(

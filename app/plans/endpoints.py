@@ -1,6 +1,6 @@
 """The endpoints of new plans, one for each family: parse, look the family up, hand on."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -32,8 +32,8 @@ from app.plans.schemas import Request as PlanRequest
 DryRun = Annotated[bool, Query(description="Only validate and estimate; store nothing.")]
 
 
-def _few_enough(family: Family) -> Callable[[Request], Awaitable[None]]:
-    async def refuse_many(request: Request) -> None:
+def _few_enough(family: Family) -> Callable[[Request], None]:
+    def refuse_many(request: Request) -> None:
         """Refuse long lists of users before each of them is looked at."""
         limits: Limits = request.state.limits
         body = getattr(request, "value", None)
