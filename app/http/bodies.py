@@ -144,7 +144,7 @@ class StrictRoute(APIRoute):
         call = Call.of(self)
         # What has coroutines is called by FastAPI, which has no say in how a body is read.
         assert call is not None or self.body_field is None, f"{self.path} takes a body"
-        answer = super().get_route_handler() if call is None else call.answer
+        answer = super().get_route_handler() if call is None else call.respond
         fields = get_flat_params(self.dependant)
         known = {field.alias for field in fields if isinstance(field.field_info, params.Query)}
         told = {each["name"] for each in (self.openapi_extra or {}).get("parameters", ())}
@@ -157,7 +157,7 @@ class StrictRoute(APIRoute):
             asked = partial(answer, request)
             if call is not None and self.body_field is not None:
                 read = await _read(request, self.path)
-                asked = partial(call.answer, read, read.value)
+                asked = partial(call.respond, read, read.value)
             if request.method in _READING or self.streams:
                 return await asked()
             if self.body_field is None:

@@ -37,11 +37,11 @@ class Call:
         """Of a route that can be called so; None where something of it is more than a function."""
         return cls(route) if _is_plain(route.dependant) else None
 
-    async def answer(self, request: Request, body: Any = None) -> Response:
+    async def respond(self, request: Request, body: Any = None) -> Response:
         """The answer to a request. Raises RequestValidationError, and whatever its functions do."""
-        return await run_in_threadpool(self._answer, request, body)
+        return await run_in_threadpool(self._called, request, body)
 
-    def _answer(self, request: Request, body: Any) -> Response:
+    def _called(self, request: Request, body: Any) -> Response:
         said = Response()  # of which an endpoint sets headers
         del said.headers["content-length"]
         arguments: dict[str, Any] = {}
