@@ -93,6 +93,8 @@ def cheapest_clock_hz(
     The logarithm of the sum of the two terms is convex in ln f with a slope between alpha and alpha
     + 1, so Newton's method from where the larger of them alone would do falls to the root.
     """
+    if not np.any(static_power_w > 0.0):
+        return np.zeros_like(cycles)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         log_static = np.log(static_power_w)
         term = np.log((power_exponent - 1.0) * power_coefficient) - log_static

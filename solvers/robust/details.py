@@ -9,7 +9,7 @@ import numpy as np
 from solvers import physics
 from solvers.arrays import Floats, Integers
 from solvers.moments import miss_bound
-from solvers.robust.budget import TimeBudget, budget_of, time_budget
+from solvers.robust.budget import TimeBudget, budget_of
 from solvers.robust.problem import TOLERANCE, Decision, Problem
 
 
@@ -76,10 +76,9 @@ def _counted_s(problem: Problem, bound_s: Floats) -> Floats:
 
 def describe(problem: Problem, decision: Decision) -> Details:
     """Delays, energies and validity of a decision that `check` accepts."""
-    budget = time_budget(problem)
-    work = problem.workloads
-    pair = budget.first[:-1] + decision.option
-    row = budget.row[pair]
+    work, users = problem.workloads, np.arange(problem.users)
+    row = work.first[problem.workload] + decision.option
+    budget = budget_of(problem, np.arange(problem.users + 1), users, row)
     clock, share = decision.frequency_hz, decision.bandwidth_hz
     sends = work.crossing_bit[row] > 0.0
 
@@ -89,11 +88,11 @@ def describe(problem: Problem, decision: Decision) -> Details:
     uplink = physics.transfer_s(work.crossing_bit[row], rate)
     uplink_most = physics.transfer_s(work.crossing_most_bit[row], rate)
     device = physics.device_s(work.cycles[row], clock, work.overhead_s[row])
-    network, server = budget.network_s[pair], work.server_mean_s[row]
+    network, server = budget.network_s, work.server_mean_s[row]
     standby = work.standby_power_w[problem.workload]
     mean = device + uplink + network + server
     mean_most = device + uplink_most + network + server
-    bound = mean_most + budget.margin_s[pair]
+    bound = mean_most + budget.margin_s
     deadline = _counted_s(problem, bound)
     slack = deadline - bound
     slack = np.where(np.abs(slack) <= 1e-12 * problem.deadline_s, 0.0, slack)
@@ -114,12 +113,12 @@ def describe(problem: Problem, decision: Decision) -> Details:
         network_s=network,
         server_s=server,
         mean_s=mean,
-        std_s=np.sqrt(budget.variance_s2[pair]),
+        std_s=np.sqrt(budget.variance_s2),
         bound_s=bound,
         slack_s=slack,
-        violation_bound=miss_bound(mean_most, budget.variance_s2[pair], deadline),
+        violation_bound=miss_bound(mean_most, budget.variance_s2, deadline),
         least_gain=_least_gain(problem, row, decision, uplink_most, slack),
-        fallback_cut=_fallback(problem, budget),
+        fallback_cut=_fallback(problem),
     )
 
 
@@ -150,16 +149,32 @@ def _least_gain(
     return np.where(bits > 0.0, gain, np.nan)
 
 
-def _fallback(problem: Problem, budget: TimeBudget) -> Integers:
+def _silent(problem: Problem) -> TimeBudget:
+    """The options that send nothing, of the users who have any."""
+    work = problem.workloads
+    silent = np.flatnonzero(work.crossing_bit == 0.0)
+    of_workload = np.searchsorted(silent, work.first)
+    count = np.diff(of_workload)[problem.workload]
+    user = np.flatnonzero(count)
+    count = count[user]
+    first = np.concatenate(([0], np.cumsum(count)))
+    place = np.repeat(of_workload[problem.workload[user]] - first[:-1], count)
+    return budget_of(problem, first, np.repeat(user, count), silent[place + np.arange(len(place))])
+
+
+def _fallback(problem: Problem) -> Integers:
     """Cheapest cut of each user that sends nothing and keeps deadline and stage; -1 where there is
     none.
     """
+    fallback = np.full(problem.users, -1)
+    budget = _silent(problem)
+    if len(budget.row) == 0:
+        return fallback
     work, row = problem.workloads, budget.row
     cycles, overhead = work.cycles[row], work.overhead_s[row]
     fastest = cycles / work.clock_max_hz[row]
     left, late = budget.left_s, fastest - budget.left_s
-    works = (work.crossing_bit[row] == 0.0) & budget.allowed(problem)
-    works &= late <= TOLERANCE * problem.deadline_s[budget.user]
+    works = budget.allowed(problem) & (late <= TOLERANCE * problem.deadline_s[budget.user])
     if budget.stages is not None:
         left = np.minimum(left, budget.stages.cycles_s)
         behind = fastest - budget.stages.cycles_s
@@ -185,4 +200,5 @@ def _fallback(problem: Problem, budget: TimeBudget) -> Integers:
         np.iinfo(np.int64).max,
     )
     cut = np.minimum.reduceat(chosen, budget.first[:-1])
-    return np.where(np.isfinite(least), cut, -1)
+    fallback[budget.user[budget.first[:-1]]] = np.where(np.isfinite(least), cut, -1)
+    return fallback

@@ -210,10 +210,11 @@ def _cut_counts(plans: Sequence[CellPlan]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for plan in plans:
         problem = plan.cell.problem
-        pairs, sizes = np.unique(
-            np.stack([problem.workload, plan.decision.cut(problem)]), axis=1, return_counts=True
-        )
-        for (workload, cut), size in zip(pairs.T.tolist(), sizes.tolist(), strict=True):
+        cuts = plan.decision.cut(problem)
+        most = int(cuts.max()) + 1
+        pairs, sizes = np.unique(problem.workload * most + cuts, return_counts=True)
+        for pair, size in zip(pairs.tolist(), sizes.tolist(), strict=True):
+            workload, cut = divmod(pair, most)
             model = plan.cell.models[workload]
             key = f"{model.name}/{model.cuts[cut].name}"
             counts[key] = counts.get(key, 0) + size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,17 +83,6 @@ class _Shown:
             latency=(*_LATENCY, *(INTERVAL if any(estimated(cell) for cell in cells) else ())),
         )
 
-    def texts(self) -> Iterator[str]:
-        """The columns of few texts."""
-        yield from ("model", "device", "cut_name", "partition_id", "tensors")
-        yield "energy_source"
-        if self.codec:
-            yield "codec"
-        if self.server:
-            yield "server"
-        if self.tier:
-            yield from ("tier.server", "tier.cut_name", "tier.partition_id", "tier.tensors")
-
 
 def user_columns(plan: CellPlan) -> Columns:
     """What a plan says of the users of its cell, by the contract's names; -1 and NaN where that is
@@ -140,24 +129,29 @@ def _texts(plan: CellPlan, shown: _Shown) -> dict[str, _Coded]:
     # Every cut of every workload.
     names = [cut.name for model in cell.models for cut in model.cuts]
     first = np.cumsum([0, *(len(model.cuts) for model in cell.models)])[cell.problem.workload]
-    second = meanings.tier_cut[row]
     ids, tensors = _partitions(cell, cell.problem.workloads.cut[row])
-    second_ids, second_tensors = _partitions(cell, second)
-    every = {
+    found = {
         "model": _Coded(cell.problem.workload, [run.model.ref for run in cell.runs]),
         "device": _Coded(cell.problem.workload, [run.device.ref for run in cell.runs]),
+        "cut_name": _Coded(first + cell.problem.workloads.cut[row], names),
         "partition_id": ids,
         "tensors": tensors,
-        "cut_name": _Coded(first + cell.problem.workloads.cut[row], names),
         "energy_source": _Coded(meanings.energy_source[row], ENERGY_SOURCES),
-        "codec": _Coded(meanings.codec[row], meanings.codecs),
-        "server": _Coded(meanings.host[row], refs),
-        "tier.server": _Coded(meanings.tier[row], refs),
-        "tier.cut_name": _Coded(np.where(second >= 0, first + second, -1), names),
-        "tier.partition_id": second_ids,
-        "tier.tensors": second_tensors,
     }
-    return {name: every[name] for name in shown.texts()}
+    if shown.codec:
+        found["codec"] = _Coded(meanings.codec[row], meanings.codecs)
+    if shown.server:
+        found["server"] = _Coded(meanings.host[row], refs)
+    if shown.tier:
+        second = meanings.tier_cut[row]
+        ids, tensors = _partitions(cell, second)
+        found |= {
+            "tier.server": _Coded(meanings.tier[row], refs),
+            "tier.cut_name": _Coded(np.where(second >= 0, first + second, -1), names),
+            "tier.partition_id": ids,
+            "tier.tensors": tensors,
+        }
+    return found
 
 
 def _partitions(cell: Cell, cut: Integers) -> tuple[_Coded, _Coded]:
@@ -179,42 +173,37 @@ def users(assembled: Assembled, plans: Sequence[CellPlan]) -> list[dict[str, Any
     shown = _Shown.of([plan.cell for plan in plans])
     for plan in plans:
         cell = plan.cell
-        told = zip(cell.users.tolist(), *_parts(plan, shown), strict=True)
-        named = {} if cell.id is None else {"cell": cell.id}
-        for n, *parts in told:
-            entries[n] = {"id": assembled.ids[n], **named}
-            for part in parts:
-                entries[n] |= part
+        position = cell.users.tolist()
+        told: dict[str, Sequence[Any]] = {"id": [assembled.ids[n] for n in position]}
+        if cell.id is not None:
+            told["cell"] = [cell.id] * len(position)
+        for n, entry in zip(position, _rows(told | _fields(plan, shown)), strict=True):
+            entries[n] = entry
     return entries
 
 
-def _parts(plan: CellPlan, shown: _Shown) -> Iterator[Sequence[dict[str, Any]]]:
-    """What is said of each user of a cell, field by field."""
-    found = user_columns(plan)
+def _fields(plan: CellPlan, shown: _Shown) -> dict[str, Sequence[Any]]:
+    """What is said of the users of a cell, field by field."""
+    found = {name: column.tolist() for name, column in user_columns(plan).items()}
     texts = {name: coded.told for name, coded in _texts(plan, shown).items()}
-    for name in ("model", "device"):
-        yield [{name: text} for text in texts[name]]
-    yield [{"cut": cut} for cut in found["cut"].tolist()]
-    for name in _OF_CUT:
-        if name in texts:
-            yield [{name: text} for text in texts[name]]
+    told: dict[str, Sequence[Any]] = {name: texts[name] for name in ("model", "device")}
+    told["cut"] = found["cut"]
+    told |= {name: texts[name] for name in _OF_CUT if name in texts}
     if shown.tier:
         keys = ("server", "cut", "cut_name", "partition_id", "tensors")
-        told = texts | {"tier.cut": found["tier_cut"].tolist()}
-        tiers = zip(*(told[f"tier.{key}"] for key in keys), strict=True)
-        yield [
-            {"tier": None if tier[0] is None else dict(zip(keys, tier, strict=True))}
-            for tier in tiers
-        ]
-    yield _rows(found, (*_DECIDED, *_SPENT))
-    yield [{"energy": parts} for parts in _rows(found, shown.energy)]
-    yield [{"energy_source": source} for source in texts["energy_source"]]
+        of_tier = texts | {"tier.cut": found["tier_cut"]}
+        tiers = _rows({key: of_tier[f"tier.{key}"] for key in keys})
+        told["tier"] = [None if tier["server"] is None else tier for tier in tiers]
+    told |= {name: found[name] for name in (*_DECIDED, *_SPENT)}
+    told["energy"] = _rows({name: found[name] for name in shown.energy})
+    told["energy_source"] = texts["energy_source"]
     if shown.rate:
-        yield _rows(found, ("rate_hz",))
-    yield [{"latency": latency} for latency in _rows(found, shown.latency)]
-    yield _rows(found, _HELD)
-    yield [{"valid_gain_db": [number(least), None]} for least in found["valid_gain_db"].tolist()]
-    yield [{"fallback_cut": cut if cut >= 0 else None} for cut in found["fallback_cut"].tolist()]
+        told["rate_hz"] = found["rate_hz"]
+    told["latency"] = _rows({name: found[name] for name in shown.latency})
+    told |= {name: found[name] for name in _HELD}
+    told["valid_gain_db"] = [[number(least), None] for least in found["valid_gain_db"]]
+    told["fallback_cut"] = [cut if cut >= 0 else None for cut in found["fallback_cut"]]
+    return told
 
 
 def user_table(assembled: Assembled, plans: Sequence[CellPlan]) -> pa.Table:
@@ -331,7 +320,6 @@ def explain(plans: Sequence[CellPlan], users: list[dict[str, Any]]) -> None:
             )
 
 
-def _rows(columns: Columns, names: Sequence[str]) -> list[dict[str, float]]:
-    """Some columns as one object per row."""
-    values = zip(*(columns[name].tolist() for name in names), strict=True)
-    return [dict(zip(names, row, strict=True)) for row in values]
+def _rows(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Columns as one object per row."""
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
