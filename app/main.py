@@ -1,5 +1,6 @@
 """Where the web's parts meet."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -24,7 +25,9 @@ from app.db import open_database
 from app.drivers import Patience
 from app.evidence import routes as evidence
 from app.evidence.service import Receiver
+from app.http import calls
 from app.http.cross_origin import CrossOrigin
+from app.http.directory import Directory
 from app.http.head import HeadLikeGet
 from app.http.incoming import BodyLimit
 from app.http.places import Places
@@ -100,6 +103,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_default_executor(calls.threads())
         guard.start()
         yield
         guard.close()
@@ -122,6 +126,13 @@ def create_app(settings: Settings) -> FastAPI:
     _include_routes(app)
     problems.handle_problems(app)
     suggestions.handle_missing(app)
+    _add_layers(app, settings, guard)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    return app
+
+
+def _add_layers(app: FastAPI, settings: Settings, guard: Guard) -> None:
+    """What a request goes through on its way to its operation, the innermost first."""
     larger = {imports.PATH: settings.max_model_byte}
     app.add_middleware(BodyLimit, max_bodies_byte=settings.max_bodies_byte, larger=larger)
     if settings.is_loopback and not settings.allowed_hosts:
@@ -138,8 +149,6 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(CrossOrigin, origins=settings.cors_origins, refusal=problems.problem)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Watched, access_log=settings.access_log)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
-    return app
 
 
 def _unknown_caller(scope: Scope) -> bool:
@@ -157,6 +166,7 @@ def _described(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]])
         contact={"name": "Splitplan"},
         openapi_tags=TAGS,
         lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # see app.telemetry
         separate_input_output_schemas=False,
         generate_unique_id_function=attrgetter("name"),
         # Swagger UI would otherwise fetch a badge from a validator on the internet.
@@ -170,7 +180,7 @@ def _described(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]])
 
 def _include_routes(app: FastAPI) -> None:
     """The routes of every feature, in the order in which the documentation lists them."""
-    for router in (
+    routers = (
         *endpoints.routers(),
         current_routes.router,  # before the one to which `current` would be the id of a plan
         plans.router,
@@ -186,7 +196,9 @@ def _include_routes(app: FastAPI) -> None:
         problems.router,
         health.router,
         metrics.router,
-    ):
+    )
+    app.router.routes.insert(0, Directory(route for each in routers for route in each.routes))
+    for router in routers:
         app.include_router(router)
 
     @app.get("/", include_in_schema=False)

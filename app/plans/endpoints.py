@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 from starlette.datastructures import Headers
-from starlette.routing import Match
 from starlette.types import Scope
 
 from app.db import database_of
@@ -121,12 +120,10 @@ class _TableRoute(StrictRoute):
 
     takes = sent.TABLES
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+    def is_for(self, scope: Scope) -> bool:
         """Only requests whose body is declared to be a table."""
-        match, child = super().matches(scope)
         declared = content_type(Headers(scope=scope))
-        table = declared is not None and declared.essence in sent.TABLES
-        return (match, child) if table else (Match.NONE, {})
+        return declared is not None and declared.essence in sent.TABLES
 
 
 async def _read_body(request: Request) -> bytes:
