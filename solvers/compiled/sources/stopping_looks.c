@@ -14,6 +14,8 @@
 #define TOGETHER 64        /* thresholds looked up in step: what one waits for, another computes */
 #define LEAST (-24)
 #define MOST 7
+#define ALIKE 3e-6 /* of what going on costs: values so near each other are had from one, whose third derivative is rounding */
+#define FEW 4      /* fewer are looked up one by one */
 
 typedef struct {
     double coefficient[DEGREE + 1], middle, unused; /* as long as a line of the cache */
@@ -60,13 +62,19 @@ static inline double at_row(const Row *row, double x) {
     return ((c[0] + c[1] * r) + (c[2] + c[3] * r) * square) + (c[4] + c[5] * r) * (square * square);
 }
 
-/* ln(expm1 x), x > 0. */
-static inline double log_expm1(double x) {
+/* The row of ln(expm1 x), none where the table has no such x. */
+static inline const Row *log_expm1_row(double x) {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
     const uint64_t row = (bits >> (52 - BITS)) - (uint64_t)(1023 + LEAST) * OCTAVE;
-    if (row >= (MOST - LEAST) * OCTAVE) return x < 1.0 ? log(x) + 0.5 * x : x;
-    return at_row(&log_expm1_rows[row], x);
+    return row < (MOST - LEAST) * OCTAVE ? log_expm1_rows + row : NULL;
+}
+
+/* ln(expm1 x), x > 0. */
+static inline double log_expm1(double x) {
+    const Row *row = log_expm1_row(x);
+    if (row == NULL) return x < 1.0 ? log(x) + 0.5 * x : x;
+    return at_row(row, x);
 }
 
 /* ln w, w >= 1 and finite. */
@@ -189,12 +197,14 @@ int64_t looks_room(const Block *b) { return b->faded ? 6 * b->nodes : 0; }
 static void fill_spline(const Looks *l) {
     const Block *b = l->block;
     const int64_t row = l->user * b->nodes, last = b->nodes - 1;
-    const double *restrict cap = b->cap + row, *restrict beyond = b->beyond + row, *restrict low = b->between + row;
+    const double *restrict cap = b->cap + row, *restrict beyond = b->beyond + row;
+    const double *restrict above = b->above, *restrict below = b->below, under = b->under[l->user], over = b->over[l->user];
     const double *restrict gain = b->gain, *restrict step = b->step, snr = b->mean_snr[l->user];
     const double scaled = l->share * l->scale;
     double *restrict value = l->spline + 4 * b->nodes, *restrict slope = value + b->nodes, *spline = l->spline;
     for (int64_t k = 0; k <= last; k++) {
-        const double scaled_low = low[k] * scaled, at = snr * gain[k];
+        const double low = below[k] < 0.5 ? below[k] - under : over - above[k]; /* P(up and G < node) */
+        const double scaled_low = low * scaled, at = snr * gain[k];
         value[k] = beyond[k] * scaled + cap[k] * scaled_low;
         slope[k] = cap[k] * cap[k] * at / (1.0 + at) * step[k] * scaled_low;
     }
@@ -286,10 +296,49 @@ static void least_of_fading(const Looks *l, double eta, double xi, double *onwar
     }
 }
 
+/* E[min(S, C) | up] in C about `onward`: value, slope and half the curvature; 0 where it is not smooth or not in the tables. */
+static int about(const Looks *l, double eta, double xi, double onward, double *parabola) {
+    const double slack = onward - xi, x = l->scale * eta / slack;
+    double x_high = l->x_high;
+    if (l->floor > 0.0) x_high = between(l->x_low, l->scale / l->floor, x_high);
+    if (!(slack > TINY && x > l->x_low * (1.0 + 2.0 * ALIKE) && x < x_high * (1.0 - 2.0 * ALIKE))) return 0;
+    const Row *row = log_expm1_row(x);
+    if (row == NULL) return 0;
+    const double *c = row->coefficient, r = x - row->middle;
+    const double u1 = c[1] + r * (2.0 * c[2] + r * (3.0 * c[3] + r * (4.0 * c[4] + r * 5.0 * c[5])));
+    const double u2 = 2.0 * c[2] + r * (6.0 * c[3] + r * (12.0 * c[4] + r * 20.0 * c[5]));
+    double part;
+    const int64_t cell = locate(l, x, &part);
+    const double deep = l->top - at_row(row, x), wide = l->block->width + deep;
+    if (!(deep > 0.0 && cell < l->block->nodes - 1)) return 0;
+    const double place1 = -l->per_step * u1 / wide, place2 = -l->per_step * (u2 + u1 * u1 / wide) / wide;
+    const double *cubic = l->spline + 4 * cell;
+    const double h1 = (3.0 * cubic[3] * part + 2.0 * cubic[2]) * part + cubic[1], h2 = 6.0 * cubic[3] * part + 2.0 * cubic[2];
+    const double by_x = h1 * place1, by_x_twice = h2 * place1 * place1 + h1 * place2, x1 = -x / slack;
+    parabola[0] = cubic_at(cubic, part) * eta + l->raised * eta + xi;
+    parabola[1] = by_x * x1 * eta;
+    parabola[2] = (0.5 * by_x_twice * x1 - by_x / slack) * x1 * eta;
+    return 1;
+}
+
+/* The last ones, of horizons so far off that they are as good as one; how many are left. */
+static int64_t least_of_alike(const Looks *l, double eta, double xi, double *onward, int64_t count) {
+    const double last = onward[count - 1], reach = ALIKE * (last - xi);
+    double parabola[3];
+    int64_t first = count - 1;
+    while (first > 0 && fabs(onward[first - 1] - last) <= reach) first--;
+    if (count - first < FEW || !about(l, eta, xi, last, parabola)) return count;
+    for (int64_t k = first; k < count; k++) {
+        const double off = onward[k] - last, least = parabola[0] + off * (parabola[1] + off * parabola[2]);
+        onward[k] = least < onward[k] ? least : onward[k];
+    }
+    return first;
+}
+
 void looks_least(const Looks *l, double eta, double xi, double *onward, int64_t count) {
     for (int64_t from = 0; from < count; from += TOGETHER) {
         const int64_t some = count - from < TOGETHER ? count - from : TOGETHER;
-        if (l->block->faded) least_of_fading(l, eta, xi, onward + from, some);
-        else least_of_trace(l, eta, xi, onward + from, some);
+        if (!l->block->faded) least_of_trace(l, eta, xi, onward + from, some);
+        else least_of_fading(l, eta, xi, onward + from, least_of_alike(l, eta, xi, onward + from, some));
     }
 }

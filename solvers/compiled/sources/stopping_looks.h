@@ -16,9 +16,9 @@ typedef struct {
     const double *eta, *xi;       /* (cuts, users) */
     const double *waiting, *up;   /* (users,) */
     /* faded */
-    const double *gain, *step, *above, *density; /* (nodes,) */
-    const double *cap, *beyond, *between;        /* (users, nodes) */
-    const double *mean_snr, *share, *top, *x_low, *x_high; /* (users,) */
+    const double *gain, *step, *above, *below, *density; /* (nodes,) */
+    const double *cap, *beyond;                          /* (users, nodes) */
+    const double *under, *over, *mean_snr, *share, *top, *x_low, *x_high; /* (users,) */
     /* traces */
     const double *level, *suffix;         /* (nodes,), flat */
     const double *snr;                    /* (users,), or none: levels are rates */

@@ -1,6 +1,7 @@
 """The nodes that a fading law is integrated over, shared by users of all mean SNRs."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Self
 
 import numpy as np
@@ -35,9 +36,7 @@ class Grid:
         warped = np.linspace(0.0, bend, nodes)
         log_gain = high - high * np.expm1(warped)
         step = (high - log_gain + high) * warped[1]
-        points, weights = (
-            np.asarray(part, dtype=np.float64) for part in np.polynomial.legendre.leggauss(ORDER)
-        )
+        points, weights = _gauss_legendre()
         half = 0.5 * (log_gain[:-1] - log_gain[1:])[:, None]
         inside = log_gain[1:, None] + half * (points + 1.0)
         mass = law.log_gain_density(inside) * (half * weights)
@@ -69,6 +68,13 @@ class Grid:
         parts = (inverse.reshape(users, cells, ORDER) * self.mass).sum(axis=-1)
         np.cumsum(parts, axis=1, out=beyond[:, 1:])
         return at_node, beyond
+
+
+@cache
+def _gauss_legendre() -> tuple[Floats, Floats]:
+    """Points in [-1, 1] and their weights."""
+    points, weights = np.polynomial.legendre.leggauss(ORDER)
+    return points, weights
 
 
 def _between(count: int, at: Floats, middle: float, half: float) -> tuple[Floats, Floats]:

@@ -83,10 +83,7 @@ class Faded:
         self.up = np.where(up > NEVER_UP, up, 0.0)
         # 1/P(up), 0 where never up
         share = np.where(self.up > 0.0, 1.0 / np.maximum(up, NEVER_UP), 0.0)
-        under = law.below(self.least_gain)
-        # P(up and G < node)
-        between = np.where(grid.below < 0.5, grid.below - under[:, None], up[:, None] - grid.above)
-        self.grid, self.under, self.between = grid, under, between
+        self.grid, self.under, self.over = grid, law.below(self.least_gain), up
         self.cap, self.beyond = grid.inverse_rates(mean_snr)
         self.share, self.deepest = share, self.beyond[:, -1] * self.scale
 
@@ -106,6 +103,12 @@ class Faded:
             last = np.exp(self.grid.log_gain[-1])
             mean = mean + (self._deep_inverse(last) - self.slowest * self.grid.below[-1])
         return np.where(self.up > 0.0, mean, 0.0)
+
+    @cached_property
+    def between(self) -> Floats:
+        """P(up and G < node), (users, nodes)."""
+        grid, under, over = self.grid, self.under[:, None], self.over[:, None]
+        return np.where(grid.below < 0.5, grid.below - under, over - grid.above)
 
     @cached_property
     def _rise(self) -> Floats:

@@ -22,8 +22,8 @@ _COUNTS = ("users", "cuts", "always", "stays", "faded", "nodes")
 _NUMBERS = ("scale", "floor", "spacing", "width")
 _COSTS = ("ahead", "zeta", "eta", "xi", "waiting", "up")
 _FADED = (
-    *("gain", "step", "above", "density", "cap", "beyond", "between"),
-    *("mean_snr", "share", "top", "x_low", "x_high"),
+    *("gain", "step", "above", "below", "density", "cap", "beyond"),
+    *("under", "over", "mean_snr", "share", "top", "x_low", "x_high"),
 )
 _TRACE = ("level", "suffix", "snr", "row", "start", "counted")
 
@@ -75,8 +75,9 @@ def _of_fading(channel: Faded) -> dict[str, Any]:
         "gain": np.exp(grid.log_gain),
         "step": grid.step,
         "above": grid.above,
+        "below": grid.below,
         "density": channel.above_slope,
-        **{name: getattr(channel, name) for name in ("cap", "beyond", "between", "mean_snr")},
+        **{name: getattr(channel, name) for name in ("cap", "beyond", "under", "over", "mean_snr")},
         **{name: getattr(channel, name) for name in ("share", "top", "x_low", "x_high")},
     }
 
@@ -125,7 +126,7 @@ class Kernel:
         """A number as it is, an array as its address."""
         if not isinstance(value, np.ndarray):
             return value
-        kind = np.int64 if np.issubdtype(value.dtype, np.integer) else np.float64
+        kind = np.int64 if value.dtype.kind in "iu" else np.float64
         self._held.append(np.ascontiguousarray(value, dtype=kind))
         return address(self._held[-1])
 

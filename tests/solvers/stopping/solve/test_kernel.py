@@ -11,7 +11,7 @@ from solvers.outcome import Options, Solution
 from solvers.progress import Cancelled, Progress, Stop
 from solvers.stopping.channel import GainTrace, RateTrace
 from solvers.stopping.decision import Decision, Infeasibility
-from solvers.stopping.fading import LogNormal, Nakagami, Rayleigh, Rician
+from solvers.stopping.fading import Fading, LogNormal, Nakagami, Rayleigh, Rician
 from solvers.stopping.problem import Problem, Rule, Waiting
 from solvers.stopping.solve import solve
 from solvers.stopping.solve.kernel import kernel_of
@@ -115,6 +115,16 @@ def test_plans_are_as_by_numpy(drawn: Drawn) -> None:
 def test_two_hundred_layers(waiting: Waiting) -> None:
     the_library()
     assert_alike(a_problem(4, 200, waiting=waiting))
+
+
+@pytest.mark.parametrize("law", [Rayleigh(), Nakagami(0.7), LogNormal(6.0)])
+def test_horizons_far_off_are_had_from_one_to_rounding(law: Fading) -> None:
+    the_library()
+    problem = a_problem(6, 60, law=law, clairvoyant=False)
+    one, other = (solution.decision for solution in by_both(problem))
+    assert one is not None
+    assert other is not None
+    np.testing.assert_allclose(other.running_curve, one.running_curve, rtol=1e-13)
 
 
 def test_what_has_no_least_snr_is_for_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
