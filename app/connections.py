@@ -55,7 +55,7 @@ class Bounds:
 
 def bounded(bounds: Bounds) -> type["Connection"]:
     """The protocol of a server, with these bounds."""
-    return type("Bounded", (Connection,), {"bounds": bounds})
+    return type("Bounded", (Connection,), {"bounds": bounds, "waiting": {}})
 
 
 def sweep(connections: Collection[Any]) -> None:
@@ -70,6 +70,10 @@ class Connection(HttpToolsProtocol):
     """A connection that is bounded in what it sends and in how long it takes."""
 
     bounds: Bounds
+    waiting: dict["Connection", None]
+    """Those of the server of which nothing is asked, and nothing half asked; who has waited longest
+    comes first. To look through all of them for each that comes would take most of the time there
+    is just when there are too many."""
 
     def __init__(
         self,
@@ -91,44 +95,33 @@ class Connection(HttpToolsProtocol):
         self._unread_byte = 0
         self._unread_since: float | None = None
 
-    @property
-    def waits(self) -> bool:
-        """Whether nothing is asked, and nothing half asked."""
-        answered = self.cycle is None or self.cycle.response_complete
-        return answered and not self._head_byte and self._body_since is None
-
-    @property
-    def since(self) -> float:
-        """When it began to wait."""
-        return self._head_since or 0.0
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection, in place of one that waits where there are too many."""
         super().connection_made(transport)  # type: ignore[arg-type]  # as uvicorn declares it
         self._head_since = time.monotonic()
         most = self.bounds.connections
         if len(self.connections) <= most:
-            return
-        if len(self.connections) > 2 * most:  # also of those that are told so
+            self.waiting[self] = None
+        elif len(self.connections) > 2 * most:  # also of those that are told so
             self._abort()
-            return
-        waiting = [
-            one
-            for one in self.connections
-            if isinstance(one, Connection) and one is not self and one.waits
-        ]
-        if waiting:
-            first = min(waiting, key=lambda one: one.since)
+        elif (first := next(iter(self.waiting), None)) is not None:
+            self.waiting[self] = None
             self.connections.discard(first)
             first.end()
         else:
             detail = f"All {most} connections are in use."
             self._refuse(TooManyConnections(detail, retry_after_s=5))
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        self.waiting.pop(self, None)
+        super().connection_lost(exc)
+
     def data_received(self, data: bytes) -> None:
         """Read on, unless the head has become too long."""
         if self._over:
             return
+        self.waiting.pop(self, None)
         ended = self._ended
         super().data_received(data)
         if self._head_since is not None and self._ended == ended and not self._over:
@@ -196,6 +189,8 @@ class Connection(HttpToolsProtocol):
             return
         if self._body_since is None:
             self._head_since = time.monotonic()
+            if not self._head_byte and not self._is_answering():
+                self.waiting[self] = None
         super().on_response_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
@@ -234,6 +229,7 @@ class Connection(HttpToolsProtocol):
     def end(self) -> None:
         """Close, as soon as what was written is read."""
         self._over = True
+        self.waiting.pop(self, None)
         self.transport.close()
 
     def part(self) -> None:

@@ -148,6 +148,11 @@ def test_silent_connections_make_room(guarded: Service) -> None:
             stack.enter_context(Caller(guarded).socket)
         for _ in range(5):
             assert httpx.get(f"{guarded.url}/livez", trust_env=False).status_code == 200
+    server = guarded._server
+    deadline = time.monotonic() + SOON_S
+    while server.server_state.connections and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not server.config.http_protocol_class.waiting  # nobody is kept who has gone
 
 
 def test_those_who_are_at_work_do_not(guarded: Service) -> None:
