@@ -1,6 +1,5 @@
 """Where the web's parts meet."""
 
-import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -25,7 +24,7 @@ from app.db import open_database
 from app.drivers import Patience
 from app.evidence import routes as evidence
 from app.evidence.service import Receiver
-from app.http import calls
+from app.hands import ON_POSTGRES, ON_SQLITE, Hands
 from app.http.cross_origin import CrossOrigin
 from app.http.directory import Directory
 from app.http.head import HeadLikeGet
@@ -99,14 +98,15 @@ def create_app(settings: Settings) -> FastAPI:
     patience = Patience(settings.lock_timeout_s, settings.statement_timeout_s)
     database = open_database(settings.database_url, settings.sqlite_busy_timeout_s, patience)
 
+    hands = Hands(ON_SQLITE if database.engine.name == "sqlite" else ON_POSTGRES)
     guard = Guard(database, settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        asyncio.get_running_loop().set_default_executor(calls.threads())
         guard.start()
         yield
         guard.close()
+        hands.close()
         traces.stop()
         database.engine.dispose()
 
@@ -120,9 +120,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.evidence = Receiver(database)
     app.state.metrics = metrics.registry(database, settings)
     guard.measure(app.state.metrics)
-    app.state.writers = Places()
+    app.state.writers, app.state.hands = Places(), hands
     app.state.draining = threading.Event()  # set when the service is about to stop
-    app.state.names = NameWatch(database, app.state.draining)
+    app.state.names = NameWatch(database, hands, app.state.draining)
     _include_routes(app)
     problems.handle_problems(app)
     suggestions.handle_missing(app)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from app.hands import resting
+
 Asked = TypeVar("Asked")
 Told = TypeVar("Told")
 
@@ -49,6 +51,7 @@ class Together(Generic[Asked, Told]):
             self._waiting.append(turn)
             mine, self._acting = not self._acting, True
         if not mine:
+            resting()
             turn.bell.wait()
         if not turn.done:
             try:

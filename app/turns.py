@@ -7,6 +7,8 @@ from threading import Event, Lock
 
 from sqlalchemy.exc import OperationalError
 
+from app.hands import resting
+
 
 class Turns:
     """A lock that is handed on in the order in which it was asked for.
@@ -32,6 +34,7 @@ class Turns:
                 return True
             mine = Event()
             self._waiting.append(mine)
+        resting()
         if mine.wait(within_s):
             return True
         with self._lock:

@@ -6,9 +6,7 @@ costs more than most of what is done there. Its own models say what is taken of 
 answer is written, so that the document and the faults of a request are the same.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from operator import attrgetter
@@ -20,17 +18,10 @@ from fastapi.dependencies.utils import request_params_to_args
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from fastapi.routing import APIRoute
 
+from app.hands import Hands, Kind, kind_of
 from app.http.media import JSON
 
-THREADS = 40
-"""So many requests are worked on at a time; the others wait in the event loop."""
-
-
-def threads() -> Executor:
-    """The threads of a web, which its event loop shall have by default: to go to one of these and
-    back takes half of what it takes through those of anyio.
-    """
-    return ThreadPoolExecutor(THREADS, "request")
+_READING = frozenset({"GET", "HEAD"})
 
 
 class Call:
@@ -41,6 +32,8 @@ class Call:
         self._checks = [each for each in depends if not isgeneratorfunction(each.call)]
         self._opened = [each for each in depends if isgeneratorfunction(each.call)]
         self._endpoint = _Function(route.dependant)
+        reads = _READING.issuperset(route.methods or ())
+        self._kind: Kind = kind_of(route.endpoint) or ("reading" if reads else "writing")
         self._answers = _Answers(route)
 
     @classmethod
@@ -50,7 +43,8 @@ class Call:
 
     async def respond(self, request: Request, body: Any = None) -> Response:
         """The answer to a request. Raises RequestValidationError, and whatever its functions do."""
-        return await asyncio.to_thread(self._called, request, body)
+        hands: Hands = request.app.state.hands
+        return await hands.do(self._kind, self._called, request, body)
 
     def _called(self, request: Request, body: Any) -> Response:
         said = Response()  # of which an endpoint sets headers

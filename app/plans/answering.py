@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from app.auth.callers import ANYONE, Caller
 from app.db import Database
+from app.hands import resting
 from app.http.answers import rendered
 from app.http.preferences import Preferences, preferences
 from app.plans import orders
@@ -128,6 +129,7 @@ def ended_within(database: Database, rows: type[DurableRow], work_id: str, secon
     until = time.monotonic() + seconds
     if seconds <= 0.0 or not _SEATS.acquire(blocking=False):
         return
+    resting()
     try:
         while time.monotonic() < until:
             with database.reading() as session:

@@ -12,6 +12,7 @@ from starlette.types import Scope
 from app.db import database_of
 from app.errors import InvalidRequest, TooManyUsers
 from app.field_errors import validated
+from app.hands import of_kind
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute
 from app.http.media import content_type
@@ -65,9 +66,11 @@ def _door(family: Family) -> APIRouter:
     router = APIRouter(prefix="/v1/plans", tags=["Plans"])
     path, name = f"/{family.kind}", f"plan_{family.kind.replace('-', '_')}"
 
+    @of_kind("planning")
     def plan_table(request: Request, body: _TableBody, dry_run: DryRun = False) -> Response:
         return _planned_table(request, family, body, dry_run=dry_run)
 
+    @of_kind("planning")
     def plan(
         request: Request,
         body: family.request,  # type: ignore[name-defined]  # a value, for FastAPI

@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from sqlalchemy import func, select
-from starlette.concurrency import run_in_threadpool
 
 from app import instants
 from app.db import Database, database_of
 from app.errors import PlanNotFound
+from app.hands import Hands
 from app.plans import service
 from app.plans.schemas import ENDED, REVOKED
 from app.plans.tables import PlanEventRow
@@ -100,6 +100,7 @@ def _ended(database: Database, plan_id: str) -> bool:
 async def _told(
     app: FastAPI, database: Database, plan_id: str, after: int, events: list[Event]
 ) -> AsyncIterator[bytes]:
+    hands: Hands = app.state.hands
     heard = time.monotonic()
     while True:
         for after, kind, document in events:
@@ -119,6 +120,6 @@ async def _told(
             heard = time.monotonic()
         await asyncio.sleep(_LOOK_S)
         try:
-            events = await run_in_threadpool(_since, database, plan_id, after)
+            events = await hands.do("reading", _since, database, plan_id, after)
         except PlanNotFound:
             return  # deleted while it was followed

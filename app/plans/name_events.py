@@ -14,12 +14,12 @@ from fastapi import Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
-from starlette.concurrency import run_in_threadpool
 
 from app import instants
 from app.db import Database, database_of
 from app.drivers import AWAY
 from app.errors import in_one_line
+from app.hands import Hands
 from app.plans import names, successions
 from app.plans.tables import NameEventRow, PlanNameRow
 
@@ -64,8 +64,8 @@ class _Feed:
 class NameWatch:
     """Looks for events of the names that are followed in this process."""
 
-    def __init__(self, database: Database, draining: threading.Event) -> None:
-        self._database, self.draining = database, draining
+    def __init__(self, database: Database, hands: Hands, draining: threading.Event) -> None:
+        self._database, self._hands, self.draining = database, hands, draining
         self._feeds: dict[Followed, _Feed] = {}
         self._looking: asyncio.Task[None] | None = None
 
@@ -90,7 +90,7 @@ class NameWatch:
             if not first <= after or not events or events[-1][0] <= after:
                 project, name = followed
                 mine = self._database.of(project)
-                events = await run_in_threadpool(_since, mine, name, after)
+                events = await self._hands.do("reading", _since, mine, name, after)
                 feed.page = after, events
         return [event for event in events if event[0] > after]
 
@@ -101,7 +101,8 @@ class NameWatch:
                 latest = {}
             else:
                 try:
-                    latest = await run_in_threadpool(_latest, self._database, list(self._feeds))
+                    followed_now = list(self._feeds)
+                    latest = await self._hands.do("reading", _latest, self._database, followed_now)
                 except AWAY as away:
                     log.warning("names of plans are not looked at: %s", in_one_line(away))
                     continue

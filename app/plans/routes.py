@@ -21,6 +21,7 @@ from app.errors import (
     PlanUserNotFound,
     RevisionsUnknown,
 )
+from app.hands import of_kind
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute
 from app.http.etags import ETAGS, to_change
@@ -167,6 +168,7 @@ def _replaces(request: Request, plan_id: str) -> names.Condition | None:
         }
     },
 )
+@of_kind("planning")
 def replan_plan(request: Request, plan_id: PlanIdPath, body: PlanPatch) -> Response:
     """A new plan from an earlier one: its request with a merge patch, on the same revisions of its
     profiles.

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Response
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 
+from app.hands import Hands
 from app.http.bodies import StrictRoute
 from app.http.calls import Call
 from app.main import create_app
@@ -74,6 +75,7 @@ def get(way: Way) -> Callable[..., httpx.Response]:
         return Told(steps=way.steps)
 
     app = FastAPI()
+    app.state.hands = Hands()
     app.include_router(router)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
 
