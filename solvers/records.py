@@ -16,7 +16,7 @@ def freeze(record: Any) -> None:
     """
     for field in fields(record):
         value = getattr(record, field.name)
-        if isinstance(value, np.ndarray):
+        if isinstance(value, np.ndarray) and value.flags.writeable:
             view = value.view()
             view.flags.writeable = False
             object.__setattr__(record, field.name, view)

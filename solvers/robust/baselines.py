@@ -151,7 +151,7 @@ def _over_margins(rules: _Rules, problem: Problem, progress: Progress) -> dict[M
             part = progress.part(
                 k / len(margins), (k + 1) / len(margins), time_limit_s=limit_s / len(margins)
             )
-            plan = rules.with_margin(replace(problem, margin=margin), part)
+            plan = rules.with_margin(problem.with_margin(margin), part)
         found[margin] = (
             Baseline(energy_j=None)
             if plan is None
@@ -269,7 +269,7 @@ def _mean_only(rules: _Rules, problem: Problem, progress: Progress) -> Baseline:
     doing so.
     """
     plan, margin = rules.plan, _margin_s(problem)
-    blind = replace(problem, margin=Margin.MEAN)
+    blind = problem.with_margin(Margin.MEAN)
     same = plan is not None and not np.any(margin)
     found = plan if same else rules.with_margin(blind, progress)
     if found is None or found.decision is None or found.objective is None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ class Method(StrEnum):
     PCCP = "pccp"  # the alternation of arXiv 2503.21476, for free clocks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Workloads:
     """The options of each distinct way to run a network: device, network and servers together make
     a workload.
@@ -226,14 +227,28 @@ class Problem:
         """Number of users."""
         return len(self.workload)
 
+    def with_margin(self, margin: Margin) -> "Problem":
+        """The same question with another margin."""
+        made = self._like(margin=margin)
+        made._require_what_margin_and_method_need()
+        return made
+
+    def _like(self, **changes: Any) -> "Problem":
+        """The same but for what is fit by construction: nothing is looked at again."""
+        made = object.__new__(Problem)
+        for name in self.__slots__:
+            object.__setattr__(made, name, changes.get(name, getattr(self, name)))
+        return made
+
     def at_tolerance(self) -> "Problem":
         """The same question with deadlines, stages, uplink and servers at the end of the tolerance:
         what no plan exceeds.
         """
-        return replace(
-            self,
+        deadline_s = self.deadline_s * AT_TOLERANCE
+        deadline_s.flags.writeable = False
+        return self._like(
             bandwidth_hz=self.bandwidth_hz * AT_TOLERANCE,
-            deadline_s=self.deadline_s * AT_TOLERANCE,
+            deadline_s=deadline_s,
             stage_tolerance=self.stage_tolerance * AT_TOLERANCE,
             server_capacity=tuple(capacity * AT_TOLERANCE for capacity in self.server_capacity),
         )

@@ -11,8 +11,9 @@ from solvers.arrays import Booleans, Floats, Integers
 from solvers.robust.check.curves import (
     Reach,
     least_j,
-    least_share_hz,
+    least_shares_hz,
     most_efficiency,
+    soonest_uplink_s,
     widest_j,
 )
 from solvers.robust.check.options import EXACT, Options, frugal_clock_hz, options_of
@@ -29,6 +30,7 @@ _SLACK = 1.0 + 1e-7
 _SEARCHED_USERS = 50
 _LITTLE = 1e-3  # of a bound, for all the spectrum
 _HAIR = 1e-9  # of a spectral efficiency
+_SURELY_LATE = 1e-6  # more than what comes of a hair, of an uplink's time
 
 
 def lower_bound_j(
@@ -37,6 +39,7 @@ def lower_bound_j(
     prices: Sequence[float],
     goal_j: float,
     server_prices: Sequence[Floats] = (),
+    spent_j: Floats | None = None,
 ) -> Bound:
     """Energy [J] that no plan goes below, or power [W] of streams, proven from the problem alone.
 
@@ -50,21 +53,24 @@ def lower_bound_j(
         until it is reached or too many combinations are open.
     server_prices : of each server's budget [J per second of it], (servers,) each, not negative:
         that of the dual, and others that may serve. None: nothing.
+    spent_j : energy of an inference of each user of the plan; None: to be worked out.
     """
     price, capacity = prices[0], np.asarray(problem.server_capacity)
     servers = [*server_prices, np.zeros(len(capacity))]
     small = len(problem.workload) <= _SEARCHED_USERS
-    held = _held_j(problem, decision, price, servers[0])
+    if spent_j is None:
+        spent_j = terms(problem, decision).energy_j
+    held = _held_j(problem, decision, spent_j, price, servers[0])
     floor_hz, total, size = frugal_clock_hz(problem), 0.0, 0.0
     for users in _in_blocks(problem):
-        options, reach = in_reach(problem, users, floor_hz, decision.option)
-        cheapest = options.with_servers_j(options.cheapest_j(), servers[0])
+        options, cap_hz = open_options(problem, users, floor_hz, decision.option)
+        soonest_s = soonest_uplink_s(options, cap_hz)
+        cheapest = options.with_servers_j(options.cheapest_j(soonest_s), servers[0])
         useful = cheapest <= held[options.user] * _SLACK
         useful |= options.option == decision.option[options.user]
-        if not small:  # whose search takes more than what the dual's minimum needs
-            options, reach = options[useful], reach[useful]
-        value = options.with_servers_j(_priced_j(options, price, reach), servers[0])
-        least = _least(value, options, users)
+        near, reach = within(options[useful], cap_hz, decision.option)
+        value = near.with_servers_j(_priced_j(near, price, reach), servers[0])
+        least = _least(value, near, users)
         total += float(least.sum())
         size += float(np.abs(least).sum())
     paid = price * problem.bandwidth_hz + float(servers[0] @ capacity)
@@ -72,18 +78,24 @@ def lower_bound_j(
     if root >= goal_j or not small:
         return Bound(root)
     if price == 0.0:
-        if options.plain:
+        if near.plain:
             return Bound(root)
         # Any other will do for what is decided by budgets of servers or by least shares.
         prices = [_LITTLE * abs(root) / problem.bandwidth_hz, *prices[1:]]
-    detour = value - least[options.user]
-    found = search(problem, prices, servers, goal_j, root, options, reach, detour)
+    # The minimum needs no others, but a cheaper plan may.
+    far = ~useful & (root + (cheapest - least[options.user]) < goal_j)
+    if far.any():
+        near, reach = within(options[useful | far], cap_hz, decision.option)
+        value = near.with_servers_j(_priced_j(near, price, reach), servers[0])
+    detour = value - least[near.user]
+    found = search(problem, prices, servers, goal_j, root, near, reach, detour)
     return found if found.energy_j > root else Bound(root, found.rivals)
 
 
-def _held_j(problem: Problem, decision: Decision, price: float, server_price: Floats) -> Floats:
+def _held_j(
+    problem: Problem, decision: Decision, energy: Floats, price: float, server_price: Floats
+) -> Floats:
     """What each user of a plan costs at some prices."""
-    energy = terms(problem, decision).energy_j
     if problem.rate_hz is None:
         return energy + price * decision.bandwidth_hz
     row = problem.workloads.first[problem.workload] + decision.option
@@ -115,34 +127,48 @@ def _least(values: Floats, options: Options, users: Integers) -> Floats:
     return least
 
 
-def in_reach(
+def open_options(
     problem: Problem, users: Integers, floor_hz: Floats, held: Integers
-) -> tuple[Options, Reach]:
-    """Options of some users, and the shares they may have: at most what the others leave.
+) -> tuple[Options, Floats]:
+    """Options of some consecutive users, and the largest share that each of all users may have: at
+    most what the others leave.
 
-    Those that need more than that, of the uplink or of a server, are left out but for the plan's.
+    Those that surely need more than that, of the uplink or of a server, are left out but for the
+    plan's.
     """
     options = options_of(problem, users, floor_hz)
-    most_u = most_efficiency(options)
-    cap = np.full(len(users), problem.bandwidth_hz)
+    cap_hz = np.full(len(problem.workload), problem.bandwidth_hz)
     if len(users) == len(problem.workload) <= _CAPPED_USERS:
-        least = _least(least_share_hz(options, most_u), options, users)
-        cap = problem.bandwidth_hz * (1.0 + _ROUNDING) - (least.sum() - least) * (1.0 - _ROUNDING)
+        least = least_shares_hz(options, len(users))
+        cap_hz = cap_hz * (1.0 + _ROUNDING) - (least.sum() - least) * (1.0 - _ROUNDING)
+    if options.plain:  # whose bounds were answered with all options left in
+        return options, cap_hz
+    late = soonest_uplink_s(options, cap_hz) > options.uplink_most_s() * (1.0 + _SURELY_LATE)
+    if options.load is not None:
+        late |= _unserved(problem, options, users)
+    kept = ~late | (options.option == held[options.user])
+    return (options, cap_hz) if kept.all() else (options[kept], cap_hz)
+
+
+def within(options: Options, cap_hz: Floats, held: Integers) -> tuple[Options, Reach]:
+    """Options with the shares they may have, up to those of `open_options`; what needs more than
+    that is left out but for the plan's.
+    """
+    most_u = most_efficiency(options)
     with np.errstate(divide="ignore"):
-        least_u = np.log1p(options.scale_hz / cap[options.user - users[0]]) * (1.0 - _ROUNDING)
+        least_u = np.log1p(options.scale_hz / cap_hz[options.user]) * (1.0 - _ROUNDING)
     # A share beyond the cap is no option; a hair beyond it may be rounding.
-    within = Reach(np.minimum(least_u, most_u), most_u)
+    reach = Reach(np.minimum(least_u, most_u), most_u)
     if options.plain:  # whose bounds were answered with such options left in
-        return options, within
+        return options, reach
     beyond = (options.unit_s > 0.0) & (least_u > most_u * (1.0 + _HAIR) + _HAIR)
-    kept = ~(beyond | _unserved(problem, options, users)) | (options.option == held[options.user])
-    return options[kept], within[kept]
+    kept = ~beyond | (options.option == held[options.user])
+    return (options, reach) if kept.all() else (options[kept], reach[kept])
 
 
 def _unserved(problem: Problem, options: Options, users: Integers) -> Booleans:
     """Options that keep a server busier than what the others need at least leaves of it."""
-    if options.load is None:
-        return np.zeros(len(options.user), dtype=np.bool_)
+    assert options.load is not None
     left = np.broadcast_to(problem.server_capacity, (len(users), options.load.shape[1]))
     if len(users) == len(problem.workload):
         least = np.full(left.shape, np.inf)

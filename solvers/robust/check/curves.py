@@ -38,11 +38,45 @@ def least_share_hz(options: Options, most_u: Floats) -> Floats:
     return np.where(options.unit_s > 0.0, share, 0.0)
 
 
+def soonest_uplink_s(options: Options, most_hz: Floats) -> Floats:
+    """Uplink time with the largest share that each user may have, rounded down."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        u = np.log1p(_scale_hz(options, len(most_hz)) / most_hz)
+        stretch = np.expm1(u) / np.minimum(u, options.cap_u) * (1.0 - 2.0 * ROUNDING)
+    return np.asarray(options.unit_s * np.maximum(stretch, 1.0)[options.user])
+
+
+def _scale_hz(options: Options, users: int) -> Floats:
+    """The scale of each user; 1 where there are no options."""
+    scale_hz = np.ones(users)
+    scale_hz[options.user] = options.scale_hz
+    return scale_hz
+
+
+def least_shares_hz(options: Options, users: int) -> Floats:
+    """Smallest of the least shares of each user, rounded down; infinite where there are no
+    options.
+    """
+    most = np.full(users, -np.inf)
+    np.maximum.at(most, options.user, np.where(options.unit_s > 0.0, _stretch(options), np.inf))
+    some = np.isfinite(most)
+    least = np.where(most > 0.0, 0.0, np.inf)
+    u = efficiency_for(most[some], options.cap_u)
+    least[some] = _scale_hz(options, users)[some] / np.expm1(u) * (1.0 - ROUNDING)
+    return least
+
+
 def most_efficiency(options: Options) -> Floats:
     """Largest u with which the deadline can be kept, rounded up; 0 where silent."""
-    stretch = np.where(options.unit_s > 0.0, options.uplink_most_s(), 1.0)
-    stretch = stretch / np.where(options.unit_s > 0.0, options.unit_s, 1.0)
-    return efficiency_for(stretch, options.cap_u)
+    return efficiency_for(_stretch(options), options.cap_u)
+
+
+def _stretch(options: Options) -> Floats:
+    """The longest uplink in time over that of endless bandwidth; 1 where silent."""
+    sends = options.unit_s > 0.0
+    return np.asarray(
+        np.where(sends, options.uplink_most_s(), 1.0) / np.where(sends, options.unit_s, 1.0)
+    )
 
 
 def efficiency_for(stretch: Floats, cap_u: float) -> Floats:

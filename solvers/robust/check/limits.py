@@ -31,11 +31,15 @@ def check(problem: Problem, decision: Decision, tolerance: float = TOLERANCE) ->
     violations = _malformed(problem, decision)
     if violations:
         return Certificate(objective=float("nan"), used={}, violations=tuple(violations))
+    return held(problem, decision, terms(problem, decision), tolerance)
+
+
+def held(problem: Problem, decision: Decision, found: Terms, tolerance: float) -> Certificate:
+    """As `check`, of a well-formed decision whose terms are known."""
+    violations: list[Violation] = []
     work = problem.workloads
     row = work.first[problem.workload] + decision.option
     share, clock = decision.bandwidth_hz, decision.frequency_hz
-    found = terms(problem, decision)
-
     used, none = float(share.sum()), np.zeros(len(problem.workload))
     for constraint, excess, limit in (
         (Constraint.MEMORY, np.where(work.fits_memory[row], 0.0, 1.0), none),

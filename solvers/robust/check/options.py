@@ -92,13 +92,19 @@ class Options:
         bend = self.exponent - 1.0 + self.exponent * self.overhead_s * per_cycle
         return np.asarray(self.kappa * np.power(clock_hz, self.exponent) * bend)
 
-    def cheapest_j(self) -> Floats:
-        """Energy that no share goes below."""
+    def cheapest_j(self, uplink_s: Floats | None = None) -> Floats:
+        """Energy that no share goes below, or none whose uplink takes that long or longer, as far
+        as it is in time.
+        """
+        if uplink_s is None:
+            uplink_s = self.unit_s
+        else:
+            uplink_s = np.minimum(uplink_s, np.maximum(self.uplink_most_s(), self.unit_s))
         with np.errstate(divide="ignore", invalid="ignore"):
-            asked = np.where(self.cycles > 0.0, self.cycles / (self.left_s - self.unit_s), 0.0)
+            asked = np.where(self.cycles > 0.0, self.cycles / (self.left_s - uplink_s), 0.0)
         # What is left may be rounding alone: then the largest clock is asked for, by construction.
         clock = np.clip(asked * (1.0 - 1e-12), self.clock_min_hz, self.clock_max_hz)
-        energy = self.device_j(clock) + self.power_w * self.unit_s
+        energy = self.device_j(clock) + self.power_w * uplink_s
         if self.fixed_j is not None:
             energy = energy + self.fixed_j
         return energy * (1.0 - ROUNDING)
@@ -131,12 +137,18 @@ def options_of(problem: Problem, users: Integers, floor_hz: Floats) -> Options:
         waits_s = waits_s + work.result_bit[row] / problem.downlink_bps
     fixed_s = waits_s + work.overhead_s[row] + _kept_s(problem, user, row, sends)
     deadline_s = problem.deadline_s[user]
+    left_s = deadline_s - fixed_s + ROUNDING * (deadline_s + fixed_s)
+    unit_s = work.crossing_most_bit[row] * (np.log(2.0) / law.efficiency) / scale_hz
+    possible = work.fits_memory[row] & (left_s - (work.cycles / work.clock_max_hz)[row] >= unit_s)
+    if problem.max_loss is not None:
+        possible &= work.loss[row] <= problem.max_loss[user] * (1.0 + EXACT)
+    user, option, row, waits_s = user[possible], option[possible], row[possible], waits_s[possible]
     found = Options(
         user=user,
         option=option,
-        scale_hz=scale_hz,
-        unit_s=work.crossing_most_bit[row] * (np.log(2.0) / law.efficiency) / scale_hz,
-        left_s=deadline_s - fixed_s + ROUNDING * (deadline_s + fixed_s),
+        scale_hz=scale_hz[possible],
+        unit_s=unit_s[possible],
+        left_s=left_s[possible],
         power_w=_sending_w(problem, user, row),
         kappa=_per_second(problem, user, work.power_coefficient[row]),
         cycles=work.cycles[row],
@@ -148,13 +160,10 @@ def options_of(problem: Problem, users: Integers, floor_hz: Floats) -> Options:
         fixed_j=_fixed_j(problem, user, row, waits_s),
         cap_u=law.max_bps_per_hz * float(np.log(2.0)) / law.efficiency,
     )
-    possible = work.fits_memory[row]
-    if problem.max_loss is not None:
-        possible = possible & (work.loss[row] <= problem.max_loss[user] * (1.0 + EXACT))
-    if problem.rate_hz is not None:
-        found, in_time = _in_streams(problem, found, row)
-        possible = possible & in_time
-    return found[possible & (found.uplink_most_s() >= found.unit_s)]
+    if problem.rate_hz is None:
+        return found
+    found, in_time = _in_streams(problem, found, row)
+    return found[in_time & (found.uplink_most_s() >= found.unit_s)]
 
 
 def _kept_s(problem: Problem, user: Integers, row: Integers, sends: Booleans) -> Floats:

@@ -15,6 +15,7 @@ _ROUNDING = 1e-14  # relative, of a sum
 # Combinations open at once; with more the dual's bound has to do. Fewer in plain cells, whose
 # bounds were answered with so many.
 _NODES, _PLAIN_NODES = 1024, 256
+_UNSEEN = 32
 _PRICES = np.exp(np.array([0.0, 0.03, -0.03, 0.1, -0.1, 0.4, -0.4]))
 _BEAM = 8  # of them followed then
 # Of the search for each combination's own price: how many steps, and how far from the likely ones
@@ -79,30 +80,39 @@ def _opened(
 
     `values` are those of the options at some prices, of which all budgets cost `paid`.
     """
-    users = np.arange(len(problem.workload))
-    start = np.searchsorted(options.user, np.append(users, len(users)))
-    ahead = np.add.reduce(np.minimum.reduceat(values, start[:-1]), axis=0)
+    users = len(problem.workload)
+    start = np.searchsorted(options.user, np.arange(users + 1))
+    least = np.minimum.reduceat(values, start[:-1])
+    ahead = np.add.reduce(least, axis=0)
     slack = _ROUNDING * (ahead + paid)
     budget = _Budget(problem, options, start)
     order, complete = np.argsort(np.diff(start), kind="stable"), True
+    most = _PLAIN_NODES if options.plain else _NODES
     # Who has one option left has no choice: those are taken together.
     settled = int(np.searchsorted(np.diff(start)[order], 1, side="right"))
-    chosen = start[order[:settled]][None, :]
-    sums = values[chosen].sum(axis=1)
+    chosen = np.empty((1, users), dtype=np.int64)
+    chosen[0, :settled] = start[order[:settled]]
+    sums = values[chosen[:, :settled]].sum(axis=1)
     ahead = ahead - sums[0]
     budget.take(order[:settled])
-    for user in (None, *order[settled:]):
-        if user is not None:
+    for taken in range(settled, users + 1):
+        if taken > settled:
+            user = order[taken - 1]
             own = np.arange(start[user], start[user + 1])
-            ahead = ahead - values[own].min(axis=0)
-            sums = (sums[:, None, :] + values[None, own, :]).reshape(-1, len(paid))
-            chosen = np.hstack(
-                (np.repeat(chosen, len(own), axis=0), np.tile(own, len(chosen))[:, None])
-            )
-            budget.take(np.array([user]))
+            ahead = ahead - least[user]
+            sums = (sums[:, None, :] + values[own]).reshape(-1, len(paid))
+            chosen = chosen.repeat(len(own), axis=0)
+            chosen.reshape(-1, len(own), users)[:, :, taken - 1] = own
+            budget.take(order[taken - 1 : taken])
+            # What is left out costs no less with more users, so few are looked at later.
+            if taken < users and len(sums) <= _UNSEEN and options.load is None:
+                continue
         below = (sums + (ahead - paid - slack)).max(axis=1)
-        kept = np.flatnonzero((below < goal_j) & budget.room(chosen))
-        if len(kept) > (_PLAIN_NODES if options.plain else _NODES):
+        alive = below < goal_j
+        if options.load is not None:
+            alive &= budget.room(chosen[:, :taken])
+        kept = np.flatnonzero(alive)
+        if len(kept) > most:
             # Nothing more is proven, but the most promising may still make a cheaper plan.
             kept, complete = kept[np.argsort(below[kept], kind="stable")[:_BEAM]], False
         sums, chosen = sums[kept], chosen[kept]
@@ -128,8 +138,7 @@ class _Budget:
 
     def room(self, chosen: Integers) -> Booleans:
         """Which combinations leave every server time for what the others ask of it at least."""
-        if self.load is None:
-            return np.ones(len(chosen), dtype=np.bool_)
+        assert self.load is not None
         busy = self.load[chosen].sum(axis=1) + self.ahead
         return np.asarray(np.all(busy <= self.end + _ROUNDING * busy, axis=1))
 

@@ -124,9 +124,11 @@ def variance_s2(problem: Problem, row: Integers, correlation: Floats) -> Floats:
     work, rho = problem.workloads, correlation
     server = np.sqrt(work.server_variance_s2[row])
     apart = (1.0 - rho) * (1.0 + rho) * work.server_variance_s2[row]
-    ends = (work.device_variance_s2[row], work.device_variance_low_s2[row])
-    worse = [np.square(np.sqrt(end) + rho * server) + apart for end in ends]
-    return np.asarray(np.maximum(*worse))
+    ends = [work.device_variance_s2]
+    if np.count_nonzero(work.device_variance_low_s2 != work.device_variance_s2):
+        ends.append(work.device_variance_low_s2)
+    worse = [np.square(np.sqrt(end[row]) + rho * server) + apart for end in ends]
+    return np.asarray(np.maximum(worse[0], worse[-1]))
 
 
 def margin_s(margin: Margin, variance: Floats, risk: Floats) -> Floats:

@@ -9,9 +9,10 @@ from solvers.arrays import Floats
 from solvers.outcome import Certificate, Violation
 from solvers.robust.check.bound import lower_bound_j
 from solvers.robust.check.constraints import Constraint
-from solvers.robust.check.limits import check
+from solvers.robust.check.limits import check, held
 from solvers.robust.check.options import EXACT
 from solvers.robust.check.rival import SPARE
+from solvers.robust.check.terms import terms
 from solvers.robust.problem import TOLERANCE, Decision, Problem
 
 # A plan may use up the tolerance of its deadlines, which makes it cheaper than any bound allows.
@@ -43,10 +44,16 @@ def prove(
     """
     energy_j = certificate.objective
     goal_j = energy_j * (1.0 - gap)
-    strict = check(problem, decision, tolerance=EXACT).holds
+    of_plan = terms(problem, decision)
+    strict = held(problem, decision, of_plan, EXACT).holds
     asked = problem if strict else _stretched(problem)
     found = lower_bound_j(
-        asked, decision, _suggested(prices), goal_j, _for_servers(prices, asked.server_capacity)
+        asked,
+        decision,
+        _suggested(prices),
+        goal_j,
+        _for_servers(prices, asked.server_capacity),
+        of_plan.energy_j,
     )
     broken = list(certificate.violations)
     if found.energy_j > energy_j * (1.0 + _TOLERATED):

@@ -6,6 +6,8 @@ Formulas without a user in them are numpy's here, whatever the power law; those 
 """
 
 import ctypes
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,9 @@ _ROW = [
     "loss",
     "allowed",
 ]
+_ALLOWED = _ROW.index("allowed")
+# Larger tables take longer to solve than to read, and much memory to keep.
+_KEPT_ROWS = 1_000
 _USER = [
     "scale_hz",
     "radio_w",
@@ -81,7 +86,7 @@ class Cell:
         self, problem: Problem, rows: Floats | None = None, people: Floats | None = None
     ) -> None:
         self.problem = problem
-        self.rows = rows_of(problem) if rows is None else rows
+        self.rows = _rows_for(problem) if rows is None else rows
         self.people = _users_of(problem) if people is None else people
         self.first = np.ascontiguousarray(problem.workloads.first, dtype=np.int64)
         self.workload = np.ascontiguousarray(problem.workload, dtype=np.int64)
@@ -101,7 +106,7 @@ class Cell:
     def among(self, rows: Booleans) -> "Cell":
         """The same cell with some rows of the workload table only."""
         table = self.rows.copy()
-        table[:, _ROW.index("allowed")] *= rows
+        table[:, _ALLOWED] *= rows
         return Cell(self.problem, table, self.people)
 
     def with_margin(self, problem: Problem) -> "Cell":
@@ -117,22 +122,52 @@ def covers(problem: Problem) -> bool:
     return not problem.server_capacity
 
 
-def rows_of(problem: Problem) -> Floats:
-    """(rows, columns of `Row` in robust_curves.h)."""
-    work = problem.workloads
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What of a problem is in the record of a row, beside the row itself."""
+
+    network_mean_s: float
+    network_variance_s2: float
+    downlink_bps: float
+    efficiency: float
+    of_options: bool
+
+
+def _rows_for(problem: Problem) -> Floats:
+    """(rows, columns of `Row` in robust_curves.h), not to be changed."""
+    setting = _Setting(
+        problem.network_mean_s,
+        problem.network_variance_s2,
+        problem.downlink_bps,
+        problem.rate_law.efficiency,
+        problem.margin in OF_OPTIONS,
+    )
+    small = len(problem.workloads.cut) <= _KEPT_ROWS
+    return (_kept_rows if small else _rows_of)(problem.workloads, setting)
+
+
+# A problem is asked about several times, and the same workloads come again and again.
+@lru_cache(maxsize=32)
+def _kept_rows(work: Workloads, setting: _Setting) -> Floats:
+    rows = _rows_of(work, setting)
+    rows.flags.writeable = False
+    return rows
+
+
+def _rows_of(work: Workloads, setting: _Setting) -> Floats:
     table = np.zeros((len(_ROW), len(work.cut)))
     column = dict(zip(_ROW, table, strict=True))
     sends = work.crossing_bit > 0.0
-    network: Any = problem.network_mean_s * sends
-    if np.isfinite(problem.downlink_bps):
-        network = network + work.result_bit / problem.downlink_bps
+    network: Any = setting.network_mean_s * sends
+    if np.isfinite(setting.downlink_bps):
+        network = network + work.result_bit / setting.downlink_bps
     column["cycles"][:] = work.cycles
     column["overhead_s"][:] = work.overhead_s
     column["slow_hz"][:] = work.clock_min_hz
     column["fast_hz"][:] = work.clock_max_hz
-    column["unit_hz"][:] = work.crossing_most_bit * (_LN2 / problem.rate_law.efficiency)
+    column["unit_hz"][:] = work.crossing_most_bit * (_LN2 / setting.efficiency)
     column["fixed_s"][:] = work.overhead_s + network + work.server_mean_s
-    if problem.margin in OF_OPTIONS:
+    if setting.of_options:
         column["margin_s"][:] = work.device_excess_s + work.server_excess_s
         column["device_std_s"][:] = work.device_excess_s
     else:
@@ -140,7 +175,7 @@ def rows_of(problem: Problem) -> Floats:
             ("", work.device_variance_s2),
             ("low_", work.device_variance_low_s2),
         ):
-            beside = work.server_variance_s2 + problem.network_variance_s2 * sends
+            beside = work.server_variance_s2 + setting.network_variance_s2 * sends
             column[f"variance_{name}s2"][:] = variance + beside
             column[f"cross_{name}s2"][:] = 2.0 * np.sqrt(variance * work.server_variance_s2)
         np.sqrt(work.device_variance_s2, out=column["device_std_s"])

@@ -1,7 +1,10 @@
 """Cells that the kernel plans in a few calls, each of them short."""
 
 import ctypes
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -33,13 +36,16 @@ _SIGNATURES = {
 }
 
 
+@cache
+def _calls(library: Library) -> dict[str, Callable[..., Any]]:
+    return {name: library.function(name, *signature) for name, signature in _SIGNATURES.items()}
+
+
 class _Solve:
     """A solve within the library; its memory goes when it is closed."""
 
     def __init__(self, library: Library, cell: Cell) -> None:
-        self._call = {
-            name: library.function(name, *signature) for name, signature in _SIGNATURES.items()
-        }
+        self._call = _calls(library)
         self.cell, self._handle = cell, ctypes.c_void_p()
         self._numbers = np.zeros(3)
         self.at = address(self._numbers)

@@ -15,7 +15,7 @@ from scipy.optimize import minimize_scalar
 from solvers.arrays import Floats
 from solvers.margin import Margin
 from solvers.rate_law import RateLaw
-from solvers.robust.check.bound import in_reach, lower_bound_j
+from solvers.robust.check.bound import lower_bound_j, open_options, within
 from solvers.robust.check.curves import efficiency_for, least_j
 from solvers.robust.check.options import frugal_clock_hz, options_of
 from solvers.robust.problem import Decision, Problem
@@ -254,7 +254,8 @@ def test_tangents_meet_below_the_kink_of_a_capped_rate() -> None:
     problem = replace(a_cell(4), bandwidth_hz=1e9, rate_law=law)
     users = np.arange(4)
     nobody = np.full(4, -1)
-    options, reach = in_reach(problem, users, frugal_clock_hz(problem), nobody)
+    options, cap_hz = open_options(problem, users, frugal_clock_hz(problem), nobody)
+    options, reach = within(options, cap_hz, nobody)
     some = np.flatnonzero(reach.least_u < 0.999 * reach.most_u)
     options, reach = options[some], reach[some]
     plain = [
