@@ -218,10 +218,13 @@ def open_database(
 
 def _postgres(address: URL, options: dict[str, Any], patience: Patience | None) -> Database:
     # Those who read and those who look never wait for connections that writers have, who may
-    # wait for each other. A dead connection is replaced.
-    options |= {"pool_size": 10, "max_overflow": _CONNECTIONS - 10, "pool_pre_ping": True}
+    # wait for each other.
+    options |= {"pool_size": 10, "max_overflow": _CONNECTIONS - 10}
     options |= {"pool_timeout": 10.0, "connect_args": {"connect_timeout": 5}}
     engine = create_engine(address, poolclass=LendingPool, **options)
+    # Each statement sees what was committed before it, in a transaction of several too, whose
+    # begin and end would be two more questions to the server.
+    options |= {"isolation_level": "AUTOCOMMIT"}
     readers = create_engine(address, poolclass=LendingPool, **options)
     options |= {"pool_size": 1, "max_overflow": 1, "poolclass": KeepingPool}
     lookers = create_engine(address, **options)
@@ -229,17 +232,15 @@ def _postgres(address: URL, options: dict[str, Any], patience: Patience | None) 
         event.listen(engine, "engine_disposed", _with(other))
     for each in (engine, readers):
         event.listen(each, "before_cursor_execute", projects.keep_to_one)
+    for each in (readers, lookers):
+        event.listen(each, "before_cursor_execute", drivers.refuse_changes)
     for each in (engine, readers, lookers):
         event.listen(each, "handle_error", drivers.not_now, retval=True)
+        drivers.replace_the_dead(each)
     if patience is not None:
         for each in (engine, readers, lookers):
             event.listen(each, "connect", partial(drivers.be_patient, patience))
-    return Database(
-        engine,
-        readers.execution_options(postgresql_readonly=True),
-        engine,
-        lookers.execution_options(postgresql_readonly=True),
-    )
+    return Database(engine, readers, engine, lookers)
 
 
 def _sqlite(address: URL, options: dict[str, Any], busy_timeout_s: float) -> Database:

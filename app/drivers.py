@@ -3,12 +3,15 @@ and what it says when it refuses.
 """
 
 import json
+import re
+import time
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -20,6 +23,9 @@ may go well when it is asked again."""
 # it ended for being idle or at one transaction for too long.
 _NOT_NOW = frozenset({"25006", "25P03", "25P04"})
 
+_READS = re.compile(r"\s*(SELECT|SHOW|VALUES|WITH)\b", re.IGNORECASE)
+# So long a connection may have been idle that is believed to be there still.
+_SILENT_S = 30.0
 _CACHE_KB = 512
 
 
@@ -42,6 +48,39 @@ def be_patient(patience: Patience, connection: DBAPIConnection, _: ConnectionPoo
         cursor.execute(f"SET {name} = {round(1000.0 * seconds)}")
     cursor.close()
     connection.commit()
+
+
+def replace_the_dead(engine: Engine) -> None:
+    """Have a connection to Postgres that has ended replaced when somebody wants it.
+
+    A server that goes away says so, which is seen without asking it; of a network that forgets who
+    was silent for long nobody is told.
+    """
+    from psycopg import Error  # takes a while to load, and on SQLite nobody needs it
+
+    def back(_: Any, record: ConnectionPoolEntry) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    def wanted(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+        now = time.monotonic()
+        try:
+            if now - record.info.get("idle_since", now) > _SILENT_S:
+                engine.dialect.do_ping(connection)
+            else:
+                connection.pgconn.consume_input()
+        except Error as ended:
+            raise InvalidatePoolError from ended
+
+    event.listen(engine, "checkin", back)
+    event.listen(engine, "checkout", wanted)
+
+
+def refuse_changes(_: Connection, __: Any, text: str, ___: Any, context: Any, ____: bool) -> None:
+    """Refuse to change anything in a session that reads: nothing would take it back. Raises
+    RuntimeError.
+    """
+    if context.isinsert or context.isupdate or context.isdelete or not _READS.match(text):
+        raise RuntimeError(f"a session that reads may not do this: {text}")
 
 
 def not_now(context: ExceptionContext) -> Exception | None:

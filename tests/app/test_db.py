@@ -1,12 +1,13 @@
 """What the databases promise."""
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, event, select, text
-from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
+from sqlalchemy.exc import OperationalError, StatementError
 from sqlalchemy.orm import Session
 
 from app.db import Database, Json, UtcDateTime, open_database
@@ -65,9 +66,29 @@ def test_a_read_session_cannot_write_on_postgres(service: Service, backend: str)
         pytest.skip("SQLite has no read-only transactions")
     with (
         service.database.reading() as session,
-        pytest.raises(DBAPIError, match="read-only transaction"),
+        pytest.raises(RuntimeError, match="may not do this: INSERT"),
     ):
         profiles.create(session, Device.model_validate(a_device()))
+
+
+def test_a_connection_that_the_server_ended_is_replaced(service: Service, backend: str) -> None:
+    if backend == "sqlite":
+        pytest.skip("SQLite has no server")
+    database = service.database
+    ways = (database.reading, database.writing, database.looking)
+    for way in ways:
+        with way() as session:
+            assert session.scalar(text("SELECT 1")) == 1
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as other:
+        ended = text(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        assert other.scalar(ended) >= 2
+    time.sleep(0.2)  # until the ends have arrived
+    for way in ways:
+        with way() as session:
+            assert session.scalar(text("SELECT 1")) == 1
 
 
 def test_writers_of_one_service_are_refused_in_time_and_lose_no_connection(
