@@ -4,6 +4,7 @@ and what it says when it refuses.
 
 import json
 import re
+import select
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -53,8 +54,8 @@ def be_patient(patience: Patience, connection: DBAPIConnection, _: ConnectionPoo
 def replace_the_dead(engine: Engine) -> None:
     """Have a connection to Postgres that has ended replaced when somebody wants it.
 
-    A server that goes away says so, which is seen without asking it; of a network that forgets who
-    was silent for long nobody is told.
+    A server that goes away says something, and says nothing else to those who ask nothing; of a
+    network that forgets who was silent for long nobody is told.
     """
     from psycopg import Error  # takes a while to load, and on SQLite nobody needs it
 
@@ -64,15 +65,21 @@ def replace_the_dead(engine: Engine) -> None:
     def wanted(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
         now = time.monotonic()
         try:
-            if now - record.info.get("idle_since", now) > _SILENT_S:
+            silent_s = now - record.info.get("idle_since", now)
+            if silent_s > _SILENT_S or _has_come(connection.fileno()):
                 engine.dialect.do_ping(connection)
-            else:
-                connection.pgconn.consume_input()
         except Error as ended:
             raise InvalidatePoolError from ended
 
     event.listen(engine, "checkin", back)
     event.listen(engine, "checkout", wanted)
+
+
+def _has_come(file: int) -> bool:
+    """Whether there is something to read."""
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def refuse_changes(_: Connection, __: Any, text: str, ___: Any, context: Any, ____: bool) -> None:
