@@ -98,6 +98,9 @@ def test_after_the_end_there_is_nothing(client: httpx.Client) -> None:
     told = followed(client, plan_id)
     assert kinds(told) == ["end"], "plans that were answered at once have an end too"
     assert told[0][2] == heading(read(client, plan_id))
+    whole = client.get(f"/v1/plans/{plan_id}/events")
+    assert whole.headers["content-length"] == str(len(whole.content)), "nothing is waited for"
+    assert whole.headers["content-type"].startswith("text/event-stream")
     answer = client.get(f"/v1/plans/{plan_id}/events", headers={"Last-Event-ID": str(told[0][0])})
     assert answer.status_code == 204
     assert answer.content == b""
