@@ -131,11 +131,15 @@ def digest(body: Any) -> str:
 
 
 def _integral(value: Any) -> Any:
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else value
-    if isinstance(value, dict):
-        return {key: _integral(member) for key, member in value.items()}
-    return [_integral(member) for member in value] if isinstance(value, list | tuple) else value
+    kind = type(value)
+    if kind is dict:
+        return {
+            name: member if type(member) is str else _integral(member)
+            for name, member in value.items()
+        }
+    if kind is list or kind is tuple:
+        return [_integral(member) for member in value]
+    return int(value) if kind is float and value.is_integer() else value
 
 
 def _exists(session: Session, plan_id: str) -> bool:

@@ -1,6 +1,7 @@
 """What is allowed but smells of a wrong unit."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from app.profiles.doubts import (
@@ -31,6 +32,19 @@ def warnings_of(
     """The warnings about a profile, stored (perhaps with what refuted it) or inline; pointers into
     its body.
     """
+    found = _of_body(profile)
+    if stale is None:
+        return found
+    message = (
+        f"{profile.name!r} is stale, by times observed under plan {stale['plan']}:"
+        f" {stale['detail']}"
+    )
+    return (FieldWarning(field="", message=message), *found)
+
+
+# The same few are named again and again.
+@lru_cache(maxsize=512)
+def _of_body(profile: Profile) -> tuple[FieldWarning, ...]:
     match profile:
         case Device():
             told = _device(profile)
@@ -44,14 +58,7 @@ def warnings_of(
             told = _timing(profile)
         case _:
             raise TypeError(f"no such kind of profile: {type(profile).__name__}")
-    found = tuple(FieldWarning(field=field, message=message) for field, message in told)
-    if stale is None:
-        return found
-    message = (
-        f"{profile.name!r} is stale, by times observed under plan {stale['plan']}:"
-        f" {stale['detail']}"
-    )
-    return (FieldWarning(field="", message=message), *found)
+    return tuple(FieldWarning(field=field, message=message) for field, message in told)
 
 
 def warnings_of_tx_power(field: str, tx_power_w: float) -> Iterator[tuple[str, str]]:

@@ -26,11 +26,12 @@ from app.profiles.plausibility import (
 from app.profiles.schemas.channel import Channel
 from app.profiles.schemas.profile import Profile
 from app.profiles.schemas.server import Server
-from solvers.arrays import Integers
+from solvers.arrays import Floats, Integers
 from solvers.margin import Margin
 from solvers.robust.problem import Method
 
 _LONG_DEADLINE_S = 10.0
+_FEW = 100  # which Python sorts sooner than numpy is called
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ def _warn_of_users(resolver: Resolver, users: Users) -> None:
         ("snr_reference/snr_db", users.snr_db, warnings_of_snr),
         ("snr_reference/bandwidth_hz", users.snr_bandwidth_hz, warnings_of_bandwidth),
     ):
-        for value in np.unique(values[np.isfinite(values)]).tolist():
+        for value in _distinct(values[np.isfinite(values)]):
             if any(warnings("", value)):
                 for n in np.nonzero(values == value)[0].tolist():
                     for warning in warnings(f"/users/{n}/{name}", value):
@@ -158,6 +159,12 @@ def _warn_of_users(resolver: Resolver, users: Users) -> None:
     for n in np.nonzero(users.deadline_s > _LONG_DEADLINE_S)[0].tolist():
         said = f"{users.deadline_s[n]:g} s is long for an inference: is it milliseconds?"
         resolver.warn(f"/users/{n}/deadline_s", said)
+
+
+def _distinct(values: Floats) -> list[float]:
+    """Different values, rising."""
+    few = len(values) <= _FEW
+    return sorted(set(values.tolist())) if few else np.unique(values).tolist()
 
 
 def _look_at_servers(
@@ -203,9 +210,9 @@ def _look_at_results(
     for site, who in planned:
         if site.channel is None or site.channel.body.downlink_bps or site.channel_at in told:
             continue
-        for k in np.unique(kinds.workload[kinds.of[who]]).tolist():
-            model = kinds.made[k].model.body if k >= 0 else None
-            if model is not None and model.result_byte:
+        for k in kinds.used_by(who).tolist():
+            model = kinds.made[k].model.body
+            if model.result_byte:
                 told.add(site.channel_at)
                 resolver.warn(
                     site.channel_at,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from app.plans.resolve import Deployment
 from app.plans.robust.columns import Users
 from app.plans.robust.kinds import Kinds
 from app.plans.robust.sites import Site
-from app.plans.robust.workload import Meanings, Terms, Workload, table
+from app.plans.robust.workload import KEPT_ROWS, Meanings, Terms, Workload, table
 from app.profiles.schemas.model import Model
 from app.profiles.schemas.server import DEFAULT_UTILISATION, Server
 from solvers.arrays import Floats, Integers
@@ -73,8 +74,7 @@ class Radio:
 
 def servers_of(kinds: Kinds, who: Integers) -> dict[Server, str]:
     """The servers that some users may use, each with its name in answers."""
-    used = np.unique(kinds.workload[kinds.of[who]])
-    sources = (source for k in used.tolist() if k >= 0 for source in kinds.made[k].servers)
+    sources = (source for k in kinds.used_by(who).tolist() for source in kinds.made[k].servers)
     found: dict[Server, str] = {}
     for source in sources:
         found.setdefault(source.body, source.ref)
@@ -93,11 +93,13 @@ def cell_of(
     """One cell's rows, with a table of its own workloads only."""
     assert site.channel is not None
     channel = site.channel.body
-    used, local = np.unique(kinds.workload[kinds.of[who]], return_inverse=True)
-    workloads, made = [kinds.workloads[k] for k in used], [kinds.made[k] for k in used]
+    used = kinds.used_by(who)
+    local = np.searchsorted(used, kinds.workload[kinds.of[who]])
+    workloads = tuple(kinds.workloads[k] for k in used.tolist())
+    made = [kinds.made[k] for k in used.tolist()]
     bodies = servers_of(kinds, who)
     servers = _servers(bodies, kinds, streams=terms.streams)
-    load = _load(list(bodies), workloads, made)
+    load, meanings = _rows(workloads, made, list(bodies))
     budgets = [server.budget_s for server in servers]
     options = table(workloads, load[:, [budget is not None for budget in budgets]])
     active, max_loss = radio.active_power_w[who], users.max_loss[who]
@@ -125,7 +127,6 @@ def cell_of(
         risk=users.risk[who],
         correlation=users.correlation[who],
     )
-    meanings = _meanings(list(bodies), workloads, made)
     evidence = _evidence(workloads, terms)
     return Cell(site.id, who, problem, made, meanings, servers, load, evidence)
 
@@ -156,31 +157,41 @@ def _servers(
     )
 
 
-def _load(
-    servers: Sequence[Server], workloads: Sequence[Workload], made: Sequence[Deployment]
-) -> Floats:
-    """Seconds of each server of a cell, of all rows."""
-    parts = []
-    for some, deployment in zip(workloads, made, strict=True):
-        load = np.zeros((len(some.load_s), len(servers)))
-        for column, source in enumerate(deployment.servers):
-            load[:, servers.index(source.body)] += some.load_s[:, column]
-        parts.append(load)
-    return np.concatenate(parts)
+def _rows(
+    workloads: tuple[Workload, ...], made: Sequence[Deployment], servers: Sequence[Server]
+) -> tuple[Floats, Meanings]:
+    """What the rows of several workloads ask of each server of a cell [s], and what they mean."""
+    places = tuple(tuple(servers.index(source.body) for source in run.servers) for run in made)
+    small = sum(len(some.load_s) for some in workloads) <= KEPT_ROWS
+    return (_kept_rows if small else _made_rows)(workloads, places, len(servers))
 
 
-def _meanings(
-    servers: Sequence[Server], workloads: Sequence[Workload], made: Sequence[Deployment]
-) -> Meanings:
+def _made_rows(
+    workloads: Sequence[Workload], places: Sequence[Sequence[int]], servers: int
+) -> tuple[Floats, Meanings]:
+    """`places` are those of each workload's servers in the cell."""
+    loads = []
+    for some, mine in zip(workloads, places, strict=True):
+        load = np.zeros((len(some.load_s), servers))
+        for column, place in enumerate(mine):
+            load[:, place] += some.load_s[:, column]
+        loads.append(load)
+    return np.concatenate(loads), _meanings(workloads, places)
+
+
+# The same workloads come again and again, each the same object; nobody writes into these arrays.
+_kept_rows = lru_cache(maxsize=128)(_made_rows)
+
+
+def _meanings(workloads: Sequence[Workload], places: Sequence[Sequence[int]]) -> Meanings:
     """What the rows of several workloads mean, with one list of codecs and servers for all."""
     codecs: dict[str, int] = {}
     columns: dict[str, list[Integers]] = {field.name: [] for field in fields(Meanings)}
     del columns["codecs"]
-    for some, deployment in zip(workloads, made, strict=True):
+    for some, hosts in zip(workloads, places, strict=True):
         mine = some.meanings
         names = [codecs.setdefault(name, len(codecs)) for name in mine.codecs]
-        places = [servers.index(source.body) for source in deployment.servers]
-        for name, codes in (("codec", names), ("host", places), ("tier", places)):
+        for name, codes in (("codec", names), ("host", hosts), ("tier", hosts)):
             # The last entry is for -1.
             columns[name].append(np.array([*codes, -1])[getattr(mine, name)])
         for name in ("energy_source", "tier_cut", "samples", "effective_samples"):

@@ -1,6 +1,6 @@
 """What a request says of its users as columns: the one place that looks at them one by one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,28 +40,23 @@ def columns(users: Sequence[RobustUser], cells: Mapping[str, int]) -> Users:
         if code == len(ways):
             ways.append(user)
 
-    def column(value: Callable[[RobustUser], float | None]) -> Floats:
-        return np.fromiter(
-            (np.nan if (v := value(user)) is None else v for user in users), np.float64, len(users)
-        )
+    def column(values: Iterable[float | None]) -> Floats:
+        return np.array(list(values), dtype=np.float64)  # None is NaN
 
+    snr = [user.snr_reference for user in users]
     return Users(
         ids=[user.id for user in users],
         networks=ways,
         network=network,
-        cell=np.fromiter(
-            (0 if user.cell is None else cells[user.cell] for user in users), np.int64, len(users)
-        ),
-        gain_db=column(lambda user: user.gain_db),
-        distance_m=column(lambda user: user.distance_m),
-        snr_db=column(lambda user: user.snr_reference.snr_db if user.snr_reference else None),
-        snr_bandwidth_hz=column(
-            lambda user: user.snr_reference.bandwidth_hz if user.snr_reference else None
-        ),
-        tx_power_w=column(lambda user: user.tx_power_w),
-        deadline_s=column(lambda user: user.deadline_s),
-        risk=column(lambda user: user.risk),
-        correlation=column(lambda user: user.correlation),
-        rate_hz=column(lambda user: user.rate_hz),
-        max_loss=column(lambda user: user.max_loss),
+        cell=np.array([0 if user.cell is None else cells[user.cell] for user in users], np.int64),
+        gain_db=column(user.gain_db for user in users),
+        distance_m=column(user.distance_m for user in users),
+        snr_db=column(one.snr_db if one else None for one in snr),
+        snr_bandwidth_hz=column(one.bandwidth_hz if one else None for one in snr),
+        tx_power_w=column(user.tx_power_w for user in users),
+        deadline_s=column(user.deadline_s for user in users),
+        risk=column(user.risk for user in users),
+        correlation=column(user.correlation for user in users),
+        rate_hz=column(user.rate_hz for user in users),
+        max_loss=column(user.max_loss for user in users),
     )

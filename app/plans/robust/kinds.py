@@ -38,6 +38,10 @@ class Kinds:
     server_at: dict[Server, str] = field(default_factory=dict)
     """Where each server is first named."""
 
+    def used_by(self, who: Integers) -> Integers:
+        """The workloads that some users run, rising, but for what cannot be planned with."""
+        return np.flatnonzero(np.bincount(self.workload[self.of[who]] + 1)[1:])
+
 
 def kinds_of(
     users: Users, sites: Sequence[Site], resolver: Resolver, terms: Terms, method: Method

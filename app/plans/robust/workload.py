@@ -36,7 +36,7 @@ _BITS = 8
 # Every option of every user is priced: tiers behind many cuts, with many clocks, are many.
 _MOST_OPTIONS = 100_000
 # Larger tables take longer to solve than to make, and much memory to keep.
-_KEPT_ROWS = 1_000
+KEPT_ROWS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +207,7 @@ def table(workloads: Sequence[Workload], load_s: Floats | None = None) -> Worklo
     rows = sum(len(some.load_s) for some in workloads)
     if load_s is not None and load_s.size:
         return _table(workloads, load_s)
-    if rows > _KEPT_ROWS:
+    if rows > KEPT_ROWS:
         return _table(workloads, np.zeros((rows, 0)))
     return _kept_table(tuple(workloads))
 
