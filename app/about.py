@@ -2,8 +2,6 @@
 
 import re
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -35,14 +33,20 @@ def current() -> About:
     return _about.get()
 
 
-@contextmanager
-def concerning(about: About) -> Iterator[About]:
+class concerning:  # noqa: N801 (it is called as a function, once for each request)
     """Work on this, here and in the threads that are asked to help."""
-    before = _about.set(about)
-    try:
-        yield about
-    finally:
-        _about.reset(before)
+
+    __slots__ = ("_about", "_before")
+
+    def __init__(self, about: About) -> None:
+        self._about = about
+
+    def __enter__(self) -> About:
+        self._before = _about.set(self._about)
+        return self._about
+
+    def __exit__(self, *_: object) -> None:
+        _about.reset(self._before)
 
 
 def name_plan(plan_id: str) -> None:

@@ -12,6 +12,9 @@ from app.errors import BodyTooLarge, TooMuchAtOnce, UnsupportedEncoding
 from app.http.media import elements
 from app.http.unpacking import CODINGS, Unpacking
 
+# Nobody reads what is sent with these.
+_UNREAD = frozenset({"GET", "HEAD"})
+
 
 class BodyLimit:
     """ASGI middleware: stops reading a body at its limit, whether or not its length was declared,
@@ -30,7 +33,7 @@ class BodyLimit:
         self.larger = dict(larger or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["method"] in _UNREAD:
             await self.app(scope, receive, send)
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))

@@ -1,24 +1,32 @@
 """What a process counts of itself; `app.metrics` tells it, and what the others have counted."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any
+from itertools import accumulate
 
 import orjson
 from prometheus_client import (
     CollectorRegistry,
     Counter,
-    Gauge,
     Histogram,
     Info,
     Metric,
     ProcessCollector,
     disable_created_metrics,
 )
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 # From an answer that is kept to a plan that takes its time limit.
 _REQUEST_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
+_BOUNDS: list[str] = [floatToGoString(each) for each in (*_REQUEST_S, float("inf"))]  # type: ignore[no-untyped-call]
 _SOLVE_S = (0.005, 0.02, 0.05, 0.2, 0.5, 2.0, 5.0, 20.0, 60.0, 300.0, 1800.0)
 _GAP = (0.0, 1e-9, 1e-6, 1e-4, 1e-3, 0.01, 0.05, 0.2, 1.0)
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -31,22 +39,66 @@ WORKER = CollectorRegistry()
 """Of a worker and its solvers; kept with its row, so that every web can tell it."""
 
 ProcessCollector(registry=WEB)
-IN_PROGRESS = Gauge(
-    "splitplan_http_requests_in_progress", "Requests that are being answered.", registry=WEB
-)
-_REQUESTS = Counter(
-    "splitplan_http_requests",
-    "Requests by the address of their operation; who left before the answer counts as 4xx.",
-    ("method", "route", "status"),
-    registry=WEB,
-)
-_LATENCY = Histogram(
-    "splitplan_http_request_duration_seconds",
-    "Time to the last byte of an answer [s]; of streams of events, to the first.",
-    ("method", "route"),
-    buckets=_REQUEST_S,
-    registry=WEB,
-)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Requests of a method to an operation."""
+
+    statuses: list[int] = field(default_factory=lambda: [0] * 10)
+    """How many, by the hundreds of their status."""
+    latencies: list[int] = field(default_factory=lambda: [0] * (len(_REQUEST_S) + 1))
+    """How many, by the first bound that they did not exceed."""
+    sum_s: float = 0.0
+
+
+class Requests(Collector):
+    """The requests of a web, counted in its event loop alone, so that none waits for a lock; what
+    they come to is added up when it is told.
+    """
+
+    def __init__(self) -> None:
+        self.in_progress = 0
+        self._seen: dict[tuple[str, str], _Seen] = {}
+
+    def count(self, method: str, route: str, status: int, elapsed_s: float) -> None:
+        """Count one that was answered."""
+        key = method if method in _METHODS else "other", route
+        seen = self._seen.get(key)
+        if seen is None:
+            seen = self._seen[key] = _Seen()
+        seen.statuses[status // 100] += 1
+        seen.latencies[bisect_left(_REQUEST_S, elapsed_s)] += 1
+        seen.sum_s += elapsed_s
+
+    def collect(self) -> Iterable[Metric]:
+        """What they come to."""
+        yield GaugeMetricFamily(
+            "splitplan_http_requests_in_progress",
+            "Requests that are being answered.",
+            self.in_progress,
+        )
+        counted = CounterMetricFamily(
+            "splitplan_http_requests",
+            "Requests by the address of their operation; who left before the answer counts as 4xx.",
+            labels=("method", "route", "status"),
+        )
+        latencies = HistogramMetricFamily(
+            "splitplan_http_request_duration_seconds",
+            "Time to the last byte of an answer [s]; of streams of events, to the first.",
+            labels=("method", "route"),
+        )
+        for key, seen in list(self._seen.items()):
+            for hundreds, many in enumerate(seen.statuses):
+                if many:
+                    counted.add_metric((*key, f"{hundreds}xx"), many)
+            told = zip(_BOUNDS, accumulate(seen.latencies), strict=True)
+            latencies.add_metric(key, list(told), seen.sum_s)
+        yield from (counted, latencies)
+
+
+REQUESTS = Requests()
+WEB.register(REQUESTS)
 _REFUSED = Counter(
     "splitplan_refused_by_limit",
     "Requests that met a limit, by the type of the problem.",
@@ -104,18 +156,6 @@ DELIVERIES = Counter(
 Info("splitplan_worker_build", "What a worker runs.", registry=WORKER).info(
     {"version": version("splitplan")}
 )
-
-_children: dict[tuple[str, str, str], tuple[Any, Any]] = {}
-
-
-def requested(method: str, route: str, status: int, elapsed_s: float) -> None:
-    """Count a request."""
-    key = (method if method in _METHODS else "other", route, f"{status // 100}xx")
-    found = _children.get(key)
-    if found is None:  # finding what a set of labels means takes longer than counting
-        found = _children[key] = (_REQUESTS.labels(*key), _LATENCY.labels(*key[:2]))
-    found[0].inc()
-    found[1].observe(elapsed_s)
 
 
 def met(limit: str) -> None:

@@ -30,17 +30,15 @@ class Watched:
         begun = time.perf_counter()
         name = about.request_id(_header(scope, _HEADER))
         answer = _Answer(send, name.encode())
-        with (
-            about.concerning(About(name)),
-            measures.IN_PROGRESS.track_inprogress(),
-            traces.request(scope) as span,
-        ):
+        measures.REQUESTS.in_progress += 1
+        with about.concerning(About(name)), traces.request(scope) as span:
             try:
                 await self.app(scope, receive, answer.send)
             finally:
+                measures.REQUESTS.in_progress -= 1
                 elapsed_s = (answer.ended or time.perf_counter()) - begun
                 route = _route(scope)
-                measures.requested(scope["method"], route, answer.status, elapsed_s)
+                measures.REQUESTS.count(scope["method"], route, answer.status, elapsed_s)
                 traces.answered(span, scope["method"], route, answer.status)
                 if self._access_log:
                     _log(scope, route, answer, elapsed_s)
@@ -59,15 +57,13 @@ class _Answer:
     async def send(self, message: Message) -> None:
         """Send a part, with the request's id in the head."""
         if message["type"] == "http.response.start":
-            headers = [*message["headers"], (_HEADER, self._name)]
-            await self._send({**message, "headers": headers})
+            message["headers"] = headers = [*message["headers"], (_HEADER, self._name)]
+            await self._send(message)
             self.status = message["status"]
-            if any(
-                name == b"content-type" and value.startswith(b"text/event-stream")
-                for name, value in headers
-            ):
-                # How long a caller listens says nothing of the service.
-                self.ended = time.perf_counter()
+            for name, value in headers:
+                if name == b"content-type" and value.startswith(b"text/event-stream"):
+                    # How long a caller listens says nothing of the service.
+                    self.ended = time.perf_counter()
             return
         await self._send(message)
         self.byte += len(message.get("body", b""))

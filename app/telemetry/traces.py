@@ -130,12 +130,13 @@ def _failed(span: "Span", kind: str) -> None:
     span.set_status(Status(StatusCode.ERROR))
 
 
-@contextmanager
-def request(scope: Scope) -> "Iterator[Span | None]":
+def request(scope: Scope) -> "AbstractContextManager[Span | None]":
     """An HTTP request, within the caller's trace if it has one."""
-    if _tracer is None:
-        yield None
-        return
+    return nullcontext() if _tracer is None else _request(_tracer, scope)
+
+
+@contextmanager
+def _request(tracer: "Tracer", scope: Scope) -> "Iterator[Span]":
     from opentelemetry.trace import SpanKind
 
     found = {name: value.decode("latin-1") for name, value in _told(scope)}
@@ -145,7 +146,7 @@ def request(scope: Scope) -> "Iterator[Span | None]":
         "url.path": scope["path"],
         "url.scheme": scope.get("scheme", "http"),
     }
-    with _tracer.start_as_current_span(
+    with tracer.start_as_current_span(
         str(scope["method"]),
         _context(found.get(_TRACEPARENT), found.get(_TRACESTATE)),
         kind=SpanKind.SERVER,
