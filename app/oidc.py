@@ -5,7 +5,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings
 
 from app.environment import Listed
 
@@ -21,8 +21,6 @@ DISCOVERY = "/.well-known/openid-configuration"
 
 class OidcSettings(BaseSettings):
     """An OpenID Connect provider and what its tokens mean here."""
-
-    model_config = SettingsConfigDict(use_attribute_docstrings=True)
 
     oidc_issuer: str | None = None
     """Accept tokens of this identity provider: what their `iss` is, https://…."""

@@ -10,9 +10,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     StringConstraints,
 )
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
+
+from app.docstrings import said_of
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 REFERENCE_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}(@[1-9][0-9]{0,8})?$"
@@ -113,4 +117,21 @@ def absent() -> Any:
 class Body(BaseModel):
     """JSON with a closed list of fields; immutable once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Its schema, with what the source says of each field."""
+        schema = handler(core_schema)
+        shown = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, field in cls.model_fields.items():
+            if (said := described(cls, name)) is not None:
+                shown[field.alias or name]["description"] = said
+        return schema
+
+
+def described(schema: type[BaseModel], name: str) -> str | None:
+    """What is said of a field, with it or below it."""
+    return schema.model_fields[name].description or said_of(schema, name)

@@ -49,9 +49,7 @@ class Settings(OidcSettings):
     """Every setting: `SPLITPLAN_` and its name in capitals."""
 
     # `read_settings` refuses unknown names; the file may hold other programs' settings too.
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, extra="ignore", frozen=True, use_attribute_docstrings=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
     database_url: str = Field(default_factory=_default_database_url)
     """sqlite:///path or postgresql://user:password@host/name."""

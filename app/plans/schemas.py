@@ -62,6 +62,7 @@ FAMILY = Field(
     description="The family of problems that the plan is of: it says what its request, options and"
     " result look like."
 )
+OPTIONS = Field(description="As they took effect.")
 RESULT = Field(
     description="The plan itself, once it was solved and checked; null until then, and where there"
     " is none."

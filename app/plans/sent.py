@@ -32,6 +32,7 @@ from app.plans import sheets
 from app.plans.columnar import METADATA, Bulk
 from app.plans.sheets.fields import kind_of
 from app.plans.sheets.sheet import Sheet
+from app.quantities import described
 from app.settings import Settings
 
 TABLES = (ARROW, PARQUET, CSV)
@@ -180,7 +181,8 @@ def documented(schema: type[BaseModel]) -> dict[str, Any]:
         how = (
             "" if kind_of(branches(field.annotation)) == "text" else ", and written as it is there"
         )
-        told = f"For tables of users: as `{name}` in JSON{how}. {field.description or ''}".strip()
+        of_json = described(schema, name) or ""
+        told = f"For tables of users: as `{name}` in JSON{how}. {of_json}".strip()
         parameters.append(
             {
                 "name": name,

@@ -13,7 +13,7 @@ from app.plans.carried import (
     UserOfPlan,
 )
 from app.plans.multiuser.schemas import AdaptiveOptions, MultiUserOptions
-from app.plans.schemas import FAMILY, INFEASIBLE, RESULT, USERS_URL, PlanBase
+from app.plans.schemas import FAMILY, INFEASIBLE, OPTIONS, RESULT, USERS_URL, PlanBase
 from app.quantities import Body, Count, Fraction, NonNegative, absent
 
 
@@ -297,8 +297,7 @@ class MultiUserPlan(PlanBase):
     """A plan of the multi-user family."""
 
     kind: Annotated[Literal["multi-user"], FAMILY]
-    options: MultiUserOptions
-    """As they took effect."""
+    options: Annotated[MultiUserOptions, OPTIONS]
     result: Annotated[MultiUserPlanResult | None, RESULT]
     infeasible: Annotated[MultiUserInfeasible | None, INFEASIBLE] = absent()
 
@@ -349,6 +348,5 @@ class AdaptivePlan(PlanBase):
     """Decision tables."""
 
     kind: Annotated[Literal["adaptive"], FAMILY]
-    options: AdaptiveOptions
-    """As they took effect."""
+    options: Annotated[AdaptiveOptions, OPTIONS]
     result: Annotated[AdaptivePlanResult | None, RESULT]

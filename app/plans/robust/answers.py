@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from app.plans.carried import Clock, Cut, CutName, RunsOnDevice, SplitNetwork, UserOfPlan
 from app.plans.robust.schemas import RobustOptions
-from app.plans.schemas import FAMILY, INFEASIBLE, RESULT, USERS_URL, PlanBase
+from app.plans.schemas import FAMILY, INFEASIBLE, OPTIONS, RESULT, USERS_URL, PlanBase
 from app.quantities import Body, Count, NonNegative, absent
 
 Binding = Literal["clock", "rate", "margin", "memory", "loss", "stage", "server"]
@@ -429,7 +429,6 @@ class RobustPlan(PlanBase):
     """A plan of the robust family."""
 
     kind: Annotated[Literal["robust"], FAMILY]
-    options: RobustOptions
-    """As they took effect."""
+    options: Annotated[RobustOptions, OPTIONS]
     result: Annotated[RobustPlanResult | None, RESULT]
     infeasible: Annotated[RobustInfeasible | None, INFEASIBLE] = absent()

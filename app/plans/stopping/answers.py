@@ -12,7 +12,7 @@ from app.plans.carried import (
     SplitTable,
     UserOfPlan,
 )
-from app.plans.schemas import FAMILY, INFEASIBLE, RESULT, USERS_URL, PlanBase
+from app.plans.schemas import FAMILY, INFEASIBLE, OPTIONS, RESULT, USERS_URL, PlanBase
 from app.plans.stopping.energy import EnergySource
 from app.plans.stopping.schemas import StoppingOptions
 from app.quantities import Body, Count, absent
@@ -293,7 +293,6 @@ class StoppingPlan(PlanBase):
     """A plan of the stopping family."""
 
     kind: Annotated[Literal["stopping"], FAMILY]
-    options: StoppingOptions
-    """As they took effect."""
+    options: Annotated[StoppingOptions, OPTIONS]
     result: Annotated[StoppingPlanResult | None, RESULT]
     infeasible: Annotated[StoppingInfeasible | None, INFEASIBLE] = absent()
