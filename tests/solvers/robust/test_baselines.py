@@ -8,11 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.robust_reference import cameras
 from solvers.margin import Margin
-from solvers.outcome import Options
+from solvers.outcome import Options, Solution
+from solvers.progress import Progress
+from solvers.registry import answer
 from solvers.robust.baselines import baselines
 from solvers.robust.problem import Problem, Workloads
-from solvers.robust.solve import solve
+from solvers.robust.solve import attempt, solve
 from solvers.robust.solve.candidates import options_of
 from tests.support.robust.brute_force import Option, brute_force
 from tests.support.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
@@ -63,6 +66,21 @@ def test_mean_only_is_cheaper_and_says_how_late_it_may_be() -> None:
     assert found.mean_only.energy_j < plan.objective
     assert found.mean_only.violation_bound_max is not None
     assert found.mean_only.violation_bound_max > problem.risk.max()
+
+
+def test_mean_only_of_a_small_cell_is_searched_to_its_end() -> None:
+    """Where exchanges of single users alone end 2.5e-4 above the best plan there is."""
+    problem = cameras(38, 12)
+    found = baselines(problem, solve(problem)).mean_only
+    blind = problem.with_margin(Margin.MEAN)
+    best, certificate = answer(blind, Options(gap=1e-9))
+    assert certificate is not None
+    assert certificate.lower_bound >= best.objective * (1 - 2e-9)
+    assert found.energy_j == pytest.approx(best.objective, rel=1e-9)
+    assert found.lower_bound_j <= best.objective
+    exchanged = attempt(blind, Options(), Progress(), prove=False)
+    assert isinstance(exchanged, Solution)
+    assert exchanged.objective > 1.0002 * found.energy_j
 
 
 @pytest.mark.slow
