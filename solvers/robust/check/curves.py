@@ -13,7 +13,8 @@ import numpy as np
 from solvers.arrays import Booleans, Floats, Integers
 from solvers.robust.check.options import ROUNDING, Options
 
-_APART = 2e-6  # relative distance in u of the points whose tangents bound the minimum
+# Of the points whose tangents bound the minimum, in u.
+_BESIDE = np.array([[1.0 - 2e-6], [1.0 + 2e-6]])
 _STEPS = 5  # of Newton's method on a convex function, from its right
 _SECANTS = 14
 _GRID = np.exp(np.linspace(np.log(1e-9), np.log(300.0), 8192))
@@ -109,17 +110,15 @@ def least_j(options: Options, price: Floats | float, reach: Reach) -> tuple[Floa
     """
     with np.errstate(all="ignore"):
         u = np.clip(_stationary(options, price, reach), reach.least_u, reach.most_u)
-        sides = [
-            _side(options, price, np.clip(u * factor, reach.least_u, reach.most_u))
-            for factor in (1.0 - _APART, 1.0 + _APART)
-        ]
-        (value1, slope1, share1, error1), (value2, slope2, share2, error2) = sides
+        beside = np.clip(u * _BESIDE, reach.least_u, reach.most_u)
+        value, slope, share, error = _side(options, price, beside)
         ends = least_share_hz(options, reach.most_u), options.scale_hz / np.expm1(reach.least_u)
-        alone = np.maximum(_below_tangent(*sides[0], *ends), _below_tangent(*sides[1], *ends))
+        alone = np.maximum(*_below_tangent(value, slope, share, error, *ends))
+        (value1, value2), (slope1, slope2), (share1, share2) = value, slope, share
         meet = slope1 * value2 - slope2 * value1 + slope1 * slope2 * (share1 - share2)
         meet = meet / (slope1 - slope2) - ROUNDING * (value1 + value2)
         meet = np.minimum(meet, np.minimum(value1, value2))
-        bound = np.where((slope1 > error1) & (slope2 < -error2), np.fmax(meet, alone), alone)
+        bound = np.where((slope1 > error[0]) & (slope2 < -error[1]), np.fmax(meet, alone), alone)
     silent = options.cheapest_j()
     # Where nothing can be said (an overflow) the cheapest energy still stands.
     sends = options.unit_s > 0.0

@@ -50,7 +50,10 @@ def held(problem: Problem, decision: Decision, found: Terms, tolerance: float) -
         *_stages(problem, row, found, tolerance),
         (Constraint.BANDWIDTH_SIGN, -share, none),
     ):
-        broken = np.nonzero(~(excess <= max(tolerance, 0.0) * limit))[0]
+        kept = excess <= max(tolerance, 0.0) * limit
+        if kept.all():
+            continue
+        broken = np.nonzero(~kept)[0]
         violations += [
             Violation(constraint=constraint, user=int(n), excess=float(excess[n]))
             for n in broken[:_REPORTED]
@@ -131,5 +134,6 @@ def _malformed(problem: Problem, decision: Decision) -> list[Violation]:
     return [
         Violation(constraint=Constraint(name), user=int(n), excess=float("nan"))
         for name, mask in bad.items()
+        if mask.any()
         for n in np.nonzero(mask)[0][:_REPORTED]
     ]

@@ -95,8 +95,11 @@ class Energies:
         count = len(cls.columns)
         if "static_w" not in columns:
             count = cls._CUBIC_CAPPED if np.isfinite(cap) else cls._CUBIC
-        rows = [columns.get(name, np.zeros(some.shape)) for name in cls.columns[:count]]
-        return cls(np.stack(rows), cap)
+        table = np.zeros((count, *some.shape))
+        for row, name in zip(table, cls.columns, strict=False):  # the first ones only
+            if name in columns:
+                row[...] = columns[name]
+        return cls(table, cap)
 
     @classmethod
     def joined(cls, parts: list[Self]) -> Self:

@@ -142,6 +142,9 @@ def _planned(solve: _Solve, options: Options, progress: Progress, *, prove: bool
 def _alike(solve: _Solve) -> Integers:
     """The same number for users who are the same to every cheaper plan: alike.py."""
     problem: Problem = solve.cell.problem
+    alike = classes(problem)
     if not np.isfinite(solve.cell.record.cap):
-        return classes(problem)
-    return classes(problem, solve.in_reach())
+        return alike
+    # Who is at the cap takes long to tell: not where it makes nobody like another.
+    most = classes(problem, np.ones(problem.users, dtype=np.bool_))
+    return alike if most.max() == alike.max() else classes(problem, solve.in_reach())
