@@ -5,6 +5,7 @@ import sqlite3
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from app.drivers import NoRoom
 from app.errors import (
     DatabaseBusy,
     DatabaseFull,
@@ -52,6 +53,8 @@ def _kind(error: Exception) -> type[DatabaseUnavailable]:
         return DatabaseBusy
     if isinstance(cause, Replaced):
         return DatabaseReplaced
+    if isinstance(cause, NoRoom):
+        return DatabaseFull
     if isinstance(cause, sqlite3.Error):
         code = getattr(cause, "sqlite_errorcode", 0)
         return _OF_SQLITE.get(code & 0xFF, DatabaseUnavailable)

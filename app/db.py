@@ -249,7 +249,9 @@ def _sqlite(address: URL, options: dict[str, Any], busy_timeout_s: float) -> Dat
     event.listen(engine, "connect", drivers.configure_sqlite)
     event.listen(engine, "begin", drivers.begin_sqlite)
     if address.database not in (None, "", ":memory:"):
-        SameFile(Path(str(address.database))).watch(engine)
+        file = Path(str(address.database))
+        SameFile(file).watch(engine)
+        event.listen(engine, "handle_error", partial(drivers.no_room, file), retval=True)
     event.listen(engine, "before_cursor_execute", projects.keep_to_one)
     writers = engine.execution_options(sqlite_immediate=True)
     turn = partial(Turns().one, busy_timeout_s)

@@ -2,11 +2,17 @@
 and what it says when it refuses.
 """
 
+import errno
 import json
+import os
 import re
+import resource
 import select
+import sqlite3
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -25,6 +31,10 @@ may go well when it is asked again."""
 _NOT_NOW = frozenset({"25006", "25P03", "25P04"})
 
 _READS = re.compile(r"\s*(SELECT|SHOW|VALUES|WITH)\b", re.IGNORECASE)
+# A volume without room: all of it is taken, a quota used up, a file as large as it may be.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# What must still go into a file and onto its volume for there to be room.
+_SOME_BYTE = 64 * 1024
 # So long a connection may have been idle that is believed to be there still.
 _SILENT_S = 30.0
 _CACHE_KB = 512
@@ -101,6 +111,40 @@ def not_now(context: ExceptionContext) -> Exception | None:
         hide_parameters=error.hide_parameters,
         connection_invalidated=context.is_disconnect,
     )
+
+
+class NoRoom(Exception):
+    """The volume takes nothing more, or the file may not grow."""
+
+
+def no_room(file: Path, context: ExceptionContext) -> Exception | None:
+    """What SQLite calls an error of input or output, and is a quota that is used up, or a limit on
+    the size of files: of what a volume refuses it knows a full disk alone.
+    """
+    error = context.sqlalchemy_exception
+    code = getattr(context.original_exception, "sqlite_errorcode", 0)
+    if error is None or code & 0xFF != sqlite3.SQLITE_IOERR or not _is_full(file):
+        return None
+    cause = NoRoom(str(context.original_exception))
+    return OperationalError(
+        error.statement, error.params, cause, hide_parameters=error.hide_parameters
+    )
+
+
+def _is_full(file: Path) -> bool:
+    largest_byte, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if largest_byte != resource.RLIM_INFINITY:
+        for each in (file, Path(f"{file}-wal")):
+            if each.exists() and each.stat().st_size + _SOME_BYTE > largest_byte:
+                return True
+    try:
+        with tempfile.TemporaryFile(dir=file.parent) as tried:
+            tried.write(bytes(_SOME_BYTE))
+            tried.flush()
+            os.fsync(tried.fileno())
+    except OSError as refused:
+        return refused.errno in _NO_ROOM
+    return False
 
 
 def written(value: object) -> str:
