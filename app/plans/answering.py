@@ -1,8 +1,11 @@
 """Answers that come at once or later: what callers prefer, and what they are told."""
 
 import hashlib
+import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response
@@ -10,12 +13,16 @@ from sqlalchemy import select
 
 from app.auth.callers import ANYONE, Caller
 from app.db import Database
+from app.drivers import AWAY
+from app.errors import in_one_line
 from app.hands import resting
 from app.http.answers import rendered
 from app.http.preferences import Preferences, preferences
 from app.plans import orders
 from app.plans.schemas import UNENDED
 from app.plans.tables import DurableRow
+
+log = logging.getLogger(__name__)
 
 # Callers who want to wait longer listen to the plan's events.
 _MOST_WAIT_S = 60.0
@@ -120,6 +127,17 @@ def accepted(
     """The answer that something is under way, and about how long it takes."""
     headers = {"Location": address, "Retry-After": str(min(60, max(1, round(about_s))))}
     return rendered(document, 202, headers | asked.applied)
+
+
+@contextmanager
+def perhaps_seen(noun: str, work_id: str) -> Iterator[None]:
+    """Look how work goes on that was stored just now: a database that cannot say so takes nothing
+    back, and its caller is told what was stored.
+    """
+    try:
+        yield
+    except AWAY as away:
+        log.warning("%s %s is accepted, and not looked at: %s", noun, work_id, in_one_line(away))
 
 
 def ended_within(database: Database, rows: type[DurableRow], work_id: str, seconds: float) -> None:

@@ -35,6 +35,7 @@ from app.plans.answering import (
     ended_within,
     key_of,
     located,
+    perhaps_seen,
     preferences_of,
     repeated_wait_s,
 )
@@ -145,8 +146,9 @@ def _ordered(request: Request, order: Order) -> Response:
     document = service.accepted(row)
     left_s = 0.0 if asked.wait_s is None else asked.wait_s - (time.monotonic() - arrived)
     if left_s > 0.0:
-        ended_within(database, PlanRow, row.id, left_s)
-        document = _read(database, row.id)
+        with perhaps_seen("plan", row.id):
+            ended_within(database, PlanRow, row.id, left_s)
+            document = _read(database, row.id)
     return _told(document, asked, prepared.size()[1], ended=201)
 
 

@@ -21,6 +21,7 @@ from app.plans.answering import (
     answered,
     ended_within,
     key_of,
+    perhaps_seen,
     preferences_of,
     repeated_wait_s,
 )
@@ -58,10 +59,13 @@ def ordered(request: Request, plan_id: str, body: ValidationRequest) -> Response
         if winner is None:
             raise
         return _replied(database, winner, asked)
+    document = service.document(plan_id, row)
     if row.status == "queued" and asked.wait_s is not None:
-        ended_within(database, ValidationRow, row.id, asked.wait_s - (time.monotonic() - arrived))
-        return _told(_read(database, row.id), asked, ready.draws * _DRAW_S, 201)
-    return _told(service.document(plan_id, row), asked, ready.draws * _DRAW_S, 201)
+        left_s = asked.wait_s - (time.monotonic() - arrived)
+        with perhaps_seen("validation", row.id):
+            ended_within(database, ValidationRow, row.id, left_s)
+            document = _read(database, row.id)
+    return _told(document, asked, ready.draws * _DRAW_S, 201)
 
 
 def _begun(request: Request, ready: Replayable, asked: Preferences) -> ValidationRow:

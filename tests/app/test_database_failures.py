@@ -1,5 +1,8 @@
 """Databases that are held, full, read-only or gone: who is told what, and who is answered still."""
 
+import errno
+import os
+import resource
 import shutil
 import sqlite3
 from collections import Counter
@@ -11,7 +14,7 @@ from pathlib import Path
 import httpx
 import orjson
 import pytest
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, event, select, text
 from sqlalchemy.exc import OperationalError
 
 from app import migration
@@ -21,6 +24,7 @@ from app.drivers import AWAY
 from app.errors import DatabaseBusy, DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
 from app.plans import jobs
 from app.plans.backlog import PLANS
+from app.plans.tables import PlanRow
 from app.settings import Settings
 from tests.support.background import a_small_cell, submit
 from tests.support.builders import a_device, a_server
@@ -182,3 +186,67 @@ def test_a_full_or_read_only_file_is_told_apart(tmp_path: Path) -> None:
         (OSError("away"), DatabaseUnavailable),
     ):
         assert type(told(OperationalError("", None, cause))) is kind
+
+
+@contextmanager
+def no_larger_than(byte: int) -> Iterator[None]:
+    """A process whose files may have so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (byte, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def refused(connection: Connection) -> OperationalError:
+    with pytest.raises(OperationalError) as refused:
+        connection.exec_driver_sql("INSERT INTO t VALUES (zeroblob(4000000))")
+    return refused.value
+
+
+def test_a_file_that_may_not_grow_and_a_used_up_quota_are_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'x.db'}")
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (x)")
+        connection.commit()
+        with no_larger_than(1_000_000):
+            full = refused(connection)
+        assert type(told(full)) is DatabaseFull, full
+
+        # SQLite is refused by the size of its file, which nothing else here tells any more.
+        wide = resource.RLIM_INFINITY
+        quota = OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+        broken = OSError(errno.EIO, os.strerror(errno.EIO))
+        for says, kind in ((quota, DatabaseFull), (broken, DatabaseUnavailable)):
+
+            def fsync(_: int, says: OSError = says) -> None:
+                raise says
+
+            with no_larger_than(1_000_000), monkeypatch.context() as patched:
+                patched.setattr(resource, "getrlimit", lambda _: (wide, wide))
+                patched.setattr(os, "fsync", fsync)
+                failure = refused(connection)
+            assert type(told(failure)) is kind, failure
+    database.engine.dispose()
+
+
+def test_what_was_accepted_is_told_though_nobody_can_look_at_it_then(
+    impatient: Service,
+) -> None:
+    def away(_: Connection, __: object, text: str, *___: object) -> None:
+        if text.startswith("SELECT plan.status"):
+            raise OperationalError(text, None, TimeoutError("held by others"))
+
+    app_database = impatient.app.state.database
+    watched = {app_database.engine, app_database._readers}
+    for engine in watched:
+        event.listen(engine, "before_cursor_execute", away)
+    with client_of(impatient) as client:
+        headers = {"Prefer": "respond-async, wait=5"}
+        answer = client.post("/v1/plans/robust", json=a_small_cell(), headers=headers)
+    assert answer.status_code == 202, answer.text
+    with impatient.database.reading() as session:
+        assert session.scalar(select(PlanRow.id)) == answer.json()["id"]
