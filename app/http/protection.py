@@ -4,7 +4,8 @@ import base64
 import hashlib
 import ipaddress
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -104,6 +105,18 @@ class KnownHosts:
             if not self._known(host):
                 raise HostUnknown("The service does not answer for the host that was asked for.")
         await self.app(scope, receive, send)
+
+
+def only_for(known: Callable[[str], bool], whole: WSGIApplication) -> WSGIApplication:
+    """The same for a WSGI application, which has no problems to tell."""
+
+    def asked(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if known(_host(environ.get("HTTP_HOST", ""))):
+            return whole(environ, start)
+        start("400 Bad Request", [("Content-Type", "text/plain; charset=utf-8")])
+        return [b"Not a host of this service: ask by its own name or address.\n"]
+
+    return asked
 
 
 def named(hosts: Collection[str]) -> Callable[[str], bool]:

@@ -12,6 +12,7 @@ import trustme
 
 from app.serving import load
 from app.settings import Settings
+from tests.support.loopback import free_port
 from tests.support.operator import failed, installed, serving, splitplan
 from tests.support.servers import Service
 
@@ -46,12 +47,6 @@ def test_beyond_loopback_on_request(tmp_path: Path) -> None:
     with serving(tmp_path / "log", "--migrate", **settings) as service:
         address = service.url.replace("0.0.0.0", "127.0.0.1")
         assert httpx.get(f"{address}/livez", trust_env=False).status_code == 200
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @pytest.mark.slow

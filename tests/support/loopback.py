@@ -1,8 +1,15 @@
-"""A real HTTP server on this machine, for as long as a test needs it."""
+"""A real HTTP server on this machine, for as long as a test needs it; ports for others."""
 
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 class Loopback:
