@@ -4,13 +4,16 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry, Metric
 
 from app import workers
+from app.auth.issuer import Issuer
 from app.telemetry import measures
 from app.telemetry.measures import Solve
 from tests.support.background import eventually
@@ -82,8 +85,16 @@ def check(at: str) -> None:
         for expression in [*expressions(), *(rule["query"] for rule in rules)]:
             asked("/api/v1/query", query=expression)
             names |= set(NAMES.findall(expression))
+        known |= {each.name for each in of_an_issuer()}
         # On Postgres nobody knows the room on the server's disk.
         assert names - known <= {"splitplan_database_free_bytes"}
+
+
+def of_an_issuer() -> Iterable[Metric]:
+    """What is told where an identity provider is set."""
+    registry = CollectorRegistry()
+    Issuer("https://id.example.org").measure(registry)
+    return registry.collect()
 
 
 def evaluated(told: Any) -> list[dict[str, Any]]:
