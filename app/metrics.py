@@ -8,7 +8,7 @@ import platform
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -40,8 +40,7 @@ from app import workers
 from app.db import Database
 from app.errors import ConfigurationError, in_one_line
 from app.http.bodies import StrictRoute
-from app.http.protection import local, named, only_for
-from app.oidc import is_this_machine
+from app.http.protection import called, only_for
 from app.plans.schemas import ENDED, UNENDED
 from app.plans.tables import DurableRow, PlanRow
 from app.problems import documented
@@ -265,22 +264,8 @@ def serve(told: CollectorRegistry, settings: Settings) -> None:
             f"cannot listen on {host} port {port} (SPLITPLAN_METRICS_PORT): {error.strerror}"
         ) from None
     whole = server.get_app()
-    if whole is not None and (known := _known_hosts(settings)) is not None:
+    if whole is not None and (known := called(host, settings.allowed_hosts)) is not None:
         server.set_app(only_for(known, whole))
-
-
-def _known_hosts(settings: Settings) -> Callable[[str], bool] | None:
-    """What those may call it who ask on the metrics' own port; None: whatever they like.
-
-    Names as at the service's own port, and this machine's, by which no page was led here.
-    """
-    here = local(settings.metrics_host)
-    if "*" in settings.allowed_hosts:
-        return None
-    if settings.allowed_hosts:
-        allowed = named(settings.allowed_hosts)
-        return lambda host: here(host) or allowed(host)
-    return here if is_this_machine(settings.metrics_host) else None
 
 
 @router.get(

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import HostUnknown
+from app.oidc import is_this_machine
 
 _NOTHING = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 _ALWAYS = (
@@ -117,6 +118,19 @@ def only_for(known: Callable[[str], bool], whole: WSGIApplication) -> WSGIApplic
         return [b"Not a host of this service: ask by its own name or address.\n"]
 
     return asked
+
+
+def called(own: str, allowed: Collection[str]) -> Callable[[str], bool] | None:
+    """By which names a port may be asked for that asks nobody for a key, listening on `own`; None:
+    by whatever name.
+    """
+    here = local(own)
+    if "*" in allowed:
+        return None
+    if allowed:
+        others = named(allowed)
+        return lambda host: here(host) or others(host)
+    return here if is_this_machine(own) else None
 
 
 def named(hosts: Collection[str]) -> Callable[[str], bool]:
