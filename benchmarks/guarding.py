@@ -2,7 +2,9 @@
 
 `python -m benchmarks.guarding`: the same build several times beside itself, each with some of it
 taken out at its start, and asked in turns, request by request. What is compared is the processor
-time of the whole process, by its own clock: neighbours on the machine hardly show in it.
+time of the whole process, by its own clock: neighbours on the machine hardly show in it. Processes
+of one build differ among themselves, too: there are three of the whole one, and by how much each
+of these is off their mean says how far the rest is to be believed.
 """
 
 import os
@@ -51,6 +53,7 @@ if "headers" in without:
 from app.command import main as command
 command()
 """
+WHOLE = ("nothing", "nothing, again", "nothing, once more")
 EVERYTHING = ("keys", "projects", "metrics", "headers")
 
 
@@ -121,7 +124,8 @@ def added(whole: list[float], part: list[float]) -> tuple[float, float, float]:
 def main() -> None:
     """Print what each adds, and all of it together."""
     print(f"Measured on {machine.describe()}: {REQUESTS} requests each, side by side.\n")
-    variants = {"": (), **{each: (each,) for each in EVERYTHING}, "all of it": EVERYTHING}
+    variants: dict[str, tuple[str, ...]] = dict.fromkeys(WHOLE, ())
+    variants |= {each: (each,) for each in EVERYTHING} | {"all of it": EVERYTHING}
     with ExitStack() as stack:
         folder = stack.enter_context(scratch())
         running = {}
@@ -131,11 +135,11 @@ def main() -> None:
         took = in_turns(running)
     print("| without | processor, ms (median) | which adds, ms (95 %) |")
     print("|---|---|---|")
+    whole = [statistics.fmean(each) for each in zip(*(took[name] for name in WHOLE), strict=True)]
     for name, times in took.items():
-        median = f"{statistics.median(times):.2f}"
-        more, low, high = added(took[""], times)
-        told = f"{more:.2f} ({low:.2f} to {high:.2f})" if name else ""
-        print(f"| {name or 'nothing: all of it works'} | {median} | {told} |")
+        more, low, high = added(whole, times)
+        told = f"{more:.2f} ({low:.2f} to {high:.2f})"
+        print(f"| {name} | {statistics.median(times):.2f} | {told} |")
     print()
 
 
