@@ -32,6 +32,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from app import drivers, projects
 from app.drivers import Patience
 from app.lending import KeepingPool, LendingPool
+from app.projects import Engines
 from app.same_file import SameFile
 from app.together import Together
 from app.turns import Turns
@@ -84,10 +85,11 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMES)
 
 
-def table_of(row: type[Base]) -> Table:
+def table_of(row: type[object]) -> Table:
     """The table of rows that are read or written without objects to keep track of."""
-    assert isinstance(row.__table__, Table)
-    return row.__table__
+    table = getattr(row, "__table__", None)
+    assert isinstance(table, Table)
+    return table
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +97,9 @@ class Database:
     """One engine and the ways to open a session on it: of one project, or of all of them."""
 
     engine: Engine
-    _readers: Engine
-    _writers: Engine
-    _lookers: Engine
+    _readers: Engines
+    _writers: Engines
+    _lookers: Engines
     _turn: Callable[[], AbstractContextManager[None]] = nullcontext
     """What writers wait for before they ask the database."""
     _together: Together[Any, Any] | None = None
@@ -149,7 +151,7 @@ class Database:
 
     def _write_all(self, writes: Sequence["_Write"]) -> list[Any]:
         """Carry out what several threads want written, in one transaction."""
-        with self._turn(), self._writers.connect() as connection, connection.begin():
+        with self._turn(), self._writers.of_all.connect() as connection, connection.begin():
             return [write.on(connection) for write in writes]
 
     @contextmanager
@@ -159,7 +161,7 @@ class Database:
         SQLite alters a table by making it again, and to drop one that others refer to would empty
         those too: it looks at references at the end only.
         """
-        with self._turn(), self._writers.connect() as connection:
+        with self._turn(), self._writers.of_all.connect() as connection:
             sqlite = connection.dialect.name == "sqlite"
             if sqlite:  # has no effect within a transaction
                 connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
@@ -172,7 +174,7 @@ class Database:
                 if sqlite:  # no other session gets a connection that does not look at references
                     connection.invalidate()
 
-    def _session(self, bind: Engine | Connection, *, expire_on_commit: bool = True) -> Session:
+    def _session(self, bind: Engines | Connection, *, expire_on_commit: bool = True) -> Session:
         return projects.session_of(self.project, bind, expire_on_commit=expire_on_commit)
 
 
@@ -240,7 +242,7 @@ def _postgres(address: URL, options: dict[str, Any], patience: Patience | None) 
     if patience is not None:
         for each in (engine, readers, lookers):
             event.listen(each, "connect", partial(drivers.be_patient, patience))
-    return Database(engine, readers, engine, lookers)
+    return Database(engine, Engines.on(readers), Engines.on(engine), Engines.on(lookers))
 
 
 def _sqlite(address: URL, options: dict[str, Any], busy_timeout_s: float) -> Database:
@@ -253,9 +255,10 @@ def _sqlite(address: URL, options: dict[str, Any], busy_timeout_s: float) -> Dat
         SameFile(file).watch(engine)
         event.listen(engine, "handle_error", partial(drivers.no_room, file), retval=True)
     event.listen(engine, "before_cursor_execute", projects.keep_to_one)
-    writers = engine.execution_options(sqlite_immediate=True)
+    readers = Engines.on(engine)
+    writers = Engines.on(engine.execution_options(sqlite_immediate=True))
     turn = partial(Turns().one, busy_timeout_s)
-    alone = Database(engine, engine, writers, engine, turn)
+    alone = Database(engine, readers, writers, readers, turn)
     return replace(alone, _together=Together(alone._write_all, _TOGETHER, (OperationalError,)))
 
 

@@ -18,7 +18,13 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
-from sqlalchemy.exc import InterfaceError, InternalError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    InvalidatePoolError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -186,4 +192,10 @@ def begin_sqlite(connection: Connection) -> None:
     # A deferred transaction that turns into a writer fails at once when another writer came
     # between; one that takes the lock first waits for its turn (the busy timeout).
     immediate = connection.get_execution_options().get("sqlite_immediate", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    begin = "BEGIN IMMEDIATE" if immediate else "BEGIN"
+    opened = connection.connection.driver_connection
+    assert isinstance(opened, sqlite3.Connection)
+    try:
+        opened.execute(begin)  # as a statement it would take as long as what is asked afterwards
+    except sqlite3.Error as refused:
+        raise DBAPIError.instance(begin, None, refused, sqlite3.Error) from refused

@@ -13,7 +13,7 @@ from app.arrow import pa
 from app.plans import stored
 from app.plans.families import FAMILIES
 from app.plans.family import Outcome
-from app.plans.tables import PlanRow
+from app.plans.heads import Plan
 
 Json = dict[str, Any]
 Decisions = dict[str, tuple[Any, ...]]
@@ -59,7 +59,7 @@ def decided(kind: str, outcome: Outcome) -> Decisions:
     return _of_table(kind, outcome.table)
 
 
-def kept(session: Session, row: PlanRow) -> Decisions:
+def kept(session: Session, row: Plan) -> Decisions:
     """What a stored plan with a result tells its users to carry out."""
     found: Decisions = {}
     for part in stored.user_parts(session, row):

@@ -11,7 +11,7 @@ from app.http.answers import rendered
 from app.http.etags import held
 from app.http.media import JSON
 from app.plans import service
-from app.plans.tables import PlanRow
+from app.plans.heads import Head
 from app.plans.tags import whole_tag
 
 # Whoever holds an answer asks whether it is still the one.
@@ -38,7 +38,7 @@ def _if_none_match(
 IF_NONE_MATCH = Depends(_if_none_match)
 
 
-def told_plan(session: Session, request: Request, row: PlanRow) -> Response:
+def told_plan(session: Session, request: Request, row: Head) -> Response:
     """A plan, or that the caller holds it: that is known without reading what it says."""
     # The tag first: an answer newer than its tag is asked for again, an older one would stay.
     headers = ASK_AGAIN | {"ETag": whole_tag(session, row)}
@@ -48,10 +48,10 @@ def told_plan(session: Session, request: Request, row: PlanRow) -> Response:
 
 
 def told_user(
-    session: Session, request: Request, row: PlanRow, user_id: str, headers: dict[str, str]
+    session: Session, request: Request, row: Head, user_id: str, headers: dict[str, str]
 ) -> Response:
     """What a plan says of one user, or that the caller holds it."""
-    content = instants.json(service.get_user(session, row.id, user_id))
+    content = instants.json(service.get_user(session, row, user_id))
     headers = headers | {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"'}
     if row.revoked is not None:
         headers["Plan-Revoked"] = instants.text(row.revoked["at"])

@@ -10,6 +10,7 @@ from typing_extensions import TypeAliasType
 
 from app.plans.families import FAMILIES
 from app.plans.family import Prepared
+from app.plans.heads import Head
 from app.plans.resolve import used
 from app.plans.schemas import (
     FAMILY,
@@ -23,7 +24,6 @@ from app.plans.schemas import (
     Status,
     UsersCount,
 )
-from app.plans.tables import PlanRow
 from app.profiles.schemas.profile import FieldWarning, Provenance
 from app.quantities import Body, Count, NextCursor, absent
 
@@ -121,7 +121,7 @@ class PlanUserPage(Body):
     next_cursor: NextCursor
 
 
-def summary(row: PlanRow) -> PlanSummary:
+def summary(row: Head) -> PlanSummary:
     """A plan as lists have it."""
     return PlanSummary(
         id=row.id,

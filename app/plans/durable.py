@@ -8,21 +8,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal, Protocol, Self, TypeVar
 
 from fastapi import Request
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app import about
 from app.about import About
-from app.db import Database
+from app.db import Database, table_of
 from app.errors import KeyReused, QueueFull, TooManyAtOnce
 from app.news import Lane
 from app.plans.orders import Key
 from app.plans.schemas import UNENDED
 from app.plans.tables import DurableRow
-from app.projects import DEFAULT, everywhere, project_of
+from app.projects import DEFAULT, OF_PROJECT, ask, everywhere, project_of
 from app.telemetry import traces
 from app.telemetry.origin import Origin
 from solvers.progress import Stop
@@ -169,15 +170,20 @@ def _require_few(session: Session, rows: type[DurableRow], most: int) -> None:
 def known(database: Database, rows: type[DurableRow], key: Key) -> str | None:
     """The id of what came with this key. Raises KeyReused where it came with another body."""
     with database.reading() as session:
-        found = session.execute(
-            select(rows.id, rows.idempotency_body).where(rows.idempotency == key.scope)
-        ).one_or_none()
+        found = ask(session, _with_key(table_of(rows)), scope=key.scope).one_or_none()
     if found is None:
         return None
     if found.idempotency_body != key.body:
         noun = rows.__tablename__
         raise KeyReused(f"The key belongs to the {noun} {found.id!r}, whose request is another.")
     return str(found.id)
+
+
+@cache
+def _with_key(table: Table) -> Select[*tuple[Any, ...]]:
+    of = table.c
+    mine = of.idempotency == bindparam("scope"), of.project == OF_PROJECT
+    return select(of.id, of.idempotency_body).where(*mine)
 
 
 def unended(session: Session, rows: type[R], work_id: str) -> R | None:

@@ -7,17 +7,18 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
-from sqlalchemy import func, select
+from sqlalchemy import Integer, Row, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from app import instants
-from app.db import Database, database_of
+from app.db import Database, database_of, table_of
 from app.errors import PlanNotFound
 from app.hands import Hands
 from app.http.media import EVENTS
 from app.plans import service
+from app.plans.heads import Head
 from app.plans.schemas import ENDED, REVOKED
-from app.plans.tables import PlanEventRow, PlanRow
+from app.plans.tables import PlanEventRow
 
 _LOOK_S = 0.3
 _HEARTBEAT_S = 15.0
@@ -31,6 +32,16 @@ _LARGEST_ID = 2**31 - 1
 
 Event = tuple[int, str, dict[str, Any]]
 
+_EVENTS = table_of(PlanEventRow).c
+_MINE = _EVENTS.plan_number == bindparam("number", type_=Integer())
+_LATEST = select(func.max(_EVENTS.id)).where(_MINE)
+_AFTER = (
+    select(_EVENTS.id, _EVENTS.status, _EVENTS.progress)
+    .where(_MINE, _EVENTS.id > bindparam("after", type_=_EVENTS.id.type))
+    .order_by(_EVENTS.id)
+    .limit(bindparam("most", type_=Integer()))
+)
+
 
 def stream(request: Request, plan_id: str, last_event_id: str | None) -> Response:
     """What happened to a plan since an event, and what happens until its end.
@@ -39,7 +50,7 @@ def stream(request: Request, plan_id: str, last_event_id: str | None) -> Respons
     """
     database = database_of(request)
     with database.reading() as session:
-        row = service.find(session, plan_id)
+        row = service.head(session, plan_id)
         after = _position(session, row.number, last_event_id)
         events = _later(session, row, after)
         ended = row.status in ENDED
@@ -59,40 +70,35 @@ def _position(session: Session, number: int, last_event_id: str | None) -> int:
     """The event of a plan after which a reader wants more; whoever names an unknown one is shown
     the latest.
     """
-    mine = select(PlanEventRow.id).where(PlanEventRow.plan_number == number)
+    asked = session.connection().execute
     if last_event_id is not None and last_event_id.isascii() and last_event_id.isdecimal():
         known = int(last_event_id) if len(last_event_id) < 19 else _LARGEST_ID + 1
         if known == _BEFORE_EVENTS:
             return known
-        if (
-            known <= _LARGEST_ID
-            and session.scalar(mine.where(PlanEventRow.id == known)) is not None
-        ):
-            return known
-    return (session.scalar(select(func.max(mine.subquery().c.id))) or 0) - 1
+        if known <= _LARGEST_ID:
+            one = {"number": number, "after": known - 1, "most": 1}
+            if asked(_AFTER, one).scalar() == known:
+                return known
+    return (asked(_LATEST, {"number": number}).scalar() or 0) - 1
 
 
-def _later(session: Session, row: PlanRow, after: int) -> list[Event]:
+def _later(session: Session, row: Head, after: int) -> list[Event]:
     """The kept events of a plan after one: their data is the plan as it was then."""
-    later = session.scalars(
-        select(PlanEventRow)
-        .where(PlanEventRow.plan_number == row.number, PlanEventRow.id > after)
-        .order_by(PlanEventRow.id)
-        .limit(_PAGE)
-    ).all()
+    asked = {"number": row.number, "after": after, "most": _PAGE}
+    later = session.connection().execute(_AFTER, asked).all()
     if not later and after < _BEFORE_EVENTS and row.status in ENDED:
-        return [(_BEFORE_EVENTS, "end", service.heading(session, row))]
-    now = service.heading(session, row) if later else {}
+        return [(_BEFORE_EVENTS, "end", service.read_heading(session, row.id))]
+    now = service.read_heading(session, row.id) if later else {}
     return [(event.id, *_as_it_was(event, now)) for event in later]
 
 
 def _since(database: Database, plan_id: str, after: int) -> list[Event]:
     """The kept events of a plan after one, looked for anew. Raises PlanNotFound."""
     with database.reading() as session:
-        return _later(session, service.find(session, plan_id), after)
+        return _later(session, service.head(session, plan_id), after)
 
 
-def _as_it_was(event: PlanEventRow, now: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def _as_it_was(event: Row[*tuple[Any, ...]], now: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if event.status == REVOKED:
         return REVOKED, now
     if event.status in ENDED:

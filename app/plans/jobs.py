@@ -262,7 +262,8 @@ def finish(
             return False
         stored.keep_users(session, mine.number, outcome, packed)
         service.tell(session, mine.number, outcome.status)
-        successions.succeed(session, mine.number, foreseen)
+        if foreseen is not None:
+            successions.succeed(session, service.head(session, mine.taken.work_id), foreseen)
         if mine.has_webhook:
             news.tell(session, "webhook")
     return True

@@ -20,7 +20,7 @@ from app.db import Database, database_of
 from app.drivers import AWAY
 from app.errors import in_one_line
 from app.hands import Hands
-from app.plans import names, successions
+from app.plans import heads, successions
 from app.plans.tables import NameEventRow, PlanNameRow
 
 log = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ def _beginning(database: Database, name: str, last_event_id: str | None) -> tupl
         known = _number(last_event_id)
         if known is not None and _is_kept(session, name, known, latest):
             return known, []
-        now = successions.standing(name, names.current(session, name))
+        now = successions.standing(name, heads.current(session, name))
         return latest, [(latest, _sent(latest, "current", now))]
 
 

@@ -8,16 +8,28 @@ founded, and devices must not go back to it. Only to delete a plan makes an olde
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnExpressionArgument, Select, and_, delete, exists, or_, select
+from sqlalchemy import bindparam, delete, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
+from app.db import table_of
 from app.errors import PlanNotCurrent, PlanNotFound
-from app.plans import stored
-from app.plans.schemas import ENDED, UNENDED
+from app.plans import heads
+from app.plans.heads import Head
 from app.plans.tables import PlanNameRow, PlanRow
 from app.plans.tags import tag_of
-from app.projects import project_of
+from app.projects import OF_PROJECT, ask, project_of
+
+_NAMES = table_of(PlanNameRow)
+_HELD = (
+    select(_NAMES.c.name)
+    .where(_NAMES.c.name == bindparam("of_name"), _NAMES.c.project == OF_PROJECT)
+    .with_for_update()
+)
+_NEW = {
+    "postgresql": postgresql.insert(_NAMES).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(_NAMES).on_conflict_do_nothing(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +46,11 @@ def hold(session: Session, names: Iterable[str | None]) -> None:
 
     Before any plan is held, or two transactions might wait for each other.
     """
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     for name in sorted({name for name in names if name is not None}):
-        held = select(PlanNameRow.name).where(PlanNameRow.name == name).with_for_update()
-        while session.scalar(held) is None:
-            new = insert(PlanNameRow).values(project=project_of(session), name=name)
-            session.execute(new.on_conflict_do_nothing())
+        while ask(session, _HELD, of_name=name).one_or_none() is None:
+            connection = session.connection()
+            new = {"project": project_of(session), "name": name, "event": 0}
+            connection.execute(_NEW[connection.dialect.name], new)
 
 
 def forget_unused(session: Session, most: int) -> None:
@@ -50,25 +61,9 @@ def forget_unused(session: Session, most: int) -> None:
     session.execute(delete(PlanNameRow).where(PlanNameRow.name.in_(found), unused))
 
 
-def lean() -> Select[PlanRow]:
-    """Plans without their requests and answers, which may be megabytes, until asked for them."""
-    return select(PlanRow).options(defer(PlanRow.request), defer(stored.ANSWER))
-
-
-def newest(session: Session, name: str, *which: ColumnExpressionArgument[bool]) -> PlanRow | None:
-    """The newest plan of a name of which all these are true."""
-    found = lean().where(PlanRow.name == name, *which).order_by(PlanRow.number.desc()).limit(1)
-    return session.scalars(found).one_or_none()
-
-
-def current(session: Session, name: str, *which: ColumnExpressionArgument[bool]) -> PlanRow | None:
-    """The current plan of a name; with conditions, the one that would be if only those counted."""
-    return newest(session, name, PlanRow.has_result, *which)
-
-
-def named(session: Session, name: str, *, any_ended: bool = False) -> PlanRow:
+def named(session: Session, name: str, *, any_ended: bool = False) -> Head:
     """The current plan of a name, or the newest that has ended, however. Raises PlanNotFound."""
-    row = newest(session, name, PlanRow.status.in_(ENDED)) if any_ended else current(session, name)
+    row = (heads.newest_ended if any_ended else heads.current)(session, name)
     if row is None:
         what = "that has ended" if any_ended else "with a result"
         raise PlanNotFound(f"There is no plan named {name!r} {what}.", name)
@@ -81,12 +76,12 @@ def require(session: Session, condition: Condition) -> None:
     It stays true for as long as the plan's name is held, or, of a plan without one, the plan.
     """
     plan_id = condition.plan_id
-    row = session.scalars(lean().where(PlanRow.id == plan_id)).one_or_none()
+    row = heads.by_id(session, plan_id)
     if row is None:
         raise PlanNotFound(f"There is no plan {plan_id!r}.", plan_id)
     if not row.has_result:
         raise PlanNotCurrent(f"The plan {plan_id!r} is {row.status} and has no result.")
-    if (other := _successor(session, row)) is not None:
+    if (other := heads.successor(session, row)) is not None:
         done = "replaced by" if other.has_result else "being replaced by"
         raise PlanNotCurrent(f"The plan {plan_id!r} is {done} the plan {other.id!r}.")
     if condition.tags is not None and tag_of(session, row) not in condition.tags:
@@ -108,13 +103,3 @@ def hold_for(session: Session, condition: Condition | None, name: str | None) ->
     if parent is None:
         session.execute(select(PlanRow.number).where(mine).with_for_update())
     require(session, condition)
-
-
-def _successor(session: Session, row: PlanRow) -> PlanRow | None:
-    """A newer plan that replaces this one, or will unless it fails: of its name, or, where it has
-    none, made from it.
-    """
-    same = PlanRow.parent == row.id if row.name is None else PlanRow.name == row.name
-    counts = or_(PlanRow.has_result, PlanRow.status.in_(UNENDED))
-    newer = lean().where(and_(same, PlanRow.number > row.number, counts))
-    return session.scalars(newer.order_by(PlanRow.number.desc()).limit(1)).one_or_none()

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import about
 from app.errors import FieldError, InvalidRequest
-from app.plans import wanted
+from app.plans import heads, wanted
 from app.plans.columnar import Bulk
 from app.plans.family import Outcome, Prepared
 from app.plans.library import StoredLibrary
@@ -143,4 +142,4 @@ def _integral(value: Any) -> Any:
 
 
 def _exists(session: Session, plan_id: str) -> bool:
-    return session.scalar(select(PlanRow.number).where(PlanRow.id == plan_id)) is not None
+    return heads.by_id(session, plan_id) is not None

@@ -120,7 +120,7 @@ def list_plans(
 )
 def get_plan(session: ReadSession, request: Request, plan_id: PlanIdPath) -> Response:
     """A plan: as it was answered, or how far it has come."""
-    return told_plan(session, request, service.find_lean(session, plan_id))
+    return told_plan(session, request, service.head(session, plan_id))
 
 
 def _if_match(
@@ -286,7 +286,7 @@ def list_plan_users(
     """
     media_type = preferred(request.headers, (JSON, CSV, *columnar.READ))
     if media_type != JSON:
-        service.ended(session, plan_id)
+        service.require_ended(plan_id, service.head(session, plan_id).status)
         exported = _exported(database_of(request), plan_id, media_type)
         return StreamingResponse(exported, 200, VARY, media_type)
     start = int(decode_cursor(cursor, int)[0]) if cursor else 0
@@ -319,4 +319,4 @@ def get_plan_user(
 
     `Plan-Revoked` says since when the plan is no longer trusted, if it is not.
     """
-    return told_user(session, request, service.find_lean(session, plan_id), user_id, {})
+    return told_user(session, request, service.head(session, plan_id), user_id, {})

@@ -9,17 +9,19 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from app import instants, news
 from app.arrow import pa
 from app.db import Database, table_of
 from app.errors import PlanInUse, PlanNotEnded, PlanNotFound
-from app.plans import names, stored, successions
+from app.plans import heads, names, stored, successions
 from app.plans.family import Outcome, Prepared
+from app.plans.heads import Head, Plan
 from app.plans.orders import Key, Lineage, Order, new_row
 from app.plans.schemas import ENDED, INLINE_USERS, REVOKED, UNENDED, PlanStatus
+from app.plans.stored import Answer
 from app.plans.tables import PlanEventRow, PlanRow
 from app.telemetry import measures, traces
 from app.telemetry.measures import Solve
@@ -29,7 +31,14 @@ from solvers.registry import RefutedAnswer
 log = logging.getLogger(__name__)
 
 _LOOK_AGAIN_S = 2
-_NEW_EVENT = insert(table_of(PlanEventRow))
+_EVENTS = table_of(PlanEventRow)
+_NEW_EVENT = insert(_EVENTS)
+_PROGRESS = (
+    select(_EVENTS.c.progress)
+    .where(_EVENTS.c.plan_number == bindparam("number"), ~_EVENTS.c.progress.is_(None))
+    .order_by(_EVENTS.c.id.desc())
+    .limit(1)
+)
 
 
 def carry_out(
@@ -55,7 +64,8 @@ def carry_out(
         stored.keep(session, row, order.bulk, stored.users_byte(outcome, packed))
         stored.keep_users(session, row.number, outcome, packed)
         tell(session, row.number, outcome.status)
-        successions.succeed(session, row.number, foreseen)
+        if foreseen is not None:
+            successions.succeed(session, row, foreseen)
         if row.webhook_waiting:
             news.tell(session, "webhook")
 
@@ -64,15 +74,16 @@ def carry_out(
     else:  # nobody waits for what takes a while to be written
         with database.writing() as session:
             store(session)
+    answer = stored.answer_of(row)
     if outcome.result is None and outcome.infeasible is None:
-        return _document(row, None, no_progress(row.status))
+        return _document(row, answer, None, no_progress(row.status))
     few = outcome.table is None and len(outcome.users) <= INLINE_USERS
-    return _document(row, outcome.users if few else None)
+    return _document(row, answer, outcome.users if few else None)
 
 
 def accepted(row: PlanRow) -> dict[str, Any]:
     """The answer that a plan is in line."""
-    return _document(row, None, no_progress(row.status))
+    return _document(row, stored.answer_of(row), None, no_progress(row.status))
 
 
 def attempted(plan_id: str, prepared: Prepared, progress: Progress) -> Outcome:
@@ -164,24 +175,39 @@ def changed_by(lineage: Lineage | None, outcome: Outcome) -> dict[str, Any] | No
 
 
 def get(session: Session, plan_id: str) -> dict[str, Any]:
-    """A plan as it was answered. Raises PlanNotFound."""
-    return _read(session, find(session, plan_id))
+    """A plan as it was answered, with its users where they are few. Raises PlanNotFound."""
+    row, answer = _told(session, plan_id)
+    if not answer.is_told:
+        return _document(row, answer, None, progress(session, row))
+    return _document(row, answer, stored.few_users(session, row, answer))
 
 
 def find(session: Session, plan_id: str) -> PlanRow:
     """A plan as it is stored. Raises PlanNotFound."""
     row = session.scalars(select(PlanRow).where(PlanRow.id == plan_id)).one_or_none()
     if row is None:
-        raise PlanNotFound(f"There is no plan {plan_id!r}.", plan_id)
+        raise _nothing(plan_id)
     return row
 
 
-def find_lean(session: Session, plan_id: str) -> PlanRow:
+def head(session: Session, plan_id: str) -> Head:
     """A plan without its request and its answer. Raises PlanNotFound."""
-    row = session.scalars(names.lean().where(PlanRow.id == plan_id)).one_or_none()
+    row = heads.by_id(session, plan_id)
     if row is None:
-        raise PlanNotFound(f"There is no plan {plan_id!r}.", plan_id)
+        raise _nothing(plan_id)
     return row
+
+
+def _told(session: Session, plan_id: str) -> tuple[Head, Answer]:
+    """A plan with its answer, without its request. Raises PlanNotFound."""
+    told = stored.told(session, plan_id)
+    if told is None:
+        raise _nothing(plan_id)
+    return told
+
+
+def _nothing(plan_id: str) -> PlanNotFound:
+    return PlanNotFound(f"There is no plan {plan_id!r}.", plan_id)
 
 
 def ended(session: Session, plan_id: str) -> PlanRow:
@@ -205,15 +231,9 @@ def list_plans(
     name: str | None,
     before: int | None,
     limit: int,
-) -> list[PlanRow]:
+) -> list[Head]:
     """Plans of that status, kind and name, newest first, from the first before a number."""
-    wanted = select(PlanRow).order_by(PlanRow.number.desc()).limit(limit)
-    for column, value in ((PlanRow.status, status), (PlanRow.kind, kind), (PlanRow.name, name)):
-        if value is not None:
-            wanted = wanted.where(column == value)
-    if before is not None:
-        wanted = wanted.where(PlanRow.number < before)
-    return list(session.scalars(wanted))
+    return heads.newest_first(session, limit, before, status=status, kind=kind, name=name)
 
 
 def list_users(session: Session, plan_id: str, start: int, limit: int) -> list[dict[str, Any]]:
@@ -221,12 +241,15 @@ def list_users(session: Session, plan_id: str, start: int, limit: int) -> list[d
 
     Raises PlanNotFound, PlanNotEnded.
     """
-    return stored.users_of(session, ended(session, plan_id), start, limit)
+    row = head(session, plan_id)
+    require_ended(plan_id, row.status)
+    return stored.users_of(session, row, start, limit)
 
 
-def get_user(session: Session, plan_id: str, user_id: str) -> dict[str, Any]:
-    """What a plan says of one user. Raises PlanNotFound, PlanUserNotFound, PlanNotEnded."""
-    return stored.user_of(session, ended(session, plan_id), user_id)
+def get_user(session: Session, row: Head, user_id: str) -> dict[str, Any]:
+    """What a plan says of one user. Raises PlanUserNotFound, PlanNotEnded."""
+    require_ended(row.id, row.status)
+    return stored.user_of(session, row, user_id)
 
 
 def forget(session: Session, plan_id: str) -> None:
@@ -241,7 +264,7 @@ def forget(session: Session, plan_id: str) -> None:
         select(PlanRow).where(PlanRow.id == plan_id).with_for_update()
     ).one_or_none()
     if row is None:
-        raise PlanNotFound(f"There is no plan {plan_id!r}.", plan_id)
+        raise _nothing(plan_id)
     if row.status not in ENDED:
         raise PlanNotEnded(f"The plan {plan_id!r} is {row.status}.")
     child = select(PlanRow.id).where(PlanRow.parent == plan_id, PlanRow.status.in_(UNENDED))
@@ -252,32 +275,34 @@ def forget(session: Session, plan_id: str) -> None:
     session.delete(row)
 
 
-def _read(session: Session, row: PlanRow) -> dict[str, Any]:
-    """A stored plan as JSON, with its users where they are few."""
-    if not stored.answer_of(row).is_told:
-        return _document(row, None, progress(session, row))
-    return _document(row, stored.few_users(session, row))
-
-
 def user_tables(session: Session, plan_id: str) -> Iterator[pa.Table]:
     """What a plan says of all its users, as tables of one schema.
 
     Raises PlanNotFound, PlanNotEnded.
     """
-    return stored.user_tables(session, ended(session, plan_id))
+    row = head(session, plan_id)
+    require_ended(plan_id, row.status)
+    return stored.user_tables(session, row)
 
 
 def heading(session: Session, row: PlanRow) -> dict[str, Any]:
     """A plan as JSON without its users: what events and webhooks carry."""
-    return _document(row, None, progress(session, row) if row.status != "solved" else None)
+    return _heading(session, row, stored.answer_of(row))
 
 
-def progress(session: Session, row: PlanRow) -> dict[str, Any]:
+def read_heading(session: Session, plan_id: str) -> dict[str, Any]:
+    """The same of a plan that is not read yet. Raises PlanNotFound."""
+    return _heading(session, *_told(session, plan_id))
+
+
+def _heading(session: Session, row: Plan, answer: Answer) -> dict[str, Any]:
+    return _document(row, answer, None, progress(session, row) if row.status != "solved" else None)
+
+
+def progress(session: Session, row: Plan) -> dict[str, Any]:
     """How far a plan has come."""
-    latest = select(PlanEventRow.progress).where(
-        PlanEventRow.plan_number == row.number, ~PlanEventRow.progress.is_(None)
-    )
-    found = session.scalars(latest.order_by(PlanEventRow.id.desc()).limit(1)).one_or_none()
+    session.flush()
+    found = session.connection().execute(_PROGRESS, {"number": row.number}).scalar()
     return found or no_progress(row.status)
 
 
@@ -287,10 +312,13 @@ def no_progress(status: str) -> dict[str, Any]:
 
 
 def _document(
-    row: PlanRow, users: list[dict[str, Any]] | None, progress: dict[str, Any] | None = None
+    row: Plan,
+    answer: Answer,
+    users: list[dict[str, Any]] | None,
+    progress: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The contract's plan; `users` None: they have an address of their own."""
-    answer, notice = stored.answer_of(row), stored.notice_of(row)
+    notice = stored.notice_of(row)
     part = {"users": users} if users is not None else {"users_url": f"/v1/plans/{row.id}/users"}
     document: dict[str, Any] = {
         "object": "plan",

@@ -7,13 +7,24 @@ its body, or in columns as they came. Nobody else looks into rows for any of the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from typing import Any, Self
 
 import numpy as np
-from sqlalchemy import ColumnElement, Text, cast, delete, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    String,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    insert,
+    select,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app import instants
@@ -21,26 +32,38 @@ from app.arrow import pa
 from app.db import table_of
 from app.drivers import json_byte
 from app.errors import PlanUserNotFound
-from app.plans import columnar
+from app.plans import columnar, heads
 from app.plans.columnar import Bulk, Packed
 from app.plans.family import Family, Outcome, Prepared
+from app.plans.heads import Head, Plan
 from app.plans.pins import Pins
 from app.plans.resolve import Resolver, used
 from app.plans.schemas import INLINE_USERS
 from app.plans.tables import PlanRow, PlanUsersRow
 from app.plans.versions import versions
 from app.profiles.references import ProfileRef
-from app.projects import project_of
+from app.projects import ask, project_of
 
 Json = dict[str, Any]
 
 BLOCK = 1000
 _VERSION = version("splitplan")
 
-# Rows that are only written need no objects to keep track of: that would take longer than writing
-# them.
-_NEW_PLAN, _NEW_USERS = insert(table_of(PlanRow)), insert(table_of(PlanUsersRow))
-_COLUMNS = frozenset(column.name for column in table_of(PlanRow).columns)
+# Rows that are only written or read need no objects to keep track of: that would take longer than
+# writing or reading them.
+_PLANS, _USERS = table_of(PlanRow), table_of(PlanUsersRow)
+_NEW_PLAN, _NEW_USERS = insert(_PLANS), insert(_USERS)
+_COLUMNS = frozenset(column.name for column in _PLANS.columns)
+_TOLD = heads.MINE.add_columns(_PLANS.c.answer).where(
+    _PLANS.c.id == bindparam("id", type_=String())
+)
+_MINE = _USERS.c.plan_number == bindparam("number", type_=Integer())
+_ENTRIES = select(_USERS.c.entries).where(_MINE).order_by(_USERS.c.block)
+_SOME = _ENTRIES.where(
+    _USERS.c.block.between(bindparam("first", type_=Integer()), bindparam("last", type_=Integer()))
+)
+_IDS = select(_USERS.c.block, _USERS.c.ids).where(_MINE).order_by(_USERS.c.block)
+_NAMED = select(_USERS.c.ids, _USERS.c.entries).where(_MINE)
 
 # The columns that `Answer.read`, `Notice.read` and `Pins.of` read.
 ANSWER: InstrumentedAttribute[Json] = PlanRow.answer
@@ -133,6 +156,12 @@ def answer_of(row: PlanRow) -> Answer:
     return Answer.read(row.answer)
 
 
+def told(session: Session, plan_id: str) -> tuple[Head, Answer] | None:
+    """A plan with what it says, without its users; None where there is none."""
+    row = ask(session, _TOLD, id=plan_id).one_or_none()
+    return None if row is None else (Head._make(row[:-1]), Answer.read(row[-1]))
+
+
 def end(row: PlanRow, outcome: Outcome, changed: Json | None = None) -> None:
     """Keep what a solver said."""
     before, row.answer = row.answer, answer_of(row).ended(outcome, changed).kept
@@ -186,7 +215,7 @@ class Notice:
         row.webhook_due_s = None
 
 
-def notice_of(row: PlanRow) -> Notice | None:
+def notice_of(row: Plan) -> Notice | None:
     """Where it is to be told that a plan has ended."""
     return None if row.webhook is None else Notice.read(row.webhook)
 
@@ -309,56 +338,63 @@ def forget_users(session: Session, plan_numbers: Sequence[int]) -> None:
     columnar.forget(session, plan_numbers)
 
 
-def few_users(session: Session, row: PlanRow) -> list[Json] | None:
+def few_users(session: Session, row: Plan, answer: Answer) -> list[Json] | None:
     """What a plan says of its users if that is told with the plan; None: it has its own address."""
-    blocks = select(PlanUsersRow.entries).where(PlanUsersRow.plan_number == row.number)
-    blocks = blocks.order_by(PlanUsersRow.block)
     if row.users <= INLINE_USERS:
-        return [entry for block in session.scalars(blocks) for entry in block]
-    if answer_of(row).result is not None:
+        return _entries(session, _ENTRIES, row.number)
+    if answer.result is not None:
         return None
     # Few users may fail in a large cell: at most one block is read to see.
-    first = list(session.scalars(blocks.limit(2)))
-    return [entry for block in first for entry in block] if len(first) < 2 else None
+    first = session.connection().execute(_ENTRIES.limit(2), {"number": row.number}).all()
+    return [entry for (block,) in first for entry in block] if len(first) < 2 else None
 
 
-def users_of(session: Session, row: PlanRow, start: int, limit: int) -> list[Json]:
+def _entries(session: Session, statement: Select[Any], number: int, **asked: int) -> list[Json]:
+    blocks = session.connection().execute(statement, {"number": number, **asked})
+    return [entry for (block,) in blocks for entry in block]
+
+
+def users_of(session: Session, row: Plan, start: int, limit: int) -> list[Json]:
     """What a plan says of its users, in the order of the request."""
     if row.users > INLINE_USERS:
         table = columnar.load(session, row.number, "users", start, limit)
         if table is not None:
             rows: list[Json] = table.to_pylist()
             return rows
-    blocks = session.scalars(
-        select(PlanUsersRow.entries)
-        .where(
-            PlanUsersRow.plan_number == row.number,
-            PlanUsersRow.block.between(start // BLOCK, (start + limit - 1) // BLOCK),
-        )
-        .order_by(PlanUsersRow.block)
-    )
-    entries = [entry for block in blocks for entry in block]
+    first, last = start // BLOCK, (start + limit - 1) // BLOCK
+    entries = _entries(session, _SOME, row.number, first=first, last=last)
     offset = start % BLOCK
     return entries[offset : offset + limit]
 
 
-def user_of(session: Session, row: PlanRow, user_id: str) -> Json:
+def user_of(session: Session, row: Plan, user_id: str) -> Json:
     """What a plan says of one user. Raises PlanUserNotFound."""
     if row.users > INLINE_USERS:
-        told = columnar.find(session, row.number, user_id)
-        if told is not None:
-            return told
-    mine = PlanUsersRow.plan_number == row.number
-    ids = select(PlanUsersRow.block, PlanUsersRow.ids).where(mine)
-    for block, names in session.execute(ids.order_by(PlanUsersRow.block)):
+        known = columnar.find(session, row.number, user_id)
+        if known is not None:
+            return known
+    told = _of_few if row.users <= BLOCK else _of_many
+    for names, entries in told(session, row.number, user_id):
         if user_id in names:
-            entries = select(PlanUsersRow.entries).where(mine, PlanUsersRow.block == block)
-            entry: Json = session.scalars(entries).one()[names.index(user_id)]
+            entry: Json = entries[names.index(user_id)]
             return entry
     raise PlanUserNotFound(row.id, user_id)
 
 
-def users_named(session: Session, row: PlanRow, ids: Sequence[str]) -> Mapping[str, Json]:
+def _of_few(session: Session, number: int, _: str) -> Iterable[Any]:
+    """The ids and entries of a plan's only block."""
+    return session.connection().execute(_NAMED, {"number": number})
+
+
+def _of_many(session: Session, number: int, user_id: str) -> Iterator[tuple[list[str], list[Json]]]:
+    """The same of the one block that tells of a user."""
+    for block, names in session.connection().execute(_IDS, {"number": number}):
+        if user_id in names:
+            yield names, _entries(session, _SOME, number, first=block, last=block)
+            return
+
+
+def users_named(session: Session, row: Plan, ids: Sequence[str]) -> Mapping[str, Json]:
     """What a plan says of those with one of these ids, as far as it knows them."""
     if row.users <= INLINE_USERS:
         return {user["id"]: user for user in users_of(session, row, 0, row.users)}
@@ -371,19 +407,19 @@ def users_named(session: Session, row: PlanRow, ids: Sequence[str]) -> Mapping[s
     return found
 
 
-def user_parts(session: Session, row: PlanRow) -> Iterator[list[Json] | pa.Table]:
+def user_parts(session: Session, row: Plan) -> Iterator[list[Json] | pa.Table]:
     """What a plan says of all its users, part by part as it is kept."""
     many = row.users > INLINE_USERS
-    told = columnar.blocks(session, row.number, "users") if many else iter(())
-    first = next(told, None)
+    blocks = columnar.blocks(session, row.number, "users") if many else iter(())
+    first = next(blocks, None)
     if first is None:
         yield users_of(session, row, 0, row.users)
         return
     yield first
-    yield from told
+    yield from blocks
 
 
-def user_tables(session: Session, row: PlanRow) -> Iterator[pa.Table]:
+def user_tables(session: Session, row: Plan) -> Iterator[pa.Table]:
     """What a plan says of all its users, as tables of one schema."""
     for part in user_parts(session, row):
         yield pa.Table.from_pylist(part) if isinstance(part, list) else part

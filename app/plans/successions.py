@@ -8,18 +8,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Integer, String, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from app import instants
 from app.arrow import pa
-from app.db import Database
+from app.db import Database, table_of
 from app.errors import NameEventNotFound
-from app.plans import columnar, comparison, names
+from app.plans import columnar, comparison, heads
 from app.plans.comparison import Changes, Decisions
 from app.plans.family import Outcome
+from app.plans.heads import Head, Plan
 from app.plans.schemas import REVOKED
 from app.plans.tables import NameEventRow, NameEventUsersRow, PlanNameRow, PlanRow
+from app.projects import OF_PROJECT, ask, project_of
 
 Json = dict[str, Any]
 Because = Literal["ended", "deleted", "revoked", "asked"]
@@ -29,6 +31,25 @@ Because = Literal["ended", "deleted", "revoked", "asked"]
 INLINE_USERS = 1000
 # Of each name so many events are kept: whoever was away for longer is told how things stand.
 MOST_EVENTS = 1000
+
+_NAMES, _EVENTS = table_of(PlanNameRow), table_of(NameEventRow)
+_NAME = bindparam("of_name", type_=String())
+_NEW_EVENT = insert(_EVENTS)
+_CHANGED = update(_EVENTS).where(_EVENTS.c.id == bindparam("its"))
+_LATEST = (
+    update(_NAMES)
+    .where(_NAMES.c.name == _NAME, _NAMES.c.project == OF_PROJECT)
+    .values(event=bindparam("latest"))
+)
+_MINE = _EVENTS.c.name == _NAME, _EVENTS.c.project == OF_PROJECT
+_OLDER = (
+    select(_EVENTS.c.id)
+    .where(*_MINE)
+    .order_by(_EVENTS.c.id.desc())
+    .limit(1)
+    .offset(bindparam("newer", type_=Integer()))
+)
+_FORGET = delete(_EVENTS).where(*_MINE, _EVENTS.c.id <= bindparam("last"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +72,17 @@ def foresee(database: Database, name: str | None, kind: str, outcome: Outcome) -
         return None
     decisions = comparison.decided(kind, outcome)
     with database.reading() as session:
-        return _compared(session, names.current(session, name), decisions)
+        return _compared(session, heads.current(session, name), decisions)
 
 
-def succeed(session: Session, number: int, foreseen: Foreseen | None) -> None:
+def succeed(session: Session, row: Plan, foreseen: Foreseen) -> None:
     """Tell that a plan has become the current one of its name, which is held, unless a newer one
     is.
     """
-    if foreseen is None:
-        return
-    row = session.scalars(names.lean().where(PlanRow.number == number)).one()
     assert row.name is not None
-    if names.current(session, row.name, PlanRow.number > number) is not None:
+    before = heads.current_but_for(session, row.name, row.number)
+    if before is not None and before.number > row.number:
         return
-    before = names.current(session, row.name, PlanRow.number < number)
     if (before and before.number) != foreseen.against:  # it was another one a moment ago
         foreseen = _compared(session, before, foreseen.decisions)
     _tell_current(session, row.name, row, before, "ended", foreseen.changes)
@@ -74,11 +92,11 @@ def give_up(session: Session, row: PlanRow) -> None:
     """Tell that a plan, which is about to be deleted, makes an older one of its name current again;
     the name is held.
     """
-    if row.name is None or (now := names.current(session, row.name)) is None:
+    if row.name is None or (now := heads.current(session, row.name)) is None:
         return
     if now.number != row.number:
         return
-    after = names.current(session, row.name, PlanRow.number < row.number)
+    after = heads.current_but_for(session, row.name, row.number)
     changes = None
     if after is not None:
         changes = comparison.compared(
@@ -89,7 +107,7 @@ def give_up(session: Session, row: PlanRow) -> None:
 
 def revoke(session: Session, row: PlanRow) -> None:
     """Tell that the current plan of a name, which is held, is no longer trusted."""
-    if row.name is None or (now := names.current(session, row.name)) is None:
+    if row.name is None or (now := heads.current(session, row.name)) is None:
         return
     if now.number == row.number:
         _tell(session, row.name, REVOKED, standing(row.name, row, "revoked"))
@@ -118,7 +136,7 @@ def changed_users(
     return told.slice(start, limit)
 
 
-def standing(name: str, row: PlanRow | None, because: Because = "asked") -> Json:
+def standing(name: str, row: Plan | None, because: Because = "asked") -> Json:
     """How a name stands, as an event tells it to whoever holds nothing to compare with."""
     revoked = None if row is None or row.revoked is None else instants.in_text(row.revoked, "at")
     return {
@@ -134,7 +152,7 @@ def standing(name: str, row: PlanRow | None, because: Because = "asked") -> Json
     }
 
 
-def _compared(session: Session, before: PlanRow | None, decisions: Decisions) -> Foreseen:
+def _compared(session: Session, before: Head | None, decisions: Decisions) -> Foreseen:
     if before is None:
         return Foreseen(decisions, None, None)
     changes = comparison.compared(comparison.kept(session, before), decisions)
@@ -144,14 +162,14 @@ def _compared(session: Session, before: PlanRow | None, decisions: Decisions) ->
 def _tell_current(
     session: Session,
     name: str,
-    row: PlanRow | None,
-    before: PlanRow | None,
+    row: Plan | None,
+    before: Plan | None,
     because: Because,
     changes: Changes | None,
 ) -> None:
     data = standing(name, row, because) | {"previous": before and before.id}
-    event = _tell(session, name, "current", data)
     if changes is None:
+        _tell(session, name, "current", data)
         return
     counts = {
         "added": len(changes.added),
@@ -160,12 +178,14 @@ def _tell_current(
     }
     if changes.count <= INLINE_USERS:
         users = [{"id": user, "change": change} for user, change in changes.each]
-        event.data = event.data | {"changes": counts | {"users": users}}
+        _tell(session, name, "current", data | {"changes": counts | {"users": users}})
         return
-    url = f"/v1/plans/current/events/{event.id}/users?name={name}"
-    event.data = event.data | {"changes": counts | {"users_url": url}}
+    event, told = _tell(session, name, "current", data)
+    url = f"/v1/plans/current/events/{event}/users?name={name}"
+    told |= {"changes": counts | {"users_url": url}}
+    session.connection().execute(_CHANGED, {"its": event, "data": told})
     for block, content in enumerate(columnar.packed(_table(changes.each)).blocks):
-        session.add(NameEventUsersRow(event_id=event.id, block=block, data=content))
+        session.add(NameEventUsersRow(event_id=event, block=block, data=content))
 
 
 def _table(changes: Iterable[tuple[str, str]]) -> pa.Table:
@@ -178,16 +198,16 @@ def _table(changes: Iterable[tuple[str, str]]) -> pa.Table:
     )
 
 
-def _tell(session: Session, name: str, kind: str, data: Json) -> NameEventRow:
-    """Add an event to a name, which is held, and forget what is older than its last ones."""
-    event = NameEventRow(name=name, kind=kind, data=data | {"at": instants.now()})
-    session.add(event)
-    session.flush()
-    session.execute(update(PlanNameRow).where(PlanNameRow.name == name).values(event=event.id))
-    mine = NameEventRow.name == name
-    oldest = (
-        select(NameEventRow.id).where(mine).order_by(NameEventRow.id.desc()).offset(MOST_EVENTS)
-    )
-    if (last := session.scalar(oldest.limit(1))) is not None:
-        session.execute(delete(NameEventRow).where(mine, NameEventRow.id <= last))
-    return event
+def _tell(session: Session, name: str, kind: str, data: Json) -> tuple[int, Json]:
+    """Add an event to a name, which is held, and forget what is older than its last ones; its
+    number, and what it tells.
+    """
+    told = data | {"at": instants.now()}
+    new = {"project": project_of(session), "name": name, "kind": kind, "data": told}
+    key = session.connection().execute(_NEW_EVENT, new).inserted_primary_key
+    assert key is not None
+    ask(session, _LATEST, of_name=name, latest=key[0])
+    last = ask(session, _OLDER, of_name=name, newer=MOST_EVENTS).scalar()
+    if last is not None:
+        ask(session, _FORGET, of_name=name, last=last)
+    return key[0], told

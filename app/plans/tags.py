@@ -11,13 +11,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.plans import stored
+from app.plans.heads import Head
 from app.plans.schemas import ENDED
-from app.plans.tables import PlanEventRow, PlanRow
+from app.plans.tables import PlanEventRow
 
 _VERSION = version("splitplan")
 
 
-def tag_of(session: Session, row: PlanRow) -> str:
+def tag_of(session: Session, row: Head) -> str:
     """The strong tag of a plan, but for how its webhook went: what one holds to replace the plan.
 
     Once a plan has ended, only its revocation changes what it says; until then each step has an
@@ -30,7 +31,7 @@ def tag_of(session: Session, row: PlanRow) -> str:
     return _quoted(_digest(what))
 
 
-def whole_tag(session: Session, row: PlanRow) -> str:
+def whole_tag(session: Session, row: Head) -> str:
     """The strong tag of a plan as it is answered."""
     tag, notice = tag_of(session, row), stored.notice_of(row)
     if notice is None:

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Executable,
     Row,
     Select,
-    String,
     bindparam,
     literal,
     select,
@@ -32,7 +31,7 @@ from app.profiles.schemas.revisions import SCHEMAS
 from app.profiles.schemas.timing import Timing
 from app.profiles.stored import Stored
 from app.profiles.tables import ProfileRow, RevisionRow
-from app.projects import project_of, seen_in
+from app.projects import OF_PROJECT, ask, seen_in
 
 P = TypeVar("P", bound=Profile)
 T = TypeVar("T")
@@ -49,7 +48,7 @@ _KINDS: dict[str, type[Profile]] = {schema.kind: schema for schema in SCHEMAS}
 _PROFILES, _REVISIONS = table_of(ProfileRow), table_of(RevisionRow)
 _profile, _revision = _PROFILES.c, _REVISIONS.c
 # Of these statements, which go around the session, each says itself what the project sees.
-_SEEN = seen_in(_PROFILES, _profile, bindparam("project", type_=String()))
+_SEEN = seen_in(_PROFILES, _profile, OF_PROJECT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +82,14 @@ def find(session: Session, wanted: Wanted) -> Found:
     ]
     found = Found(timings={key: [] for key in wanted.timings})
     for names, keys in zip_longest(_chunks(latest), _chunks(wanted.timings), fillvalue=()):
-        rows = _rows(session, _LATEST, {"latest": names, "timings": keys})
+        rows = _rows(session, _LATEST, latest=names, timings=keys)
         timings = [row for row in rows if row.of_processor]
         for row, each in _read(session, [row for row in rows if not row.of_processor]):
             found.profiles[row.kind, ProfileRef(each.name)] = each
         for row, each in _read(session, _first(timings)):
             found.timings[_timed_by(row)].append(each)
     for numbers in _chunks(numbered):
-        for row, each in _read(session, _rows(session, _NUMBERED, {"numbered": numbers})):
+        for row, each in _read(session, _rows(session, _NUMBERED, numbered=numbers)):
             found.profiles[row.kind, ProfileRef(each.name, each.revision)] = each
     return found
 
@@ -125,13 +124,9 @@ def _first(timings: Sequence[Row[Any]]) -> list[Row[Any]]:
     return kept
 
 
-def _rows(session: Session, statement: Executable, asked: dict[str, Any]) -> list[Row[Any]]:
+def _rows(session: Session, statement: Executable, **asked: Any) -> list[Row[Any]]:
     """What a statement finds, by kind and name."""
-    session.flush()
-    asked = {"project": project_of(session), **asked}
-    # Not through the session: there are no objects to keep track of, only rows.
-    found = session.connection().execute(statement, asked)
-    return sorted(found, key=attrgetter("kind", "name"))
+    return sorted(ask(session, statement, **asked), key=attrgetter("kind", "name"))
 
 
 def _read(session: Session, rows: Sequence[Row[Any]]) -> Iterator[tuple[Row[Any], Stored[Any]]]:

@@ -89,7 +89,7 @@ def get(session: Session, plan_id: str, number: int) -> dict[str, Any]:
 
 def find(session: Session, plan_id: str, number: int) -> ValidationRow:
     """A validation as it is stored. Raises PlanNotFound, ValidationNotFound."""
-    row = session.get(ValidationRow, (plans.find_lean(session, plan_id).number, number))
+    row = session.get(ValidationRow, (plans.head(session, plan_id).number, number))
     if row is None:
         raise ValidationNotFound(plan_id, number)
     return row
@@ -104,7 +104,7 @@ def list_validations(
     """
     wanted = select(ValidationRow).options(defer(ValidationRow.evidence, raiseload=True))
     wanted = wanted.where(
-        ValidationRow.plan_number == plans.find_lean(session, plan_id).number,
+        ValidationRow.plan_number == plans.head(session, plan_id).number,
         ValidationRow.number > after,
     )
     found = session.scalars(wanted.order_by(ValidationRow.number).limit(limit))

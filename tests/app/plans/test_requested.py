@@ -43,7 +43,7 @@ def statements(database: Database) -> Iterator[list[str]]:
     """What is asked of the database meanwhile, by who writes and by who reads."""
     seen: list[str] = []
     # Sessions ask through an engine of their own, which tells those that it is made of.
-    engines = {database.engine, database._readers}
+    engines = {database.engine, database._readers.of_all}
 
     def look(*told: object) -> None:
         seen.append(str(told[2]))
