@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.arrays import Floats, Integers
-from solvers.later import optimize
 from solvers.margin import Margin
 from solvers.moments import risk_for
 from solvers.physics import rate_bps, transfer_s
@@ -23,6 +22,7 @@ from solvers.robust.budget import TimeBudget, time_budget
 from solvers.robust.problem import AT_TOLERANCE, Problem
 from solvers.robust.solve.candidates import BLOCK, Candidates, in_blocks, options_of
 
+_NEAR = 5e-14  # of a root
 _LAST_PLACE = 2.0**-52
 _AT_ROUNDING = 1.0 + 1e-12
 _DOUBLINGS = 45
@@ -256,7 +256,7 @@ class Remedies:
                 low, high = high, 2.0 * high - low + 0.5
                 if high > _FURTHEST + 0.5:
                     return float("nan")
-            high = float(optimize.toms748(excess, low, high, xtol=1e-13, rtol=1e-15, maxiter=200))
+            high = _root(excess, low, high)
         factor, step = float(np.exp(high)), _LAST_PLACE
         while not self._fits(stretched(factor)):
             factor, step = factor * (1.0 + step), 2.0 * step
@@ -361,3 +361,33 @@ def _as_wide_as_it_takes(problem: Problem, users: Integers) -> Floats:
     if budget.stages is not None:
         works &= budget.stages.cycles_s >= fastest
     return options.least(np.where(works, options.curves.least_hz, np.inf))
+
+
+def _root(of: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function changes its sign between two numbers, to 1e-13: halving, or the inverse
+    quadratic through the last three points where it is to be trusted (T. R. Chandrupatla, Adv. Eng.
+    Softw. 28, 1997).
+
+    Written here since a library of optimisers takes a second to load, which who asks first would
+    wait for.
+    """
+    a, b, at_a, at_b = high, low, of(high), of(low)
+    part = 0.5
+    while True:
+        x = a + part * (b - a)
+        at_x = of(x)
+        if (at_x > 0.0) == (at_a > 0.0):
+            c, at_c = a, at_a
+        else:
+            c, b, at_c, at_b = b, a, at_b, at_a
+        a, at_a = x, at_x
+        best, at_best = (a, at_a) if abs(at_a) < abs(at_b) else (b, at_b)
+        least = (_NEAR + _NEAR * abs(best)) / abs(b - a)
+        if at_best == 0.0 or least > 0.5:
+            return best
+        along, across = (a - b) / (c - b), (at_a - at_b) / (at_c - at_b)
+        part = 0.5
+        if across**2 < along and (1.0 - across) ** 2 < 1.0 - along:
+            part = at_a / (at_b - at_a) * at_c / (at_b - at_c)
+            part += (c - a) / (b - a) * at_a / (at_c - at_a) * at_b / (at_c - at_b)
+        part = min(max(part, least), 1.0 - least)

@@ -2,6 +2,9 @@
 billionth below.
 """
 
+import itertools
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,6 +17,7 @@ from solvers.registry import answer
 from solvers.robust.problem import TOLERANCE, Method, Problem
 from solvers.robust.solve import solve
 from solvers.robust.solve.infeasible import Binding, Infeasibility
+from solvers.robust.solve.remedies import _root
 from tests.support.robust.cells import a_cell, random_cell
 from tests.support.robust.everything import TERMS, random_cell_with_everything
 
@@ -111,3 +115,33 @@ def test_no_bandwidth_is_needed_where_everybody_may_stay_on_the_device() -> None
     told = found.together.bandwidth_with_deadlines_hz
     eased = replace(problem, deadline_s=found.least_deadline_s)
     assert solve(replace(eased, bandwidth_hz=max(told, 1e-3))).status is not Status.INFEASIBLE
+
+
+@pytest.mark.parametrize("power", [1.0, 3.0, 0.3])
+def test_a_root_is_found_to_its_last_digits_however_flat_or_steep(power: float) -> None:
+    rng = np.random.default_rng(7)
+    for root, scale, before, beyond in rng.uniform((-2, -3, 1e-3, 0), (2, 3, 3, 3), (50, 4)):
+        asked = itertools.count()
+
+        def falling(
+            x: float, at: float = root, steep: float = 10**scale, count: Iterator[int] = asked
+        ) -> float:
+            assert next(count) < 100
+            return float(np.clip(np.sign(at - x) * abs(steep * (at - x)) ** power, -99, 99))
+
+        found = _root(falling, root - before, root + beyond)
+        assert abs(found - root) <= 2e-13 * (1.0 + abs(root))
+
+
+@pytest.mark.slow
+def test_what_is_missing_is_told_without_a_library_of_optimisers() -> None:
+    """Loading one takes a second, which the first who asks for too much would wait for."""
+    asked = (
+        "import sys; import numpy as np; from dataclasses import replace;"
+        "from tests.support.robust.cells import a_cell; from solvers.robust.solve import solve;"
+        "cell = a_cell(6);"
+        "short = replace(cell, deadline_s=0.7 * cell.deadline_s, bandwidth_hz=3e6);"
+        "assert solve(short).infeasibility.least_deadline_factor > 1.03;"
+        "assert 'scipy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", asked], check=True)
