@@ -3,15 +3,15 @@ billionth below.
 """
 
 import itertools
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks.robust_remedies import QUICK, infeasible_cells, planned, remedies_of
+from solvers.later import LIBRARIES, Later
 from solvers.outcome import Status
 from solvers.registry import answer
 from solvers.robust.problem import TOLERANCE, Method, Problem
@@ -133,15 +133,19 @@ def test_a_root_is_found_to_its_last_digits_however_flat_or_steep(power: float) 
         assert abs(found - root) <= 2e-13 * (1.0 + abs(root))
 
 
-@pytest.mark.slow
-def test_what_is_missing_is_told_without_a_library_of_optimisers() -> None:
+def test_what_is_missing_is_told_without_a_library_of_optimisers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Loading one takes a second, which the first who asks for too much would wait for."""
-    asked = (
-        "import sys; import numpy as np; from dataclasses import replace;"
-        "from tests.support.robust.cells import a_cell; from solvers.robust.solve import solve;"
-        "cell = a_cell(6);"
-        "short = replace(cell, deadline_s=0.7 * cell.deadline_s, bandwidth_hz=3e6);"
-        "assert solve(short).infeasibility.least_deadline_factor > 1.03;"
-        "assert 'scipy' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", asked], check=True)
+
+    def loaded(library: Later, name: str) -> Any:
+        raise AssertionError(f"{library.__name__}.{name} was asked for")
+
+    for library in LIBRARIES:
+        for name in [name for name in vars(library) if not name.startswith("__")]:
+            monkeypatch.delattr(library, name)
+    monkeypatch.setattr(Later, "__getattr__", loaded)
+    cell = a_cell(6)
+    found = solve(replace(cell, deadline_s=0.7 * cell.deadline_s, bandwidth_hz=3e6))
+    assert found.infeasibility is not None
+    assert found.infeasibility.least_deadline_factor > 1.03
