@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from app.errors import DatabaseUnavailable
 
 WRITERS = 28
-"""So many requests that may write are worked on at a time, fewer than the web has threads (40): who
-writes needs another thread before it lets the next one go on, and would wait for those who wait for
-it if they had them all. The others wait without a thread, first come, first served.
+"""So many requests that may write have a thread at a time, most of which wait for their turn at the
+database: fewer than there are (`app.hands.MOST`), so that some are left for those who read. The
+others wait without a thread, first come, first served.
 """
 OF_ONE = 21
 """So many are of one project where there may be several: however many it sends, another's request
