@@ -64,11 +64,11 @@ def lower_bound_j(
     floor_hz, total, size = frugal_clock_hz(problem), 0.0, 0.0
     for users in _in_blocks(problem):
         options, cap_hz = open_options(problem, users, floor_hz, decision.option)
-        soonest_s = soonest_uplink_s(options, cap_hz)
+        soonest_s = soonest_uplink_s(options, cap_hz, users[0])
         cheapest = options.with_servers_j(options.cheapest_j(soonest_s), servers[0])
         useful = cheapest <= held[options.user] * _SLACK
         useful |= options.option == decision.option[options.user]
-        near, reach = within(options[useful], cap_hz, decision.option)
+        near, reach = within(options[useful], cap_hz, users, decision.option)
         value = near.with_servers_j(_priced_j(near, price, reach), servers[0])
         least = _least(value, near, users)
         total += float(least.sum())
@@ -85,7 +85,7 @@ def lower_bound_j(
     # The minimum needs no others, but a cheaper plan may.
     far = ~useful & (root + (cheapest - least[options.user]) < goal_j)
     if far.any():
-        near, reach = within(options[useful | far], cap_hz, decision.option)
+        near, reach = within(options[useful | far], cap_hz, users, decision.option)
         value = near.with_servers_j(_priced_j(near, price, reach), servers[0])
     detour = value - least[near.user]
     found = search(problem, prices, servers, goal_j, root, near, reach, detour)
@@ -130,33 +130,36 @@ def _least(values: Floats, options: Options, users: Integers) -> Floats:
 def open_options(
     problem: Problem, users: Integers, floor_hz: Floats, held: Integers
 ) -> tuple[Options, Floats]:
-    """Options of some consecutive users, and the largest share that each of all users may have: at
-    most what the others leave.
+    """Options of some consecutive users, and the largest share that each of these may have: at most
+    what the others leave.
 
     Those that surely need more than that, of the uplink or of a server, are left out but for the
     plan's.
     """
     options = options_of(problem, users, floor_hz)
-    cap_hz = np.full(len(problem.workload), problem.bandwidth_hz)
+    cap_hz = np.full(len(users), problem.bandwidth_hz)
     if len(users) == len(problem.workload) <= _CAPPED_USERS:
         least = least_shares_hz(options, len(users))
         cap_hz = cap_hz * (1.0 + _ROUNDING) - (least.sum() - least) * (1.0 - _ROUNDING)
     if options.plain:  # whose bounds were answered with all options left in
         return options, cap_hz
-    late = soonest_uplink_s(options, cap_hz) > options.uplink_most_s() * (1.0 + _SURELY_LATE)
+    soonest_s = soonest_uplink_s(options, cap_hz, users[0])
+    late = soonest_s > options.uplink_most_s() * (1.0 + _SURELY_LATE)
     if options.load is not None:
         late |= _unserved(problem, options, users)
     kept = ~late | (options.option == held[options.user])
     return (options, cap_hz) if kept.all() else (options[kept], cap_hz)
 
 
-def within(options: Options, cap_hz: Floats, held: Integers) -> tuple[Options, Reach]:
+def within(
+    options: Options, cap_hz: Floats, users: Integers, held: Integers
+) -> tuple[Options, Reach]:
     """Options with the shares they may have, up to those of `open_options`; what needs more than
     that is left out but for the plan's.
     """
     most_u = most_efficiency(options)
     with np.errstate(divide="ignore"):
-        least_u = np.log1p(options.scale_hz / cap_hz[options.user]) * (1.0 - _ROUNDING)
+        least_u = np.log1p(options.scale_hz / cap_hz[options.user - users[0]]) * (1.0 - _ROUNDING)
     # A share beyond the cap is no option; a hair beyond it may be rounding.
     reach = Reach(np.minimum(least_u, most_u), most_u)
     if options.plain:  # whose bounds were answered with such options left in

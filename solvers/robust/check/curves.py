@@ -39,18 +39,21 @@ def least_share_hz(options: Options, most_u: Floats) -> Floats:
     return np.where(options.unit_s > 0.0, share, 0.0)
 
 
-def soonest_uplink_s(options: Options, most_hz: Floats) -> Floats:
-    """Uplink time with the largest share that each user may have, rounded down."""
+def soonest_uplink_s(options: Options, most_hz: Floats, first: int) -> Floats:
+    """Uplink time with the largest share that each user may have, from the first on; rounded
+    down.
+    """
+    user = options.user - first
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        u = np.log1p(_scale_hz(options, len(most_hz)) / most_hz)
+        u = np.log1p(_scale_hz(options, user, len(most_hz)) / most_hz)
         stretch = np.expm1(u) / np.minimum(u, options.cap_u) * (1.0 - 2.0 * ROUNDING)
-    return np.asarray(options.unit_s * np.maximum(stretch, 1.0)[options.user])
+    return np.asarray(options.unit_s * np.maximum(stretch, 1.0)[user])
 
 
-def _scale_hz(options: Options, users: int) -> Floats:
-    """The scale of each user; 1 where there are no options."""
+def _scale_hz(options: Options, user: Integers, users: int) -> Floats:
+    """The scale of each of some users; 1 where there are no options."""
     scale_hz = np.ones(users)
-    scale_hz[options.user] = options.scale_hz
+    scale_hz[user] = options.scale_hz
     return scale_hz
 
 
@@ -63,7 +66,7 @@ def least_shares_hz(options: Options, users: int) -> Floats:
     some = np.isfinite(most)
     least = np.where(most > 0.0, 0.0, np.inf)
     u = efficiency_for(most[some], options.cap_u)
-    least[some] = _scale_hz(options, users)[some] / np.expm1(u) * (1.0 - ROUNDING)
+    least[some] = _scale_hz(options, options.user, users)[some] / np.expm1(u) * (1.0 - ROUNDING)
     return least
 
 

@@ -255,7 +255,7 @@ def test_tangents_meet_below_the_kink_of_a_capped_rate() -> None:
     users = np.arange(4)
     nobody = np.full(4, -1)
     options, cap_hz = open_options(problem, users, frugal_clock_hz(problem), nobody)
-    options, reach = within(options, cap_hz, nobody)
+    options, reach = within(options, cap_hz, users, nobody)
     some = np.flatnonzero(reach.least_u < 0.999 * reach.most_u)
     options, reach = options[some], reach[some]
     plain = [
