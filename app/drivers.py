@@ -19,7 +19,6 @@ import orjson
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import (
-    DBAPIError,
     InterfaceError,
     InternalError,
     InvalidatePoolError,
@@ -198,4 +197,6 @@ def begin_sqlite(connection: Connection) -> None:
     try:
         opened.execute(begin)  # as a statement it would take as long as what is asked afterwards
     except sqlite3.Error as refused:
-        raise DBAPIError.instance(begin, None, refused, sqlite3.Error) from refused
+        if getattr(refused, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+            raise OperationalError(begin, None, refused) from refused
+        connection.exec_driver_sql(begin)  # so that it is told as what else fails is

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from app.db import Database
+from app.db import Database, table_of
 from app.errors import PlanNotFound
 from app.evidence.promises import Promise, promise_of, risks_of
 from app.evidence.schemas import MOST_REPORTS, MissReport
@@ -23,6 +23,14 @@ from solvers.evidence.betting import MULTIPLES, log_e_value, log_wealth
 _SHOWN = 1000
 # A smaller number than the evidence is evidence still: sums of these stay exact enough.
 _LARGEST = 1e12
+_PLANS = table_of(PlanRow).c
+_PLAN = (
+    select(_PLANS.number, _PLANS.revoked)
+    .where(_PLANS.number == bindparam("of_number"))
+    .with_for_update()
+)
+
+_Revoked = dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,7 @@ class Receiver:
 def _count_of_plan(session: Session, every: Sequence[_Received]) -> list[dict[str, Any]]:
     """Count what was received of one plan."""
     promise, now = every[0].promise, datetime.now(UTC)
-    whole = _held(session, promise, now)
+    whole, revoked = _held(session, promise, now)
     users = _users(session, promise.number, {name for one in every for name in one.names})
     counts = []
     for received in every:
@@ -95,7 +103,7 @@ def _count_of_plan(session: Session, every: Sequence[_Received]) -> list[dict[st
         counts.append({"counted": new, "repeated": len(received.reports) - new})
     whole.updated_at = now
     session.flush()
-    told = _told(session, promise, whole)
+    told = _told(promise, whole, revoked)
     return [
         told | count | {"users": [_user(users[name]) for name in received.names[:_SHOWN]]}
         for count, received in zip(counts, every, strict=True)
@@ -106,7 +114,7 @@ def summary(session: Session, plan_id: str) -> dict[str, Any]:
     """What is known of a plan. Raises PlanNotFound, PlanNotReplayable."""
     promise = promise_of(session, plan_id)
     whole = session.get(PlanEvidenceRow, promise.number) or _nothing(promise, datetime.now(UTC))
-    return _told(session, promise, whole)
+    return _told(promise, whole, promise.revoked)
 
 
 def list_users(
@@ -133,21 +141,19 @@ def is_refuted(told: Mapping[str, Any]) -> bool:
     return bool(told["e_value"] * (1.0 - told["confidence"]) >= 1.0)
 
 
-def _held(session: Session, promise: Promise, now: datetime) -> PlanEvidenceRow:
-    """The evidence of a plan, held until the end of the transaction. Raises PlanNotFound."""
+def _held(session: Session, promise: Promise, now: datetime) -> tuple[PlanEvidenceRow, _Revoked]:
+    """The evidence of a plan, held until the end of the transaction, and whether the plan is
+    revoked. Raises PlanNotFound.
+    """
     # The plan's row first: of two who report first only one makes the evidence.
-    if (
-        session.scalar(
-            select(PlanRow.number).where(PlanRow.number == promise.number).with_for_update()
-        )
-        is None
-    ):
+    plan = session.connection().execute(_PLAN, {"of_number": promise.number}).one_or_none()
+    if plan is None:
         raise PlanNotFound(f"The plan {promise.plan_id!r} was deleted meanwhile.")
     whole = session.get(PlanEvidenceRow, promise.number)
     if whole is None:
         whole = _nothing(promise, now)
         session.add(whole)
-    return whole
+    return whole, plan.revoked
 
 
 def _nothing(promise: Promise, now: datetime) -> PlanEvidenceRow:
@@ -222,7 +228,7 @@ def _e_value(user: UserEvidenceRow) -> float:
     return math.exp(min(float(log_e_value(logs)), math.log(_LARGEST)))
 
 
-def _told(session: Session, promise: Promise, whole: PlanEvidenceRow) -> dict[str, Any]:
+def _told(promise: Promise, whole: PlanEvidenceRow, revoked: _Revoked) -> dict[str, Any]:
     silent = promise.users - whole.users
     told: dict[str, Any] = {
         "plan": promise.plan_id,
@@ -233,7 +239,6 @@ def _told(session: Session, promise: Promise, whole: PlanEvidenceRow) -> dict[st
         "misses": whole.misses,
         "e_value": max(whole.wealth + silent, 0.0) / promise.users,
     }
-    revoked = session.scalar(select(PlanRow.revoked).where(PlanRow.number == promise.number))
     return told if revoked is None else told | {"revoked": revoked}
 
 

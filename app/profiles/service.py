@@ -3,12 +3,13 @@
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from sqlalchemy import CursorResult, Row, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.db import table_of
 from app.errors import (
     AmbiguousTiming,
     ProfileExists,
@@ -25,9 +26,22 @@ from app.profiles.schemas.server import Server
 from app.profiles.schemas.timing import Timing
 from app.profiles.stored import Stored, revisions
 from app.profiles.tables import ProfileRow, RevisionRow
-from app.projects import project_of
+from app.projects import OF_PROJECT, ask, project_of, seen_in
 
 P = TypeVar("P", bound=Profile)
+
+_PROFILES = table_of(ProfileRow)
+_FOUND = select(*(_PROFILES.c[name] for name in ("id", "latest", "hidden", "project"))).where(
+    _PROFILES.c.kind == bindparam("of_kind"),
+    _PROFILES.c.name == bindparam("of_name"),
+    seen_in(_PROFILES, _PROFILES.c, OF_PROJECT),
+)
+_HELD = _FOUND.with_for_update()
+_NEW_REVISION = insert(table_of(RevisionRow))
+_CHANGE = update(_PROFILES).where(
+    *(_PROFILES.c[name] == bindparam(f"its_{name}") for name in ("id", "latest", "hidden")),
+    _PROFILES.c.project == OF_PROJECT,
+)
 
 
 def create(session: Session, body: P) -> Stored[P]:
@@ -76,7 +90,8 @@ def replace(session: Session, body: P, expected: Collection[int] | None) -> Stor
     if current.body == body:
         return current
     number = row.latest + 1
-    row = own(session, kind, body.name) or row
+    if row.project != project_of(session):
+        row = own(session, kind, body.name) or row
     if not _change(session, row, latest=number, **_described(body)):
         raise _stale(session, kind, body.name)
     return _add_revision(session, row.id, number, body)
@@ -154,14 +169,9 @@ def only_timing(
 
 def list_latest(session: Session, kind: type[P], after: str | None, limit: int) -> list[Stored[P]]:
     """The latest revisions of the names in use, by name, from the first beyond `after`."""
-    wanted = revisions(kind).where(
-        RevisionRow.number == ProfileRow.latest, ProfileRow.hidden.is_(False)
-    )
-    if after is not None:
-        wanted = wanted.where(ProfileRow.name > after)
-    return stored.read(
-        session, kind, session.execute(wanted.order_by(ProfileRow.name).limit(limit)).all()
-    )
+    # Every name is beyond the empty one.
+    asked = {"of_kind": kind.kind, "after": after or "", "most": limit}
+    return stored.read(session, kind, ask(session, stored.IN_USE, **asked).all())
 
 
 def list_revisions(
@@ -196,7 +206,7 @@ def mark_stale(session: Session, name: str, revision: int, evidence: dict[str, A
     return True
 
 
-Found = Row[int, int, bool, str]
+Found = Row[Any]
 """Key, latest revision, whether it is hidden, and whose it is."""
 
 
@@ -250,24 +260,18 @@ def _find(
     """The name's row. Who is about to change it waits for whoever is changing it, and reads what
     that one leaves: with `If-Match: *` nobody is told that another was first.
     """
-    columns = select(ProfileRow.id, ProfileRow.latest, ProfileRow.hidden, ProfileRow.project)
-    found = columns.where(ProfileRow.kind == kind.kind, ProfileRow.name == name)
-    row = session.execute(found.with_for_update() if to_change else found).one_or_none()
+    statement = _HELD if to_change else _FOUND
+    row = ask(session, statement, of_kind=kind.kind, of_name=name).one_or_none()
     if to_change and row is not None and row.project != project_of(session):
         # Whoever held the shared row may have left the project a copy of its own.
-        return session.execute(found.with_for_update()).one_or_none()
+        row = ask(session, statement, of_kind=kind.kind, of_name=name).one_or_none()
     return row
 
 
 def _change(session: Session, row: Found, **values: Any) -> bool:
     """Change a name that is still as it was read; False if another client was first."""
-    unchanged = (
-        ProfileRow.id == row.id,
-        ProfileRow.latest == row.latest,
-        ProfileRow.hidden.is_(row.hidden),
-    )
-    result = session.execute(update(ProfileRow).where(*unchanged).values(values))
-    return cast(CursorResult[Any], result).rowcount == 1
+    unchanged = {"its_id": row.id, "its_latest": row.latest, "its_hidden": row.hidden}
+    return ask(session, _CHANGE, **unchanged, **values).rowcount == 1
 
 
 def _stale(session: Session, kind: type[Profile], name: str) -> StaleRevision:
@@ -278,13 +282,12 @@ def _stale(session: Session, kind: type[Profile], name: str) -> StaleRevision:
 
 def _add_revision(session: Session, profile_id: int, number: int, body: P) -> Stored[P]:
     created_at = datetime.now(UTC)
-    session.execute(
-        insert(RevisionRow).values(
-            id=uuid.uuid4(),
-            profile_id=profile_id,
-            number=number,
-            created_at=created_at,
-            body=body.model_dump(mode="json"),
-        )
-    )
+    new = {
+        "id": uuid.uuid4(),
+        "profile_id": profile_id,
+        "number": number,
+        "created_at": created_at,
+        "body": body.model_dump(mode="json"),
+    }
+    session.connection().execute(_NEW_REVISION, new)
     return Stored(body.name, number, created_at, body)

@@ -8,13 +8,37 @@ from datetime import datetime
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Select, select
+from sqlalchemy import Integer, Select, bindparam, select
 from sqlalchemy.orm import Session
 
+from app.db import table_of
 from app.profiles.schemas.profile import Profile
 from app.profiles.tables import ProfileRow, RevisionRow
+from app.projects import OF_PROJECT, seen_in
 
 P = TypeVar("P", bound=Profile)
+
+_PROFILES, _REVISIONS = table_of(ProfileRow), table_of(RevisionRow)
+_BODIES = select(_REVISIONS.c.id, _REVISIONS.c.body).where(
+    _REVISIONS.c.id.in_(bindparam("ids", expanding=True))
+)
+IN_USE = (
+    select(
+        _PROFILES.c.name,
+        *(_REVISIONS.c[name] for name in ("number", "created_at", "id", "stale")),
+    )
+    .join_from(_PROFILES, _REVISIONS)
+    .where(
+        _PROFILES.c.kind == bindparam("of_kind"),
+        _PROFILES.c.name > bindparam("after", type_=_PROFILES.c.name.type),
+        _PROFILES.c.hidden.is_(False),
+        _REVISIONS.c.number == _PROFILES.c.latest,
+        seen_in(_PROFILES, _PROFILES.c, OF_PROJECT),
+    )
+    .order_by(_PROFILES.c.name)
+    .limit(bindparam("most", type_=Integer()))
+)
+"""The latest revisions of a kind's names in use, without their bodies, for `read`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +111,7 @@ def _bodies(session: Session, kind: type[P], ids: Sequence[uuid.UUID]) -> dict[u
             bodies[key] = body
     missing = [key for key in ids if key not in bodies]
     if missing:
-        stored = session.execute(
-            select(RevisionRow.id, RevisionRow.body).where(RevisionRow.id.in_(missing))
-        )
+        stored = session.connection().execute(_BODIES, {"ids": missing})
         for key, content in stored:
             bodies[key] = kind.model_validate(content)
             _parsed.put(key, bodies[key])

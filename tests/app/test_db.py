@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, event, select, text
-from sqlalchemy.exc import OperationalError, StatementError
+from sqlalchemy.exc import OperationalError, ProgrammingError, StatementError
 from sqlalchemy.orm import Session
 
 from app.db import Database, Json, UtcDateTime, open_database
@@ -139,6 +139,22 @@ def written(database: Database, asked: list[tuple[str, str]]) -> tuple[list[int]
     for thread in threads:
         thread.join()
     return commits, told
+
+
+def test_a_transaction_that_sqlite_does_not_begin_is_told_as_what_else_fails(
+    tmp_path: Path,
+) -> None:
+    database = open_database(f"sqlite:///{tmp_path}/x.db")
+    told: list[str] = []
+    event.listen(database.engine, "handle_error", lambda context: told.append(context.statement))
+    with database.engine.connect() as connection:
+        opened = connection.connection.driver_connection
+        assert opened is not None
+        opened.close()
+        with pytest.raises(ProgrammingError, match="closed database"):
+            connection.begin()
+    assert told[0] == "BEGIN"
+    database.engine.dispose()
 
 
 def test_writers_who_wait_share_a_commit_and_see_their_own_project(

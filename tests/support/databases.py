@@ -2,10 +2,11 @@
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 
 
 def empty_database(backend: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[str]:
@@ -23,3 +24,18 @@ def empty_database(backend: str, folder: Path, request: pytest.FixtureRequest) -
     with engine.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     engine.dispose()
+
+
+@contextmanager
+def asked() -> Iterator[list[str]]:
+    """What databases are asked meanwhile."""
+    seen: list[str] = []
+
+    def look(*told: object) -> None:
+        seen.append(str(told[2]))
+
+    event.listen(Engine, "before_cursor_execute", look)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", look)

@@ -14,6 +14,7 @@ from client.edge import RiskMonitor
 from tests.support.answers import pointers, slug
 from tests.support.background import events
 from tests.support.builders import Body
+from tests.support.databases import asked
 from tests.support.robust.requests import a_cell, a_user, plan
 from tests.support.servers import Service
 
@@ -51,6 +52,15 @@ def a_plan(client: httpx.Client, users: int = 3, **fields: Any) -> Body:
 
 def name_of(document: Body, position: int = 0) -> str:
     return str(document["result"]["users"][position]["id"])
+
+
+@pytest.mark.either
+def test_the_database_is_asked_for_each_thing_once(client: httpx.Client) -> None:
+    document = a_plan(client)
+    for sequence, most in ((1, 10), (2, 7)):  # the first makes the evidence
+        with asked() as seen:
+            report(client, document, a_report(name_of(document), sequence, 100, 0))
+        assert len(seen) <= most, seen
 
 
 def test_counts_what_is_reported(client: httpx.Client) -> None:

@@ -1,32 +1,14 @@
 """Heads of plans: whose they are, and how often the database is asked for what a request needs."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import httpx
 import pytest
-from sqlalchemy import Engine, event
 
 from app.plans import heads
+from tests.support.databases import asked
 from tests.support.robust.requests import a_cell, a_user, plan
 from tests.support.servers import Service
 
 HALL = a_cell(a_user(id="a"), a_user(id="b"), name="hall")
-
-
-@contextmanager
-def asked() -> Iterator[list[str]]:
-    """What databases are asked meanwhile."""
-    seen: list[str] = []
-
-    def look(*told: object) -> None:
-        seen.append(str(told[2]))
-
-    event.listen(Engine, "before_cursor_execute", look)
-    try:
-        yield seen
-    finally:
-        event.remove(Engine, "before_cursor_execute", look)
 
 
 def test_heads_are_of_their_project_alone(client: httpx.Client, service: Service) -> None:

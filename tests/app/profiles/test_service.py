@@ -15,6 +15,7 @@ from app.profiles.schemas.model import Model
 from app.profiles.schemas.server import Server
 from app.profiles.schemas.timing import Timing
 from tests.support.builders import a_device, a_model, a_server, a_timing
+from tests.support.databases import asked
 from tests.support.servers import Service
 
 
@@ -179,3 +180,20 @@ def test_eight_writers_wait_for_each_other(service: Service) -> None:
     at_once(8, write)
     with service.database.reading() as session:
         assert len(profiles.list_latest(session, Device, None, 1000)) == 200
+
+
+@pytest.mark.either
+def test_the_database_is_asked_for_each_thing_once(service: Service) -> None:
+    with service.database.writing() as session:
+        profiles.create(session, device())
+        with asked() as seen:
+            profiles.replace(session, device(tx_power_w=0.3), [1])
+        assert len(seen) <= 5, seen
+    with service.database.reading() as session:
+        profiles.list_latest(session, Device, None, 9)
+        with asked() as seen:
+            (listed,) = profiles.list_latest(session, Device, None, 9)
+            assert (listed.revision, listed.body.tx_power_w) == (2, 0.3)
+            assert profiles.list_latest(session, Device, "camera-cpu", 9) == []
+            assert profiles.get(session, Device, "camera-cpu") == listed
+        assert len(seen) == 3, seen
