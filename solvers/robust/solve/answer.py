@@ -7,7 +7,7 @@ from solvers.outcome import Options, Solution, Status
 from solvers.progress import Progress, Stage
 from solvers.robust.problem import Decision, Method, Problem
 from solvers.robust.solve.alike import classes, classes_in_reach
-from solvers.robust.solve.branch import search
+from solvers.robust.solve.branch import BEND, search
 from solvers.robust.solve.candidates import Candidates, options_of
 from solvers.robust.solve.certified import RobustSolution, certified
 from solvers.robust.solve.dual import Dual, Relaxation, maximise
@@ -186,13 +186,25 @@ def _searched(
 
     A rough price is enough for most small cells. Where the search stalls on it, the price is driven
     on to the gap, between the two it was left at: what a rough bound leaves open the search can
-    only close choice by choice.
+    only close choice by choice. In larger cells it is at the gap already, and another search would
+    do the same work again.
     """
     progress = relaxation.progress
     progress.bound, progress.objective = dual.bound_j, plan.energy_j
     progress.stage(Stage.BRANCH, 0.8, 1.0)
     alike = classes_in_reach(problem, relaxation, plan.energy_j, dual.bound_j, dual.price)
-    found = search(relaxation, plan, dual.bound_j, dual.price, alike, options, patience=_PATIENCE)
+    # To begin again pays where the price is rough, or where a better plan makes more users alike.
+    again = problem.users <= _SMALL_CELL or relaxation.options.curves.capped
+    found = search(
+        relaxation,
+        plan,
+        dual.bound_j,
+        dual.price,
+        alike,
+        options,
+        bend=BEND,
+        patience=_PATIENCE if again else np.inf,
+    )
     if not found.stalled:
         return found.plan, found.bound_j
     plan, bound, price = found.plan, found.bound_j, dual.price

@@ -20,7 +20,7 @@ from solvers.robust.solve.shares import ROUNDING
 from solvers.robust.solve.tree import Nodes, Tree
 
 _PRICES = 41
-_BEND, _SHARP_BEND = 3.0, 6.0  # how much denser the grid of prices is near the dual's
+BEND, SHARP_BEND = 3.0, 6.0  # how much denser the grid of prices is near the dual's
 _SHARED_OUT = 4_000  # users in the leaves that are shared out at once
 _BLOCK = 400_000  # curves priced at once, so that memory stays flat
 
@@ -54,6 +54,7 @@ def search(
     alike: Integers,
     options: Options,
     *,
+    bend: float = SHARP_BEND,
     patience: float = np.inf,
 ) -> Search:
     """Prove the plan optimal to `options.gap`, or find the better ones and prove those, until the
@@ -65,8 +66,8 @@ def search(
     alike : (users,) a class for each user; users of a class are the same in everything, and only
         plans whose options do not fall along a class are looked at (any other is one of these with
         names exchanged).
-    patience : stalled after so many nodes grown without an end in sight; a search without that
-        limit is one whose price is the dual's to the last digits, so that its grid is denser there.
+    bend : of the grid of prices: sharp where the price is the dual's to the last digits.
+    patience : stalled after so many nodes grown without an end in sight.
 
     Notes
     -----
@@ -74,7 +75,6 @@ def search(
     the plan less the gap; where the arithmetic cannot tell, the bound stays at that dual.
     """
     margin = 1.0 - 0.5 * options.gap
-    bend = _BEND if np.isfinite(patience) else _SHARP_BEND
     # First the one price that rules out most, so that the table is made for what is left only.
     grids = (np.array([price]), price_grid(price, relaxation.options.users, bend))
     bound_j, rooted = _rooted(relaxation, grids, alike, bound_j, plan.energy_j * margin)

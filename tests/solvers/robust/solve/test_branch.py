@@ -2,13 +2,18 @@
 claimed.
 """
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from solvers.compiled.library import Kernel, using
 from solvers.outcome import Options, Status
 from solvers.progress import Progress
+from solvers.robust.problem import Problem
 from solvers.robust.solve import solve
-from tests.support.robust.cells import random_cell
+from solvers.robust.solve.branch import Search, search
+from tests.support.robust.cells import ALEXNET_BIT, ALEXNET_FLOP, a_cell, random_cell, workloads
 from tests.support.seeds import Drawn
 
 
@@ -25,6 +30,25 @@ class Looks:
         return float(self.count)
 
 
+def some_cameras(users: int) -> Problem:
+    """With nine clock levels, deadlines of their own, and an uplink that leaves a gap."""
+    levels = np.linspace(0.2e9, 1.9e9, 9).tolist()
+    table = workloads(
+        cycles=list(ALEXNET_FLOP / 7.0),
+        crossing_bit=list(ALEXNET_BIT),
+        flop_per_cycle=7.0,
+        levels_hz=levels,
+    )
+    rng = np.random.default_rng(0)
+    return a_cell(
+        users,
+        workloads=table,
+        deadline_s=rng.uniform(0.15, 0.4, users),
+        risk=rng.uniform(0.01, 0.1, users),
+        bandwidth_hz=1e6 * users / 12,
+    )
+
+
 def test_a_search_that_stalls_on_a_rough_price_is_given_a_sharp_one() -> None:
     for seed in (59, 65, 71):
         problem = random_cell(np.random.default_rng(seed), 30, 8, "levels")
@@ -32,6 +56,23 @@ def test_a_search_that_stalls_on_a_rough_price_is_given_a_sharp_one() -> None:
         solution = solve(problem, Options(), Progress(clock=looks, time_limit_s=300.0))
         assert solution.status is Status.OPTIMAL, seed
         assert looks.count < 300, seed
+
+
+@pytest.mark.parametrize(("users", "searches"), [(30, 2), (60, 1)])
+def test_a_search_begins_again_only_where_the_price_was_rough(
+    users: int, searches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[float] = []
+
+    def counted(*given: Any, **named: Any) -> Search:
+        begun.append(given[3])
+        return search(*given, **named)
+
+    monkeypatch.setattr("solvers.robust.solve.answer.search", counted)
+    monkeypatch.setattr("solvers.robust.solve.answer._PATIENCE", -1)
+    with using(Kernel.NUMPY):
+        assert solve(some_cameras(users)).status is Status.OPTIMAL
+    assert len(begun) == searches
 
 
 @pytest.mark.slow
