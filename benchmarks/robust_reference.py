@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks import machine
+from benchmarks.general_programs import GAP, scip
 from solvers.outcome import Options
 from solvers.progress import Progress, Step
-from solvers.robust.budget import time_budget
 from solvers.robust.check import check
 from solvers.robust.pccp import pccp, starts
 from solvers.robust.problem import Problem
@@ -23,7 +23,7 @@ from solvers.robust.solve import solve
 from tests.support.robust.cells import a_cell, random_cell
 
 USERS, CELLS = 12, 50
-SCIP_GAP, SCIP_LIMIT_S = 1e-5, 60.0
+SCIP_LIMIT_S = 60.0
 
 
 def main() -> None:
@@ -116,10 +116,7 @@ def against_scip() -> None:
     if importlib.util.find_spec("pyscipopt") is None:
         print("Not compared with SCIP: pyscipopt is not installed (`pip install pyscipopt`).")
         return
-    print(
-        f"SCIP to a gap of {SCIP_GAP:g}, at most {SCIP_LIMIT_S:.0f} s; exact to"
-        f" {Options().gap:g}.\n"
-    )
+    print(f"SCIP to a gap of {GAP:g}, at most {SCIP_LIMIT_S:.0f} s; exact to {Options().gap:g}.\n")
     print(
         "| users | cells | proven by SCIP | largest difference | exact, ms | SCIP, s | times"
         " slower, median | largest |"
@@ -136,13 +133,14 @@ def against_scip() -> None:
             exact = solve(problem)
             assert exact.objective is not None
             exact_s.append(min(timed(lambda p=problem: solve(p))[1] for _ in range(3)))  # type: ignore[misc]
-            (best, bound, proven), seconds = timed(lambda p=problem: scip(p))  # type: ignore[misc]
+            found, seconds = timed(lambda p=problem: scip(p, SCIP_LIMIT_S))  # type: ignore[misc]
             scip_s.append(seconds)
-            proofs += proven
+            proofs += found.proven
             # Unproven, SCIP's bound must still lie below the plan, and its own plan above.
-            outside = max(bound - exact.objective, exact.objective - best)
+            outside = max(found.bound_j - exact.objective, exact.objective - found.energy_j)
             differences.append(
-                (abs(exact.objective - best) if proven else max(outside, 0.0)) / exact.objective
+                (abs(exact.objective - found.energy_j) if found.proven else max(outside, 0.0))
+                / exact.objective
             )
         ratio = np.array(scip_s) / np.array(exact_s)
         print(
@@ -151,79 +149,6 @@ def against_scip() -> None:
             f" {ratio.max():.0f} |",
             flush=True,
         )
-
-
-def scip(problem: Problem) -> tuple[float, float, bool]:
-    """Best energy, lower bound [J] and whether SCIP proved them equal.
-
-    Times in deadlines, clocks in the largest clock, shares in the uplink, energy in units of 10 mJ:
-    all near 1.
-    """
-    from pyscipopt import Model, log, quicksum  # type: ignore[import-not-found]
-
-    work, budget = problem.workloads, time_budget(problem)
-    model = Model()
-    model.hideOutput()
-    model.setParam("limits/time", SCIP_LIMIT_S)
-    model.setParam("limits/gap", SCIP_GAP)
-    model.setParam("numerics/feastol", 1e-7)
-    unit_j = 0.01
-    least = 1e-7  # of the uplink, so that no logarithm is taken of a division by 0
-    energy, shares = [], []
-    for n in range(problem.users):
-        pairs = slice(budget.first[n], budget.first[n + 1])
-        row, deadline = budget.row[pairs], float(problem.deadline_s[n])
-        clock_max = float(work.clock_max_hz[row[0]])
-        cut = [model.addVar(vtype="B", ub=float(fits)) for fits in work.fits_memory[row]]
-
-        def chosen(values: Any, cut: list[Any] = cut) -> Any:
-            return quicksum(
-                float(value) * picked for value, picked in zip(values, cut, strict=True)
-            )
-
-        clock = model.addVar(lb=float(work.clock_min_hz[row[0]]) / clock_max, ub=1.0)
-        compute, send, share = (
-            model.addVar(ub=1.0),
-            model.addVar(ub=1.0),
-            model.addVar(lb=least, ub=1.0),
-        )
-        # Bits per deadline and hertz of the uplink; of its unit.
-        rate, joule = (
-            model.addVar(),
-            model.addVar(),
-        )
-        cycles, overhead = (
-            chosen(work.cycles[row] / clock_max / deadline),
-            chosen(work.overhead_s[row] / deadline),
-        )
-        snr = float(
-            problem.tx_power_w[n] * problem.gain[n] / problem.noise_w_per_hz / problem.bandwidth_hz
-        )
-        model.addCons(quicksum(cut) == 1.0)
-        model.addCons(compute * clock >= cycles)
-        model.addCons(compute + send <= chosen(budget.left_s[pairs] / deadline))
-        model.addCons(
-            send * rate
-            >= chosen(work.crossing_bit[row] * np.log(2.0) / problem.bandwidth_hz / deadline)
-        )
-        # Written as share log(1 + snr/share), SCIP 10 "proved" a plan 0.8 % dearer than a checked
-        # one.
-        model.addCons(rate <= share * (log(snr + share) - log(share)))
-        model.addCons(joule >= cycles * clock * clock + overhead * clock * clock * clock)
-        kappa = float(work.power_coefficient[work.first[problem.workload[n]]])
-        energy.append(
-            kappa * clock_max**3 * deadline * joule + float(problem.tx_power_w[n]) * deadline * send
-        )
-        shares.append(share)
-    model.addCons(quicksum(shares) <= 1.0 + problem.users * least)
-    model.setObjective(quicksum(energy) * (1.0 / unit_j), "minimize")
-    model.optimize()
-    best = model.getObjVal() if model.getNSols() else float("inf")
-    return (
-        best * unit_j,
-        model.getDualbound() * unit_j,
-        model.getStatus() in ("optimal", "gaplimit"),
-    )
 
 
 if __name__ == "__main__":
