@@ -241,7 +241,7 @@ def test_what_was_accepted_is_told_though_nobody_can_look_at_it_then(
             raise OperationalError(text, None, TimeoutError("held by others"))
 
     app_database = impatient.app.state.database
-    watched = {app_database.engine, app_database._readers}
+    watched = {app_database.engine, app_database._readers.of_all}
     for engine in watched:
         event.listen(engine, "before_cursor_execute", away)
     with client_of(impatient) as client:
