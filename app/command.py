@@ -1,5 +1,12 @@
 """The operator's commands."""
 
+# ruff: noqa: E402 (garbage is to be left alone before anything is loaded)
+
+import gc
+
+# What is loaded stays: see `serving.load`.
+gc.disable()
+
 import hashlib
 import json
 import logging
@@ -480,6 +487,8 @@ def _load(database: Database, *, restore: bool = False) -> None:
         err=True,
     )
 
+
+gc.enable()
 
 if __name__ == "__main__":
     main()
