@@ -22,6 +22,7 @@ from app import arrow
 from app.db import Database, open_database
 from app.drivers import AWAY
 from app.errors import in_one_line
+from app.plans import families
 from app.plans.backlog import PLANS
 from app.plans.durable import Taken
 from app.settings import Settings
@@ -190,6 +191,7 @@ def _end_with(tether: Connection) -> None:
     os._exit(1)
 
 
+families.load()
 # What is there by now is there for good: no collection of garbage shall write into memory that
 # copies share.
 gc.collect()

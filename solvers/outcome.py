@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from solvers.arrays import Integers
 
@@ -91,3 +91,18 @@ def relative_gap(objective: float, bound: float) -> float:
     return (
         max(0.0, excess / abs(objective)) if objective else (0.0 if excess <= 0 else float("inf"))
     )
+
+
+class RefutedAnswer(Exception):
+    """The check contradicts the solver: a fault of ours, kept with its evidence and never answered
+    as a plan.
+    """
+
+    def __init__(self, solution: Solution[Any, Any], certificate: Certificate) -> None:
+        broken = [(v.constraint, v.user, v.excess) for v in certificate.violations[:5]]
+        super().__init__(
+            f"objective {solution.objective} with bound {solution.lower_bound}, "
+            f"recomputed as {certificate.objective}; broken constraints: {broken}"
+        )
+        self.solution = solution
+        self.certificate = certificate

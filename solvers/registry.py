@@ -16,7 +16,7 @@ import solvers.stopping.check
 import solvers.stopping.problem
 import solvers.stopping.solve
 from solvers.multiuser.table import DecisionTable, TableProblem
-from solvers.outcome import Certificate, Options, Solution, Status
+from solvers.outcome import Certificate, Options, RefutedAnswer, Solution, Status
 from solvers.progress import Progress
 
 # What the check recomputes may differ from what the solver claims by rounding only ...
@@ -53,21 +53,6 @@ FAMILIES: dict[type, Family] = {
         solvers.stopping.solve.solve, solvers.stopping.check.check, _QUADRATURE
     ),
 }
-
-
-class RefutedAnswer(Exception):
-    """The check contradicts the solver: a fault of ours, kept with its evidence and never answered
-    as a plan.
-    """
-
-    def __init__(self, solution: Solution[Any, Any], certificate: Certificate) -> None:
-        broken = [(v.constraint, v.user, v.excess) for v in certificate.violations[:5]]
-        super().__init__(
-            f"objective {solution.objective} with bound {solution.lower_bound}, "
-            f"recomputed as {certificate.objective}; broken constraints: {broken}"
-        )
-        self.solution = solution
-        self.certificate = certificate
 
 
 def answer(

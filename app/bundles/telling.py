@@ -5,7 +5,7 @@ from typing import Any
 
 from app.bundles.carried import BadBundle, Carried, read
 from app.bundles.replay import Report, Verdict, other_versions, replay
-from solvers.registry import RefutedAnswer
+from solvers.outcome import RefutedAnswer
 
 _BAD, _NOT_COMPARED = 1, 5
 _CODES = {

@@ -25,8 +25,8 @@ from app.plans.stored import Answer
 from app.plans.tables import PlanEventRow, PlanRow
 from app.telemetry import measures, traces
 from app.telemetry.measures import Solve
+from solvers.outcome import RefutedAnswer
 from solvers.progress import Cancelled, Progress, Step
-from solvers.registry import RefutedAnswer
 
 log = logging.getLogger(__name__)
 

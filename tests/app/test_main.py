@@ -237,7 +237,11 @@ def test_no_address_makes_the_service_fail(
 
 
 # Each of them was once loaded by every web and used by few: 40, 35, 15 MB and less.
-_FOR_FEW = "scipy pyarrow alembic httpx onnx cvxpy psycopg rich jwt cryptography opentelemetry.sdk"
+_FOR_FEW = (
+    "scipy pyarrow alembic httpx onnx cvxpy psycopg rich jwt cryptography opentelemetry.sdk"
+    # Of the science only what a request asks for: most services have plans of one family.
+    " solvers.registry solvers.multiuser solvers.stopping solvers.robust.solve"
+)
 
 
 @pytest.mark.slow

@@ -1,6 +1,8 @@
 """The multi-user family, as the application knows it: joint plans, and tables alone."""
 
-from app.plans.family import Family
+from typing import Any
+
+from app.plans.family import Entries, Family, Prepared
 from app.plans.multiuser.answers import (
     AdaptivePlan,
     AdaptiveUserResult,
@@ -8,8 +10,8 @@ from app.plans.multiuser.answers import (
     MultiUserPlan,
     MultiUserUserResult,
 )
-from app.plans.multiuser.run import prepare, prepare_tables, steady
 from app.plans.multiuser.schemas import AdaptiveRequest, MultiUserRequest
+from app.plans.resolve import Resolver
 
 _PLANS = """\
 Cut, bits and shares of one uplink and one server for every user, at least weighted latency and \
@@ -28,6 +30,25 @@ to itself.
 Tables are exact and checked row by row. A row without a cut says that nothing keeps the limits \
 at its rates."""
 
+
+def _prepare(request: MultiUserRequest, resolver: Resolver) -> Prepared:
+    from app.plans.multiuser.run import prepare
+
+    return prepare(request, resolver)
+
+
+def _steady(prepared: Any, entries: Entries, freed: int) -> Prepared:
+    from app.plans.multiuser.run import steady
+
+    return steady(prepared, entries, freed)
+
+
+def _prepare_tables(request: AdaptiveRequest, resolver: Resolver) -> Prepared:
+    from app.plans.multiuser.run import prepare_tables
+
+    return prepare_tables(request, resolver)
+
+
 MULTI_USER = Family(
     kind="multi-user",
     summary="Shares of uplink and server, cuts and bits, for many users",
@@ -35,7 +56,7 @@ MULTI_USER = Family(
     request=MultiUserRequest,
     plan=MultiUserPlan,
     users=(MultiUserUserResult, MultiUserInfeasibleUser),
-    prepare=prepare,
+    prepare=_prepare,
     decision=lambda entry: (entry["cut"], entry["bits"], entry.get("codec")),
     carries=(
         "cut",
@@ -52,7 +73,7 @@ MULTI_USER = Family(
         "table",
     ),
     decided=("cut", "bits", "codec"),
-    steady=steady,
+    steady=_steady,
 )
 
 ADAPTIVE = Family(
@@ -62,7 +83,7 @@ ADAPTIVE = Family(
     request=AdaptiveRequest,
     plan=AdaptivePlan,
     users=(AdaptiveUserResult,),
-    prepare=prepare_tables,
+    prepare=_prepare_tables,
     decision=lambda entry: tuple(
         (row["cut"], row["bits"], row.get("codec")) for row in entry["table"]["rows"]
     ),

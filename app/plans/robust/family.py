@@ -1,9 +1,12 @@
 """The robust family, as the service knows it."""
 
-from app.plans.family import Family
+from collections.abc import Hashable
+from typing import Any
+
+from app.plans.columnar import Bulk
+from app.plans.family import Family, Prepared
+from app.plans.resolve import Resolver
 from app.plans.robust.answers import RobustInfeasibleUser, RobustPlan, RobustUserResult
-from app.plans.robust.present import decided
-from app.plans.robust.run import prepare, prepare_columns
 from app.plans.robust.schemas import SAMPLED, RobustRequest
 
 _OFFERS = """\
@@ -18,6 +21,25 @@ again by code that shares no formula with the solver. A cell without a plan is a
 `infeasible`, with what
 would make it feasible."""
 
+
+def _prepare(request: RobustRequest, resolver: Resolver) -> Prepared:
+    from app.plans.robust.run import prepare
+
+    return prepare(request, resolver)
+
+
+def _prepare_bulk(bulk: Bulk, resolver: Resolver) -> Prepared:
+    from app.plans.robust.run import prepare_columns
+
+    return prepare_columns(bulk, resolver)
+
+
+def _decision(entry: dict[str, Any]) -> Hashable:
+    from app.plans.robust.present import decided
+
+    return decided(entry)
+
+
 ROBUST = Family(
     kind="robust",
     summary="Cut, clock and bandwidth under uncertain inference time",
@@ -25,8 +47,8 @@ ROBUST = Family(
     request=RobustRequest,
     plan=RobustPlan,
     users=(RobustUserResult, RobustInfeasibleUser),
-    prepare=prepare,
-    decision=decided,
+    prepare=_prepare,
+    decision=_decision,
     carries=(
         "cell",
         "cut",
@@ -44,5 +66,5 @@ ROBUST = Family(
     ),
     decided=("cut", "codec", "server", "tier"),
     rests_on_samples=lambda options: options["margin"] in (*SAMPLED, "unimodal"),
-    prepare_bulk=prepare_columns,
+    prepare_bulk=_prepare_bulk,
 )

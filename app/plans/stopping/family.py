@@ -1,8 +1,8 @@
 """The stopping family, as the service knows it."""
 
-from app.plans.family import Family
+from app.plans.family import Family, Prepared
+from app.plans.resolve import Resolver
 from app.plans.stopping.answers import StoppingInfeasibleUser, StoppingPlan, StoppingUserResult
-from app.plans.stopping.run import prepare
 from app.plans.stopping.schemas import StoppingRequest
 
 _OFFERS = """\
@@ -15,6 +15,13 @@ Every placement was compared by backward induction, and tables and costs were ev
 by code that shares
 nothing with the solver."""
 
+
+def _prepare(request: StoppingRequest, resolver: Resolver) -> Prepared:
+    from app.plans.stopping.run import prepare
+
+    return prepare(request, resolver)
+
+
 STOPPING = Family(
     kind="stopping",
     summary="Layers to place, and thresholds to decide the cut by",
@@ -22,7 +29,7 @@ STOPPING = Family(
     request=StoppingRequest,
     plan=StoppingPlan,
     users=(StoppingUserResult, StoppingInfeasibleUser),
-    prepare=prepare,
+    prepare=_prepare,
     decision=lambda entry: entry["placement"],
     carries=(
         "placement",

@@ -11,9 +11,9 @@ from app.plans.resolve import Resolver
 from app.plans.stopping import present
 from app.plans.stopping.assemble import Assembled, assemble
 from app.plans.stopping.schemas import StoppingRequest
-from solvers.outcome import Certificate, Solution
+from solvers.outcome import Certificate, RefutedAnswer, Solution
 from solvers.progress import Progress
-from solvers.registry import RefutedAnswer, answer
+from solvers.registry import answer
 from solvers.stopping.channel import Markov
 from solvers.stopping.decision import Decision, Infeasibility
 

@@ -21,7 +21,7 @@ from app.plans.backlog import PLANS
 from app.plans.robust import run as robust
 from app.plans.tables import PlanEventRow, PlanRow
 from app.settings import Settings
-from solvers.registry import RefutedAnswer
+from solvers.outcome import RefutedAnswer
 from tests.support.background import (
     LATER,
     UNENDED,

@@ -11,8 +11,8 @@ from solvers.multiuser.problem import Decision, Method, Problem
 from solvers.multiuser.solve import Answer, rules, solve
 from solvers.multiuser.solve.decided import with_best_shares
 from solvers.multiuser.solve.fleet import Fleet
-from solvers.outcome import Options, Solution, Status
-from solvers.registry import FAMILIES, RefutedAnswer, answer
+from solvers.outcome import Options, RefutedAnswer, Solution, Status
+from solvers.registry import FAMILIES, answer
 from tests.support.multiuser.cells import a_cell
 
 

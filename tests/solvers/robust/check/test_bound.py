@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from solvers.outcome import Options, Status
-from solvers.registry import FAMILIES, RefutedAnswer, answer
+from solvers.outcome import Options, RefutedAnswer, Status
+from solvers.registry import FAMILIES, answer
 from solvers.robust.check import check, prove
 from solvers.robust.check.bound import lower_bound_j
 from solvers.robust.problem import Problem

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from solvers.margin import Margin
-from solvers.registry import RefutedAnswer, answer
+from solvers.outcome import RefutedAnswer
+from solvers.registry import answer
 from solvers.robust.check import check
 from solvers.robust.problem import Decision, Problem
 from solvers.robust.solve import solve

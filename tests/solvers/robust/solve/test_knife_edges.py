@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from solvers.compiled.library import Kernel, using
-from solvers.outcome import Solution, Status
-from solvers.registry import FAMILIES, RefutedAnswer, answer
+from solvers.outcome import RefutedAnswer, Solution, Status
+from solvers.registry import FAMILIES, answer
 from solvers.robust.problem import Decision, Problem
 from solvers.robust.solve import solve
 from solvers.robust.solve.candidates import options_of
