@@ -22,6 +22,7 @@ import httpx
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from app import projects
 from app.db import Database, open_database
 from app.plans import service
 from app.plans.schemas import ENDED, UNENDED
@@ -124,7 +125,7 @@ def told_users(session: Session, row: PlanRow) -> int:
 
 def verdict(database: Database, accepted: dict[str, str]) -> str:
     """What became of every accepted plan, as a row of a table."""
-    with database.reading() as session:
+    with database.of(projects.DEFAULT).reading() as session:
         plans = {row.id: row for row in session.scalars(select(PlanRow))}
         ends = dict(
             session.execute(
