@@ -28,6 +28,7 @@ from app.plans.durable import Taken
 from app.settings import Settings
 from app.telemetry import logs, measures, traces
 from app.telemetry.measures import Solve
+from app.validations import replaying  # noqa: F401 (for its being loaded: see `families.load`)
 from app.validations.jobs import VALIDATIONS
 from solvers import later
 

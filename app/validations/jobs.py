@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, Float, cast, null, select, true, update
 from sqlalchemy.orm import Session
@@ -18,10 +19,12 @@ from app.plans.progress import ProgressWriter, Report, Standing, Superseded
 from app.plans.tables import PlanRow
 from app.telemetry import traces
 from app.validations import service
-from app.validations.replaying import Findings, RefutedPlan, prepared, replayed
 from app.validations.schemas import REPLAYED, ValidationRequest
 from app.validations.tables import ValidationRow
 from solvers.progress import Cancelled, Progress, Step, Stop
+
+if TYPE_CHECKING:
+    from app.validations.replaying import Findings
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +88,7 @@ def _replay(database: Database, piece: Taken) -> None:
     insisting(lambda: finish(database, mine, outcome))
 
 
-def finish(database: Database, mine: Claim, outcome: Findings | Ending) -> bool:
+def finish(database: Database, mine: Claim, outcome: "Findings | Ending") -> bool:
     """End a validation; False (and nothing changes) where the claim does not hold any more."""
     with database.writing() as session:
         row = session.scalars(
@@ -114,11 +117,13 @@ def cancel(session: Session, plan_id: str, number: int) -> ValidationRow:
     return row
 
 
-def _attempted(database: Database, mine: Claim, progress: Progress) -> Findings | Ending:
+def _attempted(database: Database, mine: Claim, progress: Progress) -> "Findings | Ending":
     """What a replay finds; its own faults are an outcome too, their evidence is in the log.
 
     Raises Superseded, PlanNotFound.
     """
+    from app.validations.replaying import RefutedPlan, prepared, replayed
+
     try:
         ready = insisting(lambda: prepared(database, mine.plan_id, mine.asked))
         with traces.span("replay"), traces.stages() as stages:

@@ -5,7 +5,7 @@ was before.
 import contextlib
 import math
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request, Response
 from sqlalchemy import select
@@ -29,10 +29,12 @@ from app.plans.durable import Room
 from app.plans.progress import for_at_most
 from app.plans.tables import PlanRow
 from app.validations import service
-from app.validations.replaying import Replayable, prepared, replayed
 from app.validations.schemas import ValidationRequest
 from app.validations.tables import ValidationRow
 from solvers.progress import Cancelled
+
+if TYPE_CHECKING:
+    from app.validations.replaying import Replayable
 
 # About ten seconds; what is more goes to the background.
 AT_ONCE_DRAWS = 300_000_000
@@ -45,6 +47,8 @@ def ordered(request: Request, plan_id: str, body: ValidationRequest) -> Response
     Raises PlanNotFound, PlanNotEnded, PlanNotReplayable, InvalidRequest, KeyReused, QueueFull,
     TooManyAtOnce, StorageFull.
     """
+    from app.validations.replaying import prepared  # the first replay loads what replays
+
     database = database_of(request)
     asked, key = preferences_of(request), key_of(request)
     arrived = time.monotonic()
@@ -68,10 +72,12 @@ def ordered(request: Request, plan_id: str, body: ValidationRequest) -> Response
     return _told(document, asked, ready.draws * _DRAW_S, 201)
 
 
-def _begun(request: Request, ready: Replayable, asked: Preferences) -> ValidationRow:
+def _begun(request: Request, ready: "Replayable", asked: Preferences) -> ValidationRow:
     """A validation that is replayed already, where it is small and nobody waits for too long; else
     one that is in line.
     """
+    from app.validations.replaying import replayed
+
     database = database_of(request)
     if ready.draws <= AT_ONCE_DRAWS and not asked.respond_async:
         wait_s = math.inf if asked.wait_s is None else asked.wait_s

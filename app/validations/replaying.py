@@ -15,7 +15,7 @@ from app.plans.tables import PlanRow
 from app.profiles.references import ProfileRef
 from app.validations.empirical import Observed, observed, replay_observed
 from app.validations.rebuild import Rebuilt, RebuiltCell, rebuild, require_replayable
-from app.validations.schemas import Distribution, ValidationRequest
+from app.validations.schemas import Distribution, ValidationRequest, question
 from app.validations.windows import windows
 from solvers.arrays import Integers
 from solvers.outcome import Certificate
@@ -115,15 +115,6 @@ def replayed(ready: Replayable, progress: Progress) -> Findings:
     if measured is not None and (found := windows(rebuilt, measured)):
         evidence["empirical"]["windows"] = found
     return Findings(verdict, evidence)
-
-
-def question(asked: ValidationRequest) -> dict[str, Any]:
-    """What a validation was asked, as it is kept and told."""
-    return {
-        "trials": asked.trials,
-        "seed": asked.seed,
-        "distributions": list(asked.distributions),
-    }
 
 
 def _objective(rebuilt: Rebuilt, certificate: Certificate) -> dict[str, float | None]:

@@ -224,3 +224,12 @@ class ValidationPage(Body):
     items: list[ValidationSummaryOrJob]
     """The validations of this page, by number."""
     next_cursor: NextCursor
+
+
+def question(asked: ValidationRequest) -> dict[str, Any]:
+    """What a validation was asked, as it is kept and told."""
+    return {
+        "trials": asked.trials,
+        "seed": asked.seed,
+        "distributions": list(asked.distributions),
+    }

@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, defer
@@ -16,13 +16,15 @@ from app.plans.durable import Room
 from app.plans.orders import Key
 from app.plans.tables import PlanRow
 from app.telemetry.origin import Origin
-from app.validations.replaying import Findings, Replayable, question
-from app.validations.schemas import REPLAYED, UNBEGUN
+from app.validations.schemas import REPLAYED, UNBEGUN, question
 from app.validations.tables import ValidationRow
+
+if TYPE_CHECKING:
+    from app.validations.replaying import Findings, Replayable
 
 
 def keep(
-    database: Database, ready: Replayable, findings: Findings, key: Key | None
+    database: Database, ready: "Replayable", findings: "Findings", key: Key | None
 ) -> ValidationRow:
     """Store what a replay found.
 
@@ -36,7 +38,7 @@ def keep(
     return row
 
 
-def accept(database: Database, ready: Replayable, key: Key | None, room: Room) -> ValidationRow:
+def accept(database: Database, ready: "Replayable", key: Key | None, room: Room) -> ValidationRow:
     """Store a replay that is still to be made.
 
     Raises PlanNotFound, QueueFull, TooManyAtOnce, IntegrityError where the key is taken.
@@ -50,7 +52,7 @@ def accept(database: Database, ready: Replayable, key: Key | None, room: Room) -
     return row
 
 
-def _new(ready: Replayable, key: Key | None) -> ValidationRow:
+def _new(ready: "Replayable", key: Key | None) -> ValidationRow:
     origin = Origin.at_hand()
     return ValidationRow(
         id=uuid.uuid4().hex,

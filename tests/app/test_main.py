@@ -241,6 +241,7 @@ _FOR_FEW = (
     "scipy pyarrow alembic httpx onnx cvxpy psycopg rich jwt cryptography opentelemetry.sdk"
     # Of the science only what a request asks for: most services have plans of one family.
     " solvers.registry solvers.multiuser solvers.stopping solvers.robust.solve"
+    " solvers.robust.check solvers.robust.replay app.validations.replaying"
 )
 
 

@@ -169,13 +169,13 @@ def test_a_plan_takes_its_validations_along(
 ) -> None:
     accepted(idle_client, planned)
     (one,) = ids(idle)
-    prepared = jobs.prepared
+    prepared = replaying.prepared
 
     def deleted(*arguments: Any) -> object:
         assert idle_client.delete(f"/v1/plans/{planned['id']}").status_code == 204
         return prepared(*arguments)
 
-    monkeypatch.setattr(jobs, "prepared", deleted)
+    monkeypatch.setattr(replaying, "prepared", deleted)
     worked_off(idle.database, jobs.VALIDATIONS, one)
     assert ids(idle) == []
 
@@ -197,7 +197,7 @@ def test_a_fault_of_ours_is_said(
             )
         raise ZeroDivisionError
 
-    monkeypatch.setattr(jobs, "replayed", fail)
+    monkeypatch.setattr(replaying, "replayed", fail)
     worked_off(idle.database, jobs.VALIDATIONS, ids(idle)[0])
     ended = read(idle_client, job)
     ValidationJob.model_validate(ended)
