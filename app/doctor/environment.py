@@ -18,6 +18,8 @@ from app.errors import ConfigurationError
 from app.settings import ENV_FILE, PREFIX, Settings
 
 _MINE = "settings"
+# What is set together or not at all, which no single field can say.
+_TOGETHER = (("tls_cert", "tls_key"), ("oidc_issuer", "oidc_audience"))
 _SECRET = ("DATABASE_URL", "WEBHOOK_SECRET", "API_KEY")
 
 
@@ -62,8 +64,14 @@ def _as_far_as_possible(file: str | None) -> tuple[Settings, set[str], list[str]
             faults += reading.in_words(error)
             # What no single field says is said of two that belong together.
             names = [str(each["loc"][0]) for each in error.errors() if each["loc"]]
-            for name in names or ["tls_cert", "tls_key"]:
+            for name in names or _pair(" ".join(faults)):
                 refused[name] = Settings.model_fields[name].get_default(call_default_factory=True)
+
+
+def _pair(faults: str) -> list[str]:
+    """The settings that belong together of which these faults are."""
+    told = [pair for pair in _TOGETHER if PREFIX + pair[0].upper() in faults]
+    return [name for pair in told or _TOGETHER for name in pair]
 
 
 def _of_the_file(file: str | None) -> Iterator[Finding]:

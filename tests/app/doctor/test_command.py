@@ -86,6 +86,10 @@ def broken() -> Iterator[tuple[str, dict[str, str], str, str, str]]:
     yield "unknown", {"SPLITPLAN_PROT": "1"}, "settings", "wrong", "is it SPLITPLAN_PORT?"
     yield "not a number", {"SPLITPLAN_MAX_USERS": "x"}, "settings", "wrong", "SPLITPLAN_MAX_USERS: "
     yield "half of two", {"SPLITPLAN_TLS_CERT": "/x"}, "settings", "wrong", "set both or neither"
+    yield (
+        "no audience", {"SPLITPLAN_OIDC_ISSUER": "https://id.example.org"},
+        "settings", "wrong", "without an audience",
+    )  # fmt: skip
     yield "no file", {"SPLITPLAN_ENV_FILE": "/none"}, "settings", "wrong", "which is not a file"
     yield (
         "workers",
