@@ -117,7 +117,8 @@ class Hands:
         self._lock = threading.Lock()
         # Who became idle last has the next call: the others' memory may be of use to somebody else.
         self._idle: list[SimpleQueue[_Job | None]] = []
-        self._not_hired = threads
+        self._threads = self._not_hired = threads
+        self._ended = threading.Condition(self._lock)
         self._closed = False
         self._look_again: asyncio.TimerHandle | None = None
 
@@ -135,12 +136,15 @@ class Hands:
         returned: T = await job.told
         return returned
 
-    def close(self) -> None:
-        """Have the threads end, once they have nothing to do."""
-        with self._lock:
+    def close(self, within_s: float = 5.0) -> None:
+        """Have the threads end, once they have nothing to do, and wait for that so long: what they
+        use may go then.
+        """
+        with self._ended:
             self._closed = True
             while self._idle:
                 self._idle.pop().put(None)
+            self._ended.wait_for(lambda: self._not_hired == self._threads, within_s)
 
     def _begin(self, lane: _Lane) -> None:
         """Hand on what may begin."""
@@ -167,8 +171,9 @@ class Hands:
                         given.put(None)
                     elif job is None:
                         self._idle.append(given)
-        with self._lock:
+        with self._ended:
             self._not_hired += 1
+            self._ended.notify_all()
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Go on beside those who have been at work for long."""

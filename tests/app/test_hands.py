@@ -151,6 +151,28 @@ def test_nothing_is_kept_of_what_was_done() -> None:
         assert kept() is None
 
 
+def test_who_closes_waits_for_those_at_work() -> None:
+    """Also for one whose caller has gone."""
+    free, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        free.wait(SOON_S)
+        ended.set()
+
+    async def go(few: Hands) -> None:
+        asking = asyncio.create_task(few.do("reading", work))
+        await asyncio.sleep(0.0)
+        asking.cancel()
+
+    few = Hands(ONE_EACH)
+    asyncio.run(go(few))
+    few.close(within_s=0.01)
+    assert not ended.is_set()
+    threading.Timer(0.05, free.set).start()
+    few.close(SOON_S)
+    assert ended.is_set()
+
+
 def test_the_threads_end() -> None:
     with hands() as few:
         thread = asyncio.run(few.do("reading", threading.current_thread))

@@ -29,7 +29,7 @@ def database(new_database_url: str) -> Iterator[Database]:
 
 
 def held(database: Database) -> Contents:
-    with database.reading() as session:
+    with database.writing() as session:
         return contents(session.connection(), frozenset({"alembic_version", "plan.stored_byte"}))
 
 

@@ -33,7 +33,7 @@ def tools() -> Path:
 
 def held(url: str) -> Contents:
     database = open_database(url)
-    with database.reading() as session:
+    with database.writing() as session:
         found = contents(session.connection(), frozenset({"worker"}))
     database.engine.dispose()
     return found
