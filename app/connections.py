@@ -101,11 +101,11 @@ class Connection(HttpToolsProtocol):
         self._head_since = time.monotonic()
         most = self.bounds.connections
         if len(self.connections) <= most:
-            self.waiting[self] = None
+            self._look_whether_it_waits()
         elif len(self.connections) > 2 * most:  # also of those that are told so
             self._abort()
         elif (first := next(iter(self.waiting), None)) is not None:
-            self.waiting[self] = None
+            self._look_whether_it_waits()
             self.connections.discard(first)
             first.end()
         else:
@@ -121,12 +121,12 @@ class Connection(HttpToolsProtocol):
         """Read on, unless the head has become too long."""
         if self._over:
             return
-        self.waiting.pop(self, None)
         ended = self._ended
         super().data_received(data)
         if self._head_since is not None and self._ended == ended and not self._over:
             self._raw_byte += len(data)  # the parser tells of a line when it has ended
             self._bound_head()
+        self._look_whether_it_waits()
 
     def send_400_response(self, msg: str) -> None:
         """Say that this is no HTTP, unless something else was said."""
@@ -179,6 +179,8 @@ class Connection(HttpToolsProtocol):
         if self._over:
             return
         self._body_since = None
+        if not self._is_answering():  # it was answered before all of it had come
+            self._head_since = time.monotonic()
         self._told_byte = self._raw_byte = 0
         self._ended += 1
         super().on_message_complete()
@@ -189,8 +191,7 @@ class Connection(HttpToolsProtocol):
             return
         if self._body_since is None:
             self._head_since = time.monotonic()
-            if not self._head_byte and not self._is_answering():
-                self.waiting[self] = None
+        self._look_whether_it_waits()
         super().on_response_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
@@ -252,6 +253,13 @@ class Connection(HttpToolsProtocol):
 
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
+
+    def _look_whether_it_waits(self) -> None:
+        """Be the last of those that wait, from now on, or none of them."""
+        self.waiting.pop(self, None)
+        busy = self._is_answering() or self._body_since is not None or self._head_byte
+        if not busy and not self._over:
+            self.waiting[self] = None
 
     def _is_unread(self, now: float) -> bool:
         """Whether what was written waits, and none of it was taken for too long."""
