@@ -33,7 +33,7 @@ def current() -> About:
     return _about.get()
 
 
-class concerning:  # noqa: N801 (it is called as a function, once for each request)
+class Concerning:
     """Work on this, here and in the threads that are asked to help."""
 
     __slots__ = ("_about", "_before")

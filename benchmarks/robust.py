@@ -4,6 +4,7 @@
 """
 
 import time
+from functools import partial
 
 import numpy as np
 
@@ -42,11 +43,11 @@ def growth() -> None:
     least = []
     for users in SIZES:
         problem = a_cell(users, workloads=table)
-        fastest, median, _ = machine.seconds(lambda p=problem: solve(p), 5)  # type: ignore[misc]
+        fastest, median, _ = machine.seconds(partial(solve, problem), 5)
         solution = solve(problem)
         assert solution.decision is not None
-        checked, _, _ = machine.seconds(lambda p=problem, d=solution.decision: check(p, d), 3)  # type: ignore[misc]
-        compared, _, _ = machine.seconds(lambda p=problem, s=solution: baselines(p, s), 3)  # type: ignore[misc]
+        checked, _, _ = machine.seconds(partial(check, problem, solution.decision), 3)
+        compared, _, _ = machine.seconds(partial(baselines, problem, solution), 3)
         least.append(fastest)
         print(
             f"| {users} | {fastest:.4f} | {median:.4f} | {1e6 * fastest / users:.1f} |"

@@ -74,7 +74,7 @@ def against_the_papers_method(kind: str, cell: Callable[[int], Problem]) -> None
     exact_times, moved, runs = [], 0, 0
     for problem in problems:
         exact = solve(problem)
-        exact_s = min(timed(lambda p=problem: solve(p))[1] for _ in range(3))  # type: ignore[misc]
+        exact_s = min(timed(partial(solve, problem))[1] for _ in range(3))
         exact_times.append(exact_s)
         found = []
         for name, start in starts(problem).items():
@@ -132,8 +132,8 @@ def against_scip() -> None:
         for problem in problems:
             exact = solve(problem)
             assert exact.objective is not None
-            exact_s.append(min(timed(lambda p=problem: solve(p))[1] for _ in range(3)))  # type: ignore[misc]
-            found, seconds = timed(lambda p=problem: scip(p, SCIP_LIMIT_S))  # type: ignore[misc]
+            exact_s.append(min(timed(partial(solve, problem))[1] for _ in range(3)))
+            found, seconds = timed(partial(scip, problem, SCIP_LIMIT_S))
             scip_s.append(seconds)
             proofs += found.proven
             # Unproven, SCIP's bound must still lie below the plan, and its own plan above.

@@ -28,14 +28,12 @@ from app.errors import (
     MalformedYaml,
     UnsupportedMediaType,
 )
-from app.http.calls import Call
+from app.http.calls import READING, Call
 from app.http.media import JSON, YAML, MediaType, content_type
 from app.http.paths import media_types
 from app.http.places import Places
 from app.nearest import is_it, nearest
 from notation import yaml
-
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def parse_json(body: bytes) -> Any:
@@ -162,7 +160,7 @@ class StrictRoute(APIRoute):
             if call is not None and self.body_field is not None:
                 read = await _read(request, self.path)
                 asked = partial(call.respond, read, read.value)
-            if request.method in _READING or self.streams:
+            if request.method in READING or self.streams:
                 return await asked()
             if self.body_field is None:
                 await request.body()

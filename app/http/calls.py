@@ -21,7 +21,8 @@ from fastapi.routing import APIRoute
 from app.hands import Hands, Kind, kind_of
 from app.http.media import JSON
 
-_READING = frozenset({"GET", "HEAD"})
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
 
 
 class Call:
@@ -32,7 +33,7 @@ class Call:
         self._checks = [each for each in depends if not isgeneratorfunction(each.call)]
         self._opened = [each for each in depends if isgeneratorfunction(each.call)]
         self._endpoint = _Function(route.dependant)
-        reads = _READING.issuperset(route.methods or ())
+        reads = READING.issuperset(route.methods or ())
         self._kind: Kind = kind_of(route.endpoint) or ("reading" if reads else "writing")
         self._answers = _Answers(route)
 

@@ -202,7 +202,7 @@ def concerning(noun: str, piece: Taken) -> AbstractContextManager[About]:
     """Have the lines of the log be about a piece, and about who asked for it."""
     what = About(piece.origin.request_id)
     setattr(what, f"{noun}_id", piece.work_id)
-    return about.concerning(what)
+    return about.Concerning(what)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ class Watched:
         name = about.request_id(_header(scope, _HEADER))
         answer = _Answer(send, name.encode())
         measures.REQUESTS.in_progress += 1
-        with about.concerning(About(name)), traces.request(scope) as span:
+        with about.Concerning(About(name)), traces.request(scope) as span:
             try:
                 await self.app(scope, receive, answer.send)
             finally:

@@ -1,7 +1,6 @@
 """What the databases promise."""
 
 import threading
-import time
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from app.db import Database, Json, UtcDateTime, open_database
 from app.errors import ProfileExists
 from app.profiles import service as profiles
 from app.profiles.schemas.device import Device
+from tests.support.background import eventually
 from tests.support.builders import a_device
 from tests.support.servers import Service
 
@@ -79,13 +79,12 @@ def test_a_connection_that_the_server_ended_is_replaced(service: Service, backen
     for way in ways:
         with way() as session:
             assert session.scalar(text("SELECT 1")) == 1
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as other:
-        ended = text(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+        ended = text(f"SELECT count(pg_terminate_backend(pid)) {others}")
         assert other.scalar(ended) >= 2
-    time.sleep(0.2)  # until the ends have arrived
+        left = text(f"SELECT count(*) {others}")
+        eventually(lambda: other.scalar(left) == 0)  # each has said so before it ended
     for way in ways:
         with way() as session:
             assert session.scalar(text("SELECT 1")) == 1

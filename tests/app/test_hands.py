@@ -85,16 +85,16 @@ def test_who_is_at_work_for_long_is_not_waited_for() -> None:
 def test_threads_have_an_end() -> None:
     """Whoever comes then is begun when one of them is free."""
     free = threading.Event()
+    all_wait = threading.Barrier(3, free.set)
 
     def wait() -> int:
         resting()
-        free.wait(SOON_S)
+        if not free.is_set():
+            all_wait.wait(SOON_S)
         return threading.get_ident()
 
     async def crowd(few: Hands) -> list[int]:
         waiting = [asyncio.create_task(few.do("writing", wait)) for _ in range(20)]
-        await asyncio.sleep(0.05)
-        free.set()
         return await asyncio.gather(*waiting)
 
     with hands(threads=3) as few:

@@ -16,6 +16,7 @@ import pytest
 from app.auth import issuer
 from app.settings import Settings
 from tests.docs.excerpts import CHECKOUT, blocks
+from tests.support.background import eventually
 from tests.support.builders import a_device
 from tests.support.identity import AUDIENCE, Key, Provider, claims, provider
 from tests.support.keys import a_key, bearing
@@ -55,8 +56,7 @@ def trusting(settings: Settings, running_provider: Provider) -> Iterator[Service
     with pytest.MonkeyPatch.context() as patient, Service(named) as service:
         patient.setattr(issuer, "_TIMEOUT_S", 60.0)  # others may have the processors
         # A question that is on its way when the provider comes would wait for its silence.
-        while not service.app.state.guard._tokens.issuer._failed:
-            time.sleep(0.01)
+        eventually(lambda: service.app.state.guard._tokens.issuer._failed)
         running_provider.order("up")
         yield service
 

@@ -176,10 +176,12 @@ def _made_rows(
         for column, place in enumerate(mine):
             load[:, place] += some.load_s[:, column]
         loads.append(load)
-    return np.concatenate(loads), _meanings(workloads, places)
+    load = np.concatenate(loads)
+    load.flags.writeable = False  # others may have the same
+    return load, _meanings(workloads, places)
 
 
-# The same workloads come again and again, each the same object; nobody writes into these arrays.
+# The same workloads come again and again, each the same object.
 _kept_rows = lru_cache(maxsize=128)(_made_rows)
 
 

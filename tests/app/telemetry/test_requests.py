@@ -139,7 +139,7 @@ def test_every_line_of_a_request_names_it(
 def test_a_line_for_people_stays_a_line_and_hides_secrets() -> None:
     settings = Settings(database_url="postgresql://me:p%40ssword@db/x")
     record = logging.LogRecord("a", 30, "f", 1, "hello\nforged %s", ("p@ssword p%40ssword",), None)
-    with about.concerning(About("mine", plan_id="p1")):
+    with about.Concerning(About("mine", plan_id="p1")):
         logs.add_about(record)
     line = logs.formatter(settings).format(record)
     assert line.endswith(r"a: hello\nforged *** *** request_id=mine plan_id=p1")
