@@ -57,7 +57,7 @@ def test_a_worker_that_dies_is_replaced_and_one_that_is_told_stops(
     ):
         store_profiles(client)
         with WorkerPool(1, grace_s=30.0):
-            plan_id = submit_long(client, 150)
+            plan_id = submit_long(client)
             under_way(client, plan_id)
             (first,) = workers() - others
             with caplog.at_level(logging.ERROR, "app"):

@@ -120,7 +120,7 @@ def test_solvers_that_crash_and_hang(place: Place) -> None:
     client = place.client
     worker = place.worker()
     # Once is an accident.
-    plan_id = submit_long(client, 600)
+    plan_id = submit_long(client)
     under_way(client, plan_id)
     kill_solver(worker, worker.solver())
     assert ended(client, plan_id)["status"] == "solved"
@@ -128,7 +128,7 @@ def test_solvers_that_crash_and_hang(place: Place) -> None:
     assert re.search(rf"plan {plan_id}: its process ended with .*-9.* \(1 of 3\)", worker.log)
 
     # Three times is the plan's own fault.
-    plan_id = submit_long(client, 2000)
+    plan_id = submit_long(client)
     for attempt in (1, 2, 3):
         eventually(lambda attempt=attempt: place.attempts(plan_id) == attempt)  # type: ignore[misc]
         kill_solver(worker, worker.solver())
@@ -140,7 +140,7 @@ def test_solvers_that_crash_and_hang(place: Place) -> None:
     assert place.attempts(plan_id) == 3
 
     # One that hangs is stopped some time after its limit.
-    plan_id = submit_long(client, 600, options={"time_limit_s": 1.0})
+    plan_id = submit_long(client, options={"time_limit_s": 1.0})
     eventually(lambda: place.attempts(plan_id) == 1)
     hung = worker.solver()
     signal_to(hung, signal.SIGSTOP)
@@ -149,7 +149,7 @@ def test_solvers_that_crash_and_hang(place: Place) -> None:
     eventually(lambda: not lives(hung))
 
     # One that is cancelled is gone.
-    plan_id = submit_long(client, 2000)
+    plan_id = submit_long(client)
     under_way(client, plan_id)
     dropped = worker.solver()
     client.post(f"/v1/plans/{plan_id}/cancel")
@@ -237,7 +237,7 @@ def test_what_befalls_one_of_a_batch_befalls_it_alone(
 @on_sqlite
 def test_a_worker_that_is_told_to_stop_finishes_first(place: Place) -> None:
     client, worker = place.client, place.worker()
-    plan_id = submit_long(client, 250)
+    plan_id = submit_long(client)
     waiting = submit_long(client, 10)
     under_way(client, plan_id)
     worker.send(signal.SIGTERM)
@@ -258,7 +258,7 @@ def test_a_plan_that_outlasts_the_grace_is_handed_back(
     settings = Settings(database_url=new_database_url, slots=1, lease_s=1.0, shutdown_grace_s=0.5)
     with a_place(settings, tmp_path) as place:
         client, worker = place.client, place.worker()
-        plan_id = submit_long(client, 1500)
+        plan_id = submit_long(client)
         under_way(client, plan_id)
         solver = worker.solver()
         worker.send(signal.SIGTERM)
@@ -276,7 +276,7 @@ def test_a_plan_that_outlasts_the_grace_is_handed_back(
 @on_sqlite
 def test_a_killed_worker_takes_its_solvers_along(place: Place) -> None:
     client, worker = place.client, place.worker()
-    plan_id = submit_long(client, 700)
+    plan_id = submit_long(client)
     under_way(client, plan_id)
     solver = worker.solver()
     worker.send(signal.SIGKILL)
@@ -315,7 +315,7 @@ def test_a_killed_worker_leaves_its_validation_to_another(place: Place) -> None:
 @on_sqlite
 def test_what_solvers_are_copied_from_is_idle_and_may_die(place: Place) -> None:
     client, worker = place.client, place.worker()
-    plan_id = submit_long(client, 700)
+    plan_id = submit_long(client)
     under_way(client, plan_id)
     solver = worker.solver()
     original = parent_of(solver)
@@ -337,7 +337,7 @@ def test_what_solvers_are_copied_from_is_idle_and_may_die(place: Place) -> None:
 @on_postgres
 def test_a_frozen_worker_is_taken_over_and_fenced_off(place: Place) -> None:
     client, frozen = place.client, place.worker()
-    plan_id = submit_long(client, 700)
+    plan_id = submit_long(client)
     under_way(client, plan_id)
     solver = frozen.solver()
     for process in (solver, frozen.process.pid):

@@ -179,7 +179,7 @@ def test_an_earlier_build_is_replaced_while_it_works(
         worker.name()
         old = stack.enter_context(httpx.Client(base_url=url, timeout=60.0, trust_env=False))
         store_profiles(old)
-        long = submit_long(old, 400)
+        long = submit_long(old)
         eventually(lambda: old.get(f"/v1/plans/{long}").json()["status"] == "running")
         with Writers(url) as writers:
             writers.more()

@@ -91,7 +91,7 @@ def test_every_accepted_plan_ends_once_though_all_is_killed(
         store_profiles(client)
         done = submit(client, a_small_cell())
         assert ended(client, done)["status"] == "solved"
-        long = submit_long(client, 1000)
+        long = submit_long(client)
         under_way(client, long)
         # Answered at once, but not before the lights go out.
         caller = threading.Thread(target=wait_for_an_answer, args=(client,))
@@ -144,7 +144,7 @@ def test_a_service_that_is_told_to_stop_says_so_and_finishes(
     with serving(tmp_path / "log", "--migrate", **settings) as service, calling(service) as client:
         ready(client)
         store_profiles(client)
-        plan_id = submit_long(client, 500)
+        plan_id = submit_long(client)
         under_way(client, plan_id)
         family = family_of(service.process)
         with following(client, plan_id) as told:

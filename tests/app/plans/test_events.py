@@ -245,7 +245,7 @@ def test_streams_end_when_the_service_is_about_to_stop(
 
 def test_a_cancelled_plan_tells_its_end(client: httpx.Client, worker: str) -> None:
     store_profiles(client)
-    plan_id = submit_long(client, 1500)
+    plan_id = submit_long(client)
     under_way(client, plan_id)
     with following(client, plan_id) as told:
         next(told)
