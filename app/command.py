@@ -30,12 +30,9 @@ from app.auth import service as auth
 from app.auth.command import keys_group, project_name
 from app.auth.tables import ApiKeyRow
 from app.bundles.command import replay_command
-from app.catalogue import service as catalogue_service
+from app.catalogue.names import names_in_use, shipped_names
 from app.db import Database, open_database
 from app.errors import ConfigurationError, ImporterBusy, InvalidRequest, ProfileExists
-from app.profiles import service as profiles
-from app.profiles.reading import Wanted, read_model
-from app.profiles.references import ProfileRef
 from app.quantities import NAME_PATTERN
 from app.settings import Settings, read_settings
 from app.telemetry import logs
@@ -135,10 +132,10 @@ def _prepared(database: Database, *, migrate_first: bool, load_catalogue: bool) 
     """
     with database.of(projects.SHARED).reading() as session:
         version = migration.current(session.connection())
-        names = catalogue_service.shipped_names() if load_catalogue else set()
+        names = shipped_names() if load_catalogue else set()
         if migrate_first and version != migration.newest():
             arguments = ["migrate", *(["--load-catalogue"] if load_catalogue else [])]
-        elif version == migration.newest() and names - catalogue_service.names_in_use(session):
+        elif version == migration.newest() and names - names_in_use(session):
             arguments = ["catalogue", "load"]
         else:
             arguments = []
@@ -289,6 +286,10 @@ def models_import(
     print_only: bool,
 ) -> None:
     """Store the places to cut the network in an ONNX file as a new model profile."""
+    from app.profiles import service
+    from app.profiles.reading import Wanted, read_model
+    from app.profiles.references import ProfileRef
+
     settings = read_settings()
     wanted = Wanted(
         name=name,
@@ -309,7 +310,7 @@ def models_import(
             click.echo(model.model_dump_json(indent=2))
         else:
             with _of_project() as database, database.writing() as session:
-                made = profiles.create(session, model)
+                made = service.create(session, model)
             click.echo(f"stored {ProfileRef(made.name, made.revision)} with {len(model.cuts)} cuts")
     except InvalidRequest as error:
         raise ConfigurationError(f"{file}: {error.errors[0].detail}") from None
@@ -474,12 +475,14 @@ def _require_newest(database: Database) -> str | None:
 
 
 def _load(database: Database, *, restore: bool = False) -> None:
-    shipped = catalogue_service.shipped()
+    from app.catalogue import service
+
+    shipped = service.shipped()
     with database.of(projects.SHARED).writing() as session:
-        loaded = catalogue_service.load(session, shipped)
+        loaded = service.load(session, shipped)
     if restore:  # deleted is what a project has taken out of its own sight
         with database.of(read_settings().project).writing() as session:
-            loaded = catalogue_service.load(session, shipped, restore=True)
+            loaded = service.load(session, shipped, restore=True)
     for profile, reason in loaded.refused:
         click.echo(f"refused {profile.kind} {profile.name}: {reason}", err=True)
     click.echo(
@@ -488,6 +491,7 @@ def _load(database: Database, *, restore: bool = False) -> None:
     )
 
 
+gc.freeze()
 gc.enable()
 
 if __name__ == "__main__":

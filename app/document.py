@@ -4,11 +4,12 @@ of its names.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.routing import BaseRoute
 
 from app import examples, problems
 from app.auth.callers import SCOPES, Scope, required_scope
@@ -124,7 +125,9 @@ _EMPTY = {
 _OF_ADDRESS = re.compile(r"_v\d+_|__|_(get|put|post|patch|delete)$")
 
 
-def describe(app: FastAPI, trusted: OidcSettings | None = None) -> Json:
+def describe(
+    app: FastAPI, routes: Sequence[BaseRoute], trusted: OidcSettings | None = None
+) -> Json:
     """What /openapi.json serves, of a service that trusts an identity provider or none."""
     document = get_openapi(
         title=app.title,
@@ -133,10 +136,10 @@ def describe(app: FastAPI, trusted: OidcSettings | None = None) -> Json:
         description=app.description,
         contact=app.contact,
         tags=app.openapi_tags,
-        routes=app.routes,
+        routes=routes,
         separate_input_output_schemas=app.separate_input_output_schemas,
     )
-    for method, path in readers_of(app, YAML):
+    for method, path in readers_of(routes, YAML):
         content = document["paths"][path][method.lower()]["requestBody"]["content"]
         if JSON in content:
             content[YAML] = {"schema": content[JSON]["schema"]}

@@ -14,37 +14,25 @@ from fastapi_offline import FastAPIOffline
 from starlette.responses import RedirectResponse
 from starlette.types import Scope
 
-from app import document, health, metrics, problems, suggestions
+from app import metrics, problems, suggestions
 from app.auth.callers import ANYONE
 from app.auth.guard import Authentication, Guard
 from app.auth.throttle import Throttle
-from app.bundles import routes as bundles
-from app.catalogue import routes as catalogue
 from app.db import open_database
 from app.drivers import Patience
-from app.evidence import routes as evidence
-from app.evidence.service import Receiver
+from app.features import FEATURES, Features, Loading
 from app.hands import ON_POSTGRES, ON_SQLITE, Hands
 from app.http.cross_origin import CrossOrigin
-from app.http.directory import Directory
 from app.http.head import HeadLikeGet
 from app.http.incoming import BodyLimit
+from app.http.paths import MODEL_IMPORT
 from app.http.places import Places
 from app.http.protection import KnownHosts, SafeHeaders, local, named
 from app.last_resort import LastResort
-from app.measurements import routes as measurements
-from app.measurements.estimates import routes as estimates
-from app.measurements.power import routes as power_measurements
-from app.plans import current_routes, endpoints
-from app.plans import routes as plans
-from app.plans.name_events import NameWatch
-from app.profiles import imports
-from app.profiles import routes as profiles
 from app.settings import Settings
 from app.storage import Storage
 from app.telemetry import traces
 from app.telemetry.requests import Watched
-from app.validations import routes as validations
 
 DESCRIPTION = """\
 Says where to cut neural networks between devices and an edge server, and what clock, spectrum and
@@ -117,13 +105,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.guard = guard
     app.state.storage = Storage(database)
     app.state.throttle = Throttle(settings)
-    app.state.evidence = Receiver(database)
     app.state.metrics = metrics.registry(database, settings)
     guard.measure(app.state.metrics)
     app.state.writers, app.state.hands = Places(), hands
     app.state.draining = threading.Event()  # set when the service is about to stop
-    app.state.names = NameWatch(database, hands, app.state.draining)
-    _include_routes(app)
+    app.state.features = Features(app, FEATURES)
+    _lead_to_docs(app)
     problems.handle_problems(app)
     suggestions.handle_missing(app)
     _add_layers(app, settings, guard)
@@ -133,7 +120,8 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _add_layers(app: FastAPI, settings: Settings, guard: Guard) -> None:
     """What a request goes through on its way to its operation, the innermost first."""
-    larger = {imports.PATH: settings.max_model_byte}
+    app.add_middleware(Loading, features=app.state.features)
+    larger = {MODEL_IMPORT: settings.max_model_byte}
     app.add_middleware(BodyLimit, max_bodies_byte=settings.max_bodies_byte, larger=larger)
     if settings.is_loopback and not settings.allowed_hosts:
         # Whoever is asked for no key may be a page that a browser was led here by.
@@ -178,29 +166,7 @@ def _described(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]])
     )
 
 
-def _include_routes(app: FastAPI) -> None:
-    """The routes of every feature, in the order in which the documentation lists them."""
-    routers = (
-        *endpoints.routers(),
-        current_routes.router,  # before the one to which `current` would be the id of a plan
-        plans.router,
-        validations.router,
-        bundles.router,
-        evidence.router,
-        *profiles.routers,
-        measurements.router,
-        power_measurements.router,
-        estimates.router,
-        imports.router,
-        catalogue.router,
-        problems.router,
-        health.router,
-        metrics.router,
-    )
-    app.router.routes.insert(0, Directory(route for each in routers for route in each.routes))
-    for router in routers:
-        app.include_router(router)
-
+def _lead_to_docs(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     async def to_docs() -> RedirectResponse:
         return RedirectResponse("docs")
@@ -219,6 +185,8 @@ def openapi_document() -> bytes:
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
     """The document, made once."""
+    from app import document
+
     if app.openapi_schema is None:
-        app.openapi_schema = document.describe(app, app.state.settings)
+        app.openapi_schema = document.describe(app, app.state.features.routes(), app.state.settings)
     return app.openapi_schema

@@ -8,6 +8,7 @@ import orjson
 from fastapi import APIRouter, FastAPI, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from app import database_failures, examples, instants
@@ -167,6 +168,8 @@ def away_told(error: Exception) -> Response:
 
 async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code in (404, 405):  # what is near may be of what nobody asked for yet
+        await run_in_threadpool(request.app.state.features.load_all)
     if error.status_code == 404:
         near = near_addresses(request)
         hint = f"; near it: {', '.join(near)}." if near else ". GET /openapi.json lists them all."

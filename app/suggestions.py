@@ -18,20 +18,21 @@ from app.errors import (
     SplitplanError,
     in_one_line,
 )
-from app.plans import strangers
-from app.plans.tables import PlanRow
 from app.problems import problem
-from app.profiles import missing
 
 log = logging.getLogger(__name__)
 
 
 def _profile(session: Session, error: SplitplanError) -> str:
+    from app.profiles import missing
+
     assert isinstance(error, (ProfileNotFound, RevisionNotFound))
     return missing.told(session, error)
 
 
 def _plan(session: Session, error: SplitplanError) -> str:
+    from app.plans import strangers
+
     assert isinstance(error, PlanNotFound)
     if error.named is None:
         return error.detail
@@ -39,6 +40,9 @@ def _plan(session: Session, error: SplitplanError) -> str:
 
 
 def _user(session: Session, error: SplitplanError) -> str:
+    from app.plans import strangers
+    from app.plans.tables import PlanRow
+
     assert isinstance(error, PlanUserNotFound)
     number = session.scalar(select(PlanRow.number).where(PlanRow.id == error.plan_id))
     if number is None:

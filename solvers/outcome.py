@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from solvers.arrays import Integers
+if TYPE_CHECKING:  # who serves knows of outcomes long before there are arrays
+    from solvers.arrays import Integers
 
 DecisionT = TypeVar("DecisionT", covariant=True)
 InfeasibilityT = TypeVar("InfeasibilityT", covariant=True)
@@ -58,7 +59,7 @@ class Certificate:
 class Infeasibility:
     """Why there is no plan; what would help is each family's own."""
 
-    users: Integers  # indices of those who fail even alone; none: only all together do
+    users: "Integers"  # indices of those who fail even alone; none: only all together do
     proven: bool = True  # false where a plan was neither found nor excluded
 
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from app.catalogue import service
+from app.catalogue.names import names_in_use
 from app.db import ReadSession
 from app.http.bodies import StrictRoute
 from app.problems import documented
@@ -42,7 +43,7 @@ def get_catalogue(session: ReadSession) -> Catalogue:
     """The profiles that come with the service; `splitplan catalogue load` stores those whose names
     are free.
     """
-    taken = service.names_in_use(session)
+    taken = names_in_use(session)
     return Catalogue(
         items=[
             CatalogueEntry(

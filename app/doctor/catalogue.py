@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.catalogue import service
+from app.catalogue.names import shipped_names
 from app.doctor.findings import Finding, listed, ok, warning
 from app.profiles.tables import ProfileRow
 from app.projects import SHARED
@@ -15,7 +15,7 @@ _MINE = "catalogue"
 
 def look(session: Session) -> Iterator[Finding]:
     """Which of them are stored, were never, or were deleted."""
-    shipped = service.shipped_names()
+    shipped = shipped_names()
     names = select(ProfileRow.kind, ProfileRow.name)
     stored = session.execute(names.where(ProfileRow.project == SHARED))
     hidden = session.execute(names.where(ProfileRow.hidden))

@@ -14,7 +14,7 @@ from app.http.bodies import StrictRoute
 class _Entry:
     """A route, its place among all, and which steps of an address are its parameters."""
 
-    place: int
+    place: tuple[int, int]
     route: StrictRoute
     parameters: tuple[tuple[int, str], ...]
 
@@ -28,6 +28,11 @@ class _Node:
     ends: dict[str, list[_Entry]] = field(default_factory=dict)
 
 
+def steps_of(path: str, root_path: str) -> list[str]:
+    """The steps of an address below where the application is mounted."""
+    return path.removeprefix(root_path).split("/")
+
+
 class Directory(BaseRoute):
     """Stands before the routes of an application, and finds those it knows.
 
@@ -36,13 +41,18 @@ class Directory(BaseRoute):
     themselves.
     """
 
-    def __init__(self, routes: Iterable[BaseRoute]) -> None:
+    def __init__(self) -> None:
         self._root = _Node()
+
+    def enter(self, routes: Iterable[BaseRoute], group: int = 0) -> None:
+        """Know these from now on, after all routes of the groups before; others may look for some
+        meanwhile.
+        """
         for place, route in enumerate(routes):
             assert isinstance(route, StrictRoute), route
-            self._enter(place, route)
+            self._enter((group, place), route)
 
-    def _enter(self, place: int, route: StrictRoute) -> None:
+    def _enter(self, place: tuple[int, int], route: StrictRoute) -> None:
         # Else a step of an address would not be one of the route's.
         assert all(isinstance(each, StringConvertor) for each in route.param_convertors.values())
         node, parameters = self._root, []
@@ -60,7 +70,7 @@ class Directory(BaseRoute):
         """As any route: whether a request is for one that is known, and for which."""
         if scope["type"] != "http":
             return Match.NONE, {}
-        steps = scope["path"].removeprefix(scope.get("root_path", "")).split("/")
+        steps = steps_of(scope["path"], scope.get("root_path", ""))
         for entry in self._fitting(steps, scope["method"]):
             if entry.route.is_for(scope):
                 parameters = {name: steps[n] for n, name in entry.parameters}

@@ -1,14 +1,18 @@
 """The addresses of a service: which are near one that it has not, and what bodies they take."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.routing import iter_route_contexts
+from starlette.routing import BaseRoute
 
 from app.http.media import JSON
 from app.nearest import likeness
+
+MODEL_IMPORT = "/v1/models/import"
+"""Where models are sent as files, which may be larger than other bodies."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
@@ -21,20 +25,20 @@ _LONGEST = 300
 
 def addresses(app: FastAPI) -> Iterator[tuple[str, str]]:
     """Method and path template of every operation that is documented."""
-    return ((method, template) for method, template, _ in _documented(app))
+    return ((method, template) for method, template, _ in _documented(app.state.features.routes()))
 
 
-def readers_of(app: FastAPI, media_type: str) -> Iterator[tuple[str, str]]:
+def readers_of(routes: Sequence[BaseRoute], media_type: str) -> Iterator[tuple[str, str]]:
     """Method and path template of the documented operations whose body may have a media type
     beside the one that their documentation says.
     """
-    for method, template, route in _documented(app):
+    for method, template, route in _documented(routes):
         if route.body_field is not None and media_type in getattr(route, "takes", ()):
             yield method, template
 
 
-def _documented(app: FastAPI) -> Iterator[tuple[str, str, Any]]:
-    for context in iter_route_contexts(app.routes):
+def _documented(routes: Sequence[BaseRoute]) -> Iterator[tuple[str, str, Any]]:
+    for context in iter_route_contexts(routes):
         route = context.original_route
         if getattr(route, "include_in_schema", False) and context.path is not None:
             for method in sorted(context.methods or ()):

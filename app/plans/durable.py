@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
-from typing import Any, Literal, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar
 
 from fastapi import Request
 from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, func, select
@@ -20,13 +20,15 @@ from app.about import About
 from app.db import Database, table_of
 from app.errors import KeyReused, QueueFull, TooManyAtOnce
 from app.news import Lane
-from app.plans.orders import Key
 from app.plans.schemas import UNENDED
 from app.plans.tables import DurableRow
 from app.projects import DEFAULT, OF_PROJECT, ask, everywhere, project_of
 from app.telemetry import traces
 from app.telemetry.origin import Origin
 from solvers.progress import Stop
+
+if TYPE_CHECKING:  # whoever looks how long a line is need not load what plans are made of
+    from app.plans.orders import Key
 
 R = TypeVar("R", bound=DurableRow)
 
@@ -167,7 +169,7 @@ def _require_few(session: Session, rows: type[DurableRow], most: int) -> None:
         )
 
 
-def known(database: Database, rows: type[DurableRow], key: Key) -> str | None:
+def known(database: Database, rows: type[DurableRow], key: "Key") -> str | None:
     """The id of what came with this key. Raises KeyReused where it came with another body."""
     with database.reading() as session:
         found = ask(session, _with_key(table_of(rows)), scope=key.scope).one_or_none()

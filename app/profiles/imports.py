@@ -20,6 +20,7 @@ from app.errors import (
 )
 from app.http.bodies import StrictRoute, declared_as
 from app.http.media import contents
+from app.http.paths import MODEL_IMPORT
 from app.limits import STORES
 from app.problems import documented
 from app.profiles import service
@@ -31,7 +32,6 @@ from app.profiles.schemas.revisions import ImportedModel, ImportReport
 from app.quantities import Name
 from app.settings import Settings
 
-PATH = "/v1/models/import"
 MEDIA_TYPE = "application/octet-stream"
 WRITE_BYTE = 2**20
 
@@ -150,7 +150,7 @@ router = APIRouter(tags=["Models"], route_class=_StreamedRoute)
 
 
 @router.post(
-    PATH,
+    MODEL_IMPORT,
     status_code=201,
     operation_id="import_model",
     summary="Import a model from ONNX",

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import cache
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from solvers.compiled import build
+
+if TYPE_CHECKING:  # a service says who will compute before anything is computed
+    from numpy.typing import NDArray
 
 _INTERFACE = 1  # SP_INTERFACE of export.h
 
@@ -56,7 +57,7 @@ class Library:
         return known
 
 
-def address(array: NDArray[Any] | None) -> int | None:
+def address(array: "NDArray[Any] | None") -> int | None:
     """Where the values of an array are, as long as someone holds it; None for none."""
     return None if array is None else int(array.ctypes.data)
 

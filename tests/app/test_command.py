@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import make_url
 
 from app import migration
-from app.catalogue.service import shipped_names
+from app.catalogue.names import shipped_names
 from app.db import open_database
 from app.profiles import service as profiles
 from app.profiles.schemas.channel import Channel

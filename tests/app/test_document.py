@@ -46,7 +46,7 @@ def test_names_that_are_of_no_use_are_refused() -> None:
             """Nothing."""
 
     with pytest.warns(UserWarning, match="Duplicate Operation ID"):
-        document = describe(app)
+        document = describe(app, app.routes)
     assert unclear_names(document) == [
         "schema app__mine__Weights: not a word in capitals",
         "schema app__yours__Weights: not a word in capitals",
@@ -70,7 +70,7 @@ def test_a_service_that_trusts_a_provider_says_which() -> None:
     trusted = OidcSettings(
         oidc_issuer="https://id.example.org/", oidc_audience=("plan",), oidc_plan=("planner", "x")
     )
-    document = describe(app, trusted)
+    document = describe(app, app.routes, trusted)
     scheme = document["components"]["securitySchemes"]["oidc"]
     assert scheme["type"] == "openIdConnect"
     where = "https://id.example.org/.well-known/openid-configuration"
@@ -105,7 +105,11 @@ def test_what_says_nothing_is_refused() -> None:
     def read(at: int) -> None:
         """What the device runs at now."""
 
-    at = {fault.partition(":")[0] for fault in unexplained(describe(app)) if "Error" not in fault}
+    at = {
+        fault.partition(":")[0]
+        for fault in unexplained(describe(app, app.routes))
+        if "Error" not in fault
+    }
     silent = {f"Answer.{name}" for name in told} - {"Answer.least_clock_hz"}
     assert at == silent | {"read, parameter at", "tag Clocks"}
 

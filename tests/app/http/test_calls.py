@@ -115,7 +115,9 @@ def test_faults_are_told_together_and_before_a_session_is_opened(
 def test_what_asks_the_database_is_called_so() -> None:
     """But for bodies that are read piece by piece, and what needs no thread at all."""
     app = create_app(Settings.model_construct(database_url="sqlite:///never-opened.db"))
-    routes = (context.original_route for context in iter_route_contexts(app.routes))
+    routes = (
+        context.original_route for context in iter_route_contexts(app.state.features.routes())
+    )
     others = {
         route.path for route in routes if isinstance(route, StrictRoute) and Call.of(route) is None
     }

@@ -15,10 +15,14 @@ APP = Settings.model_construct(database_url="sqlite:///never-opened.db")
 
 @pytest.fixture(scope="module")
 def routes() -> list[Any]:
-    first, *others = create_app(APP).router.routes
-    assert isinstance(first, Directory)
-    included = (router.original_router for router in others if hasattr(router, "original_router"))
-    return [route for router in included for route in router.routes]
+    included: list[Any] = create_app(APP).state.features.routes()
+    return [route for each in included for route in each.original_router.routes]
+
+
+def _with(routes: list[Any]) -> Directory:
+    directory = Directory()
+    directory.enter(routes)
+    return directory
 
 
 def _asked(method: str, path: str, media_type: bytes = b"", root: str = "") -> dict[str, Any]:
@@ -37,7 +41,7 @@ def _by_turns(routes: list[Any], scope: dict[str, Any]) -> tuple[Match, Any, Any
 
 
 def test_it_finds_what_asking_one_after_the_other_finds(routes: list[Any]) -> None:
-    directory = Directory(routes)
+    directory = _with(routes)
     paths = {route.path for route in routes}
     given = {path.replace("{", "").replace("}", "") for path in paths}
     # What might be the name of something, or is an address of its own.
@@ -53,7 +57,7 @@ def test_it_finds_what_asking_one_after_the_other_finds(routes: list[Any]) -> No
 
 
 def test_every_operation_is_in_it(routes: list[Any]) -> None:
-    directory = Directory(routes)
+    directory = _with(routes)
     for route in routes:
         assert isinstance(route, StrictRoute)
         for media_type in (b"", b"text/csv"):
@@ -64,9 +68,9 @@ def test_every_operation_is_in_it(routes: list[Any]) -> None:
 
 
 def test_behind_a_proxy(routes: list[Any]) -> None:
-    match, found = Directory(routes).matches(_asked("GET", "/v1/devices/x", root="/behind"))
+    match, found = _with(routes).matches(_asked("GET", "/v1/devices/x", root="/behind"))
     assert (match, found["path_params"]) == (Match.FULL, {"name": "x"})
 
 
 def test_a_socket_is_for_nobody(routes: list[Any]) -> None:
-    assert Directory(routes).matches({"type": "websocket", "path": "/livez"}) == (Match.NONE, {})
+    assert _with(routes).matches({"type": "websocket", "path": "/livez"}) == (Match.NONE, {})

@@ -125,7 +125,7 @@ def served(folder: Path, **given: Any) -> Iterator[tuple[Service, httpx.Client, 
     migration.migrate(database)
     database.engine.dispose()
     with Service(settings) as service:
-        recorder = Recorder(describe(service.app))
+        recorder = Recorder(describe(service.app, service.app.state.features.routes()))
         with _client(service, recorder) as client:
             yield service, client, recorder
 
