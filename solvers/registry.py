@@ -4,25 +4,17 @@ unchecked.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import solvers.multiuser.check
-import solvers.multiuser.problem
-import solvers.multiuser.solve
-import solvers.robust.check
-import solvers.robust.problem
-import solvers.robust.solve
-import solvers.stopping.check
-import solvers.stopping.problem
-import solvers.stopping.solve
-from solvers.multiuser.table import DecisionTable, TableProblem
 from solvers.outcome import Certificate, Options, RefutedAnswer, Solution, Status
 from solvers.progress import Progress
 
-# What the check recomputes may differ from what the solver claims by rounding only ...
+if TYPE_CHECKING:
+    from solvers.multiuser.table import DecisionTable, TableProblem
+
+# What the check recomputes may differ from what the solver claims by rounding only; a family whose
+# two sides integrate by quadratures of their own says by how much more.
 _ROUNDING = 1e-9
-# ... or, where both integrate by quadratures of their own, by what these leave out.
-_QUADRATURE = solvers.stopping.check.TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +32,42 @@ class Family:
     ) = None
 
 
-FAMILIES: dict[type, Family] = {
-    solvers.multiuser.problem.Problem: Family(
-        solvers.multiuser.solve.solve,
-        solvers.multiuser.check.check,
-        prove=solvers.multiuser.check.prove,
-    ),
-    solvers.robust.problem.Problem: Family(
-        solvers.robust.solve.solve, solvers.robust.check.check, prove=solvers.robust.check.prove
-    ),
-    solvers.stopping.problem.Problem: Family(
-        solvers.stopping.solve.solve, solvers.stopping.check.check, _QUADRATURE
-    ),
-}
+def _multiuser() -> Family:
+    from solvers.multiuser import check, solve
+
+    return Family(solve.solve, check.check, prove=check.prove)
+
+
+def _robust() -> Family:
+    from solvers.robust import check, solve
+
+    return Family(solve.solve, check.check, prove=check.prove)
+
+
+def _stopping() -> Family:
+    from solvers.stopping import check, solve
+
+    return Family(solve.solve, check.check, check.TOLERANCE)
+
+
+class Families(dict[type, Family]):
+    """The family that solves problems of a type; KeyError for a type that none solves.
+
+    Who plans for one family loads no other: each is found by the module of its problem.
+    """
+
+    LOADED_BY: ClassVar[dict[str, Callable[[], Family]]] = {
+        "solvers.multiuser.problem": _multiuser,
+        "solvers.robust.problem": _robust,
+        "solvers.stopping.problem": _stopping,
+    }
+
+    def __missing__(self, problem: type) -> Family:
+        self[problem] = found = self.LOADED_BY[problem.__module__]()
+        return found
+
+
+FAMILIES = Families()
 
 
 def answer(
@@ -95,7 +110,7 @@ def answer(
     return solution, certificate
 
 
-def tabulate(problem: TableProblem) -> tuple[DecisionTable, Certificate]:
+def tabulate(problem: "TableProblem") -> "tuple[DecisionTable, Certificate]":
     """Build a decision table, then check it; the certificate's objective is the largest relative
     excess it found.
 
@@ -104,10 +119,12 @@ def tabulate(problem: TableProblem) -> tuple[DecisionTable, Certificate]:
     RefutedAnswer
         where a row does not name the best allowed option.
     """
-    table = solvers.multiuser.solve.build_table(problem)
-    certificate = solvers.multiuser.check.check_table(problem, table)
+    from solvers.multiuser import check, solve
+
+    table = solve.build_table(problem)
+    certificate = check.check_table(problem, table)
     if not certificate.holds:
-        solution = Solution[DecisionTable, None](
+        solution = Solution[Any, None](
             status=Status.OPTIMAL, decision=table, objective=0.0, lower_bound=0.0
         )
         raise RefutedAnswer(solution, certificate)

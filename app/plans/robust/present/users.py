@@ -75,13 +75,17 @@ class _Shown:
                 *(("wait_j", "standby_j") if whole else ()),
             ),
             codec=any(cell.meanings.codecs for cell in cells),
-            server=any(
-                len(np.unique(cell.meanings.host[cell.meanings.host >= 0])) > 1 for cell in cells
-            ),
+            server=any(_several(cell.meanings.host) for cell in cells),
             tier=any(np.any(cell.meanings.tier >= 0) for cell in cells),
             rate=any(cell.problem.rate_hz is not None for cell in cells),
             latency=(*_LATENCY, *(INTERVAL if any(estimated(cell) for cell in cells) else ())),
         )
+
+
+def _several(hosts: Integers) -> bool:
+    """Whether users are at more than one server; -1 is none."""
+    somewhere = hosts[hosts >= 0]
+    return bool(len(somewhere) and somewhere.min() < somewhere.max())
 
 
 def user_columns(plan: CellPlan) -> Columns:
