@@ -1,6 +1,6 @@
 """What every family answers with: a status that is proven or not claimed, and a certificate."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -55,12 +55,36 @@ class Certificate:
         return not self.violations
 
 
+class Proof(StrEnum):
+    """What is proven of a set of users who cannot be served together."""
+
+    SMALLEST = "smallest"  # no conflicting set has fewer users
+    MINIMAL = "minimal"  # without any one of them the others can be served
+    FOUND = "found"  # they conflict, perhaps with more users than it takes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """Users who cannot be served together, though each of them can be served alone."""
+
+    users: "Integers"  # rising
+    proof: Proof
+    at_least: int  # proven: no set with fewer users conflicts
+    removals_checked: int = 0  # without so many of them, one at a time, an independent check agreed
+
+    def of(self, positions: "Integers") -> "Conflict":
+        """The same of users who are numbered otherwise: user n is `positions[n]`, rising."""
+        return replace(self, users=positions[self.users])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Infeasibility:
     """Why there is no plan; what would help is each family's own."""
 
     users: "Integers"  # indices of those who fail even alone; none: only all together do
     proven: bool = True  # false where a plan was neither found nor excluded
+    # Of those who do not fail alone; None: they have a plan without the others, or none was found.
+    conflict: Conflict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,18 +3,31 @@ unchecked.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from solvers.outcome import Certificate, Options, RefutedAnswer, Solution, Status
+from solvers.outcome import (
+    Certificate,
+    Conflict,
+    Infeasibility,
+    Options,
+    Proof,
+    RefutedAnswer,
+    Solution,
+    Status,
+    Violation,
+)
 from solvers.progress import Progress
 
 if TYPE_CHECKING:
+    from solvers.arrays import Integers
     from solvers.multiuser.table import DecisionTable, TableProblem
 
 # What the check recomputes may differ from what the solver claims by rounding only; a family whose
 # two sides integrate by quadratures of their own says by how much more.
 _ROUNDING = 1e-9
+# Conflicts of at most so many users are planned without each of them.
+_REMOVED = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +43,9 @@ class Family:
     prove: (
         Callable[[Any, Any, Certificate, float, Mapping[str, float], float], Certificate] | None
     ) = None
+    # What is wrong with a conflict over the one budget of a problem without `server_capacity`; None
+    # where users share several: then they are planned without each of its members.
+    refuted: Callable[[Any, "Integers"], tuple[Violation, ...]] | None = None
 
 
 def _multiuser() -> Family:
@@ -41,7 +57,7 @@ def _multiuser() -> Family:
 def _robust() -> Family:
     from solvers.robust import check, solve
 
-    return Family(solve.solve, check.check, prove=check.prove)
+    return Family(solve.solve, check.check, prove=check.prove, refuted=check.refuted)
 
 
 def _stopping() -> Family:
@@ -110,6 +126,45 @@ def answer(
     return solution, certificate
 
 
+def confirmed(problem: Any, found: Infeasibility, progress: Progress) -> Conflict | None:
+    """The conflict of a cell without a plan, its removals checked.
+
+    Users who share one budget are held against least shares of the check's own. Others are planned
+    without each member of a conflict, and the plan is checked: where it has at most 32, while there
+    is time.
+
+    Raises
+    ------
+    RefutedAnswer
+        where the check finds that they do not collide, or collide without one of them too.
+    """
+    conflict = found.conflict
+    if conflict is None or conflict.proof is Proof.FOUND:
+        return conflict
+    family = FAMILIES[type(problem)]
+    if family.refuted is not None and not problem.server_capacity:
+        violations = family.refuted(problem, conflict.users)
+        if violations:
+            _refute(found, violations)
+        return replace(conflict, removals_checked=len(conflict.users))
+    checked = 0
+    for user in conflict.users.tolist() if len(conflict.users) <= _REMOVED else ():
+        others = conflict.users[conflict.users != user]
+        if len(others) and not progress.over():
+            solution, _ = answer(problem.only(others), Options(gap=1.0), progress)
+            if solution.decision is None and not solution.timed_out:
+                _refute(found, ())
+            checked += solution.decision is not None
+    return replace(conflict, removals_checked=checked)
+
+
+def _refute(found: Infeasibility, violations: tuple[Violation, ...]) -> NoReturn:
+    solution: Solution[Any, Any] = Solution(status=Status.INFEASIBLE, infeasibility=found)
+    raise RefutedAnswer(
+        solution, Certificate(objective=float("nan"), used={}, violations=violations)
+    )
+
+
 def tabulate(problem: "TableProblem") -> "tuple[DecisionTable, Certificate]":
     """Build a decision table, then check it; the certificate's objective is the largest relative
     excess it found.
@@ -124,7 +179,8 @@ def tabulate(problem: "TableProblem") -> "tuple[DecisionTable, Certificate]":
     table = solve.build_table(problem)
     certificate = check.check_table(problem, table)
     if not certificate.holds:
-        solution = Solution[Any, None](
+        # A record that nobody can change takes no class from whoever calls it with one.
+        solution: Solution[Any, None] = Solution(
             status=Status.OPTIMAL, decision=table, objective=0.0, lower_bound=0.0
         )
         raise RefutedAnswer(solution, certificate)

@@ -25,6 +25,8 @@ Block: TypeAlias = "pa.Table | list[Json]"
 _BY_TIME = ("baselines", "margins", "steadiness")
 # Where users are told in pages, only a stored answer says where.
 _PLACES = ("users", "users_url")
+# What follows from the rest of an answer; earlier releases do not say it of a plan that is none.
+_FOLLOWS = ("conflicts", "users_failing", "users_listed")
 # Members of a bundle that are streamed: what is digested is the digest of each of their entries.
 LISTS = ("profiles", "samples")
 
@@ -46,7 +48,9 @@ def of_answer(
         "objective": digest((result or {}).get("objective")),
         "certificate": digest((result or {}).get("certificate")),
         "result": digest(lasting),
-        "infeasible": digest(None if infeasible is None else _without(infeasible, _PLACES)),
+        "infeasible": digest(
+            None if infeasible is None else _without(infeasible, (*_PLACES, *_FOLLOWS))
+        ),
     }
     told_in = {"told_in": "columns", "block_rows": BLOCK_ROWS}
     if not columns:
@@ -72,7 +76,7 @@ def of_bundle(bundle: Mapping[str, Any], lists: Mapping[str, list[str]], columns
 
 def lasting(result: Json) -> Json:
     """What of a result does not depend on the time there was."""
-    return _without(result, (*_BY_TIME, *_PLACES))
+    return _without(result, (*_BY_TIME, *_PLACES, *_FOLLOWS))
 
 
 def _parted(told: Block) -> Iterator[Block]:

@@ -172,6 +172,7 @@ def _instead(rules: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
 
 
 def why_infeasible(kind: str, reasons: Json) -> Iterable[str]:
+    yield from _conflicts(reasons)
     if kind == "robust" and (cells := reasons.get("cells")):
         for cell in cells:
             failing = (
@@ -188,6 +189,28 @@ def why_infeasible(kind: str, reasons: Json) -> Iterable[str]:
         else "each works alone, but there is not room for all"
     )
     yield failing + _remedies(reasons)
+
+
+_COLLIDE = {
+    "smallest": "collide, and no fewer do",
+    "minimal": "collide, but would not without any one of them",
+    "found": "collide",
+}
+_NAMED = 5
+
+
+def _conflicts(reasons: Json) -> Iterable[str]:
+    """Who is in the way of whom."""
+    failing, listed = reasons.get("users_failing"), reasons.get("users_listed")
+    if failing is not None and listed is not None and listed < failing:
+        yield f"{failing} users fail even alone, of whom {listed} are listed"
+    for conflict in reasons.get("conflicts") or ():
+        if conflict["kind"] == "together":
+            place = f"cell {conflict['cell']}: " if "cell" in conflict else ""
+            named = ", ".join(conflict["users"][:_NAMED])
+            more = " and others" if conflict["users_count"] > _NAMED else ""
+            how = _COLLIDE[conflict["proof"]]
+            yield f"{place}{conflict['users_count']} users {how}: {named}{more}"
 
 
 def _remedies(reasons: Json) -> str:

@@ -4,7 +4,7 @@ The question is that of Li et al., IEEE Transactions on Mobile Computing 23(12),
 formulation in detail is Splitplan's own. Tables for one user alone (RAP) are in `table.py`.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 import numpy as np
@@ -136,6 +136,17 @@ class Problem:
     def users(self) -> int:
         """Number of users."""
         return len(self.workload)
+
+    def only(self, users: Integers) -> "Problem":
+        """The same question of some of the users (at least one), who have both budgets to
+        themselves.
+        """
+        names = ("workload", "spectral_efficiency", "weight", "deadline_s", "max_loss")
+        steady = self.steadiness
+        if steady is not None:
+            steady = replace(steady, previous=steady.previous[users])
+        columns = {name: getattr(self, name)[users] for name in names}
+        return replace(self, **columns, steadiness=steady)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

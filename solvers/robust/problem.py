@@ -227,6 +227,17 @@ class Problem:
         """Number of users."""
         return len(self.workload)
 
+    def only(self, users: Integers) -> "Problem":
+        """The same question of some of the users (at least one), who have all budgets to
+        themselves.
+        """
+        names = ("workload", "tx_power_w", "radio_power_w", "rate_hz", "max_loss", "gain")
+        columns: dict[str, Any] = {
+            name: None if (values := getattr(self, name)) is None else values[users]
+            for name in (*names, "deadline_s", "risk", "correlation")
+        }
+        return replace(self, **columns)
+
     def with_margin(self, margin: Margin) -> "Problem":
         """The same question with another margin."""
         made = self._like(margin=margin)

@@ -12,6 +12,7 @@ from app.plans.carried import (
     SplitTable,
     UserOfPlan,
 )
+from app.plans.conflicts import CONFLICTS, PlanConflict
 from app.plans.multiuser.schemas import AdaptiveOptions, MultiUserOptions
 from app.plans.schemas import FAMILY, INFEASIBLE, OPTIONS, RESULT, USERS_URL, PlanBase
 from app.quantities import Body, Count, Fraction, NonNegative, absent
@@ -277,6 +278,9 @@ class MultiUserInfeasible(Body):
     switch.
     """
     users_url: Annotated[str | None, USERS_URL] = absent()
+    users_failing: Count | None = absent()
+    """How many users fail even alone; absent in plans of earlier releases."""
+    conflicts: Annotated[list[PlanConflict] | None, CONFLICTS] = absent()
     least_total_bandwidth_hz: float | None
     """An uplink that suffices with this server [Hz], rounded up by a millionth like all amounts
     here."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from app.plans.conflicts import CellConflicts, conflicts
 from app.plans.multiuser.assemble import LARGEST_BANDWIDTH_HZ, Assembled
 from app.plans.multiuser.workload import Workload
 from app.profiles.schemas.model import Model
@@ -274,6 +275,7 @@ def infeasible(
         {"id": ids[n], "least_deadline_s": least * _NUDGE}
         for n, least in zip(found.users.tolist(), found.least_deadline_s.tolist(), strict=True)
     ]
+    whole |= conflicts(ids, [CellConflicts(None, found.users, found.conflict)])
     return whole, listed
 
 

@@ -16,7 +16,7 @@ from solvers.multiuser.problem import Decision, Infeasibility, Method, Problem
 from solvers.multiuser.solve import SteadinessPrice, baselines, price_of_steadiness
 from solvers.outcome import Certificate, Options, Solution
 from solvers.progress import Progress, Stage, Step
-from solvers.registry import answer, tabulate
+from solvers.registry import answer, confirmed, tabulate
 
 # Measured on 2 cores, generously rounded up: an estimate, not a promise.
 _FIXED_S, _FIXED_TABLES_S = 0.06, 0.01
@@ -67,7 +67,11 @@ class PreparedMultiUser(Prepared):
         solution, certificate = answer(assembled.problem, options, planning)
         seconds = time.perf_counter() - started
         if solution.infeasibility is not None:
-            whole, listed = present.infeasible(assembled.problem, solution.infeasibility, ids)
+            found = replace(
+                solution.infeasibility,
+                conflict=confirmed(assembled.problem, solution.infeasibility, planning),
+            )
+            whole, listed = present.infeasible(assembled.problem, found, ids)
             return Outcome(
                 status="timed_out" if solution.timed_out else "infeasible",
                 result=None,

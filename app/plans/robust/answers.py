@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from app.plans.carried import Clock, Cut, CutName, RunsOnDevice, SplitNetwork, UserOfPlan
+from app.plans.conflicts import CONFLICTS, PlanConflict
 from app.plans.robust.schemas import RobustOptions
 from app.plans.schemas import FAMILY, INFEASIBLE, OPTIONS, RESULT, USERS_URL, PlanBase
 from app.quantities import Body, Count, NonNegative, absent
@@ -421,6 +422,12 @@ class RobustInfeasible(Body):
     """What helps the whole cell, also where users fail alone; null where the request lists several
     cells: see them.
     """
+    users_failing: Count | None = absent()
+    """How many users fail even alone, in all cells; absent in plans of earlier releases."""
+    users_listed: Count | None = absent()
+    """How many of them `users` tells: of each cell the first 10,000. Less than `users_failing`
+    where the list is cut."""
+    conflicts: Annotated[list[PlanConflict] | None, CONFLICTS] = absent()
     cells: list[RobustInfeasibleCell] | None = absent()
     """The cells that have no plan, where the request lists any: the others would have one."""
 

@@ -20,7 +20,7 @@ from app.plans.robust.schemas import RobustOptions, RobustRequest, RobustTerms
 from app.plans.schemas import INLINE_USERS
 from solvers.outcome import Options
 from solvers.progress import Amend, Progress, Stage, Step
-from solvers.registry import answer
+from solvers.registry import answer, confirmed
 from solvers.robust.baselines import Baselines, baselines
 from solvers.robust.problem import Method
 from solvers.robust.solve.infeasible import Infeasibility, diagnose
@@ -77,7 +77,7 @@ class PreparedRobust(Prepared):
         limited = progress.part(time_limit_s=asked.time_limit_s)
         plans = plan_cells(cells, asked, limited.part(0.0, _PLANNED))
         if isinstance(plans, dict):
-            whole, listed = present.infeasible(self.assembled, plans)
+            whole, listed = present.infeasible(self.assembled, _confirmed(cells, plans, limited))
             seconds = time.perf_counter() - started
             return Outcome(
                 status="infeasible", result=None, infeasible=whole, users=listed, solve_s=seconds
@@ -160,6 +160,16 @@ def plan_cells(
         assert certificate is not None
         plans.append(CellPlan(cell, solution, certificate))
     return plans
+
+
+def _confirmed(
+    cells: Sequence[Cell], wrong: dict[int, Infeasibility], progress: Progress
+) -> dict[int, Infeasibility]:
+    """The same with conflicts that were checked. Raises RefutedAnswer."""
+    return {
+        c: replace(found, conflict=confirmed(cells[c].problem, found, progress))
+        for c, found in wrong.items()
+    }
 
 
 def compare(plans: list[CellPlan], asked: RobustOptions, progress: Progress) -> list[Baselines]:

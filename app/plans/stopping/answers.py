@@ -12,6 +12,7 @@ from app.plans.carried import (
     SplitTable,
     UserOfPlan,
 )
+from app.plans.conflicts import CONFLICTS, PlanConflict
 from app.plans.schemas import FAMILY, INFEASIBLE, OPTIONS, RESULT, USERS_URL, PlanBase
 from app.plans.stopping.energy import EnergySource
 from app.plans.stopping.schemas import StoppingOptions
@@ -287,6 +288,9 @@ class StoppingInfeasible(Body):
     users: list[StoppingInfeasibleUser] | None = absent()
     """The users whom no placement serves, in order; absent where they are over 1,000."""
     users_url: Annotated[str | None, USERS_URL] = absent()
+    users_failing: Count | None = absent()
+    """How many they are; absent in plans of earlier releases."""
+    conflicts: Annotated[list[PlanConflict] | None, CONFLICTS] = absent()
 
 
 class StoppingPlan(PlanBase):

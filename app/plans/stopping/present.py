@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from app.plans import units
+from app.plans.conflicts import CellConflicts, conflicts
 from app.plans.stopping.assemble import Assembled
 from app.plans.stopping.energy import BEST_FIRST
 from app.profiles.schemas.model import Model
@@ -182,7 +183,7 @@ def infeasible(
                 "short_by_byte": short if short > 0.0 else None,
             }
         )
-    return {}, listed
+    return conflicts(ids, [CellConflicts(None, found.users, found.conflict)]), listed
 
 
 def _curve(problem: Problem, decision: Decision, user: int) -> list[dict[str, Any]]:

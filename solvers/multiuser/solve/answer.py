@@ -1,11 +1,14 @@
 """The answer for a cell, by the method that its problem names."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from solvers.arrays import Integers
 from solvers.multiuser.costs import cost
 from solvers.multiuser.problem import Method, Problem
 from solvers.multiuser.solve.by_rule import by_rule
+from solvers.multiuser.solve.conflicts import conflict_of
 from solvers.multiuser.solve.deadlines import alone_late, explain, fit, tolerant
 from solvers.multiuser.solve.decided import Answer, prices_of, with_best_shares
 from solvers.multiuser.solve.exact import Proven, exact
@@ -82,4 +85,6 @@ def _solved(problem: Problem, fleet: Fleet, plan: Proven, options: Options) -> A
 
 def _no_plan(fleet: Fleet, progress: Progress, options: Options, *, excluded: bool) -> Answer:
     why = explain(fleet, progress, options.seed, excluded=excluded)
+    if excluded:
+        why = replace(why, conflict=conflict_of(fleet, why.users, options.seed, progress))
     return Solution(status=Status.INFEASIBLE, infeasibility=why, timed_out=not excluded)

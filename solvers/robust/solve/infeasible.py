@@ -12,6 +12,7 @@ from solvers import outcome
 from solvers.arrays import Floats, Integers
 from solvers.progress import Progress, Stage
 from solvers.robust.problem import Problem
+from solvers.robust.solve.conflicts import conflict_of
 from solvers.robust.solve.remedies import Alone, Remedies, Together, all_least_shares
 from solvers.robust.solve.servers.limits import (
     has_plan,
@@ -98,6 +99,7 @@ def explain(
     return Infeasibility(
         users=failing,
         proven=proven,
+        conflict=conflict_of(problem, least_hz, progress, proven=proven),
         reasons=reasons_of(problem, failing),
         least_deadline_s=deadline,
         least_risk=risk,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from app.plans.conflicts import CellConflicts, conflicts
 from app.plans.robust.assemble import Assembled
 from app.plans.robust.cells import Cell, CellServer
 from app.plans.robust.present.numbers import number
@@ -40,6 +41,15 @@ def infeasible(
             }
             for c, found in wrong.items()
         ]
+    told = [
+        CellConflicts(
+            cell.id,
+            cell.users[found.users],
+            None if found.conflict is None else found.conflict.of(cell.users),
+        )
+        for cell, found in ((assembled.cells[c], found) for c, found in wrong.items())
+    ]
+    whole |= {"users_listed": len(entries)} | conflicts(assembled.ids, told)
     return whole, [entries[n] for n in sorted(entries)]
 
 
