@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 KERNEL := solvers/compiled/build.py $(wildcard solvers/compiled/sources/*)
 
-.PHONY: help serve demo test soak fuzz load check costs fix lint migrate openapi examples licences sbom catalogue profiler bench lock hook fetched-kernel clean
+.PHONY: help serve demo test soak fuzz load check costs fix lint migrate openapi examples licences sbom catalogue profiler bench docs lock hook fetched-kernel clean
 
 help:                                 ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,12 +82,17 @@ profiler: $(VENV)/dev.stamp           ## dist/splitplan-profiler.pyz, to carry t
 bench: $(VENV)/dev.stamp              ## the figures in the documentation, measured here
 	$(BIN)/python -m benchmarks
 
+docs: $(VENV)/docs.stamp              ## the site of the documentation, build/site/index.html: a warning is an error, nobody is asked
+	@rm -rf build/site
+	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --jobs auto --conf-dir docs/site --doctree-dir build/doctrees . build/site
+
 UPGRADE := --upgrade
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 lock: $(VENV)/dev.stamp               ## resolve the dependencies again; UPGRADE= moves only what must move
 	$(COMPILE) $(UPGRADE) pyproject.toml -o requirements.lock
 	$(COMPILE) $(UPGRADE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) $(UPGRADE) --group docs -c requirements-dev.lock -o requirements-docs.lock
 	$(COMPILE) $(UPGRADE) --group compiler -o requirements-compiler.lock
 
 hook: $(VENV)/dev.stamp               ## have git run ruff and the walls before a commit, `make check` before a push
@@ -106,6 +111,10 @@ $(VENV)/serve.stamp: $(VENV)/pyvenv.cfg requirements.lock pyproject.toml setup.p
 $(VENV)/dev.stamp: $(VENV)/serve.stamp requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python solvers/compiled/build.py 2>/dev/null || $(MAKE) --no-print-directory fetched-kernel
+	@touch $@
+
+$(VENV)/docs.stamp: $(VENV)/dev.stamp requirements-docs.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock
 	@touch $@
 
 # One from a package (100 MB), of which only what it compiled is kept: for the tests of the kernel, and for who wants it.

@@ -1,16 +1,16 @@
 """Decision tables on a device: load the rows of a plan, ask at every new rate; a number that says
 when the plan no longer keeps its deadline; and the name of a split network.
 
-Standard library only: copy it along.
+Standard library only: copy it along::
 
-table = RateTable(plan_user["table"]["rows"], hysteresis=0.05)
-row = table.decide(rate_bps)        # row.cut, row.bits, row.codec; None: nothing fits
-if row.partition_id != loaded:      # of partition_id(model, cut), where the halves are kept
-    ...                             # load the halves that are split there
+    table = RateTable(plan_user["table"]["rows"], hysteresis=0.05)
+    row = table.decide(rate_bps)        # row.cut, row.bits, row.codec; None: nothing fits
+    if row.partition_id != loaded:      # of partition_id(model, cut), where the halves are kept
+        ...                             # load the halves that are split there
 
-monitor = RiskMonitor(risk=0.02, fallback_cut=plan_user["fallback_cut"])
-if monitor.observe(late=took_s > plan_user["deadline_s"]):
-    ...                             # refuted: run monitor.fallback_cut until there is a new plan
+    monitor = RiskMonitor(risk=0.02, fallback_cut=plan_user["fallback_cut"])
+    if monitor.observe(late=took_s > plan_user["deadline_s"]):
+        ...  # refuted: run monitor.fallback_cut until there is a new plan
 """
 
 import hashlib

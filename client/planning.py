@@ -1,7 +1,9 @@
 """The service as a Python object.
 
-with PlanningClient("http://127.0.0.1:8000") as planning:
-    plan = planning.solve("robust", request)
+In a program::
+
+    with PlanningClient("http://127.0.0.1:8000") as planning:
+        plan = planning.solve("robust", request)
 """
 
 from client.current import Current

@@ -9,15 +9,11 @@ from pathlib import Path
 import pytest
 
 from app.catalogue import service as catalogue
+from tests.support.answers import steps, unlike
 from tests.support.servers import Service
 
 PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text()
 ID = re.compile(r"[0-9a-f]{32}")
-# What differs from run to run.
-VARIES = re.compile(
-    r"(?<=in )[\d.]+ [mµ]?s\b|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
-    r"|(?<=gap )\d\.\de-\d\d"  # below what was asked for, each kernel goes as far as it goes
-)
 
 
 # What a client does is the same whatever stores the plans. A parameter and not a fixture of that
@@ -57,17 +53,12 @@ def test_the_commands_print_what_the_page_shows(
     }
     environment |= {"LC_ALL": "C.UTF-8", "PYTHONUTF8": "1"}
     real_id: dict[str, str] = {}
-    steps = [
-        step
-        for block in blocks("console")
-        for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
-    ]
-    assert len(steps) >= 7
-    for step in steps:
-        command, _, said = step.partition("\n")
-        command = ID.sub(lambda found: real_id[found[0]], command)
+    shown = [step for block in blocks("console") for step in steps(block)]
+    assert len(shown) >= 7
+    for command, said in shown:
+        here = ID.sub(lambda found: real_id[found[0]], command)
         ran = subprocess.run(
-            command,
+            here,
             shell=True,
             cwd=folder,
             env=environment,
@@ -77,14 +68,7 @@ def test_the_commands_print_what_the_page_shows(
         )
         printed = ran.stdout + ran.stderr
         real_id.update(zip(ID.findall(said), ID.findall(printed), strict=False))
-        said, printed = (VARIES.sub("...", ID.sub("id", text)) for text in (said, printed))
-        lines = printed.splitlines()
-        for line in said.splitlines():
-            if line == "...":
-                break
-            assert lines.pop(0) == line, f"$ {command}\n{ran.stdout}{ran.stderr}"
-        else:
-            assert lines == [], f"$ {command}"
+        assert unlike(said, printed) == [], f"$ {command}\n{printed}"
 
 
 def test_the_python_runs(folder: Path, service: Service, worker: str) -> None:

@@ -35,8 +35,7 @@ def pages() -> list[Path]:
     """Every page that people read; decisions are of their day."""
     found = [
         *CHECKOUT.glob("*.md"),
-        *CHECKOUT.glob("docs/*.md"),
-        *CHECKOUT.glob("docs/families/*.md"),
+        *(page for page in CHECKOUT.glob("docs/**/*.md") if page.parent.name != "decisions"),
     ]
     return sorted(found)
 
@@ -47,10 +46,12 @@ def blocks(page: Path) -> Iterator[Block]:
     for token in MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8")):
         if token.type == "html_block":
             before = token.content.strip()
+        elif token.type == "fence" and token.info.startswith("{"):
+            before = ""  # of the site: a list of pages, what is read from code
         elif token.type == "fence":
             assert token.map is not None
             told = _DIRECTIVE.fullmatch(before)
-            default = "run" if token.info in ("sh", "python") else ""
+            default = "run" if token.info in ("sh", "python", "console") else ""
             what, detail = (told[1], told[2] or "") if told else (default, "")
             yield Block(token.info, token.content, token.map[0] + 1, what, detail)
             before = ""

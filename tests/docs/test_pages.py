@@ -18,7 +18,7 @@ import pytest
 
 from app.catalogue import service as catalogue
 from tests.docs.excerpts import CHECKOUT, Block, blocks, indented, pages, parsed
-from tests.support.answers import differences
+from tests.support.answers import differences, steps, unlike
 from tests.support.builders import Body, a_device
 from tests.support.onnx.graphs import light
 from tests.support.servers import Service
@@ -69,6 +69,8 @@ class Reader:
             "SPLITPLAN_URL": service.url,
             "SPLITPLAN_DATABASE_URL": service.settings.database_url,
             "NO_PROXY": "*",
+            "LC_ALL": "C.UTF-8",
+            "PYTHONUTF8": "1",
             **variables,
         }
 
@@ -85,6 +87,11 @@ class Reader:
                 self.refused = ""
                 for variable, field in re.findall(r"(\w+)=(\w+)", block.detail):
                     self._variables[variable] = str(told[field])
+            case "run" if block.language == "console":
+                for command, said in steps(block.content):
+                    ran = self._ran(["sh", "-c", self._here(command)])
+                    printed = ran.stdout + ran.stderr
+                    assert unlike(said, printed) == [], f"$ {command}\n{printed}"
             case "run" if block.language == "python":
                 self._run([sys.executable, "-c", self._here(block.content)])
             case "run":
@@ -98,8 +105,8 @@ class Reader:
     def _here(self, text: str) -> str:
         return text.replace("http://127.0.0.1:8000", self._service.url)
 
-    def _run(self, command: list[str]) -> None:
-        ran = subprocess.run(
+    def _ran(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             command,
             cwd=self.folder,
             env=self._variables,
@@ -108,6 +115,9 @@ class Reader:
             timeout=120,
             check=False,
         )
+
+    def _run(self, command: list[str]) -> None:
+        ran = self._ran(command)
         assert ran.returncode in (0, REFUSED), ran.stdout + ran.stderr
         self.printed = ran.stdout
         self.refused = ran.stdout + ran.stderr if ran.returncode == REFUSED else ""

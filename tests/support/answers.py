@@ -1,5 +1,7 @@
 """What a test asks of an answer."""
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -8,6 +10,31 @@ import pytest
 # Of a plan, whenever it is made.
 _DIFFERS = {"id", "parent", "created_at", "started_at", "finished_at", "request_hash"}
 _LEFT_OUT = "…"  # stands for entries that are not printed
+_ID = re.compile(r"[0-9a-f]{32}")
+# Of what a terminal shows, from run to run.
+_VARIES = re.compile(
+    r"(?<=in )[\d.]+ [mµ]?s\b|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+    r"|(?<=gap )\d\.\de-\d\d"  # below what was asked for, each kernel goes as far as it goes
+)
+
+
+def steps(block: str) -> Iterator[tuple[str, str]]:
+    """The commands of a terminal, each with what it prints."""
+    for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, _, said = step.partition("\n")
+        yield command, said
+
+
+def unlike(said: str, printed: str) -> list[str]:
+    """The first line that a terminal really prints otherwise, beside how; `...` ends a look."""
+    told, real = (_VARIES.sub("...", _ID.sub("id", text)).splitlines() for text in (said, printed))
+    for line in told:
+        if line == "...":
+            return []
+        if not real or real[0] != line:
+            return [f"{line!r}, really {real[0] if real else 'the end'!r}"]
+        real.pop(0)
+    return [f"more is printed: {line}" for line in real[:1]]
 
 
 def slug(answer: httpx.Response) -> str:

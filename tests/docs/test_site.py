@@ -1,0 +1,39 @@
+"""The site of the documentation: what `make docs` does not see itself."""
+
+import json
+import re
+
+from docs.site.openapi import document, operations, schemas
+from tests.docs.excerpts import CHECKOUT
+
+DOCS = CHECKOUT / "docs"
+LISTS = re.compile(r"^```\{toctree\}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def reached(name: str) -> set[str]:
+    """The pages that lists lead to, from a page on, by their path in the checkout."""
+    page = CHECKOUT / f"{name}.md"
+    found = {name}
+    for listed in LISTS.findall(page.read_text()):
+        entries = [line for line in listed.splitlines() if line and not line.startswith(":")]
+        for path in (each for entry in entries for each in page.parent.glob(f"{entry}.md")):
+            found |= reached(str(path.resolve().relative_to(CHECKOUT).with_suffix("")))
+    return found
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    pages = {str(page.relative_to(CHECKOUT).with_suffix("")) for page in DOCS.glob("**/*.md")}
+    assert sorted(pages - reached("docs/index")) == [], "enter it in docs/index.md"
+
+
+def test_every_operation_and_schema_is_written() -> None:
+    told = json.loads((CHECKOUT / "openapi" / "openapi.json").read_text())
+    assert told == document()
+    written = "\n".join(operations(told))
+    for path, item in told["paths"].items():
+        for method in item:
+            assert written.count(f"### `{method.upper()} {path}`\n") == 1
+    fields = "\n".join(schemas(told))
+    for name, schema in told["components"]["schemas"].items():
+        for field in schema.get("properties", {}):
+            assert f"| `{field}`" in fields, f"{name}.{field}"
