@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.allocator import undisturbed
 from app.http.directory import Directory, steps_of
 from app.http.paths import MODEL_IMPORT
+from app.ui.door import ROOT
 
 _ANY = "*"
 
@@ -177,6 +178,12 @@ def _operation(_: FastAPI) -> Iterator[APIRouter]:
     yield from (problems.router, health.router, metrics.router)
 
 
+def _pages(_: FastAPI) -> Iterator[APIRouter]:
+    from app.ui import routes
+
+    yield routes.router
+
+
 _KINDS = tuple(f"/v1/{kind}" for kind in ("devices", "models", "channels", "servers", "timings"))
 # In the order in which the documentation lists them.
 FEATURES = (
@@ -191,4 +198,5 @@ FEATURES = (
     Feature((MODEL_IMPORT,), _imports),
     Feature(("/v1/catalogue",), _catalogue),
     Feature(("/v1/problem-types", "/livez", "/readyz", "/metrics"), _operation),
+    Feature((ROOT,), _pages),
 )

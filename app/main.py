@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 from anyio import CapacityLimiter
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi_offline import FastAPIOffline
 from starlette.responses import RedirectResponse
 from starlette.types import Scope
@@ -25,6 +25,7 @@ from app.hands import ON_POSTGRES, ON_SQLITE, Hands
 from app.http.cross_origin import CrossOrigin
 from app.http.head import HeadLikeGet
 from app.http.incoming import BodyLimit
+from app.http.media import HTML, JSON, VARY, preferred
 from app.http.paths import MODEL_IMPORT
 from app.http.places import Places
 from app.http.protection import KnownHosts, SafeHeaders, local, named
@@ -33,6 +34,7 @@ from app.settings import Settings
 from app.storage import Storage
 from app.telemetry import traces
 from app.telemetry.requests import Watched
+from app.ui.door import ROOT, Pages
 
 DESCRIPTION = """\
 Says where to cut neural networks between devices and an edge server, and what clock, spectrum and
@@ -110,7 +112,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.writers, app.state.hands = Places(), hands
     app.state.draining = threading.Event()  # set when the service is about to stop
     app.state.features = Features(app, FEATURES)
-    _lead_to_docs(app)
+    _lead_in(app)
     problems.handle_problems(app)
     suggestions.handle_missing(app)
     _add_layers(app, settings, guard)
@@ -133,6 +135,7 @@ def _add_layers(app: FastAPI, settings: Settings, guard: Guard) -> None:
     if settings.allowed_hosts and "*" not in settings.allowed_hosts:
         app.add_middleware(KnownHosts, known=named(settings.allowed_hosts))
     app.add_middleware(LastResort)
+    app.add_middleware(Pages)
     if settings.cors_origins:
         app.add_middleware(CrossOrigin, origins=settings.cors_origins, refusal=problems.problem)
     app.add_middleware(SafeHeaders)
@@ -166,10 +169,13 @@ def _described(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]])
     )
 
 
-def _lead_to_docs(app: FastAPI) -> None:
+def _lead_in(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
-    async def to_docs() -> RedirectResponse:
-        return RedirectResponse("docs")
+    async def lead_in(request: Request) -> RedirectResponse:
+        """People to the pages, programs to the documentation."""
+        is_browser = preferred(request.headers, (JSON, HTML)) == HTML
+        to = f"{ROOT.removeprefix('/')}/" if is_browser else "docs"
+        return RedirectResponse(to, headers=VARY)
 
 
 def openapi_document() -> bytes:

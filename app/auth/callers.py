@@ -49,7 +49,8 @@ NOBODY = Caller(None, projects.DEFAULT, frozenset())
 
 # Nothing of a project is in these.
 _PUBLIC = frozenset({"/", "/livez", "/readyz", "/docs", "/docs/oauth2-redirect", "/openapi.json"})
-_PUBLIC_BELOW = ("/v1/problem-types", "/static-offline-docs/")
+_PUBLIC |= {"/ui/key", "/ui/key/forget"}
+_PUBLIC_BELOW = ("/v1/problem-types", "/static-offline-docs/", "/ui/assets/")
 _OF_ALL = frozenset({"/metrics"})
 """What tells of all projects together."""
 

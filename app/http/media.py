@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 JSON = "application/json"
 YAML = "application/yaml"
 CSV = "text/csv"
+HTML = "text/html"
 ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
 EVENTS = "text/event-stream"

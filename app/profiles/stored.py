@@ -8,7 +8,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Integer, Select, bindparam, select
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.db import table_of
@@ -22,23 +22,32 @@ _PROFILES, _REVISIONS = table_of(ProfileRow), table_of(RevisionRow)
 _BODIES = select(_REVISIONS.c.id, _REVISIONS.c.body).where(
     _REVISIONS.c.id.in_(bindparam("ids", expanding=True))
 )
-IN_USE = (
-    select(
-        _PROFILES.c.name,
-        *(_REVISIONS.c[name] for name in ("number", "created_at", "id", "stale")),
+
+
+def in_use(*which: ColumnElement[bool]) -> Select[Any]:
+    """The latest revisions of names in use, by name, without their bodies, for `read`."""
+    return (
+        select(
+            _PROFILES.c.name,
+            *(_REVISIONS.c[name] for name in ("number", "created_at", "id", "stale")),
+        )
+        .join_from(_PROFILES, _REVISIONS)
+        .where(
+            *which,
+            _PROFILES.c.hidden.is_(False),
+            _REVISIONS.c.number == _PROFILES.c.latest,
+            seen_in(_PROFILES, _PROFILES.c, OF_PROJECT),
+        )
+        .order_by(_PROFILES.c.name)
+        .limit(bindparam("most", type_=Integer()))
     )
-    .join_from(_PROFILES, _REVISIONS)
-    .where(
-        _PROFILES.c.kind == bindparam("of_kind"),
-        _PROFILES.c.name > bindparam("after", type_=_PROFILES.c.name.type),
-        _PROFILES.c.hidden.is_(False),
-        _REVISIONS.c.number == _PROFILES.c.latest,
-        seen_in(_PROFILES, _PROFILES.c, OF_PROJECT),
-    )
-    .order_by(_PROFILES.c.name)
-    .limit(bindparam("most", type_=Integer()))
+
+
+IN_USE = in_use(
+    _PROFILES.c.kind == bindparam("of_kind"),
+    _PROFILES.c.name > bindparam("after", type_=_PROFILES.c.name.type),
 )
-"""The latest revisions of a kind's names in use, without their bodies, for `read`."""
+"""Those of a kind, from the first beyond a name."""
 
 
 @dataclass(frozen=True, slots=True)

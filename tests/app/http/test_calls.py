@@ -124,6 +124,7 @@ def test_what_asks_the_database_is_called_so() -> None:
     assert others == {
         *(f"/v1/plans/{kind}" for kind in ("robust", "stopping", "multi-user", "adaptive")),
         "/v1/timings/{name}/measurements",
+        "/ui/key",
         "/v1/devices/{name}/power-measurements",
         "/v1/models/import",
         *("/v1/problem-types", "/v1/problem-types/{slug}", "/livez", "/readyz"),

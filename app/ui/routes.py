@@ -1,0 +1,90 @@
+"""The addresses of the pages. They are no part of the API: what they show is."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BeforeValidator
+from starlette.responses import RedirectResponse
+
+from app.db import ReadSession
+from app.http.bodies import StrictRoute
+from app.http.paging import Cursor
+from app.plans import events
+from app.plans.documents import PlanKind
+from app.plans.routes import PlanIdPath, PlanName
+from app.plans.schemas import PlanStatus
+from app.ui import assets, key, overview, plan, plans
+from app.ui.door import ROOT
+
+# What a form sends of a field that nobody filled in.
+_OR_EMPTY = BeforeValidator(lambda given: given or None)
+
+router = APIRouter(prefix=ROOT, route_class=StrictRoute, include_in_schema=False)
+
+
+@router.get("")
+def to_overview(request: Request) -> Response:
+    """The address without its slash."""
+    return RedirectResponse(f"{request.scope.get('root_path', '')}{ROOT}/", 307)
+
+
+@router.get("/assets/{digest}/{name}")
+def asset(digest: str, name: str) -> Response:
+    """A style or script."""
+    return assets.told(digest, name)
+
+
+@router.get("/key")
+def key_page(
+    request: Request, to: Annotated[str | None, Query(max_length=2000)] = None
+) -> Response:
+    """Where a key is entered."""
+    return key.form(request, to)
+
+
+@router.post("/key")
+async def enter_key(request: Request) -> Response:
+    """Keep a key."""
+    return await key.enter(request)
+
+
+@router.post("/key/forget")
+def forget_key(request: Request) -> Response:
+    """Forget it."""
+    return key.forget(request)
+
+
+@router.get("/")
+def show_overview(session: ReadSession, request: Request) -> Response:
+    """What there is, and what needs somebody."""
+    return overview.show(session, request)
+
+
+@router.get("/plans")
+def show_plans(
+    session: ReadSession,
+    request: Request,
+    status: Annotated[PlanStatus | None, _OR_EMPTY] = None,
+    kind: Annotated[PlanKind | None, _OR_EMPTY] = None,
+    name: Annotated[PlanName | None, _OR_EMPTY] = None,
+    cursor: Cursor = None,
+) -> Response:
+    """Plans, newest first."""
+    wanted = {"status": status, "kind": kind, "name": name}
+    return plans.show_list(session, request, wanted, cursor)
+
+
+@router.get("/plans/{plan_id}")
+def show_plan(session: ReadSession, request: Request, plan_id: PlanIdPath) -> Response:
+    """One plan."""
+    return plan.show(session, request, plan_id)
+
+
+@router.get("/plans/{plan_id}/events")
+def follow_plan(
+    request: Request,
+    plan_id: PlanIdPath,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
+    """What the API tells as it happens, where the browser's cookie is sent."""
+    return events.stream(request, plan_id, last_event_id)

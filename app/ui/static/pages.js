@@ -1,0 +1,11 @@
+// What pages do beyond what they show: all of it works without.
+import { switchThemes } from "./switch.js";
+import { follow } from "./follow.js";
+
+switchThemes(document.querySelector("[data-theme-switch]"));
+for (const progress of document.querySelectorAll("[data-follow]")) {
+  follow(progress);
+}
+for (const choice of document.querySelectorAll("form[data-at-once] select")) {
+  choice.addEventListener("change", () => choice.form.requestSubmit());
+}

@@ -1,0 +1,134 @@
+"""The pages as a browser asks for them."""
+
+import re
+
+import httpx
+import pytest
+
+from tests.support.builders import a_device
+from tests.support.keys import a_key
+from tests.support.robust.requests import ROBUST, a_cell, a_user
+from tests.support.servers import Service
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+@pytest.mark.either
+def test_people_are_led_to_the_pages_and_programs_to_the_documentation(
+    client: httpx.Client,
+) -> None:
+    assert client.get("/", headers=BROWSER).headers["location"] == "ui/"
+    moved = client.get("/")
+    assert (moved.headers["location"], moved.headers["vary"]) == ("docs", "Accept")
+    assert client.get("/ui").headers["location"] == "/ui/"
+
+
+@pytest.mark.either
+def test_an_empty_service_says_what_to_do_next(client: httpx.Client) -> None:
+    page = client.get("/ui/")
+    assert page.status_code == 200
+    assert "No plan yet" in page.text
+    assert "splitplan catalogue load" in page.text
+    policy = page.headers.get_list("content-security-policy")
+    assert len(policy) == 1
+    assert "unsafe" not in policy[0]
+    assert not re.search(r"\sstyle=|<style|<script>|\son\w+=", page.text)
+    assert client.get("/ui/plans").text.count("No plan yet") == 1
+
+
+@pytest.mark.either
+def test_a_page_that_a_browser_has_is_not_sent_again(client: httpx.Client) -> None:
+    tag = client.get("/ui/plans").headers["etag"]
+    again = client.get("/ui/plans", headers={"If-None-Match": tag})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.either
+def test_files_are_kept_for_ever_under_the_name_of_their_content(client: httpx.Client) -> None:
+    found = set(re.findall(r'(?:src|href)="(/ui/assets/[^"]+)"', client.get("/ui/").text))
+    assert {path.rpartition(".")[2] for path in found} == {"css", "js", "svg"}
+    for path in found:
+        file = client.get(path)
+        assert file.status_code == 200
+        assert "immutable" in file.headers["cache-control"]
+    assert client.get("/ui/assets/0123456789abcdef/pages.js").status_code == 404
+    assert client.get("/ui/assets/0123456789abcdef/../routes.py").status_code == 404
+
+
+def test_a_plan_is_told_in_words_and_nothing_of_its_request_is_markup(client: httpx.Client) -> None:
+    evil = '<img src=x onerror="alert(1)">'
+    user = a_user(id=evil.replace("/", ""), device=a_device())
+    plan = client.post(ROBUST, json=a_cell(user)).json()
+    page = client.get(f"/ui/plans/{plan['id']}")
+    assert page.status_code == 200
+    assert "no plan takes less than" in page.text
+    assert "<img src=x" not in page.text
+    assert plan["id"][:12] in client.get("/ui/plans?status=solved&kind=&name=").text
+    assert "No plan is like that" in client.get("/ui/plans?status=failed").text
+
+
+def test_what_goes_wrong_is_a_page_below_ui_alone(client: httpx.Client) -> None:
+    for path, status in (
+        ("/ui/nothing", 404),
+        (f"/ui/plans/{'0' * 32}", 404),
+        ("/ui/plans?x=1", 422),
+    ):
+        page = client.get(path)
+        assert page.status_code == status
+        assert page.headers["content-type"].startswith("text/html")
+        assert "<h1>" in page.text
+        assert client.head(path).status_code == status
+    assert client.get("/v1/nothing").headers["content-type"] == "application/problem+json"
+
+
+def test_a_key_in_a_cookie_opens_the_pages_of_its_project_and_nothing_else(
+    service: Service, client: httpx.Client
+) -> None:
+    client.post("/v1/devices", json=a_device())
+    mine, other = a_key(service, "read"), a_key(service, "read", "other")
+    asked = client.get("/ui/plans?kind=robust")
+    assert asked.status_code == 401
+    assert 'name="to" value="/ui/plans?kind=robust"' in asked.text
+    refused = client.post("/ui/key", data={"key": "spk_nothing", "to": "/ui/"})
+    assert (refused.status_code, "set-cookie" in refused.headers) == (401, False)
+
+    entered = client.post("/ui/key", data={"key": mine, "to": "/ui/plans?kind=robust"})
+    assert (entered.status_code, entered.headers["location"]) == (303, "/ui/plans?kind=robust")
+    cookie = entered.headers["set-cookie"].lower()
+    assert {"httponly", "samesite=strict", "path=/ui"} <= set(cookie.split("; "))
+    assert client.get("/ui/").status_code == 200
+    # Not for the API, and not for what changes anything.
+    assert client.get("/v1/plans").status_code == 401
+    assert client.get("/v1/plans", headers={"Cookie": f"splitplan-key={mine}"}).status_code == 401
+    with_cookie = {"Cookie": f"splitplan-key={mine}"}
+    assert client.post("/ui/plans", headers=with_cookie).status_code in (401, 405)
+
+    assert ">1</span> devices" in client.get("/ui/").text
+    client.post("/ui/key", data={"key": other, "to": "/ui/"})
+    page = client.get("/ui/").text
+    assert ">1</span> devices" not in page
+    assert ">other</span>" in page
+    client.post("/ui/key/forget")
+    assert client.get("/ui/").status_code == 401
+
+
+@pytest.mark.either
+@pytest.mark.parametrize(
+    "to", ["https://elsewhere.example/", "//elsewhere.example/ui/", "/ui\\@x", "/v1/plans", "/uix"]
+)
+def test_a_key_leads_to_no_address_of_others(service: Service, to: str) -> None:
+    with httpx.Client(base_url=service.url, trust_env=False, verify=False) as client:
+        entered = client.post("/ui/key", data={"key": a_key(service), "to": to})
+    assert entered.headers["location"] == "/ui/"
+
+
+@pytest.mark.either
+@pytest.mark.parametrize(
+    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://elsewhere.example"}]
+)
+def test_no_page_of_others_enters_a_key(
+    service: Service, client: httpx.Client, headers: dict[str, str]
+) -> None:
+    refused = client.post("/ui/key", data={"key": a_key(service), "to": "/ui/"}, headers=headers)
+    assert refused.status_code == 400
+    assert "set-cookie" not in refused.headers
