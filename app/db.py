@@ -36,6 +36,7 @@ from app.projects import Engines
 from app.same_file import SameFile
 from app.together import Together
 from app.turns import Turns
+from app.written import written
 
 # Constraint names are fixed by rule, so that a migration can drop what another database created.
 NAMES = {
@@ -204,7 +205,7 @@ def open_database(
     """Build the engines for `url` (sqlite:///path, postgresql://...); connects to nothing yet."""
     address = make_url(url)
     options: dict[str, Any] = {
-        "json_serializer": drivers.written,
+        "json_serializer": written,
         "json_deserializer": orjson.loads,
         # What users store belongs in no message of an error.
         "hide_parameters": True,

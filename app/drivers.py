@@ -1,9 +1,8 @@
-"""What a database's driver is told: how JSON is written, how connections and transactions begin;
-and what it says when it refuses.
+"""What a database's driver is told: how connections and transactions begin; and what it says when
+it refuses.
 """
 
 import errno
-import json
 import os
 import re
 import resource
@@ -15,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import (
@@ -150,27 +148,6 @@ def _is_full(file: Path) -> bool:
     except OSError as refused:
         return refused.errno in _NO_ROOM
     return False
-
-
-def written(value: object) -> str:
-    """JSON. Raises ValueError for NaN."""
-    try:
-        told = orjson.dumps(value)
-    except TypeError:  # longer integers, other keys than strings
-        pass
-    else:
-        # Null is how orjson writes NaN, too, without a word.
-        if b"null" not in told or orjson.loads(told) == value:
-            return told.decode()
-    return json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
-
-
-def json_byte(value: object) -> int:
-    """How long a value is as JSON in a row [byte]."""
-    try:
-        return len(orjson.dumps(value))
-    except TypeError:
-        return len(written(value))
 
 
 def configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import orjson
 
+from app.written import part
+
 
 def text(instant: datetime | str) -> str:
     """An instant, or the text of one in whatever form it was kept."""
@@ -30,5 +32,5 @@ def in_text(told: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 
 def json(content: Any) -> bytes:
-    """JSON of plain values and instants."""
-    return orjson.dumps(content, option=orjson.OPT_UTC_Z)
+    """JSON of plain values and instants, parts of it written before."""
+    return orjson.dumps(content, part, orjson.OPT_UTC_Z)

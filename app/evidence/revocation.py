@@ -49,7 +49,7 @@ def revoke(
             "users_refuted": told["users_refuted"],
         }
         if order is not None:
-            child = orders.new_row(order, None)
+            child = orders.new_plan(order, None)
             stored.keep(session, child, order.bulk)
             service.tell(session, child.number, "queued")
             news.tell(session, "plan")

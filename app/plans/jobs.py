@@ -19,14 +19,14 @@ from sqlalchemy.orm import Session
 
 from app import news, projects
 from app.db import Database, table_of
-from app.drivers import AWAY, json_byte
+from app.drivers import AWAY
 from app.errors import PlanNotFound, in_one_line
 from app.news import Lane
 from app.plans import durable, names, orders, service, stored, successions, wanted
-from app.plans.columnar import Packed
 from app.plans.durable import Room, Taken, Teller
 from app.plans.families import FAMILIES
 from app.plans.family import Outcome, Prepared
+from app.plans.heads import NewPlan
 from app.plans.library import StoredLibrary
 from app.plans.orders import Key, Lineage, Order
 from app.plans.pins import Pins
@@ -34,8 +34,9 @@ from app.plans.progress import ProgressWriter, Report, Standing, Superseded
 from app.plans.replan import inherited
 from app.plans.resolve import Resolver
 from app.plans.schemas import ENDED, UNENDED, PlanStatus
-from app.plans.stored import Answer
+from app.plans.stored import Answer, Listed
 from app.plans.tables import PlanNameRow, PlanRow
+from app.written import json_byte
 from solvers.progress import Cancelled, Step, Stop
 
 log = logging.getLogger(__name__)
@@ -91,10 +92,10 @@ class Solved:
             "has_result": self.outcome.result is not None,
         }
 
-    def more_byte(self, packed: Packed | None) -> int:
+    def more_byte(self, listed: Listed) -> int:
         """What its row and users take beyond what they did [byte]."""
         before, after = self.mine.so_far.kept, self.values["answer"]
-        return stored.users_byte(self.outcome, packed) + json_byte(after) - json_byte(before)
+        return listed.byte + json_byte(after) - json_byte(before)
 
     @property
     def stored_together(self) -> bool:
@@ -104,20 +105,20 @@ class Solved:
 
 def accept(
     database: Database, order: Order, key: Key | None, room: Room, lane: Lane = "plan"
-) -> PlanRow:
+) -> NewPlan:
     """Store a queued plan.
 
     Raises QueueFull, TooManyAtOnce, IntegrityError where the key is taken, and PlanNotCurrent where
     the plan that it replaces is not the current one.
     """
-    row = orders.new_row(order, key)
-    row.quick = lane == "quick"
+    plan = orders.new_plan(order, key)
+    plan.quick = lane == "quick"
 
     def store(session: Session) -> None:
         durable.require_room(session, PlanRow, room)
-        names.hold_for(session, order.replaces, row.name)
-        stored.keep(session, row, order.bulk)
-        service.tell(session, row.number, "queued")
+        names.hold_for(session, order.replaces, plan.name)
+        stored.keep(session, plan, order.bulk)
+        service.tell(session, plan.number, "queued")
         news.tell(session, lane)
         durable.require_still_room(session, PlanRow, room)
 
@@ -126,7 +127,7 @@ def accept(
     else:
         with database.writing() as session:
             store(session)
-    return row
+    return plan
 
 
 def claim(session: Session, taken: Taken) -> tuple[Claim, PlanRow] | None:
@@ -226,7 +227,8 @@ def finish_together(database: Database, solved: Sequence[Solved]) -> int:
         .with_for_update()
     )
     values = {each.mine.number: each.values for each in solved}
-    more = {each.mine.number: each.more_byte(None) for each in solved}
+    listed = {each.mine.number: Listed.of(each.outcome) for each in solved}
+    more = {each.mine.number: each.more_byte(listed[each.mine.number]) for each in solved}
     with database.writing() as session:
         held = {tuple(row) for row in session.execute(running)}
         ended = [each for each in solved if (each.mine.number, each.mine.taken.attempt) in held]
@@ -237,7 +239,7 @@ def finish_together(database: Database, solved: Sequence[Solved]) -> int:
                 for each in ended
             ]
             session.connection().execute(_END, rows)
-            stored.keep_few(session, {each.mine.number: each.outcome.users for each in ended})
+            stored.keep_few(session, {each.mine.number: listed[each.mine.number] for each in ended})
             service.tell_ended(session, {each.mine.number: each.outcome.status for each in ended})
             if any(each.mine.has_webhook for each in ended):
                 news.tell(session, "webhook")
@@ -250,8 +252,8 @@ def finish(
     """End a plan with what its solver said; False (and nothing changes) where the claim does not
     hold any more.
     """
-    solved, packed = Solved(mine, outcome, lineage), stored.packed_users(outcome)
-    values = solved.values | {"stored_byte": PlanRow.stored_byte + solved.more_byte(packed)}
+    solved, listed = Solved(mine, outcome, lineage), Listed.of(outcome)
+    values = solved.values | {"stored_byte": PlanRow.stored_byte + solved.more_byte(listed)}
     foreseen = successions.foresee(database, mine.name, mine.kind, outcome)
     with database.writing() as session:
         names.hold(session, [mine.name])
@@ -260,7 +262,7 @@ def finish(
         )
         if ended is None:
             return False
-        stored.keep_users(session, mine.number, outcome, packed)
+        stored.keep_users(session, mine.number, listed)
         service.tell(session, mine.number, outcome.status)
         if foreseen is not None:
             successions.succeed(session, service.head(session, mine.taken.work_id), foreseen)

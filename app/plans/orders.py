@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+import orjson
 from sqlalchemy.orm import Session
 
 from app import about
@@ -15,17 +17,20 @@ from app.errors import FieldError, InvalidRequest
 from app.plans import heads, wanted
 from app.plans.columnar import Bulk
 from app.plans.family import Outcome, Prepared
+from app.plans.heads import NewPlan
 from app.plans.library import StoredLibrary
 from app.plans.names import Condition
 from app.plans.pins import Pins
 from app.plans.resolve import Resolver
 from app.plans.schemas import Request
 from app.plans.stored import Answer, Notice
-from app.plans.tables import PlanRow
 from app.telemetry.origin import Origin
 
 # Who is in a hurry goes first.
 _RANK = {"high": 0, "normal": 1, "low": 2}
+
+# Exponents, what could be one, small numbers without, and null, which orjson makes of NaN.
+_OTHERWISE = re.compile(rb"[0-9]e|0\.0000|null")
 
 R = TypeVar("R", bound=Request)
 Prepare = Callable[[R, Resolver], Prepared]
@@ -82,51 +87,58 @@ def prepared(
     return prepare(request, resolver)
 
 
-def new_row(order: Order, key: Key | None) -> PlanRow:
+def new_plan(order: Order, key: Key | None) -> NewPlan:
     """A queued plan: everything but what a solver says."""
     prepared, request, lineage = order.prepared, order.prepared.request, order.lineage
     origin = Origin.at_hand()
     answer = Answer.expected(prepared, None if lineage is None else lineage.changes)
-    row = PlanRow(
+    plan = NewPlan(
         id=uuid.uuid4().hex,
         kind=prepared.kind,
         status="queued",
         name=request.name,
         supersedes=request.supersedes,
-        parent=lineage and lineage.parent,
-        max_switches=lineage and lineage.max_switches,
+        parent=None if lineage is None else lineage.parent,
+        max_switches=None if lineage is None else lineage.max_switches,
         users=prepared.users,
         created_at=order.created_at,
-        started_at=None,
-        finished_at=None,
         request=order.body,
         request_hash=digest(order.body if order.bulk is None else [order.body, order.bulk.digest]),
         answer=answer.kept,
         pins=prepared.resolver.pins.kept,
-        attempt=0,
         priority=request.priority,
-        quick=False,
         rank=_RANK[request.priority],
-        deaths=0,
-        idempotency=key and key.scope,
-        idempotency_body=key and key.body,
+        idempotency=None if key is None else key.scope,
+        idempotency_body=None if key is None else key.body,
         request_id=origin.request_id,
         traceparent=origin.traceparent,
     )
-    about.name_plan(row.id)
+    about.name_plan(plan.id)
     if request.webhook_url is not None:
-        Notice(request.webhook_url).keep(row)
-    return row
+        Notice(request.webhook_url).keep(plan)
+    return plan
 
 
 def digest(body: Any) -> str:
     """SHA-256 of canonical JSON, whose integers may be longer than 64 bits and in which 1.0 is
     1.
     """
+    return hashlib.sha256(_canonical(_integral(body))).hexdigest()
+
+
+def _canonical(value: Any) -> bytes:
+    try:
+        told = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # longer integers
+        pass
+    else:
+        # Numbers that Python writes in another way than orjson: whatever was kept counts.
+        if not _OTHERWISE.search(told):
+            return told
     canonical = json.dumps(
-        _integral(body), allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True
+        value, allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True
     )
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return canonical.encode()
 
 
 def _integral(value: Any) -> Any:

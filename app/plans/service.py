@@ -18,13 +18,14 @@ from app.db import Database, table_of
 from app.errors import PlanInUse, PlanNotEnded, PlanNotFound
 from app.plans import heads, names, stored, successions
 from app.plans.family import Outcome, Prepared
-from app.plans.heads import Head, Plan
-from app.plans.orders import Key, Lineage, Order, new_row
-from app.plans.schemas import ENDED, INLINE_USERS, REVOKED, UNENDED, PlanStatus
+from app.plans.heads import Head, NewPlan, Plan
+from app.plans.orders import Key, Lineage, Order, new_plan
+from app.plans.schemas import ENDED, REVOKED, UNENDED, PlanStatus
 from app.plans.stored import Answer
 from app.plans.tables import PlanEventRow, PlanRow
 from app.telemetry import measures, traces
 from app.telemetry.measures import Solve
+from app.written import Written
 from solvers.outcome import RefutedAnswer
 from solvers.progress import Cancelled, Progress, Step
 
@@ -51,39 +52,38 @@ def carry_out(
     No transaction is open while the solver works: what it needs was read before, and revisions
     never change.
     """
-    row = new_row(order, key)
-    row.started_at = datetime.now(UTC)
-    outcome = attempted(row.id, order.prepared, progress)
-    row.status, row.finished_at = outcome.status, datetime.now(UTC)
-    stored.end(row, outcome, changed_by(order.lineage, outcome))
-    packed = stored.packed_users(outcome)
-    foreseen = successions.foresee(database, row.name, row.kind, outcome)
+    plan = new_plan(order, key)
+    plan.started_at = datetime.now(UTC)
+    outcome = attempted(plan.id, order.prepared, progress)
+    plan.status, plan.finished_at = outcome.status, datetime.now(UTC)
+    stored.say(plan, outcome, changed_by(order.lineage, outcome))
+    listed = stored.Listed.of(outcome)
+    foreseen = successions.foresee(database, plan.name, plan.kind, outcome)
 
     def store(session: Session) -> None:
-        names.hold_for(session, order.replaces, row.name)
-        stored.keep(session, row, order.bulk, stored.users_byte(outcome, packed))
-        stored.keep_users(session, row.number, outcome, packed)
-        tell(session, row.number, outcome.status)
+        names.hold_for(session, order.replaces, plan.name)
+        stored.keep(session, plan, order.bulk, listed.byte)
+        stored.keep_users(session, plan.number, listed)
+        tell(session, plan.number, outcome.status)
         if foreseen is not None:
-            successions.succeed(session, row, foreseen)
-        if row.webhook_waiting:
+            successions.succeed(session, plan, foreseen)
+        if plan.webhook_waiting:
             news.tell(session, "webhook")
 
-    if packed is None and order.bulk is None:
+    if listed.packed is None and order.bulk is None:
         database.write_together(store)
     else:  # nobody waits for what takes a while to be written
         with database.writing() as session:
             store(session)
-    answer = stored.answer_of(row)
+    answer = stored.answer_of(plan)
     if outcome.result is None and outcome.infeasible is None:
-        return _document(row, answer, None, no_progress(row.status))
-    few = outcome.table is None and len(outcome.users) <= INLINE_USERS
-    return _document(row, answer, outcome.users if few else None)
+        return _document(plan, answer, None, no_progress(plan.status))
+    return _document(plan, answer, listed.few)
 
 
-def accepted(row: PlanRow) -> dict[str, Any]:
+def accepted(plan: NewPlan) -> dict[str, Any]:
     """The answer that a plan is in line."""
-    return _document(row, stored.answer_of(row), None, no_progress(row.status))
+    return _document(plan, stored.answer_of(plan), None, no_progress(plan.status))
 
 
 def attempted(plan_id: str, prepared: Prepared, progress: Progress) -> Outcome:
@@ -314,7 +314,7 @@ def no_progress(status: str) -> dict[str, Any]:
 def _document(
     row: Plan,
     answer: Answer,
-    users: list[dict[str, Any]] | None,
+    users: list[dict[str, Any]] | Written | None,
     progress: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The contract's plan; `users` None: they have an address of their own."""

@@ -30,12 +30,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from app import instants
 from app.arrow import pa
 from app.db import table_of
-from app.drivers import json_byte
 from app.errors import PlanUserNotFound
 from app.plans import columnar, heads
 from app.plans.columnar import Bulk, Packed
 from app.plans.family import Family, Outcome, Prepared
-from app.plans.heads import Head, Plan
+from app.plans.heads import Head, NewPlan, Plan
 from app.plans.pins import Pins
 from app.plans.resolve import Resolver, used
 from app.plans.schemas import INLINE_USERS
@@ -43,6 +42,7 @@ from app.plans.tables import PlanRow, PlanUsersRow
 from app.plans.versions import versions
 from app.profiles.references import ProfileRef
 from app.projects import ask, project_of
+from app.written import Written, json_byte
 
 Json = dict[str, Any]
 
@@ -53,7 +53,6 @@ _VERSION = version("splitplan")
 # writing or reading them.
 _PLANS, _USERS = table_of(PlanRow), table_of(PlanUsersRow)
 _NEW_PLAN, _NEW_USERS = insert(_PLANS), insert(_USERS)
-_COLUMNS = frozenset(column.name for column in _PLANS.columns)
 _TOLD = heads.MINE.add_columns(_PLANS.c.answer).where(
     _PLANS.c.id == bindparam("id", type_=String())
 )
@@ -151,7 +150,7 @@ class Answer:
         return self.result is not None or self.infeasible is not None
 
 
-def answer_of(row: PlanRow) -> Answer:
+def answer_of(row: PlanRow | NewPlan) -> Answer:
     """What a plan says, without its users."""
     return Answer.read(row.answer)
 
@@ -167,6 +166,12 @@ def end(row: PlanRow, outcome: Outcome, changed: Json | None = None) -> None:
     before, row.answer = row.answer, answer_of(row).ended(outcome, changed).kept
     row.stored_byte = (row.stored_byte or 0) + json_byte(row.answer) - json_byte(before)
     row.has_result = outcome.result is not None
+
+
+def say(plan: NewPlan, outcome: Outcome, changed: Json | None = None) -> None:
+    """Have a plan that is not stored yet say what a solver said."""
+    plan.answer = answer_of(plan).ended(outcome, changed).kept
+    plan.has_result = outcome.result is not None
 
 
 TIME_LIMIT_S = PlanRow.answer["options", "time_limit_s"].as_float()
@@ -209,7 +214,7 @@ class Notice:
         """The notice in a row."""
         return cls(**kept)
 
-    def keep(self, row: PlanRow) -> None:
+    def keep(self, row: PlanRow | NewPlan) -> None:
         """Keep it with a plan."""
         row.webhook, row.webhook_waiting = asdict(self), self.status == "waiting"
         row.webhook_due_s = None
@@ -281,52 +286,77 @@ def request_blocks(session: Session, row: PlanRow) -> Iterator[bytes]:
     return columnar.packed_blocks(session, row.number, "request")
 
 
-def keep(session: Session, row: PlanRow, bulk: Bulk | None, told: int = 0) -> None:
-    """Store a new plan with the users of a request that came as columns, and tell it its number;
-    the row itself stays outside of the session. `told` is what its answer says of users [byte].
+def keep(session: Session, plan: NewPlan, bulk: Bulk | None, told: int = 0) -> None:
+    """Store a new plan with the users of a request that came as columns, and tell it its number.
+    `told` is what its answer says of users [byte].
 
     Raises IntegrityError where its Idempotency-Key is taken.
     """
-    row.project = project_of(session)
     asked = None if bulk is None else bulk.packed
-    row.stored_byte = json_byte(row.request) + json_byte(row.answer) + told
-    row.stored_byte += 0 if asked is None else asked.byte
-    given = {name: value for name, value in vars(row).items() if name in _COLUMNS}
+    request, answer = Written.of(plan.request), Written.of(plan.answer)
+    given = vars(plan) | {
+        "project": project_of(session),
+        "request": request,
+        "answer": answer,
+        "stored_byte": len(request.content)
+        + len(answer.content)
+        + told
+        + (0 if asked is None else asked.byte),
+    }
+    del given["number"]
     key = session.connection().execute(_NEW_PLAN, given).inserted_primary_key
     assert key is not None
-    row.number = key[0]
+    plan.number = key[0]
     if asked is not None:
-        columnar.store(session, row.number, "request", asked)
+        columnar.store(session, plan.number, "request", asked)
 
 
-def users_byte(outcome: Outcome, packed: Packed | None) -> int:
-    """What an outcome says of its users, as it is stored [byte]."""
-    return json_byte(outcome.users) + (0 if packed is None else packed.byte)
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What an outcome says of its users, ready to be stored: that takes a while, so it is made with
+    no transaction open.
+    """
+
+    blocks: Sequence[tuple[Written, Written]]
+    """Ids and entries, run by run."""
+    packed: Packed | None
+    """Of many users, in columns."""
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Self:
+        """Write what an outcome says of its users."""
+        entries, table = outcome.users, outcome.table
+        runs = (entries[start : start + BLOCK] for start in range(0, len(entries), BLOCK))
+        blocks = [(Written.of([user["id"] for user in run]), Written.of(run)) for run in runs]
+        return cls(blocks, None if table is None else columnar.packed(table, table["id"]))
+
+    @property
+    def few(self) -> Written | None:
+        """All entries, where they are told with the plan; None: they have their own address."""
+        if self.packed is not None or len(self.blocks) > INLINE_USERS // BLOCK:
+            return None
+        return self.blocks[0][1] if self.blocks else Written.of([])
+
+    @property
+    def byte(self) -> int:
+        """What it takes [byte]."""
+        entries = sum(len(entries.content) - 1 for _, entries in self.blocks)
+        return max(entries, 1) + 1 + (0 if self.packed is None else self.packed.byte)
 
 
-def packed_users(outcome: Outcome) -> Packed | None:
-    """What an outcome says of many users, ready to be stored: slow, so with no transaction open."""
-    return None if outcome.table is None else columnar.packed(outcome.table, outcome.table["id"])
-
-
-def keep_users(session: Session, plan_number: int, outcome: Outcome, packed: Packed | None) -> None:
+def keep_users(session: Session, plan_number: int, listed: Listed) -> None:
     """Store what an outcome says of its users."""
-    if packed is not None:
-        columnar.store(session, plan_number, "users", packed)
-    keep_few(session, {plan_number: outcome.users})
+    if listed.packed is not None:
+        columnar.store(session, plan_number, "users", listed.packed)
+    keep_few(session, {plan_number: listed})
 
 
-def keep_few(session: Session, users: Mapping[int, Sequence[Json]]) -> None:
+def keep_few(session: Session, users: Mapping[int, Listed]) -> None:
     """Store what outcomes say of their users, by the numbers of their plans, all at once."""
     blocks = [
-        {
-            "plan_number": number,
-            "block": block,
-            "ids": [entry["id"] for entry in entries[start : start + BLOCK]],
-            "entries": entries[start : start + BLOCK],
-        }
-        for number, entries in users.items()
-        for block, start in enumerate(range(0, len(entries), BLOCK))
+        {"plan_number": number, "block": block, "ids": ids, "entries": entries}
+        for number, listed in users.items()
+        for block, (ids, entries) in enumerate(listed.blocks)
     ]
     if blocks:
         session.connection().execute(_NEW_USERS, blocks)
