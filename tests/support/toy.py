@@ -247,14 +247,14 @@ def copy_with_toy(folder: Path) -> Path:
     _enter(folder / "app/plans/families.py", "(ROBUST, STOPPING, MULTI_USER, ADAPTIVE", ", TOY")
     _enter(
         folder / "solvers/registry.py",
-        "import solvers.stopping.solve\n",
-        "import solvers.toy.check\nimport solvers.toy.problem\nimport solvers.toy.solve\n",
+        "    return Family(solve.solve, check.check, check.TOLERANCE)\n",
+        "\n\ndef _toy() -> Family:\n    from solvers.toy import check, solve\n\n"
+        "    return Family(solve.solve, check.check)\n",
     )
     _enter(
         folder / "solvers/registry.py",
-        "FAMILIES: dict[type, Family] = {\n",
-        "    solvers.toy.problem.Problem: Family(solvers.toy.solve.solve,"
-        " solvers.toy.check.check),\n",
+        '        "solvers.stopping.problem": _stopping,\n',
+        '        "solvers.toy.problem": _toy,\n',
     )
     _enter(folder / "pyproject.toml", '    "multiuser | robust | stopping', " | toy")
     return folder

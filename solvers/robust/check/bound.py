@@ -8,7 +8,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
+from solvers.compiled.library import Library, library
+from solvers.robust.check import kernel
 from solvers.robust.check.curves import (
+    SHAPES,
     Reach,
     least_j,
     least_shares_hz,
@@ -55,11 +58,26 @@ def lower_bound_j(
         that of the dual, and others that may serve. None: nothing.
     spent_j : energy of an inference of each user of the plan; None: to be worked out.
     """
-    price, capacity = prices[0], np.asarray(problem.server_capacity)
-    servers = [*server_prices, np.zeros(len(capacity))]
+    servers = [*server_prices, np.zeros(len(problem.server_capacity))]
     small = len(problem.workload) <= _SEARCHED_USERS
+    if small and not problem.server_capacity and (compiled := library()) is not None:
+        return _of_small_cell(compiled, problem, decision.option, prices, goal_j, servers)
     if spent_j is None:
         spent_j = terms(problem, decision).energy_j
+    return _in_arrays(problem, decision, prices, goal_j, servers, spent_j, small=small)
+
+
+def _in_arrays(
+    problem: Problem,
+    decision: Decision,
+    prices: Sequence[float],
+    goal_j: float,
+    servers: Sequence[Floats],
+    spent_j: Floats,
+    *,
+    small: bool,
+) -> Bound:
+    price, capacity = prices[0], np.asarray(problem.server_capacity)
     held = _held_j(problem, decision, spent_j, price, servers[0])
     floor_hz, total, size = frugal_clock_hz(problem), 0.0, 0.0
     for users in _in_blocks(problem):
@@ -90,6 +108,27 @@ def lower_bound_j(
     detour = value - least[near.user]
     found = search(problem, prices, servers, goal_j, root, near, reach, detour)
     return found if found.energy_j > root else Bound(root, found.rivals)
+
+
+def _of_small_cell(
+    compiled: Library,
+    problem: Problem,
+    held: Integers,
+    prices: Sequence[float],
+    goal_j: float,
+    servers: Sequence[Floats],
+) -> Bound:
+    """As `lower_bound_j`, of up to 50 users whose servers have no budgets, by the kernel."""
+    options = options_of(problem, np.arange(len(held)), frugal_clock_hz(problem))
+    price, bandwidth_hz = prices[0], problem.bandwidth_hz
+    at = kernel.root(compiled, options, bandwidth_hz, price, held, goal_j, SHAPES)
+    if at.bound_j >= goal_j or (price == 0.0 and options.plain):
+        return Bound(at.bound_j)
+    if price == 0.0:
+        prices = [_LITTLE * abs(at.bound_j) / bandwidth_hz, *prices[1:]]
+    near, reach = options[at.near], Reach(at.least_u, at.most_u)
+    found = search(problem, prices, servers, goal_j, at.bound_j, near, reach, at.detour_j)
+    return found if found.energy_j > at.bound_j else Bound(at.bound_j, found.rivals)
 
 
 def _held_j(

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
+from solvers.compiled.library import Library, library
+from solvers.robust.check import kernel
 from solvers.robust.check.options import ROUNDING, Options
 
 # Of the points whose tangents bound the minimum, in u.
@@ -111,6 +113,10 @@ def least_j(options: Options, price: Floats | float, reach: Reach) -> tuple[Floa
 
     The price, above 0, may differ from option to option.
     """
+    if (compiled := library()) is not None:
+        each = np.broadcast_to(np.reshape(price, (-1, 1)), (len(options.user), 1))
+        of_each = _compiled(compiled, options, each, reach, own=True)
+        return of_each[0][:, 0], of_each[1][:, 0]
     with np.errstate(all="ignore"):
         u = np.clip(_stationary(options, price, reach), reach.least_u, reach.most_u)
         beside = np.clip(u * _BESIDE, reach.least_u, reach.most_u)
@@ -126,6 +132,21 @@ def least_j(options: Options, price: Floats | float, reach: Reach) -> tuple[Floa
     # Where nothing can be said (an overflow) the cheapest energy still stands.
     sends = options.unit_s > 0.0
     return np.where(sends, np.fmax(bound, silent), silent), np.where(sends, share1, 0.0)
+
+
+def least_at_each_j(options: Options, prices: Floats, reach: Reach) -> Floats:
+    """As `least_j`, of every option at every price, (options, prices)."""
+    if (compiled := library()) is not None:
+        return _compiled(compiled, options, prices, reach, own=False)[0]
+    each = np.repeat(np.arange(len(options.user)), len(prices))
+    every = least_j(options[each], np.tile(prices, len(options.user)), reach[each])[0]
+    return every.reshape(-1, len(prices))
+
+
+def _compiled(
+    compiled: Library, options: Options, prices: Floats, reach: Reach, *, own: bool
+) -> tuple[Floats, Floats]:
+    return kernel.least_j(compiled, options, prices, reach.least_u, reach.most_u, SHAPES, own=own)
 
 
 def widest_j(options: Options, reach: Reach) -> Floats:
@@ -210,6 +231,8 @@ def _log_shape(u: Floats) -> Floats:
 
 _GRID_SHAPE = _log_shape(np.maximum(_GRID, 1e-4))
 _GRID_SHAPE[_GRID < 1e-4] = np.log(0.5 * _GRID[_GRID < 1e-4] ** 2)
+SHAPES = _GRID_SHAPE, _GRID
+"""Ln of the marginal energy over W unit/a, and the spectral efficiency where it is that."""
 
 
 def _stationary(options: Options, price: Floats | float, reach: Reach) -> Floats:

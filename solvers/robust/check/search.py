@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
-from solvers.robust.check.curves import Reach, least_j
+from solvers.compiled.library import library
+from solvers.robust.check import kernel
+from solvers.robust.check.curves import Reach, least_at_each_j, least_j
 from solvers.robust.check.options import EXACT, Options
 from solvers.robust.check.rival import rivals
 from solvers.robust.problem import Decision, Problem
@@ -53,7 +55,8 @@ def search(
     """
     # An option whose detour costs more than the gap is in no better plan.
     alive = root_j + detour_j < goal_j
-    options, reach = options[alive], reach[alive]
+    if not alive.all():
+        options, reach = options[alive], reach[alive]
     prices = np.concatenate([likely[0] * _PRICES, likely[1:]])
     values, paid = _priced(problem, options, reach, prices, servers)
     order, chosen, at_likely, complete = _opened(problem, options, values, paid, goal_j)
@@ -82,12 +85,16 @@ def _opened(
     """
     users = len(problem.workload)
     start = np.searchsorted(options.user, np.arange(users + 1))
+    most = _PLAIN_NODES if options.plain else _NODES
+    if options.load is None and (compiled := library()) is not None:
+        order = np.argsort(np.diff(start), kind="stable")
+        limits = {"most": most, "beam": _BEAM, "unseen": _UNSEEN}
+        return order, *kernel.opened(compiled, values, start, order, paid, goal_j, **limits)
     least = np.minimum.reduceat(values, start[:-1])
     ahead = np.add.reduce(least, axis=0)
     slack = _ROUNDING * (ahead + paid)
     budget = _Budget(problem, options, start)
     order, complete = np.argsort(np.diff(start), kind="stable"), True
-    most = _PLAIN_NODES if options.plain else _NODES
     # Who has one option left has no choice: those are taken together.
     settled = int(np.searchsorted(np.diff(start)[order], 1, side="right"))
     chosen = np.empty((1, users), dtype=np.int64)
@@ -155,9 +162,7 @@ def _priced(
 
     With servers every price of spectrum is tried at each of their prices.
     """
-    each = np.repeat(np.arange(len(options.user)), len(prices))
-    every = least_j(options[each], np.tile(prices, len(options.user)), reach[each])[0]
-    every, paid = every.reshape(-1, len(prices)), prices * problem.bandwidth_hz
+    every, paid = least_at_each_j(options, prices, reach), prices * problem.bandwidth_hz
     if options.load is None:
         return every, paid
     capacity = np.asarray(problem.server_capacity)
