@@ -23,6 +23,7 @@ from app.plans.dictionaries import trimmed
 from app.plans.tables import PlanColumnsRow, PlanIndexRow
 
 Part = Literal["request", "users"]
+Json = dict[str, Any]
 
 READ = (ARROW, PARQUET)
 
@@ -115,6 +116,54 @@ def load(
         return None
     table = pa.concat_tables(tables)
     return table if limit is None else table.slice(start % BLOCK_ROWS, limit)
+
+
+def some(session: Session, plan_number: int, part: Part, rows: Sequence[int]) -> list[Json]:
+    """Single rows of a stored table, in the order in which they are named."""
+    places: dict[int, list[int]] = {}
+    for row in rows:
+        places.setdefault(row // BLOCK_ROWS, []).append(row)
+    found: dict[int, Json] = {}
+    for block, mine in places.items():
+        data = select(PlanColumnsRow.data).where(
+            PlanColumnsRow.plan_number == plan_number,
+            PlanColumnsRow.part == part,
+            PlanColumnsRow.block == block,
+        )
+        table = unpacked(session.scalars(data).one()).take([row % BLOCK_ROWS for row in mine])
+        found |= zip(mine, table.to_pylist(), strict=True)
+    return [found[row] for row in rows]
+
+
+def column(session: Session, plan_number: int, part: Part, field: str) -> pa.ChunkedArray:
+    """A column of a stored table, of a struct where the field has dots, without the others; nulls
+    where there is no such field.
+    """
+    first, *within = field.split(".")
+    chunks = []
+    for data in packed_blocks(session, plan_number, part):
+        with ipc.open_stream(pa.BufferReader(data)) as reader:
+            place = reader.schema.get_field_index(first)
+        if place < 0:
+            chunks.append(pa.nulls(unpacked(data).num_rows, pa.float64()))
+            continue
+        which = ipc.IpcReadOptions(included_fields=[place])
+        with ipc.open_stream(pa.BufferReader(data), options=which) as reader:
+            values = reader.read_all()[first].combine_chunks()
+        for step in within:
+            values = pc.struct_field(values, step)
+        chunks.append(values.dictionary_decode() if _is_coded(values) else values)
+    return pa.chunked_array(chunks)
+
+
+def _is_coded(values: pa.Array) -> bool:
+    return bool(pa.types.is_dictionary(values.type))
+
+
+def index(session: Session, plan_number: int) -> Iterator[pa.Table]:
+    """The ids of a plan's users in their order, with the row of each, part by part."""
+    data = select(PlanIndexRow.data).where(PlanIndexRow.plan_number == plan_number)
+    return (unpacked(each) for each in session.scalars(data.order_by(PlanIndexRow.first_id)))
 
 
 def blocks(session: Session, plan_number: int, part: Part) -> Iterator[pa.Table]:

@@ -1,6 +1,6 @@
 """The addresses of the pages. They are no part of the API: what they show is."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BeforeValidator
@@ -11,10 +11,11 @@ from app.http.bodies import StrictRoute
 from app.http.paging import Cursor
 from app.plans import events
 from app.plans.documents import PlanKind
-from app.plans.routes import PlanIdPath, PlanName
+from app.plans.routes import PlanIdPath, PlanName, UserIdPath
 from app.plans.schemas import PlanStatus
-from app.ui import assets, key, overview, plan, plans
+from app.ui import assets, key, overview, plan, plans, user
 from app.ui.door import ROOT
+from app.ui.users import Wish
 
 # What a form sends of a field that nobody filled in.
 _OR_EMPTY = BeforeValidator(lambda given: given or None)
@@ -75,9 +76,26 @@ def show_plans(
 
 
 @router.get("/plans/{plan_id}")
-def show_plan(session: ReadSession, request: Request, plan_id: PlanIdPath) -> Response:
-    """One plan."""
-    return plan.show(session, request, plan_id)
+def show_plan(
+    session: ReadSession,
+    request: Request,
+    plan_id: PlanIdPath,
+    q: Annotated[str, Query(max_length=128)] = "",
+    sort: Annotated[str | None, Query(max_length=40)] = None,
+    order: Literal["ascending", "descending"] = "ascending",
+    page: Annotated[int, Query(ge=1, le=10_000_000)] = 1,
+) -> Response:
+    """One plan, with a page of its users."""
+    wish = Wish(q.strip(), sort, order == "descending", page)
+    return plan.show(session, request, plan_id, wish)
+
+
+@router.get("/plans/{plan_id}/users/{user_id}")
+def show_user(
+    session: ReadSession, request: Request, plan_id: PlanIdPath, user_id: UserIdPath
+) -> Response:
+    """One user of a plan."""
+    return user.show(session, request, plan_id, user_id)
 
 
 @router.get("/plans/{plan_id}/events")

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 NARROW = "\u202f"
 NOTHING = "–"
@@ -114,9 +115,15 @@ def kind(value: str) -> str:
     return KINDS.get(value, value)
 
 
+def step(value: str) -> str:
+    """A text as a step of an address."""
+    return quote(value, safe="")
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     each.__name__: each
     for each in (
-        si, count, percent, number, instant, machine, duration, plural, status, status_class, kind,
+        si, step, count, percent, number, instant, machine, duration, plural, kind, status,
+        status_class,
     )
 }  # fmt: skip

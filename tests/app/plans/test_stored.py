@@ -21,6 +21,7 @@ OWNERS = {
         "app/plans/requested.py",
         "app/plans/columnar.py",
         "app/plans/strangers.py",
+        "app/plans/browsing.py",
         "app/plans/tables.py",
     },
     "references": {"app/profiles/references.py", "app/quantities.py"},

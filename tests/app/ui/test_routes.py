@@ -1,14 +1,18 @@
 """The pages as a browser asks for them."""
 
+import html
 import re
+from urllib.parse import unquote
 
 import httpx
 import pytest
 
 from tests.support.builders import a_device
 from tests.support.keys import a_key
+from tests.support.multiuser import requests as multiuser
 from tests.support.robust.requests import ROBUST, a_cell, a_user
 from tests.support.servers import Service
+from tests.support.stopping import requests as stopping
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
@@ -132,3 +136,68 @@ def test_no_page_of_others_enters_a_key(
     refused = client.post("/ui/key", data={"key": a_key(service), "to": "/ui/"}, headers=headers)
     assert refused.status_code == 400
     assert "set-cookie" not in refused.headers
+
+
+def test_users_come_a_page_at_a_time_searched_and_sorted(client: httpx.Client) -> None:
+    evil = '<i onclick="x()">&%2F?#'
+    users = [a_user(id=f"{evil}{n:03}", gain_db=-80.0 - n / 10) for n in range(120)]
+    plan = client.post(ROBUST, json=a_cell(*users, bandwidth_hz=1e9)).json()
+    at = f"/ui/plans/{plan['id']}"
+
+    def rows(page: str) -> list[str]:
+        return re.findall(r'<th scope="row"><a href="(/ui/plans/[^"]+/users/[^"]+)"', page)
+
+    first = client.get(at).text
+    assert len(rows(first)) == 50
+    assert "1–50 of 120" in first
+    assert "<i onclick" not in first
+    # What a link leads to is the user it names.
+    user = client.get(rows(first)[7])
+    assert user.status_code == 200
+    assert f"{users[7]['id']}" in html.unescape(user.text)
+    assert len(rows(client.get(f"{at}?page=3").text)) == 20
+    assert "beyond the last" in client.get(f"{at}?page=4").text
+    assert len(rows(client.get(f"{at}?q=F%3F%23007").text)) == 1
+    assert "No user is called so" in client.get(f"{at}?q=camera").text
+    dear = client.get(f"{at}?sort=energy_j&order=descending").text
+    assert 'aria-sort="descending"' in dear
+    told = client.get(f"/v1/plans/{plan['id']}").json()["result"]["users"]
+    dearest = max(told, key=lambda each: each["energy_j"])["energy_j"]
+    by_id = {each["id"]: each["energy_j"] for each in told}
+    assert by_id[unquote(rows(dear)[0].rpartition("/")[2])] == dearest
+    # What is no column sorts nothing, and a user who is not there is a page.
+    assert "aria-sort" not in client.get(f"{at}?sort=nothing").text
+    assert client.get(f"{at}/users/nobody").status_code == 404
+
+
+@pytest.mark.slow
+def test_plans_of_every_family_and_end_have_pages(client: httpx.Client) -> None:
+    plans = [
+        client.post(ROBUST, json=a_cell(a_user(deadline_s=0.001))),
+        client.post("/v1/plans/stopping", json=stopping.a_fleet(stopping.a_robot(id="a"))),
+        client.post("/v1/plans/multi-user", json=multiuser.a_cell(multiuser.a_user(id="a"))),
+        client.post("/v1/plans/adaptive", json=multiuser.a_fleet(multiuser.a_rate_user(id="a"))),
+    ]
+    for plan in plans:
+        body = plan.json()
+        at = f"/ui/plans/{body['id']}"
+        page = client.get(at).text
+        assert "<h2" in page
+        assert client.get(re.findall(r'href="(/ui/[^"]+/users/[^"]+)"', page)[0]).status_code == 200
+    assert "What would mend it" in client.get(f"/ui/plans/{plans[0].json()['id']}").text
+
+
+def test_a_plan_that_waits_says_so_and_is_followed(idle_client: httpx.Client) -> None:
+    plan = idle_client.post(
+        ROBUST, json=a_cell(a_user()), headers={"Prefer": "respond-async"}
+    ).json()
+    at = f"/ui/plans/{plan['id']}"
+    page = idle_client.get(at).text
+    assert f'data-follow="{at}/events"' in page
+    assert "Waits for a worker" in page
+    assert "No worker lives" in idle_client.get("/ui/").text
+    idle_client.post(f"/v1/plans/{plan['id']}/cancel")
+    assert "Cancelled" in idle_client.get(at).text
+    events = idle_client.get(f"{at}/events")
+    assert events.headers["content-type"].startswith("text/event-stream")
+    assert "event: end" in events.text
