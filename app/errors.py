@@ -243,6 +243,10 @@ class NothingToBundle(SplitplanError):
     """The plan exists, but nothing that it was made of could make it again."""
 
 
+class PlansNotComparable(SplitplanError):
+    """Two plans are of different kinds."""
+
+
 class ValidationNotFound(SplitplanError):
     """The plan has no validation of this number."""
 

@@ -128,6 +128,12 @@ def _bundles(_: FastAPI) -> Iterator[APIRouter]:
     yield routes.router
 
 
+def _comparisons(_: FastAPI) -> Iterator[APIRouter]:
+    from app.comparisons import routes
+
+    yield routes.router
+
+
 def _evidence(app: FastAPI) -> Iterator[APIRouter]:
     from app.evidence import routes
     from app.evidence.service import Receiver
@@ -190,6 +196,7 @@ FEATURES = (
     Feature(("/v1/plans",), _plans),
     Feature(("/v1/plans/*/validations",), _validations),
     Feature(("/v1/plans/*/bundle", "/v1/plans/*/request"), _bundles),
+    Feature(("/v1/plans/*/compare",), _comparisons),
     Feature(("/v1/plans/*/observations",), _evidence),
     Feature(_KINDS, _profiles),
     Feature(("/v1/timings/*/measurements",), _measurements),

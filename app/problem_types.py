@@ -135,6 +135,12 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         "Nobody could make this plan again",
         "`detail` says what is missing; bundle a plan that ended with a result or with reasons.",
     ),
+    errors.PlansNotComparable: ProblemType(
+        "plans-not-comparable",
+        409,
+        "The two plans are of different kinds",
+        "Compare two plans of one kind.",
+    ),
     errors.RevisionsUnknown: ProblemType(
         "revisions-unknown",
         409,

@@ -169,6 +169,34 @@ def users(planning: PlanningClient, plan_id: str, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("before", metavar="ID")
+@click.argument("after", metavar="ID")
+@click.option(
+    "--users", "whom", is_flag=True, help="Also whom they tell different things, and why."
+)
+@click.option("--change", help="Only users who changed so: joined, left, decision, amounts, ...")
+@machine
+@click.pass_obj
+def compare(
+    planning: PlanningClient,
+    before: str,
+    after: str,
+    whom: bool,
+    change: str | None,
+    as_json: bool,
+) -> None:
+    """Tell what distinguishes two plans, the first from the second.
+
+    With --users also whom they tell different things: as JSON, one user per line.
+    """
+    changed = planning.changed_users(before, after, change=change) if whom or change else ()
+    if not (whom and as_json):
+        shown_or_json(planning.compare(before, after), as_json, present.sentences)
+    for user in changed:
+        click.echo(json_line(user) if as_json else user["sentence"])
+
+
+@main.command()
 @click.argument("plan_id", metavar="ID")
 @click.pass_obj
 def request(planning: PlanningClient, plan_id: str) -> None:

@@ -281,6 +281,28 @@ def request_of(session: Session, row: PlanRow) -> Asked:
     return Asked(row.request, table)
 
 
+def terms_of(row: PlanRow) -> Json:
+    """What was asked for, but for the users."""
+    return {name: value for name, value in row.request.items() if name != "users"}
+
+
+def users_asked(session: Session, row: PlanRow, start: int, limit: int) -> list[Json] | pa.Table:
+    """Some users of a request as they came, from a position on."""
+    if "users" in row.request:
+        users: list[Json] = row.request["users"][start : start + limit]
+        return users
+    return columnar.load(session, row.number, "request", start, limit)
+
+
+def users_told(session: Session, row: PlanRow, start: int, limit: int) -> list[Json] | pa.Table:
+    """What a plan says of some users, from a position on, as it is kept."""
+    if row.users > INLINE_USERS:
+        table = columnar.load(session, row.number, "users", start, limit)
+        if table is not None:
+            return table
+    return users_of(session, row, start, limit)
+
+
 def request_blocks(session: Session, row: PlanRow) -> Iterator[bytes]:
     """The users of a request in columns as Arrow streams; none where they are in its body."""
     return columnar.packed_blocks(session, row.number, "request")

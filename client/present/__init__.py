@@ -3,7 +3,15 @@
 from client.present.plans import PLANS, estimate, plan, users
 from client.present.progress import Bar
 from client.present.quantities import WIDTH, console, enough, number, share, si
-from client.present.reports import estimated, evidence, measurement, model, power, validation
+from client.present.reports import (
+    estimated,
+    evidence,
+    measurement,
+    model,
+    power,
+    sentences,
+    validation,
+)
 from client.present.tables import Columns, table, warn
 from client.present.users import INFEASIBLE_USERS, USERS
 
@@ -24,6 +32,7 @@ __all__ = [
     "number",
     "plan",
     "power",
+    "sentences",
     "share",
     "si",
     "table",

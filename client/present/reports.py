@@ -14,6 +14,12 @@ def estimated(console: Console, document: Json) -> None:
     warn(console, document)
 
 
+def sentences(console: Console, document: Json) -> None:
+    """What an answer says in words."""
+    for said in document["summary"]:
+        console.print(said, soft_wrap=True, markup=False, highlight=False)
+
+
 def model(console: Console, document: Json) -> None:
     """An imported model."""
     cuts = document["cuts"]

@@ -181,7 +181,9 @@ def _plan(client: httpx.Client, recorder: Recorder, plan: Body) -> None:
     key = {"Idempotency-Key": "once"}
     again = f"{at}/replan"
     _asked(client, "POST", again, 201, json=patch, headers=key)
-    _asked(client, "POST", again, json=patch, headers=key)
+    later = _asked(client, "POST", again, json=patch, headers=key)
+    _asked(client, "GET", f"{at}/compare/{later['id']}")
+    _asked(client, "GET", f"{at}/compare/{later['id']}/users")
     waiting = _asked(client, "POST", again, 202, json=patch, headers=LATER)
     _asked(client, "DELETE", at, 409)
     _asked(client, "POST", f"/v1/plans/{waiting['id']}/cancel", 202)
@@ -301,6 +303,7 @@ def _refusals(client: httpx.Client, plan: Body) -> None:
     _asked(client, "POST", f"/v1/plans/{stopping['id']}/validations", 409, json={})
     _asked(client, "POST", f"/v1/plans/{waiting['id']}/cancel", 202)
     _asked(client, "GET", f"/v1/plans/{waiting['id']}/bundle", 409)
+    _asked(client, "GET", f"{at}/compare/{stopping['id']}", 409)
     _asked(client, "POST", "/v1/devices", 409, json=device)
     torn = {"Content-Type": JSON, "Content-Encoding": "gzip"}
     _asked(client, "POST", cells.ROBUST, 400, content=b"{", headers=torn)

@@ -1,0 +1,1 @@
+"""Two ended plans of one kind, held against each other."""
