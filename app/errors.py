@@ -1,6 +1,6 @@
 """What can go wrong, named for what happened; `problem_types.py` gives each its status."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -229,6 +229,14 @@ class PlanUserNotFound(SplitplanError):
     def __init__(self, plan_id: str, user_id: str) -> None:
         super().__init__(f"The plan {plan_id!r} says nothing of a user {user_id!r}.")
         self.plan_id, self.user_id = plan_id, user_id
+
+
+class FigureNotFound(SplitplanError):
+    """The plan or profile has no figure of this name."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        there = ", ".join(known) or "none"
+        super().__init__(f"The {what} has no figure {name!r}; it has: {there}.")
 
 
 class RevisionsUnknown(SplitplanError):

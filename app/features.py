@@ -134,6 +134,12 @@ def _comparisons(_: FastAPI) -> Iterator[APIRouter]:
     yield routes.router
 
 
+def _figures(_: FastAPI) -> Iterator[APIRouter]:
+    from app.figures import routes
+
+    yield routes.router
+
+
 def _evidence(app: FastAPI) -> Iterator[APIRouter]:
     from app.evidence import routes
     from app.evidence.service import Receiver
@@ -198,6 +204,7 @@ FEATURES = (
     Feature(("/v1/plans/*/bundle", "/v1/plans/*/request"), _bundles),
     Feature(("/v1/plans/*/compare",), _comparisons),
     Feature(("/v1/plans/*/observations",), _evidence),
+    Feature(("/v1/plans/*/figures",), _figures),
     Feature(_KINDS, _profiles),
     Feature(("/v1/timings/*/measurements",), _measurements),
     Feature(("/v1/devices/*/power-measurements",), _power),

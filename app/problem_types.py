@@ -96,6 +96,12 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         "The plan has no such user",
         "GET the plan's users to see their ids.",
     ),
+    errors.FigureNotFound: ProblemType(
+        "figure-not-found",
+        404,
+        "There is no such figure",
+        "Ask for one that `detail` names; GET the list of figures to see what each shows.",
+    ),
     errors.ValidationNotFound: ProblemType(
         "validation-not-found",
         404,

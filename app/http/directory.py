@@ -12,11 +12,13 @@ from app.http.bodies import StrictRoute
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A route, its place among all, and which steps of an address are its parameters."""
+    """A route, its place among all, and which steps of an address are its parameters, without what
+    these end with.
+    """
 
     place: tuple[int, int]
     route: StrictRoute
-    parameters: tuple[tuple[int, str], ...]
+    parameters: tuple[tuple[int, str, str], ...]
 
 
 @dataclass(slots=True)
@@ -24,7 +26,8 @@ class _Node:
     """Where an address has come so far: what may follow, and what ends here, by method."""
 
     named: dict[str, "_Node"] = field(default_factory=dict)
-    any: "_Node | None" = None
+    any: dict[str, "_Node"] = field(default_factory=dict)
+    """Steps that may be anything with a certain end, mostly none."""
     ends: dict[str, list[_Entry]] = field(default_factory=dict)
 
 
@@ -58,9 +61,9 @@ class Directory(BaseRoute):
         node, parameters = self._root, []
         for n, step in enumerate(route.path.split("/")):
             if step.startswith("{"):
-                parameters.append((n, step[1:-1]))
-                node.any = node.any or _Node()
-                node = node.any
+                name, _, end = step[1:].partition("}")
+                parameters.append((n, name, end))
+                node = node.any.setdefault(end, _Node())
             else:
                 node = node.named.setdefault(step, _Node())
         for method in route.methods or ():
@@ -73,7 +76,7 @@ class Directory(BaseRoute):
         steps = steps_of(scope["path"], scope.get("root_path", ""))
         for entry in self._fitting(steps, scope["method"]):
             if entry.route.is_for(scope):
-                parameters = {name: steps[n] for n, name in entry.parameters}
+                parameters = {name: steps[n].removesuffix(end) for n, name, end in entry.parameters}
                 route = entry.route
                 found = {"route": route, "endpoint": route.endpoint, "path_params": parameters}
                 return Match.FULL, found
@@ -84,7 +87,12 @@ class Directory(BaseRoute):
         for step in steps:
             following = [node.named[step] for node in nodes if step in node.named]
             if step:
-                following += [node.any for node in nodes if node.any is not None]
+                following += [
+                    after
+                    for node in nodes
+                    for end, after in node.any.items()
+                    if step.endswith(end) and step != end
+                ]
             nodes = following
         found = [entry for node in nodes for entry in node.ends.get(method, ())]
         return found if len(found) < 2 else sorted(found, key=lambda entry: entry.place)

@@ -176,7 +176,7 @@ def changed_by(lineage: Lineage | None, outcome: Outcome) -> dict[str, Any] | No
 
 def get(session: Session, plan_id: str) -> dict[str, Any]:
     """A plan as it was answered, with its users where they are few. Raises PlanNotFound."""
-    row, answer = _told(session, plan_id)
+    row, answer = told(session, plan_id)
     if not answer.is_told:
         return _document(row, answer, None, progress(session, row))
     return _document(row, answer, stored.few_users(session, row, answer))
@@ -198,12 +198,12 @@ def head(session: Session, plan_id: str) -> Head:
     return row
 
 
-def _told(session: Session, plan_id: str) -> tuple[Head, Answer]:
+def told(session: Session, plan_id: str) -> tuple[Head, Answer]:
     """A plan with its answer, without its request. Raises PlanNotFound."""
-    told = stored.told(session, plan_id)
-    if told is None:
+    found = stored.told(session, plan_id)
+    if found is None:
         raise _nothing(plan_id)
-    return told
+    return found
 
 
 def _nothing(plan_id: str) -> PlanNotFound:
@@ -292,7 +292,7 @@ def heading(session: Session, row: PlanRow) -> dict[str, Any]:
 
 def read_heading(session: Session, plan_id: str) -> dict[str, Any]:
     """The same of a plan that is not read yet. Raises PlanNotFound."""
-    return _heading(session, *_told(session, plan_id))
+    return _heading(session, *told(session, plan_id))
 
 
 def _heading(session: Session, row: Plan, answer: Answer) -> dict[str, Any]:

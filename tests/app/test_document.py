@@ -196,6 +196,7 @@ def test_bodies_that_are_no_json_are_text_or_bytes() -> None:
     assert told == {
         ("text/csv", None),
         ("text/plain", None),
+        ("image/svg+xml", None),
         ("application/vnd.apache.arrow.stream", "binary"),
         ("application/vnd.apache.parquet", "binary"),
         ("application/octet-stream", "binary"),

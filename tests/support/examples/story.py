@@ -172,9 +172,19 @@ def _plans(client: httpx.Client) -> Body:
 def _plan(client: httpx.Client, recorder: Recorder, plan: Body) -> None:
     _asked(client, "GET", "/v1/plans")
     at = f"/v1/plans/{plan['id']}"
-    for under in ("", "/users", "/users/near", "/request", "/bundle"):
+    for under in (
+        "",
+        "/users",
+        "/users/near",
+        "/request",
+        "/bundle",
+        "/figures",
+        "/figures/latency",
+    ):
         _asked(client, "GET", at + under)
     _asked(client, "GET", f"{at}/users", headers={"Accept": CSV})
+    _asked(client, "GET", f"{at}/figures/latency.svg")
+    _asked(client, "GET", f"{at}/figures/weather", 404)
     with client.stream("GET", f"{at}/events") as answer:
         recorder.keep(answer, answer.read())
     patch = {"users": {"far": {"deadline_s": 0.3}}}
