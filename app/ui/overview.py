@@ -95,7 +95,12 @@ def _attention(session: Session, plans: list[Head], alive: int) -> list[Attentio
         for plan, why in revoked[:_LATEST]
     ]
     found += [
-        Attention("warns", f"{_ref(each)} is out of date:", _why_stale(each))
+        Attention(
+            "warns",
+            f"{_ref(each)} is out of date:",
+            _why_stale(each),
+            f"/profiles/timings/{each.name}",
+        )
         for each in standing.list_stale(session, _LATEST)
     ]
     failed = sum(plan.status == "failed" for plan in plans)
@@ -107,6 +112,10 @@ def _attention(session: Session, plans: list[Head], alive: int) -> list[Attentio
 
 def _at(plan: Head) -> str:
     return f"/plans/{plan.id}"
+
+
+def _at_timing(timing: Stored[Timing]) -> str:
+    return f"/profiles/timings/{timing.name}"
 
 
 def _ref(timing: Stored[Timing]) -> ProfileRef:

@@ -3,6 +3,7 @@
 from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
+from app.evidence import standing
 from app.plans import service
 from app.plans.schemas import ENDED
 from app.ui import bars, obstacles, summaries, users
@@ -31,4 +32,5 @@ def show(session: Session, request: Request, plan_id: str, wish: Wish) -> Respon
         most_cuts=_MOST_CUTS,
         table=users.table(session, head, wish) if told else None,
         times=bars.TIMES,
+        standing=standing.of(session, head),
     )

@@ -23,6 +23,8 @@ POLICY = (
 NAVIGATION = (
     ("Overview", "/"),
     ("Plans", "/plans"),
+    ("Profiles", "/profiles"),
+    ("Drift", "/drift"),
 )
 
 

@@ -13,7 +13,8 @@ from app.plans import events
 from app.plans.documents import PlanKind
 from app.plans.routes import PlanIdPath, PlanName, UserIdPath
 from app.plans.schemas import PlanStatus
-from app.ui import assets, key, overview, plan, plans, user
+from app.profiles.routes import ProfileName
+from app.ui import assets, drift, key, overview, plan, plans, profiles, user
 from app.ui.door import ROOT
 from app.ui.users import Wish
 
@@ -59,6 +60,38 @@ def forget_key(request: Request) -> Response:
 def show_overview(session: ReadSession, request: Request) -> Response:
     """What there is, and what needs somebody."""
     return overview.show(session, request)
+
+
+@router.get("/profiles")
+def show_kinds(session: ReadSession, request: Request) -> Response:
+    """The kinds of profiles."""
+    return profiles.show_kinds(session, request)
+
+
+@router.get("/profiles/{collection}")
+def show_profiles(
+    session: ReadSession, request: Request, collection: str, cursor: Cursor = None
+) -> Response:
+    """Profiles of a kind."""
+    return profiles.show_list(session, request, collection, cursor)
+
+
+@router.get("/profiles/{collection}/{name}")
+def show_profile(
+    session: ReadSession,
+    request: Request,
+    collection: str,
+    name: ProfileName,
+    revision: Annotated[int | None, Query(ge=1, le=999_999_999)] = None,
+) -> Response:
+    """A profile, as it is or as a revision had it."""
+    return profiles.show(session, request, collection, name, revision)
+
+
+@router.get("/drift")
+def show_drift(session: ReadSession, request: Request) -> Response:
+    """What production saw against what was planned."""
+    return drift.show(session, request)
 
 
 @router.get("/plans")

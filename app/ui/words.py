@@ -66,7 +66,7 @@ def number(value: float | None, digits: int = 4) -> str:
         mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
         raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
         mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-        return f"{mantissa} × 10{raised}".replace("-", "−")
+        return f"{mantissa}{NARROW}×{NARROW}10{raised}".replace("-", "−")
     return f"{value:.{digits}g}".replace("-", "−")
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests.support.builders import a_device
 from tests.support.keys import a_key
 from tests.support.multiuser import requests as multiuser
+from tests.support.robust import requests as robust
 from tests.support.robust.requests import ROBUST, a_cell, a_user
 from tests.support.servers import Service
 from tests.support.stopping import requests as stopping
@@ -201,3 +202,49 @@ def test_a_plan_that_waits_says_so_and_is_followed(idle_client: httpx.Client) ->
     events = idle_client.get(f"{at}/events")
     assert events.headers["content-type"].startswith("text/event-stream")
     assert "event: end" in events.text
+
+
+@pytest.mark.slow
+def test_profiles_are_told_with_units_sources_and_revisions(client: httpx.Client) -> None:
+    robust.store_profiles(client)
+    device = client.get("/v1/devices/camera-cpu")
+    changed = device.json() | {"frequency_levels_hz": [2e8, 1e9], "reference": "<b>mine</b>"}
+    tag = {"If-Match": device.headers["etag"]}
+    assert client.put("/v1/devices/camera-cpu", json=changed, headers=tag).status_code == 200
+    for collection in ("devices", "models", "channels", "servers", "timings"):
+        listed = client.get(f"/ui/profiles/{collection}").text
+        names = re.findall(rf'href="(/ui/profiles/{collection}/[^"?]+)"', listed)
+        assert names, collection
+        for name in names:
+            assert client.get(name).status_code == 200
+    page = client.get("/ui/profiles/devices/camera-cpu").text
+    assert "1\u202fGHz" in page
+    assert "&lt;b&gt;mine" in page
+    assert "Revision 2" in page
+    first = client.get("/ui/profiles/devices/camera-cpu?revision=1").text
+    assert "There is a later one" in first
+    assert "mine" not in first
+    for missing in ("devices/nobody", "gadgets", "devices/camera-cpu?revision=3"):
+        assert client.get(f"/ui/profiles/{missing}").status_code == 404
+
+
+def test_what_production_refuted_is_on_every_page_that_it_concerns(client: httpx.Client) -> None:
+    assert "No device has reported" in client.get("/ui/drift").text
+    plan = client.post(ROBUST, json=a_cell(a_user(), name="hall")).json()
+    at = f"/v1/plans/{plan['id']}/observations"
+
+    def report(sequence: int, misses: int) -> None:
+        told = {"user": "camera", "sequence": sequence, "inferences": 300, "misses": misses}
+        assert client.post(at, json={"reports": [told]}).status_code == 200
+
+    report(1, 0)
+    assert "Holds" in client.get("/ui/drift").text
+    assert "Revoked" not in client.get("/ui/plans").text
+    report(2, 290)
+    page = client.get("/ui/drift").text
+    assert "Revoked" in page
+    assert "600" in page
+    assert "hall is revoked" in client.get("/ui/").text
+    shown = client.get(f"/ui/plans/{plan['id']}").text
+    assert "<strong>Revoked</strong>" in shown
+    assert "What its devices saw" in shown
