@@ -1,4 +1,6 @@
-"""What is being worked on: which request, plan or validation a line of the log is about."""
+"""What is being worked on: which request, plan, validation or experiment a line of the log is
+about.
+"""
 
 import re
 import uuid
@@ -16,6 +18,7 @@ class About:
     request_id: str | None = None
     plan_id: str | None = None
     validation_id: str | None = None
+    experiment_id: str | None = None
 
     def fields(self) -> dict[str, str]:
         """What is known, by name."""
@@ -23,7 +26,7 @@ class About:
         return {name: value for name, value in named.items() if value is not None}
 
 
-FIELDS = ("request_id", "plan_id", "validation_id")
+FIELDS = ("request_id", "plan_id", "validation_id", "experiment_id")
 _NOTHING = About()
 _about: ContextVar[About] = ContextVar("about", default=_NOTHING)
 

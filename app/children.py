@@ -22,6 +22,7 @@ from app import arrow
 from app.db import Database, open_database
 from app.drivers import AWAY
 from app.errors import in_one_line
+from app.experiments.jobs import EXPERIMENTS
 from app.plans import families
 from app.plans.backlog import PLANS
 from app.plans.durable import Taken
@@ -35,7 +36,7 @@ from solvers import later
 log = logging.getLogger(__name__)
 
 # All that is done in the background.
-WORK = {kind.noun: kind for kind in (PLANS, VALIDATIONS)}
+WORK = {kind.noun: kind for kind in (PLANS, VALIDATIONS, EXPERIMENTS)}
 
 _FORKSERVER = multiprocessing.get_context("forkserver")
 _FORKSERVER.set_forkserver_preload(

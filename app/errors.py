@@ -262,6 +262,17 @@ class ValidationNotFound(SplitplanError):
         super().__init__(f"The plan {plan_id!r} has no validation {number}.")
 
 
+class ExperimentNotFound(SplitplanError):
+    """No experiment has this id."""
+
+    def __init__(self, experiment_id: str) -> None:
+        super().__init__(f"There is no experiment {experiment_id!r}.")
+
+
+class ExperimentNotEnded(SplitplanError):
+    """The experiment is still in line or being worked on."""
+
+
 class ImporterBusy(SplitplanError):
     """No further model can be read now."""
 

@@ -122,6 +122,12 @@ def _validations(_: FastAPI) -> Iterator[APIRouter]:
     yield routes.router
 
 
+def _experiments(_: FastAPI) -> Iterator[APIRouter]:
+    from app.experiments import routes
+
+    yield routes.router
+
+
 def _bundles(_: FastAPI) -> Iterator[APIRouter]:
     from app.bundles import routes
 
@@ -201,6 +207,7 @@ _KINDS = tuple(f"/v1/{kind}" for kind in ("devices", "models", "channels", "serv
 FEATURES = (
     Feature(("/v1/plans",), _plans),
     Feature(("/v1/plans/*/validations",), _validations),
+    Feature(("/v1/experiments",), _experiments),
     Feature(("/v1/plans/*/bundle", "/v1/plans/*/request"), _bundles),
     Feature(("/v1/plans/*/compare",), _comparisons),
     Feature(("/v1/plans/*/observations",), _evidence),

@@ -62,6 +62,10 @@ TAGS = [
         "description": "Plans replayed: how often would their users have been late?",
     },
     {
+        "name": "Experiments",
+        "description": "One request planned in many ways: tables, Pareto fronts, differences.",
+    },
+    {
         "name": "Evidence",
         "description": "What devices saw under a plan, held against the risks it promised.",
     },

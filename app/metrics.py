@@ -39,6 +39,7 @@ from sqlalchemy.orm import Session
 from app import workers
 from app.db import Database
 from app.errors import ConfigurationError, in_one_line
+from app.experiments.tables import ExperimentBlockRow
 from app.http.bodies import StrictRoute
 from app.http.protection import called, only_for
 from app.plans.schemas import ENDED, UNENDED
@@ -60,6 +61,7 @@ MOST_COUNTED = 100_000
 _LINES: dict[type[DurableRow], Any] = {
     PlanRow: PlanRow.number,
     ValidationRow: ValidationRow.created_at,
+    ExperimentBlockRow: ExperimentBlockRow.created_at,
 }
 
 router = APIRouter(tags=["Health"], route_class=StrictRoute)

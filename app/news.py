@@ -19,7 +19,7 @@ from app.errors import in_one_line
 
 log = logging.getLogger(__name__)
 
-Lane = Literal["quick", "plan", "validation", "webhook"]
+Lane = Literal["quick", "plan", "validation", "experiment", "webhook"]
 
 _CHANNEL = "splitplan_work"
 # Without news one looks all the same: a note may be lost, and not every pooler hands them on.

@@ -108,6 +108,18 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         "The plan has no such validation",
         "GET the plan's validations to see them.",
     ),
+    errors.ExperimentNotFound: ProblemType(
+        "experiment-not-found",
+        404,
+        "There is no such experiment",
+        "GET /v1/experiments lists those that there are.",
+    ),
+    errors.ExperimentNotEnded: ProblemType(
+        "experiment-not-ended",
+        409,
+        "The experiment has not ended",
+        "Cancel it (POST /v1/experiments/{id}/cancel), or wait for its end.",
+    ),
     errors.MeasurementNotFound: ProblemType(
         "measurement-not-found",
         404,

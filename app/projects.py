@@ -48,7 +48,14 @@ SHARED = "shared"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _PROJECT = "project"
 _EVERYWHERE = "every_project"
-_NUMBERS = {"plan": "number", "profile": "id", "validation": "plan_number", "name_event": "id"}
+_NUMBERS = {
+    "plan": "number",
+    "profile": "id",
+    "validation": "plan_number",
+    "name_event": "id",
+    "experiment": "number",
+    "experiment_block": "experiment_number",
+}
 
 S = TypeVar("S", bound=Executable)
 

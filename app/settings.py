@@ -149,6 +149,8 @@ class Settings(OidcSettings):
     """Plans of one project in line or being solved in the background; default: 1000, and any number
     where nobody is asked for a key.
     """
+    max_experiment_points: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    """Points that one experiment may have."""
     max_stored_byte: Annotated[int, Field(ge=2**20)] | None = None
     """What one project may have stored; default: 20 GiB, and any amount where nobody is asked for a
     key.

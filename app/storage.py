@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import StorageFull
+from app.experiments.tables import ExperimentBlockRow, ExperimentRow
 from app.plans.tables import PlanRow
 from app.profiles.tables import ProfileRow, RevisionRow
 from app.samples.tables import MeasuredSamplesRow, MeasurementRow
@@ -74,7 +75,7 @@ class Storage:
 
 def stored_byte(session: Session, project: str) -> int:
     """What a project has stored [byte]: requests and answers of plans, revisions of profiles,
-    samples, validations. Of a session of all projects.
+    samples, validations, experiments. Of a session of all projects.
     """
     sums = _sums(session.get_bind().dialect.name == "postgresql", project)
     return sum(int(session.scalar(each) or 0) for each in sums)
@@ -90,6 +91,10 @@ def _sums(postgresql: bool, project: str) -> Iterator[Select[Any]]:
     yield select(func.sum(PlanRow.stored_byte)).where(PlanRow.project == project)
     validations = size(ValidationRow.verdict) + size(ValidationRow.evidence)
     yield select(func.sum(validations)).where(ValidationRow.project == project)
+    asked = size(ExperimentRow.asked) + size(ExperimentRow.request)
+    yield select(func.sum(asked)).where(ExperimentRow.project == project)
+    points = select(func.sum(func.length(ExperimentBlockRow.data)))
+    yield points.where(ExperimentBlockRow.project == project)
     revisions = select(func.sum(size(RevisionRow.body))).select_from(RevisionRow)
     revisions = revisions.join(ProfileRow, ProfileRow.id == RevisionRow.profile_id)
     yield revisions.where(ProfileRow.project == project)

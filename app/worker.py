@@ -1,5 +1,5 @@
-"""The worker process: takes plans and validations and has each done in a child process that can be
-killed.
+"""The worker process: takes plans, validations and blocks of experiments and has each done in a
+child process that can be killed.
 
 The child does the work, from reading it to storing its answer. This process only watches, so that
 it can answer for its work even while some of it takes all the processor or crashes.
@@ -23,6 +23,7 @@ from app import workers
 from app.children import WORK, make_ready
 from app.db import open_database
 from app.errors import in_one_line
+from app.experiments.jobs import EXPERIMENTS
 from app.news import Lane, News
 from app.plans import durable, jobs, taking
 from app.plans.backlog import PLANS
@@ -63,6 +64,9 @@ class Worker:
             "plan": [Slot(long, *place) for _ in range(settings.slots)],
             # Of its own, so that no plan waits for a validation.
             "validation": [Slot(Line(VALIDATIONS, "validation", 1), *place)],
+            "experiment": [
+                Slot(Line(EXPERIMENTS, "experiment", 1), *place) for _ in range(settings.slots)
+            ],
         }
         self._slots = [slot for some in slots.values() for slot in some]
         bells: dict[Lane, list[threading.Event]] = {

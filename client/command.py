@@ -14,6 +14,7 @@ import httpx
 
 from client import present
 from client.estimating import devices, timings
+from client.experimenting import experiments
 from client.following import current, follow
 from client.measuring import measurements
 from client.ordering import plan
@@ -392,6 +393,7 @@ def show_observations(planning: PlanningClient, plan_id: str, refuted: bool, as_
 
 
 main.add_command(plan)
+main.add_command(experiments)
 main.add_command(measurements)
 main.add_command(timings)
 main.add_command(devices)

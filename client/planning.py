@@ -9,12 +9,14 @@ In a program::
 from client.current import Current
 from client.errors import Json, PlanningError, briefly
 from client.evidence import Evidence
+from client.experiments import POINT_TABLES, Experiments
 from client.plans import ENDED, TABLES, Kind, Plans
 from client.profiles import MEASUREMENT_TYPES, Collection, Profiles
 
 __all__ = [
     "ENDED",
     "MEASUREMENT_TYPES",
+    "POINT_TABLES",
     "TABLES",
     "Collection",
     "Json",
@@ -25,17 +27,17 @@ __all__ = [
 ]
 
 
-class PlanningClient(Profiles, Plans, Current, Evidence):
+class PlanningClient(Profiles, Plans, Current, Evidence, Experiments):
     """A connection to one planning service.
 
     Every method raises PlanningError, or httpx.TransportError without answer.
 
     While the service is away or busy (no connection, 429, 502, 503, 504), requests that are
     safe to repeat are sent again, after the pause it asks for or else after growing pauses.
-    Planning requests are safe, since each carries an Idempotency-Key, and so are reports, which
-    count once. What would be stored twice (profiles, models, measurements, validations) is sent
-    again only where it is certain that nothing was begun. Each repetition is a warning of the
-    logger `splitplan.client`.
+    Planning requests and experiments are safe, since each carries an Idempotency-Key, and so are
+    reports, which count once. What would be stored twice (profiles, models, measurements,
+    validations) is sent again only where it is certain that nothing was begun. Each repetition is a
+    warning of the logger `splitplan.client`.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.doctor.findings import Finding, listed, ok, or_ok, warning, wrong
+from app.experiments.tables import ExperimentBlockRow
 from app.plans import stored
 from app.plans.schemas import ENDED
 from app.plans.stored import Notice
@@ -110,9 +111,16 @@ def _release(told: str | None) -> str | None:
     return None
 
 
+_WORK: tuple[tuple[type[DurableRow], str], ...] = (
+    (PlanRow, "plan"),
+    (ValidationRow, "validation"),
+    (ExperimentBlockRow, "experiment block"),
+)
+
+
 def plans(session: Session, known: Heard) -> Iterator[Finding]:
     """What is in line, and what does not come to its end."""
-    for rows, noun in ((PlanRow, "plan"), (ValidationRow, "validation")):
+    for rows, noun in _WORK:
         yield from or_ok(
             f"{noun}s", _in_line(session, rows, noun), _stuck(session, rows, noun, known)
         )

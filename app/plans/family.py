@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, Literal, Protocol, get_args
 
 from pydantic import BaseModel
 
@@ -74,6 +74,44 @@ class Prepared(ABC):
         """Solve, check, compare with the baselines; the time limit is the request's."""
 
 
+Json = dict[str, Any]
+Prepare = Callable[[Json], Prepared]
+"""A request as JSON, resolved, mapped and checked. Raises InvalidRequest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """What came of one plan; None: nobody knows, or the family has nothing of the kind."""
+
+    status: PlanStatus | Literal["invalid"]
+    objective: float | None = None
+    lower_bound: float | None = None
+    checked_lower_bound: float | None = None
+    gap: float | None = None
+    energy_j: float | None = None
+    latency_mean_s: float | None = None
+    latency_max_s: float | None = None
+    slack_min_s: float | None = None
+    violation_max: float | None = None
+    loss_mean: float | None = None
+    bandwidth_used_hz: float | None = None
+    price: float | None = None
+    reason: str | None = None
+
+
+class Survey(Protocol):
+    """Plans many requests of one family: what they have in common is done once."""
+
+    def outlines(
+        self, bodies: Sequence[Json], prepare: Prepare, progress: Progress
+    ) -> Iterator[tuple[int, Outline]]:
+        """What comes of each, by its position, in any order.
+
+        Raises Cancelled where `progress` is stopped, and ends early where the best so far is asked
+        for. No transaction is open while it is at work.
+        """
+
+
 Entries = Mapping[str, dict[str, Any]]
 """What a plan says of its users, by their ids."""
 
@@ -104,6 +142,8 @@ class Family:
     """How it reads a request whose users are columns; None: it takes JSON only."""
     steady: Callable[[Any, Entries, int], Prepared] | None = None
     """Hold a request to the entries of an earlier plan, but for some users; None: it cannot."""
+    survey: Callable[[], Survey] | None = None
+    """How it plans many requests that differ little; None: as it plans each of them."""
     rests_on_samples: Callable[[dict[str, Any]], bool] = lambda _: False
     """Whether a plan with these options reads the samples behind its timings."""
 

@@ -62,7 +62,7 @@ def replan(
             detail = f"a {row.kind} plan cannot be held to an earlier one: leave it out"
             raise InvalidRequest([FieldError("/max_switches", detail)])
         before = _view(session, row)
-        after = _patched(before, patch, max_users)
+        after = patched(before, patch, max_users)
         body = after | {"users": list(after["users"].values())}
         prepared = _prepared(session, pins, family, body, list(after["users"]), before["users"])
         changes = _changes(before, after, max_switches)
@@ -150,7 +150,7 @@ def _view(session: Session, row: PlanRow) -> Json:
     return view | {"users": {user["id"]: user for user in asked.users}}
 
 
-def _patched(view: Json, patch: Json, max_users: int) -> Json:
+def patched(view: Json, patch: Json, max_users: int) -> Json:
     """The view after the patch: users keep their order, new ones follow in that of the patch."""
     try:
         after = merged(view, patch)

@@ -1,5 +1,6 @@
 """Answers of the service for people: tables, units they read, and what to do next."""
 
+from client.present.experiments import EXPERIMENTS, experiment
 from client.present.plans import PLANS, estimate, plan, users
 from client.present.progress import Bar
 from client.present.quantities import WIDTH, console, enough, number, share, si
@@ -16,6 +17,7 @@ from client.present.tables import Columns, table, warn
 from client.present.users import INFEASIBLE_USERS, USERS
 
 __all__ = [
+    "EXPERIMENTS",
     "INFEASIBLE_USERS",
     "PLANS",
     "USERS",
@@ -27,6 +29,7 @@ __all__ = [
     "estimate",
     "estimated",
     "evidence",
+    "experiment",
     "measurement",
     "model",
     "number",

@@ -25,7 +25,16 @@ OF_NOBODY = {
 def test_every_table_says_whose_its_rows_are_or_hangs_on_one_that_does() -> None:
     tables = {table.name: table for table in Base.metadata.sorted_tables}
     whose = {name for name, table in tables.items() if "project" in table.columns}
-    assert whose == {"api_key", "name_event", "plan", "plan_name", "profile", "validation"}
+    assert whose == {
+        "api_key",
+        "experiment",
+        "experiment_block",
+        "name_event",
+        "plan",
+        "plan_name",
+        "profile",
+        "validation",
+    }
     reached = set(whose)
     for table in Base.metadata.sorted_tables:
         if any(

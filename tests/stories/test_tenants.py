@@ -19,6 +19,7 @@ from app.profiles.schemas.device import Device
 from app.profiles.schemas.model import Model
 from app.profiles.schemas.timing import Timing
 from app.profiles.tables import ProfileRow
+from tests.support.background import UNENDED, eventually
 from tests.support.builders import a_device, a_model, a_timing
 from tests.support.document import DOCUMENT
 from tests.support.examples.story import (
@@ -60,14 +61,28 @@ RESTING_ON_OTHERS: dict[str, Body] = {
     **REQUESTS,
     "/v1/timings/estimate": ESTIMATES["timings"],
     "/v1/timings": PROFILES["timings"],
+    "/v1/experiments": {
+        "base": {"kind": "robust", "request": REQUESTS[ROBUST]},
+        "axes": [{"pointer": "/users/*/risk", "values": [0.01, 0.1]}],
+    },
 }
 OF_NOTHING_NAMED = {
     ("GET", path)
     for path in ("/livez", "/metrics", "/readyz", "/v1/problem-types", "/v1/problem-types/{slug}")
 } | {
-    ("GET", path) for path in ("/v1/catalogue", "/v1/plans", *(f"/v1/{each}" for each in PROFILES))
+    ("GET", path)
+    for path in (
+        "/v1/catalogue",
+        "/v1/plans",
+        "/v1/experiments",
+        *(f"/v1/{each}" for each in PROFILES),
+    )
 }
 """Public, of all projects together, or lists."""
+
+
+def an_experiment(plan_id: str) -> Body:
+    return RESTING_ON_OTHERS["/v1/experiments"] | {"base": {"plan": plan_id}}
 
 
 @contextmanager
@@ -110,7 +125,12 @@ def plan(theirs: httpx.Client) -> Body:
         sent = {key: value for key, value in body.items() if key != "max_switches"}
         done(theirs.post(where, json=sent), 200 if "observations" in path else 201)
     assert done(theirs.get(f"{at}/validations"), 200)["items"]
-    return dict(made)
+    ordered = done(theirs.post("/v1/experiments", json=an_experiment(made["id"])), 202)
+    mine = f"/v1/experiments/{ordered['id']}"
+    done(theirs.post(f"{mine}/cancel"), 202)
+    # Where a worker was quick to take it, it has an end to come to.
+    eventually(lambda: theirs.get(mine).json()["status"] not in UNENDED)
+    return dict(made) | {"experiment": ordered["id"]}
 
 
 def stored(service: Service) -> dict[str, list[str]]:
@@ -155,6 +175,7 @@ def asked(
     collection = path.split("/")[2]
     name = names.get(collection, "")
     url = path.replace("{plan_id}", plan_id).replace("{name}", name)
+    url = url.replace("{experiment_id}", plan_id)
     url = url.replace("{user_id}", "near").replace("{event_id}", "1")
     url = re.sub(r"\{(number|revision)\}", "1", url)
     how: Body = {"method": method, "url": url, "headers": dict(held)}
@@ -228,11 +249,15 @@ def test_what_is_anothers_is_answered_as_what_nobody_has(
             continue  # has no end: below
         # To measure a timing that is not there yet needs a processor that is.
         missing = 422 if path == "/v1/timings/{name}/measurements" and method == "POST" else 404
+        of = plan["experiment" if "/experiments/" in path else "id"]
         for held in HELD:
-            how = asked(method, path, plan["id"], {**NAMES, "plans": "hall"}, held)
+            how = asked(method, path, of, {**NAMES, "plans": "hall"}, held)
             nobodys = {kind: NOBODYS[name] for kind, name in NAMES.items()}
             unknown = asked(method, path, UNKNOWN, {**nobodys, "plans": NOBODYS["hall"]}, held)
-            told_alike(mine, how, unknown, plan["id"], missing)
+            told_alike(mine, how, unknown, of, missing)
+    how = {"method": "POST", "url": "/v1/experiments"}
+    of_theirs, of_nobodys = (how | {"json": an_experiment(of)} for of in (plan["id"], UNKNOWN))
+    told_alike(mine, of_theirs, of_nobodys, plan["id"], 422)
     for method, path in others:
         if (body := RESTING_ON_OTHERS.get(path)) is None:
             continue

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.plans.family import Entries, Family, Prepared
+from app.plans.family import Entries, Family, Prepared, Survey
 from app.plans.multiuser.answers import (
     AdaptivePlan,
     AdaptiveUserResult,
@@ -12,6 +12,7 @@ from app.plans.multiuser.answers import (
 )
 from app.plans.multiuser.schemas import AdaptiveRequest, MultiUserRequest
 from app.plans.resolve import Resolver
+from app.plans.surveys import OneByOne
 
 _PLANS = """\
 Cut, bits and shares of one uplink and one server for every user, at least weighted latency and \
@@ -49,6 +50,12 @@ def _prepare_tables(request: AdaptiveRequest, resolver: Resolver) -> Prepared:
     return prepare_tables(request, resolver)
 
 
+def _survey() -> Survey:
+    from app.plans.multiuser.survey import outline
+
+    return OneByOne(outline)
+
+
 MULTI_USER = Family(
     kind="multi-user",
     summary="Shares of uplink and server, cuts and bits, for many users",
@@ -74,6 +81,7 @@ MULTI_USER = Family(
     ),
     decided=("cut", "bits", "codec"),
     steady=_steady,
+    survey=_survey,
 )
 
 ADAPTIVE = Family(

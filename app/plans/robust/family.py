@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from app.plans.columnar import Bulk
-from app.plans.family import Family, Prepared
+from app.plans.family import Family, Prepared, Survey
 from app.plans.resolve import Resolver
 from app.plans.robust.answers import RobustInfeasibleUser, RobustPlan, RobustUserResult
 from app.plans.robust.schemas import SAMPLED, RobustRequest
@@ -40,6 +40,12 @@ def _decision(entry: dict[str, Any]) -> Hashable:
     return decided(entry)
 
 
+def _survey() -> Survey:
+    from app.plans.robust.survey import RobustSurvey
+
+    return RobustSurvey()
+
+
 ROBUST = Family(
     kind="robust",
     summary="Cut, clock and bandwidth under uncertain inference time",
@@ -67,4 +73,5 @@ ROBUST = Family(
     decided=("cut", "codec", "server", "tier"),
     rests_on_samples=lambda options: options["margin"] in (*SAMPLED, "unimodal"),
     prepare_bulk=_prepare_bulk,
+    survey=_survey,
 )

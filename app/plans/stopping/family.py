@@ -1,9 +1,10 @@
 """The stopping family, as the service knows it."""
 
-from app.plans.family import Family, Prepared
+from app.plans.family import Family, Prepared, Survey
 from app.plans.resolve import Resolver
 from app.plans.stopping.answers import StoppingInfeasibleUser, StoppingPlan, StoppingUserResult
 from app.plans.stopping.schemas import StoppingRequest
+from app.plans.surveys import OneByOne
 
 _OFFERS = """\
 Which layers to place on each device, and the table by which it decides when to offload, at \
@@ -20,6 +21,12 @@ def _prepare(request: StoppingRequest, resolver: Resolver) -> Prepared:
     from app.plans.stopping.run import prepare
 
     return prepare(request, resolver)
+
+
+def _survey() -> Survey:
+    from app.plans.stopping.survey import outline
+
+    return OneByOne(outline)
 
 
 STOPPING = Family(
@@ -40,4 +47,5 @@ STOPPING = Family(
         "table",
     ),
     decided=("placement",),
+    survey=_survey,
 )

@@ -68,7 +68,7 @@ class PreparedStopping(Prepared):
         assembled, ids = self.assembled, [user.id for user in self.request.users]
         started = time.perf_counter()
         limited = progress.part(time_limit_s=self.request.options.time_limit_s)
-        assembled, solution, certificate = _answer(assembled, limited)
+        assembled, solution, certificate = checked(assembled, limited)
         seconds = time.perf_counter() - started
         if solution.infeasibility is not None:
             whole, listed = present.infeasible(assembled, solution.infeasibility, ids)
@@ -86,7 +86,7 @@ class PreparedStopping(Prepared):
         )
 
 
-def _answer(
+def checked(
     assembled: Assembled, progress: Progress
 ) -> tuple[Assembled, Solution[Decision, Infeasibility], Certificate | None]:
     """A checked answer, and the problem as it was solved.

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import update
 
 from app.errors import InvalidRequest
-from app.plans.replan import _patched, merged
+from app.plans.replan import merged, patched
 from app.plans.routes import AnyPlan
 from app.plans.tables import PlanRow
 from client.edge import RateTable
@@ -542,7 +542,7 @@ def test_a_patch_that_changes_nothing_says_so(client: httpx.Client, patch: Body)
 def test_unknown_users_are_found_among_very_many() -> None:
     known = {f"camera-{n}-{place}": None for n in range(12_500) for place in "abcdefgh"}
     with pytest.raises(InvalidRequest) as refused:
-        _patched({"users": known}, {"users": {"camrea-12000-a": None, "nobody": None}}, 200_000)
+        patched({"users": known}, {"users": {"camrea-12000-a": None, "nobody": None}}, 200_000)
     assert "'camera-12000-a'" in refused.value.errors[0].detail
 
 

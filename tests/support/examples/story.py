@@ -1,5 +1,6 @@
 """A service's day: every operation once, with what each may be answered with."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.support.builders import (
     a_timing,
 )
 from tests.support.examples.recording import Recorder
+from tests.support.experiments import work_off
 from tests.support.identity import Key, claims
 from tests.support.keys import id_of
 from tests.support.multiuser import requests as shares
@@ -107,6 +109,7 @@ def tell(service: Service, client: httpx.Client, recorder: Recorder) -> None:
     _plan(client, recorder, plan)
     _current(client, recorder)
     _evidence(client, plan)
+    _experiments(service, client, recorder, plan)
     _measurements(client)
     _imports_and_estimates(client)
     _changes(client)
@@ -236,6 +239,37 @@ def _evidence(client: httpx.Client, plan: Body) -> None:
     _asked(client, "GET", f"{replays}/1")
     waiting = _asked(client, "POST", replays, 202, json=asked, headers=LATER)
     _asked(client, "POST", f"{replays}/{waiting['number']}/cancel", 202)
+
+
+def _experiments(service: Service, client: httpx.Client, recorder: Recorder, plan: Body) -> None:
+    asked = {
+        "name": "how-much-spectrum",
+        "base": {"plan": plan["id"]},
+        "axes": [{"pointer": "/bandwidth_hz", "values": [2e6, 5e6, 1e7]}],
+        "seeds": [1, 2],
+        "draws": [{"pointer": "/users/*/gain_db", "law": "normal", "std": 3.0}],
+        "measures": ["objective", "bandwidth_hz"],
+    }
+    at, key = "/v1/experiments", {"Idempotency-Key": "once"}
+    made = _asked(client, "POST", at, 202, json=asked, headers=key)
+    mine = f"{at}/{made['id']}"
+    _asked(client, "DELETE", mine, 409)
+    work_off(service)
+    _asked(client, "POST", at, json=asked, headers=key)
+    soon = threading.Timer(0.2, work_off, [service])
+    soon.start()
+    waited = _asked(client, "POST", at, 201, json=asked, headers={"Prefer": "wait=60"})
+    soon.join()
+    _asked(client, "DELETE", f"{at}/{waited['id']}", 204)
+    _asked(client, "GET", at)
+    for under in ("", "/points", "/differences"):
+        _asked(client, "GET", mine + under)
+    _asked(client, "GET", f"{mine}/points", headers={"Accept": CSV})
+    with client.stream("GET", f"{mine}/events") as answer:
+        recorder.keep(answer, answer.read())
+    _asked(client, "POST", f"{mine}/cancel", 202)
+    _asked(client, "DELETE", mine, 204)
+    _asked(client, "GET", mine, 404)
 
 
 def _measurements(client: httpx.Client) -> None:
