@@ -304,6 +304,7 @@ SP_EXPORT void sp_check_least(
 #define SUM_ROUNDING 1e-14
 #define SURELY_LATE 1e-6
 #define HAIR 1e-9
+#define LOOSELY 1e-12 /* far more than what rounding takes off a bound that only says where to look */
 
 /* The longest uplink in time over that of endless bandwidth; 1 where silent. */
 static double stretch_of(const Option *o) {
@@ -416,6 +417,30 @@ static void look_at(
     cheapest[n] = INFINITY;
 }
 
+/* A better bound of an option than what it costs without spectrum, without looking for a root: what
+   its device takes at least, and P tau(b) + price b below a tangent near its minimum. */
+static double refined_j(const Cell *cell, int64_t n, double cheapest, double latest_s, double soonest_s, double most_hz) {
+    Option o = option_at(cell->columns, n, cell->cap_u);
+    if (!(o.unit_s > 0.0 && o.power_w > 0.0 && cell->price > 0.0))
+        return cheapest;
+    double cap = o.cap_u, target = log(cell->price * o.scale_hz / (o.unit_s * o.power_w));
+    double u = looked_up(&cell->table, target);
+    if (u > cap)
+        u = most(cap, log1p(exp(0.5 * (target + log(cap)))));
+    double swing = expm1(u), share = o.scale_hz / swing;
+    double sent_j = o.power_w * o.unit_s * swing / least(u, cap), scaled = o.power_w * o.unit_s / o.scale_hz;
+    double under = scaled * (u + expm1(-u)) * ((swing / u) * (swing / u)), over = scaled * swing * swing / cap;
+    double slope = cell->price - (u > cap ? over : under);
+    if (u == cap && slope > 0.0) /* at the cap the slope jumps, perhaps over nothing at all */
+        slope = least(slope, most(cell->price - over, 0.0));
+    /* The share is between none and the most there is. */
+    double aside = slope > 0.0 ? slope * share : -slope * most(most_hz - share, 0.0);
+    double spent_j = sent_j + cell->price * share - aside;
+    double device = cheapest - o.power_w * least(soonest_s, most(latest_s, o.unit_s));
+    double found = device + spent_j - LOOSELY * (cheapest + spent_j);
+    return found > cheapest ? found : cheapest;
+}
+
 /* What the options that may matter beside a plan cost at least, each user's least value, and the
    bound that these make. `held` are the plan's options; `open` says of each option whether it may be in
    a plan below the goal. Of four figures of each user the first is the least value. */
@@ -450,6 +475,15 @@ SP_EXPORT void sp_check_root(
             look_at(&cell, n, widest_u, open, user_j, cheapest);
         else if (!plain && soonest_s[n] > latest_s[n] * (1.0 + SURELY_LATE))
             cheapest[n] = INFINITY;
+    }
+    for (int64_t n = 0, best = 0; n < count; n++) {
+        int64_t mine = user[n];
+        if (cheapest[n] < user_j[mine])
+            cheapest[n] = refined_j(&cell, n, cheapest[n], latest_s[n], soonest_s[n], cap_hz[mine]);
+        best = n == 0 || user[n - 1] != mine || cheapest[n] < cheapest[best] ? n : best;
+        /* The most promising first: most others need not be looked at then. */
+        if ((n + 1 == count || user[n + 1] != mine) && cheapest[best] < user_j[mine])
+            look_at(&cell, best, widest_u, open, user_j, cheapest);
     }
     for (int64_t n = 0; n < count; n++)
         if (cheapest[n] < user_j[user[n]])
