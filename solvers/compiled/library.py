@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # a service says who will compute before anything is computed
 
 _INTERFACE = 1  # SP_INTERFACE of export.h
 
+_byte_of: Callable[[Any], ctypes.c_char] = ctypes.c_char.from_buffer
+
 # What a function takes and answers, in a letter each.
 _KINDS: dict[str, Any] = {"a": ctypes.c_void_p, "i": ctypes.c_int64, "n": ctypes.c_double, "": None}
 
@@ -59,7 +61,12 @@ class Library:
 
 def address(array: "NDArray[Any] | None") -> int | None:
     """Where the values of an array are, as long as someone holds it; None for none."""
-    return None if array is None else int(array.ctypes.data)
+    if array is None:
+        return None
+    # A third of what `ctypes.data` takes; not for what is empty or may not be written.
+    if array.flags.writeable and array.size:
+        return ctypes.addressof(_byte_of(array))
+    return int(array.ctypes.data)
 
 
 def required(answer: int) -> int:

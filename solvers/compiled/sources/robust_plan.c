@@ -571,6 +571,29 @@ SP_EXPORT int64_t sp_robust_begin(Solve *solve, double tolerance, double *number
 
 SP_EXPORT int64_t sp_robust_exchange(Solve *solve, double enough_j) { return exchange(solve, enough_j); }
 
+/* Clocks that a device can set beside the shares of a plan, and the energy of these very numbers; NO_PLAN where an option
+   cannot keep its limits. */
+SP_EXPORT int64_t sp_robust_carry_out(
+    const Cell *cell, const int64_t *row, const double *share_hz, double *clock_hz, double *energy_j
+) {
+    const double round_up = 1.0 + 4e-14; /* energies._ROUND_UP */
+    const Cap law = cap_of(cell->cap);
+    Sum energy = {0.0, 0.0};
+    for (int64_t n = 0; n < cell->users; n++) {
+        const Asking who = asking(cell, n);
+        Curve c;
+        if (!lay_out(cell, &law, &who, row[n], &c)) return NO_PLAN;
+        const double s = sends(&c) ? c.scale_hz / share_hz[n] : 1.0;
+        const double uplink = c.unit_s * s / smaller(log1p(s), law.cap);
+        const double slack = larger(c.left_s - uplink - c.error_s, 0.5 * c.cycles / c.fast_hz);
+        const double least = c.cycles > 0.0 ? c.cycles / (slack > 0.0 ? slack : 1.0) : 0.0;
+        clock_hz[n] = least > c.slow_hz ? smaller(least * round_up, c.fast_hz) : c.slow_hz;
+        add(&energy, computing_j(&c, clock_hz[n]) + c.watts * uplink);
+    }
+    *energy_j = sum_of(&energy);
+    return PLANNED;
+}
+
 /* The best plan: rows of the workload table and shares; numbers are its energy, its price and its bound. */
 SP_EXPORT void sp_robust_told(const Solve *solve, int64_t *row, double *share_hz, double *numbers) {
     for (int64_t n = 0; n < solve->users; n++) {
@@ -591,8 +614,7 @@ SP_EXPORT void sp_robust_in_reach(const Solve *solve, uint8_t *same) {
         double least = INFINITY, useful = 0.0;
         for (int64_t k = solve->first[n]; k < solve->first[n + 1]; k++) {
             Answer a = NOTHING;
-            priced(solve->curve + k, &solve->law, solve->price, solve->most_hz[n], INFINITY, &a);
-            least = smaller(least, a.value_j);
+            if (priced(solve->curve + k, &solve->law, solve->price, solve->most_hz[n], least, &a)) least = smaller(least, a.value_j);
         }
         const double spare = solve->plan.energy_j - solve->bound_j + least;
         const double cap_hz = solve->cell->user[n].scale_hz / solve->law.snr * surely;
@@ -600,8 +622,8 @@ SP_EXPORT void sp_robust_in_reach(const Solve *solve, uint8_t *same) {
             const Curve *c = solve->curve + k;
             Answer a = NOTHING;
             double doubt, low, high;
-            if (!sends(c)) continue;
-            priced(c, &solve->law, solve->price, solve->most_hz[n], INFINITY, &a);
+            /* What costs more than there is to spare is in no cheaper plan, whatever its share. */
+            if (!sends(c) || !priced(c, &solve->law, solve->price, solve->most_hz[n], spare, &a)) continue;
             const double need = robust_least_hz(c, &solve->law), widest = larger(solve->most_hz[n], need);
             low = a.share_hz;
             const double cheapest = energy_at(c, &solve->law, widest, &doubt);

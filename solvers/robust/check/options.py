@@ -142,13 +142,16 @@ def options_of(problem: Problem, users: Integers, floor_hz: Floats) -> Options:
     possible = work.fits_memory[row] & (left_s - (work.cycles / work.clock_max_hz)[row] >= unit_s)
     if problem.max_loss is not None:
         possible &= work.loss[row] <= problem.max_loss[user] * (1.0 + EXACT)
-    user, option, row, waits_s = user[possible], option[possible], row[possible], waits_s[possible]
+    if not possible.all():
+        user, option, row, waits_s, scale_hz, unit_s, left_s = (
+            column[possible] for column in (user, option, row, waits_s, scale_hz, unit_s, left_s)
+        )
     found = Options(
         user=user,
         option=option,
-        scale_hz=scale_hz[possible],
-        unit_s=unit_s[possible],
-        left_s=left_s[possible],
+        scale_hz=scale_hz,
+        unit_s=unit_s,
+        left_s=left_s,
         power_w=_sending_w(problem, user, row),
         kappa=_per_second(problem, user, work.power_coefficient[row]),
         cycles=work.cycles[row],

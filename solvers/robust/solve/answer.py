@@ -14,7 +14,6 @@ from solvers.robust.solve.dual import Dual, Relaxation, maximise
 from solvers.robust.solve.fleet import Bracketed, relax_in_blocks
 from solvers.robust.solve.infeasible import explain
 from solvers.robust.solve.kernel import by_kernel
-from solvers.robust.solve.kernel.plan import carried_out
 from solvers.robust.solve.primal import Plan, complete, exchange
 from solvers.robust.solve.remedies import least_shares
 from solvers.robust.solve.servers.solved import Found, Overload
@@ -78,9 +77,7 @@ def attempt(
         return _served(problem, options, progress, prove=prove)
     compiled = by_kernel(problem, options, progress, prove=prove)
     if compiled is not None:
-        return certified(
-            *carried_out(problem, compiled), compiled.bound_j, compiled.prices, options, progress
-        )
+        return compiled
     entered = enter(problem, progress)
     if not isinstance(entered, Bracketed):
         return entered

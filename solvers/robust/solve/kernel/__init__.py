@@ -24,16 +24,26 @@ _AT_ONCE = 50_000
 
 def by_kernel(
     problem: Problem, options: Options, progress: Progress, *, prove: bool
-) -> Found | None:
+) -> RobustSolution | None:
     """A plan with its bound; None where there is no kernel, or none for this, or where least shares
     do not fit the uplink: what is to be said of that is numpy's.
     """
-    found = library()
-    if found is None or not covers(problem):
+    compiled = library()
+    if compiled is None or not covers(problem):
         return None
+    cell = Cell(problem)
     if pairs(problem) > _AT_ONCE:
-        return fleet.planned(found, Cell(problem), options, progress)
-    return planned(found, Cell(problem), options, progress, prove=prove)
+        found = fleet.planned(compiled, cell, options, progress)
+    else:
+        found = planned(compiled, cell, options, progress, prove=prove)
+    return None if found is None else _solution(compiled, cell, found, options, progress)
+
+
+def _solution(
+    compiled: Library, cell: Cell, found: Found, options: Options, progress: Progress
+) -> RobustSolution:
+    decision, energy_j = carried_out(compiled, cell, found)
+    return certified(decision, energy_j, found.bound_j, found.prices, options, progress)
 
 
 class Tables:
@@ -72,8 +82,7 @@ class Tables:
             cell = limits if rows is None else limits.among(rows)
             found = planned(self._library, cell, options, progress, prove=prove)
             if found is not None:
-                decision, energy = carried_out(cell.problem, found)
-                return certified(decision, energy, found.bound_j, found.prices, options, progress)
+                return _solution(self._library, cell, found, options, progress)
         return None
 
     def equally_j(self, rows: Booleans | None) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
+from solvers.compiled.library import address
 from solvers.margin import OF_OPTIONS
 from solvers.moments import margin_factor
 from solvers.physics import cheapest_clock_hz
@@ -92,10 +93,7 @@ class Cell:
         self.workload = np.ascontiguousarray(problem.workload, dtype=np.int64)
         self.record = _Record(
             problem.users,
-            self.first.ctypes.data,
-            self.workload.ctypes.data,
-            self.rows.ctypes.data,
-            self.people.ctypes.data,
+            *map(address, (self.first, self.workload, self.rows, self.people)),
             problem.bandwidth_hz,
             cap_of(problem.rate_law),
             problem.margin in OF_OPTIONS,

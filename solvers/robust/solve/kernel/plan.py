@@ -6,10 +6,11 @@ import numpy as np
 
 from solvers.arrays import Floats, Integers
 from solvers.compiled.crew import parts
+from solvers.compiled.library import Library, address
 from solvers.robust.budget import budget_of
 from solvers.robust.problem import Decision, Problem
 from solvers.robust.solve.candidates import curves_of
-from solvers.robust.solve.kernel.cell import options
+from solvers.robust.solve.kernel.cell import Cell, options
 
 _AT_ONCE = 65_536  # users: temporary arrays stay in the cache
 
@@ -34,10 +35,19 @@ class Found:
         }
 
 
-def carried_out(problem: Problem, found: Found) -> tuple[Decision, float]:
-    """The plan with its clocks, and the energy [J] of these very numbers: by numpy's formulas, as
-    all plans.
-    """
+def carried_out(library: Library, cell: Cell, found: Found) -> tuple[Decision, float]:
+    """The plan with its clocks, and the energy [J] of these very numbers."""
+    problem, rows, share_hz = cell.problem, found.rows, found.share_hz
+    clock, energy = np.empty(problem.users), np.empty(1)
+    call = library.function("sp_robust_carry_out", "aaaaa")
+    if not call(cell.address, *map(address, (rows, share_hz, clock, energy))):
+        return _by_arrays(problem, found)
+    decision = Decision(option=options(problem, rows), frequency_hz=clock, bandwidth_hz=share_hz)
+    return decision, float(energy[0])
+
+
+def _by_arrays(problem: Problem, found: Found) -> tuple[Decision, float]:
+    """As `carried_out`, where a limit is kept by rounding alone."""
     clock, energy = np.empty(problem.users), 0.0
     for start, stop in parts(problem.users, _AT_ONCE):
         users, pairs = np.arange(start, stop), np.arange(stop - start + 1)
