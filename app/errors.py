@@ -247,6 +247,10 @@ class PlanNotReplayable(SplitplanError):
     """The plan exists, but there is nothing in it that a replay could play."""
 
 
+class PlanNotInfeasible(SplitplanError):
+    """The plan exists, but there is nothing about it to repair."""
+
+
 class NothingToBundle(SplitplanError):
     """The plan exists, but nothing that it was made of could make it again."""
 

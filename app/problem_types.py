@@ -147,6 +147,13 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         "This plan cannot be replayed",
         "`detail` says why; replay a solved robust plan.",
     ),
+    errors.PlanNotInfeasible: ProblemType(
+        "plan-not-infeasible",
+        409,
+        "There is nothing to repair in this plan",
+        "Repair a plan whose status is infeasible; to plan another with changes, POST a patch to"
+        " its /replan.",
+    ),
     errors.NothingToBundle: ProblemType(
         "nothing-to-bundle",
         409,

@@ -21,6 +21,7 @@ from client.ordering import plan
 from client.planning import PlanningClient, PlanningError, briefly
 from client.terminal import (
     FAILED,
+    INFEASIBLE,
     INTERRUPTED,
     NO_RESULT,
     answered,
@@ -260,6 +261,36 @@ def replan(
         plan_id, read_object(patch_file), respond_async=in_background, if_current=if_current
     )
     answered(planning, ordered, as_json, wait=wait or not in_background)
+
+
+@main.command()
+@click.argument("plan_id", metavar="ID")
+@click.option("--drop", type=float, help="Price of leaving out a user.")
+@click.option("--keep", "kept", multiple=True, metavar="USER", help="Has to stay; may be repeated.")
+@click.option("--deadline-per-s", type=float, help="Price of one more second of a deadline.")
+@click.option("--risk", type=float, help="Price of raising a risk by 1.")
+@click.option("--bandwidth-per-hz", type=float, help="Price of one more hertz of an uplink.")
+@click.option("--server-per-inference", type=float, help="Of one more inference at once. Robust.")
+@click.option("--server-per-flop-per-s", type=float, help="Of one more FLOP/s. Multi-user.")
+@machine
+@click.pass_obj
+def repairs(
+    planning: PlanningClient,
+    /,
+    plan_id: str,
+    kept: tuple[str, ...],
+    as_json: bool,
+    **prices: float | None,
+) -> None:
+    """Say what would give an infeasible plan a plan, cheapest first; exit code 3 if nothing
+    would.
+    """
+    asked: dict[str, Any] = {name: price for name, price in prices.items() if price is not None}
+    if kept:
+        asked["users"] = dict.fromkeys(kept)
+    found = planning.repairs(plan_id, asked)
+    shown_or_json(found, as_json, present.repairs)
+    sys.exit(0 if found["repairs"] else INFEASIBLE)
 
 
 @main.command()

@@ -109,6 +109,26 @@ class Plans(Connection):
         headers |= {"If-Match": "*"} if if_current else {}
         return self._order(path, respond_async, key, headers=headers, json=patch)
 
+    def repairs(
+        self, plan_id: str, prices: Mapping[str, Any], *, time_limit_s: float | None = None
+    ) -> Json:
+        """What would give an infeasible plan's request a plan, cheapest first, each planned and
+        checked; the plan stays as it is. Its `patch` is what `replan` takes.
+
+        Refused (409) where the plan is not infeasible.
+
+        Parameters
+        ----------
+        prices: of changes, whose units are in the names: `drop`, `users` (by id; None: it has to
+            stay), `deadline_per_s`, `risk`, `bandwidth_per_hz`, `server_per_inference`,
+            `server_per_flop_per_s`; what has no price is not changed
+        """
+        asked: Json = {"prices": dict(prices)}
+        if time_limit_s is not None:
+            asked["time_limit_s"] = time_limit_s
+        path = address("v1", "plans", plan_id, "repairs")
+        return self._json("POST", path, json=asked, safe=True)
+
     def wait(self, plan_id: str, *, told: Callable[[Json], object] | None = None) -> Json:
         """The plan once it has ended; `told` as in `solve`."""
         for plan in self.follow(plan_id):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, get_args
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from app.arrow import pa
 from app.field_names import branches
 from app.plans.columnar import Bulk
+from app.plans.repairs import Repaired, RepairPrices
 from app.plans.resolve import Resolver, Source
 from app.plans.schemas import PlanBase, PlanStatus, Request
 from app.profiles.schemas.profile import FieldWarning, Profile
@@ -55,6 +56,11 @@ class Prepared(ABC):
     @abstractmethod
     def users(self) -> int:
         """How many users it plans for."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Of these users, in the order of the request."""
+        return [user.id for user in getattr(self.request, "users", ())]
 
     @abstractmethod
     def effective_options(self) -> dict[str, Any]:
@@ -144,6 +150,8 @@ class Family:
     """Hold a request to the entries of an earlier plan, but for some users; None: it cannot."""
     survey: Callable[[], Survey] | None = None
     """How it plans many requests that differ little; None: as it plans each of them."""
+    repairs: Callable[[Any, RepairPrices, Progress], Iterable[Repaired]] | None = None
+    """How a prepared request without a plan gets one, at some prices; None: it always has one."""
     rests_on_samples: Callable[[dict[str, Any]], bool] = lambda _: False
     """Whether a plan with these options reads the samples behind its timings."""
 

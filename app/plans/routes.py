@@ -18,6 +18,7 @@ from app.errors import (
     PlanNotCurrent,
     PlanNotEnded,
     PlanNotFound,
+    PlanNotInfeasible,
     PlanUserNotFound,
     RevisionsUnknown,
 )
@@ -47,6 +48,7 @@ from app.plans.documents import (
 )
 from app.plans.events import stream
 from app.plans.planning import answers, known_answer, ordered, require_webhooks
+from app.plans.repairs import PlanRepairs, RepairsRequest
 from app.plans.replan import replan
 from app.plans.schemas import PlanPatch, PlanStatus
 from app.plans.tags import replaceable
@@ -192,6 +194,26 @@ def replan_plan(request: Request, plan_id: PlanIdPath, body: PlanPatch) -> Respo
     order = replace(order, replaces=replaces)
     require_webhooks(settings, order.prepared.request)
     return ordered(request, order)
+
+
+@router.post(
+    "/{plan_id}/repairs",
+    summary="Say what would give an infeasible plan a plan, cheapest first",
+    response_model=PlanRepairs,
+    responses=documented(
+        InvalidRequest, PlanNotFound, PlanNotEnded, PlanNotInfeasible, RevisionsUnknown
+    ),
+)
+@of_kind("planning")
+def repair_plan(request: Request, plan_id: PlanIdPath, body: RepairsRequest) -> Response:
+    """Changes at prices that the caller names: users left out, deadlines loosened, risks raised,
+    more of an uplink or a server. Each repair was planned and checked; nothing is stored.
+
+    `patch` is what `POST /v1/plans/{id}/replan` takes to make that plan.
+    """
+    from app.plans.repairing import repaired
+
+    return rendered(repaired(database_of(request), plan_id, body))
 
 
 @router.post(

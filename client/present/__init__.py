@@ -4,6 +4,7 @@ from client.present.experiments import EXPERIMENTS, experiment
 from client.present.plans import PLANS, estimate, plan, users
 from client.present.progress import Bar
 from client.present.quantities import WIDTH, console, enough, number, share, si
+from client.present.repairs import repairs
 from client.present.reports import (
     estimated,
     evidence,
@@ -35,6 +36,7 @@ __all__ = [
     "number",
     "plan",
     "power",
+    "repairs",
     "sentences",
     "share",
     "si",

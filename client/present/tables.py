@@ -52,6 +52,6 @@ def table(rows: Iterable[Json], columns: Columns) -> Table:
 _OPTIONAL = {"sent as", "at", "rate"}
 _NAMES = {
     "user", "cell", "cut after", "sent as", "at", "placed up to", "why",
-    "id", "kind", "status", "name", "created",
-    "cut", "law", "check", "finding", "part", "verdict",
+    "id", "kind", "status", "name", "created", "repair",
+    "cut", "law", "changes", "check", "finding", "part", "verdict",
 }  # fmt: skip

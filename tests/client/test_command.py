@@ -139,6 +139,21 @@ def test_an_infeasible_cell_is_explained(run: Run, written: Callable[[Json], Pat
     )
 
 
+def test_repairs_are_told_and_one_is_taken(run: Run, stocked: PlanningClient) -> None:
+    request = a_request()
+    request["users"][0]["deadline_s"] = 0.001
+    plan_id = stocked.solve("robust", request)["id"]
+    answer = run("repairs", plan_id, "--deadline-per-s", "10", "--drop", "1")
+    assert answer.exit_code == 0
+    for words in ("deadline of camera 0?# 1 ms to", "without camera 0?#", "take one"):
+        assert words in answer.stdout
+    keep = [word for user in request["users"] for word in ("--keep", user["id"])]
+    answer = run("repairs", plan_id, "--drop", "1", *keep)
+    assert (answer.exit_code, "no change of this kind" in answer.stdout) == (3, True)
+    found = stocked.repairs(plan_id, {"deadline_per_s": 10.0}, time_limit_s=9.0)
+    assert stocked.replan(plan_id, found["repairs"][0]["patch"])["status"] == "solved"
+
+
 def test_streams_and_what_differs_between_users_are_shown(
     run: Run, written: Callable[[Json], Path]
 ) -> None:

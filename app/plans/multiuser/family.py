@@ -1,5 +1,6 @@
 """The multi-user family, as the application knows it: joint plans, and tables alone."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from app.plans.family import Entries, Family, Prepared, Survey
@@ -11,8 +12,10 @@ from app.plans.multiuser.answers import (
     MultiUserUserResult,
 )
 from app.plans.multiuser.schemas import AdaptiveRequest, MultiUserRequest
+from app.plans.repairs import Repaired, RepairPrices
 from app.plans.resolve import Resolver
 from app.plans.surveys import OneByOne
+from solvers.progress import Progress
 
 _PLANS = """\
 Cut, bits and shares of one uplink and one server for every user, at least weighted latency and \
@@ -36,6 +39,12 @@ def _prepare(request: MultiUserRequest, resolver: Resolver) -> Prepared:
     from app.plans.multiuser.run import prepare
 
     return prepare(request, resolver)
+
+
+def _repairs(prepared: Any, prices: RepairPrices, progress: Progress) -> Iterable[Repaired]:
+    from app.plans.multiuser.repairs import repaired
+
+    return repaired(prepared, prices, progress)
 
 
 def _steady(prepared: Any, entries: Entries, freed: int) -> Prepared:
@@ -82,6 +91,7 @@ MULTI_USER = Family(
     decided=("cut", "bits", "codec"),
     steady=_steady,
     survey=_survey,
+    repairs=_repairs,
 )
 
 ADAPTIVE = Family(

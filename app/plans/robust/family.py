@@ -1,13 +1,15 @@
 """The robust family, as the service knows it."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 from app.plans.columnar import Bulk
 from app.plans.family import Family, Prepared, Survey
+from app.plans.repairs import Repaired, RepairPrices
 from app.plans.resolve import Resolver
 from app.plans.robust.answers import RobustInfeasibleUser, RobustPlan, RobustUserResult
 from app.plans.robust.schemas import SAMPLED, RobustRequest
+from solvers.progress import Progress
 
 _OFFERS = """\
 Cut, clock and bandwidth of every user at least energy, each late with probability at most its \
@@ -32,6 +34,12 @@ def _prepare_bulk(bulk: Bulk, resolver: Resolver) -> Prepared:
     from app.plans.robust.run import prepare_columns
 
     return prepare_columns(bulk, resolver)
+
+
+def _repairs(prepared: Any, prices: RepairPrices, progress: Progress) -> Iterable[Repaired]:
+    from app.plans.robust.repairs import repaired
+
+    return repaired(prepared, prices, progress)
 
 
 def _decision(entry: dict[str, Any]) -> Hashable:
@@ -74,4 +82,5 @@ ROBUST = Family(
     rests_on_samples=lambda options: options["margin"] in (*SAMPLED, "unimodal"),
     prepare_bulk=_prepare_bulk,
     survey=_survey,
+    repairs=_repairs,
 )

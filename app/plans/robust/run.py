@@ -53,6 +53,10 @@ class PreparedRobust(Prepared):
         return self.assembled.users
 
     @property
+    def ids(self) -> Sequence[str]:
+        return self.assembled.ids
+
+    @property
     def heavy(self) -> bool:
         return Method(self.request.options.method) is Method.PCCP
 

@@ -1,10 +1,15 @@
 """The stopping family, as the service knows it."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from app.plans.family import Family, Prepared, Survey
+from app.plans.repairs import Repaired, RepairPrices
 from app.plans.resolve import Resolver
 from app.plans.stopping.answers import StoppingInfeasibleUser, StoppingPlan, StoppingUserResult
 from app.plans.stopping.schemas import StoppingRequest
 from app.plans.surveys import OneByOne
+from solvers.progress import Progress
 
 _OFFERS = """\
 Which layers to place on each device, and the table by which it decides when to offload, at \
@@ -29,6 +34,12 @@ def _survey() -> Survey:
     return OneByOne(outline)
 
 
+def _repairs(prepared: Any, prices: RepairPrices, progress: Progress) -> Iterable[Repaired]:
+    from app.plans.stopping.repairs import repaired
+
+    return repaired(prepared, prices, progress)
+
+
 STOPPING = Family(
     kind="stopping",
     summary="Layers to place, and thresholds to decide the cut by",
@@ -48,4 +59,5 @@ STOPPING = Family(
     ),
     decided=("placement",),
     survey=_survey,
+    repairs=_repairs,
 )

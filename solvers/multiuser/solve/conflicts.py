@@ -39,11 +39,11 @@ def conflict_of(fleet: Fleet, failing: Integers, seed: int, progress: Progress) 
         return None
     # Who may not switch may fail alone.
     at_least = 2 if problem.steadiness is None else 1
-    found = of_tests(_demands(rest, progress), fits, progress, at_least=at_least)
+    found = of_tests(demands_of(rest, progress), fits, progress, at_least=at_least)
     return found.of(others)
 
 
-def _demands(problem: Problem, progress: Progress) -> Floats:
+def demands_of(problem: Problem, progress: Progress) -> Floats:
     """What users need at least of both budgets at some prices, in parts of them, (prices, users).
 
     Who must not switch more than others may needs no less, so limits on switches are left out.

@@ -48,10 +48,10 @@ def _beside_servers(limits: Problem, progress: Progress, *, proven: bool) -> Con
 
     if not proven and fits(np.arange(limits.users)) is not False:
         return None
-    return of_tests(_demands(limits), fits, progress)
+    return of_tests(demands_of(limits), fits, progress)
 
 
-def _demands(limits: Problem) -> Floats:
+def demands_of(limits: Problem) -> Floats:
     """What users take at least of each budget, and of all budgets on average, in parts of them,
     (budgets + 1, users).
     """

@@ -77,6 +77,14 @@ def diagnose(problem: Problem, progress: Progress | None = None) -> Infeasibilit
     return None if fits else explain(problem, least, progress, proven=proven)
 
 
+def fits(problem: Problem, progress: Progress) -> bool:
+    """Whether a cell has a plan, as `diagnose` sees it, without a word why not."""
+    limits = problem.at_tolerance()
+    if not all_least_shares(limits, progress).sum() <= limits.bandwidth_hz:
+        return False
+    return not problem.server_capacity or has_plan(limits, progress)[0]
+
+
 def explain(
     problem: Problem, least_hz: Floats, progress: Progress, *, proven: bool = True
 ) -> Infeasibility:

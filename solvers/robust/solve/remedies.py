@@ -30,7 +30,7 @@ _SETTLED = 1e-15
 # The last digits of a least share depend on who is computed beside: numbers are raised by so much.
 _ROUND_UP = 1.0 + 1e-13
 # The gaussian margin turns negative beyond.
-_LARGEST_RISK = {
+LARGEST_RISK = {
     Margin.CANTELLI: float(np.nextafter(1.0, 0.0)),
     Margin.UNIMODAL: float(np.nextafter(1.0, 0.0)),
     Margin.GAUSSIAN: 0.5,
@@ -156,7 +156,7 @@ class Remedies:
 
     def least_risk(self, failing: Integers) -> Floats:
         """Smallest risks of users who fail, (failing,)."""
-        largest = _LARGEST_RISK.get(self.problem.margin)
+        largest = LARGEST_RISK.get(self.problem.margin)
         if largest is None:
             return np.full(len(failing), np.nan)
 
@@ -195,7 +195,7 @@ class Remedies:
 
     def least_bandwidth_hz(self, failing: Integers) -> Floats:
         """Least uplinks [Hz] with which users who fail would not, (failing,)."""
-        parts = [_as_wide_as_it_takes(self.limits, users) for users in self._blocks(failing)]
+        parts = [widest_shares(self.limits, users) for users in self._blocks(failing)]
         alone = np.concatenate(parts) if parts else np.empty(0)
         least = np.array([_uplink_for(share) for share in alone.tolist()])
         return np.where(np.isfinite(least), least, np.nan)
@@ -297,7 +297,7 @@ class Remedies:
         limits, parts = problem.at_tolerance(), []
         for users in in_blocks(problem):
             self.progress.tick()
-            parts.append(_as_wide_as_it_takes(limits, users))
+            parts.append(widest_shares(limits, users))
         total = _uplink_for(float(np.concatenate(parts).sum()))
         return total if np.isfinite(total) else float("nan")
 
@@ -349,7 +349,7 @@ def _boundary(
     return high
 
 
-def _as_wide_as_it_takes(problem: Problem, users: Integers) -> Floats:
+def widest_shares(problem: Problem, users: Integers) -> Floats:
     """Least share of some users on an uplink as wide as they like; infinite where even that does
     not help.
     """

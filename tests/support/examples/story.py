@@ -84,11 +84,13 @@ ESTIMATES: dict[str, Body] = {
     },
 }
 
+REPAIRS = "/v1/plans/{plan_id}/repairs"
 BODIES_UNDER_OTHERS: dict[str, Body] = {
     "/v1/plans/{plan_id}/replan": {"users": {"far": {"deadline_s": 0.3}}, "max_switches": 1},
     "/v1/plans/{plan_id}/observations": {
         "reports": [{"user": "near", "sequence": 1, "inferences": 1000, "misses": 12}]
     },
+    REPAIRS: {"prices": {"drop": 10.0, "deadline_per_s": 50.0, "bandwidth_per_hz": 2e-6}},
     "/v1/plans/{plan_id}/validations": {"trials": 1000, "seed": 1},
     "/v1/timings/{name}/measurements": a_file(count=10, sessions=1, clocks_hz=(1e9,)),
     "/v1/devices/{name}/power-measurements": a_power_file(),
@@ -197,6 +199,11 @@ def _plan(client: httpx.Client, recorder: Recorder, plan: Body) -> None:
     later = _asked(client, "POST", again, json=patch, headers=key)
     _asked(client, "GET", f"{at}/compare/{later['id']}")
     _asked(client, "GET", f"{at}/compare/{later['id']}/users")
+    _asked(client, "POST", f"{at}/repairs", 409, json=BODIES_UNDER_OTHERS[REPAIRS])
+    late = [cells.a_stored_user(id=user, deadline_s=0.03, gain_db=-120.0) for user in ("a", "b")]
+    broken = _asked(client, "POST", cells.ROBUST, 201, json=cells.a_stored_cell(*late))
+    asked = BODIES_UNDER_OTHERS[REPAIRS]
+    _asked(client, "POST", f"/v1/plans/{broken['id']}/repairs", json=asked)
     waiting = _asked(client, "POST", again, 202, json=patch, headers=LATER)
     _asked(client, "DELETE", at, 409)
     _asked(client, "POST", f"/v1/plans/{waiting['id']}/cancel", 202)

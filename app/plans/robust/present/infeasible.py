@@ -59,7 +59,7 @@ def _room(cell: Cell, found: Infeasibility) -> dict[str, Any]:
             "server": server.ref,
             "budget": server.budget_s,
             "least_budget": number(least),
-            "least_parallel": _parallel(server, least),
+            "least_parallel": parallel_of(server, least),
         }
         for server, least in zip(cell.budgeted, found.least_server_capacity.tolist(), strict=True)
     ]
@@ -75,7 +75,7 @@ def _room(cell: Cell, found: Infeasibility) -> dict[str, Any]:
     }
 
 
-def _parallel(server: CellServer, least_s: float) -> int | None:
+def parallel_of(server: CellServer, least_s: float) -> int | None:
     """The least `parallel` with that budget; None where no budget helps."""
     if not np.isfinite(least_s):
         return None
