@@ -83,6 +83,7 @@ bench: $(VENV)/dev.stamp              ## the figures in the documentation, measu
 	$(BIN)/python -m benchmarks
 
 docs: $(VENV)/docs.stamp              ## the site of the documentation, build/site/index.html: a warning is an error, nobody is asked
+	$(BIN)/kubernetes-validate --strict --quiet docs/how-to/kubernetes/*.yaml
 	@rm -rf build/site
 	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --jobs auto --conf-dir docs/site --doctree-dir build/doctrees . build/site
 

@@ -1,5 +1,5 @@
-"""`{operations}` and `{schemas}`: the OpenAPI document as pages; `/docs` of a service without the
-service, from the same files of Swagger UI.
+"""`{operations}`, `{schemas}` and `{settings}`: what is in code, as pages; `/docs` of a service
+without the service, from the same files of Swagger UI.
 """
 
 import json
@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import fastapi_offline
 from docutils import nodes
+from environment import settings
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -19,14 +20,18 @@ EXPLORER = Path(__file__).parent / "explorer.html"
 
 
 class Written(SphinxDirective):
-    """Markdown that a function of the document writes."""
+    """Markdown that a function writes."""
 
     has_content = False
-    WRITE: ClassVar = {"operations": operations, "schemas": schemas}
+    WRITE: ClassVar = {
+        "operations": lambda: operations(document()),
+        "schemas": lambda: schemas(document()),
+        "settings": settings,
+    }
 
     def run(self) -> list[nodes.Node]:
         self.env.note_dependency(str(OPENAPI))
-        text = "\n".join(self.WRITE[self.name](document()))
+        text = "\n".join(self.WRITE[self.name]())
         return self.parse_text_to_nodes(text, allow_section_headings=True)
 
 
@@ -45,7 +50,7 @@ def explore(app: Sphinx, failure: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.add_directive("operations", Written)
-    app.add_directive("schemas", Written)
+    for name in Written.WRITE:
+        app.add_directive(name, Written)
     app.connect("build-finished", explore)
     return {"parallel_read_safe": True}

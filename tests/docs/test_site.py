@@ -3,6 +3,8 @@
 import json
 import re
 
+from app.settings import Settings
+from docs.site.environment import settings
 from docs.site.openapi import document, operations, schemas
 from tests.docs.excerpts import CHECKOUT
 
@@ -37,3 +39,11 @@ def test_every_operation_and_schema_is_written() -> None:
     for name, schema in told["components"]["schemas"].items():
         for field in schema.get("properties", {}):
             assert f"| `{field}`" in fields, f"{name}.{field}"
+
+
+def test_every_setting_is_written_with_what_it_does() -> None:
+    rows = [line.strip("| ").split(" | ") for line in settings() if "`SPLITPLAN_" in line]
+    assert [row[0] for row in rows] == [
+        f"`SPLITPLAN_{name.upper()}`" for name in Settings.model_fields
+    ]
+    assert [row for row in rows if len(row) != 3] == []
