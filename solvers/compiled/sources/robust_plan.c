@@ -605,37 +605,50 @@ SP_EXPORT void sp_robust_told(const Solve *solve, int64_t *row, double *share_hz
     numbers[2] = solve->bound_j;
 }
 
+/* The longest share of an option up to `high` at which E(b) + price b may be within what is to spare: from above, as E is
+   least to spare at `low`, convex, and over it at `high`. */
+static double useful_hz(const Solve *solve, int64_t n, const Curve *c, double spare, double low, double high, double cap_hz) {
+    enum { HALVINGS = 40 };
+    const double need = robust_least_hz(c, &solve->law), widest = larger(solve->most_hz[n], need);
+    double doubt;
+    for (int j = 0; j < HALVINGS && high - low > 1e-6 * high; j++) {
+        /* By how much it is beyond the cap does not matter. */
+        const int first = j == 0 && low < cap_hz && cap_hz < high;
+        if (low >= cap_hz) break;
+        const double middle = first ? cap_hz : 0.5 * (low + high), share = smaller(larger(middle, need), widest);
+        const double energy = energy_at(c, &solve->law, share, &doubt);
+        if (energy - doubt + solve->price * middle > spare) high = middle;
+        else low = middle;
+    }
+    return high;
+}
+
 /* Users whose law is at its cap over every share that a plan cheaper than the best may give them: alike.py. */
 SP_EXPORT void sp_robust_in_reach(const Solve *solve, uint8_t *same) {
-    enum { HALVINGS = 40 };
     const double surely = 1.0 - 1e-9;
     double most = 0.0;
     for (int64_t n = 0; n < solve->users; n++) {
         double least = INFINITY, useful = 0.0;
-        for (int64_t k = solve->first[n]; k < solve->first[n + 1]; k++) {
+        const double cap_hz = solve->cell->user[n].scale_hz / solve->law.snr * surely;
+        for (int64_t k = solve->first[n] - 1; k < solve->first[n + 1]; k++) {
+            /* The best are known next to the price: most others are told by their bounds then. */
+            const int64_t option = k < solve->first[n] ? solve->below[n] : k;
             Answer a = NOTHING;
-            if (priced(solve->curve + k, &solve->law, solve->price, solve->most_hz[n], least, &a)) least = smaller(least, a.value_j);
+            if (priced(solve->curve + option, &solve->law, solve->price, solve->most_hz[n], least, &a))
+                least = smaller(least, a.value_j);
         }
         const double spare = solve->plan.energy_j - solve->bound_j + least;
-        const double cap_hz = solve->cell->user[n].scale_hz / solve->law.snr * surely;
         for (int64_t k = solve->first[n]; k < solve->first[n + 1] && useful <= cap_hz; k++) {
             const Curve *c = solve->curve + k;
             Answer a = NOTHING;
-            double doubt, low, high;
-            /* What costs more than there is to spare is in no cheaper plan, whatever its share. */
-            if (!sends(c) || !priced(c, &solve->law, solve->price, solve->most_hz[n], spare, &a)) continue;
+            double doubt;
+            if (!sends(c)) continue;
+            /* What costs more than is to spare at its best is in no cheaper plan. */
+            if (!priced(c, &solve->law, solve->price, solve->most_hz[n], spare, &a)) continue;
             const double need = robust_least_hz(c, &solve->law), widest = larger(solve->most_hz[n], need);
-            low = a.share_hz;
             const double cheapest = energy_at(c, &solve->law, widest, &doubt);
-            high = (spare - (cheapest - doubt)) / solve->price;
-            if (!(high > low)) continue;
-            for (int j = 0; j < HALVINGS; j++) {
-                const double middle = 0.5 * (low + high), share = smaller(larger(middle, need), widest);
-                const double energy = energy_at(c, &solve->law, share, &doubt);
-                if (energy - doubt + solve->price * middle > spare) high = middle;
-                else low = middle;
-            }
-            useful = larger(useful, high);
+            const double high = (spare - (cheapest - doubt)) / solve->price;
+            useful = larger(useful, high > a.share_hz ? useful_hz(solve, n, c, spare, a.share_hz, high, cap_hz) : a.share_hz);
         }
         same[n] = useful <= cap_hz;
         if (same[n]) most = larger(most, useful);

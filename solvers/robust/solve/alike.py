@@ -59,7 +59,9 @@ def classes_in_reach(
         return classes(problem)
     value, share = (row[0] for row in relaxation.priced_j(np.array([price])))
     spare = plan_j - bound_j + options.least(value)[options.user()]
-    useful = -options.least(-_useful_hz(relaxation, spare, price, share))
+    useful_hz = _useful_hz(relaxation, spare, price, share)
+    # What costs more than is to spare at its best is in no cheaper plan.
+    useful = -options.least(-np.where(value <= spare, useful_hz, 0.0))
     cap_hz = curves.scale_hz[options.first[:-1]] / np.expm1(curves.cap) * _SURELY
     same = useful <= cap_hz
     same &= cap_hz >= np.max(useful, where=same, initial=0.0)

@@ -31,7 +31,7 @@ def by_kernel(
     compiled = library()
     if compiled is None or not covers(problem):
         return None
-    cell = Cell(problem)
+    cell = Cell(problem).needed(compiled)
     if pairs(problem) > _AT_ONCE:
         found = fleet.planned(compiled, cell, options, progress)
     else:
@@ -79,7 +79,7 @@ class Tables:
         at the end of the tolerance.
         """
         for limits in self._limits():
-            cell = limits if rows is None else limits.among(rows)
+            cell = limits.needed(self._library, rows)
             found = planned(self._library, cell, options, progress, prove=prove)
             if found is not None:
                 return _solution(self._library, cell, found, options, progress)
@@ -91,7 +91,7 @@ class Tables:
         """
         energy = np.full(self._cell.problem.users, np.inf)
         for limits in self._limits():
-            cell = limits if rows is None else limits.among(rows)
+            cell = limits.needed(self._library, rows)
             energy = np.minimum(energy, equally(self._library, cell))
             if np.all(np.isfinite(energy)):
                 break

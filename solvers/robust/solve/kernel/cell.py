@@ -11,9 +11,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solvers.arrays import Booleans, Floats, Integers
-from solvers.compiled.library import address
+from solvers.compiled.library import Library, address, required
 from solvers.margin import OF_OPTIONS
 from solvers.moments import margin_factor
 from solvers.physics import cheapest_clock_hz
@@ -49,6 +50,7 @@ _ROW = [
 _ALLOWED = _ROW.index("allowed")
 # Larger tables take longer to solve than to read, and much memory to keep.
 _KEPT_ROWS = 1_000
+_KEPT_CHOICES = 4  # of rows of one table: all of them, and those that baselines have
 _USER = [
     "scale_hz",
     "radio_w",
@@ -77,6 +79,41 @@ class _Record(ctypes.Structure):
     )
 
 
+class Rows:
+    """Records of a workload table, (rows, columns of `Row` in robust_curves.h); never changed."""
+
+    def __init__(self, first: Integers, table: Floats) -> None:
+        self.table, self.first = table, np.ascontiguousarray(first, dtype=np.int64)
+        self._needed: dict[bytes | None, Rows] = {}
+
+    def needed(self, library: Library, among: Booleans | None = None) -> "Rows":
+        """The same with those rows only allowed that no other takes the place of, whoever the user;
+        `among`: with some of the rows only. Large tables are left with what nobody needs.
+        """
+        small = len(self.table) <= _KEPT_ROWS
+        if among is None and not small:
+            return self
+        key = None if among is None else among.tobytes()
+        found = self._needed.get(key)
+        if found is None:
+            table = self.table.copy()
+            if among is not None:
+                table[:, _ALLOWED] *= among
+            if small:
+                table[:, _ALLOWED] = self._stay(library, table)
+            table.flags.writeable = False
+            found = Rows(self.first, table)
+            if small and len(self._needed) < _KEPT_CHOICES:
+                self._needed[key] = found
+        return found
+
+    def _stay(self, library: Library, table: Floats) -> NDArray[np.uint8]:
+        stay = np.empty(len(table), dtype=np.uint8)
+        call = library.function("sp_robust_needed", "aaia")
+        required(call(address(table), address(self.first), len(self.first) - 1, address(stay)))
+        return stay
+
+
 class Cell:
     """The record of a problem, with the arrays that it points to.
 
@@ -84,16 +121,16 @@ class Cell:
     """
 
     def __init__(
-        self, problem: Problem, rows: Floats | None = None, people: Floats | None = None
+        self, problem: Problem, rows: Rows | None = None, people: Floats | None = None
     ) -> None:
         self.problem = problem
         self.rows = _rows_for(problem) if rows is None else rows
         self.people = _users_of(problem) if people is None else people
-        self.first = np.ascontiguousarray(problem.workloads.first, dtype=np.int64)
+        self.first = self.rows.first
         self.workload = np.ascontiguousarray(problem.workload, dtype=np.int64)
         self.record = _Record(
             problem.users,
-            *map(address, (self.first, self.workload, self.rows, self.people)),
+            *map(address, (self.first, self.workload, self.rows.table, self.people)),
             problem.bandwidth_hz,
             cap_of(problem.rate_law),
             problem.margin in OF_OPTIONS,
@@ -101,11 +138,11 @@ class Cell:
         )
         self.address = ctypes.addressof(self.record)
 
-    def among(self, rows: Booleans) -> "Cell":
-        """The same cell with some rows of the workload table only."""
-        table = self.rows.copy()
-        table[:, _ALLOWED] *= rows
-        return Cell(self.problem, table, self.people)
+    def needed(self, library: Library, rows: Booleans | None = None) -> "Cell":
+        """The same cell, perhaps with some rows of the workload table only, without those that
+        nobody needs.
+        """
+        return Cell(self.problem, self.rows.needed(library, rows), self.people)
 
     def with_margin(self, problem: Problem) -> "Cell":
         """Another problem, that differs in its margin alone: rows know of it only where it is one
@@ -131,8 +168,7 @@ class _Setting:
     of_options: bool
 
 
-def _rows_for(problem: Problem) -> Floats:
-    """(rows, columns of `Row` in robust_curves.h), not to be changed."""
+def _rows_for(problem: Problem) -> Rows:
     setting = _Setting(
         problem.network_mean_s,
         problem.network_variance_s2,
@@ -146,13 +182,11 @@ def _rows_for(problem: Problem) -> Floats:
 
 # A problem is asked about several times, and the same workloads come again and again.
 @lru_cache(maxsize=32)
-def _kept_rows(work: Workloads, setting: _Setting) -> Floats:
-    rows = _rows_of(work, setting)
-    rows.flags.writeable = False
-    return rows
+def _kept_rows(work: Workloads, setting: _Setting) -> Rows:
+    return _rows_of(work, setting)
 
 
-def _rows_of(work: Workloads, setting: _Setting) -> Floats:
+def _rows_of(work: Workloads, setting: _Setting) -> Rows:
     table = np.zeros((len(_ROW), len(work.cut)))
     column = dict(zip(_ROW, table, strict=True))
     sends = work.crossing_bit > 0.0
@@ -183,7 +217,9 @@ def _rows_of(work: Workloads, setting: _Setting) -> Floats:
     column["loss"][:] = work.loss
     column["allowed"][:] = work.fits_memory
     _fill_ends(column, work)
-    return np.ascontiguousarray(table.T)
+    made = np.ascontiguousarray(table.T)
+    made.flags.writeable = False
+    return Rows(work.first, made)
 
 
 def _fill_power(column: dict[str, Floats], work: Workloads, waiting_s: Floats) -> None:
