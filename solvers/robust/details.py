@@ -8,9 +8,11 @@ import numpy as np
 
 from solvers import physics
 from solvers.arrays import Floats, Integers
+from solvers.compiled.library import address, library
 from solvers.moments import miss_bound
 from solvers.robust.budget import TimeBudget, budget_of
 from solvers.robust.problem import TOLERANCE, Decision, Problem
+from solvers.robust.solve.kernel.cell import Cell, covers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +169,11 @@ def _fallback(problem: Problem) -> Integers:
     none.
     """
     fallback = np.full(problem.users, -1)
+    if (compiled := library()) is not None and covers(problem):
+        cell, cut = Cell(problem), np.ascontiguousarray(problem.workloads.cut, dtype=np.int64)
+        call = compiled.function("sp_robust_fallback", "aana", "")
+        call(cell.address, address(cut), TOLERANCE, address(fallback))
+        return fallback
     budget = _silent(problem)
     if len(budget.row) == 0:
         return fallback

@@ -594,6 +594,39 @@ SP_EXPORT int64_t sp_robust_carry_out(
     return PLANNED;
 }
 
+/* The cheapest cut of each user that sends nothing and keeps deadline and stage, as far as a part of these; -1 where there is
+   none: details.py. */
+SP_EXPORT void sp_robust_fallback(const Cell *cell, const int64_t *cut, double tolerance, int64_t *fallback) {
+    for (int64_t n = 0; n < cell->users; n++) {
+        const User *user = cell->user + n;
+        double best_j = INFINITY;
+        fallback[n] = -1;
+        for (int64_t r = cell->first[cell->workload[n]]; r < cell->first[cell->workload[n] + 1]; r++) {
+            const Row *row = cell->row + r;
+            if (row->unit_hz > 0.0 || row->allowed == 0.0 || row->loss > user->max_loss) continue;
+            double margin = row->margin_s, beside = row->device_std_s;
+            if (!cell->of_options) {
+                const double high = row->variance_s2 + user->correlation * row->cross_s2;
+                const double low = row->variance_low_s2 + user->correlation * row->cross_low_s2;
+                margin = user->factor * sqrt(larger(larger(high, low), 0.0));
+                beside *= user->factor;
+            }
+            double left = user->deadline_s - row->fixed_s - margin;
+            if (row->fast_s - left > tolerance * user->deadline_s) continue;
+            if (cell->streams) {
+                const double cycles_s = user->period_s - row->overhead_s - beside;
+                if (row->fast_s - cycles_s > tolerance * user->period_s) continue;
+                left = smaller(left, cycles_s);
+            }
+            const double asked = row->cycles > 0.0 ? row->cycles / larger(left, row->fast_s) : 0.0;
+            const double clock = smaller(larger(asked, row->slow_hz), row->fast_hz);
+            const double power = row->kappa * (row->exponent == 3.0 ? clock * clock * clock : pow(clock, row->exponent));
+            const double energy = (row->static_w + power) * (row->cycles / clock + row->overhead_s) + row->constant_j;
+            if (energy < best_j || (energy == best_j && cut[r] < fallback[n])) best_j = energy, fallback[n] = cut[r];
+        }
+    }
+}
+
 /* The best plan: rows of the workload table and shares; numbers are its energy, its price and its bound. */
 SP_EXPORT void sp_robust_told(const Solve *solve, int64_t *row, double *share_hz, double *numbers) {
     for (int64_t n = 0; n < solve->users; n++) {

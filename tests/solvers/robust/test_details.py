@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from solvers.compiled.library import Kernel, using
 from solvers.rate_law import RateLaw
 from solvers.robust.check import check
 from solvers.robust.details import describe
@@ -16,6 +17,7 @@ from solvers.robust.problem import Decision, Problem
 from solvers.robust.solve import solve
 from tests.support.robust.cells import a_cell, random_cell, workloads
 from tests.support.robust.everything import random_cell_with_everything
+from tests.support.robust.kernel import the_library
 
 
 @cache
@@ -165,3 +167,16 @@ def test_no_channel_carries_more_than_the_cap_of_its_law() -> None:
     assert describe(tight, decision).least_gain[0] == pytest.approx(at_cap, rel=1e-9)
     slack = replace(tight, deadline_s=np.array([late + 0.1]))  # half the rate is enough
     assert describe(slack, decision).least_gain[0] == pytest.approx(at_cap / 15.0 * 3.0, rel=1e-9)
+
+
+def test_both_kernels_fall_back_to_the_same_cut() -> None:
+    the_library()
+    found = 0
+    for problem, solution in cells():
+        cuts = []
+        for kernel in Kernel.COMPILED, Kernel.NUMPY:
+            with using(kernel):
+                cuts.append(describe(problem, solution.decision).fallback_cut)
+        np.testing.assert_array_equal(*cuts)
+        found += int(np.sum(cuts[0] >= 0))
+    assert found > 20
