@@ -249,8 +249,9 @@ def _postgres(address: URL, options: dict[str, Any], patience: Patience | None) 
 def _sqlite(address: URL, options: dict[str, Any], busy_timeout_s: float) -> Database:
     options |= {"pool_size": 10, "max_overflow": 30, "connect_args": {"timeout": busy_timeout_s}}
     # Who asked last has pages and statements at hand; the others wait for when many ask at once.
-    engine = create_engine(address, pool_use_lifo=True, **options)
+    engine = create_engine(address, pool_use_lifo=True, pool_reset_on_return=None, **options)
     event.listen(engine, "connect", drivers.configure_sqlite)
+    event.listen(engine, "reset", drivers.end_sqlite)
     event.listen(engine, "begin", drivers.begin_sqlite)
     if address.database not in (None, "", ":memory:"):
         file = Path(str(address.database))

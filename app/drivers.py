@@ -23,7 +23,7 @@ from sqlalchemy.exc import (
     OperationalError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
 AWAY = (OperationalError, InterfaceError, PoolTimeout)
 """What a database raises that is gone, or cannot do now what it does at other times: what was asked
@@ -177,3 +177,10 @@ def begin_sqlite(connection: Connection) -> None:
         if getattr(refused, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
             raise OperationalError(begin, None, refused) from refused
         connection.exec_driver_sql(begin)  # so that it is told as what else fails is
+
+
+def end_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry, __: PoolResetState) -> None:
+    """End a transaction that a refused commit left open; of most there is nothing to end."""
+    assert isinstance(connection, sqlite3.Connection)
+    if connection.in_transaction:
+        connection.rollback()

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from operator import attrgetter
+from types import NoneType
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi._compat import ModelField
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import request_params_to_args
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
@@ -104,7 +106,7 @@ class _Function:
             "query_params": dependant.query_params,
             "headers": dependant.header_params,
         }
-        self._fields = [(attrgetter(where), some) for where, some in fields.items() if some]
+        self._parameters = [_Parameters(where, some) for where, some in fields.items() if some]
 
     def arguments(
         self, request: Request, said: Response, body: Any
@@ -113,8 +115,8 @@ class _Function:
         takes = self._takes
         found: dict[str, Any] = {}
         faults: list[Any] = []
-        for given, fields in self._fields:
-            values, wrong = request_params_to_args(fields, given(request))
+        for parameters in self._parameters:
+            values, wrong = parameters.of(request)
             found |= values
             faults += wrong
         for field in takes.body_params:
@@ -130,6 +132,31 @@ class _Function:
         """What it yields, for as long as that is needed."""
         found, _ = self.arguments(request, said, None)
         return contextmanager(self.call)(**found)
+
+
+class _Parameters:
+    """What a function takes of one part of a request."""
+
+    def __init__(self, where: str, fields: list[ModelField]) -> None:
+        self._given, self._fields = attrgetter(where), fields
+        values, faults = request_params_to_args(fields, {})
+        usual = not faults and _CONSTANT.issuperset(map(type, values.values()))
+        self._otherwise = values if usual else None
+        """What it takes where nothing of it is said, as with most requests."""
+        aliases = {field.alias for field in fields} | {field.validation_alias for field in fields}
+        self._names = {name for name in aliases if name is not None}
+        self._names |= {name.replace("_", "-") for name in self._names}
+
+    def of(self, request: Request) -> tuple[Mapping[str, Any], list[Any]]:
+        """Values by the names of parameters, and the faults in them."""
+        given = self._given(request)
+        if self._otherwise is not None and not any(name in given for name in self._names):
+            return self._otherwise, []
+        return request_params_to_args(self._fields, given)
+
+
+# Kinds of values that nobody can change.
+_CONSTANT = frozenset({NoneType, bool, int, float, str})
 
 
 class _Answers:

@@ -97,11 +97,15 @@ def key_of(request: Request) -> orders.Key | None:
     given = request.headers.get("idempotency-key")
     if given is None:
         return None
+    if (known := getattr(request.state, "idempotency", None)) is not None:
+        return known  # type: ignore[no-any-return]  # made once, for it takes the digest of the body
     caller: Caller = request.state.caller
     # Of those without a key as it was before there were keys: what was kept then still counts.
     whose = "" if caller == ANYONE else f"{caller.project}\0{caller.key_id}\0"
     scope = hashlib.sha256(f"{whose}{request.url.path}\0{given}".encode()).hexdigest()
-    return orders.Key(scope, orders.digest(request.value))  # type: ignore[attr-defined]  # of StrictRoute
+    key = orders.Key(scope, orders.digest(request.value))  # type: ignore[attr-defined]  # of StrictRoute
+    request.state.idempotency = key
+    return key
 
 
 def answered(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any, Self
 
@@ -70,6 +70,9 @@ WEBHOOK: InstrumentedAttribute[Json | None] = PlanRow.webhook
 PINS: InstrumentedAttribute[dict[str, str | None] | None] = PlanRow.pins
 
 
+_ALWAYS = ("result", "infeasible")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What a plan says, without its users."""
@@ -90,7 +93,7 @@ class Answer:
     @classmethod
     def read(cls, kept: Json) -> Self:
         """The answer in a row."""
-        known: Json = {field.name: kept.get(field.name) for field in fields(cls)}
+        known: Json = {name: kept.get(name) for name in cls.__slots__}
         evidence = (known["result"] or {}).get("evidence")
         if evidence is not None:
             mended = {"evidence": instants.in_text(evidence, "measured_at")}
@@ -134,9 +137,8 @@ class Answer:
     @property
     def kept(self) -> Json:
         """As a row keeps it: without what does not apply."""
-        whole = {field.name: getattr(self, field.name) for field in fields(self)}
-        always = ("result", "infeasible")
-        return {name: value for name, value in whole.items() if name in always or value is not None}
+        told = ((name, getattr(self, name)) for name in self.__slots__)
+        return {name: value for name, value in told if value is not None or name in _ALWAYS}
 
     @property
     def time_limit_s(self) -> float | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, event, select, text
-from sqlalchemy.exc import OperationalError, ProgrammingError, StatementError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, StatementError
 from sqlalchemy.orm import Session
 
 from app.db import Database, Json, UtcDateTime, open_database
@@ -243,6 +243,23 @@ def test_what_would_be_stored_wrongly_is_refused(notes: tuple[Database, Table]) 
     ):
         with pytest.raises((StatementError, ValueError)), database.writing() as session:
             session.execute(table.insert().values(wrong))
+    database.engine.dispose()
+
+
+def test_a_refused_commit_leaves_nothing_open(tmp_path: Path) -> None:
+    """SQLite goes on with the transaction: the next on the connection would be within it."""
+    database = open_database(f"sqlite:///{tmp_path}/plans.db")
+    with database.writing() as session:
+        session.execute(text("CREATE TABLE kept (n INTEGER PRIMARY KEY)"))
+        session.execute(
+            text("CREATE TABLE part (n INTEGER REFERENCES kept DEFERRABLE INITIALLY DEFERRED)")
+        )
+    with pytest.raises(IntegrityError), database.writing() as session:
+        session.execute(text("INSERT INTO part VALUES (7)"))
+    with database.writing() as session:
+        session.execute(text("INSERT INTO kept VALUES (1)"))
+    with database.reading() as session:
+        assert session.scalars(text("SELECT n FROM kept UNION SELECT n FROM part")).all() == [1]
     database.engine.dispose()
 
 

@@ -97,6 +97,15 @@ def test_all_of_an_operation_goes_through_one_thread(
     assert len(way.threads) == 1
 
 
+def test_what_is_not_said_is_what_it_is_by_default(
+    get: Callable[..., httpx.Response], way: Way
+) -> None:
+    """Also after a request that said it."""
+    for headers, seen in (({}, 1), ({"Seen": "7"}, 7), ({"other": "7"}, 1), ({"SEEN": "8"}, 8)):
+        assert get("/3?fail=no" if headers else "/3", **headers).status_code == 203
+        assert way.steps[-2] == f"session 3 {seen}"
+
+
 def test_a_failure_passes_through_the_session(get: Callable[..., httpx.Response], way: Way) -> None:
     assert get("/3?fail=true").status_code == 500
     assert way.steps[-1] == "roll back"
