@@ -57,6 +57,8 @@ def _first(plan: Json, why: Json) -> str:
         )
     if failing is None:
         return f"There is no plan for {whole}: those below fail even alone."
+    if failing == plan["users_count"]:
+        return f"There is no plan for {whole}: nobody could be served, not even alone."
     verb = "fails" if failing == 1 else "fail"
     return f"There is no plan for {whole}: {count(failing)} of them {verb} even alone."
 

@@ -116,11 +116,13 @@ def decision_table(told: Json | None) -> Table | None:
     return _table("Decision table", note, _BY_RATE, rows, marked=pinned)
 
 
-def alternatives(told: Sequence[Json] | None) -> Table | None:
-    """Why not another cut."""
+def alternatives(told: Sequence[Json] | None, taken: int | None) -> Table | None:
+    """Why not another cut than the one that is taken."""
     if told is None:
         return None
-    return _table("Why not another cut", "Proven for each cut of its network.", _ALTERNATIVES, told)
+    note = "Proven for each cut of its network; the one that is taken is marked."
+    marked = [each["cut"] == taken for each in told]
+    return _table("Why not another cut", note, _ALTERNATIVES, told, marked=marked)
 
 
 def curve(told: Sequence[Json] | None) -> Table | None:

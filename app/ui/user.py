@@ -88,7 +88,7 @@ def _between(low: float | None, high: float | None) -> str:
 def _tables(user: Mapping[str, Any]) -> Iterator[Table]:
     for found in (
         decision_table(user.get("table")),
-        alternatives(user.get("alternatives")),
+        alternatives(user.get("alternatives"), user.get("cut")),
         curve(user.get("curve")),
         reasons(user.get("reasons")),
     ):
