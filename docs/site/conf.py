@@ -32,9 +32,10 @@ myst_enable_extensions = ["fieldlist"]
 # Answers are printed with `...` for what is left out, which is no JSON.
 suppress_warnings = ["misc.highlighting_failure"]
 
+default_role = "code"  # a docstring means code by `this`
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_default_options = {"members": True}
 napoleon_google_docstring = False
 
 html_theme = "furo"
