@@ -146,6 +146,12 @@ def _figures(_: FastAPI) -> Iterator[APIRouter]:
     yield routes.router
 
 
+def _profile_figures(_: FastAPI) -> Iterator[APIRouter]:
+    from app.figures import profile_routes
+
+    yield from profile_routes.routers
+
+
 def _evidence(app: FastAPI) -> Iterator[APIRouter]:
     from app.evidence import routes
     from app.evidence.service import Receiver
@@ -213,6 +219,7 @@ FEATURES = (
     Feature(("/v1/plans/*/observations",), _evidence),
     Feature(("/v1/plans/*/figures",), _figures),
     Feature(_KINDS, _profiles),
+    Feature(("/v1/timings/*/figures", "/v1/devices/*/figures"), _profile_figures),
     Feature(("/v1/timings/*/measurements",), _measurements),
     Feature(("/v1/devices/*/power-measurements",), _power),
     Feature(("/v1/devices/estimate", "/v1/timings/estimate"), _estimates),

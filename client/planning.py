@@ -10,6 +10,7 @@ from client.current import Current
 from client.errors import Json, PlanningError, briefly
 from client.evidence import Evidence
 from client.experiments import POINT_TABLES, Experiments
+from client.figures import Figures
 from client.plans import ENDED, TABLES, Kind, Plans
 from client.profiles import MEASUREMENT_TYPES, Collection, Profiles
 
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 
-class PlanningClient(Profiles, Plans, Current, Evidence, Experiments):
+class PlanningClient(Profiles, Plans, Current, Evidence, Experiments, Figures):
     """A connection to one planning service.
 
     Every method raises PlanningError, or httpx.TransportError without answer.

@@ -166,7 +166,8 @@ def known(client: httpx.Client) -> dict[str, str]:
     assert client.post(f"/v1/plans/{plan_id}/validations", json={"trials": 10}).is_success
     return {
         "name": "thing", "plan_id": plan_id, "user_id": "camera", "number": "1", "revision": "1",
-        "slug": "plan-not-found", "event_id": "1", "figure": "latency",
+        "slug": "plan-not-found", "event_id": "1", "figure": "latency", "other_id": plan_id,
+        "experiment_id": "0",
     }  # fmt: skip
 
 

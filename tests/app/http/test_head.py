@@ -28,7 +28,7 @@ def plan_id(client: httpx.Client) -> str:
 @pytest.mark.slow
 def test_head_is_get_without_its_content(client: httpx.Client, plan_id: str) -> None:
     known = NAMES | {"plan_id": plan_id, "other_id": plan_id, "user_id": "camera-0"}
-    known["figure"] = "latency"
+    known |= {"figure": "latency", "experiment_id": "0"}
     answered = 0
     for path in GET:
         address = re.sub(r"\{(\w+)\}", lambda found: known[found[1]], path)

@@ -159,6 +159,12 @@ def make_profiles(client: httpx.Client) -> None:
         for under in ("", "/revisions", "/revisions/1"):
             _asked(client, "GET", f"/v1/{collection}/{body['name']}{under}")
         _asked(client, "GET", f"/v1/{collection}")
+    at = "/v1/devices/camera-cpu/figures"
+    for under in ("", "/power", "/power.svg"):
+        _asked(client, "GET", at + under)
+    at = "/v1/timings/camera-cpu.small-net/figures"
+    for under in ("", "/times", "/times.svg"):
+        _asked(client, "GET", at + under)
     _asked(client, "POST", "/v1/timings", 201, json=a_server_timing())
 
 
