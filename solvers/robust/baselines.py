@@ -2,24 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from solvers.arrays import Floats, Integers
+from solvers.arrays import Booleans, Floats, Integers
 from solvers.margin import BY_MOMENTS, OF_OPTIONS, Margin
 from solvers.moments import margin_factor
 from solvers.outcome import Options, Solution, relative_gap
 from solvers.progress import Progress, Stage, as_baseline
 from solvers.robust.budget import time_budget
 from solvers.robust.details import lateness
-from solvers.robust.problem import Problem
+from solvers.robust.problem import Problem, Workloads
 from solvers.robust.solve import RobustSolution, attempt
 from solvers.robust.solve.candidates import Candidates, in_blocks, options_of
 from solvers.robust.solve.kernel import Tables
 from solvers.robust.solve.kernel.cell import pairs
 from solvers.robust.solve.servers.solved import assign
 
+# Larger tables take longer to plan with than to look through, and much memory to keep.
+_KEPT_ROWS = 1_000
 # A search pays for itself up to this many options: beyond, it may take longer than the plan.
 _SEARCHED = 500
 # Nobody waits longer than this for a baseline's proof unless it was asked for.
@@ -69,6 +71,7 @@ class _Rules:
     options: Options
     prove: bool
     tables: Tables | None  # of the cell, where it is for the kernel
+    planned: Integers | None  # rows of the plan
 
     def searched(self, count: int) -> bool:
         """Whether to search among so many options."""
@@ -114,21 +117,19 @@ def baselines(
     if not prove:
         limit_s = min(limit_s, _PATIENCE_S)
     work = problem.workloads
-    last = np.repeat(np.maximum.reduceat(work.cut, work.first[:-1]), np.diff(work.first))
-
     rules_count = 5 if margins else 4
 
     def part(k: int) -> Progress:
         low, high = k / rules_count, (k + 1) / rules_count
         return progress.part(low, high, time_limit_s=limit_s, amend=as_baseline)
 
-    rules = _Rules(plan, options, prove, Tables.of(problem))
-    on_device = work.cut == last
-    if problem.margin is Margin.MEASURED:  # the last cut may be without samples, and left out
-        on_device &= work.crossing_bit == 0.0
+    decision = None if plan is None else plan.decision
+    planned = None if decision is None else work.first[problem.workload] + decision.option
+    rules = _Rules(plan, options, prove, Tables.of(problem), planned)
+    on_device, at_edge = _ends_of(work, measured=problem.margin is Margin.MEASURED)
     return Baselines(
         device_only=_among(rules, problem, on_device, part(0)),
-        edge_only=_among(rules, problem, work.cut == 0, part(1)),
+        edge_only=_among(rules, problem, at_edge, part(1)),
         equal_share=_equal_share(rules, problem, None, part(2)),
         mean_only=_mean_only(rules, problem, part(3)),
         margins=_over_margins(rules, problem, part(4)) if margins else None,
@@ -160,38 +161,62 @@ def _over_margins(rules: _Rules, problem: Problem, progress: Progress) -> dict[M
     return found
 
 
-def _among(
-    rules: _Rules, problem: Problem, rows: NDArray[np.bool_], progress: Progress
-) -> Baseline:
+@dataclass(frozen=True, slots=True)
+class _Some:
+    """Some rows of a workload table."""
+
+    rows: Booleans
+    count: Integers  # of each workload
+    send: bool  # whether any of them sends anything
+
+    @classmethod
+    def of(cls, work: Workloads, rows: Booleans) -> "_Some":
+        count = np.add.reduceat(rows, work.first[:-1], dtype=np.int64)
+        return cls(rows, count, bool(np.any(work.crossing_bit[rows] > 0.0)))
+
+
+def _ends_of(work: Workloads, *, measured: bool) -> tuple[_Some, _Some]:
+    """The rows that compute all on the device, and those that compute nothing there."""
+    small = len(work.cut) <= _KEPT_ROWS
+    return (_kept_ends if small else _made_ends)(work, measured)
+
+
+def _made_ends(work: Workloads, measured: bool) -> tuple[_Some, _Some]:
+    last = np.repeat(np.maximum.reduceat(work.cut, work.first[:-1]), np.diff(work.first))
+    on_device = work.cut == last
+    if measured:  # the last cut may be without samples, and left out
+        on_device &= work.crossing_bit == 0.0
+    return _Some.of(work, on_device), _Some.of(work, work.cut == 0)
+
+
+# The same workloads come again and again, each the same object.
+_kept_ends = lru_cache(maxsize=32)(_made_ends)
+
+
+def _among(rules: _Rules, problem: Problem, some: _Some, progress: Progress) -> Baseline:
     """The best plan with some rows of the workload table only."""
-    work, plan = problem.workloads, rules.plan
-    decision = None if plan is None else plan.decision
-    if (
-        plan is not None
-        and decision is not None
-        and np.all(rows[work.first[problem.workload] + decision.option])
-    ):
+    plan = rules.plan
+    if plan is not None and rules.planned is not None and some.rows[rules.planned].all():
         # The best of all plans keeps the rule, and what bounds all plans bounds those that do.
         return Baseline(energy_j=plan.objective, lower_bound_j=plan.lower_bound)
-    if not np.all(np.logical_or.reduceat(rows, work.first[:-1])):
+    if not some.count.all():
         return Baseline(energy_j=None)  # somebody has no such option
-    if not np.any(work.crossing_bit[rows] > 0.0):
+    if not some.send:
         # Who sends nothing needs no share: everybody's best cut is the plan.
-        return _equal_share(rules, problem, rows, progress)
+        return _equal_share(rules, problem, some.rows, progress)
     if rules.tables is not None:
-        count = np.add.reduceat(rows, work.first[:-1], dtype=np.int64)[problem.workload].sum()
-        found = rules.tables.planned(
-            rows, rules.options, progress, prove=rules.searched(int(count))
-        )
+        prove = rules.searched(int(some.count[problem.workload].sum()))
+        found = rules.tables.planned(some.rows, rules.options, progress, prove=prove)
     else:
-        found = rules.found(replace(problem, workloads=work.keep(rows)), progress)
+        kept = problem.workloads.keep(some.rows)
+        found = rules.found(replace(problem, workloads=kept), progress)
     if found is None:
         return Baseline(energy_j=None)
     return Baseline(energy_j=found.objective, lower_bound_j=found.lower_bound)
 
 
 def _equal_share(
-    rules: _Rules, problem: Problem, rows: NDArray[np.bool_] | None, progress: Progress
+    rules: _Rules, problem: Problem, rows: Booleans | None, progress: Progress
 ) -> Baseline:
     """Everybody's best cut with an equal part of the uplink, perhaps of some rows only; where
     servers have budgets, the best cuts that these have room for.

@@ -69,7 +69,7 @@ class Tables:
         """The cell, and then its limits at the end of their tolerance."""
         yield self._cell
         if self._at_tolerance is None:
-            self._at_tolerance = Cell(self._cell.problem.at_tolerance(), self._cell.rows)
+            self._at_tolerance = self._cell.at_tolerance()
         yield self._at_tolerance
 
     def planned(

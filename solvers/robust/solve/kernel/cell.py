@@ -84,6 +84,7 @@ class Rows:
 
     def __init__(self, first: Integers, table: Floats) -> None:
         self.table, self.first = table, np.ascontiguousarray(first, dtype=np.int64)
+        self.at = address(table)
         self._needed: dict[bytes | None, Rows] = {}
 
     def needed(self, library: Library, among: Booleans | None = None) -> "Rows":
@@ -120,17 +121,18 @@ class Cell:
     Servers with budgets are not in it: what has some is not for the kernel (`covers`).
     """
 
-    def __init__(
-        self, problem: Problem, rows: Rows | None = None, people: Floats | None = None
-    ) -> None:
+    def __init__(self, problem: Problem, rows: Rows | None = None) -> None:
         self.problem = problem
         self.rows = _rows_for(problem) if rows is None else rows
-        self.people = _users_of(problem) if people is None else people
+        self.people = _users_of(problem)
         self.first = self.rows.first
         self.workload = np.ascontiguousarray(problem.workload, dtype=np.int64)
         self.record = _Record(
             problem.users,
-            *map(address, (self.first, self.workload, self.rows.table, self.people)),
+            address(self.first),
+            address(self.workload),
+            self.rows.at,
+            address(self.people),
             problem.bandwidth_hz,
             cap_of(problem.rate_law),
             problem.margin in OF_OPTIONS,
@@ -142,14 +144,42 @@ class Cell:
         """The same cell, perhaps with some rows of the workload table only, without those that
         nobody needs.
         """
-        return Cell(self.problem, self.rows.needed(library, rows), self.people)
+        found = self._copied()
+        found.rows = self.rows.needed(library, rows)
+        found.record.row = found.rows.at
+        return found
 
     def with_margin(self, problem: Problem) -> "Cell":
         """Another problem, that differs in its margin alone: rows know of it only where it is one
         of options.
         """
-        alike = not {problem.margin, self.problem.margin} & set(OF_OPTIONS)
-        return Cell(problem, self.rows if alike else None)
+        if {problem.margin, self.problem.margin} & set(OF_OPTIONS):
+            return Cell(problem)
+        return self._with(problem, factor=margin_factor(problem.risk, problem.margin))
+
+    def at_tolerance(self) -> "Cell":
+        """The cell of the problem at the end of its tolerance."""
+        problem = self.problem.at_tolerance()
+        changes: dict[str, Any] = {"deadline_s": problem.deadline_s}
+        if problem.rate_hz is not None:
+            changes["period_s"] = problem.stage_tolerance / problem.rate_hz
+        return self._with(problem, **changes)
+
+    def _with(self, problem: Problem, **columns: Any) -> "Cell":
+        found = self._copied()
+        found.problem, found.people = problem, self.people.copy()
+        for name, values in columns.items():
+            found.people[:, _USER.index(name)] = values
+        found.record.user = address(found.people)
+        found.record.bandwidth_hz = problem.bandwidth_hz
+        return found
+
+    def _copied(self) -> "Cell":
+        found = object.__new__(Cell)
+        found.__dict__.update(self.__dict__)
+        found.record = _Record.from_buffer_copy(self.record)
+        found.address = ctypes.addressof(found.record)
+        return found
 
 
 def covers(problem: Problem) -> bool:
