@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from app.evidence import standing
 from app.plans import service
 from app.plans.schemas import ENDED
-from app.ui import bars, obstacles, summaries, users
+from app.ui import bars, drawings, obstacles, summaries, users
 from app.ui.rendering import page
 from app.ui.told import Summary
 from app.ui.users import Wish
@@ -33,4 +33,5 @@ def show(session: Session, request: Request, plan_id: str, wish: Wish) -> Respon
         table=users.table(session, head, wish) if told else None,
         times=bars.TIMES,
         standing=standing.of(session, head),
+        figures=drawings.of_plan(session, plan_id),
     )

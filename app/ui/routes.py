@@ -7,6 +7,8 @@ from pydantic import BeforeValidator
 from starlette.responses import RedirectResponse
 
 from app.db import ReadSession
+from app.figures.answering import DrawnSize, FigureName
+from app.figures.routes import OfUser, draw_plan_figure
 from app.http.bodies import StrictRoute
 from app.http.paging import Cursor
 from app.plans import events
@@ -121,6 +123,19 @@ def show_plan(
     """One plan, with a page of its users."""
     wish = Wish(q.strip(), sort, order == "descending", page)
     return plan.show(session, request, plan_id, wish)
+
+
+@router.get("/plans/{plan_id}/figures/{figure}.svg")
+def draw_figure(
+    session: ReadSession,
+    request: Request,
+    plan_id: PlanIdPath,
+    figure: FigureName,
+    size: DrawnSize = "wide",
+    user: OfUser = None,
+) -> Response:
+    """The API's figure, where the browser's cookie is sent."""
+    return draw_plan_figure(session, request, plan_id, figure, size, user)
 
 
 @router.get("/plans/{plan_id}/users/{user_id}")

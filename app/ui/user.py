@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.plans import service
 from app.plans.heads import Head
-from app.ui import bars, columns
+from app.ui import bars, columns, drawings
 from app.ui.rendering import page
 from app.ui.tables import Table, alternatives, curve, decision_table, reasons
 from app.ui.told import Fact, Json
@@ -33,6 +33,7 @@ def show(session: Session, request: Request, plan_id: str, user_id: str) -> Resp
             if bar is not None and bar.parts
         ],
         tables=list(_tables(user)),
+        figures=drawings.of_user(session, plan_id, user_id),
     )
 
 
@@ -51,9 +52,11 @@ def _decision(plan: Head, user: Json) -> str:
             " that it sees."
         )
     sent = user.get("bandwidth_hz") or 0.0
+    if user["cut"] == 0:
+        return f"It computes nothing and sends its input over {si(sent, 'Hz')} of the uplink."
     clock = f" at {si(user['frequency_hz'], 'Hz')}"
     if sent == 0:
-        return f"It computes up to {user['cut_name']}{clock} and sends nothing."
+        return f"It computes up to {user['cut_name']}{clock}, and sends nothing."
     return (
         f"It computes up to {user['cut_name']}{clock} and sends what crosses over"
         f" {si(sent, 'Hz')} of the uplink."
