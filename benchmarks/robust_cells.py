@@ -59,6 +59,7 @@ def crowd(users: int, cells: int) -> Users:
         correlation=np.zeros(users),
         rate_hz=unsaid,
         max_loss=unsaid,
+        value=unsaid,
     )
 
 

@@ -20,8 +20,9 @@ from solvers.outcome import (
 from solvers.progress import Progress
 
 if TYPE_CHECKING:
-    from solvers.arrays import Integers
+    from solvers.arrays import Floats, Integers
     from solvers.multiuser.table import DecisionTable, TableProblem
+    from solvers.subsets.admission import Admission
 
 # What the check recomputes may differ from what the solver claims by rounding only; a family whose
 # two sides integrate by quadratures of their own says by how much more.
@@ -46,18 +47,26 @@ class Family:
     # What is wrong with a conflict over the one budget of a problem without `server_capacity`; None
     # where users share several: then they are planned without each of its members.
     refuted: Callable[[Any, "Integers"], tuple[Violation, ...]] | None = None
+    # The check's own bound on the value of users who fit together, where the family has one.
+    most_value: Callable[[Any, "Floats"], float] | None = None
 
 
 def _multiuser() -> Family:
     from solvers.multiuser import check, solve
 
-    return Family(solve.solve, check.check, prove=check.prove)
+    return Family(solve.solve, check.check, prove=check.prove, most_value=check.most_value)
 
 
 def _robust() -> Family:
     from solvers.robust import check, solve
 
-    return Family(solve.solve, check.check, prove=check.prove, refuted=check.refuted)
+    return Family(
+        solve.solve,
+        check.check,
+        prove=check.prove,
+        refuted=check.refuted,
+        most_value=check.most_value,
+    )
 
 
 def _stopping() -> Family:
@@ -156,6 +165,35 @@ def confirmed(problem: Any, found: Infeasibility, progress: Progress) -> Conflic
                 _refute(found, ())
             checked += solution.decision is not None
     return replace(conflict, removals_checked=checked)
+
+
+def admitted(
+    problem: Any, value: "Floats", admit: "Callable[..., Admission]", progress: Progress
+) -> "Admission":
+    """The most valuable users of a problem who fit together, held against a bound of the check's
+    own; that they fit is seen when they are planned.
+
+    Parameters
+    ----------
+    value : (users,) what serving each is worth, not negative.
+    admit : of the family's solver.
+
+    Raises
+    ------
+    RefutedAnswer
+        where they are told to be worth more than the check finds possible, or than they are.
+    """
+    family = FAMILIES[type(problem)]
+    assert family.most_value is not None
+    found = admit(problem, value, progress)
+    most, worth = family.most_value(problem, value), float(value[found.users].sum())
+    slack = _ROUNDING * (1.0 + worth)
+    if worth > most + slack or abs(worth - found.value) > slack or found.at_most < worth - slack:
+        told: Solution[Any, Any] = Solution(
+            status=Status.OPTIMAL, objective=found.value, lower_bound=found.at_most
+        )
+        raise RefutedAnswer(told, Certificate(objective=worth, used={"most_value": most}))
+    return replace(found, at_most=min(found.at_most, max(most, worth)), checked_at_most=most)
 
 
 def _refute(found: Infeasibility, violations: tuple[Violation, ...]) -> NoReturn:

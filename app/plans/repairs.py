@@ -17,9 +17,10 @@ class RepairPrices(Body):
     changed, and a price of 0 is for nothing."""
 
     drop: NonNegative | None = absent()
-    """Of leaving out a user."""
+    """Of leaving out a user, times its `value`, which is 1 where its request says none."""
     users: dict[UserId, NonNegative | None] | None = absent()
-    """Of leaving out these users, whatever `drop` says; null: this one has to stay."""
+    """Of leaving out these users, whatever `drop` and their `value` say; null: this one has to
+    stay."""
     deadline_per_s: NonNegative | None = absent()
     """Of one more second of a deadline [cost/s]."""
     risk: NonNegative | None = absent()

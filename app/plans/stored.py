@@ -396,11 +396,14 @@ def few_users(session: Session, row: Plan, answer: Answer) -> list[Json] | None:
     """What a plan says of its users if that is told with the plan; None: it has its own address."""
     if row.users <= INLINE_USERS:
         return _entries(session, _ENTRIES, row.number)
-    if answer.result is not None:
+    admission = (answer.result or {}).get("admission")
+    if answer.result is not None and admission is None:
         return None
-    # Few users may fail in a large cell: at most one block is read to see.
+    # Few users may fail in a large cell, or be admitted: at most one block is read to see.
     first = session.connection().execute(_ENTRIES.limit(2), {"number": row.number}).all()
-    return [entry for (block,) in first for entry in block] if len(first) < 2 else None
+    if len(first) > 1 or (admission is not None and not first):
+        return None
+    return [entry for (block,) in first for entry in block]
 
 
 def _entries(session: Session, statement: Select[Any], number: int, **asked: int) -> list[Json]:

@@ -121,10 +121,12 @@ def rebuild(session: Session, row: PlanRow) -> Rebuilt:
     assert result is not None
     resolver = Resolver(StoredLibrary(session), pins=pins)
     terms, asked = _asked(session, row)
+    told = pa.concat_tables(stored.user_tables(session, row)).combine_chunks()
+    if "admission" in result:
+        asked = asked.only(_rows_of(told["id"].to_pylist(), asked.ids))
     assembled = assemble(terms, asked, resolver)
     # It was accepted once, and revisions never change.
     assert assembled is not None, resolver.faults
-    told = pa.concat_tables(stored.user_tables(session, row)).combine_chunks()
     latency = told["latency"].combine_chunks()
     cells = [RebuiltCell(cell, _decision(cell, told.take(cell.users))) for cell in assembled.cells]
     objective = result["objective"]
@@ -136,6 +138,12 @@ def rebuild(session: Session, row: PlanRow) -> Rebuilt:
         mean_s=latency.field("mean_s").to_numpy(),
         std_s=latency.field("std_s").to_numpy(),
     )
+
+
+def _rows_of(told: Sequence[str], asked: Sequence[str]) -> Integers:
+    """Where in the request the users stand whom a plan admitted."""
+    places = {user: n for n, user in enumerate(asked[:])}
+    return np.array([places[user] for user in told], dtype=np.int64)
 
 
 def _asked(session: Session, row: PlanRow) -> tuple[RobustTerms, Users]:

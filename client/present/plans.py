@@ -21,6 +21,8 @@ def plan(console: Console, document: Json) -> None:
         _users(console, document, result, USERS[document["kind"]])
         for label, words in SUMMARIES[document["kind"]](result):
             say(console, label, words)
+        if (admission := result.get("admission")) is not None:
+            say(console, "admitted", _admitted(admission))
     elif (reasons := document.get("infeasible")) is not None:
         _users(console, document, reasons, INFEASIBLE_USERS[document["kind"]])
         for words in why_infeasible(document["kind"], reasons):
@@ -42,6 +44,21 @@ def _heading(document: Json) -> str:
         how = f", {progress['stage']} {progress['fraction']:.0%}, {reached(progress)}".rstrip(", ")
     users = "1 user" if document["users_count"] == 1 else f"{document['users_count']} users"
     return f"plan {document['id']}{name}: {document['kind']}, {users}, {document['status']}{how}"
+
+
+def _admitted(admission: Json) -> str:
+    """Who is planned for, and who is not."""
+    out = admission["users_not_admitted"]
+    whole = admission["users_admitted"] + out
+    proven = (
+        "proven the most there is"
+        if admission["status"] == "optimal"
+        else f"at most {admission['value_at_most']:.6g}"
+    )
+    words = f"{admission['users_admitted']} of {whole} users, worth {admission['value']:.6g}"
+    left = ", ".join(one["id"] for one in admission["not_admitted"][:5])
+    more = " and others" if out > 5 else ""
+    return f"{words}, {proven}" + (f"; without {left}{more}" if out else "")
 
 
 def _changes(document: Json) -> str:

@@ -1,7 +1,7 @@
 """Whom to serve where not everybody can be: the most valuable users who fit together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,6 +23,10 @@ class Admission:
     users: Integers  # rising
     value: float
     at_most: float  # proven: no users who can be served together are worth more
+    alone: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """Users who cannot be served even alone, where that is told."""
+    checked_at_most: float = np.inf
+    """What an independent check proves by itself."""
 
     @property
     def proven(self) -> bool:

@@ -150,6 +150,9 @@ def test_repairs_are_told_and_one_is_taken(run: Run, stocked: PlanningClient) ->
     keep = [word for user in request["users"] for word in ("--keep", user["id"])]
     answer = run("repairs", plan_id, "--drop", "1", *keep)
     assert (answer.exit_code, "no change of this kind" in answer.stdout) == (3, True)
+    request["options"] = {"admission": "most_valuable"}
+    admitted = stocked.solve("robust", request)
+    assert "; without camera 0?#" in run("show", admitted["id"]).stdout
     found = stocked.repairs(plan_id, {"deadline_per_s": 10.0}, time_limit_s=9.0)
     assert stocked.replan(plan_id, found["repairs"][0]["patch"])["status"] == "solved"
 

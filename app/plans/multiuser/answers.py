@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+from app.plans.admission import ADMISSION, PlanAdmission
 from app.plans.carried import (
     Clock,
     Cut,
@@ -234,6 +235,7 @@ class MultiUserPlanResult(Body):
     """How much of uplink and server the users' shares add up to."""
     baselines: MultiUserBaselines
     """What each of the simpler rules would make of the same cell."""
+    admission: Annotated[PlanAdmission | None, ADMISSION] = absent()
     steadiness: MultiUserSteadiness | None = absent()
     """With `max_switches` of a re-plan."""
 

@@ -28,6 +28,8 @@ def repaired(
 
     drop = np.full(len(ids), sold(prices.drop))
     for n, user in enumerate(ids):
+        if (value := prepared.request.users[n].value) is not None and prices.drop is not None:
+            drop[n] = prices.drop * value
         if prices.users and user in prices.users:
             drop[n] = sold(prices.users[user])
     asked = Prices(

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from app.plans import admission
+from app.plans.admission import CellAdmission
 from app.plans.family import Outcome, Prepared
 from app.plans.multiuser import present
 from app.plans.multiuser.assemble import Assembled, AssembledTables, assemble, assemble_tables, hold
@@ -16,7 +18,7 @@ from solvers.multiuser.problem import Decision, Infeasibility, Method, Problem
 from solvers.multiuser.solve import SteadinessPrice, baselines, price_of_steadiness
 from solvers.outcome import Certificate, Options, Solution
 from solvers.progress import Progress, Stage, Step
-from solvers.registry import answer, confirmed, tabulate
+from solvers.registry import admitted, answer, confirmed, tabulate
 
 # Measured on 2 cores, generously rounded up: an estimate, not a promise.
 _FIXED_S, _FIXED_TABLES_S = 0.06, 0.01
@@ -59,11 +61,12 @@ class PreparedMultiUser(Prepared):
         )
 
     def solve(self, progress: Progress) -> Outcome:
-        asked, assembled = self.request.options, self.assembled
-        ids = [user.id for user in self.request.users]
+        asked = self.request.options
         started = time.perf_counter()
         options = Options(gap=asked.gap)
         planning = progress.part(0.0, _PLANNED, time_limit_s=asked.time_limit_s)
+        served, ids, told = self.admitted(planning)
+        assembled = served.assembled
         solution, certificate = answer(assembled.problem, options, planning)
         seconds = time.perf_counter() - started
         if solution.infeasibility is not None:
@@ -84,13 +87,31 @@ class PreparedMultiUser(Prepared):
         left_s = max(asked.time_limit_s - seconds, _LEAST_FOR_RULES * asked.time_limit_s)
         return Outcome(
             status="timed_out" if solution.timed_out else "solved",
-            result=self._compared(solution, certificate, options, progress, left_s),
+            result=served.compared(solution, certificate, options, progress, left_s) | told,
             infeasible=None,
             users=present.users(assembled, ids, solution.decision),
             solve_s=seconds,
         )
 
-    def _compared(
+    def admitted(self, progress: Progress) -> tuple[Self, list[str], dict[str, Any]]:
+        """The request of those who are planned for, their ids, and what the result says of that; as
+        it is where nobody fits. Raises RefutedAnswer.
+        """
+        ids = [user.id for user in self.request.users]
+        if self.request.options.admission is None:
+            return self, ids, {}
+        from solvers.multiuser.solve.admission import admit
+
+        problem = self.assembled.problem
+        value = np.array([1.0 if u.value is None else u.value for u in self.request.users])
+        found = admitted(problem, value, admit, progress)
+        if len(found.users) == 0:
+            return self, ids, {}
+        told = admission.told(ids, [CellAdmission(None, np.arange(len(ids)), value, found)])
+        served = replace(self, assembled=replace(self.assembled, problem=problem.only(found.users)))
+        return served, [ids[n] for n in found.users.tolist()], {"admission": told}
+
+    def compared(
         self,
         solution: Solution[Decision, Infeasibility],
         certificate: Certificate,

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from app.errors import FieldError
 from app.plans.schemas import CHANNEL, DEVICE, MODEL, SERVER, USER, Request, UserId
 from app.profiles.schemas.references import ChannelRef, DeviceRef, ModelRef, ServerRef, TimingRef
-from app.quantities import Body, Decibel, Fraction, Positive, absent
+from app.quantities import Body, Decibel, Fraction, NonNegative, Positive, absent
 
 Method = Literal[
     "exact", "alternating", "equal_share", "device_only", "edge_only", "latency_only", "greedy"
@@ -97,6 +97,9 @@ class MultiUserUser(AdaptiveUser):
     channel's own bandwidth."""
     weight: Weight = 1.0
     """How much this user counts."""
+    value: NonNegative | None = absent()
+    """What serving this user is worth, in any unit, beside the others; default 1. Looked at with
+    `options.admission`, and where repairs leave users out."""
 
 
 class MultiUserOptions(Body):
@@ -111,6 +114,10 @@ class MultiUserOptions(Body):
     )
     """Time that solving may take [s]; simpler rules have what is left of it. With `exact` the
     best plan found by then is taken."""
+    admission: Literal["most_valuable"] | None = absent()
+    """Whom to plan for where not everybody fits. `most_valuable`: those who are worth most
+    together (`value` of the users), then least cost among them; `result.admission` says who is left
+    out, and why. Default: everybody, or there is no plan. With `exact` only."""
     strict: bool | None = absent()
     """Refuse timings that were made with another file of the model than its `source_sha256`;
     otherwise they are warned of."""
@@ -170,6 +177,11 @@ class MultiUserRequest(Request):
 
     def _faults(self) -> Iterator[FieldError]:
         yield from _unequal_ids(self.users)
+        if self.options.admission is not None and self.options.method != "exact":
+            detail = (
+                f"the rule {self.options.method} proves nothing of whom it could serve: plan exact"
+            )
+            yield FieldError("/options/admission", detail)
         ways = ("spectral_efficiency_bps_per_hz", "snr_db", "distance_m")
         for n, user in enumerate(self.users):
             given = [way for way in ways if getattr(user, way) is not None]

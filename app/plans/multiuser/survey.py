@@ -13,8 +13,10 @@ from solvers.registry import answer
 def outline(prepared: Prepared, progress: Progress) -> Outline:
     """Plan, check, and say what came of it."""
     assert isinstance(prepared, PreparedMultiUser)
-    asked, problem = prepared.request.options, prepared.assembled.problem
+    asked = prepared.request.options
     limited = progress.part(time_limit_s=asked.time_limit_s)
+    served, _, _ = prepared.admitted(limited)
+    problem = served.assembled.problem
     solution, certificate = answer(problem, Options(gap=asked.gap), limited)
     decision = solution.decision
     if decision is None or certificate is None:

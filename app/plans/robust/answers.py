@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
+from app.plans.admission import ADMISSION, PlanAdmission
 from app.plans.carried import Clock, Cut, CutName, RunsOnDevice, SplitNetwork, UserOfPlan
 from app.plans.conflicts import CONFLICTS, PlanConflict
 from app.plans.robust.schemas import RobustOptions
@@ -309,6 +310,7 @@ class RobustPlanResult(Body):
     """Of several cells: optimal if each is, with the sum of their bounds."""
     cells: list[RobustCellResult] | None = absent()
     """The cells with users, in the order of the request; where it lists any."""
+    admission: Annotated[PlanAdmission | None, ADMISSION] = absent()
     baselines: RobustBaselines | None
     """Null where there was no time to compare, or it was not asked for."""
     margins: dict[str, RobustBaseline] | None = absent()

@@ -41,6 +41,7 @@ class Assembled:
     ids: Sequence[str]  # of all users
     cells: Sequence[Cell]
     sources: list[Source[Profile]]
+    value: Floats  # (users,) what serving each is worth
 
     @property
     def users(self) -> int:
@@ -92,6 +93,7 @@ def assemble(terms: RobustTerms, users: Users, resolver: Resolver) -> Assembled 
         ids=users.ids,
         cells=[cell_of(users, site, who, kinds, radio, asked, method) for site, who in planned],
         sources=[*shared, *(source for deployment in kinds.made for source in deployment.sources)],
+        value=np.where(np.isnan(users.value), 1.0, users.value),
     )
 
 

@@ -43,6 +43,7 @@ _RANGES = {
     "correlation": (-1.0, 1.0),
     "rate_hz": (SMALLEST_NUMBER, LARGEST_NUMBER),
     "max_loss": (0.0, 1.0),
+    "value": (0.0, LARGEST_NUMBER),
 }
 # Between the references of a list: no name has it.
 _BETWEEN = ","
@@ -128,6 +129,7 @@ def users_of(bulk: Bulk, terms: RobustTerms) -> Users:
         correlation=np.nan_to_num(numbers["correlation"]),
         rate_hz=numbers["rate_hz"],
         max_loss=numbers["max_loss"],
+        value=numbers["value"],
     )
 
 

@@ -1,7 +1,7 @@
 """What a request says of its users as columns: the one place that looks at them one by one."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -27,6 +27,17 @@ class Users:
     correlation: Floats
     rate_hz: Floats
     max_loss: Floats
+    value: Floats
+
+    def only(self, rows: Integers) -> "Users":
+        """Some of them, in the order of these rows."""
+        ids, networks = self.ids, self.networks
+        columns = {
+            field.name: getattr(self, field.name)[rows]
+            for field in fields(self)
+            if field.name not in ("ids", "networks")
+        }
+        return Users(ids=[ids[n] for n in rows.tolist()], networks=networks, **columns)
 
 
 def columns(users: Sequence[RobustUser], cells: Mapping[str, int]) -> Users:
@@ -59,4 +70,5 @@ def columns(users: Sequence[RobustUser], cells: Mapping[str, int]) -> Users:
         correlation=column(user.correlation for user in users),
         rate_hz=column(user.rate_hz for user in users),
         max_loss=column(user.max_loss for user in users),
+        value=column(user.value for user in users),
     )

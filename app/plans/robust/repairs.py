@@ -27,7 +27,7 @@ def repaired(
     that takes the cheapest for each, where that is cheaper.
     """
     cells, ids = prepared.assembled.cells, prepared.assembled.ids
-    drop = _drop_prices(prices, ids)
+    drop = _drop_prices(prices, ids, prepared.assembled.value)
     planned = _Planned(prepared, progress)
     found: list[tuple[Cell, dict[Change, Repair]]] = []
     for cell in cells:
@@ -48,9 +48,9 @@ def repaired(
     yield from (one for one in told if one is not None)
 
 
-def _drop_prices(prices: RepairPrices, ids: Sequence[str]) -> Floats:
+def _drop_prices(prices: RepairPrices, ids: Sequence[str], value: Floats) -> Floats:
     """What leaving out each user costs; infinite where it has to stay."""
-    price = np.full(len(ids), np.inf if prices.drop is None else prices.drop)
+    price = np.full(len(ids), np.inf) if prices.drop is None else prices.drop * value
     if prices.users:
         for n, user in enumerate(ids):
             if user in prices.users:

@@ -75,13 +75,24 @@ class PreparedRobust(Prepared):
             seconds += _PCCP_FIXED_S + _PCCP_PER_OPTION_S * options
         return options, min(seconds, self.request.options.time_limit_s), _PER_OPTION_BYTE * options
 
+    def admitted(self, progress: Progress) -> tuple[Assembled, dict[str, Any]]:
+        """Who is planned for, and what the result says of that. Raises RefutedAnswer."""
+        if self.request.options.admission is None:
+            return self.assembled, {}
+        from app.plans.robust.admitting import most_valuable
+
+        assembled, told = most_valuable(self.assembled, progress)
+        return assembled, {} if told is None else {"admission": told}
+
     def solve(self, progress: Progress) -> Outcome:
-        asked, cells = self.request.options, self.assembled.cells
+        asked = self.request.options
         started = time.perf_counter()
         limited = progress.part(time_limit_s=asked.time_limit_s)
+        assembled, admission = self.admitted(limited)
+        cells = assembled.cells
         plans = plan_cells(cells, asked, limited.part(0.0, _PLANNED))
         if isinstance(plans, dict):
-            whole, listed = present.infeasible(self.assembled, _confirmed(cells, plans, limited))
+            whole, listed = present.infeasible(assembled, _confirmed(cells, plans, limited))
             seconds = time.perf_counter() - started
             return Outcome(
                 status="infeasible", result=None, infeasible=whole, users=listed, solve_s=seconds
@@ -95,15 +106,15 @@ class PreparedRobust(Prepared):
         )
         # Explained users hold a list each, so they stay objects.
         many = self.users > INLINE_USERS and not asked.explain
-        users = [] if many else present.users(self.assembled, plans)
+        users = [] if many else present.users(assembled, plans)
         if asked.explain:
             present.explain(plans, users)
         return Outcome(
             status="timed_out" if any(plan.solution.timed_out for plan in plans) else "solved",
-            result=present.result(plans, baselines),
+            result=present.result(plans, baselines) | admission,
             infeasible=None,
             users=users,
-            table=present.user_table(self.assembled, plans) if many else None,
+            table=present.user_table(assembled, plans) if many else None,
             solve_s=seconds,
             warnings=tuple(present.overloaded(plans)),
         )

@@ -15,6 +15,8 @@ from app.quantities import Body, Count, Fraction, NonNegative, Positive, Probabi
 
 Margin = Literal["cantelli", "unimodal", "gaussian", "mean", "worst_case", "ambiguous", "samples"]
 
+Admission = Literal["most_valuable"]
+
 EXAMPLE: dict[str, Any] = {
     "name": "lobby-cameras",
     "channel": "lte-10mhz",
@@ -98,6 +100,9 @@ class RobustUser(Body):
     max_loss: Fraction | None = absent()
     """Accuracy that what is sent may lose, 0 to 1; default: none, so only plain tensors and
     lossless codecs are sent."""
+    value: NonNegative | None = absent()
+    """What serving this user is worth, in any unit, beside the others; default 1. Looked at with
+    `options.admission`, and where repairs leave users out."""
 
 
 class RobustTier(Body):
@@ -141,6 +146,10 @@ class RobustOptions(Body):
     """The margin of options that too few samples are behind; default: they are left out."""
     accept_drift: bool | None = absent()
     """Plan with samples that the drift test refutes, though they need not be like those to come."""
+    admission: Admission | None = absent()
+    """Whom to plan for where not everybody fits. `most_valuable`: those who are worth most
+    together (`value` of the users), then least energy among them; `result.admission` says who
+    is left out, and why. Default: everybody, or there is no plan."""
     on_revocation: Literal["nothing", "replan"] = "nothing"
     """What to do where the plan's own users refute it (`POST /v1/plans/{id}/observations`):
     `replan` makes another, on timings that were measured anew, or with a safer margin."""

@@ -29,7 +29,8 @@ def _outline(prepared: Prepared, progress: Progress) -> Outline:
     assert isinstance(prepared, PreparedRobust)
     asked = prepared.request.options
     limited = progress.part(time_limit_s=asked.time_limit_s)
-    plans = plan_cells(prepared.assembled.cells, asked, limited)
+    assembled, _ = prepared.admitted(limited)
+    plans = plan_cells(assembled.cells, asked, limited)
     return infeasible(plans) if isinstance(plans, Mapping) else planned(plans)
 
 

@@ -1,0 +1,50 @@
+"""The most valuable users of a cell who fit together."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from solvers.arrays import Floats, Integers
+from solvers.progress import Progress
+from solvers.robust.problem import Problem
+from solvers.robust.solve.conflicts import demands_of
+from solvers.robust.solve.remedies import all_least_shares
+from solvers.robust.solve.servers.limits import has_plan
+from solvers.subsets.admission import Admission, of_sums, of_tests
+
+# The last digits of a least share depend on who is computed beside.
+_ROUND_DOWN = 1.0 - 1e-12
+
+
+def admit(problem: Problem, value: Floats, progress: Progress) -> Admission:
+    """Users to plan for where not everybody can be, with what is proven of their value; those who
+    fail even alone are told apart.
+
+    Users without budgets of servers share the uplink and nothing else, and some of them have a plan
+    exactly where their least shares fit: a knapsack problem. Beside servers with budgets sets are
+    tested (`subsets.admission`).
+
+    Parameters
+    ----------
+    value : (users,) what serving each is worth, not negative.
+    """
+    limits = problem.at_tolerance()
+    least = all_least_shares(limits, progress)
+    alone = np.flatnonzero(np.isinf(least))
+
+    def fits(users: Integers) -> bool | None:
+        some = limits.only(users)
+        if not all_least_shares(some, progress).sum() <= limits.bandwidth_hz:
+            return False
+        if not problem.server_capacity:
+            return True
+        fit, settled = has_plan(some, progress)
+        return fit if fit or settled else None
+
+    if problem.server_capacity:
+        return replace(of_tests(value, demands_of(limits), fits, progress), alone=alone)
+    found = of_sums(value, least, limits.bandwidth_hz, progress)
+    if len(found.users) and not fits(found.users):
+        narrower = of_sums(value, least, limits.bandwidth_hz * _ROUND_DOWN, progress)
+        found = replace(narrower, at_most=max(found.at_most, narrower.value))
+    return replace(found, alone=alone)
