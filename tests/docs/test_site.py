@@ -6,9 +6,10 @@ import re
 from app.settings import Settings
 from docs.site.environment import settings
 from docs.site.openapi import document, operations, schemas
-from tests.docs.excerpts import CHECKOUT
+from tests.docs.excerpts import CHECKOUT, pages
 
 DOCS = CHECKOUT / "docs"
+OPERATION = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE) (/v1(?:/(?:[a-z-]+|\{\w+\}))+)(?![\w/$])")
 LISTS = re.compile(r"^```\{toctree\}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -25,9 +26,9 @@ def reached(name: str) -> list[str]:
 
 
 def test_every_page_is_in_the_navigation_once() -> None:
-    pages = {str(page.relative_to(CHECKOUT).with_suffix("")) for page in DOCS.glob("**/*.md")}
+    every = {str(page.relative_to(CHECKOUT).with_suffix("")) for page in DOCS.glob("**/*.md")}
     listed = reached("docs/index")
-    assert sorted(pages - set(listed)) == [], "enter it in docs/index.md"
+    assert sorted(every - set(listed)) == [], "enter it in docs/index.md"
     assert sorted({name for name in listed if listed.count(name) > 1}) == []
 
 
@@ -50,3 +51,21 @@ def test_every_setting_is_written_with_what_it_does() -> None:
         f"`SPLITPLAN_{name.upper()}`" for name in Settings.model_fields
     ]
     assert [row for row in rows if len(row) != 3] == []
+
+
+def test_every_operation_that_a_page_names_exists() -> None:
+    def plain(path: str) -> str:
+        return re.sub(r"\{\w+\}", "{}", path)
+
+    known = {
+        f"{method.upper()} {plain(path)}"
+        for path, item in document()["paths"].items()
+        for method in item
+    }
+    named = {
+        (str(page.relative_to(CHECKOUT)), f"{method} {plain(path)}")
+        for page in pages()
+        for method, path in OPERATION.findall(page.read_text())
+    }
+    assert len(named) > 50
+    assert sorted(each for each in named if each[1] not in known) == []
