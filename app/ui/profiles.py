@@ -15,7 +15,7 @@ from app.profiles.plausibility import warnings_of
 from app.profiles.schemas.profile import Profile
 from app.profiles.schemas.revisions import SCHEMAS
 from app.profiles.stored import Stored
-from app.ui import bodies
+from app.ui import bodies, drawings
 from app.ui.overview import kinds
 from app.ui.rendering import page
 from app.ui.told import Json
@@ -122,6 +122,7 @@ def show(
         profile=found,
         body=body,
         told=bodies.told(body),
+        figures=drawings.of_profile(session, collection, name, revision),
         warnings=warnings_of(found.body, found.stale),
         revisions=revisions[::-1],
         is_latest=revision is None or revision == revisions[-1].revision,

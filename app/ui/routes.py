@@ -7,7 +7,8 @@ from pydantic import BeforeValidator
 from starlette.responses import RedirectResponse
 
 from app.db import ReadSession
-from app.figures.answering import DrawnSize, FigureName
+from app.figures.answering import DrawnSize, FigureName, as_svg
+from app.figures.profile_routes import OfRevision
 from app.figures.routes import OfUser, draw_plan_figure
 from app.http.bodies import StrictRoute
 from app.http.paging import Cursor
@@ -16,7 +17,7 @@ from app.plans.documents import PlanKind
 from app.plans.routes import PlanIdPath, PlanName, UserIdPath
 from app.plans.schemas import PlanStatus
 from app.profiles.routes import ProfileName
-from app.ui import assets, drift, key, overview, plan, plans, profiles, user
+from app.ui import assets, drawings, drift, key, overview, plan, plans, profiles, user
 from app.ui.door import ROOT
 from app.ui.users import Wish
 
@@ -84,10 +85,25 @@ def show_profile(
     request: Request,
     collection: str,
     name: ProfileName,
-    revision: Annotated[int | None, Query(ge=1, le=999_999_999)] = None,
+    revision: OfRevision = None,
 ) -> Response:
     """A profile, as it is or as a revision had it."""
     return profiles.show(session, request, collection, name, revision)
+
+
+@router.get("/profiles/{collection}/{name}/figures/{figure}.svg")
+def draw_profile(
+    session: ReadSession,
+    request: Request,
+    collection: str,
+    name: ProfileName,
+    figure: FigureName,
+    size: DrawnSize = "wide",
+    revision: OfRevision = None,
+) -> Response:
+    """A figure of a timing or device, where the browser's cookie is sent."""
+    asked = session, collection, name, revision, figure
+    return as_svg(request, None, size, lambda: drawings.profile_figure(*asked))
 
 
 @router.get("/drift")
