@@ -94,8 +94,9 @@ def gains(
     elif told["distance_m"].any():
         for n in users[told["distance_m"]].tolist():
             resolver.fault(f"/users/{n}/distance_m", _no_path_loss(channel))
-    for name, some in told.items():
-        odd = some & np.isfinite(db) & ((db > 0.0) | (db < _GAIN_DB[0]))
+    strange = np.isfinite(db) & ((db > 0.0) | (db < _GAIN_DB[0]))
+    for name, some in told.items() if strange.any() else ():
+        odd = some & strange
         for n, value in zip(users[odd].tolist(), db[odd].tolist(), strict=True):
             _believed(resolver, f"/users/{n}/{name}", value)
     return np.asarray(10.0 ** (np.clip(db, *_GAIN_DB) / 10.0))

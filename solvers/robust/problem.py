@@ -18,6 +18,9 @@ TOLERANCE = 1e-9
 # So much of the tolerance is left to the rounding of a plan that is made at its end.
 AT_TOLERANCE = 1.0 + TOLERANCE * (1.0 - 1e-3)
 
+_POSITIVE = ("tx_power_w", "gain", "deadline_s", "risk")  # of each user
+_FEW = 1_000
+
 
 class Method(StrEnum):
     """How a plan is found; the certificate is the same for all."""
@@ -166,17 +169,12 @@ class Problem:
         freeze(self)
         users = len(self.workload)
         require(users >= 1, "workload: at least one user")
-        for name in ("tx_power_w", "gain", "deadline_s", "risk", "correlation"):
+        for name in (*_POSITIVE, "correlation"):
             require(len(getattr(self, name)) == users, f"{name}: one entry per user")
-        for name in ("bandwidth_hz", "noise_w_per_hz", "tx_power_w", "gain", "deadline_s", "risk"):
-            require(
-                all_finite(np.asarray(getattr(self, name)), above=0.0), f"{name} > 0 and finite"
-            )
         for name in ("radio_power_w", "rate_hz", "max_loss"):
             values = getattr(self, name)
             require(values is None or len(values) == users, f"{name}: one entry per user")
-            least = None if name == "max_loss" else 0.0
-            require(values is None or all_finite(values, above=least), f"{name} > 0 and finite")
+        self._require_positive()
         require(self.downlink_bps > 0.0, "downlink_bps > 0")
         require(self.stage_tolerance >= 1.0, "stage_tolerance >= 1")
         require(bool(np.all(self.risk < 1.0)), "risk < 1")
@@ -191,6 +189,20 @@ class Problem:
         )
         self._require_servers()
         self._require_what_margin_and_method_need()
+
+    def _require_positive(self) -> None:
+        said = {
+            name: None if (value := getattr(self, name)) is None else np.atleast_1d(value)
+            for name in ("bandwidth_hz", "noise_w_per_hz", *_POSITIVE, "radio_power_w", "rate_hz")
+        }
+        columns = [column for column in said.values() if column is not None]
+        # Of few users all at once, which is sooner; by name where something is wrong.
+        if self.users > _FEW or not all_finite(np.concatenate(columns), above=0.0):
+            for name, column in said.items():
+                fine = column is None or all_finite(column, above=0.0)
+                require(fine, f"{name} > 0 and finite")
+        fine = self.max_loss is None or all_finite(self.max_loss)
+        require(fine, "max_loss > 0 and finite")
 
     def _require_servers(self) -> None:
         servers = len(self.server_capacity)

@@ -57,6 +57,15 @@ class Assembled:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A cell that has users."""
+
+    site: Site
+    who: Integers  # positions in the request
+    used: Integers  # workloads of these
+
+
 def assemble(terms: RobustTerms, users: Users, resolver: Resolver) -> Assembled | None:
     """Turn a request into its problems; None where `resolver.faults` says why not."""
     resolver.strict = bool(terms.options.strict)
@@ -77,21 +86,28 @@ def assemble(terms: RobustTerms, users: Users, resolver: Resolver) -> Assembled 
     gain = _gain(users, places, members, kinds, power, resolver, method)
     radio = Radio(power, kinds.active_power_w[kinds.of], gain)
     _warn_of_users(resolver, users)
-    planned = [(site, who) for site, who in zip(places, members, strict=True) if len(who)]
+    planned = [
+        Planned(site, who, kinds.used_by(who))
+        for site, who in zip(places, members, strict=True)
+        if len(who)
+    ]
     _look_at_servers(resolver, planned, kinds, streams=asked.streams)
     _look_at_results(resolver, planned, kinds)
     if resolver.faults:
         return None
     used = {server for deployment in kinds.made for server in deployment.servers}
     shared: dict[Source[Profile], None] = {}
-    for site, _ in planned:
+    for site in (one.site for one in planned):
         if site.channel is not None:
             shared[site.channel] = None
         if site.server in used:
             shared[site.server] = None
     return Assembled(
         ids=users.ids,
-        cells=[cell_of(users, site, who, kinds, radio, asked, method) for site, who in planned],
+        cells=[
+            cell_of(users, one.site, one.who, one.used, kinds, radio, asked, method)
+            for one in planned
+        ],
         sources=[*shared, *(source for deployment in kinds.made for source in deployment.sources)],
         value=np.where(np.isnan(users.value), 1.0, users.value),
     )
@@ -171,7 +187,7 @@ def _distinct(values: Floats) -> list[float]:
 
 def _look_at_servers(
     resolver: Resolver,
-    planned: Sequence[tuple[Site, Integers]],
+    planned: Sequence[Planned],
     kinds: Kinds,
     *,
     streams: bool,
@@ -179,8 +195,8 @@ def _look_at_servers(
     """Budgets that nobody can hold, or that cells would share; names that mean two servers."""
     of_cell: dict[Server, int] = {}
     named: dict[str, Server] = {}
-    for c, (_, who) in enumerate(planned):
-        for server, ref in servers_of(kinds, who).items():
+    for c, one in enumerate(planned):
+        for server, ref in servers_of(kinds, one.used).items():
             at = kinds.server_at[server]
             if named.setdefault(ref, server) != server:
                 resolver.fault(
@@ -204,15 +220,14 @@ def _look_at_servers(
             of_cell[server] = c
 
 
-def _look_at_results(
-    resolver: Resolver, planned: Sequence[tuple[Site, Integers]], kinds: Kinds
-) -> None:
+def _look_at_results(resolver: Resolver, planned: Sequence[Planned], kinds: Kinds) -> None:
     """Results that come back over a channel of which nobody knows how fast."""
     told = set()
-    for site, who in planned:
+    for one in planned:
+        site = one.site
         if site.channel is None or site.channel.body.downlink_bps or site.channel_at in told:
             continue
-        for k in kinds.used_by(who).tolist():
+        for k in one.used.tolist():
             model = kinds.made[k].model.body
             if model.result_byte:
                 told.add(site.channel_at)

@@ -72,9 +72,9 @@ class Radio:
     gain: Floats
 
 
-def servers_of(kinds: Kinds, who: Integers) -> dict[Server, str]:
-    """The servers that some users may use, each with its name in answers."""
-    sources = (source for k in kinds.used_by(who).tolist() for source in kinds.made[k].servers)
+def servers_of(kinds: Kinds, used: Integers) -> dict[Server, str]:
+    """The servers that some workloads may use, each with its name in answers."""
+    sources = (source for k in used.tolist() for source in kinds.made[k].servers)
     found: dict[Server, str] = {}
     for source in sources:
         found.setdefault(source.body, source.ref)
@@ -85,19 +85,19 @@ def cell_of(
     users: Users,
     site: Site,
     who: Integers,
+    used: Integers,
     kinds: Kinds,
     radio: Radio,
     terms: Terms,
     method: Method,
 ) -> Cell:
-    """One cell's rows, with a table of its own workloads only."""
+    """One cell's rows, with a table of the workloads only that its users run."""
     assert site.channel is not None
     channel = site.channel.body
-    used = kinds.used_by(who)
     local = np.searchsorted(used, kinds.workload[kinds.of[who]])
     workloads = tuple(kinds.workloads[k] for k in used.tolist())
     made = [kinds.made[k] for k in used.tolist()]
-    bodies = servers_of(kinds, who)
+    bodies = servers_of(kinds, used)
     servers = _servers(bodies, kinds, streams=terms.streams)
     load, meanings = _rows(workloads, made, list(bodies))
     budgets = [server.budget_s for server in servers]

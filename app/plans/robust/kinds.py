@@ -24,6 +24,8 @@ from solvers.arrays import Integers
 from solvers.margin import Margin
 from solvers.robust.problem import Method
 
+_FEW = 100  # which Python sorts sooner than numpy is called
+
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
@@ -47,12 +49,12 @@ def kinds_of(
     users: Users, sites: Sequence[Site], resolver: Resolver, terms: Terms, method: Method
 ) -> Kinds:
     """The kinds of a request; faults and warnings go to the resolver."""
-    lossy = np.nan_to_num(users.max_loss) > 0.0
+    lossy = users.max_loss > 0.0  # who says nothing accepts none
     alike = (users.cell * len(users.networks) + users.network) * 2 + lossy
     if terms.evidence is not None:  # what samples bound depends on the risk
         _, promised = np.unique(users.risk + 1j * users.correlation, return_inverse=True)
         alike = alike * (int(promised.max()) + 1) + promised
-    _, firsts, of = np.unique(alike, return_index=True, return_inverse=True)
+    firsts, of = _distinct(alike)
     reader = SeriesReader(resolver.library.samples)
     found = Kinds(of, np.full(len(firsts), -1), np.ones(len(firsts)), np.full(len(firsts), np.nan))
     known: dict[tuple[Deployment, Terms, Promise | None], int] = {}
@@ -87,6 +89,15 @@ def kinds_of(
         if device.radio is not None:
             found.active_power_w[k] = device.radio.active_power_w
     return found
+
+
+def _distinct(alike: Integers) -> tuple[Integers, Integers]:
+    """Where each of the distinct numbers, rising, is first; and which of them each is."""
+    if len(alike) > _FEW:
+        return np.unique(alike, return_index=True, return_inverse=True)[1:]
+    listed = alike.tolist()
+    order = {number: k for k, number in enumerate(sorted(set(listed)))}
+    return np.array([*map(listed.index, order)]), np.array([order[each] for each in listed])
 
 
 def _tell(
