@@ -32,7 +32,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from app import drivers, projects
 from app.drivers import Patience
 from app.lending import KeepingPool, LendingPool
-from app.projects import Engines
+from app.projects import Engines, LateSession
 from app.same_file import SameFile
 from app.together import Together
 from app.turns import Turns
@@ -192,6 +192,9 @@ class _Write:
         return self.context.run(self._written, connection)
 
     def _written(self, connection: Connection) -> Any:
+        project = self.database.project
+        if project is not None:
+            return LateSession(project, connection).carry_out(self.act)
         with (
             self.database._session(connection, expire_on_commit=False) as session,
             session.begin(),

@@ -10,7 +10,7 @@ session without.
 import base64
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any, Self, TypeVar
@@ -58,6 +58,7 @@ _NUMBERS = {
 }
 
 S = TypeVar("S", bound=Executable)
+T = TypeVar("T")
 
 
 class OfProject:
@@ -158,6 +159,52 @@ def session_of(project: str | None, on: Engines | Connection, *, expire_on_commi
     if project is None:
         return Session(**options)
     return SessionOfOne(**options, info={_PROJECT: project})
+
+
+class LateSession(SessionOfOne):
+    """A session of one project in a transaction of its caller, who has its connection: made whole
+    once somebody asks it for more than that, for to make and end one takes as long as to store two
+    rows.
+    """
+
+    def __init__(self, project: str, connection: Connection) -> None:
+        self._within = connection.execution_options(**{_PROJECT: True})
+        self.__dict__["info"] = {_PROJECT: project}
+
+    def __getattr__(self, name: str) -> Any:
+        """What a session has, which this one has not yet."""
+        if name.startswith("__") or self._is_whole:
+            raise AttributeError(name)
+        self.__dict__["_whole"] = True
+        super().__init__(
+            bind=self._within, expire_on_commit=False, join_transaction_mode="rollback_only"
+        )
+        self.begin()
+        return getattr(self, name)
+
+    @property
+    def _is_whole(self) -> bool:
+        return "_whole" in self.__dict__
+
+    def connection(self, *args: Any, **options: Any) -> Connection:
+        """As of any session."""
+        return super().connection(*args, **options) if self._is_whole else self._within
+
+    def flush(self, objects: Any = None) -> None:
+        """As of any session."""
+        if self._is_whole:
+            super().flush(objects)
+
+    def carry_out(self, act: Callable[[Session], T]) -> T:
+        """Call `act` with this session, and have done what it was asked to."""
+        try:
+            told = act(self)
+            if self._is_whole:
+                self.commit()
+            return told
+        finally:
+            if self._is_whole:
+                self.close()
 
 
 def project_of(session: Session) -> str:

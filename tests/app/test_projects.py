@@ -65,6 +65,35 @@ def seen(session: Session) -> list[tuple[str, str]]:
     return [(project, name) for project, name in session.execute(rows)]
 
 
+def test_a_late_session_keeps_to_its_project_and_is_taken_back_as_a_whole(two: Service) -> None:
+    """With its connection alone, and once it is made whole."""
+    database = two.everything.of("one")
+
+    def write(name: str, *, refuse: bool) -> None:
+        with two.everything.writing() as own:
+            late = projects.LateSession("one", own.connection())
+
+            def act(session: Session) -> None:
+                new = insert(table_of(PlanNameRow))
+                assert projects.project_of(session) == "one"
+                session.connection().execute(new, {"project": "one", "name": name, "event": 0})
+                assert "identity_map" not in vars(session)
+                session.add(PlanNameRow(name=f"{name}-too"))
+                assert "identity_map" in vars(session)
+                assert set(session.scalars(select(PlanNameRow.project))) == {"one"}
+                if refuse:
+                    raise ZeroDivisionError
+
+            late.carry_out(act)
+
+    write("kept", refuse=False)
+    with pytest.raises(ZeroDivisionError):
+        write("refused", refuse=True)
+    with database.reading() as session:
+        names = session.scalars(select(PlanNameRow.name).order_by(PlanNameRow.name)).all()
+    assert names == ["hall", "kept", "kept-too"]
+
+
 def test_a_session_sees_its_own_and_what_is_shared(two: Service) -> None:
     with two.everything.of("one").reading() as session:
         assert seen(session) == [("shared", "cloud"), ("one", "edge")]
