@@ -28,6 +28,7 @@ _NAMES = {
     "level_power_w": "Power",
     "capacity_flop_per_s": "Capacity",
     "flop": "FLOP",
+    "model": "Network",
     "source_sha256": "SHA-256 of its source",
 }
 _APART = {"name", "kind", "provenance", "reference", "cuts"}

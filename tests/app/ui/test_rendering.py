@@ -154,6 +154,8 @@ def look_over(browser: Browser, findings: Findings, name: str, url: str) -> None
     browser.open(url)
     for width, scheme in WIDTHS.items():
         browser.look(width, scheme)
+        browser.evaluate("document.querySelectorAll('img').forEach(each => each.loading = 'eager')")
+        browser.until("[...document.images].every(each => each.complete && each.naturalWidth)")
         wide = browser.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"{wide} px wide at {width}"
         (PICTURES / f"{name}-{width}.png").write_bytes(browser.picture())

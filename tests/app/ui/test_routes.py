@@ -90,6 +90,7 @@ def test_a_key_in_a_cookie_opens_the_pages_of_its_project_and_nothing_else(
     service: Service, client: httpx.Client
 ) -> None:
     client.post("/v1/devices", json=a_device())
+    drawing = "/ui/profiles/devices/camera-cpu/figures/power.svg"
     mine, other = a_key(service, "read"), a_key(service, "read", "other")
     asked = client.get("/ui/plans?kind=robust")
     assert asked.status_code == 401
@@ -102,6 +103,7 @@ def test_a_key_in_a_cookie_opens_the_pages_of_its_project_and_nothing_else(
     cookie = entered.headers["set-cookie"].lower()
     assert {"httponly", "samesite=strict", "path=/ui"} <= set(cookie.split("; "))
     assert client.get("/ui/").status_code == 200
+    assert client.get(drawing).headers["content-type"] == "image/svg+xml"
     # Not for the API, and not for what changes anything.
     assert client.get("/v1/plans").status_code == 401
     assert client.get("/v1/plans", headers={"Cookie": f"splitplan-key={mine}"}).status_code == 401
@@ -110,6 +112,7 @@ def test_a_key_in_a_cookie_opens_the_pages_of_its_project_and_nothing_else(
 
     assert ">1</span> devices" in client.get("/ui/").text
     client.post("/ui/key", data={"key": other, "to": "/ui/"})
+    assert client.get(drawing).status_code == 404
     page = client.get("/ui/").text
     assert ">1</span> devices" not in page
     assert ">other</span>" in page
