@@ -255,6 +255,10 @@ class NothingToBundle(SplitplanError):
     """The plan exists, but nothing that it was made of could make it again."""
 
 
+class NothingToExplain(SplitplanError):
+    """The plan exists, but has nothing that an explanation could be made of."""
+
+
 class PlansNotComparable(SplitplanError):
     """Two plans are of different kinds."""
 

@@ -146,6 +146,12 @@ def _figures(_: FastAPI) -> Iterator[APIRouter]:
     yield routes.router
 
 
+def _explanations(_: FastAPI) -> Iterator[APIRouter]:
+    from app.explanations import routes
+
+    yield routes.router
+
+
 def _profile_figures(_: FastAPI) -> Iterator[APIRouter]:
     from app.figures import profile_routes
 
@@ -216,6 +222,7 @@ FEATURES = (
     Feature(("/v1/experiments",), _experiments),
     Feature(("/v1/plans/*/bundle", "/v1/plans/*/request"), _bundles),
     Feature(("/v1/plans/*/compare",), _comparisons),
+    Feature(("/v1/plans/*/explain",), _explanations),
     Feature(("/v1/plans/*/observations",), _evidence),
     Feature(("/v1/plans/*/figures",), _figures),
     Feature(_KINDS, _profiles),

@@ -160,6 +160,13 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
         "Nobody could make this plan again",
         "`detail` says what is missing; bundle a plan that ended with a result or with reasons.",
     ),
+    errors.NothingToExplain: ProblemType(
+        "nothing-to-explain",
+        409,
+        "The plan has nothing to explain",
+        "`detail` says what is missing; ask about a robust, stopping or multi-user plan that ended"
+        " with a result.",
+    ),
     errors.PlansNotComparable: ProblemType(
         "plans-not-comparable",
         409,

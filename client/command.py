@@ -200,6 +200,16 @@ def compare(
 
 @main.command()
 @click.argument("plan_id", metavar="ID")
+@click.argument("user_id", metavar="USER")
+@machine
+@click.pass_obj
+def explain(planning: PlanningClient, plan_id: str, user_id: str, as_json: bool) -> None:
+    """Tell why a user has the cut it has, and what would make another one win."""
+    shown_or_json(planning.explain(plan_id, user_id), as_json, present.explanation)
+
+
+@main.command()
+@click.argument("plan_id", metavar="ID")
 @click.pass_obj
 def request(planning: PlanningClient, plan_id: str) -> None:
     """Print the request of a plan as it was sent, as JSON."""

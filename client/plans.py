@@ -201,22 +201,21 @@ class Plans(Connection):
         return self._json("GET", address("v1", "plans", plan_id, "users", user_id))
 
     def compare(self, before: str, after: str) -> Json:
-        """What distinguishes two ended plans of one kind: terms, revisions, users, energy and time,
-        in numbers and, as its `summary`, in words.
-        """
+        """What distinguishes two ended plans of one kind; its `summary` says it in words."""
         return self._json("GET", address("v1", "plans", before, "compare", after))
 
     def changed_users(
         self, before: str, after: str, *, change: str | None = None
     ) -> Iterator[Json]:
-        """The users whom two plans tell different things, how and why, however many there are.
-
-        `change`: only those who `joined`, `left`, `gained` or `lost` a plan, have another
-        `decision`, or other `amounts` at the same.
-        """
+        """Whom two plans tell different things, how and why; `change`: only who changed so."""
         filters = {} if change is None else {"change": change}
         path = address("v1", "plans", before, "compare", after, "users")
         return self._items(path, limit=1000, **filters)
+
+    def explain(self, plan_id: str, user_id: str) -> Json:
+        """Why a user has its cut, what would make another win, and what the cell owes to it."""
+        path = address("v1", "plans", plan_id, "explain")
+        return self._json("GET", path, params={"user": user_id})
 
     def forget(self, plan_id: str) -> None:
         """Delete a plan that has ended."""

@@ -8,6 +8,7 @@ from client.present.repairs import repairs
 from client.present.reports import (
     estimated,
     evidence,
+    explanation,
     measurement,
     model,
     power,
@@ -31,6 +32,7 @@ __all__ = [
     "estimated",
     "evidence",
     "experiment",
+    "explanation",
     "measurement",
     "model",
     "number",

@@ -20,6 +20,14 @@ def sentences(console: Console, document: Json) -> None:
         console.print(said, soft_wrap=True, markup=False, highlight=False)
 
 
+def explanation(console: Console, document: Json) -> None:
+    """Why a user has its cut: the summary, then what there is to say of each other cut."""
+    sentences(console, document)
+    for cut in document["cuts"]:
+        if not cut["chosen"]:
+            console.print(f"  {cut['sentence']}", soft_wrap=True, markup=False, highlight=False)
+
+
 def model(console: Console, document: Json) -> None:
     """An imported model."""
     cuts = document["cuts"]

@@ -85,6 +85,18 @@ class Plan:
                 self._bound(stopping, cost, chosen), curve[chosen, each]
             )
 
+    def totals(self, workload: int, users: Integers) -> tuple[Floats, Floats]:
+        """Running and placement cost of every placement of these users of a workload, (cuts,
+        users), by the problem's rule; the first is infinite where a placement is not possible.
+        """
+        with np.errstate(divide="ignore", over="ignore"):
+            stopping = self._stopping(costs(self.problem, workload, users), users)
+            look, running = stopping.curves(late=False)
+        curve = look if self.problem.rule is Rule.ONE_STAGE_LOOK_AHEAD else running
+        _, allowed = self._possible(workload, users)
+        placing = self.problem.placement_cost(users, workload).T
+        return np.where(allowed, curve, np.inf), placing
+
     def _stopping(self, cost: Costs, users: Integers) -> Stopping | MarkovStopping | Kernel:
         """When to stop on this channel."""
         problem = self.problem

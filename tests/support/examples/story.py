@@ -203,6 +203,7 @@ def _plan(client: httpx.Client, recorder: Recorder, plan: Body) -> None:
     again = f"{at}/replan"
     _asked(client, "POST", again, 201, json=patch, headers=key)
     later = _asked(client, "POST", again, json=patch, headers=key)
+    _asked(client, "GET", f"{at}/explain?user=near")
     _asked(client, "GET", f"{at}/compare/{later['id']}")
     _asked(client, "GET", f"{at}/compare/{later['id']}/users")
     _asked(client, "POST", f"{at}/repairs", 409, json=BODIES_UNDER_OTHERS[REPAIRS])
@@ -361,6 +362,8 @@ def _refusals(client: httpx.Client, plan: Body) -> None:
     _asked(client, "POST", f"/v1/plans/{waiting['id']}/cancel", 202)
     _asked(client, "GET", f"/v1/plans/{waiting['id']}/bundle", 409)
     _asked(client, "GET", f"{at}/compare/{stopping['id']}", 409)
+    tables = _asked(client, "POST", shares.ADAPTIVE, 201, json=REQUESTS[shares.ADAPTIVE])
+    _asked(client, "GET", f"/v1/plans/{tables['id']}/explain?user=a", 409)
     _asked(client, "POST", "/v1/devices", 409, json=device)
     torn = {"Content-Type": JSON, "Content-Encoding": "gzip"}
     _asked(client, "POST", cells.ROBUST, 400, content=b"{", headers=torn)

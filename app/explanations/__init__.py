@@ -1,0 +1,1 @@
+"""Why a user of a plan has the cut it has."""
