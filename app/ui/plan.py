@@ -12,6 +12,8 @@ from app.ui.told import Summary
 from app.ui.users import Wish
 
 _MOST_CUTS = 12
+_MOST_DRAWN = 20_000
+"""Users of a plan whose figures are drawn without being asked for."""
 _ABSENT = {"revoked": None, "failure": None, "warnings": (), "parent": None}
 """What is not said of a plan that has none."""
 
@@ -30,6 +32,7 @@ def show(session: Session, request: Request, plan_id: str, wish: Wish) -> Respon
         summary=Summary() if plan["result"] is None else summaries.of(plan),
         obstacles=None if why is None else obstacles.of(plan),
         most_cuts=_MOST_CUTS,
+        most_drawn=_MOST_DRAWN,
         table=users.table(session, head, wish) if told else None,
         times=bars.TIMES,
         standing=standing.of(session, head),

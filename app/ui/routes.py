@@ -10,6 +10,7 @@ from app.db import ReadSession
 from app.figures.answering import DrawnSize, FigureName, as_svg
 from app.figures.profile_routes import OfRevision
 from app.figures.routes import OfUser, draw_plan_figure
+from app.hands import of_kind
 from app.http.bodies import StrictRoute
 from app.http.paging import Cursor
 from app.plans import events
@@ -17,7 +18,7 @@ from app.plans.documents import PlanKind
 from app.plans.routes import PlanIdPath, PlanName, UserIdPath
 from app.plans.schemas import PlanStatus
 from app.profiles.routes import ProfileName
-from app.ui import assets, drawings, drift, key, overview, plan, plans, profiles, user
+from app.ui import assets, drawings, drift, key, overview, plan, plans, profiles, user, why
 from app.ui.door import ROOT
 from app.ui.users import Wish
 
@@ -160,6 +161,15 @@ def show_user(
 ) -> Response:
     """One user of a plan."""
     return user.show(session, request, plan_id, user_id)
+
+
+@router.get("/plans/{plan_id}/users/{user_id}/why")
+@of_kind("planning")
+def show_why(
+    session: ReadSession, request: Request, plan_id: PlanIdPath, user_id: UserIdPath
+) -> Response:
+    """Why a user has its cut."""
+    return why.show(session, request, plan_id, user_id)
 
 
 @router.get("/plans/{plan_id}/events")

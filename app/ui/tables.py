@@ -8,7 +8,7 @@ from app.ui.columns import Column
 from app.ui.told import Json
 from app.ui.words import NOTHING, count, number, percent, si
 
-_BINDINGS = {
+BINDINGS = {
     "clock": "the device's clock",
     "rate": "the uplink",
     "margin": "times that vary too much",
@@ -16,6 +16,8 @@ _BINDINGS = {
     "loss": "accuracy lost",
     "stage": "how often it infers",
     "server": "the server's budget",
+    "time": "time, even with all of uplink and server",
+    "outage": "a channel that is never up",
 }
 _OFFLOADS = {"always": "always send", "never": "compute on", "threshold": "by the rate"}
 
@@ -32,17 +34,22 @@ class Table:
     """Of each row, whether it is what the plan took."""
 
 
-def _table(
-    title: str, note: str, columns: Sequence[Column], rows: Sequence[Json], **more: Any
+def table(
+    title: str,
+    note: str,
+    columns: Sequence[Column],
+    rows: Sequence[Json],
+    marked: Sequence[bool] = (),
 ) -> Table:
     """What columns have to say of rows; those that say nothing of any row are left out."""
     texts = [[column.text(row) for column in columns] for row in rows]
     said = [n for n in range(len(columns)) if any(row[n] not in (NOTHING, "") for row in texts)]
     kept = [[row[n] for n in said] for row in texts]
-    return Table(title, note, [columns[n] for n in said], kept, **more)
+    return Table(title, note, [columns[n] for n in said], kept, marked)
 
 
-def _words(named: dict[str, str]) -> Callable[[Any], str]:
+def words(named: dict[str, str]) -> Callable[[Any], str]:
+    """Texts by what they stand for."""
     return lambda value: NOTHING if value is None else named.get(str(value), str(value))
 
 
@@ -54,14 +61,14 @@ def _decibel(value: float | None) -> str:
     return NOTHING if value is None else f"{number(value)} dB"
 
 
-_CUT = Column("Cut", "cut", count, is_number=False)
-_CUT_NAME = Column("Cut after", "cut_name", is_number=False)
+CUT = Column("Cut", "cut", count, is_number=False)
+CUT_NAME = Column("Cut after", "cut_name", is_number=False)
 
 _BY_RATE = (
     Column("From rate", "rate_from_bps", _unit("bit/s"), is_number=False),
     Column("Below", "rate_to_bps", lambda rate: "no end" if rate is None else si(rate, "bit/s")),
-    _CUT,
-    _CUT_NAME,
+    CUT,
+    CUT_NAME,
     Column("Bits", "bits", count),
     Column("Codec", "codec", is_number=False),
     Column("Cost at first", "cost_from", number),
@@ -69,9 +76,9 @@ _BY_RATE = (
     Column("Late below", "late_below_bps", _unit("bit/s")),
 )
 _STOPPING = (
-    _CUT,
-    _CUT_NAME,
-    Column("Send", "offload", _words(_OFFLOADS), is_number=False),
+    CUT,
+    CUT_NAME,
+    Column("Send", "offload", words(_OFFLOADS), is_number=False),
     Column("From rate", "rate_bps", _unit("bit/s")),
     Column("SNR", "snr_db", _decibel),
     Column("Gain", "gain_db", _decibel),
@@ -79,11 +86,11 @@ _STOPPING = (
     Column("Ends here", "stop_probability", percent),
 )
 _ALTERNATIVES = (
-    _CUT,
-    _CUT_NAME,
+    CUT,
+    CUT_NAME,
     Column("Cell takes at least", "cell_energy_at_least_j", _unit("J")),
     Column("Cell takes at least", "cell_power_at_least_w", _unit("W")),
-    Column("Stopped by", "binding", _words(_BINDINGS), is_number=False),
+    Column("Stopped by", "binding", words(BINDINGS), is_number=False),
     Column("Short by", "short_by_s", _unit("s")),
     Column("Short by", "short_by_hz", _unit("Hz")),
 )
@@ -95,8 +102,8 @@ _CURVE = (
     Column("Fits memory", "fits_memory", lambda fits: "yes" if fits else "no", is_number=False),
 )
 _REASONS = (
-    _CUT,
-    Column("Stopped by", "binding", _words(_BINDINGS), is_number=False),
+    CUT,
+    Column("Stopped by", "binding", words(BINDINGS), is_number=False),
     Column("Short by", "short_by_s", _unit("s")),
 )
 
@@ -108,12 +115,12 @@ def decision_table(told: Json | None) -> Table | None:
     rows = told["rows"]
     if rows and "offload" in rows[0]:
         note = "At each cut, in the order in which the device comes to them."
-        return _table("Decision table", note, _STOPPING, rows)
+        return table("Decision table", note, _STOPPING, rows)
     pinned = [bool(row.get("pinned")) for row in rows]
     note = "By the rate of the uplink, whose share the device knows; the plan's own row is marked."
     if not any(pinned):
         note = "By the rate of the uplink."
-    return _table("Decision table", note, _BY_RATE, rows, marked=pinned)
+    return table("Decision table", note, _BY_RATE, rows, marked=pinned)
 
 
 def alternatives(told: Sequence[Json] | None, taken: int | None) -> Table | None:
@@ -122,7 +129,7 @@ def alternatives(told: Sequence[Json] | None, taken: int | None) -> Table | None
         return None
     note = "Proven for each cut of its network; the one that is taken is marked."
     marked = [each["cut"] == taken for each in told]
-    return _table("Why not another cut", note, _ALTERNATIVES, told, marked=marked)
+    return table("Why not another cut", note, _ALTERNATIVES, told, marked=marked)
 
 
 def curve(told: Sequence[Json] | None) -> Table | None:
@@ -133,7 +140,7 @@ def curve(told: Sequence[Json] | None) -> Table | None:
     best = min(finite, default=None)
     marked = [best is not None and each["total_cost"] == best for each in told]
     note = "Per inference; the cheapest that fits is taken."
-    return _table("Placements", note, _CURVE, told, marked=marked)
+    return table("Placements", note, _CURVE, told, marked=marked)
 
 
 def reasons(told: Sequence[Json] | None) -> Table | None:
@@ -141,4 +148,4 @@ def reasons(told: Sequence[Json] | None) -> Table | None:
     if told is None:
         return None
     note = "With the whole uplink and the largest clock, the option that comes closest."
-    return _table("What stops each cut", note, _REASONS, told)
+    return table("What stops each cut", note, _REASONS, told)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.plans import service
 from app.plans.heads import Head
-from app.ui import bars, columns, drawings
+from app.ui import bars, columns, drawings, why
 from app.ui.rendering import page
 from app.ui.tables import Table, alternatives, curve, decision_table, reasons
 from app.ui.told import Fact, Json
@@ -34,6 +34,8 @@ def show(session: Session, request: Request, plan_id: str, user_id: str) -> Resp
         ],
         tables=list(_tables(user)),
         figures=drawings.of_user(session, plan_id, user_id),
+        why=why.at_once(session, plan, user_id),
+        can_tell=why.can_tell(plan),
     )
 
 

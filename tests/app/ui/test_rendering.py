@@ -135,6 +135,7 @@ def staged(service: Service, client: httpx.Client) -> dict[str, str]:
     for name in ("robust", "stopping", "multi-user", "adaptive", "infeasible"):
         page = client.get(pages[name]).text
         pages[f"user-{name}"] = re.findall(r'href="(/ui/plans/[^"]+/users/[^"]+)"', page)[0]
+    pages["why"] = f"{pages['large']}/users/camera-7/why"
     return pages
 
 
@@ -142,7 +143,7 @@ NAMES = [
     "overview", "plans", "nothing-found", "profiles", "devices", "device", "timing", "model",
     "drift", "key", "fault", "sorted", "robust", "infeasible", "stopping", "multi-user", "adaptive",
     "large", "revoked", "queued", "cancelled", "failed", "user-robust", "user-stopping",
-    "user-multi-user", "user-adaptive", "user-infeasible",
+    "user-multi-user", "user-adaptive", "user-infeasible", "why",
 ]  # fmt: skip
 
 

@@ -188,6 +188,10 @@ def test_plans_of_every_family_and_end_have_pages(client: httpx.Client) -> None:
         page = client.get(at).text
         assert "<h2" in page
         assert client.get(re.findall(r'href="(/ui/[^"]+/users/[^"]+)"', page)[0]).status_code == 200
+        if body["result"] is not None:
+            told = client.get(f"{at}/users/a/why").status_code == 200
+            assert told == (body["kind"] != "adaptive")
+            assert told == ("Why this cut" in client.get(f"{at}/users/a").text)
     assert "What would mend it" in client.get(f"/ui/plans/{plans[0].json()['id']}").text
 
 
