@@ -50,7 +50,7 @@ _ROW = [
 _ALLOWED = _ROW.index("allowed")
 # Larger tables take longer to solve than to read, and much memory to keep.
 _KEPT_ROWS = 1_000
-_KEPT_CHOICES = 4  # of rows of one table: all of them, and those that baselines have
+_KEPT_CHOICES = 3  # of rows of one table: all of them, and those of two baselines
 _USER = [
     "scale_hz",
     "radio_w",
