@@ -8,17 +8,18 @@
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+mkdir "$folder/docs"
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
     sphinx==9.0.4 sphinxcontrib-openapi==0.10.0 sphinxcontrib-httpdomain==2.2.1
-echo 'extensions = ["sphinxcontrib.openapi"]' >"$folder/conf.py"
+echo 'extensions = ["sphinxcontrib.openapi"]' >"$folder/docs/conf.py"
 builds() { # whether a document that answers this status builds with warnings as errors
-    cat >"$folder/openapi.json" <<JSON
+    cat >"$folder/docs/openapi.json" <<JSON
 {"openapi": "3.1.0", "info": {"title": "t", "version": "1"},
  "paths": {"/a": {"get": {"summary": "s", "responses": {"$1": {"description": "d"}}}}}}
 JSON
-    printf 'T\n=\n\n.. openapi:: openapi.json\n' >"$folder/index.rst"
-    "$folder/venv/bin/python" -m sphinx -q -E -W "$folder" "$folder/out" >"$folder/log" 2>&1
+    printf 'T\n=\n\n.. openapi:: openapi.json\n' >"$folder/docs/index.rst"
+    "$folder/venv/bin/python" -m sphinx -q -E -W "$folder/docs" "$folder/out" >"$folder/log" 2>&1
 }
 seen=""
 for status in 200 422 425 429 451 421 428 431 511; do

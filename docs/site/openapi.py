@@ -37,7 +37,7 @@ def operations(told: dict[str, Any]) -> Iterator[str]:
     usual = {
         each for each, times in Counter(said).items() if each[0] >= "4" and times > len(said) // 20
     }
-    yield "Nearly every operation may also answer with one of these [problems](#schema-problem):\n"
+    yield "## What nearly every operation may answer\n\nEach is a [problem](#schema-problem):\n"
     yield from (f"* {status}: {description}" for status, description in sorted(usual))
     yield ""
     for tag in told["tags"]:
