@@ -13,6 +13,7 @@ from solvers.arrays import Floats, Integers
 from solvers.progress import Progress, Stage
 from solvers.robust.problem import Problem
 from solvers.robust.solve.conflicts import conflict_of
+from solvers.robust.solve.lean import for_least_shares
 from solvers.robust.solve.remedies import Alone, Remedies, Together, all_least_shares
 from solvers.robust.solve.servers.limits import (
     has_plan,
@@ -95,7 +96,7 @@ def explain(
     """
     progress.stage(Stage.EXPLAIN, 0.5, 1.0)
     failing = np.nonzero(np.isinf(least_hz))[0]
-    remedies = Remedies(problem, progress)
+    remedies = Remedies(for_least_shares(problem), progress)
     alone_hz = remedies.least_bandwidth_hz(failing)
     deadline, risk = remedies.least_deadline_s(failing), remedies.least_risk(failing)
     total = remedies.least_total_bandwidth_hz()

@@ -17,6 +17,7 @@ from solvers.progress import Progress
 from solvers.robust.problem import Problem
 from solvers.robust.solve.candidates import in_blocks
 from solvers.robust.solve.changes import Change, Prices, Repair
+from solvers.robust.solve.lean import for_least_shares
 from solvers.robust.solve.loosened import Laid, Loosened, finer, joined, meant
 from solvers.robust.solve.remedies import LARGEST_RISK, Remedies, all_least_shares, widest_shares
 from solvers.subsets.admission import of_sums
@@ -25,6 +26,7 @@ from solvers.subsets.levels import cheapest, dual_bound
 # Deadlines are stretched to this many times at the most, risks to this much.
 _LONGEST, _LARGEST = 20.0, 0.99
 _SMALL_CELL, _LARGE_CELL = 50, 20_000
+_LARGE_TABLE = 200_000  # options of all users
 _HALVINGS, _FEW = 40, 8
 _GAP = 1e-4  # of a choice among levels, which are points of a grid
 
@@ -49,12 +51,14 @@ def repairs(problem: Problem, prices: Prices, progress: Progress) -> Iterator[Re
 class _Found:
     def __init__(self, problem: Problem, prices: Prices, progress: Progress) -> None:
         self.problem, self.prices, self.progress = problem, prices, progress
-        self.remedies = Remedies(problem, progress)
-        limits = problem.at_tolerance()
+        self.lean = for_least_shares(problem)
+        self.remedies = Remedies(self.lean, progress)
+        limits = self.lean.at_tolerance()
         self.capacity = limits.bandwidth_hz
-        self.least = self._widest(problem)
+        self.least = self._widest(self.lean)
         self.failing = np.flatnonzero(np.isinf(all_least_shares(limits, progress)))
-        large = problem.users > _LARGE_CELL
+        lean = self.lean.workloads.first
+        large = int(np.diff(lean)[problem.workload].sum()) > _LARGE_TABLE
         self.begun: dict[Change, Laid] = {}
         self.steps, self.finer, self.rounds = (8, 6, 1) if large else (24, 16, 3)
         self.loosened = [some for some in (self._deadlines(), self._risks()) if some is not None]
@@ -133,12 +137,12 @@ class _Found:
     def with_deadlines(self, values: Floats) -> Problem:
         """The cell with other deadlines where there are any."""
         start = self.problem.deadline_s
-        return replace(self.problem, deadline_s=np.where(np.isfinite(values), values, start))
+        return replace(self.lean, deadline_s=np.where(np.isfinite(values), values, start))
 
     def with_risks(self, values: Floats) -> Problem:
         """The cell with other risks where there are any."""
         start = self.problem.risk
-        return replace(self.problem, risk=np.where(np.isfinite(values), values, start))
+        return replace(self.lean, risk=np.where(np.isfinite(values), values, start))
 
     def _dropped(self) -> Repair | None:
         never = ~np.isfinite(self.prices.drop)
@@ -160,7 +164,8 @@ class _Found:
     ) -> Repair | None:
         """As wide an uplink as some users need, beside what is paid for other changes."""
         some = problem if len(users) == problem.users else problem.only(users)
-        hertz = max(Remedies(some, self.progress).least_total_bandwidth_hz(), some.bandwidth_hz)
+        lean = replace(some, workloads=self.lean.workloads)
+        hertz = max(Remedies(lean, self.progress).least_total_bandwidth_hz(), some.bandwidth_hz)
         if not np.isfinite(hertz):
             return None
         cost = paid + self.prices.bandwidth_per_hz * (hertz - some.bandwidth_hz)
@@ -257,7 +262,8 @@ class _Found:
             return problem, paid
 
         def fits(problem: Problem) -> bool:
-            limits = problem.only(users).at_tolerance()
+            lean = replace(problem, workloads=self.lean.workloads)
+            limits = lean.only(users).at_tolerance()
             return bool(all_least_shares(limits, self.progress).sum() <= limits.bandwidth_hz)
 
         low, high = 0.0, 1.0
