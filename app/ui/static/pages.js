@@ -6,6 +6,3 @@ switchThemes(document.querySelector("[data-theme-switch]"));
 for (const progress of document.querySelectorAll("[data-follow]")) {
   follow(progress);
 }
-for (const choice of document.querySelectorAll("form[data-at-once] select")) {
-  choice.addEventListener("change", () => choice.form.requestSubmit());
-}
