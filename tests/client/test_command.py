@@ -72,6 +72,25 @@ def test_a_request_and_a_bundle_are_written(
     assert not (tmp_path / "none.json").exists()
 
 
+def test_plans_are_compared_and_a_user_is_explained(run: Run, stocked: PlanningClient) -> None:
+    before = stocked.submit("robust", a_request())
+    user = "camera 0?#"
+    after = stocked.replan(before["id"], {"users": {user: {"deadline_s": 0.31}}})
+    both = before["id"], after["id"]
+    told = stocked.compare(*both)
+    (changed,) = told["users"]
+    assert run("compare", *both).stdout.splitlines() == told["summary"]
+    assert run("compare", *both, "--users").stdout.splitlines() == [
+        *told["summary"],
+        changed["sentence"],
+    ]
+    assert json.loads(run("compare", *both, "--users", "--json").stdout) == changed
+    why = stocked.explain(before["id"], user)
+    others = [f"  {cut['sentence']}" for cut in why["cuts"] if not cut["chosen"]]
+    assert run("explain", before["id"], user).stdout.splitlines() == [*why["summary"], *others]
+    assert json.loads(run("explain", before["id"], user, "--json").stdout) == why
+
+
 @pytest.mark.slow
 def test_a_plan_is_made_shown_listed_and_its_users_too(
     run: Run, written: Callable[[Json], Path]

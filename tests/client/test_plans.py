@@ -354,3 +354,18 @@ def test_an_inline_request_needs_nothing_stored(planning: PlanningClient) -> Non
         "robust", {"channel": a_channel(), "server": a_server(), "users": [a_user()]}
     )
     assert plan["status"] == "solved"
+
+
+def test_plans_are_compared_and_explained(stocked: PlanningClient) -> None:
+    before = stocked.submit("robust", a_request())
+    (first, *_) = before["result"]["users"]
+    after = stocked.replan(before["id"], {"users": {first["id"]: {"deadline_s": 0.31}}})
+    told = stocked.compare(before["id"], after["id"])
+    (changed,) = stocked.changed_users(before["id"], after["id"])
+    assert [changed] == told["users"]
+    assert changed["because"] == ["deadline"]
+    assert list(stocked.changed_users(before["id"], after["id"], change="left")) == []
+    why = stocked.explain(before["id"], first["id"])
+    assert [cut["cut"] for cut in why["cuts"] if cut["chosen"]] == [first["cut"]]
+    with pytest.raises(PlanningError, match="nobody"):
+        stocked.explain(before["id"], "nobody")
