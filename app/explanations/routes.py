@@ -20,6 +20,7 @@ from app.http.answers import rendered
 from app.http.bodies import StrictRoute
 from app.plans.routes import PlanIdPath
 from app.problems import documented
+from app.quantities import TEXT_PATTERN
 
 router = APIRouter(prefix="/v1/plans/{plan_id}", tags=["Plans"], route_class=StrictRoute)
 
@@ -45,7 +46,10 @@ def explain_plan_user(
     user: Annotated[
         str,
         Query(
-            description="The `id` of a user in the plan's request.", min_length=1, max_length=128
+            description="The `id` of a user in the plan's request.",
+            pattern=TEXT_PATTERN,
+            min_length=1,
+            max_length=128,
         ),
     ],
 ) -> Response:
