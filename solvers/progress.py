@@ -124,11 +124,11 @@ class Progress:
         ------
         Cancelled : where not even that is wanted.
         """
-        return self._asked() is Stop.KEEP_BEST or self._clock() >= self._ends
+        return self.asked() is Stop.KEEP_BEST or self._clock() >= self._ends
 
     def left_s(self) -> float:
         """Seconds to the time limit, none where the best so far is asked for. Raises Cancelled."""
-        if self._asked() is Stop.KEEP_BEST:
+        if self.asked() is Stop.KEEP_BEST:
             return 0.0
         return max(self._ends - self._clock(), 0.0)
 
@@ -143,7 +143,7 @@ class Progress:
         ------
         Cancelled : where the solve is not wanted any more.
         """
-        self._asked()
+        self.asked()
         self._stage, self._low, self._high = stage.value, low, high
         self._tell(self._clock(), low)
 
@@ -154,7 +154,7 @@ class Progress:
         ------
         Cancelled : where the solve is not wanted any more.
         """
-        self._asked()
+        self.asked()
         now = self._clock()
         if now - self._last >= _EVERY_S:
             if done is None:
@@ -195,7 +195,8 @@ class Progress:
             stop=self._stop,
         )
 
-    def _asked(self) -> Stop | None:
+    def asked(self) -> Stop | None:
+        """Whether to end with the best so far. Raises Cancelled."""
         asked = self._stop()
         if asked is Stop.DROP:
             raise Cancelled

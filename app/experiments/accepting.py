@@ -33,8 +33,9 @@ from app.plans.orders import Key
 from app.plans.pins import Pins
 from app.telemetry.origin import Origin
 
-# A worker that dies loses about so much work, and no more than so many points.
-_BLOCK_S, _BLOCK_POINTS = 4.0, 250
+# A worker that dies loses about so much work, by estimates that are generous, and no more than so
+# many points.
+_BLOCK_S, _BLOCK_POINTS = 30.0, 250
 # Combinations of what names profiles are all resolved before an experiment is accepted.
 _MOST_NAMINGS = 100
 
@@ -221,9 +222,7 @@ def _queued(work_id: str, origin: Origin) -> dict[str, Any]:
 def _blocks(
     row: ExperimentRow, ready: Experimentable, origin: Origin
 ) -> Iterator[ExperimentBlockRow]:
-    at_a_time = max(1, min(_BLOCK_POINTS, int(_BLOCK_S / max(ready.point_s, 1e-3))))
-    count = math.ceil(row.points / at_a_time)
-    at_a_time = math.ceil(row.points / count)  # none of them much smaller than the others
+    at_a_time = _points_of_a_block(ready)
     for block, first in enumerate(range(0, row.points, at_a_time)):
         # Whose it is, is seen in the log.
         yield ExperimentBlockRow(
@@ -234,6 +233,15 @@ def _blocks(
             points=min(at_a_time, row.points - first),
             done=0,
         )
+
+
+def _points_of_a_block(ready: Experimentable) -> int:
+    """Whole rows of the grid where they are short, since points of a row have most in common."""
+    most = max(1, min(_BLOCK_POINTS, int(_BLOCK_S / max(ready.point_s, 1e-3))))
+    row = ready.grid.shape[-1]
+    if row <= most:
+        return most // row * row
+    return math.ceil(row / math.ceil(row / most))
 
 
 def grid_of(row: ExperimentRow) -> Grid:

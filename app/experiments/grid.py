@@ -72,6 +72,7 @@ class Grid:
         self._sides = (*seeded, *self.axes)
         self.shape = tuple(len(side.told) for side in self._sides)
         self.points = math.prod(self.shape)
+        self._latest: dict[int, tuple[tuple[tuple[int, int], ...], Json]] = {}
 
     def places(self, index: int) -> tuple[int, ...]:
         """Which value of each side a point has."""
@@ -95,17 +96,27 @@ class Grid:
 
     def with_values(self, chosen: dict[int, int]) -> Json:
         """The base with some values, by side and place; otherwise as `body`."""
+        order = sorted(chosen.items(), key=lambda one: self._sides[one[0]].rank)
         body = self.base
-        for n in sorted(chosen, key=lambda n: self._sides[n].rank):
-            side, place = self._sides[n], chosen[n]
-            try:
-                body = side.changes[place](body)
-            except Missed as missed:
-                raise InvalidRequest([FieldError(side.where(place), str(missed))]) from None
-            except InvalidRequest as refused:
-                at = side.where(place)
-                raise InvalidRequest([fault.below(at) for fault in refused.errors]) from None
+        for done in range(len(order)):
+            so_far = tuple(order[: done + 1])
+            # All but the last is mostly what it was for the point before.
+            known = self._latest.get(done)
+            if known is None or known[0] != so_far:
+                known = self._latest[done] = so_far, self._changed(body, *order[done])
+            body = known[1]
         return body
+
+    def _changed(self, body: Json, n: int, place: int) -> Json:
+        side = self._sides[n]
+        change: Callable[[Json], Json] = side.changes[place]
+        try:
+            return change(body)
+        except Missed as missed:
+            raise InvalidRequest([FieldError(side.where(place), str(missed))]) from None
+        except InvalidRequest as refused:
+            at = side.where(place)
+            raise InvalidRequest([fault.below(at) for fault in refused.errors]) from None
 
     @property
     def sides(self) -> Sequence[Axis]:

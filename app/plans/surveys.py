@@ -1,10 +1,15 @@
 """Many plans of one family, made one after the other and told in a row of figures."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 
+from app.drivers import AWAY
 from app.errors import InvalidRequest
 from app.plans.family import Json, Outcome, Outline, Prepare, Prepared
-from solvers.progress import Progress
+from solvers.outcome import RefutedAnswer
+from solvers.progress import Cancelled, Progress
+
+log = logging.getLogger(__name__)
 
 _TOLD = 3
 
@@ -22,12 +27,27 @@ class OneByOne:
         for n, body in enumerate(bodies):
             if progress.over():
                 return
-            try:
-                prepared = prepare(body)
-            except InvalidRequest as refused:
-                yield n, invalid(refused)
-            else:
-                yield n, self._outline(prepared, progress.part())
+            yield n, self._of_one(body, prepare, progress)
+
+    def _of_one(self, body: Json, prepare: Prepare, progress: Progress) -> Outline:
+        """What comes of a request; our own faults are an outcome too, their evidence is in the log.
+
+        Raises Cancelled.
+        """
+        try:
+            return self._outline(prepare(body), progress.part())
+        except Cancelled:
+            raise
+        except InvalidRequest as refused:
+            return invalid(refused)
+        except RefutedAnswer:
+            log.exception("the check refuted the solver")
+            return Outline(status="failed", reason="the independent check contradicts the solver")
+        except AWAY:
+            raise
+        except Exception:
+            log.exception("a point failed")
+            return Outline(status="failed", reason="the service failed: its log has the cause")
 
 
 def of_any(prepared: Prepared, progress: Progress) -> Outline:

@@ -256,6 +256,10 @@ class Problem:
         made._require_what_margin_and_method_need()
         return made
 
+    def with_bandwidth(self, bandwidth_hz: float) -> "Problem":
+        """The same question with another uplink [Hz], above 0 and finite."""
+        return self._like(bandwidth_hz=bandwidth_hz)
+
     def _like(self, **changes: Any) -> "Problem":
         """The same but for what is fit by construction: nothing is looked at again."""
         made = object.__new__(Problem)

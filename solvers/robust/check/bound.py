@@ -120,8 +120,22 @@ def _of_small_cell(
 ) -> Bound:
     """As `lower_bound_j`, of up to 50 users whose servers have no budgets, by the kernel."""
     options = options_of(problem, np.arange(len(held)), frugal_clock_hz(problem))
+    return of_options(compiled, problem, options, held, prices, goal_j, servers)
+
+
+def of_options(
+    compiled: Library,
+    problem: Problem,
+    options: Options,
+    held: Integers,
+    prices: Sequence[float],
+    goal_j: float,
+    servers: Sequence[Floats],
+    columns: kernel.Columns | None = None,
+) -> Bound:
+    """The same, of options that are known: they do not depend on the uplink."""
     price, bandwidth_hz = prices[0], problem.bandwidth_hz
-    at = kernel.root(compiled, options, bandwidth_hz, price, held, goal_j, SHAPES)
+    at = kernel.root(compiled, options, bandwidth_hz, price, held, goal_j, SHAPES, columns)
     if at.bound_j >= goal_j or (price == 0.0 and options.plain):
         return Bound(at.bound_j)
     if price == 0.0:

@@ -93,11 +93,12 @@ def root(
     held: Integers,
     goal_j: float,
     shapes: tuple[Floats, Floats],
+    columns: Columns | None = None,
 ) -> Root:
     """The bound at a price of a cell whose servers have no budgets, and what it leaves open beside
-    a plan whose options are `held`.
+    a plan whose options are `held`. `columns` are those of the options, where they are at hand.
     """
-    count, users, columns = len(options.user), len(held), Columns(options)
+    count, users, columns = len(options.user), len(held), columns or Columns(options)
     bound = np.empty(1)
     is_open, figures = np.empty(count, dtype=np.bool_), np.empty((4, count))
     of_users = np.empty((4, users))

@@ -12,6 +12,7 @@ from solvers.robust.check.constraints import Constraint
 from solvers.robust.check.limits import check, held
 from solvers.robust.check.options import EXACT
 from solvers.robust.check.rival import SPARE
+from solvers.robust.check.search import Bound
 from solvers.robust.check.terms import terms
 from solvers.robust.problem import TOLERANCE, Decision, Problem
 
@@ -46,15 +47,25 @@ def prove(
     goal_j = energy_j * (1.0 - gap)
     of_plan = terms(problem, decision)
     strict = held(problem, decision, of_plan, EXACT).holds
-    asked = problem if strict else _stretched(problem)
+    asked = problem if strict else stretched(problem)
     found = lower_bound_j(
         asked,
         decision,
-        _suggested(prices),
+        suggested(prices),
         goal_j,
         _for_servers(prices, asked.server_capacity),
         of_plan.energy_j,
     )
+    return judged(problem, certificate, found, claimed_j)
+
+
+def judged(
+    problem: Problem, certificate: Certificate, found: Bound, claimed_j: float
+) -> Certificate:
+    """The certificate with a bound that the check found: it breaks where the plan, or what the
+    solver claims, is beyond it.
+    """
+    energy_j = certificate.objective
     broken = list(certificate.violations)
     if found.energy_j > energy_j * (1.0 + _TOLERATED):
         broken.append(_unbounded(found.energy_j - energy_j))
@@ -66,7 +77,7 @@ def prove(
     return replace(certificate, lower_bound=min(found.energy_j, energy_j), violations=tuple(broken))
 
 
-def _stretched(problem: Problem) -> Problem:
+def stretched(problem: Problem) -> Problem:
     """What a plan is held to that needs the tolerance: its limits with the tolerance added."""
     by = 1.0 + TOLERANCE
     return replace(
@@ -79,7 +90,7 @@ def _stretched(problem: Problem) -> Problem:
     )
 
 
-def _suggested(prices: Mapping[str, float]) -> list[float]:
+def suggested(prices: Mapping[str, float]) -> list[float]:
     """Prices that may serve: the dual's first, then that of the plan's own options."""
     dual, own = (
         prices.get(name, 0.0) for name in ("dual_bandwidth_j_per_hz", "bandwidth_j_per_hz")
