@@ -126,7 +126,7 @@ def _first(timings: Sequence[Row[Any]]) -> list[Row[Any]]:
 
 def _rows(session: Session, statement: Executable, **asked: Any) -> list[Row[Any]]:
     """What a statement finds, by kind and name."""
-    return sorted(ask(session, statement, **asked), key=attrgetter("kind", "name"))
+    return sorted(ask(session, statement, **asked).all(), key=attrgetter("kind", "name"))
 
 
 def _read(session: Session, rows: Sequence[Row[Any]]) -> Iterator[tuple[Row[Any], Stored[Any]]]:
