@@ -95,7 +95,7 @@ class Inputs:
             if before != after:
                 yield field, before, after
         for field, before, after in zip(
-            ("device", "model", "device_timing", "server_timing", "servers"),
+            _REFERENCES,
             self.references(mine),
             other.references(theirs),
             strict=True,

@@ -128,10 +128,6 @@ class Side:
                 found[start + n] = user, entry
         return found
 
-    def price(self, cell: str | None) -> Any:
-        """What a hertz, and of a server's time, costs the users of a cell."""
-        return self._prices.get(cell)
-
     def _work_out(self, block: int) -> None:
         start = block * BLOCK
         rows = self._users[start : start + BLOCK]
