@@ -152,6 +152,12 @@ def _explanations(_: FastAPI) -> Iterator[APIRouter]:
     yield routes.router
 
 
+def _experiment_figures(_: FastAPI) -> Iterator[APIRouter]:
+    from app.figures import experiment_routes
+
+    yield experiment_routes.router
+
+
 def _profile_figures(_: FastAPI) -> Iterator[APIRouter]:
     from app.figures import profile_routes
 
@@ -209,9 +215,10 @@ def _operation(_: FastAPI) -> Iterator[APIRouter]:
 
 
 def _pages(_: FastAPI) -> Iterator[APIRouter]:
-    from app.ui import routes
+    from app.ui import routes, study_routes
 
     yield routes.router
+    yield study_routes.router
 
 
 _KINDS = tuple(f"/v1/{kind}" for kind in ("devices", "models", "channels", "servers", "timings"))
@@ -220,6 +227,7 @@ FEATURES = (
     Feature(("/v1/plans",), _plans),
     Feature(("/v1/plans/*/validations",), _validations),
     Feature(("/v1/experiments",), _experiments),
+    Feature(("/v1/experiments/*/figures",), _experiment_figures),
     Feature(("/v1/plans/*/bundle", "/v1/plans/*/request"), _bundles),
     Feature(("/v1/plans/*/compare",), _comparisons),
     Feature(("/v1/plans/*/explain",), _explanations),

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.errors import FigureNotFound
 from app.figures.description import Figure, FigureAxis, FigureMarks, FigurePanel
 from app.figures.marks import TONES, from_zero, marks
+from app.figures.powers import POWER_TITLE, clock_axis, power
 from app.figures.scales import quantity
 from app.plans.robust.clocks import ENERGY_SOURCES, Clock, clocks
 from app.plans.robust.sending import Sending
@@ -27,7 +28,7 @@ _TITLES = {
     "times": "Time up to each cut",
     "clocks": "Time over the clock",
     "energies": "Energy up to each cut",
-    "power": "Power over the clock",
+    "power": POWER_TITLE,
 }
 _RESTS_ON = {
     "energy_j": "energy that was measured",
@@ -73,7 +74,7 @@ def figure(
 def _drawn(session: Session, stored: Stored[Profile]) -> Drawn:
     body = stored.body
     if isinstance(body, Device):
-        return {"power": partial(_power, body)}
+        return {"power": partial(power, body)}
     assert isinstance(body, Timing)
     model = lookups.profile(session, Model, ProfileRef(body.model))
     if model is None or len(model.body.cuts) != len(body.cuts):
@@ -243,18 +244,12 @@ def _clocks(timing: Timing, whole: Sequence[_Run]) -> Figure:
         f" and {quantity(y[0], 's')} at {quantity(x[0], 'Hz')}.",
         panels=[
             FigurePanel(
-                x=_clock_axis(x[0], x[-1]),
+                x=clock_axis(x[0], x[-1]),
                 y=from_zero("time of all layers", "s", top),
                 marks=drawn,
             )
         ],
     )
-
-
-def _clock_axis(low: float, high: float) -> FigureAxis:
-    """An axis of clocks, a little longer than from the least to the largest."""
-    beside = 1.05 if high > 1.5 * low else 1.3
-    return FigureAxis(label="clock", unit="Hz", scale="log", low=low / beside, high=high * beside)
 
 
 def _basis(timing: Timing) -> str:
@@ -265,49 +260,3 @@ def _basis(timing: Timing) -> str:
     if timing.estimated is not None:
         said += f", shared out over cuts by {timing.estimated.rule.replace('_', ' ')}"
     return f"{said}. {timing.reference}" if timing.reference else f"{said}."
-
-
-def _power(device: Device) -> Figure:
-    law = device.power_law
-    levels = device.frequency_levels_hz or ()
-    low, high = device.frequency_min_hz, device.frequency_max_hz
-    x = np.geomspace(low, high, _BETWEEN) if high > low else np.array([high])
-    y = law.static_w + law.coefficient * x**law.exponent
-    measured = device.level_power_w or ()
-    drawn: list[FigureMarks] = []
-    has_law = device.level_power_w is None or law.coefficient > 0.0
-    if has_law:
-        drawn.append(marks("line", "part-1", x, y, label="law"))
-    if measured:
-        texts = [
-            f"{quantity(f, 'Hz')}: {quantity(w, 'W')}"
-            for f, w in zip(levels, measured, strict=True)
-        ]
-        drawn.append(marks("points", "part-2", levels, measured, texts=texts, label="measured"))
-    elif levels:
-        at = np.array(levels)
-        drawn.append(
-            marks(
-                "points",
-                "part-1",
-                at,
-                law.static_w + law.coefficient * at**law.exponent,
-                label="clocks that there are",
-            )
-        )
-    tops = [*measured, *(y if has_law else ())]
-    said = f"{quantity(tops[-1], 'W')} at {quantity(high, 'Hz')}"
-    basis = f"Power while computing, above idle. Provenance: {device.provenance}"
-    return Figure(
-        name="power",
-        title=_TITLES["power"],
-        caption=f"{basis}. {device.reference}" if device.reference else f"{basis}.",
-        alternative=f"Computing takes {said}, above idle.",
-        panels=[
-            FigurePanel(
-                x=_clock_axis(low, high),
-                y=from_zero("power", "W", float(max(tops))),
-                marks=drawn,
-            )
-        ],
-    )

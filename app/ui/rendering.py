@@ -23,6 +23,7 @@ POLICY = (
 NAVIGATION = (
     ("Overview", "/"),
     ("Plans", "/plans"),
+    ("Experiments", "/experiments"),
     ("Profiles", "/profiles"),
     ("Drift", "/drift"),
 )

@@ -6,7 +6,7 @@ export function follow(shown) {
   const source = new EventSource(shown.dataset.follow);
   source.addEventListener("progress", (event) => {
     const plan = JSON.parse(event.data);
-    const { fraction, stage: at, objective, bound, gap } = plan.progress;
+    const { fraction, stage: at = "planned", objective = null, bound = null, gap = null } = plan.progress;
     bar.value = fraction;
     const said = `${plan.status === "queued" ? "Waits for a worker" : at}, ${Math.round(100 * fraction)} %`;
     if (stage.textContent !== said) stage.textContent = said;

@@ -18,6 +18,7 @@ from app.plans.service import failed
 from app.settings import Settings
 from tests.support.browser import CHROMIUM, Browser, axe
 from tests.support.builders import a_metered_device
+from tests.support.experiments import an_experiment, work_off
 from tests.support.keys import a_key
 from tests.support.multiuser import requests as multiuser
 from tests.support.robust import columns
@@ -131,6 +132,16 @@ def staged(service: Service, client: httpx.Client) -> dict[str, str]:
         "fault": "/ui/nothing",
         "sorted": f"/ui/plans/{ids['large']}?sort=energy_j&order=descending&q=camera-1",
     }
+    asked = an_experiment(measures=["objective", "bandwidth_hz"])
+    studied = client.post("/v1/experiments", json=asked, headers=LATER).json()["id"]
+    work_off(service)
+    patch = {"bandwidth_hz": 4e6, "users": {"camera-1": None, "camera-2": {"deadline_s": 0.5}}}
+    other = client.post(f"/v1/plans/{ids['robust']}/replan", json=patch).json()["id"]
+    pages |= {
+        "experiments": "/ui/experiments",
+        "experiment": f"/ui/experiments/{studied}",
+        "compare": f"/ui/compare?before={ids['robust']}&after={other}",
+    }
     pages |= {name: f"/ui/plans/{key}" for name, key in ids.items()}
     for name in ("robust", "stopping", "multi-user", "adaptive", "infeasible"):
         page = client.get(pages[name]).text
@@ -143,7 +154,8 @@ NAMES = [
     "overview", "plans", "nothing-found", "profiles", "devices", "device", "timing", "model",
     "drift", "key", "fault", "sorted", "robust", "infeasible", "stopping", "multi-user", "adaptive",
     "large", "revoked", "queued", "cancelled", "failed", "user-robust", "user-stopping",
-    "user-multi-user", "user-adaptive", "user-infeasible", "why",
+    "user-multi-user", "user-adaptive", "user-infeasible", "why", "experiments", "experiment",
+    "compare",
 ]  # fmt: skip
 
 
@@ -180,7 +192,9 @@ def test_a_page_is_whole_at_two_widths_and_fit_for_everybody(
     look_over(browser, findings, name, f"{service.url}{pages[name]}")
 
 
-@pytest.mark.parametrize("path", ["/ui/", "/ui/plans", "/ui/profiles", "/ui/drift"])
+@pytest.mark.parametrize(
+    "path", ["/ui/", "/ui/plans", "/ui/profiles", "/ui/drift", "/ui/experiments", "/ui/compare"]
+)
 def test_an_empty_service_has_whole_pages_too(
     empty: Service, browser: Browser, findings: Findings, path: str
 ) -> None:

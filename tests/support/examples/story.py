@@ -270,13 +270,24 @@ def _experiments(service: Service, client: httpx.Client, recorder: Recorder, pla
     _asked(client, "DELETE", mine, 409)
     work_off(service)
     _asked(client, "POST", at, json=asked, headers=key)
-    soon = threading.Timer(0.2, work_off, [service])
-    soon.start()
-    waited = _asked(client, "POST", at, 201, json=asked, headers={"Prefer": "wait=60"})
-    soon.join()
+    ended = threading.Event()
+    worker = threading.Thread(target=_worked_off, args=(service, ended))
+    worker.start()
+    try:
+        waited = _asked(client, "POST", at, 201, json=asked, headers={"Prefer": "wait=60"})
+    finally:
+        ended.set()
+        worker.join()
     _asked(client, "DELETE", f"{at}/{waited['id']}", 204)
     _asked(client, "GET", at)
-    for under in ("", "/points", "/differences"):
+    for under in (
+        "",
+        "/points",
+        "/differences",
+        "/figures",
+        "/figures/curves",
+        "/figures/curves.svg",
+    ):
         _asked(client, "GET", mine + under)
     _asked(client, "GET", f"{mine}/points", headers={"Accept": CSV})
     with client.stream("GET", f"{mine}/events") as answer:
@@ -284,6 +295,12 @@ def _experiments(service: Service, client: httpx.Client, recorder: Recorder, pla
     _asked(client, "POST", f"{mine}/cancel", 202)
     _asked(client, "DELETE", mine, 204)
     _asked(client, "GET", mine, 404)
+
+
+def _worked_off(service: Service, ended: threading.Event) -> None:
+    """Plan what waits, whenever it comes, until somebody has what was waited for."""
+    while not ended.wait(0.1):
+        work_off(service)
 
 
 def _measurements(client: httpx.Client) -> None:
