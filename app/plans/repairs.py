@@ -56,7 +56,8 @@ class RepairsRequest(Body):
     prices: RepairPrices
     """Of the changes that may be made; one at least."""
     time_limit_s: Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0.0, le=600.0)] = 60.0
-    """Time that looking for repairs may take [s]; those found by then are answered."""
+    """Time that looking for repairs may take [s]. A first plan of each repair is made however short
+    it is, so cells of thousands of users with many options take longer."""
 
 
 class LaterDeadline(Body):
