@@ -170,7 +170,12 @@ def look_over(browser: Browser, findings: Findings, name: str, url: str) -> None
         browser.evaluate("document.querySelectorAll('img').forEach(each => each.loading = 'eager')")
         browser.until("[...document.images].every(each => each.complete && each.naturalWidth)")
         wide = browser.evaluate("document.documentElement.scrollWidth")
-        assert wide <= width, f"{wide} px wide at {width}"
+        wider = browser.evaluate(
+            "[...document.querySelectorAll('main *')].filter(each =>"
+            " each.getBoundingClientRect().right > innerWidth && !each.closest('.scroll, svg'))"
+            ".slice(0, 3).map(each => each.outerHTML.slice(0, 200))"
+        )
+        assert wide <= width, f"{wide} px wide at {width}: {wider}"
         (PICTURES / f"{name}-{width}.png").write_bytes(browser.picture())
         assert findings(browser) == [], (width, scheme)
     complaints = browser.complaints()
