@@ -96,7 +96,11 @@ def _saved(named: Rules, spent: float, unit: str) -> Iterator[str]:
 def _prices(proof: Json, unit: str) -> Iterator[Fact]:
     price = proof.get(f"bandwidth_price_{unit.lower()}_per_hz")
     if price is not None:
-        yield Fact("Uplink", f"{si(1e6 * price, unit)} per MHz", "what one more MHz would save")
+        yield Fact(
+            "Uplink",
+            f"{si(1e6 * price, unit)} per MHz",
+            "what a little more uplink saves at these cuts",
+        )
     for server in proof.get("servers") or ():
         used = percent(server["used"] / server["budget"])
         saves = f"{si(server['price_j_per_s'], 'J')} per second"

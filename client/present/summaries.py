@@ -18,7 +18,7 @@ def _robust(result: Json) -> Iterable[tuple[str, str]]:
     )
     price = certificate[f"bandwidth_price_{unit.lower()}_per_hz"]
     if price is not None:
-        yield "price", f"one more MHz would save about {si(price * 1e6, unit)}"
+        yield "price", f"a little more uplink saves {si(price * 1e6, unit)} per MHz"
     if (evidence := certificate.get("evidence")) is not None:
         yield "margin", _evidence(evidence)
     for server in certificate.get("servers", ()):
