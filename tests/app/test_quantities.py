@@ -15,6 +15,7 @@ from tests.support.document import DOCUMENT
 from tests.support.examples import story
 from tests.support.examples.story import BODIES_UNDER_OTHERS, ESTIMATES, PROFILES, REQUESTS
 from tests.support.profiles import faults
+from tests.support.robust.requests import ROBUST
 
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 JSON = "application/json"
@@ -27,6 +28,10 @@ BODIES = {
     **{f"/v1/{collection}/{{name}}": body for collection, body in PROFILES.items()},
     **{f"/v1/{collection}/estimate": body for collection, body in ESTIMATES.items()},
     **BODIES_UNDER_OTHERS,
+    "/v1/experiments": {
+        "base": {"kind": "robust", "request": REQUESTS[ROBUST]},
+        "axes": [{"pointer": "/users/*/risk", "values": [0.01, 0.1]}],
+    },
 }
 
 

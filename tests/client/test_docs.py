@@ -74,6 +74,8 @@ def test_the_commands_print_what_the_page_shows(
 def test_the_python_runs(folder: Path, service: Service, worker: str) -> None:
     printed = []
     for program in blocks("python"):
+        if "savefig" in program:  # tests/client/test_figures.py
+            continue
         words = [sys.executable, "-c", program.replace("http://127.0.0.1:8000", service.url)]
         ran = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=90)
         assert ran.returncode == 0, ran.stderr
