@@ -45,7 +45,7 @@ def everyone(problem: Problem) -> range:
 
 def test_conflicts_equal_enumeration(drawn: Drawn) -> None:
     sizes = []
-    for seed in drawn(200, soak=2000):
+    for seed in drawn(60, soak=2000):
         problem, needs = crowded(seed)
         most = problem.bandwidth_hz * (1.0 + 1e-9)
         others = np.nonzero(needs <= most)[0]
