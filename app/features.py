@@ -7,6 +7,7 @@ plans never loads what reads the logs of power meters.
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -30,9 +31,22 @@ class Feature:
     opened: Callable[[FastAPI], Iterable[APIRouter]]
     """Loads its routers, and gives the application what they need of it."""
 
-    def may_answer(self, steps: Sequence[str]) -> bool:
+    def may_answer(self, steps: list[str]) -> bool:
         """Whether an address may be one of its own."""
-        return any(_leads_to(address.split("/"), steps) for address in self.addresses)
+        for address in self.addresses:
+            first, rest = _parted(address)
+            # Every request asks, and is of most features no more than this.
+            if steps[: len(first)] == first and _leads_to(rest, steps[len(first) :]):
+                return True
+        return False
+
+
+@cache
+def _parted(address: str) -> tuple[list[str], list[str]]:
+    """The steps before the first that may be any, and the others."""
+    steps = address.split("/")
+    fixed = steps.index(_ANY) if _ANY in steps else len(steps)
+    return steps[:fixed], steps[fixed:]
 
 
 def _leads_to(address: Sequence[str], steps: Sequence[str]) -> bool:
