@@ -348,34 +348,16 @@ static void fill_caps(
         cap_hz[n] = bandwidth_hz * (1.0 + SUM_ROUNDING) - (sum - cap_hz[n]) * (1.0 - SUM_ROUNDING);
 }
 
-/* `cheapest_j` of every option with its user's widest share, whose uplink is `wide` times as long as
-   with endless bandwidth: most are told by this alone, so it is written for many at once. */
+/* What every option takes at least with its user's widest share, whose uplink is `wide` times as long
+   as with endless bandwidth. */
 static void fill_cheapest(
-    const double *const *columns, const int64_t *user, int64_t count, const double *wide,
-    const double *restrict latest_s, double *restrict soonest_s, double *restrict cheapest
+    const double *const *columns, const int64_t *user, int64_t count, double cap_u, const double *wide,
+    const double *latest_s, double *soonest_s, double *cheapest
 ) {
-    const double *restrict unit_s = columns[UNIT_S], *restrict left_s = columns[LEFT_S];
-    const double *restrict power_w = columns[POWER_W], *restrict kappa = columns[KAPPA];
-    const double *restrict cycles = columns[CYCLES], *restrict overhead_s = columns[OVERHEAD_S];
-    const double *restrict min_hz = columns[CLOCK_MIN_HZ], *restrict max_hz = columns[CLOCK_MAX_HZ];
-    const double *exponent = columns[EXPONENT], *static_w = columns[STATIC_W];
-    const double *fixed_j = columns[FIXED_J];
-    for (int64_t n = 0; n < count; n++)
-        soonest_s[n] = unit_s[n] * wide[user[n]];
     for (int64_t n = 0; n < count; n++) {
-        double latest = latest_s[n] > unit_s[n] ? latest_s[n] : unit_s[n];
-        double uplink = soonest_s[n] < latest ? soonest_s[n] : latest;
-        double asked = cycles[n] / (left_s[n] - uplink) * (1.0 - 1e-12);
-        asked = cycles[n] > 0.0 ? asked : 0.0;
-        asked = asked > min_hz[n] ? asked : min_hz[n];
-        double clock = asked < max_hz[n] ? asked : max_hz[n];
-        double per_step = cycles[n] + overhead_s[n] * clock;
-        double raised = exponent ? pow(clock, exponent[n] - 1.0) : clock * clock;
-        double energy = kappa[n] * raised * per_step;
-        if (static_w)
-            energy += static_w[n] * (cycles[n] / clock);
-        energy += power_w[n] * uplink;
-        cheapest[n] = (fixed_j ? energy + fixed_j[n] : energy) * (1.0 - ROUNDING);
+        Option o = option_at(columns, n, cap_u);
+        soonest_s[n] = o.unit_s * wide[user[n]];
+        cheapest[n] = cheapest_j(&o, least(soonest_s[n], most(latest_s[n], o.unit_s)));
     }
 }
 
@@ -468,7 +450,7 @@ SP_EXPORT void sp_check_root(
         widest_u[n] = log1p((at < count ? columns[SCALE_HZ][at] : 1.0) / cap_hz[n]);
         wide[n] = fmax(expm1(widest_u[n]) / least(widest_u[n], cap_u) * (1.0 - 2.0 * ROUNDING), 1.0);
     }
-    fill_cheapest(columns, user, count, wide, latest_s, soonest_s, cheapest);
+    fill_cheapest(columns, user, count, cap_u, wide, latest_s, soonest_s, cheapest);
     for (int64_t n = 0; n < count; n++) {
         open[n] = 0;
         if (option[n] == held[user[n]])
@@ -497,8 +479,9 @@ SP_EXPORT void sp_check_root(
     /* The minimum needs no others, but a cheaper plan may. */
     for (int64_t n = 0; n < count; n++) {
         double aside = user_j[user[n]];
+        /* The bound stands: a value a hair below that of the user is no new least. */
         if (root + (cheapest[n] - aside) < goal_j)
-            look_at(&cell, n, widest_u, open, user_j, cheapest);
+            open[n] = (int8_t)priced(&cell, n, widest_u[user[n]]);
         open[n] = open[n] && root + (cell.value[n] - aside) < goal_j;
     }
 }
