@@ -68,9 +68,14 @@ class Features:
         self._directory = Directory()
         app.router.routes.insert(0, self._directory)
 
+    @property
+    def complete(self) -> bool:
+        """Whether all are loaded."""
+        return not self._left
+
     def left_for(self, path: str, root_path: str) -> list[int]:
         """The numbers of those that may answer an address and are not loaded."""
-        if not self._left:
+        if self.complete:
             return []
         steps = steps_of(path, root_path)
         return [number for number, each in list(self._left.items()) if each.may_answer(steps)]

@@ -168,8 +168,10 @@ def away_told(error: Exception) -> Response:
 
 async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if error.status_code in (404, 405):  # what is near may be of what nobody asked for yet
-        await run_in_threadpool(request.app.state.features.load_all)
+    features = request.app.state.features
+    if error.status_code in (404, 405) and not features.complete:
+        # What is near may be of what nobody asked for yet.
+        await run_in_threadpool(features.load_all)
     if error.status_code == 404:
         near = near_addresses(request)
         hint = f"; near it: {', '.join(near)}." if near else ". GET /openapi.json lists them all."
