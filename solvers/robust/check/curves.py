@@ -114,9 +114,9 @@ def least_j(options: Options, price: Floats | float, reach: Reach) -> tuple[Floa
     The price, above 0, may differ from option to option.
     """
     if (compiled := library()) is not None:
-        each = np.broadcast_to(np.reshape(price, (-1, 1)), (len(options.user), 1))
-        of_each = _compiled(compiled, options, each, reach, own=True)
-        return of_each[0][:, 0], of_each[1][:, 0]
+        prices = np.reshape(price, (-1, 1))
+        bound, share = _compiled(compiled, options, prices, reach, own=np.ndim(price) > 0)
+        return bound[:, 0], share[:, 0]
     with np.errstate(all="ignore"):
         u = np.clip(_stationary(options, price, reach), reach.least_u, reach.most_u)
         beside = np.clip(u * _BESIDE, reach.least_u, reach.most_u)
