@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Float, cast, func, literal, null, select, true, update
@@ -14,7 +15,6 @@ from sqlalchemy.orm import Session
 
 from app import about
 from app.db import Database
-from app.drivers import AWAY
 from app.errors import ExperimentNotFound
 from app.experiments import table
 from app.experiments.accepting import grid_of
@@ -83,20 +83,8 @@ def run(database: Database, taken: Sequence[Taken], teller: Teller) -> None:
     Raises a database's error only after it was away for minutes: the blocks are then still there
     for another attempt.
     """
-    for piece in taken:
-        if teller.enough():
-            return
-        teller.at(piece.work_id)
-        try:
-            with durable.worked_on("experiment", piece):
-                _work_off(database.of(piece.project), piece)
-        except AWAY:
-            raise
-        except Exception:
-            log.exception("experiment block %s failed", piece.work_id)
-            teller.broken(piece.work_id)
-        else:
-            teller.ended([piece.work_id])
+    failed = partial(log.exception, "experiment block %s failed")
+    durable.one_by_one("experiment", _work_off, failed, database, taken, teller)
 
 
 def _work_off(database: Database, piece: Taken) -> None:

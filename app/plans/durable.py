@@ -18,6 +18,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from app import about
 from app.about import About
 from app.db import Database, table_of
+from app.drivers import AWAY
 from app.errors import KeyReused, QueueFull, TooManyAtOnce
 from app.news import Lane
 from app.plans.schemas import UNENDED
@@ -212,6 +213,35 @@ def worked_on(noun: str, piece: Taken) -> Iterator[None]:
     """Have lines and traces be about a piece, as long as a solver is at it."""
     with concerning(noun, piece), traces.span(f"solver of {noun}", piece.origin.traceparent):
         yield
+
+
+def one_by_one(
+    noun: str,
+    work: Callable[[Database, Taken], object],
+    failed: Callable[[str], object],
+    database: Database,
+    taken: Sequence[Taken],
+    teller: Teller,
+) -> None:
+    """Do pieces one after the other by `work`, which also ends them, as far as the teller wants it.
+
+    What `work` raises is told by `failed`, which is given the id of the piece, and the others are
+    done; but a database that is away ends all of it.
+    """
+    for piece in taken:
+        if teller.enough():
+            return
+        teller.at(piece.work_id)
+        try:
+            with worked_on(noun, piece):
+                work(database.of(piece.project), piece)
+        except AWAY:
+            raise
+        except Exception:
+            failed(piece.work_id)
+            teller.broken(piece.work_id)
+        else:
+            teller.ended([piece.work_id])
 
 
 def traced(noun: str, piece: Taken) -> Taken:

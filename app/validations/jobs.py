@@ -4,13 +4,13 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, Float, cast, null, select, true, update
 from sqlalchemy.orm import Session
 
 from app.db import Database
-from app.drivers import AWAY
 from app.errors import PlanNotFound
 from app.plans import durable
 from app.plans.durable import Ending, Taken, Teller, Work
@@ -60,20 +60,8 @@ def run(database: Database, taken: Sequence[Taken], teller: Teller) -> None:
     Raises a database's error only after it was away for minutes: the validations are then still
     there for another attempt.
     """
-    for piece in taken:
-        if teller.enough():
-            return
-        teller.at(piece.work_id)
-        try:
-            with durable.worked_on("validation", piece):
-                _replay(database.of(piece.project), piece)
-        except AWAY:
-            raise
-        except Exception:
-            log.exception("validation %s failed outside of its replay", piece.work_id)
-            teller.broken(piece.work_id)
-        else:
-            teller.ended([piece.work_id])
+    failed = partial(log.exception, "validation %s failed outside of its replay")
+    durable.one_by_one("validation", _replay, failed, database, taken, teller)
 
 
 def _replay(database: Database, piece: Taken) -> None:

@@ -1,12 +1,16 @@
 """The queue that rows are: who is taken, by whom, and what becomes of what the dead had."""
 
+import sys
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 from sqlalchemy import select, update
 
+from app.db import Database
+from app.drivers import AWAY
 from app.plans import durable, taking
 from app.plans.backlog import PLANS
 from app.plans.tables import PlanRow
@@ -41,6 +45,38 @@ def test_who_is_in_a_hurry_goes_first_and_then_who_came_first(
     assert take(idle, 3) == []
     assert {row(idle, plan_id).taken_by for plan_id in (low, one, two, high)} == {"one"}
     assert taking.take(idle.everything, PLANS, "plan", "one", 1) == []
+
+
+def test_one_that_breaks_leaves_the_others_to_be_done(service: Service) -> None:
+    told: list[object] = []
+
+    class Heard(Silent):
+        def ended(self, work_ids: Sequence[str]) -> None:
+            told.extend(work_ids)
+
+        def broken(self, work_id: str) -> None:
+            told.append(("broken", work_id))
+
+        def enough(self) -> bool:
+            return len(told) == 4
+
+    def work(_: Database, piece: durable.Taken) -> None:
+        if piece.work_id == "b":
+            raise ZeroDivisionError
+        if piece.attempt > 1:
+            raise AWAY[0]("away", None, Exception())
+
+    def failed(work_id: str) -> None:
+        told.append((sys.exc_info()[0], work_id))
+
+    pieces = [durable.Taken(work_id, 1) for work_id in "abcd"]
+    durable.one_by_one("validation", work, failed, service.everything, pieces, Heard())
+    assert told == ["a", (ZeroDivisionError, "b"), ("broken", "b"), "c"]
+    told.clear()
+    again = [durable.Taken("a", 2), *pieces]
+    with pytest.raises(AWAY):
+        durable.one_by_one("validation", work, failed, service.everything, again, Heard())
+    assert told == []
 
 
 def test_many_who_take_at_once_take_each_once(idle: Service, idle_client: httpx.Client) -> None:
