@@ -134,11 +134,11 @@ def finish(database: Database, mine: Claim, found: Planned) -> bool:
         ended = ended.returning(ExperimentBlockRow.block)
         if session.scalar(ended.execution_options(synchronize_session=False)) is None:
             return False
-        _told(session, [mine.experiment])
+        _told(session, mine.experiment)
     return True
 
 
-def cancel(session: Session, experiment_id: str, stop: Stop) -> ExperimentRow:
+def cancel(session: Session, experiment_id: str, stop: Stop) -> None:
     """Ask for an experiment to be stopped: blocks that nobody works on end at once. An ended one
     stays.
 
@@ -155,33 +155,37 @@ def cancel(session: Session, experiment_id: str, stop: Stop) -> ExperimentRow:
             row.status, row.finished_at = "cancelled", datetime.now(UTC)
     session.flush()
     if held:
-        _told(session, [number])
-    found = select(ExperimentRow).where(ExperimentRow.id == experiment_id)
-    return session.scalars(found.execution_options(populate_existing=True)).one()
+        _told(session, number)
 
 
-def _told(session: Session, numbers: Sequence[int]) -> None:
-    """Count what happened to experiments, and end those of which nothing is left to do."""
+def _told(session: Session, number: int) -> None:
+    """Count what happened to an experiment, and end it where nothing of it is left to do."""
     row, block = ExperimentRow, ExperimentBlockRow
+    _counted(session, number)
+    # Held from here on: of two who end its last blocks at once the second one sees it.
+    statuses = set(
+        session.scalars(select(block.status).where(block.experiment_number == number).distinct())
+    )
+    if statuses & set(UNENDED):
+        return
+    ended = next(each for each in ("failed", "cancelled", "finished") if each in statuses)
     session.execute(
         update(row)
-        .where(row.number.in_(numbers))
+        .where(row.number == number, row.status.in_(UNENDED))
+        .values(status=ended, finished_at=datetime.now(UTC))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _counted(session: Session, number: int) -> None:
+    """Count what happened to an experiment."""
+    row = ExperimentRow
+    session.execute(
+        update(row)
+        .where(row.number == number)
         .values(event=row.event + 1)
         .execution_options(synchronize_session=False)
     )
-    # Held from here on: of two who end its last blocks at once the second one sees it.
-    for number in numbers:
-        counts = select(block.status, func.count()).where(block.experiment_number == number)
-        statuses = {status for status, _ in session.execute(counts.group_by(block.status))}
-        if statuses & set(UNENDED):
-            continue
-        ended = next(each for each in ("failed", "cancelled", "finished") if each in statuses)
-        session.execute(
-            update(row)
-            .where(row.number == number, row.status.in_(UNENDED))
-            .values(status=ended, finished_at=datetime.now(UTC))
-            .execution_options(synchronize_session=False)
-        )
 
 
 def _report(database: Database, mine: Claim) -> Report:
@@ -201,7 +205,7 @@ def _report(database: Database, mine: Claim) -> Report:
                     told.execution_options(synchronize_session=False)
                 ).one_or_none()
                 if found is not None:
-                    _told(session, [mine.experiment])
+                    _counted(session, mine.experiment)  # it goes on: this block of it does
         if found is None:
             return Standing(holds=False)
         return Standing(holds=True, stop=Stop(found.cancel) if found.cancel else None)
@@ -220,7 +224,7 @@ def _end_from_outside(database: Database, block_id: str, ending: Ending) -> None
         if status == "failed":
             row.failure = {"reason": ending.reason, "detail": ending.detail}
         session.flush()
-        _told(session, [row.experiment_number])
+        _told(session, row.experiment_number)
 
 
 def _tell_all(
