@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -30,7 +31,11 @@ _BEFORE_EVENTS = 0
 # Postgres refuses to look for what its column cannot hold.
 _LARGEST_ID = 2**31 - 1
 
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
 Event = tuple[int, str, dict[str, Any]]
+Since = Callable[[int], list[Event] | None]
+"""The events after one, looked for anew; None where what was followed was deleted."""
 
 _EVENTS = table_of(PlanEventRow).c
 _MINE = _EVENTS.plan_number == bindparam("number", type_=Integer())
@@ -56,14 +61,16 @@ def stream(request: Request, plan_id: str, last_event_id: str | None) -> Respons
         ended = row.status in ENDED
     if not events and ended:
         return Response(status_code=204)
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     last = next((n for n, (_, kind, _) in enumerate(events) if kind == "end"), None)
     if last is not None:  # nothing is left to wait for
         told = b"".join(_sent(*event) for event in events[: last + 1])
-        return Response(told, 200, headers, EVENTS)
-    return EventSourceResponse(
-        _told(request.app, database, plan_id, after, events), headers=headers
-    )
+        return Response(told, 200, _HEADERS, EVENTS)
+    return followed(request, partial(_since, database, plan_id), after, events)
+
+
+def followed(request: Request, since: Since, after: int, events: list[Event]) -> Response:
+    """Events that were found after one, then those that come to be, until an `end`."""
+    return EventSourceResponse(_told(request.app, since, after, events), headers=_HEADERS)
 
 
 def _position(session: Session, number: int, last_event_id: str | None) -> int:
@@ -92,10 +99,12 @@ def _later(session: Session, row: Head, after: int) -> list[Event]:
     return [(event.id, *_as_it_was(event, now)) for event in later]
 
 
-def _since(database: Database, plan_id: str, after: int) -> list[Event]:
-    """The kept events of a plan after one, looked for anew. Raises PlanNotFound."""
-    with database.reading() as session:
-        return _later(session, service.head(session, plan_id), after)
+def _since(database: Database, plan_id: str, after: int) -> list[Event] | None:
+    try:
+        with database.reading() as session:
+            return _later(session, service.head(session, plan_id), after)
+    except PlanNotFound:
+        return None
 
 
 def _as_it_was(event: Row[*tuple[Any, ...]], now: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -116,7 +125,7 @@ def _sent(event_id: int, kind: str, document: dict[str, Any]) -> bytes:
 
 
 async def _told(
-    app: FastAPI, database: Database, plan_id: str, after: int, events: list[Event]
+    app: FastAPI, since: Since, after: int, events: list[Event]
 ) -> AsyncIterator[bytes]:
     hands: Hands = app.state.hands
     heard = time.monotonic()
@@ -132,7 +141,7 @@ async def _told(
             yield KEEPALIVE_COMMENT
             heard = time.monotonic()
         await asyncio.sleep(_LOOK_S)
-        try:
-            events = await hands.do("reading", _since, database, plan_id, after)
-        except PlanNotFound:
+        found = await hands.do("reading", since, after)
+        if found is None:
             return  # deleted while it was followed
+        events = found

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from app.experiments import accepting, jobs
-from app.experiments.tables import ExperimentBlockRow
+from app.experiments.tables import ExperimentBlockRow, ExperimentRow
 from app.plans import taking
 from app.plans.durable import Ending
 from app.plans.family import Json, Outline, Prepare
@@ -143,6 +143,17 @@ def test_who_follows_is_told_until_the_end(
     assert ended.status_code == 204
     snapshot = idle_client.get(at, headers={"Last-Event-ID": "unknown"})
     assert snapshot.text.startswith("event: end")
+
+
+def test_an_experiment_that_is_deleted_ends_its_stream(
+    idle: Service, idle_client: httpx.Client, blocks: list[str]
+) -> None:
+    with idle_client.stream("GET", f"{AT}/{now(idle_client)['id']}/events") as events:
+        lines = events.iter_lines()
+        assert next(lines) == "event: progress"
+        with idle.database.writing() as session:
+            session.delete(session.scalars(select(ExperimentRow)).one())
+        assert not any(line.startswith("event:") for line in lines)
 
 
 def test_the_queue_takes_blocks_in_their_order(
