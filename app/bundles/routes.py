@@ -21,6 +21,7 @@ from app.http.bodies import StrictRoute
 from app.http.media import CSV, JSON, VARY, contents, preferred
 from app.plans import columnar
 from app.plans import service as plans
+from app.plans.exports import exported
 from app.plans.routes import PlanIdPath
 from app.problems import documented
 
@@ -68,15 +69,11 @@ def get_plan_request(session: ReadSession, request: Request, plan_id: PlanIdPath
     media_type = preferred(request.headers, offered)
     if media_type == JSON:
         return rendered(service.request(row), headers=VARY)
-    exported = _exported(database_of(request), plan_id, media_type)
-    return StreamingResponse(exported, 200, VARY, media_type)
-
-
-def _exported(database: Database, plan_id: str, media_type: str) -> Iterator[bytes]:
-    # The session of the request ends before its answer is read.
-    with database.reading() as session:
-        row = plans.find(session, plan_id)
-        yield from columnar.written(media_type, service.request_tables(session, row))
+    return exported(
+        request,
+        media_type,
+        lambda session: service.request_tables(session, plans.find(session, plan_id)),
+    )
 
 
 @router.get(

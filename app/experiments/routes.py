@@ -1,14 +1,13 @@
 """Experiments over HTTP: parse, call, return."""
 
-from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from operator import itemgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
-from app.db import Database, ReadSession, WriteSession, database_of
+from app.db import ReadSession, WriteSession
 from app.errors import (
     BodyTooLarge,
     ExperimentNotEnded,
@@ -41,6 +40,7 @@ from app.http.media import CSV, EVENT, EVENTS, JSON, VARY, contents, preferred
 from app.http.paging import Cursor, Limit, cut_page, decode_cursor, link_next, rendered_page
 from app.plans import columnar
 from app.plans.answering import HEADERS, RETRY, located
+from app.plans.exports import exported
 from app.plans.routes import ACCEPT
 from app.plans.schemas import UNENDED
 from app.problems import documented
@@ -178,20 +178,14 @@ def list_experiment_points(
     media_type = preferred(request.headers, (JSON, CSV, *columnar.READ))
     if media_type != JSON:
         service.find(session, experiment_id)
-        exported = _exported(database_of(request), experiment_id, media_type)
-        return StreamingResponse(exported, 200, VARY, media_type)
+        tables = partial(service.point_tables, experiment_id=experiment_id)
+        return exported(request, media_type, tables)
     start = int(decode_cursor(cursor, int)[0]) if cursor else 0
     found = service.list_points(session, experiment_id, start, limit + 1)
     # A page goes on with the first point that it left out: others may come to be before it.
     shown = found[:limit]
     after = shown[-1]["index"] + 1 if shown else start
     return rendered_page(request, found, limit, lambda _: after, VARY)
-
-
-def _exported(database: Database, experiment_id: str, media_type: str) -> Iterator[bytes]:
-    # The session of the request ends before its answer is read.
-    with database.reading() as session:
-        yield from columnar.written(media_type, service.point_tables(session, experiment_id))
 
 
 @router.get(

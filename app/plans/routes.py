@@ -3,15 +3,14 @@
 Each family has its own endpoint for new ones.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from operator import attrgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
-from app.db import Database, ReadSession, WriteSession, database_of
+from app.db import ReadSession, WriteSession, database_of
 from app.errors import (
     InvalidRequest,
     PlanInUse,
@@ -47,6 +46,7 @@ from app.plans.documents import (
     summary,
 )
 from app.plans.events import stream
+from app.plans.exports import exported
 from app.plans.planning import answers, known_answer, ordered, require_webhooks
 from app.plans.repairs import PlanRepairs, RepairsRequest
 from app.plans.replan import replan
@@ -309,17 +309,10 @@ def list_plan_users(
     media_type = preferred(request.headers, (JSON, CSV, *columnar.READ))
     if media_type != JSON:
         service.require_ended(plan_id, service.head(session, plan_id).status)
-        exported = _exported(database_of(request), plan_id, media_type)
-        return StreamingResponse(exported, 200, VARY, media_type)
+        return exported(request, media_type, partial(service.user_tables, plan_id=plan_id))
     start = int(decode_cursor(cursor, int)[0]) if cursor else 0
     users = service.list_users(session, plan_id, start, limit + 1)
     return rendered_page(request, users, limit, lambda _: start + limit, VARY)
-
-
-def _exported(database: Database, plan_id: str, media_type: str) -> Iterator[bytes]:
-    # The session of the request ends before its answer is read.
-    with database.reading() as session:
-        yield from columnar.written(media_type, service.user_tables(session, plan_id))
 
 
 @router.get(
