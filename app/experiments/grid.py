@@ -65,12 +65,14 @@ class Grid:
         self, asked: ExperimentRequest, family: Family, base: Json, max_users: int
     ) -> None:
         """`base` is the request that is changed. Raises InvalidRequest."""
+        self.asked = asked
         self.base = base
         self.seeds = asked.seeds
         self.axes = _named([_axis(n, axis, max_users) for n, axis in enumerate(asked.axes)])
         seeded = () if self.seeds is None else (_seeds(asked, self.seeds, family),)
-        self._sides = (*seeded, *self.axes)
-        self.shape = tuple(len(side.told) for side in self._sides)
+        self.sides: tuple[Axis, ...] = (*seeded, *self.axes)
+        """The seeds, where there are any, and the axes."""
+        self.shape = tuple(len(side.told) for side in self.sides)
         self.points = math.prod(self.shape)
         self._latest: dict[int, tuple[tuple[tuple[int, int], ...], Json]] = {}
 
@@ -80,7 +82,7 @@ class Grid:
 
     def parameters(self, index: int) -> dict[str, Told]:
         """The values of a point, by axis."""
-        sides = zip(self._sides, self.places(index), strict=True)
+        sides = zip(self.sides, self.places(index), strict=True)
         return {side.name: side.told[k] for side, k in sides if side.rank != _OF_SEEDS}
 
     def seed(self, index: int) -> int | None:
@@ -96,7 +98,7 @@ class Grid:
 
     def with_values(self, chosen: dict[int, int]) -> Json:
         """The base with some values, by side and place; otherwise as `body`."""
-        order = sorted(chosen.items(), key=lambda one: self._sides[one[0]].rank)
+        order = sorted(chosen.items(), key=lambda one: self.sides[one[0]].rank)
         body = self.base
         for done in range(len(order)):
             so_far = tuple(order[: done + 1])
@@ -108,7 +110,7 @@ class Grid:
         return body
 
     def _changed(self, body: Json, n: int, place: int) -> Json:
-        side = self._sides[n]
+        side = self.sides[n]
         change: Callable[[Json], Json] = side.changes[place]
         try:
             return change(body)
@@ -117,11 +119,6 @@ class Grid:
         except InvalidRequest as refused:
             at = side.where(place)
             raise InvalidRequest([fault.below(at) for fault in refused.errors]) from None
-
-    @property
-    def sides(self) -> Sequence[Axis]:
-        """The seeds, where there are any, and the axes."""
-        return self._sides
 
 
 _OF_SEEDS: Rank = 3

@@ -1,6 +1,6 @@
 """What is asked of an experiment, as JSON."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
@@ -217,8 +217,3 @@ class ExperimentRequest(Body):
                 yield FieldError("/seeds", "each seed counts once: leave out what is there twice")
         if self.draws and self.seeds is None:
             yield FieldError("/seeds", "is required by draws")
-
-
-def read(asked: Mapping[str, Any]) -> ExperimentRequest:
-    """A stored request."""
-    return ExperimentRequest.model_validate(asked)

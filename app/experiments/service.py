@@ -11,6 +11,7 @@ from app.errors import ExperimentNotEnded, ExperimentNotFound
 from app.experiments import findings, table
 from app.experiments.accepting import grid_of
 from app.experiments.findings import Points
+from app.experiments.grid import Grid
 from app.experiments.tables import ExperimentBlockRow, ExperimentRow
 from app.plans.schemas import UNENDED
 
@@ -34,8 +35,7 @@ def get(session: Session, experiment_id: str) -> Json:
     """An experiment with what its points show so far. Raises ExperimentNotFound."""
     row = find(session, experiment_id, whole=True)
     grid = grid_of(row)
-    points = Points(grid, pa.concat_tables(_all(session, row)))
-    measures = findings.measures_of(row.asked.get("measures") or _default_measures(), grid)
+    points = _points(session, row, grid)
     plan_id = row.asked["base"].get("plan")
     at = f"/v1/experiments/{row.id}"
     seeds = {} if grid.seeds is None else {"seeds": list(grid.seeds)}
@@ -49,16 +49,11 @@ def get(session: Session, experiment_id: str) -> Json:
         **seeds,
         **({} if plan_id is None else {"plan_id": plan_id}),
         "statuses": points.statuses(),
-        "pareto": findings.pareto(points, measures),
+        "pareto": findings.pareto(points, findings.measures_of(grid.asked.measures, grid)),
         **({} if failure is None else {"failure": failure}),
         "points_url": f"{at}/points",
         **({"differences_url": f"{at}/differences"} if seeds else {}),
     }
-
-
-def read_heading(session: Session, experiment_id: str) -> Json:
-    """How far an experiment has come. Raises ExperimentNotFound."""
-    return heading(session, find(session, experiment_id))
 
 
 def heading(session: Session, row: ExperimentRow) -> Json:
@@ -133,9 +128,8 @@ def list_differences(session: Session, experiment_id: str) -> Iterator[Json]:
     """How values of axes differ over the seeds. Raises ExperimentNotFound."""
     row = find(session, experiment_id, whole=True)
     grid = grid_of(row)
-    measures = findings.measures_of(row.asked.get("measures") or _default_measures(), grid)
-    points = Points(grid, pa.concat_tables(_all(session, row)))
-    return findings.differences(points, measures)
+    measures = findings.measures_of(grid.asked.measures, grid)
+    return findings.differences(_points(session, row, grid), measures)
 
 
 def forget(session: Session, experiment_id: str) -> None:
@@ -149,9 +143,10 @@ def forget(session: Session, experiment_id: str) -> None:
     session.delete(row)
 
 
-def _all(session: Session, row: ExperimentRow) -> list[pa.Table]:
+def _points(session: Session, row: ExperimentRow, grid: Grid) -> Points:
+    """The points that are there."""
     stored = [table.unpacked(data) for (data,) in session.execute(_blocks(row))]
-    return stored or [table.unpacked(table.packed({}))]
+    return Points(grid, pa.concat_tables(stored or [table.unpacked(table.packed({}))]))
 
 
 def _blocks(row: ExperimentRow) -> Any:
@@ -169,10 +164,3 @@ def _failure(session: Session, row: ExperimentRow) -> Json | None:
     )
     found: Row[Any] | None = session.execute(failed.order_by(block.block).limit(1)).first()
     return None if found is None else found[0]
-
-
-def _default_measures() -> Sequence[str]:
-    from app.experiments.schemas import ExperimentRequest
-
-    default: Sequence[str] = ExperimentRequest.model_fields["measures"].default
-    return default
