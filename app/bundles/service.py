@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app import instants
 from app.bundles import digests
 from app.bundles.schemas import FORMAT, FORMAT_VERSION
-from app.errors import NothingToBundle, RevisionsUnknown
+from app.errors import NothingToBundle
 from app.http.media import ARROW
 from app.plans import columnar, service, stored
 from app.plans.families import FAMILIES
@@ -49,11 +49,7 @@ def bundled(session: Session, plan_id: str) -> PlanRow:
     Raises PlanNotFound, PlanNotEnded, RevisionsUnknown, NothingToBundle.
     """
     row = service.ended(session, plan_id)
-    if stored.pins_of(row) is None:
-        raise RevisionsUnknown(
-            f"The plan {plan_id!r} is from a time when the revisions behind names were not kept:"
-            " plan it again."
-        )
+    stored.known_pins(row)
     if not stored.answer_of(row).is_told:
         raise NothingToBundle(
             f"The plan {plan_id!r} is {row.status} and says nothing that could be computed again."
@@ -69,8 +65,7 @@ def written(session: Session, row: PlanRow) -> Iterator[str]:
     """A bundle as JSON, piece by piece: at any time one block of users, one profile or one
     measurement is in memory. `row` is one that `bundled` found.
     """
-    family, pins = FAMILIES[row.kind], stored.pins_of(row)
-    assert pins is not None
+    family, pins = FAMILIES[row.kind], stored.known_pins(row)
     head = _head(session, row, family, pins)
     yield _text(head)[:-1]
     lists: dict[str, list[str]] = {}

@@ -10,13 +10,7 @@ from typing import Any
 
 from app import news
 from app.db import Database
-from app.errors import (
-    FieldError,
-    InvalidRequest,
-    PlanNotFound,
-    RevisionsUnknown,
-    TooManyUsers,
-)
+from app.errors import FieldError, InvalidRequest, PlanNotFound, TooManyUsers
 from app.experiments.changes import Json
 from app.experiments.findings import measures_of
 from app.experiments.grid import Axis, Grid
@@ -92,12 +86,7 @@ def _base(
             row = service.find(session, asked.base.plan)
         except PlanNotFound as nothing:
             raise InvalidRequest([FieldError("/base/plan", nothing.detail)]) from None
-        pins = stored.pins_of(row)
-        if pins is None:
-            raise RevisionsUnknown(
-                f"The plan {row.id!r} is from a time when the revisions behind names were not"
-                " kept: plan it again."
-            )
+        pins = stored.known_pins(row)
         if row.users > limits.max_users:
             raise TooManyUsers(row.users, limits.max_users)
         request = stored.request_of(session, row)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.arrow import pa, pc
-from app.errors import InvalidRequest, NothingToExplain, RevisionsUnknown
+from app.errors import InvalidRequest, NothingToExplain
 from app.plans import requested, stored, wanted
 from app.plans.columnar import Bulk
 from app.plans.families import FAMILIES
@@ -44,16 +44,12 @@ class AskedOf:
 
 def asked_of(session: Session, row: PlanRow, user_id: str) -> AskedOf:
     """A user of an ended plan. Raises NothingToExplain, RevisionsUnknown, PlanUserNotFound."""
-    result, pins = stored.answer_of(row).result, stored.pins_of(row)
+    result = stored.answer_of(row).result
     if result is None:
         raise NothingToExplain(
             f"The plan {row.id!r} is {row.status}: it has no result, so nobody has a cut."
         )
-    if pins is None:
-        raise RevisionsUnknown(
-            f"The plan {row.id!r} is from a time when the revisions behind names were not kept:"
-            " plan it again."
-        )
+    pins = stored.known_pins(row)
     told = stored.user_of(session, row, user_id)
     user = requested.users_named(session, row.number, [user_id])[user_id]
     cell = user.get("cell")

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.db import Database
-from app.errors import FieldError, InvalidRequest, PlanNotInfeasible, RevisionsUnknown
+from app.errors import FieldError, InvalidRequest, PlanNotInfeasible
 from app.nearest import is_it, nearest
 from app.plans import service, stored
 from app.plans.families import FAMILIES
@@ -64,17 +64,13 @@ def _require_infeasible(row: PlanRow, family: Family) -> None:
             f"The plan {row.id!r} is held to an earlier one: POST to that one's /replan with more"
             " max_switches, or without."
         )
-    if stored.pins_of(row) is None:
-        raise RevisionsUnknown(
-            f"The plan {row.id!r} is from a time when the revisions behind names were not kept:"
-            " plan it again."
-        )
 
 
 def _prepared(session: Session, row: PlanRow, family: Family) -> tuple[Prepared, Json]:
-    """The request of a plan, ready to be solved again, and its body."""
-    asked, pins = stored.request_of(session, row), stored.pins_of(row)
-    assert pins is not None
+    """The request of a plan, ready to be solved again, and its body. Raises
+    RevisionsUnknown.
+    """
+    pins, asked = stored.known_pins(row), stored.request_of(session, row)
     return asked.prepared(family, Resolver(StoredLibrary(session), pins=pins)), asked.body
 
 

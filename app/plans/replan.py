@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import Database
-from app.errors import FieldError, InvalidRequest, MalformedJson, RevisionsUnknown, TooManyUsers
+from app.errors import FieldError, InvalidRequest, MalformedJson, TooManyUsers
 from app.field_errors import REQUIRED, validated
 from app.nearest import nearest
 from app.plans import orders, service, stored
@@ -49,12 +49,7 @@ def replan(
     created_at = datetime.now(UTC)
     with database.reading() as session:
         row = service.find(session, plan_id)
-        other_pins, pins = pins is not None, pins or stored.pins_of(row)
-        if pins is None:
-            raise RevisionsUnknown(
-                f"The plan {plan_id!r} is from a time when the revisions behind names were not"
-                " kept: plan it again."
-            )
+        other_pins, pins = pins is not None, pins or stored.known_pins(row)
         if row.users > max_users + len(patch.get("users") or {}):
             raise TooManyUsers(row.users, max_users)
         family = FAMILIES[row.kind]

@@ -30,7 +30,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from app import instants
 from app.arrow import pa
 from app.db import table_of
-from app.errors import PlanUserNotFound
+from app.errors import PlanUserNotFound, RevisionsUnknown
 from app.plans import columnar, heads
 from app.plans.columnar import Bulk, Packed
 from app.plans.family import Family, Outcome, Prepared
@@ -189,6 +189,17 @@ WEBHOOK_URL = PlanRow.webhook["url"].as_string()
 def pins_of(row: PlanRow) -> Pins | None:
     """The revisions of a plan; None where it is older than they were kept."""
     return None if row.pins is None else Pins.of(row.pins)
+
+
+def known_pins(row: PlanRow) -> Pins:
+    """The revisions of a plan, to plan on them again. Raises RevisionsUnknown."""
+    pins = pins_of(row)
+    if pins is None:
+        raise RevisionsUnknown(
+            f"The plan {row.id!r} is from a time when the revisions behind names were not kept:"
+            " plan it again."
+        )
+    return pins
 
 
 def may_rest_on(ref: ProfileRef) -> ColumnElement[bool]:
