@@ -17,6 +17,11 @@ class FieldError:
         return FieldError(prefix + self.pointer, self.detail, self.parameter)
 
 
+def escaped(step: str) -> str:
+    """A step of an RFC 6901 pointer."""
+    return step.replace("~", "~0").replace("/", "~1")
+
+
 class SplitplanError(Exception):
     """A failure that can be told to the caller: `detail` is written for them."""
 

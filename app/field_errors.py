@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from app.errors import FieldError, InvalidRequest
+from app.errors import FieldError, InvalidRequest, escaped
 from app.field_names import in_another_unit, known_fields
 from app.nearest import is_it, nearest
 from app.quantities import rule
@@ -82,7 +82,7 @@ def json_pointer(path: Iterable[str | int], body: Any, missing: bool = False) ->
                 body = body[step]
             case _ if not (missing and position == len(steps) - 1):
                 continue
-        pointer += "/" + str(step).replace("~", "~0").replace("/", "~1")
+        pointer += f"/{escaped(str(step))}"
     return pointer
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from app.comparisons.codes import Codes, Part, code, coded, texts, together
+from app.errors import escaped
 from app.plans import stored
 from app.plans.orders import digest
 from app.plans.pins import Pins
@@ -221,17 +222,13 @@ def _flat(at: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Members by their pointers; of lists by the ids of their entries, where these have any."""
     if isinstance(value, Mapping) and "provenance" not in value:  # an inline profile is one term
         for name, member in value.items():
-            yield from _flat(f"{at}/{_escaped(name)}", member)
+            yield from _flat(f"{at}/{escaped(name)}", member)
     elif isinstance(value, list) and all(isinstance(m, Mapping) and "id" in m for m in value):
         for member in value:
             rest = {name: v for name, v in member.items() if name != "id"}
-            yield from _flat(f"{at}/{_escaped(member['id'])}", rest)
+            yield from _flat(f"{at}/{escaped(member['id'])}", rest)
     elif value is not None:
         yield at, value
-
-
-def _escaped(step: str) -> str:
-    return step.replace("~", "~0").replace("/", "~1")
 
 
 def profiles(before: Inputs, after: Inputs) -> list[Json]:

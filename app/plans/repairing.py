@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.db import Database
-from app.errors import FieldError, InvalidRequest, PlanNotInfeasible
+from app.errors import FieldError, InvalidRequest, PlanNotInfeasible, escaped
 from app.nearest import is_it, nearest
 from app.plans import service, stored
 from app.plans.families import FAMILIES
@@ -87,7 +87,7 @@ def _require_prices(prices: RepairPrices, prepared: Prepared) -> None:
         raise InvalidRequest(
             [
                 FieldError(
-                    "/prices/users/" + user.replace("~", "~0").replace("/", "~1"),
+                    f"/prices/users/{escaped(user)}",
                     f"the plan has no such user{is_it(nearest(user, some))}",
                 )
                 for user in unknown

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import Database
-from app.errors import FieldError, InvalidRequest, MalformedJson, TooManyUsers
+from app.errors import FieldError, InvalidRequest, MalformedJson, TooManyUsers, escaped
 from app.field_errors import REQUIRED, validated
 from app.nearest import nearest
 from app.plans import orders, service, stored
@@ -157,7 +157,7 @@ def patched(view: Json, patch: Json, max_users: int) -> Json:
         unknown = unknown[:_LISTED]
         raise InvalidRequest(
             [
-                FieldError(f"/users/{_escaped(key)}", f"no user to remove{meant}")
+                FieldError(f"/users/{escaped(key)}", f"no user to remove{meant}")
                 for key, meant in zip(unknown, _nearest(unknown, view["users"]), strict=True)
             ]
         )
@@ -166,7 +166,7 @@ def patched(view: Json, patch: Json, max_users: int) -> Json:
     renamed = [key for key, user in users.items() if user.get("id", key) != key]
     if renamed:
         detail = "is not the key of this user: remove the one, add the other"
-        raise InvalidRequest([FieldError(f"/users/{_escaped(key)}/id", detail) for key in renamed])
+        raise InvalidRequest([FieldError(f"/users/{escaped(key)}/id", detail) for key in renamed])
     return dict(after) | {"users": {key: {"id": key} | user for key, user in users.items()}}
 
 
@@ -198,7 +198,7 @@ def _doubts(before: Json, after: Json, changes: Json) -> Iterator[FieldWarning]:
     for key in new:
         if (slip := slip_of(key, known, folded)) is not None:
             message = f"is a new user; if {slip!r} was meant, remove this one and patch that"
-            yield FieldWarning(field=f"/users/{_escaped(key)}", message=message)
+            yield FieldWarning(field=f"/users/{escaped(key)}", message=message)
 
 
 def _prepared(
@@ -219,7 +219,7 @@ def _prepared(
         new = [ids[n] for n in sorted(halves) if ids[n] not in known][:_MISSPELT]
         whole = "is new, and a new user is given whole"
         misspelt = [
-            FieldError(f"/users/{_escaped(key)}", f"{whole}{meant}")
+            FieldError(f"/users/{escaped(key)}", f"{whole}{meant}")
             for key, meant in zip(new, _nearest(new, known), strict=True)
         ]
         raise InvalidRequest([*misspelt, *faults]) from None
@@ -232,12 +232,7 @@ def _prepared(
 
 
 def _by_id(pointer: str, ids: list[str]) -> str:
-    return _INDEXED.sub(lambda found: f"/users/{_escaped(ids[int(found[1])])}", pointer)
-
-
-def _escaped(key: str) -> str:
-    """A step of an RFC 6901 pointer."""
-    return key.replace("~", "~0").replace("/", "~1")
+    return _INDEXED.sub(lambda found: f"/users/{escaped(ids[int(found[1])])}", pointer)
 
 
 def _changes(before: Json, after: Json, max_switches: int | None) -> Json:
