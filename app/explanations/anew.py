@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from app.explanations import found
-from solvers.arrays import Floats
 from solvers.outcome import Options
 from solvers.progress import Progress
 from solvers.registry import answer
@@ -39,14 +39,14 @@ class Anew:
         self._few = whole and problem.users <= _USERS and math.isfinite(room)
         self._time = Progress(time_limit_s=_TIME_S, clock=time.thread_time)
 
-    def _solved(self, problem: Any) -> tuple[float, float] | None:
-        """Proven ends of the least objective of a cell, infinite where it has no plan; None where
-        there is no time.
+    def _solved(self, changed: Callable[[], Any]) -> tuple[float, float] | None:
+        """Proven ends of the least objective of a changed cell, infinite where it has no plan; None
+        where there is no time, and the cell is not laid out.
         """
         if not self._few or self._time.over():
             return None
         left = self._time.part()
-        solution, _ = answer(problem, Options(), left)
+        solution, _ = answer(changed(), Options(), left)
         if solution.objective is None or solution.lower_bound is None:
             proven = solution.infeasibility is not None and solution.infeasibility.proven
             return (math.inf, math.inf) if proven else None
@@ -66,24 +66,27 @@ class Anew:
         if self._few and self.problem.users == 1:
             return 0.0, 0.0
         others = np.delete(np.arange(self.problem.users), user)
-        return self._solved(self.problem.only(others)) if self._few else None
+        return self._solved(lambda: self.problem.only(others))
 
-    def with_cuts(self, problems: Sequence[Any], costs: Floats) -> list[Json]:
-        """What it would spend more with a user at each of some cuts, which cost this at the prices;
-        `problems` are the same cell with the user held to each.
+    def with_cuts(self, cuts: Sequence[Json], held: Callable[[int], Any]) -> None:
+        """Say of each cut that is feasible what it would spend more with the user at it; `held` is
+        the same cell with the user held to a cut.
         """
-        told = []
-        for problem, cost in zip(problems, costs.tolist(), strict=False):
-            low, high = cost - float(costs.min()) - self.room, math.inf
-            solved = self._solved(problem)
-            if solved is not None:
-                low = max(low, solved[0] - self.objective)
-                high = solved[1] - self.objective
-            if low == math.inf:  # proven: the cell has no plan with it
-                told.append({"beside_others": False, "cell_more": found.interval(low, low)})
-                continue
-            known: Json = {"beside_others": True} if high < math.inf else {}
-            if math.isfinite(low) or known:
-                known["cell_more"] = found.interval(low, high)
-            told.append(known)
-        return told
+        possible = [entry for entry in cuts if entry["feasible"]]
+        least = min((entry["price_cost"] for entry in possible), default=0.0)
+        for entry in possible:
+            solved = self._solved(partial(held, entry["cut"]))
+            entry |= self._more(entry["price_cost"] - least, solved)
+
+    def _more(self, dearer_by: float, solved: tuple[float, float] | None) -> Json:
+        """What it would spend more with a cut that is dearer by this at the prices."""
+        low, high = dearer_by - self.room, math.inf
+        if solved is not None:
+            low = max(low, solved[0] - self.objective)
+            high = solved[1] - self.objective
+        if low == math.inf:  # proven: the cell has no plan with it
+            return {"beside_others": False, "cell_more": found.interval(low, low)}
+        known: Json = {"beside_others": True} if high < math.inf else {}
+        if math.isfinite(low) or known:
+            known["cell_more"] = found.interval(low, high)
+        return known

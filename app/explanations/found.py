@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Protocol
+
+import numpy as np
 
 from solvers.arrays import Floats
 from solvers.thresholds import Flip
@@ -51,7 +53,7 @@ def thresholds(quantity: str, now: float, found: Iterable[Flip], scale: Any = fl
     ]
 
 
-def of_cut(found: Iterable[Json], option: int) -> list[Json]:
+def _of_cut(found: Iterable[Json], option: int) -> list[Json]:
     """Those of one cut."""
     return [
         {name: value for name, value in each.items() if name != "option"}
@@ -60,10 +62,18 @@ def of_cut(found: Iterable[Json], option: int) -> list[Json]:
     ]
 
 
-def dearer_by(costs: Floats | Sequence[float], k: int) -> float | None:
-    """What a cut costs more than the cheapest other one."""
-    others = [float(cost) for n, cost in enumerate(costs) if n != k]
-    return number(float(costs[k]) - min(others, default=math.inf))
+def priced(costs: Floats, k: int, flips: Iterable[Json], *, feasible: bool) -> Json:
+    """How a cut stands among the others, of which these are the costs at the prices, and what
+    would have it win.
+    """
+    others = np.delete(costs, k)
+    dearer = number(float(costs[k] - others.min(initial=math.inf))) if feasible else None
+    return {
+        "wins": bool(feasible and costs[k] <= costs.min()),
+        "price_cost": number(float(costs[k])),
+        "dearer_by": dearer,
+        "wins_if": _of_cut(flips, k),
+    }
 
 
 def deadlines(changes: Iterable[_Change]) -> list[Json]:

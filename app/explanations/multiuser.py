@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,11 +42,8 @@ def explained(asked: AskedOf) -> Json:
     anew = Anew(problem, objective, objective - low, whole=asked.whole and plain)
     sensitivity = _sensitivity(asked, question, chosen, anew)
     cuts = _cuts(question, workload, chosen, problem)
-    possible = [entry for entry in cuts if entry["feasible"]]
-    held = [with_cut(problem, user, entry["cut"]) for entry in possible] if plain else []
-    costs = np.array([entry["price_cost"] for entry in possible])
-    for entry, more in zip(possible, anew.with_cuts(held, costs), strict=plain):
-        entry |= more
+    if plain:
+        anew.with_cuts(cuts, partial(with_cut, problem, user))
     return {"unit": "cost", "prices": told, "cuts": cuts, "sensitivity": sensitivity}
 
 
@@ -70,10 +68,7 @@ def _cuts(question: Asked, workload: Workload, chosen: int, problem: Problem) ->
             "binding": None if feasible else "time" if late else "loss",
             "short_by_s": float(now.short_by_s[option]) if late and not feasible else None,
             "chosen": cut == options[chosen][0],
-            "wins": bool(feasible and costs[k] <= costs.min()),
-            "price_cost": found.number(float(costs[k])),
-            "dearer_by": found.dearer_by(costs, k) if feasible else None,
-            "wins_if": found.of_cut(flips, k),
+            **found.priced(costs, k, flips, feasible=feasible),
         }
         if feasible:
             entry |= {

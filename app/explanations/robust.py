@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,11 +42,7 @@ def explained(asked: AskedOf) -> Json:
     anew = Anew(cell.problem, objective, objective - low, whole=asked.whole)
     cuts = _cuts(question, cell, user, chosen, price_name)
     sensitivity = _sensitivity(asked, question, user, chosen, anew)
-    possible = [entry for entry in cuts if entry["feasible"]]
-    held = [with_cut(cell.problem, user, entry["cut"]) for entry in possible]
-    costs = np.array([entry["price_cost"] for entry in possible])
-    for entry, more in zip(possible, anew.with_cuts(held, costs), strict=True):
-        entry |= more
+    anew.with_cuts(cuts, partial(with_cut, cell.problem, user))
     return {
         "unit": "W" if streams else "J",
         "prices": told,
@@ -130,10 +127,7 @@ def _cuts(question: Asked, cell: Cell, user: int, chosen: int, price_name: str) 
             "binding": None if feasible else binding,
             "short_by_s": None if feasible else short,
             "chosen": cut == ways[chosen]["cut"],
-            "wins": bool(feasible and costs[k] <= costs.min()),
-            "price_cost": found.number(float(costs[k])),
-            "dearer_by": found.dearer_by(costs, k) if feasible else None,
-            "wins_if": found.of_cut(flips, k),
+            **found.priced(costs, k, flips, feasible=feasible),
         }
         if feasible:
             n, share = place[k], float(now.share_hz[best[k]])

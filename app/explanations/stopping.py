@@ -49,10 +49,7 @@ def explained(asked: AskedOf) -> Json:
             "binding": None if feasible else "outage" if fits[cut] else "memory",
             "short_by_s": None,
             "chosen": cut == asked.told["placement"],
-            "wins": bool(feasible and costs[cut] <= costs.min()),
-            "price_cost": found.number(float(costs[cut])),
-            "dearer_by": found.dearer_by(costs, cut) if feasible else None,
-            "wins_if": found.of_cut(flips, cut),
+            **found.priced(costs, cut, flips, feasible=feasible),
         }
         if feasible:
             entry |= {"running_cost": float(running[cut]), "placement_cost": float(placing[cut])}
