@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from app.arrow import pa, pc
 from app.errors import InvalidRequest, NothingToExplain
 from app.plans import requested, stored, wanted
-from app.plans.columnar import Bulk
 from app.plans.families import FAMILIES
 from app.plans.family import Prepared
 from app.plans.library import StoredLibrary
@@ -91,16 +90,12 @@ def _matching(
 
 
 def _prepared(session: Session, row: PlanRow, part: list[Json] | pa.Table, pins: Pins) -> Prepared:
-    family, terms = FAMILIES[row.kind], stored.terms_of(row)
+    terms, listed = stored.terms_of(row), isinstance(part, list)
+    asked = stored.Asked(terms | {"users": part}, None) if listed else stored.Asked(terms, part)
     library = StoredLibrary(session)
     library.expect(wanted.pinned(pins))
-    resolver = Resolver(library, pins=pins)
     try:
-        if isinstance(part, list):
-            request = family.request.model_validate(terms | {"users": part})
-            return family.prepare(request, resolver)
-        assert family.prepare_bulk is not None
-        return family.prepare_bulk(Bulk(terms, part, ""), resolver)
+        return asked.prepared(FAMILIES[row.kind], Resolver(library, pins=pins))
     except (InvalidRequest, ValueError) as refused:
         raise NothingToExplain(
             f"The request of the plan {row.id!r} is not accepted any more: {refused}"
