@@ -16,7 +16,8 @@ def repaired(
     failing = [user["id"] for user in prepared.solve(progress.part()).users]
     own = prices.users or {}
     price = [own.get(user, prices.drop) for user in failing]
-    users = tuple(user for user in prepared.request.users if user.id not in set(failing))
+    gone = set(failing)
+    users = tuple(user for user in prepared.request.users if user.id not in gone)
     if not users or any(one is None for one in price):
         return
     rest = prepare(prepared.request.model_copy(update={"users": users}), prepared.resolver)
