@@ -1,7 +1,7 @@
 """The answers of the multi-user family: SI arrays go in, the contract's JSON comes out."""
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -31,7 +31,7 @@ _NUDGE = 1.0 + 1e-6
 _ROUNDING = 1.0 + 2e-9
 
 
-def users(assembled: Assembled, ids: list[str], decision: Decision) -> list[dict[str, Any]]:
+def users(assembled: Assembled, ids: Sequence[str], decision: Decision) -> list[dict[str, Any]]:
     """One entry per user, in the order of the request."""
     problem = assembled.problem
     row = decision.row(problem)
@@ -243,7 +243,7 @@ def _utilisation(problem: Problem, certificate: Certificate) -> dict[str, float]
 
 
 def infeasible(
-    problem: Problem, found: Infeasibility, ids: list[str]
+    problem: Problem, found: Infeasibility, ids: Sequence[str]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Why there is no plan: what would mend the whole cell, and each user who fails alone."""
     remedies = {

@@ -7,6 +7,7 @@ import numpy as np
 from app.plans.multiuser.assemble import LARGEST_BANDWIDTH_HZ
 from app.plans.multiuser.run import PreparedMultiUser
 from app.plans.repairs import Repaired, RepairPrices
+from app.plans.selling import drop_prices, sold
 from app.quantities import LARGEST_NUMBER
 from solvers.multiuser.problem import Problem
 from solvers.multiuser.solve.deadlines import explain, tolerant
@@ -23,17 +24,8 @@ def repaired(
     """Repairs of a request without a plan, one of each kind."""
     problem, ids = prepared.assembled.problem, prepared.ids
 
-    def sold(price: float | None) -> float:
-        return np.inf if price is None else price
-
-    drop = np.full(len(ids), sold(prices.drop))
-    for n, user in enumerate(ids):
-        if (value := prepared.request.users[n].value) is not None and prices.drop is not None:
-            drop[n] = prices.drop * value
-        if prices.users and user in prices.users:
-            drop[n] = sold(prices.users[user])
     asked = Prices(
-        drop=drop,
+        drop=drop_prices(prices, ids, prepared.value),
         deadline_per_s=sold(prices.deadline_per_s),
         bandwidth_per_hz=sold(prices.bandwidth_per_hz),
         server_per_flop_per_s=sold(prices.server_per_flop_per_s),

@@ -1,7 +1,7 @@
 """One request of the multi-user family from JSON to its answer."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -14,6 +14,7 @@ from app.plans.multiuser import present
 from app.plans.multiuser.assemble import Assembled, AssembledTables, assemble, assemble_tables, hold
 from app.plans.multiuser.schemas import AdaptiveRequest, MultiUserRequest
 from app.plans.resolve import Resolver
+from solvers.arrays import Floats
 from solvers.multiuser.problem import Decision, Infeasibility, Method, Problem
 from solvers.multiuser.solve import SteadinessPrice, baselines, price_of_steadiness
 from solvers.outcome import Certificate, Options, Solution
@@ -93,17 +94,22 @@ class PreparedMultiUser(Prepared):
             solve_s=seconds,
         )
 
-    def admitted(self, progress: Progress) -> tuple[Self, list[str], dict[str, Any]]:
+    @property
+    def value(self) -> Floats:
+        """(users,) what serving each is worth."""
+        return np.array([1.0 if user.value is None else user.value for user in self.request.users])
+
+    def admitted(self, progress: Progress) -> tuple[Self, Sequence[str], dict[str, Any]]:
         """The request of those who are planned for, their ids, and what the result says of that; as
         it is where nobody fits. Raises RefutedAnswer.
         """
-        ids = [user.id for user in self.request.users]
+        ids = self.ids
         if self.request.options.admission is None:
             return self, ids, {}
         from solvers.multiuser.solve.admission import admit
 
         problem = self.assembled.problem
-        value = np.array([1.0 if u.value is None else u.value for u in self.request.users])
+        value = self.value
         found = admitted(problem, value, admit, progress)
         if len(found.users) == 0:
             return self, ids, {}

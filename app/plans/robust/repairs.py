@@ -9,6 +9,7 @@ from app.plans.repairs import Repaired, RepairPrices
 from app.plans.robust.cells import Cell
 from app.plans.robust.present.infeasible import parallel_of
 from app.plans.robust.run import PreparedRobust
+from app.plans.selling import drop_prices, sold
 from solvers.arrays import Floats
 from solvers.outcome import Options, Solution
 from solvers.progress import Progress
@@ -27,7 +28,7 @@ def repaired(
     that takes the cheapest for each, where that is cheaper.
     """
     cells, ids = prepared.assembled.cells, prepared.assembled.ids
-    drop = _drop_prices(prices, ids, prepared.assembled.value)
+    drop = drop_prices(prices, ids, prepared.assembled.value)
     planned = _Planned(prepared, progress)
     found: list[tuple[Cell, dict[Change, Repair]]] = []
     for cell in cells:
@@ -48,23 +49,9 @@ def repaired(
     yield from (one for one in told if one is not None)
 
 
-def _drop_prices(prices: RepairPrices, ids: Sequence[str], value: Floats) -> Floats:
-    """What leaving out each user costs; infinite where it has to stay."""
-    price = np.full(len(ids), np.inf) if prices.drop is None else prices.drop * value
-    if prices.users:
-        for n, user in enumerate(ids):
-            if user in prices.users:
-                own = prices.users[user]
-                price[n] = np.inf if own is None else own
-    return price
-
-
 def _of_cell(
     cell: Cell, prices: RepairPrices, drop: Floats, progress: Progress
 ) -> dict[Change, Repair]:
-    def sold(price: float | None) -> float:
-        return np.inf if price is None else price
-
     per_second = np.array(
         [sold(prices.server_per_inference) / server.utilisation for server in cell.budgeted]
     )

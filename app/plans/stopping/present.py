@@ -1,7 +1,7 @@
 """The answer of the stopping family: SI arrays go in, the contract's JSON comes out."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ _BITS = 8.0
 _FIXED = ("device_only", "edge_only", "best_fixed")
 
 
-def users(assembled: Assembled, ids: list[str], decision: Decision) -> list[dict[str, Any]]:
+def users(assembled: Assembled, ids: Sequence[str], decision: Decision) -> list[dict[str, Any]]:
     """One entry per user, in the order of the request."""
     placements = decision.placement.tolist()
     columns = {
@@ -166,7 +166,7 @@ def result(
 
 
 def infeasible(
-    assembled: Assembled, found: Infeasibility, ids: list[str]
+    assembled: Assembled, found: Infeasibility, ids: Sequence[str]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Why there is no plan: of each user whom no placement serves."""
     problem, work, listed = assembled.problem, assembled.problem.workloads, []

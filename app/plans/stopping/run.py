@@ -65,7 +65,7 @@ class PreparedStopping(Prepared):
         )
 
     def solve(self, progress: Progress) -> Outcome:
-        assembled, ids = self.assembled, [user.id for user in self.request.users]
+        assembled, ids = self.assembled, self.ids
         started = time.perf_counter()
         limited = progress.part(time_limit_s=self.request.options.time_limit_s)
         assembled, solution, certificate = checked(assembled, limited)
