@@ -125,12 +125,9 @@ def some(session: Session, plan_number: int, part: Part, rows: Sequence[int]) ->
         places.setdefault(row // BLOCK_ROWS, []).append(row)
     found: dict[int, Json] = {}
     for block, mine in places.items():
-        data = select(PlanColumnsRow.data).where(
-            PlanColumnsRow.plan_number == plan_number,
-            PlanColumnsRow.part == part,
-            PlanColumnsRow.block == block,
-        )
-        table = unpacked(session.scalars(data).one()).take([row % BLOCK_ROWS for row in mine])
+        table = load(session, plan_number, part, block * BLOCK_ROWS, BLOCK_ROWS)
+        assert table is not None
+        table = table.take([row % BLOCK_ROWS for row in mine])
         found |= zip(mine, table.to_pylist(), strict=True)
     return [found[row] for row in rows]
 
