@@ -167,6 +167,8 @@ class LateSession(SessionOfOne):
     rows.
     """
 
+    _is_whole = False
+
     def __init__(self, project: str, connection: Connection) -> None:
         self._within = connection.execution_options(**{_PROJECT: True})
         self.__dict__["info"] = {_PROJECT: project}
@@ -175,16 +177,12 @@ class LateSession(SessionOfOne):
         """What a session has, which this one has not yet."""
         if name.startswith("__") or self._is_whole:
             raise AttributeError(name)
-        self.__dict__["_whole"] = True
+        self._is_whole = True
         super().__init__(
             bind=self._within, expire_on_commit=False, join_transaction_mode="rollback_only"
         )
         self.begin()
         return getattr(self, name)
-
-    @property
-    def _is_whole(self) -> bool:
-        return "_whole" in self.__dict__
 
     def connection(self, *args: Any, **options: Any) -> Connection:
         """As of any session."""
