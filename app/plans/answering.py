@@ -97,8 +97,9 @@ def key_of(request: Request) -> orders.Key | None:
     given = request.headers.get("idempotency-key")
     if given is None:
         return None
-    if (known := getattr(request.state, "idempotency", None)) is not None:
-        return known  # type: ignore[no-any-return]  # made once, for it takes the digest of the body
+    known: orders.Key | None = getattr(request.state, "idempotency", None)
+    if known is not None:  # made once, for it takes the digest of the body
+        return known
     caller: Caller = request.state.caller
     # Of those without a key as it was before there were keys: what was kept then still counts.
     whose = "" if caller == ANYONE else f"{caller.project}\0{caller.key_id}\0"
