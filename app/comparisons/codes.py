@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.arrow import pa, pc
+from app.plans.browsing import value_of
 from solvers.arrays import Floats
 
 Codes = NDArray[np.uint64]
@@ -62,7 +63,7 @@ def numbers(part: Part, path: str) -> Floats:
         if column is None or not pa.types.is_floating(column.type):
             return np.full(len(part), np.nan)
         return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
-    return np.array([_number(_member(entry, path)) for entry in part], np.float64)
+    return np.array([_number(value_of(entry, path)) for entry in part], np.float64)
 
 
 def texts(part: Part, path: str) -> list[Any]:
@@ -70,7 +71,7 @@ def texts(part: Part, path: str) -> list[Any]:
     if isinstance(part, pa.Table):
         column = _column(part, path)
         return [None] * len(part) if column is None else column.to_pylist()
-    return [_member(entry, path) for entry in part]
+    return [value_of(entry, path) for entry in part]
 
 
 def coded(part: Part, path: str) -> Codes:
@@ -118,12 +119,6 @@ def _of_numbers(values: Floats) -> Codes:
     """Bits of the numbers, never 0; 0 of NaN."""
     bits = (np.asarray(values, np.float64) + 0.0).view(np.uint64)
     return np.where(np.isnan(values), _NOTHING, mixed(bits ^ np.uint64(0x9E3779B97F4A7C15)))
-
-
-def _member(entry: Any, path: str) -> Any:
-    for name in path.split("."):
-        entry = entry.get(name) if isinstance(entry, Mapping) else None
-    return entry
 
 
 def _is_number(value: Any) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from app.comparisons.codes import Codes, Part, code, coded, texts, together
 from app.errors import escaped
 from app.plans import stored
+from app.plans.browsing import value_of
 from app.plans.orders import digest
 from app.plans.pins import Pins
 from app.plans.tables import PlanRow
@@ -193,7 +194,7 @@ def _filled(part: Part, field: str) -> Codes:
 
 
 def _one(user: Json, path: str) -> Any:
-    value = texts([user], path)[0]
+    value = value_of(user, path)
     return _DEFAULTS.get(path) if value is None else value
 
 

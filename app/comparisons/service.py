@@ -22,6 +22,7 @@ from app.comparisons.schemas import ComparedUser
 from app.comparisons.sides import MEASURES, Side
 from app.errors import PlansNotComparable
 from app.plans import service as plans
+from app.plans.browsing import value_of
 from app.plans.schemas import INLINE_USERS
 
 Json = dict[str, Any]
@@ -131,12 +132,8 @@ def _carried(side: Side, told: Json | None) -> Json | None:
     if told is None:
         return None
     kept = {name: told[name] for name in ComparedUser.model_fields if told.get(name) is not None}
-    for name, field in MEASURES[side.row.kind].items():
-        value: Any = told
-        for step in field.split("."):
-            value = value[step]
-        kept[name] = value
-    return kept
+    measures = {name: value_of(told, field) for name, field in MEASURES[side.row.kind].items()}
+    return kept | measures
 
 
 def _plan(side: Side) -> Json:
