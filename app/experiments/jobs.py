@@ -27,7 +27,7 @@ from app.plans.families import FAMILIES
 from app.plans.family import Outline, Survey
 from app.plans.jobs import insisting
 from app.plans.pins import Pins
-from app.plans.progress import ProgressWriter, Report, Standing, Superseded
+from app.plans.progress import ProgressWriter, Report, Superseded
 from app.plans.schemas import UNENDED
 from app.plans.surveys import OneByOne, of_any
 from app.telemetry import traces
@@ -189,28 +189,13 @@ def _counted(session: Session, number: int) -> None:
 
 
 def _report(database: Database, mine: Claim) -> Report:
-    """How an attempt tells how far it has come, and learns whether it is still wanted."""
-    block = ExperimentBlockRow
-    asked = select(block.cancel).where(mine.holds())
+    def tell(session: Session, news: Step) -> None:
+        told = update(ExperimentBlockRow).where(mine.holds())
+        told = told.values(done=round(news.fraction * mine.points))
+        session.execute(told.execution_options(synchronize_session=False))
+        _counted(session, mine.experiment)  # it goes on: this block of it does
 
-    def report(news: Step | None) -> Standing:
-        if news is None:
-            with database.reading() as session:
-                found = session.execute(asked).one_or_none()
-        else:
-            done = round(news.fraction * mine.points)
-            with database.writing() as session:
-                told = update(block).where(mine.holds()).values(done=done).returning(block.cancel)
-                found = session.execute(
-                    told.execution_options(synchronize_session=False)
-                ).one_or_none()
-                if found is not None:
-                    _counted(session, mine.experiment)  # it goes on: this block of it does
-        if found is None:
-            return Standing(holds=False)
-        return Standing(holds=True, stop=Stop(found.cancel) if found.cancel else None)
-
-    return report
+    return durable.reporting(database, ExperimentBlockRow, mine.taken, tell)
 
 
 def _end_from_outside(database: Database, block_id: str, ending: Ending) -> None:

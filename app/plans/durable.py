@@ -21,12 +21,13 @@ from app.db import Database, table_of
 from app.drivers import AWAY
 from app.errors import KeyReused, QueueFull, TooManyAtOnce
 from app.news import Lane
+from app.plans.progress import Report, Standing
 from app.plans.schemas import UNENDED
 from app.plans.tables import DurableRow
 from app.projects import DEFAULT, OF_PROJECT, ask, everywhere, project_of
 from app.telemetry import traces
 from app.telemetry.origin import Origin
-from solvers.progress import Stop
+from solvers.progress import Step, Stop
 
 if TYPE_CHECKING:  # whoever looks how long a line is need not load what plans are made of
     from app.plans.orders import Key
@@ -199,6 +200,31 @@ def unended(session: Session, rows: type[R], work_id: str) -> R | None:
 def holds(rows: type[DurableRow], taken: Taken) -> ColumnElement[bool]:
     """Whether an attempt is still the one that may write, as a condition on the row."""
     return and_(rows.id == taken.work_id, rows.attempt == taken.attempt, rows.status == "running")
+
+
+def reporting(
+    database: Database,
+    rows: type[DurableRow],
+    taken: Taken,
+    tell: Callable[[Session, Step], object],
+) -> Report:
+    """How an attempt says by `tell` how far it has come, and learns whether it is still wanted."""
+    asked = select(rows.cancel).where(holds(rows, taken))
+
+    def report(news: Step | None) -> Standing:
+        with database.reading() if news is None else database.writing() as session:
+            # Held, so that nobody ends the work in between: an event after its end would leave its
+            # readers waiting.
+            found = session.execute(
+                asked if news is None else asked.with_for_update()
+            ).one_or_none()
+            if found is None:
+                return Standing(holds=False)
+            if news is not None:
+                tell(session, news)
+            return Standing(holds=True, stop=Stop(found.cancel) if found.cancel else None)
+
+    return report
 
 
 def concerning(noun: str, piece: Taken) -> AbstractContextManager[About]:

@@ -30,7 +30,7 @@ from app.plans.heads import NewPlan
 from app.plans.library import StoredLibrary
 from app.plans.orders import Key, Lineage, Order
 from app.plans.pins import Pins
-from app.plans.progress import ProgressWriter, Report, Standing, Superseded
+from app.plans.progress import ProgressWriter, Report, Superseded
 from app.plans.replan import inherited
 from app.plans.resolve import Resolver
 from app.plans.schemas import ENDED, UNENDED, PlanStatus
@@ -348,23 +348,10 @@ def insisting(step: Callable[[], T]) -> T:
 
 
 def _report(database: Database, mine: Claim) -> Report:
-    """How an attempt tells how far it has come, and learns whether it is still wanted."""
+    def tell(session: Session, news: Step) -> None:
+        service.tell(session, mine.number, "running", news)
 
-    def report(news: Step | None) -> Standing:
-        with database.reading() if news is None else database.writing() as session:
-            asked = select(PlanRow.cancel).where(mine.holds())
-            # Held, so that nobody ends the plan in between: an event after its end would leave its
-            # readers waiting.
-            found = session.execute(
-                asked if news is None else asked.with_for_update()
-            ).one_or_none()
-            if found is None:
-                return Standing(holds=False)
-            if news is not None:
-                service.tell(session, mine.number, "running", news)
-            return Standing(holds=True, stop=Stop(found.cancel) if found.cancel else None)
-
-    return report
+    return durable.reporting(database, PlanRow, mine.taken, tell)
 
 
 def _outcome(plan_id: str, prepared: Prepared, writer: ProgressWriter) -> Outcome:

@@ -15,7 +15,7 @@ from app.errors import PlanNotFound
 from app.plans import durable
 from app.plans.durable import Ending, Taken, Teller, Work
 from app.plans.jobs import insisting
-from app.plans.progress import ProgressWriter, Report, Standing, Superseded
+from app.plans.progress import ProgressWriter, Report, Superseded
 from app.plans.tables import PlanRow
 from app.telemetry import traces
 from app.validations import service
@@ -138,27 +138,11 @@ def _attempted(database: Database, mine: Claim, progress: Progress) -> "Findings
 
 
 def _report(database: Database, mine: Claim) -> Report:
-    """How an attempt tells how far it has come, and learns whether it is still wanted."""
-    asked = select(ValidationRow.cancel).where(mine.holds())
+    def tell(session: Session, news: Step) -> None:
+        told = {"fraction": news.fraction, "stage": news.stage}
+        session.execute(update(ValidationRow).where(mine.holds()).values(progress=told))
 
-    def report(news: Step | None) -> Standing:
-        if news is None:
-            with database.reading() as session:
-                found = session.execute(asked).one_or_none()
-        else:
-            told = {"fraction": news.fraction, "stage": news.stage}
-            with database.writing() as session:
-                found = session.execute(
-                    update(ValidationRow)
-                    .where(mine.holds())
-                    .values(progress=told)
-                    .returning(ValidationRow.cancel)
-                ).one_or_none()
-        if found is None:
-            return Standing(holds=False)
-        return Standing(holds=True, stop=Stop(found.cancel) if found.cancel else None)
-
-    return report
+    return durable.reporting(database, ValidationRow, mine.taken, tell)
 
 
 def _end(row: ValidationRow, ending: Ending) -> None:
