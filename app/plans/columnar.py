@@ -120,16 +120,23 @@ def load(
 
 def some(session: Session, plan_number: int, part: Part, rows: Sequence[int]) -> list[Json]:
     """Single rows of a stored table, in the order in which they are named."""
+    found: dict[int, Json] = {}
+    for mine, table in taken(session, plan_number, part, rows):
+        found |= zip(mine, table.to_pylist(), strict=True)
+    return [found[row] for row in rows]
+
+
+def taken(
+    session: Session, plan_number: int, part: Part, rows: Sequence[int]
+) -> Iterator[tuple[list[int], pa.Table]]:
+    """The same block by block, with which rows these are; nothing where there is no such table."""
     places: dict[int, list[int]] = {}
     for row in rows:
         places.setdefault(row // BLOCK_ROWS, []).append(row)
-    found: dict[int, Json] = {}
     for block, mine in places.items():
         table = load(session, plan_number, part, block * BLOCK_ROWS, BLOCK_ROWS)
-        assert table is not None
-        table = table.take([row % BLOCK_ROWS for row in mine])
-        found |= zip(mine, table.to_pylist(), strict=True)
-    return [found[row] for row in rows]
+        if table is not None:
+            yield mine, table.take([row % BLOCK_ROWS for row in mine])
 
 
 def column(session: Session, plan_number: int, part: Part, field: str) -> pa.ChunkedArray:

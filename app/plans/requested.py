@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.arrow import pa, pc
 from app.plans import columnar, stored
-from app.plans.tables import PlanColumnsRow, PlanIndexRow, PlanRow
+from app.plans.tables import PlanIndexRow, PlanRow
 
 Json = dict[str, Any]
 
@@ -26,25 +26,13 @@ def users_named(session: Session, number: int, ids: Sequence[str]) -> dict[str, 
 
 def _by_index(session: Session, number: int, ids: Sequence[str]) -> dict[str, Json]:
     """Those whom the index of a large plan leads to: where each is told of, it was asked for."""
-    rows = _places(session, number, ids)
-    blocks: dict[int, list[int]] = {}
-    for row in rows:
-        blocks.setdefault(row // columnar.BLOCK_ROWS, []).append(row % columnar.BLOCK_ROWS)
-    wanted, found = set(ids), {}
-    for block, positions in blocks.items():
-        data = session.scalar(
-            select(PlanColumnsRow.data).where(
-                PlanColumnsRow.plan_number == number,
-                PlanColumnsRow.part == "request",
-                PlanColumnsRow.block == block,
-            )
-        )
-        if data is None:
-            continue
-        for user in stored.as_json(columnar.unpacked(data).take(positions)):
-            if user["id"] in wanted:
-                found[user["id"]] = user
-    return found
+    rows, wanted = _places(session, number, ids), set(ids)
+    return {
+        user["id"]: user
+        for _, table in columnar.taken(session, number, "request", rows)
+        for user in stored.as_json(table)
+        if user["id"] in wanted
+    }
 
 
 def _places(session: Session, number: int, ids: Sequence[str]) -> list[int]:
