@@ -165,13 +165,13 @@ def told(session: Session, plan_id: str) -> tuple[Head, Answer] | None:
 
 def end(row: PlanRow, outcome: Outcome, changed: Json | None = None) -> None:
     """Keep what a solver said."""
-    before, row.answer = row.answer, answer_of(row).ended(outcome, changed).kept
+    before = row.answer
+    say(row, outcome, changed)
     row.stored_byte = (row.stored_byte or 0) + json_byte(row.answer) - json_byte(before)
-    row.has_result = outcome.result is not None
 
 
-def say(plan: NewPlan, outcome: Outcome, changed: Json | None = None) -> None:
-    """Have a plan that is not stored yet say what a solver said."""
+def say(plan: PlanRow | NewPlan, outcome: Outcome, changed: Json | None = None) -> None:
+    """Have a plan say what a solver said."""
     plan.answer = answer_of(plan).ended(outcome, changed).kept
     plan.has_result = outcome.result is not None
 
