@@ -2,12 +2,14 @@
 name.
 """
 
-from dataclasses import fields
-from typing import Any
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
 from solvers.arrays import Floats, Integers
+
+CellT = TypeVar("CellT")
 
 
 def freeze(record: Any) -> None:
@@ -45,3 +47,22 @@ def all_finite(values: Floats, above: float | None = None) -> bool:
     """Whether all values are finite, and not negative or (with `above`) larger than that."""
     low = values >= 0.0 if above is None else values > above
     return bool((low & np.isfinite(values)).all())
+
+
+def with_cut(cell: CellT, user: int, cut: int) -> CellT:
+    """The same cell with a user who takes this cut, in whatever way: by a workload of its own, of
+    no other rows.
+    """
+    problem: Any = cell
+    work, kind = problem.workloads, int(problem.workload[user])
+    rows = np.arange(work.first[kind], work.first[kind + 1])
+    rows = rows[work.cut[rows] == cut]
+    columns = {"first": np.append(work.first, work.first[-1] + len(rows))}
+    for name in (field.name for field in fields(work)[1:]):
+        if (values := getattr(work, name)) is not None:
+            more = values[rows] if name in work.per_row() else values[kind : kind + 1]
+            columns[name] = np.concatenate([values, more])
+    workload = problem.workload.copy()
+    workload[user] = len(work.first) - 1
+    changed: CellT = replace(problem, workloads=replace(work, **columns), workload=workload)
+    return changed

@@ -14,8 +14,9 @@ from app.explanations.anew import Anew
 from app.explanations.asked import AskedOf
 from app.plans.multiuser.run import PreparedMultiUser
 from app.plans.multiuser.workload import Workload
-from solvers.multiuser.explain import Asked, Prices, Quantity, bound, with_cut
+from solvers.multiuser.explain import Asked, Prices, Quantity, bound
 from solvers.multiuser.problem import Method, Problem
+from solvers.records import with_cut
 
 Json = dict[str, Any]
 

@@ -14,7 +14,8 @@ from app.explanations.asked import AskedOf
 from app.plans import units
 from app.plans.robust.cells import Cell
 from app.plans.robust.run import PreparedRobust
-from solvers.robust.explain import Asked, Prices, bound, with_cut
+from solvers.records import with_cut
+from solvers.robust.explain import Asked, Prices, bound
 
 Json = dict[str, Any]
 

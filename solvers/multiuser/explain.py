@@ -6,14 +6,14 @@ least of its cost and lambda x + mu y over shares in (0, 1] (`solve/chosen.py`).
 bound and v the least of one user, L - v bounds every plan of the others.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
-from solvers.multiuser.problem import Problem, Workloads
+from solvers.multiuser.problem import Problem
 from solvers.multiuser.solve.chosen import TINY_S, Chosen, capped_cost
 from solvers.multiuser.solve.deadlines import tolerant
 from solvers.thresholds import Flip, flips
@@ -31,7 +31,6 @@ _STEPS = 60
 _ROUNDING = 1e-12
 _NEAR = 1e-4  # of a deadline: how far slopes are looked for
 _BLOCK = 16_384
-_PER_ROW = tuple(field.name for field in fields(Workloads)[1:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,22 +131,6 @@ def bound(problem: Problem, prices: Prices) -> float:
         return -np.inf
     paid = prices.uplink + prices.server
     return total - paid - _ROUNDING * (abs(total) + paid)
-
-
-def with_cut(problem: Problem, user: int, cut: int) -> Problem:
-    """The same cell with a user who takes this cut, in whatever way."""
-    work, kind = problem.workloads, int(problem.workload[user])
-    rows = np.arange(work.first[kind], work.first[kind + 1])
-    rows = rows[work.cut[rows] == cut]
-    columns: dict[str, Any] = {
-        name: np.concatenate([values, values[rows]])
-        for name in _PER_ROW
-        if (values := getattr(work, name)) is not None
-    }
-    workload = problem.workload.copy()
-    workload[user] = len(work.first) - 1
-    first = np.append(work.first, work.first[-1] + len(rows))
-    return replace(problem, workloads=replace(work, first=first, **columns), workload=workload)
 
 
 class Asked:

@@ -49,13 +49,18 @@ class Workloads:
         freeze(self)
         rows = len(self.cut)
         require_workloads(self.first, rows, "option")
-        for field in fields(self)[2:]:
-            values = getattr(self, field.name)
-            require(values is None or len(values) == rows, f"{field.name}: one entry per row")
+        for name in self.per_row():
+            values = getattr(self, name)
+            require(values is None or len(values) == rows, f"{name}: one entry per row")
         for name in ("device_s", "crossing_bit", "server_s", "loss", "result_s"):
             values = getattr(self, name)
             require(values is None or all_finite(values), f"{name} >= 0 and finite")
         require(bool(np.all(self.loss <= 1.0)), "loss <= 1")
+
+    @classmethod
+    def per_row(cls) -> tuple[str, ...]:
+        """Names of the columns with one entry per row."""
+        return tuple(field.name for field in fields(cls)[1:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,13 @@ user, L - v bounds every plan of the others.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
 from solvers.robust.details import Details, describe
-from solvers.robust.problem import Decision, Problem, Workloads
+from solvers.robust.problem import Decision, Problem
 from solvers.robust.solve.candidates import Candidates, in_blocks, options_of
 from solvers.robust.solve.infeasible import Reasons, reasons_of
 from solvers.thresholds import Flip, flips
@@ -93,26 +93,6 @@ def bound(problem: Problem, prices: Prices) -> float:
     if not np.isfinite(total):
         return -np.inf
     return total - paid - _ROUNDING * (abs(total) + paid)
-
-
-def with_cut(problem: Problem, user: int, cut: int) -> Problem:
-    """The same cell with a user who takes this cut, in whatever way."""
-    work, kind = problem.workloads, int(problem.workload[user])
-    rows = np.arange(work.first[kind], work.first[kind + 1])
-    rows = rows[work.cut[rows] == cut]
-    columns: dict[str, Any] = {
-        name: np.concatenate([values, values[rows]])
-        for name in Workloads.per_row()
-        if (values := getattr(work, name)) is not None
-    }
-    columns |= {
-        name: np.append(getattr(work, name), getattr(work, name)[kind])
-        for name in Workloads.per_workload()
-    }
-    workload = problem.workload.copy()
-    workload[user] = len(work.first) - 1
-    first = np.append(work.first, work.first[-1] + len(rows))
-    return replace(problem, workloads=replace(work, first=first, **columns), workload=workload)
 
 
 class Asked:

@@ -7,8 +7,9 @@ import pytest
 from scipy.optimize import minimize
 
 from solvers.multiuser.costs import cost
-from solvers.multiuser.explain import Asked, Prices, bound, with_cut
+from solvers.multiuser.explain import Asked, Prices, bound
 from solvers.multiuser.problem import Problem
+from solvers.records import with_cut
 from solvers.registry import answer
 from tests.support.multiuser.brute_force import columns, enumerate_cell
 from tests.support.multiuser.cells import a_cell

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from solvers.arrays import Floats
+from solvers.records import with_cut
 from solvers.registry import answer
-from solvers.robust.explain import Asked, Prices, Quantity, bound, with_cut
+from solvers.robust.explain import Asked, Prices, Quantity, bound
 from solvers.robust.problem import Problem
 from tests.support.robust.brute_force import Option, brute_force
 from tests.support.robust.cells import random_cell
