@@ -1,8 +1,9 @@
-"""Where, along one quantity, another option becomes the cheapest.
+"""What one user's options cost where a quantity is another one, and where along it another option
+becomes the cheapest.
 
-Searched on a grid, closer where an option comes near without winning, and then between two values
-of which one was seen to win and the other not to: both are told, so that nothing rests on how the
-costs run in between.
+That is searched on a grid, closer where an option comes near without winning, and then between two
+values of which one was seen to win and the other not to: both are told, so that nothing rests on
+how the costs run in between.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from solvers.arrays import Booleans, Floats
+from solvers.arrays import Booleans, Floats, Integers
 
 Costs = Callable[[Floats], Floats]
 """Of some values of the quantity the costs of every option, (values, options); infinite where an
@@ -22,6 +23,7 @@ _ROUNDS = 11  # 17^11 parts: to the last digits
 _CLOSER = 3
 # Of the least cost: who is dearer by more wherever it is looked at does not win in between.
 _WORTH = 0.5
+_NEAR = 1e-4  # of a value: how far slopes are looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,64 @@ class Flip:
     option: int
     wins_at: float
     loses_at: float  # beside it: there it is not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a cell would cost more if a user's deadline was another one: proven from both sides;
+    infinite where no plan is known, and what the cell's bound is not known to, NaN.
+    """
+
+    deadline_s: float
+    at_least: float
+    at_most: float
+
+    @classmethod
+    def each(cls, deadline_s: Floats, at_least: Floats, at_most: Floats) -> list["Change"]:
+        """One for each of some deadlines."""
+        rows = np.stack((deadline_s, at_least, at_most), axis=1).tolist()
+        return [cls(deadline_s=d, at_least=low, at_most=high) for d, low, high in rows]
+
+
+class ByCut:
+    """Options of one user by the cut that they have: `cut_of` each, as a position in `cuts`.
+
+    Parameters
+    ----------
+    cut : (options,) of each.
+    """
+
+    def __init__(self, cut: Integers) -> None:
+        self.cuts, self.cut_of = np.unique(cut, return_inverse=True)
+        self._options = [np.flatnonzero(self.cut_of == k) for k in range(len(self.cuts))]
+
+    def cheapest_of_cuts(self, cost: Floats) -> Integers:
+        """Of (options,) costs the option of each cut with the least, the first of equals."""
+        return np.array([some[np.argmin(cost[some])] for some in self._options])
+
+    def least_of_cuts(self, cost: Floats) -> Floats:
+        """Of (values, options) costs the least of each cut, (values, cuts)."""
+        return np.stack([cost[:, some].min(axis=1) for some in self._options], axis=1)
+
+
+def around(value: float, reach: float, steps: int) -> Floats:
+    """Values from far below one to far above it, even in the logarithm: so many steps to both
+    sides, `reach` of the logarithm in all. The one in the middle is the value itself.
+    """
+    grid = value * np.exp(reach * np.arange(-steps, steps + 1) / steps)
+    grid[steps] = value
+    return np.asarray(grid)
+
+
+def slopes(costs: Callable[[Floats], Floats], at: float) -> tuple[float, float]:
+    """The derivative of a cost that is convex, from both sides: it lies between them. -inf where a
+    smaller value rules the option out, and anything where the value itself does.
+    """
+    step = _NEAR * at
+    smaller, now, larger = costs(np.array([at - step, at, at + step])).tolist()
+    if not np.isfinite(now):
+        return -np.inf, np.inf
+    return (now - smaller) / step, (larger - now) / step
 
 
 def flips(costs: Costs, grid: Floats, now: int) -> list[Flip]:
@@ -58,8 +118,9 @@ def flips(costs: Costs, grid: Floats, now: int) -> list[Flip]:
             if len(won):
                 pairs.append((option, float(grid[won[0] - step]), float(grid[won[0]])))
                 continue
-            place = int(side[np.argmin(_margin(at, option)[side])])
-            if len(side) > 1 and _margin(at, option)[place] <= _WORTH * abs(at[place].min()):
+            margin = _margin(at, option)
+            place = int(side[np.argmin(margin[side])])
+            if len(side) > 1 and margin[place] <= _WORTH * abs(at[place].min()):
                 near.append((option, place, step))
     pairs += _closer(costs, grid, near)
     return sorted(_settled(costs, pairs), key=lambda flip: (flip.option, flip.wins_at))

@@ -16,7 +16,7 @@ from solvers.arrays import Booleans, Floats, Integers
 from solvers.multiuser.problem import Problem
 from solvers.multiuser.solve.chosen import TINY_S, Chosen, capped_cost
 from solvers.multiuser.solve.deadlines import tolerant
-from solvers.thresholds import Flip, flips
+from solvers.thresholds import ByCut, Change, Flip, around, flips, slopes
 
 Quantity = Literal["spectral_efficiency", "deadline_s", "bandwidth_price", "server_price"]
 
@@ -29,7 +29,6 @@ _REACH = {
 }
 _STEPS = 60
 _ROUNDING = 1e-12
-_NEAR = 1e-4  # of a deadline: how far slopes are looked for
 _BLOCK = 16_384
 
 
@@ -54,17 +53,6 @@ class Options:
     latency_s: Floats  # with these shares
     own_cost: Floats  # without what the shares cost
     least_bandwidth_share: Floats  # with the whole server; infinite where none is in time
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """What the cell would cost more if this user's deadline was another one: proven from both
-    sides.
-    """
-
-    deadline_s: float
-    at_least: float
-    at_most: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +121,7 @@ def bound(problem: Problem, prices: Prices) -> float:
     return total - paid - _ROUNDING * (abs(total) + paid)
 
 
-class Asked:
+class Asked(ByCut):
     """The question of one user of a cell, at the cell's prices.
 
     Parameters
@@ -146,7 +134,7 @@ class Asked:
         self.problem, self.prices = problem, prices
         work, kind = problem.workloads, int(problem.workload[0])
         self.rows = np.arange(work.first[kind], work.first[kind + 1])
-        self.cuts, self.cut_of = np.unique(work.cut[self.rows], return_inverse=True)
+        super().__init__(work.cut[self.rows])
 
     @cached_property
     def now(self) -> Options:
@@ -184,9 +172,7 @@ class Asked:
 
     def best(self) -> Integers:
         """The cheapest option of each cut, the first of equals."""
-        found = [np.flatnonzero(self.cut_of == c) for c in range(len(self.cuts))]
-        order = np.where(self.now.possible, self.now.cost, np.inf)
-        return np.array([of[np.argmin(order[of])] for of in found])
+        return self.cheapest_of_cuts(np.where(self.now.possible, self.now.cost, np.inf))
 
     def quantities(self) -> list[Quantity]:
         """What can be moved."""
@@ -202,9 +188,7 @@ class Asked:
         if free:  # a budget that is not short: prices as large as the costs are looked at
             known = self.now.cost[self.now.possible]
             at = float(np.abs(known).min(initial=1.0)) or 1.0
-        grid = at * np.exp(_REACH[quantity] * np.arange(-_STEPS, _STEPS + 1) / _STEPS)
-        grid[_STEPS] = at
-        now = _STEPS
+        grid, now = around(at, _REACH[quantity], _STEPS), _STEPS
         if quantity in ("bandwidth_price", "server_price"):
             grid = np.concatenate(([0.0], grid))
             now = 0 if free else _STEPS + 1
@@ -234,26 +218,22 @@ class Asked:
                 many = replace(many, spectral_efficiency=values)
             case "deadline_s":
                 many = replace(many, deadline_s=values)
-        found = _Terms.of(many, np.arange(count)).cost(*at)
-        return np.stack(
-            [found[:, self.cut_of == c].min(axis=1) for c in range(len(self.cuts))], axis=1
-        )
+        return self.least_of_cuts(_Terms.of(many, np.arange(count)).cost(*at))
 
     def slopes(self, option: int) -> tuple[float, float] | None:
-        """D(cost)/d(deadline) of an option at the prices, from both sides: it is convex in the
-        deadline, so the derivative lies between; None without a deadline.
+        """D(cost)/d(deadline) of an option at the prices, from both sides; None without a
+        deadline.
         """
         deadline = float(self.problem.deadline_s[0])
         if not np.isfinite(deadline):
             return None
-        step = _NEAR * deadline
-        around = np.array([deadline - step, deadline, deadline + step])
-        many = replace(self.problem.only(np.zeros(3, dtype=np.int64)), deadline_s=around)
-        found = _Terms.of(many, np.arange(3)).cost(self.prices.uplink, self.prices.server)
-        tighter, now, looser = found[:, option].tolist()
-        if not np.isfinite(now):
-            return -np.inf, np.inf
-        return (now - tighter) / step, (looser - now) / step
+        return slopes(lambda deadlines: self._with_deadlines(deadlines)[1][:, option], deadline)
+
+    def _with_deadlines(self, deadline_s: Floats) -> tuple[_Terms, Floats]:
+        """The options with other deadlines, and their costs at the prices, (deadlines, options)."""
+        many = self.problem.only(np.zeros(len(deadline_s), dtype=np.int64))
+        terms = _Terms.of(replace(many, deadline_s=deadline_s), np.arange(len(deadline_s)))
+        return terms, terms.cost(self.prices.uplink, self.prices.server)
 
     def changes(
         self, factors: Floats, shares: tuple[float, float], own_cost: float, room: float
@@ -271,21 +251,15 @@ class Asked:
         decides anew within its shares, nobody else changes.
         """
         deadlines = float(self.problem.deadline_s[0]) * factors
-        many = self.problem.only(np.zeros(len(factors), dtype=np.int64))
-        terms = _Terms.of(replace(many, deadline_s=deadlines), np.arange(len(factors)))
-        least = terms.cost(self.prices.uplink, self.prices.server).min(axis=1)
-        chosen = terms.chosen
+        terms, cost = self._with_deadlines(deadlines)
+        least, chosen = cost.min(axis=1), terms.chosen
         up, on = chosen.root_uplink**2, chosen.root_server**2
         x, y = (max(share, TINY_S) for share in shares)
         taken_s = up / x + on / y
         fits = (taken_s <= chosen.slack_s) & (terms.loss <= terms.max_loss)
         spent = np.where(fits, chosen.fixed_cost + chosen.root_weight**2 * taken_s, np.inf)
         most = spent.min(axis=1) - own_cost
-        lowest = least - self.least - room
-        return [
-            Change(deadline_s=float(d), at_least=float(low), at_most=float(high))
-            for d, low, high in zip(deadlines, lowest, most, strict=True)
-        ]
+        return Change.each(deadlines, least - self.least - room, most)
 
 
 def _shares(chosen: Chosen, prices: Prices) -> tuple[Floats, Floats]:

@@ -17,7 +17,7 @@ from solvers.robust.details import Details, describe
 from solvers.robust.problem import Decision, Problem
 from solvers.robust.solve.candidates import Candidates, in_blocks, options_of
 from solvers.robust.solve.infeasible import Reasons, reasons_of
-from solvers.thresholds import Flip, flips
+from solvers.thresholds import ByCut, Change, Flip, around, flips, slopes
 
 Quantity = Literal["gain", "deadline_s", "price"]
 
@@ -27,7 +27,6 @@ _REACH = {"gain": 6.0 * np.log(10.0), "deadline_s": np.log(16.0), "price": np.lo
 _STEPS = 60
 # Sums of many priced energies carry rounding of about this relative size.
 _ROUNDING = 1e-12
-_NEAR = 1e-4  # of a deadline: how far slopes are looked for
 _FITS = 1.0 + 1e-9
 _NO_SHARE = 1e-30  # keeps the logarithm of one defined
 
@@ -50,17 +49,6 @@ class Priced:
     possible: Booleans  # works alone with the whole uplink
     cost: Floats  # at the price; infinite where it does not work
     share_hz: Floats  # at which it is least; NaN where it does not work
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """What the cell would spend more if this user's deadline was another one: proven from both
-    sides; infinite where no plan is known, and what the cell's bound is not known to, NaN.
-    """
-
-    deadline_s: float
-    at_least: float
-    at_most: float
 
 
 def priced(problem: Problem, per_hz: Floats, per_server_s: Floats) -> Priced:
@@ -95,7 +83,7 @@ def bound(problem: Problem, prices: Prices) -> float:
     return total - paid - _ROUNDING * (abs(total) + paid)
 
 
-class Asked:
+class Asked(ByCut):
     """The question of one user of a cell, at the cell's prices.
 
     Parameters
@@ -108,7 +96,7 @@ class Asked:
         self.problem, self.prices = problem, prices
         work, kind = problem.workloads, int(problem.workload[0])
         self.rows = np.arange(work.first[kind], work.first[kind + 1])
-        self.cuts, self.cut_of = np.unique(work.cut[self.rows], return_inverse=True)
+        super().__init__(work.cut[self.rows])
 
     @cached_property
     def now(self) -> Priced:
@@ -122,8 +110,7 @@ class Asked:
 
     def best(self) -> Integers:
         """The cheapest option of each cut, the first of equals."""
-        found = [np.flatnonzero(self.cut_of == c) for c in range(len(self.cuts))]
-        return np.array([of[np.argmin(self.now.cost[of])] for of in found])
+        return self.cheapest_of_cuts(self.now.cost)
 
     def described(self, options: Integers) -> Details:
         """Delays and energies of some options that work, each at its own share and clock."""
@@ -149,14 +136,10 @@ class Asked:
 
     def flips(self, quantity: Quantity) -> list[Flip]:
         """Where another cut would win, all else as it is; options are positions in `cuts`."""
-        at = self._value(quantity)
-        grid = at * np.exp(_REACH[quantity] * np.arange(-_STEPS, _STEPS + 1) / _STEPS)
-        now = _STEPS
+        grid, now = around(self._value(quantity), _REACH[quantity], _STEPS), _STEPS
         if quantity == "price":
             grid = np.concatenate(([0.0], grid))
             now = _STEPS + 1 if self.prices.per_hz > 0.0 else 0
-        else:
-            grid[now] = at
         return flips(lambda values: self.costs(quantity, values), grid, now)
 
     def costs(self, quantity: Quantity, values: Floats) -> Floats:
@@ -170,9 +153,7 @@ class Asked:
         else:
             many = replace(many, deadline_s=values)
         found = priced(many, per_hz, self.prices.per_server_s).cost.reshape(len(values), -1)
-        return np.stack(
-            [found[:, self.cut_of == c].min(axis=1) for c in range(len(self.cuts))], axis=1
-        )
+        return self.least_of_cuts(found)
 
     def _value(self, quantity: Quantity) -> float:
         if quantity == "gain":
@@ -189,19 +170,21 @@ class Asked:
         return self.problem.only(np.zeros(count, dtype=np.int64))
 
     def slopes(self, option: int) -> tuple[float, float]:
-        """D(cost)/d(deadline) of an option at the prices, from both sides: it is convex in the
-        deadline, so the derivative lies between; -inf where a tighter deadline rules it out.
+        """D(cost)/d(deadline) of an option at the prices, from both sides; -inf where a tighter
+        deadline rules it out.
         """
-        deadline = float(self.problem.deadline_s[0])
-        step = _NEAR * deadline
-        many = replace(
-            self._copies(3), deadline_s=np.array([deadline - step, deadline, deadline + step])
-        )
-        found = priced(many, np.full(3, self.prices.per_hz), self.prices.per_server_s)
-        tighter, now, looser = found.cost.reshape(3, -1)[:, option].tolist()
-        if not np.isfinite(now):
-            return -np.inf, np.inf
-        return (now - tighter) / step, (looser - now) / step
+
+        def costs(deadlines: Floats) -> Floats:
+            found = self._with_deadlines(deadlines).cost
+            return np.asarray(found.reshape(len(deadlines), -1)[:, option])
+
+        return slopes(costs, float(self.problem.deadline_s[0]))
+
+    def _with_deadlines(self, deadline_s: Floats) -> Priced:
+        """Its options with other deadlines, one after the other."""
+        many = replace(self._copies(len(deadline_s)), deadline_s=deadline_s)
+        per_hz = np.full(len(deadline_s), self.prices.per_hz)
+        return priced(many, per_hz, self.prices.per_server_s)
 
     def changes(self, factors: Floats, option: int, share_hz: float, room: float) -> list[Change]:
         """What the cell would spend more with this user's deadline at factors of what it is.
@@ -217,9 +200,7 @@ class Asked:
         decides anew within its share, nobody else changes.
         """
         deadlines = float(self.problem.deadline_s[0]) * factors
-        many = replace(self._copies(len(factors)), deadline_s=deadlines)
-        per_hz = np.full(len(factors), self.prices.per_hz)
-        found = priced(many, per_hz, self.prices.per_server_s)
+        found = self._with_deadlines(deadlines)
         least = found.candidates.least(found.cost)
         curves, load = found.candidates.curves, found.candidates.load
         mine = self.now.candidates.load[option]
@@ -231,8 +212,4 @@ class Asked:
             some.x_at(np.maximum(np.maximum(share_hz, some.least_hz), _NO_SHARE))
         )
         most = found.candidates.least(spent) - self.spent(option, share_hz)
-        lowest = least - self.least - room
-        return [
-            Change(deadline_s=float(d), at_least=float(low), at_most=float(high))
-            for d, low, high in zip(deadlines, lowest, most, strict=True)
-        ]
+        return Change.each(deadlines, least - self.least - room, most)

@@ -12,9 +12,9 @@ import numpy as np
 
 from solvers.arrays import Booleans, Floats, Integers
 from solvers.stopping.channel import Markov, RateTrace
-from solvers.stopping.problem import Problem
+from solvers.stopping.problem import EACH_USER, Problem
 from solvers.stopping.solve.plan import Plan
-from solvers.thresholds import Flip, flips
+from solvers.thresholds import Flip, around, flips
 
 Quantity = Literal["mean_snr", "energy_per_j", "inferences"]
 
@@ -24,16 +24,6 @@ _STEPS = 40
 # Mean SNRs of one block differ by this factor at most, so that the nodes of its quadrature are
 # where each of them needs them.
 _ALIKE = 1.3
-_OF_USERS = (
-    "workload",
-    "tx_power_w",
-    "radio_power_w",
-    "idle_power_w",
-    "rx_power_w",
-    "memory_byte",
-    "placement_s_per_bit",
-    "placement",
-)
 
 
 class Asked:
@@ -82,9 +72,7 @@ class Asked:
 
     def flips(self, quantity: Quantity) -> list[Flip]:
         """Where another placement would win, all else as it is."""
-        at = self.value(quantity)
-        grid = at * np.exp(_REACH[quantity] * np.arange(-_STEPS, _STEPS + 1) / _STEPS)
-        grid[_STEPS] = at
+        grid = around(self.value(quantity), _REACH[quantity], _STEPS)
         return flips(lambda values: self.costs(quantity, values), grid, _STEPS)
 
     def costs(self, quantity: Quantity, values: Floats) -> Floats:
@@ -115,7 +103,7 @@ def _alike(values: Floats) -> list[Integers]:
 def _copies(problem: Problem, mean_snr: Floats) -> Problem:
     columns: dict[str, Any] = {
         name: None if (values := getattr(problem, name)) is None else values.repeat(len(mean_snr))
-        for name in _OF_USERS
+        for name in ("workload", *EACH_USER, "placement")
     }
     return replace(problem, mean_snr=mean_snr, **columns)
 

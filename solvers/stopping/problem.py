@@ -17,7 +17,7 @@ from solvers.stopping.channel import Law, Markov, RateTrace
 
 FREE = -1  # the solver chooses the placement
 
-_EACH_USER = (
+EACH_USER = (
     "tx_power_w",
     "radio_power_w",
     "idle_power_w",
@@ -185,7 +185,7 @@ class Problem:
                 all_finite(self.mean_snr) and bool(np.all(self.mean_snr > 0.0)),
                 "mean_snr > 0 and finite",
             )
-        for name in _EACH_USER:
+        for name in EACH_USER:
             values = getattr(self, name)
             require(values is None or len(values) == users, f"{name}: one entry per user")
             finite = values is None or name == "memory_byte" or all_finite(values)
@@ -290,7 +290,7 @@ class Problem:
         planned in parts.
         """
         shared = {field.name: getattr(self, field.name) for field in fields(self)}
-        for name in ("workload", "mean_snr", *_EACH_USER, "placement"):
+        for name in ("workload", "mean_snr", *EACH_USER, "placement"):
             if shared[name] is not None:
                 shared[name] = shared[name][start:stop]
         return Problem(**shared)
