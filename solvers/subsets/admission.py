@@ -99,6 +99,36 @@ def of_tests(value: Floats, demands: Floats, fits: Fits, progress: Progress) -> 
     return Admission(users=best, value=worth, at_most=max(at_most, worth))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Users who can be served together once the others are left out, at a cost."""
+
+    users: Integers  # rising
+    cost: float  # of those who are left out
+    at_least: float  # proven: leaving out others costs no less
+
+
+def without_some(price: Floats, demands: Floats, fits: Fits, progress: Progress) -> Kept | None:
+    """Who stays where leaving others out is cheap, as `of_tests` finds it; None where nobody would,
+    or where it takes somebody who must stay.
+
+    Parameters
+    ----------
+    price : (users,) of leaving out each, not negative; infinite for who must stay.
+    demands, fits : as `of_tests` has them.
+    """
+    sold = np.isfinite(price)
+    # Who must stay is worth more than all the others.
+    asked = np.where(sold, price, 1.0 + 2.0 * price[sold].sum())
+    kept = of_tests(asked, demands, fits, progress)
+    dropped = np.setdiff1d(np.arange(len(price)), kept.users)
+    if len(kept.users) == 0 or not sold[dropped].all():
+        return None
+    cost = float(price[dropped].sum())
+    at_least = max(0.0, min(cost, float(asked.sum()) - kept.at_most))
+    return Kept(users=kept.users, cost=cost, at_least=at_least)
+
+
 class _Search:
     def __init__(self, value: Floats, demands: Floats, fits: Fits, progress: Progress) -> None:
         self.value, self.test, self.progress = value, fits, progress

@@ -18,11 +18,11 @@ def most_value(problem: Problem, value: Floats) -> float:
     shares together are paid p² + q² at the most. So users are a knapsack at each of these prices,
     whose linear relaxation bounds their value.
     """
-    work, kinds = problem.workloads, np.arange(len(problem.workloads.first) - 1)
+    work = problem.workloads
     count = np.diff(work.first)[problem.workload]
     user = np.repeat(np.arange(len(count)), count)
     row = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
-    row = row + work.first[kinds[problem.workload[user]]]
+    row = row + work.first[problem.workload[user]]
     sends = work.crossing_bit[row] > 0.0
     fixed_s = work.device_s[row] + np.where(sends, problem.network_s, 0.0)
     if work.result_s is not None:

@@ -30,10 +30,8 @@ def conflict_of(fleet: Fleet, failing: Integers, seed: int, progress: Progress) 
     rest = problem.only(others) if len(failing) else problem
 
     def fits(users: Integers) -> bool | None:
-        found = fit(
-            Fleet(rest.only(users), progress=progress), np.random.default_rng(seed), progress
-        )
-        return True if found.choice is not None else False if found.excluded else None
+        fleet = Fleet(rest.only(users), progress=progress)
+        return fit(fleet, np.random.default_rng(seed), progress).found
 
     if len(failing) and fits(np.arange(len(others))) is not False:
         return None

@@ -31,6 +31,11 @@ class Fit:
     choice: Integers | None
     excluded: bool
 
+    @property
+    def found(self) -> bool | None:
+        """Whether there are some; None where that is not settled."""
+        return True if self.choice is not None else False if self.excluded else None
+
 
 def tolerant(problem: Problem) -> Problem:
     """The same question with deadlines as late as the check accepts them."""

@@ -12,7 +12,7 @@ from solvers.multiuser.solve.conflicts import demands_of
 from solvers.multiuser.solve.deadlines import fit, tolerant
 from solvers.multiuser.solve.fleet import Fleet
 from solvers.progress import Progress
-from solvers.subsets.admission import of_tests
+from solvers.subsets.admission import without_some
 
 _FURTHEST, _SETTLED = 64.0, 1e-9
 
@@ -93,26 +93,22 @@ def _grown(problem: Problem, change: Change, amount: float) -> Problem:
 
 def fitting(problem: Problem, progress: Progress) -> bool | None:
     """Whether a cell has a plan; None where that is not settled."""
-    found = fit(Fleet(tolerant(problem), progress=progress), np.random.default_rng(0), progress)
-    return True if found.choice is not None else False if found.excluded else None
+    fleet = Fleet(tolerant(problem), progress=progress)
+    return fit(fleet, np.random.default_rng(0), progress).found
 
 
 def _dropped(problem: Problem, price: Floats, progress: Progress) -> Iterator[Repair]:
-    # Who must stay is worth more than all the others.
-    asked = np.where(np.isfinite(price), price, 1.0 + 2.0 * price[np.isfinite(price)].sum())
-    kept = of_tests(
-        asked,
+    kept = without_some(
+        price,
         demands_of(tolerant(problem), progress),
         lambda users: fitting(problem.only(users), progress),
         progress,
     )
-    dropped = np.setdiff1d(np.arange(problem.users), kept.users)
-    if len(kept.users) and np.all(np.isfinite(price[dropped])):
-        cost = float(price[dropped].sum())
+    if kept is not None:
         yield Repair(
             change=Change.DROP,
-            cost=cost,
-            at_least=max(0.0, min(cost, float(asked.sum()) - kept.at_most)),
+            cost=kept.cost,
+            at_least=kept.at_least,
             users=kept.users,
             problem=problem.only(kept.users),
         )

@@ -8,8 +8,8 @@ from solvers.arrays import Floats, Integers
 from solvers.progress import Progress
 from solvers.robust.problem import Problem
 from solvers.robust.solve.conflicts import demands_of
-from solvers.robust.solve.remedies import all_least_shares
-from solvers.robust.solve.servers.limits import has_plan
+from solvers.robust.solve.remedies import all_least_shares, shares_fit
+from solvers.robust.solve.servers.limits import may_fit
 from solvers.subsets.admission import Admission, of_sums, of_tests
 
 # The last digits of a least share depend on who is computed beside.
@@ -34,12 +34,9 @@ def admit(problem: Problem, value: Floats, progress: Progress) -> Admission:
 
     def fits(users: Integers) -> bool | None:
         some = limits.only(users)
-        if not all_least_shares(some, progress).sum() <= limits.bandwidth_hz:
+        if not shares_fit(some, progress):
             return False
-        if not problem.server_capacity:
-            return True
-        fit, settled = has_plan(some, progress)
-        return fit if fit or settled else None
+        return may_fit(some, progress) if problem.server_capacity else True
 
     if problem.server_capacity:
         return replace(of_tests(value, demands_of(limits), fits, progress), alone=alone)

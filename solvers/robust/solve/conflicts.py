@@ -7,7 +7,7 @@ from solvers.outcome import Conflict
 from solvers.progress import Progress
 from solvers.robust.problem import Problem
 from solvers.robust.solve.candidates import options_of
-from solvers.robust.solve.servers.limits import has_plan
+from solvers.robust.solve.servers.limits import may_fit
 from solvers.subsets.conflicts import of_sums, of_tests
 
 
@@ -43,8 +43,7 @@ def _beside_servers(limits: Problem, progress: Progress, *, proven: bool) -> Con
     """As `conflict_of`, of users each of whom has a plan alone; limits are taken as they are."""
 
     def fits(users: Integers) -> bool | None:
-        fit, settled = has_plan(limits.only(users), progress)
-        return fit if fit or settled else None
+        return may_fit(limits.only(users), progress)
 
     if not proven and fits(np.arange(limits.users)) is not False:
         return None

@@ -14,7 +14,7 @@ from solvers.progress import Progress, Stage
 from solvers.robust.problem import Problem
 from solvers.robust.solve.conflicts import conflict_of
 from solvers.robust.solve.lean import for_least_shares
-from solvers.robust.solve.remedies import Alone, Remedies, Together, all_least_shares
+from solvers.robust.solve.remedies import Alone, Remedies, Together, all_least_shares, shares_fit
 from solvers.robust.solve.servers.limits import (
     has_plan,
     least_capacities,
@@ -81,7 +81,7 @@ def diagnose(problem: Problem, progress: Progress | None = None) -> Infeasibilit
 def fits(problem: Problem, progress: Progress) -> bool:
     """Whether a cell has a plan, as `diagnose` sees it, without a word why not."""
     limits = problem.at_tolerance()
-    if not all_least_shares(limits, progress).sum() <= limits.bandwidth_hz:
+    if not shares_fit(limits, progress):
         return False
     return not problem.server_capacity or has_plan(limits, progress)[0]
 

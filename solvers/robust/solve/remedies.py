@@ -130,6 +130,20 @@ def all_least_shares(problem: Problem, progress: Progress) -> Floats:
     return np.concatenate(parts)
 
 
+def all_widest_shares(problem: Problem, progress: Progress) -> Floats:
+    """The same on an uplink as wide as they like (`widest_shares`)."""
+    parts = []
+    for users in in_blocks(problem):
+        progress.tick()
+        parts.append(widest_shares(problem, users))
+    return np.concatenate(parts)
+
+
+def shares_fit(limits: Problem, progress: Progress) -> bool:
+    """Whether the least shares of all users fit the uplink together, limits taken as they are."""
+    return bool(all_least_shares(limits, progress).sum() <= limits.bandwidth_hz)
+
+
 class Remedies:
     """Least changes of one problem.
 
@@ -258,13 +272,9 @@ class Remedies:
                     return float("nan")
             high = _root(excess, low, high)
         factor, step = float(np.exp(high)), _LAST_PLACE
-        while not self._fits(stretched(factor)):
+        while not shares_fit(stretched(factor).at_tolerance(), self.progress):
             factor, step = factor * (1.0 + step), 2.0 * step
         return factor * _ROUND_UP
-
-    def _fits(self, problem: Problem) -> bool:
-        limits = problem.at_tolerance()
-        return bool(all_least_shares(limits, self.progress).sum() <= limits.bandwidth_hz)
 
     def _least(
         self,
@@ -294,11 +304,8 @@ class Remedies:
 
     def _total_hz(self, problem: Problem) -> float:
         """The uplink that all users of a problem need together."""
-        limits, parts = problem.at_tolerance(), []
-        for users in in_blocks(problem):
-            self.progress.tick()
-            parts.append(widest_shares(limits, users))
-        total = _uplink_for(float(np.concatenate(parts).sum()))
+        shares = all_widest_shares(problem.at_tolerance(), self.progress)
+        total = _uplink_for(float(shares.sum()))
         return total if np.isfinite(total) else float("nan")
 
 

@@ -15,11 +15,16 @@ import numpy as np
 from solvers.arrays import Booleans, Floats, Integers
 from solvers.progress import Progress
 from solvers.robust.problem import Problem
-from solvers.robust.solve.candidates import in_blocks
 from solvers.robust.solve.changes import Change, Prices, Repair
 from solvers.robust.solve.lean import for_least_shares
 from solvers.robust.solve.loosened import Laid, Loosened, finer, joined, meant
-from solvers.robust.solve.remedies import LARGEST_RISK, Remedies, all_least_shares, widest_shares
+from solvers.robust.solve.remedies import (
+    LARGEST_RISK,
+    Remedies,
+    all_least_shares,
+    all_widest_shares,
+    shares_fit,
+)
 from solvers.subsets.admission import of_sums
 from solvers.subsets.levels import cheapest, dual_bound
 
@@ -98,12 +103,7 @@ class _Found:
         return self._loosened(self.loosened, drop=drop, price=self.prices.bandwidth_per_hz)
 
     def _widest(self, problem: Problem) -> Floats:
-        limits = problem.at_tolerance()
-        parts = []
-        for users in in_blocks(problem):
-            self.progress.tick()
-            parts.append(widest_shares(limits, users))
-        return np.concatenate(parts)
+        return all_widest_shares(problem.at_tolerance(), self.progress)
 
     def _deadlines(self) -> Loosened | None:
         if self.prices.deadline_per_s == np.inf:
@@ -263,8 +263,7 @@ class _Found:
 
         def fits(problem: Problem) -> bool:
             lean = replace(problem, workloads=self.lean.workloads)
-            limits = lean.only(users).at_tolerance()
-            return bool(all_least_shares(limits, self.progress).sum() <= limits.bandwidth_hz)
+            return shares_fit(lean.only(users).at_tolerance(), self.progress)
 
         low, high = 0.0, 1.0
         if not fits(changed(1.0)[0]):

@@ -10,8 +10,13 @@ from solvers.progress import Progress
 from solvers.robust.problem import Problem
 from solvers.robust.solve.changes import Change, Prices, Repair
 from solvers.robust.solve.conflicts import demands_of
-from solvers.robust.solve.servers.limits import has_plan, least_capacities, least_deadline_factor
-from solvers.subsets.admission import of_tests
+from solvers.robust.solve.servers.limits import (
+    has_plan,
+    least_capacities,
+    least_deadline_factor,
+    may_fit,
+)
+from solvers.subsets.admission import without_some
 
 _DOUBLINGS, _SETTLED = 40, 1e-9
 
@@ -52,19 +57,12 @@ def _made(
 
 def _dropped(problem: Problem, price: Floats, progress: Progress) -> Iterator[Repair]:
     limits = problem.at_tolerance()
-    # Who must stay is worth more than all the others.
-    asked = np.where(np.isfinite(price), price, 1.0 + 2.0 * price[np.isfinite(price)].sum())
-
-    def fits(users: Integers) -> bool | None:
-        fit, settled = has_plan(limits.only(users), progress)
-        return fit if fit or settled else None
-
-    kept = of_tests(asked, demands_of(limits), fits, progress)
-    dropped = np.setdiff1d(np.arange(problem.users), kept.users)
-    if len(kept.users) and np.all(np.isfinite(price[dropped])):
-        cost = float(price[dropped].sum())
-        at_least = max(0.0, min(cost, float(asked.sum()) - kept.at_most))
-        yield _made(Change.DROP, cost, at_least, kept.users, problem.only(kept.users))
+    kept = without_some(
+        price, demands_of(limits), lambda users: may_fit(limits.only(users), progress), progress
+    )
+    if kept is not None:
+        stay = kept.users
+        yield _made(Change.DROP, kept.cost, kept.at_least, stay, problem.only(stay))
 
 
 def _grown(

@@ -35,6 +35,12 @@ def has_plan(problem: Problem, progress: Progress) -> tuple[bool, bool]:
     return least.value <= 1.0, least.proven or least.value <= 1.0
 
 
+def may_fit(limits: Problem, progress: Progress) -> bool | None:
+    """As `has_plan`; None where neither is proven."""
+    fit, proven = has_plan(limits, progress)
+    return fit if fit or proven else None
+
+
 def least_capacities(problem: Problem, progress: Progress) -> Floats:
     """The least budget of every server with which the cell has a plan, the others as they are,
     (servers,); NaN where none helps.
