@@ -7,20 +7,23 @@ import numpy as np
 import pytest
 
 from solvers import sweep
-from solvers.compiled.library import library
 from solvers.outcome import Certificate, Options, RefutedAnswer, Status
 from solvers.progress import Cancelled, Progress, Stop
 from solvers.registry import answer
 from solvers.robust.check import check, nearby
-from solvers.robust.problem import Problem
+from solvers.robust.problem import Decision, Problem
 from solvers.robust.solve import solve
 from solvers.sweep import all_together, sweepable, swept
 from tests.support.robust.cells import a_cell, random_cell
+from tests.support.robust.kernel import the_library
 from tests.support.seeds import Drawn
 
 GAP = 1e-6
 
-pytestmark = pytest.mark.skipif(library() is None, reason="the kernel was not built")
+
+@pytest.fixture(autouse=True, scope="module")
+def _kernel() -> None:
+    the_library()
 
 
 def widths_hz(problem: Problem, count: int = 12) -> list[float]:
@@ -68,9 +71,11 @@ def test_few_prices_serve_many_uplinks(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[float] = []
     usual = sweep.reference
 
-    def counted(problem: Problem, *how: object) -> object:
+    def counted(
+        problem: Problem, decision: Decision, price: float, energy_j: float
+    ) -> nearby.Reference | None:
         looks.append(problem.bandwidth_hz)
-        return usual(problem, *how)  # type: ignore[arg-type]
+        return usual(problem, decision, price, energy_j)
 
     monkeypatch.setattr(sweep, "reference", counted)
     problem = a_cell(12)

@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 from solvers.multiuser.costs import cost
 from solvers.multiuser.explain import Asked, Prices, bound
 from solvers.multiuser.problem import Problem
+from solvers.multiuser.solve.decided import Answer
 from solvers.records import with_cut
 from solvers.registry import answer
 from tests.support.multiuser.brute_force import columns, enumerate_cell
@@ -97,7 +98,11 @@ def _look_at_thresholds(asked: Asked) -> int:
     return count
 
 
-def _look_at_the_cell(problem, solution, asked, user, room, spent) -> None:  # type: ignore[no-untyped-def]
+def _look_at_the_cell(
+    problem: Problem, solution: Answer, asked: Asked, user: int, room: float, spent: float
+) -> None:
+    assert solution.decision is not None
+    assert solution.objective is not None
     slack = CLOSE * solution.objective
     others = np.delete(np.arange(problem.users), user)
     saved = solution.objective - enumerate_cell(problem.only(others))[0]

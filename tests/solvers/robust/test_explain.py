@@ -10,6 +10,7 @@ from solvers.records import with_cut
 from solvers.registry import answer
 from solvers.robust.explain import Asked, Prices, Quantity, bound
 from solvers.robust.problem import Problem
+from solvers.robust.solve import RobustSolution
 from tests.support.robust.brute_force import Option, brute_force
 from tests.support.robust.cells import random_cell
 from tests.support.seeds import Drawn
@@ -76,7 +77,11 @@ def _look_at_thresholds(asked: Asked, alone: Problem, per_hz: float) -> int:
     return count
 
 
-def _look_at_the_cell(problem, solution, asked: Asked, user: int, room: float) -> None:  # type: ignore[no-untyped-def]
+def _look_at_the_cell(
+    problem: Problem, solution: RobustSolution, asked: Asked, user: int, room: float
+) -> None:
+    assert solution.decision is not None
+    assert solution.objective is not None
     option = int(solution.decision.option[user])
     share = float(solution.decision.bandwidth_hz[user])
     slack = CLOSE * solution.objective

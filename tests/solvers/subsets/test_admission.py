@@ -1,6 +1,7 @@
 """The most valuable users who fit, against looking at every set."""
 
 import itertools
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
@@ -11,13 +12,13 @@ from solvers.subsets.admission import of_sums, of_tests
 from tests.support.seeds import Drawn
 
 
-def most_of_all(value: np.ndarray, fits: object) -> float:
+def most_of_all(value: np.ndarray, fits: Callable[[tuple[int, ...]], bool]) -> float:
     sets = (
         some
         for size in range(len(value) + 1)
         for some in itertools.combinations(range(len(value)), size)
     )
-    return max(float(value[list(some)].sum()) for some in sets if fits(some))  # type: ignore[operator]
+    return max(float(value[list(some)].sum()) for some in sets if fits(some))
 
 
 def test_of_sums_the_value_equals_enumeration(drawn: Drawn) -> None:
@@ -54,7 +55,7 @@ def test_of_tests_the_value_equals_enumeration(drawn: Drawn) -> None:
         parts = rng.uniform(0.02, 2.6 / users, (users, 2, 2)).clip(max=1.2)
         value = rng.integers(0, 5, users) * 1.0 if seed % 2 else rng.uniform(0.1, 1.0, users)
 
-        def fits(some: Integers, parts: np.ndarray = parts) -> bool:
+        def fits(some: Iterable[int], parts: np.ndarray = parts) -> bool:
             sums = np.zeros((1, 2))
             for options in parts[list(some)]:
                 sums = (sums[:, None] + options).reshape(-1, 2)

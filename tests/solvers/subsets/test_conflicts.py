@@ -1,5 +1,7 @@
 """Smallest conflicts, of sums and of tests, against looking at every set."""
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 import pytest
 
@@ -18,8 +20,10 @@ def test_of_sums_the_largest_demands_are_the_smallest_conflict(drawn: Drawn) -> 
         demand = rng.integers(0, 6, rng.integers(1, 9)) * 1.0  # full of ties, and of nothing
         capacity = float(rng.integers(5, 16))  # each fits alone
 
-        def fits(some: object, demand: np.ndarray = demand, capacity: float = capacity) -> bool:
-            return bool(demand[list(some)].sum() <= capacity)  # type: ignore[call-overload]
+        def fits(
+            some: Iterable[int], demand: np.ndarray = demand, capacity: float = capacity
+        ) -> bool:
+            return bool(demand[list(some)].sum() <= capacity)
 
         sizes.add(assert_is_smallest(of_sums(demand, capacity), range(len(demand)), fits))
     assert sizes > {0, 2, 3, 4}
@@ -30,11 +34,11 @@ def test_nobody_and_one_who_fits_do_not_conflict(users: int) -> None:
     assert of_sums(np.full(users, 1.0), 1.0) is None
 
 
-def of_two(parts: np.ndarray) -> tuple[Conflict | None, object]:
+def of_two(parts: np.ndarray) -> tuple[Conflict | None, Callable[[Iterable[int]], bool]]:
     """Users who share two resources, each by one of two options."""
 
-    def fits(some: object) -> bool:
-        chosen = parts[list(some)]  # type: ignore[call-overload]
+    def fits(some: Iterable[int]) -> bool:
+        chosen = parts[list(some)]
         sums = np.zeros((1, 2))
         for options in chosen:
             sums = (sums[:, None] + options).reshape(-1, 2)
@@ -54,7 +58,7 @@ def test_of_tests_the_search_ends_with_a_smallest_conflict(drawn: Drawn) -> None
         users = int(rng.integers(2, 9))
         parts = rng.uniform(0.02, 2.4 / users, (users, 2, 2)).clip(max=1.0)
         found, fits = of_two(parts)
-        sizes.append(assert_is_smallest(found, range(users), fits))  # type: ignore[arg-type]
+        sizes.append(assert_is_smallest(found, range(users), fits))
     assert {0, 2, 3, 4} <= set(sizes)
 
 

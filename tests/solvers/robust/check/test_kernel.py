@@ -1,5 +1,7 @@
 """The check's part of the kernel says what the check says in arrays, and errs on the same side."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -50,11 +52,11 @@ def choices(problem: Problem, decision: Decision) -> tuple[Choices, Reach]:
     return within(options, cap_hz, users, decision.option)
 
 
-def by_both(function: object, *given: object) -> list[Floats]:
+def by_both(function: Callable[..., object], *given: object) -> list[Floats]:
     found = []
     for kernel in (Kernel.NUMPY, Kernel.COMPILED):
         with using(kernel):
-            found.append(np.asarray(function(*given)))  # type: ignore[operator]
+            found.append(np.asarray(function(*given)))
     return found
 
 

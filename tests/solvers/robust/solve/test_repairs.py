@@ -80,7 +80,7 @@ def test_repairs_of_random_cells_are_plans_at_their_price(drawn: Drawn) -> None:
             drop = found[Change.DROP]
             assert drop.cost == pytest.approx(least)
             assert drop.at_least == pytest.approx(least)
-        factor = diagnose(problem).together.deadline_factor  # type: ignore[union-attr]
+        factor = diagnose(problem).together.deadline_factor
         if Change.DEADLINE in found:
             together = prices.deadline_per_s * (factor - 1.0) * problem.deadline_s.sum()
             assert found[Change.DEADLINE].cost <= together * (1.0 + 1e-6)
