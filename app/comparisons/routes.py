@@ -11,7 +11,7 @@ from app.db import ReadSession
 from app.errors import InvalidRequest, PlanNotEnded, PlanNotFound, PlansNotComparable
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute
-from app.http.paging import Cursor, Limit, decode_cursor, encode_cursor, link_next
+from app.http.paging import Cursor, Limit, encode_cursor, link_next, number_in
 from app.plans.routes import PlanIdPath
 from app.problems import documented
 from app.quantities import TEXT_PATTERN
@@ -70,7 +70,7 @@ def list_compared_users(
     131,072 users are looked at for one.
     """
     before, after = service.sides(session, plan_id, other_id)
-    start = int(decode_cursor(cursor, int)[0]) if cursor else 0
+    start = number_in(cursor) or 0
     changes = CHANGES if change is None else (change,)
     users, following = service.page(before, after, start, limit, changes)
     next_cursor = None if following is None else encode_cursor(following)

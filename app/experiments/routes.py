@@ -37,7 +37,7 @@ from app.hands import of_kind
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute
 from app.http.media import CSV, EVENT, EVENTS, JSON, VARY, contents, preferred
-from app.http.paging import Cursor, Limit, cut_page, decode_cursor, link_next, rendered_page
+from app.http.paging import Cursor, Limit, cut_page, link_next, number_in, rendered_page
 from app.plans import columnar
 from app.plans.answering import HEADERS, RETRY, located
 from app.plans.exports import exported
@@ -127,7 +127,7 @@ def list_experiments(
     cursor: Cursor = None,
 ) -> Response:
     """Experiments in brief, newest first."""
-    before = int(decode_cursor(cursor, int)[0]) if cursor else None
+    before = number_in(cursor)
     found = service.list_experiments(session, before, limit + 1)
     shown, following = cut_page(found, limit, itemgetter(0))
     items = [document for _, document in shown]
@@ -180,7 +180,7 @@ def list_experiment_points(
         service.find(session, experiment_id)
         tables = partial(service.point_tables, experiment_id=experiment_id)
         return exported(request, media_type, tables)
-    start = int(decode_cursor(cursor, int)[0]) if cursor else 0
+    start = number_in(cursor) or 0
     found = service.list_points(session, experiment_id, start, limit + 1)
     # A page goes on with the first point that it left out: others may come to be before it.
     shown = found[:limit]
@@ -204,7 +204,7 @@ def list_experiment_differences(
     """How the measures differ between each value of an axis and its first one, all else the same,
     over the seeds: both sides of each pair have the same seed. Empty without seeds.
     """
-    start = int(decode_cursor(cursor, int)[0]) if cursor else 0
+    start = number_in(cursor) or 0
     every = service.list_differences(session, experiment_id)
     found = list(islice(every, start, start + limit + 1))
     return rendered_page(request, found, limit, lambda _: start + limit)

@@ -73,6 +73,14 @@ def decode_cursor(cursor: str, *types: type) -> tuple[str | int, ...]:
     return tuple(key)
 
 
+def number_in(cursor: str | None) -> int | None:
+    """Where a page begins in a list that goes by numbers; None for the first one.
+
+    Raises InvalidRequest.
+    """
+    return int(decode_cursor(cursor, int)[0]) if cursor else None
+
+
 def _storable(part: str | int) -> bool:
     """Whether a database can compare its own keys with this."""
     return "\x00" not in part if isinstance(part, str) else 0 <= part <= _LARGEST_KEY

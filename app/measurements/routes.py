@@ -24,7 +24,7 @@ from app.field_errors import validated
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute, declared_as, parse_json
 from app.http.media import CSV, JSON, PARQUET, VARY, contents, preferred
-from app.http.paging import Cursor, Limit, decode_cursor, rendered_page
+from app.http.paging import Cursor, Limit, number_in, rendered_page
 from app.limits import STORES
 from app.measurements import files, observations, service, stored
 from app.measurements.schemas.files import MeasurementFile, ObservationFile
@@ -175,7 +175,7 @@ def list_measurements(
     cursor: Cursor = None,
 ) -> Response:
     """The samples behind a timing's revisions and the observations against them, oldest first."""
-    after = int(decode_cursor(cursor, int)[0]) if cursor else 0
+    after = number_in(cursor) or 0
     found = stored.list_measurements(session, name, after, limit + 1)
     return rendered_page(request, found, limit, itemgetter("number"))
 

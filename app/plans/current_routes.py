@@ -10,7 +10,7 @@ from app.db import ReadSession
 from app.errors import InvalidRequest, NameEventNotFound, PlanNotFound, PlanUserNotFound
 from app.http.bodies import StrictRoute
 from app.http.media import CSV, EVENT, EVENTS, JSON, VARY, contents, preferred
-from app.http.paging import Cursor, Limit, decode_cursor, rendered_page
+from app.http.paging import Cursor, Limit, number_in, rendered_page
 from app.plans import columnar, names, successions
 from app.plans.conditional import (
     ASK_AGAIN,
@@ -149,6 +149,6 @@ def list_changed_users(
     if media_type != JSON:
         table = successions.changed_users(session, name, event_id)
         return StreamingResponse(columnar.written(media_type, [table]), 200, VARY, media_type)
-    start = int(decode_cursor(cursor, int)[0]) if cursor else 0
+    start = number_in(cursor) or 0
     page = successions.changed_users(session, name, event_id, start, limit + 1)
     return rendered_page(request, page.to_pylist(), limit, lambda _: start + limit, VARY)

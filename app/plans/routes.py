@@ -26,7 +26,7 @@ from app.http.answers import rendered
 from app.http.bodies import StrictRoute
 from app.http.etags import ETAGS, to_change
 from app.http.media import CSV, EVENT, EVENTS, JSON, VARY, contents, preferred
-from app.http.paging import Cursor, Limit, cut_page, decode_cursor, link_next, rendered_page
+from app.http.paging import Cursor, Limit, cut_page, link_next, number_in, rendered_page
 from app.plans import columnar, jobs, names, service
 from app.plans.answering import HEADERS
 from app.plans.conditional import (
@@ -106,7 +106,7 @@ def list_plans(
     cursor: Cursor = None,
 ) -> PlanPage:
     """Plans, newest first."""
-    before = int(decode_cursor(cursor, int)[0]) if cursor else None
+    before = number_in(cursor)
     rows = service.list_plans(session, status, kind, name, before, limit + 1)
     shown, following = cut_page(rows, limit, attrgetter("number"))
     link_next(request, response, following)
@@ -310,7 +310,7 @@ def list_plan_users(
     if media_type != JSON:
         service.require_ended(plan_id, service.head(session, plan_id).status)
         return exported(request, media_type, partial(service.user_tables, plan_id=plan_id))
-    start = int(decode_cursor(cursor, int)[0]) if cursor else 0
+    start = number_in(cursor) or 0
     users = service.list_users(session, plan_id, start, limit + 1)
     return rendered_page(request, users, limit, lambda _: start + limit, VARY)
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.comparisons import service
 from app.comparisons.difference import CHANGES
 from app.figures import plans as figures
-from app.http.paging import decode_cursor, encode_cursor
+from app.http.paging import encode_cursor, number_in
 from app.plans import heads
 from app.plans import service as plans
 from app.plans.heads import Head
@@ -69,7 +69,7 @@ def _compared(
     cursor: str | None,
 ) -> dict[str, Any]:
     found = service.compared(session, before, after)
-    start = int(decode_cursor(cursor, int)[0]) if cursor else 0
+    start = number_in(cursor) or 0
     changes = CHANGES if change is None else (change,)
     users, following = service.page(*service.sides(session, before, after), start, _SHOWN, changes)
     here = request.url.remove_query_params(["cursor"])

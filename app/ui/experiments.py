@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.experiments import service
 from app.figures import experiments as figures
 from app.figures.grids import unit_of, value_of
-from app.http.paging import cut_page, decode_cursor
+from app.http.paging import cut_page, number_in
 from app.plans.schemas import UNENDED
 from app.ui.rendering import page
 from app.ui.told import Fact, Json
@@ -29,7 +29,7 @@ _COLUMNS = (
 
 def show_list(session: Session, request: Request, cursor: str | None) -> Response:
     """Experiments, newest first."""
-    before = int(decode_cursor(cursor, int)[0]) if cursor else None
+    before = number_in(cursor)
     found = service.list_experiments(session, before, _SHOWN + 1)
     shown, following = cut_page(found, _SHOWN, itemgetter(0))
     here = request.url.path

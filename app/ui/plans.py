@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
-from app.http.paging import cut_page, decode_cursor
+from app.http.paging import cut_page, number_in
 from app.plans import service
 from app.plans.families import FAMILIES
 from app.ui.rendering import page
@@ -19,7 +19,7 @@ def show_list(
     session: Session, request: Request, wanted: dict[str, str | None], cursor: str | None
 ) -> Response:
     """Plans, newest first, of a status, kind and name."""
-    before = int(decode_cursor(cursor, int)[0]) if cursor else None
+    before = number_in(cursor)
     found = service.list_plans(session, **wanted, before=before, limit=_SHOWN + 1)
     shown, following = cut_page(found, _SHOWN, attrgetter("number"))
     asked: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}

@@ -23,7 +23,7 @@ from app.errors import (
 )
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute
-from app.http.paging import Cursor, Limit, decode_cursor, rendered_page
+from app.http.paging import Cursor, Limit, number_in, rendered_page
 from app.plans.answering import HEADERS, RETRY, located
 from app.plans.routes import PlanIdPath
 from app.plans.schemas import UNENDED
@@ -113,7 +113,7 @@ def list_plan_validations(
     cursor: Cursor = None,
 ) -> Response:
     """The validations of a plan, newest last, without their users."""
-    after = int(decode_cursor(cursor, int)[0]) if cursor else 0
+    after = number_in(cursor) or 0
     found = service.list_validations(session, plan_id, after, limit + 1)
     return rendered_page(request, found, limit, itemgetter("number"))
 

@@ -22,7 +22,7 @@ from app.field_errors import validated
 from app.http.answers import rendered
 from app.http.bodies import StrictRoute, declared_as, parse_json
 from app.http.media import CSV, JSON, VARY, contents, preferred
-from app.http.paging import Cursor, Limit, decode_cursor, rendered_page
+from app.http.paging import Cursor, Limit, number_in, rendered_page
 from app.limits import STORES
 from app.measurements.power import service
 from app.measurements.power.fitting import Wanted
@@ -210,7 +210,7 @@ def list_measurements(
     cursor: Cursor = None,
 ) -> Response:
     """The measured power behind a device's revisions, oldest first."""
-    after = int(decode_cursor(cursor, int)[0]) if cursor else 0
+    after = number_in(cursor) or 0
     found = service.list_measurements(session, name, after, limit + 1)
     return rendered_page(request, found, limit, itemgetter("number"))
 
