@@ -10,13 +10,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.comparisons import wording
-from app.comparisons.difference import (
-    CHANGES,
-    Some,
-    Totals,
-    scanned,
-    totals,
-)
+from app.comparisons.difference import CHANGES, Some, Totals, scanned, totals
 from app.comparisons.inputs import profiles, terms
 from app.comparisons.schemas import ComparedUser
 from app.comparisons.sides import MEASURES, Side
@@ -86,7 +80,8 @@ def page(
     for stop, some in scanned(before, after, start):
         whom = np.flatnonzero(np.isin(some.change, wanted)).tolist()
         room = limit - len(found)
-        found += _told(before, after, some, whom[:room])
+        if whom:
+            found += _entries(before, after, some, whom[:room])
         if len(whom) > room:
             beyond = after.count if stop > after.count else 0
             return found, int(some.position[whom[room]]) + beyond
@@ -95,10 +90,6 @@ def page(
         if len(found) == limit or stop - start >= _LOOKED_AT:
             return found, stop
     return found, None
-
-
-def _told(before: Side, after: Side, some: Some, whom: Sequence[int]) -> list[Json]:
-    return list(_entries(before, after, some, whom)) if whom else []
 
 
 def _entries(before: Side, after: Side, some: Some, whom: Sequence[int]) -> Iterator[Json]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,18 +76,19 @@ class Side:
 
     def users(self, start: int, stop: int) -> NDArray[Any]:
         """Users from one position up to another."""
-        for block in range(start // BLOCK, -(-stop // BLOCK)):
-            if not self._known[block]:
-                self._work_out(block)
+        self._require(range(start // BLOCK, -(-stop // BLOCK)))
         return self._users[start:stop]
 
     def at(self, positions: Integers) -> NDArray[Any]:
         """Users at some positions."""
-        for block in np.unique(positions // BLOCK).tolist():
-            if not self._known[block]:
-                self._work_out(block)
+        self._require(np.unique(positions // BLOCK).tolist())
         found: NDArray[Any] = self._users[positions]
         return found
+
+    def _require(self, blocks: Iterable[int]) -> None:
+        for block in blocks:
+            if not self._known[block]:
+                self._work_out(block)
 
     def positions(self, ids: NDArray[np.uint64], start: int) -> Integers:
         """Where users with these ids are, -1 where they are not; they are looked for from `start`
