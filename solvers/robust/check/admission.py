@@ -1,15 +1,12 @@
 """What users who fit together can be worth at the most, by least demands of the check's own."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from solvers.arrays import Floats
 from solvers.robust.check.curves import least_shares_hz
-from solvers.robust.check.options import options_of
+from solvers.robust.check.demands import laid_out, longer
 from solvers.robust.problem import TOLERANCE, Problem
 
-_BLOCK = 16_384  # users whose options are laid out at once
 _ROUNDING = 1e-12
 
 
@@ -20,13 +17,8 @@ def most_value(problem: Problem, value: Floats) -> float:
     Limits are taken at the end of the tolerance. Where all values are whole numbers, so is the
     bound.
     """
-    longer = replace(
-        problem,
-        deadline_s=problem.deadline_s * (1.0 + TOLERANCE),
-        stage_tolerance=problem.stage_tolerance * (1.0 + TOLERANCE),
-    )
     budgets = np.array([problem.bandwidth_hz, *problem.server_capacity]) * (1.0 + 2.0 * TOLERANCE)
-    least = _least(longer)
+    least = _least(longer(problem))
     # Who needs more than there is of one budget has no plan, whatever the others leave.
     some = np.all(least <= budgets, axis=1)
     bound = min(
@@ -51,12 +43,9 @@ def _least(problem: Problem) -> Floats:
     budgets); infinite where nothing would do.
     """
     parts, servers = [], len(problem.server_capacity)
-    for start in range(0, len(problem.workload), _BLOCK):
-        some = np.arange(start, min(start + _BLOCK, len(problem.workload)))
-        options = options_of(problem, some, problem.workloads.clock_min_hz)
-        options = replace(options, user=options.user - start)
-        least = np.full((len(some), 1 + servers), np.inf)
-        least[:, 0] = least_shares_hz(options, len(some))
+    for options, users in laid_out(problem, np.arange(len(problem.workload))):
+        least = np.full((users, 1 + servers), np.inf)
+        least[:, 0] = least_shares_hz(options, users)
         if servers:
             assert options.load is not None
             np.minimum.at(least[:, 1:], options.user, options.load * (1.0 - _ROUNDING))

@@ -1,17 +1,13 @@
 """Whether users who are said to collide do, and whether the others fit in without any of them."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from solvers.arrays import Floats, Integers
 from solvers.outcome import Violation
 from solvers.robust.check.constraints import Constraint
 from solvers.robust.check.curves import least_shares_hz
-from solvers.robust.check.options import options_of
+from solvers.robust.check.demands import laid_out, longer
 from solvers.robust.problem import TOLERANCE, Problem
-
-_BLOCK = 16_384  # users whose options are laid out at once
 
 
 def refuted(problem: Problem, users: Integers) -> tuple[Violation, ...]:
@@ -22,10 +18,7 @@ def refuted(problem: Problem, users: Integers) -> tuple[Violation, ...]:
     asked for, that they fit without one with limits at the end of the tolerance.
     """
     asked = _least_hz(problem, users)
-    longer = replace(problem, deadline_s=problem.deadline_s * (1.0 + TOLERANCE))
-    if problem.rate_hz is not None:
-        longer = replace(longer, stage_tolerance=problem.stage_tolerance * (1.0 + TOLERANCE))
-    allowed = _least_hz(longer, users)
+    allowed = _least_hz(longer(problem), users)
     uplink = problem.bandwidth_hz
     spare = uplink * (1.0 - TOLERANCE) - asked.sum()
     broken = []
@@ -41,10 +34,4 @@ def refuted(problem: Problem, users: Integers) -> tuple[Violation, ...]:
 
 def _least_hz(problem: Problem, users: Integers) -> Floats:
     """Least share of each of some users; infinite where no uplink would do."""
-    parts = []
-    for start in range(0, len(users), _BLOCK):
-        some = users[start : start + _BLOCK]
-        options = options_of(problem, some, problem.workloads.clock_min_hz)
-        local = np.searchsorted(some, options.user)
-        parts.append(least_shares_hz(replace(options, user=local), len(some)))
-    return np.concatenate(parts)
+    return np.concatenate([least_shares_hz(*some) for some in laid_out(problem, users)])
