@@ -53,11 +53,13 @@ def ordered(request: Request, body: ExperimentRequest) -> Response:
         if winner is None:
             raise
         return _replied(database, winner, asked)
+    document = service.accepted(row)
     if asked.wait_s is not None:
         with perhaps_seen("experiment", row.id):
             left_s = asked.wait_s - (time.monotonic() - arrived)
             ended_within(database, ExperimentRow, row.id, left_s)
-    return _told(_read(database, row.id), asked, ready.seconds, 201)
+            document = _read(database, row.id)
+    return _told(document, asked, ready.seconds, 201)
 
 
 def _settings(request: Request) -> Settings:

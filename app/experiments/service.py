@@ -34,14 +34,21 @@ def find(session: Session, experiment_id: str, *, whole: bool = False) -> Experi
 def get(session: Session, experiment_id: str) -> Json:
     """An experiment with what its points show so far. Raises ExperimentNotFound."""
     row = find(session, experiment_id, whole=True)
-    grid = grid_of(row)
-    points = _points(session, row, grid)
-    plan_id = row.asked["base"].get("plan")
+    points = _points(session, row, grid_of(row))
+    return _document(row, heading(session, row), points, _failure(session, row))
+
+
+def accepted(row: ExperimentRow) -> Json:
+    """An experiment that was stored just now."""
+    return _document(row, _told(row, 0), Points(grid_of(row), _nothing()), None)
+
+
+def _document(row: ExperimentRow, heading: Json, points: Points, failure: Json | None) -> Json:
+    grid, plan_id = points.grid, row.asked["base"].get("plan")
     at = f"/v1/experiments/{row.id}"
     seeds = {} if grid.seeds is None else {"seeds": list(grid.seeds)}
-    failure = _failure(session, row)
     return {
-        **heading(session, row),
+        **heading,
         "axes": [
             {"name": axis.name, "pointer": axis.pointer, "values": list(axis.told)}
             for axis in grid.axes
@@ -146,7 +153,11 @@ def forget(session: Session, experiment_id: str) -> None:
 def _points(session: Session, row: ExperimentRow, grid: Grid) -> Points:
     """The points that are there."""
     stored = [table.unpacked(data) for (data,) in session.execute(_blocks(row))]
-    return Points(grid, pa.concat_tables(stored or [table.unpacked(table.packed({}))]))
+    return Points(grid, pa.concat_tables(stored or [_nothing()]))
+
+
+def _nothing() -> pa.Table:
+    return table.unpacked(table.packed({}))
 
 
 def _blocks(row: ExperimentRow) -> Any:

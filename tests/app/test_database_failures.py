@@ -22,6 +22,7 @@ from app.database_failures import told
 from app.db import open_database
 from app.drivers import AWAY
 from app.errors import DatabaseBusy, DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
+from app.experiments.tables import ExperimentRow
 from app.plans import jobs
 from app.plans.backlog import PLANS
 from app.plans.tables import PlanRow
@@ -237,7 +238,7 @@ def test_what_was_accepted_is_told_though_nobody_can_look_at_it_then(
     impatient: Service,
 ) -> None:
     def away(_: Connection, __: object, text: str, *___: object) -> None:
-        if text.startswith("SELECT plan.status"):
+        if text.startswith(("SELECT plan.status", "SELECT experiment.")):
             raise OperationalError(text, None, TimeoutError("held by others"))
 
     app_database = impatient.app.state.database
@@ -247,6 +248,17 @@ def test_what_was_accepted_is_told_though_nobody_can_look_at_it_then(
     with client_of(impatient) as client:
         headers = {"Prefer": "respond-async, wait=5"}
         answer = client.post("/v1/plans/robust", json=a_small_cell(), headers=headers)
-    assert answer.status_code == 202, answer.text
+        asked = {
+            "base": {"kind": "robust", "request": a_small_cell()},
+            "axes": [{"pointer": "/bandwidth_hz", "values": [1e7, 2e7]}],
+        }
+        experiment = client.post("/v1/experiments", json=asked, headers=headers)
+    assert (answer.status_code, experiment.status_code) == (202, 202), experiment.text
+    for engine in watched:
+        event.remove(engine, "before_cursor_execute", away)
     with impatient.database.reading() as session:
         assert session.scalar(select(PlanRow.id)) == answer.json()["id"]
+        stored = session.scalar(select(ExperimentRow.id))
+    assert stored == experiment.json()["id"]
+    with client_of(impatient) as client:
+        assert client.get(f"/v1/experiments/{stored}").json() == experiment.json()
