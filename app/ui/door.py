@@ -7,6 +7,7 @@ import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.http.calls import READING
@@ -70,20 +71,20 @@ class _Told:
         elif self._problem is not None:
             self._body += message.get("body", b"")
             if not message.get("more_body", False):
-                await run_in_threadpool(_load)
                 await self._tell(self._problem)
             return
         await self._send(message)
 
     async def _tell(self, start: Message) -> None:
-        from app.ui import faults
-
-        found = orjson.loads(self._body) if self._body else {}
-        page = faults.told(self._scope, start["status"], Headers(raw=start["headers"]), found)
+        page = await run_in_threadpool(_page, self._scope, start, self._body)
         body = b"" if self._scope["method"] == "HEAD" else page.body
         await self._send({**start, "headers": page.raw_headers})
         await self._send({"type": "http.response.body", "body": body})
 
 
-def _load() -> None:
-    import app.ui.faults  # noqa: F401 (for its being loaded: templates take a while)
+def _page(scope: Scope, start: Message, problem: bytes) -> Response:
+    """The page of a problem, in a thread: the first one loads templates, which takes a while."""
+    from app.ui import faults
+
+    found = orjson.loads(problem) if problem else {}
+    return faults.told(scope, start["status"], Headers(raw=start["headers"]), found)
