@@ -40,7 +40,11 @@ class _Points:
 
 def listed(session: Session, experiment_id: str) -> list[tuple[str, str]]:
     """The figures that an experiment has by now: names and titles. Raises ExperimentNotFound."""
-    told = service.get(session, experiment_id)
+    return listed_of(service.get(session, experiment_id))
+
+
+def listed_of(told: Json) -> list[tuple[str, str]]:
+    """The same of an experiment that was read."""
     found = []
     if told["progress"]["points_done"] and any(_is_numeric(axis) for axis in told["axes"]):
         found.append(("curves", _TITLES["curves"]))
@@ -52,7 +56,7 @@ def listed(session: Session, experiment_id: str) -> list[tuple[str, str]]:
 def figure(session: Session, experiment_id: str, name: str) -> Figure:
     """A figure of an experiment. Raises ExperimentNotFound, FigureNotFound."""
     told = service.get(session, experiment_id)
-    known = [each for each, _ in listed(session, experiment_id)]
+    known = [each for each, _ in listed_of(told)]
     if name not in known:
         raise FigureNotFound(f"experiment {experiment_id!r}", name, known)
     told["axes"] = axes_of(session, experiment_id, told)

@@ -57,7 +57,7 @@ def show(session: Session, request: Request, experiment_id: str, start: int) -> 
         facts=_facts(found),
         drawings=[
             (f"experiments/{experiment_id}/figures/{name}.svg", title)
-            for name, title in figures.listed(session, experiment_id)
+            for name, title in figures.listed_of(found)
         ],
         front=[
             (_parameters(found, each), _measures(each))
