@@ -44,6 +44,18 @@ def compared(session: Session, before_id: str, after_id: str) -> Json:
     is on disk. Raises as `sides` does.
     """
     before, after = sides(session, before_id, after_id)
+    told = in_all(before, after)
+    summary = told.pop("summary")
+    if max(before.count, after.count) <= INLINE_USERS:
+        told["users"] = page(before, after, 0, INLINE_USERS * 2)[0]
+    else:
+        a, b = (quote(plan_id, safe="") for plan_id in (before_id, after_id))
+        told["users_url"] = f"/v1/plans/{a}/compare/{b}/users"
+    return told | {"summary": summary}
+
+
+def in_all(before: Side, after: Side) -> Json:
+    """The same without the users themselves."""
     found = totals(before, after)
     different, count = terms(before.inputs, after.inputs)
     told: Json = {
@@ -60,11 +72,6 @@ def compared(session: Session, before_id: str, after_id: str) -> Json:
             "because": found.because,
         },
     }
-    if max(before.count, after.count) <= INLINE_USERS:
-        told["users"] = page(before, after, 0, INLINE_USERS * 2)[0]
-    else:
-        a, b = (quote(plan_id, safe="") for plan_id in (before_id, after_id))
-        told["users_url"] = f"/v1/plans/{a}/compare/{b}/users"
     return told | {"summary": wording.summary(told)}
 
 

@@ -68,10 +68,11 @@ def _compared(
     change: str | None,
     cursor: str | None,
 ) -> dict[str, Any]:
-    found = service.compared(session, before, after)
+    both = service.sides(session, before, after)
+    found = service.in_all(*both)
     start = number_in(cursor) or 0
     changes = CHANGES if change is None else (change,)
-    users, following = service.page(*service.sides(session, before, after), start, _SHOWN, changes)
+    users, following = service.page(*both, start, _SHOWN, changes)
     here = request.url.remove_query_params(["cursor"])
     more = None
     if following is not None:
