@@ -39,7 +39,6 @@ class Kind:
     """A kind of profiles."""
 
     collection: str
-    name: str
     many: int
 
 
@@ -62,11 +61,7 @@ def show(session: Session, request: Request) -> Response:
 def kinds(session: Session) -> list[Kind]:
     """How many profiles there are of each kind; none where there is none at all."""
     many = standing.counts(session)
-    return (
-        [Kind(schema.collection, schema.collection, many.get(schema.kind, 0)) for schema in SCHEMAS]
-        if many
-        else []
-    )
+    return [Kind(schema.collection, many.get(schema.kind, 0)) for schema in SCHEMAS] if many else []
 
 
 def _of_plans(plans: list[Head]) -> list[Fact]:
@@ -112,10 +107,6 @@ def _attention(session: Session, plans: list[Head], alive: int) -> list[Attentio
 
 def _at(plan: Head) -> str:
     return f"/plans/{plan.id}"
-
-
-def _at_timing(timing: Stored[Timing]) -> str:
-    return f"/profiles/timings/{timing.name}"
 
 
 def _ref(timing: Stored[Timing]) -> ProfileRef:
