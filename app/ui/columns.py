@@ -6,7 +6,7 @@ from typing import Any
 
 from app.plans.browsing import value_of
 from app.ui.told import Json
-from app.ui.words import NOTHING, count, number, percent, si
+from app.ui.words import NOTHING, count, number, percent, quantity
 
 
 def _text(value: Any) -> str:
@@ -19,8 +19,9 @@ def _profile(value: Any) -> str:
     return f"{name.removeprefix('inline:')} (inline)" if name.startswith("inline:") else name
 
 
-def _of(unit: str) -> Callable[[Any], str]:
-    return lambda value: si(value, unit)
+def in_unit(unit: str) -> Callable[[Any], str]:
+    """How values are written that have this unit; empty: none."""
+    return lambda value: quantity(value, unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +47,20 @@ _RESULT: dict[str, Sequence[Column]] = {
     "robust": (
         _CUT,
         _MODEL,
-        Column("Energy", "energy_j", _of("J")),
-        Column("Latency bound", "latency.bound_s", _of("s")),
-        Column("Deadline", "deadline_s", _of("s")),
-        Column("Slack", "slack_s", _of("s")),
+        Column("Energy", "energy_j", in_unit("J")),
+        Column("Latency bound", "latency.bound_s", in_unit("s")),
+        Column("Deadline", "deadline_s", in_unit("s")),
+        Column("Slack", "slack_s", in_unit("s")),
         Column("May be late", "violation_bound", percent),
-        Column("Uplink", "bandwidth_hz", _of("Hz")),
-        Column("Clock", "frequency_hz", _of("Hz")),
+        Column("Uplink", "bandwidth_hz", in_unit("Hz")),
+        Column("Clock", "frequency_hz", in_unit("Hz")),
     ),
     "stopping": (
         Column("Placed up to", "cut_name", is_number=False),
         _MODEL,
-        Column("To place", "placement_byte", _of("B")),
-        Column("Expected time", "expected.time_s", _of("s")),
-        Column("Expected energy", "expected.energy_j", _of("J")),
+        Column("To place", "placement_byte", in_unit("B")),
+        Column("Expected time", "expected.time_s", in_unit("s")),
+        Column("Expected energy", "expected.energy_j", in_unit("J")),
         Column("Total cost", "total_cost", number),
         Column("Mean SNR", "mean_snr_db", lambda value: f"{number(value)} dB"),
     ),
@@ -67,10 +68,10 @@ _RESULT: dict[str, Sequence[Column]] = {
         _CUT,
         _MODEL,
         Column("Bits", "bits", _text),
-        Column("Latency", "latency.mean_s", _of("s")),
-        Column("Deadline", "deadline_s", _of("s")),
-        Column("Slack", "slack_s", _of("s")),
-        Column("Uplink", "bandwidth_hz", _of("Hz")),
+        Column("Latency", "latency.mean_s", in_unit("s")),
+        Column("Deadline", "deadline_s", in_unit("s")),
+        Column("Slack", "slack_s", in_unit("s")),
+        Column("Uplink", "bandwidth_hz", in_unit("Hz")),
         Column("Server share", "server_share", percent),
         Column("Accuracy lost", "loss", percent),
         Column("Cost", "cost", number),
@@ -78,22 +79,22 @@ _RESULT: dict[str, Sequence[Column]] = {
     "adaptive": (
         _MODEL,
         _DEVICE,
-        Column("Served from", "least_rate_bps", _of("bit/s")),
-        Column("Clock", "frequency_hz", _of("Hz")),
+        Column("Served from", "least_rate_bps", in_unit("bit/s")),
+        Column("Clock", "frequency_hz", in_unit("Hz")),
     ),
 }
 _REASONS: dict[str, Sequence[Column]] = {
     "robust": (
-        Column("Least deadline", "least_deadline_s", _of("s")),
+        Column("Least deadline", "least_deadline_s", in_unit("s")),
         Column("Least risk", "least_risk", percent),
-        Column("Least uplink", "least_bandwidth_hz", _of("Hz")),
+        Column("Least uplink", "least_bandwidth_hz", in_unit("Hz")),
     ),
     "stopping": (
         Column("What stops it", "reason", is_number=False),
         Column("Placement needed", "placement", count),
-        Column("Memory missing", "short_by_byte", _of("B")),
+        Column("Memory missing", "short_by_byte", in_unit("B")),
     ),
-    "multi-user": (Column("Least deadline", "least_deadline_s", _of("s")),),
+    "multi-user": (Column("Least deadline", "least_deadline_s", in_unit("s")),),
 }
 
 

@@ -16,7 +16,7 @@ from app.plans.schemas import ENDED
 from app.ui.bodies import text_of
 from app.ui.rendering import page
 from app.ui.told import Fact, Json
-from app.ui.words import NOTHING, number, percent, si
+from app.ui.words import NOTHING, percent, quantity
 
 _SHOWN, _OFFERED, _LONGEST = 50, 100, 120
 _MEASURES = (
@@ -101,7 +101,7 @@ def _facts(found: Json) -> list[Fact]:
         if (measure := found.get(name)) is None:
             continue
         was, now = measure["before"], measure["after"]
-        value = f"{_told(was, unit)} → {_told(now, unit)}"
+        value = f"{quantity(was, unit)} → {quantity(now, unit)}"
         facts.append(Fact(label, value, _changed(was, now)))
     return facts
 
@@ -110,10 +110,6 @@ def _said(pointer: str, value: Any) -> str:
     """What a request says at a pointer, with its unit."""
     said = text_of(pointer.rpartition("/")[2], value) if not isinstance(value, dict) else str(value)
     return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
-
-
-def _told(value: float | None, unit: str | None) -> str:
-    return number(value) if unit is None else si(value, unit)
 
 
 def _changed(was: float | None, now: float | None) -> str:

@@ -13,7 +13,7 @@ from app.http.paging import cut_page, number_in
 from app.plans.schemas import UNENDED
 from app.ui.rendering import page
 from app.ui.told import Fact, Json
-from app.ui.words import NOTHING, number, percent, plural, si
+from app.ui.words import percent, plural, quantity
 
 _SHOWN, _FRONT = 50, 20
 _COLUMNS = (
@@ -102,11 +102,7 @@ def _parameters(found: Json, point: Json) -> list[str]:
 
 
 def _measures(point: Json) -> list[str]:
-    return [_told(value, unit_of(name)) for name, value in point["measures"].items()]
-
-
-def _told(value: float | None, unit: str | None) -> str:
-    return number(value) if unit is None else si(value, unit)
+    return [quantity(value, unit_of(name)) for name, value in point["measures"].items()]
 
 
 def _row(found: Json, point: Json, columns: Sequence[tuple[str, str, str | None]]) -> Json:
@@ -115,6 +111,6 @@ def _row(found: Json, point: Json, columns: Sequence[tuple[str, str, str | None]
         "parameters": _parameters(found, point),
         "status": point["status"],
         "reason": point["reason"],
-        "cells": [_told(point[name], unit) for name, _, unit in columns],
-        "gap": NOTHING if point["gap"] is None else percent(point["gap"], 2),
+        "cells": [quantity(point[name], unit) for name, _, unit in columns],
+        "gap": percent(point["gap"], 2),
     }

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from app.ui import told
 from app.ui.told import Fact, Json, Summary
-from app.ui.words import count, number, percent, plural, si
+from app.ui.words import count, number, percent, plural, quantity, si
 
 _RULES = {
     "device_only": "All on the device",
@@ -205,7 +205,7 @@ def _plain(plan: Json, _: Json) -> Summary:
 
 
 def _optimality(proof: Json, bound: float | None, unit: str, spent: float) -> str:
-    shown, taken = (si(each, unit) if unit else number(each) for each in (bound, spent))
+    shown, taken = (quantity(each, unit) for each in (bound, spent))
     if bound is None:
         return "No bound was computed: whether there is a better plan is not known."
     if proof["status"] == "optimal":

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.ui.columns import Column
+from app.ui.columns import Column, in_unit
 from app.ui.told import Json
 from app.ui.words import NOTHING, count, number, percent, si
 
@@ -53,10 +53,6 @@ def words(named: dict[str, str]) -> Callable[[Any], str]:
     return lambda value: NOTHING if value is None else named.get(str(value), str(value))
 
 
-def _unit(unit: str) -> Callable[[Any], str]:
-    return lambda value: si(value, unit)
-
-
 def _decibel(value: float | None) -> str:
     return NOTHING if value is None else f"{number(value)} dB"
 
@@ -65,7 +61,7 @@ CUT = Column("Cut", "cut", count, is_number=False)
 CUT_NAME = Column("Cut after", "cut_name", is_number=False)
 
 _BY_RATE = (
-    Column("From rate", "rate_from_bps", _unit("bit/s"), is_number=False),
+    Column("From rate", "rate_from_bps", in_unit("bit/s"), is_number=False),
     Column("Below", "rate_to_bps", lambda rate: "no end" if rate is None else si(rate, "bit/s")),
     CUT,
     CUT_NAME,
@@ -73,13 +69,13 @@ _BY_RATE = (
     Column("Codec", "codec", is_number=False),
     Column("Cost at first", "cost_from", number),
     Column("At the end", "cost_to", number),
-    Column("Late below", "late_below_bps", _unit("bit/s")),
+    Column("Late below", "late_below_bps", in_unit("bit/s")),
 )
 _STOPPING = (
     CUT,
     CUT_NAME,
     Column("Send", "offload", words(_OFFLOADS), is_number=False),
-    Column("From rate", "rate_bps", _unit("bit/s")),
+    Column("From rate", "rate_bps", in_unit("bit/s")),
     Column("SNR", "snr_db", _decibel),
     Column("Gain", "gain_db", _decibel),
     Column("In outage", "in_outage", is_number=False),
@@ -88,11 +84,11 @@ _STOPPING = (
 _ALTERNATIVES = (
     CUT,
     CUT_NAME,
-    Column("Cell takes at least", "cell_energy_at_least_j", _unit("J")),
-    Column("Cell takes at least", "cell_power_at_least_w", _unit("W")),
+    Column("Cell takes at least", "cell_energy_at_least_j", in_unit("J")),
+    Column("Cell takes at least", "cell_power_at_least_w", in_unit("W")),
     Column("Stopped by", "binding", words(BINDINGS), is_number=False),
-    Column("Short by", "short_by_s", _unit("s")),
-    Column("Short by", "short_by_hz", _unit("Hz")),
+    Column("Short by", "short_by_s", in_unit("s")),
+    Column("Short by", "short_by_hz", in_unit("Hz")),
 )
 _CURVE = (
     Column("Layers placed", "placement", count, is_number=False),
@@ -104,7 +100,7 @@ _CURVE = (
 _REASONS = (
     CUT,
     Column("Stopped by", "binding", words(BINDINGS), is_number=False),
-    Column("Short by", "short_by_s", _unit("s")),
+    Column("Short by", "short_by_s", in_unit("s")),
 )
 
 

@@ -11,11 +11,11 @@ from app.explanations import service as explanations
 from app.plans import service
 from app.plans.heads import Head
 from app.ui import bodies
-from app.ui.columns import Column
+from app.ui.columns import Column, in_unit
 from app.ui.rendering import page
 from app.ui.tables import BINDINGS, CUT, CUT_NAME, Table, table, words
 from app.ui.told import Json
-from app.ui.words import NOTHING, number, si
+from app.ui.words import NOTHING
 
 _AT_ONCE = 50
 """Users of a plan whose cuts are explained where they are shown: of larger ones that takes a while,
@@ -67,17 +67,14 @@ def _why(told: Json) -> Why:
 
 
 def _columns(unit: str) -> Sequence[Column]:
-    def cost(value: float | None) -> str:
-        return si(value, unit) if unit else number(value)
-
     return (
         CUT,
         CUT_NAME,
-        Column("Costs at the prices", "price_cost", cost),
-        Column("More than the best other", "dearer_by", cost),
+        Column("Costs at the prices", "price_cost", in_unit(unit)),
+        Column("More than the best other", "dearer_by", in_unit(unit)),
         Column("Stopped by", "binding", words(BINDINGS), is_number=False),
-        Column("Short by", "short_by_s", lambda value: si(value, "s")),
-        Column("Uplink at its price", "bandwidth_hz", lambda value: si(value, "Hz")),
+        Column("Short by", "short_by_s", in_unit("s")),
+        Column("Uplink at its price", "bandwidth_hz", in_unit("Hz")),
         Column("Would win at", "wins_if", _wins, is_number=False),
     )
 

@@ -46,6 +46,11 @@ def si(value: float | None, unit: str = "", digits: int = 3) -> str:
     return f"{plain}{NARROW}{_PREFIXES[power]}{unit}".rstrip(NARROW).replace("-", "−")
 
 
+def quantity(value: float | None, unit: str | None) -> str:
+    """A value with its unit, or a number where it has none."""
+    return si(value, unit) if unit else number(value)
+
+
 def count(value: float | None) -> str:
     """A number of things."""
     return NOTHING if value is None else f"{value:,}"
