@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.plans.browsing import value_of
 from solvers.arrays import Floats, Integers
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def rows(parts: Iterable[Any]) -> Iterator[Json]:
 
 def _numbers(part: Any, name: str) -> Floats:
     if isinstance(part, list):
-        values = [_at(entry, name) for entry in part]
+        values = [value_of(entry, name) for entry in part]
         return np.array([np.nan if value is None else value for value in values], np.float64)
     column = _column(part, name)
     if column is None:
@@ -85,7 +86,7 @@ def _numbers(part: Any, name: str) -> Floats:
 
 def _codes(part: Any, name: str, known: dict[str, int]) -> Integers:
     if isinstance(part, list):
-        values = [_at(entry, name) for entry in part]
+        values = [value_of(entry, name) for entry in part]
         codes = [-1 if each is None else known.setdefault(each, len(known)) for each in values]
         return np.array(codes, np.int64)
     column = _column(part, name)
@@ -96,13 +97,6 @@ def _codes(part: Any, name: str, known: dict[str, int]) -> Integers:
     places = [known.setdefault(each, len(known)) for each in column.dictionary.to_pylist()]
     indices = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     found: Integers = np.array([*places, -1])[indices]
-    return found
-
-
-def _at(entry: Json, name: str) -> Any:
-    found: Any = entry
-    for step in name.split("."):
-        found = found.get(step) if isinstance(found, dict) else None
     return found
 
 
