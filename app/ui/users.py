@@ -19,12 +19,9 @@ SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What somebody asks of the table."""
+class Wish(Sought):
+    """What somebody asks of the table: whom, and which page of them."""
 
-    text: str = ""
-    field: str | None = None
-    descending: bool = False
     page: int = 1
 
     @property
@@ -84,9 +81,8 @@ def table(session: Session, plan: Head, wish: Wish) -> Table:
     shown = columns.of(plan.kind, has_result=plan.has_result)
     fields = {"id", *(column.field for column in shown)}
     wish = replace(wish, field=wish.field if wish.field in fields else None)
-    sought = Sought(wish.text, wish.field, wish.descending)
     start = (wish.page - 1) * SHOWN
-    found = browsing.page(session, plan, sought, start, SHOWN)
+    found = browsing.page(session, plan, wish, start, SHOWN)
     rows = [_row(user, shown) for user in found.users]
     return Table(
         headings=[_heading(column, wish) for column in (_ID, *shown)],
