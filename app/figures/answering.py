@@ -35,9 +35,7 @@ SVG: dict[int | str, dict[str, Any]] = {
         "description": "The figure, with its title and words for who does not see it",
         "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
     },
-    304: {"description": "Unchanged since the ETag in If-None-Match"},
 }
-UNCHANGED: dict[int | str, dict[str, Any]] = {304: SVG[304]}
 _VERSION = version("splitplan")
 
 
@@ -67,9 +65,10 @@ def _drawing(figure: Figure, size: Size, headers: dict[str, str]) -> Response:
 def _told(
     request: Request, tag: str | None, made: Callable[[dict[str, str]], Response]
 ) -> Response:
+    # What a cache may do follows from the tag: see app.http.protection.
     if tag is None:
-        return made({"Cache-Control": "no-store"})
-    headers = {"Cache-Control": "private, no-cache", "ETag": tag}
+        return made({})
+    headers = {"ETag": tag}
     if held(request.headers, tag):
         return Response(status_code=304, headers=headers)
     return made(headers)

@@ -41,7 +41,7 @@ def list_experiment_figures(session: ReadSession, experiment_id: ExperimentIdPat
     summary="Draw a figure of an experiment",
     operation_id="draw_experiment_figure",
     response_class=Response,
-    responses=_FAULTS | {200: SVG[200]},
+    responses=_FAULTS | SVG,
 )
 def draw_experiment_figure(
     session: ReadSession,

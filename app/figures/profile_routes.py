@@ -1,6 +1,6 @@
 """Figures of timings and devices over HTTP: the same addresses for both."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -22,7 +22,6 @@ OfRevision = Annotated[
     Query(ge=1, le=999_999_999, description="Of this revision; the latest where nothing is said."),
 ]
 _FAULTS = documented(InvalidRequest, ProfileNotFound, RevisionNotFound, FigureNotFound)
-_DRAWN: dict[int | str, dict[str, Any]] = {200: SVG[200]}
 
 
 def _router(kind: type[Profile]) -> APIRouter:
@@ -61,7 +60,7 @@ def _add_drawing(router: APIRouter, kind: type[Profile]) -> None:
         summary=f"Draw a figure of a {kind.kind}",
         operation_id=f"draw_{kind.kind}_figure",
         response_class=Response,
-        responses=_FAULTS | _DRAWN,
+        responses=_FAULTS | SVG,
     )
     def draw_figure(
         session: ReadSession,

@@ -16,7 +16,6 @@ from app.errors import (
 from app.figures import plans
 from app.figures.answering import (
     SVG,
-    UNCHANGED,
     DrawnSize,
     FigureName,
     as_data,
@@ -27,7 +26,7 @@ from app.figures.answering import (
 from app.figures.description import Figure
 from app.figures.schemas import FigureList
 from app.http.bodies import StrictRoute
-from app.plans.conditional import IF_NONE_MATCH
+from app.plans.conditional import IF_NONE_MATCH, UNCHANGED
 from app.plans.routes import PlanIdPath
 from app.problems import documented
 
@@ -66,7 +65,7 @@ def list_plan_figures(session: ReadSession, plan_id: PlanIdPath) -> Response:
     operation_id="draw_plan_figure",
     dependencies=[IF_NONE_MATCH],
     response_class=Response,
-    responses=_FAULTS | SVG,
+    responses=_FAULTS | SVG | UNCHANGED,
 )
 def draw_plan_figure(
     session: ReadSession,
