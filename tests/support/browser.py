@@ -96,14 +96,15 @@ class Browser:
             f" ({expression}) ? done(true) :"
             " setTimeout(look, 20); look(); })"
         )
-        limit = time.monotonic() + _LIMIT_S
+        limit, refused = time.monotonic() + _LIMIT_S, None
         while time.monotonic() < limit:
             try:
                 self.evaluate(code)
-            except AssertionError:  # the page went on to another meanwhile
+            except AssertionError as error:  # the page went on to another meanwhile
+                refused = error
                 continue
             return
-        raise AssertionError(f"never: {expression}")
+        raise AssertionError(f"never: {expression}") from refused
 
     def evaluate(self, expression: str) -> Any:
         """What an expression is in the page, awaited where it is a promise."""
