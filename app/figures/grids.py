@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from app import document
 from app.figures.description import FigureAxis
 from app.figures.scales import plain, quantity, ticks
 from solvers.arrays import Floats
@@ -16,16 +17,16 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_UNITS = {"energy_j": "J", "latency_mean_s": "s", "latency_max_s": "s", "slack_min_s": "s"}
-_UNITS |= {"bandwidth_used_hz": "Hz"}
-_SUFFIXES = {"_s": "s", "_hz": "Hz", "_j": "J", "_w": "W", "_m": "m", "_bps": "bit/s", "_byte": "B"}
+PREFIXED = {
+    "s": "s", "J": "J", "Hz": "Hz", "byte": "B", "bit/s": "bit/s", "FLOP": "FLOP",
+    "FLOP/s": "FLOP/s", "W": "W", "m": "m", "J/bit": "J/bit",
+}  # fmt: skip
+"""Units with which prefixes go, and how they are written."""
 
 
 def unit_of(name: str) -> str | None:
-    """The unit of an axis or measure, by its suffix."""
-    return _UNITS.get(name) or next(
-        (unit for end, unit in _SUFFIXES.items() if name.endswith(end)), None
-    )
+    """The unit of an axis or measure, by its suffix; None of one with which no prefix goes."""
+    return PREFIXED.get(document.unit_of(name) or "")
 
 
 def columns_of(tables: Iterable[pa.Table], *names: str) -> list[Floats]:

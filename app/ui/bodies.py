@@ -6,14 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.document import UNITS, unit_of
+from app.figures.grids import PREFIXED
 from app.ui.told import Fact, Json
 from app.ui.words import NOTHING, count, number, percent, si
 
-# Units with which prefixes go, and how they are written.
-_PREFIXED = {
-    "s": "s", "J": "J", "Hz": "Hz", "byte": "B", "bit/s": "bit/s", "FLOP": "FLOP",
-    "FLOP/s": "FLOP/s", "W": "W", "m": "m", "J/bit": "J/bit",
-}  # fmt: skip
 _NAMES = {
     "tx_power_w": "Radiated power",
     "rx_power_w": "Power to receive",
@@ -93,8 +89,8 @@ def text_of(field: str, value: Any) -> str:
     unit = "FLOP" if field == "flop" else unit_of(field)
     if unit == "s²":
         return si(math.sqrt(value), "s")
-    if unit in _PREFIXED:
-        return si(value, _PREFIXED[unit])
+    if unit in PREFIXED:
+        return si(value, PREFIXED[unit])
     if field in ("loss", "confidence", "max_utilisation"):
         return percent(value)
     shown = count(value) if isinstance(value, int) else number(value)

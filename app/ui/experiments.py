@@ -17,13 +17,13 @@ from app.ui.words import percent, plural, quantity
 
 _SHOWN, _FRONT = 50, 20
 _COLUMNS = (
-    ("objective", "Objective", None),
-    ("lower_bound", "Proven bound", None),
-    ("energy_j", "Energy", "J"),
-    ("latency_mean_s", "Mean time", "s"),
-    ("latency_max_s", "Longest time", "s"),
-    ("slack_min_s", "Least slack", "s"),
-    ("bandwidth_used_hz", "Uplink used", "Hz"),
+    ("objective", "Objective"),
+    ("lower_bound", "Proven bound"),
+    ("energy_j", "Energy"),
+    ("latency_mean_s", "Mean time"),
+    ("latency_max_s", "Longest time"),
+    ("slack_min_s", "Least slack"),
+    ("bandwidth_used_hz", "Uplink used"),
 )
 
 
@@ -64,7 +64,7 @@ def show(session: Session, request: Request, experiment_id: str, start: int) -> 
             for each in found["pareto"]["points"][:_FRONT]
         ],
         axes=[axis["name"] for axis in found["axes"]],
-        heads=[title for _, title, _ in columns],
+        heads=[title for _, title in columns],
         rows=[_row(found, point, columns) for point in shown],
         first=f"{request.url.path}#points" if start else None,
         following=f"?start={shown[-1]['index'] + 1}#points" if len(points) > _SHOWN else None,
@@ -105,12 +105,12 @@ def _measures(point: Json) -> list[str]:
     return [quantity(value, unit_of(name)) for name, value in point["measures"].items()]
 
 
-def _row(found: Json, point: Json, columns: Sequence[tuple[str, str, str | None]]) -> Json:
+def _row(found: Json, point: Json, columns: Sequence[tuple[str, str]]) -> Json:
     return {
         "index": point["index"],
         "parameters": _parameters(found, point),
         "status": point["status"],
         "reason": point["reason"],
-        "cells": [quantity(point[name], unit) for name, _, unit in columns],
+        "cells": [quantity(point[name], unit_of(name)) for name, _ in columns],
         "gap": percent(point["gap"], 2),
     }
