@@ -94,8 +94,9 @@ def _require_own(request: Request) -> None:
 def _within(request: Request, to: str | None) -> str:
     """An address of ours to go on to, and no other."""
     root = _root(request)
-    own = to is not None and to.startswith(root) and _OWN.fullmatch(to) and "/key" not in to
-    return to if own and to is not None else f"{root}/"
+    if to is not None and to.startswith(root) and _OWN.fullmatch(to) and "/key" not in to:
+        return to
+    return f"{root}/"
 
 
 def _root(request: Request) -> str:

@@ -94,7 +94,7 @@ def show_list(session: Session, request: Request, collection: str, cursor: str |
     shown, following = cut_page(found, _SHOWN, attrgetter("name"))
     columns = _LISTED[collection]
     rows = [(each, [text(_body(each)) for _, _, text in columns]) for each in shown]
-    here = request.url.replace(query="").path
+    here = request.url.path
     return page(
         request.scope,
         "profile_list.html",

@@ -22,8 +22,8 @@ from app.ui import assets, drawings, drift, key, overview, plan, plans, profiles
 from app.ui.door import ROOT
 from app.ui.users import Wish
 
-# What a form sends of a field that nobody filled in.
-_OR_EMPTY = BeforeValidator(lambda given: given or None)
+OR_EMPTY = BeforeValidator(lambda given: given or None)
+"""What a form sends of a field that nobody filled in."""
 
 router = APIRouter(prefix=ROOT, route_class=StrictRoute, include_in_schema=False)
 
@@ -117,9 +117,9 @@ def show_drift(session: ReadSession, request: Request) -> Response:
 def show_plans(
     session: ReadSession,
     request: Request,
-    status: Annotated[PlanStatus | None, _OR_EMPTY] = None,
-    kind: Annotated[PlanKind | None, _OR_EMPTY] = None,
-    name: Annotated[PlanName | None, _OR_EMPTY] = None,
+    status: Annotated[PlanStatus | None, OR_EMPTY] = None,
+    kind: Annotated[PlanKind | None, OR_EMPTY] = None,
+    name: Annotated[PlanName | None, OR_EMPTY] = None,
     cursor: Cursor = None,
 ) -> Response:
     """Plans, newest first."""

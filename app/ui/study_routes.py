@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BeforeValidator
 
 from app.comparisons.schemas import Change
 from app.db import ReadSession
@@ -16,12 +15,11 @@ from app.http.paging import Cursor
 from app.quantities import TEXT_PATTERN
 from app.ui import compare, experiments
 from app.ui.door import ROOT
+from app.ui.routes import OR_EMPTY
 
 router = APIRouter(prefix=ROOT, route_class=StrictRoute, include_in_schema=False)
 
-# What a form sends of a field that nobody filled in.
-_OR_EMPTY = BeforeValidator(lambda given: given or None)
-_PlanId = Annotated[str | None, Query(pattern=TEXT_PATTERN, max_length=64), _OR_EMPTY]
+_PlanId = Annotated[str | None, Query(pattern=TEXT_PATTERN, max_length=64), OR_EMPTY]
 
 
 @router.get("/compare")
@@ -30,7 +28,7 @@ def show_compared(
     request: Request,
     before: _PlanId = None,
     after: _PlanId = None,
-    change: Annotated[Change | None, _OR_EMPTY] = None,
+    change: Annotated[Change | None, OR_EMPTY] = None,
     cursor: Cursor = None,
 ) -> Response:
     """Two plans side by side, or where they are chosen."""
